@@ -1,0 +1,7 @@
+-- grain:  one row per offending row
+-- reads:  :source
+-- params: none
+-- A bar without its close is no bar: leave the row out where the asset did not trade.
+select *
+from :source
+where close is null

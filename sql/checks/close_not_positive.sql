@@ -1,0 +1,7 @@
+-- grain:  one row per offending row
+-- reads:  :source
+-- params: none
+-- A price of zero or less cannot be bought.
+select *
+from :source
+where close <= 0

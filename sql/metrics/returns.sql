@@ -1,0 +1,66 @@
+-- grain:  one row
+-- reads:  equity, runs
+-- params: none
+-- Returns per bar, the first against the initial capital. A year is 365.25 days; bars per
+-- year are counted from the run itself, so that daily and intraday runs use one formula.
+with
+
+bars as (
+    select
+        timestamp,
+        equity,
+        equity / coalesce(
+            lag(equity) over (order by timestamp), (select initial_capital from runs)
+        ) - 1 as bar_return
+    from equity
+),
+
+span as (
+    select
+        count(*) as n_bars,
+        min(timestamp) as first_timestamp,
+        max(timestamp) as last_timestamp,
+        date_diff('second', min(timestamp)::timestamp, max(timestamp)::timestamp)
+        / (365.25 * 86400) as years,
+        arg_max(equity, timestamp) as final_value,
+        avg(bar_return) as mean_return,
+        stddev_samp(bar_return) as bar_volatility,
+        sqrt(avg(least(bar_return, 0) ** 2)) as bar_downside
+    from bars
+),
+
+annual as (
+    select
+        *,
+        (select initial_capital from runs) as initial_capital,
+        case when years > 0 then (n_bars - 1) / years end as bars_per_year
+    from span
+)
+
+select
+    first_timestamp,
+    last_timestamp,
+    n_bars,
+    years,
+    initial_capital,
+    final_value,
+    final_value / initial_capital - 1 as total_return,
+    case
+        when years > 0 and final_value > 0
+            then (final_value / initial_capital) ** (1 / years) - 1
+    end as cagr,
+    case
+        when (select min(drawdown) from equity) < 0
+            then cagr / -(select min(drawdown) from equity)
+    end as calmar,
+    bar_volatility * sqrt(bars_per_year) as volatility,
+    case
+        when bar_volatility > 0
+            then mean_return / bar_volatility * sqrt(bars_per_year)
+    end as sharpe,
+    case
+        when bar_downside > 0
+            then mean_return / bar_downside * sqrt(bars_per_year)
+    end as sortino,
+    bars_per_year
+from annual

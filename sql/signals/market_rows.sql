@@ -1,0 +1,10 @@
+-- grain:  one row per bar
+-- reads:  main.market
+-- params: none
+-- The market rows by bar number; small, so they are joined once and kept.
+create or replace temp table market as
+select
+    timeline.t,
+    market.* exclude (timestamp)
+from main.market as market
+inner join stage.timeline as timeline on market.timestamp = timeline.timestamp

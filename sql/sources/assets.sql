@@ -1,0 +1,25 @@
+-- grain:  one row per asset of prices
+-- reads:  main.prices
+-- params: none
+-- Surrogate numbers follow the order of asset_id, so a tie broken by sid is broken by asset_id.
+create or replace table stage.assets as
+with
+
+counted as (
+    select
+        asset_id,
+        count(*) as n_rows
+    from main.prices
+    where asset_id is not null
+    group by asset_id
+),
+
+numbered as (
+    select
+        (row_number() over (order by asset_id asc) - 1)::integer as sid,
+        asset_id,
+        n_rows
+    from counted
+)
+
+select * from numbered

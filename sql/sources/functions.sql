@@ -1,0 +1,10 @@
+-- grain:  one row per function and kind
+-- reads:  duckdb_functions()
+-- params: $names
+-- DuckDB itself says which functions depend on nothing but their arguments.
+select distinct
+    function_name,
+    function_type,
+    coalesce(stability, 'CONSISTENT') as stability
+from duckdb_functions()
+where list_contains($names, function_name)

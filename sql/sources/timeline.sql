@@ -1,0 +1,45 @@
+-- grain:  one row per distinct timestamp of prices; a NULL timestamp keeps a row of its own
+-- reads:  main.prices
+-- params: :ohlc names the price columns, a missing one replaced by its harmless stand-in
+-- One scan gives the bars and counts the rows that some check will refuse.
+create or replace table stage.timeline as
+with
+
+bars as (
+    select
+        timestamp,
+        asset_id,
+        :ohlc
+    from main.prices
+),
+
+counted as (
+    select
+        timestamp,
+        count(*) as n_rows,
+        -- NaN sorts above infinity, so one chain of comparisons also refuses NaN.
+        count(*) filter (
+            where asset_id is null
+            or not coalesce(
+                low > 0
+                and low <= least(open, close)
+                and high >= greatest(open, close)
+                and high < 'infinity'::double,
+                false
+            )
+            or not coalesce(volume >= 0 and volume < 'infinity'::double, true)
+        ) as n_suspect
+    from bars
+    group by timestamp
+),
+
+numbered as (
+    select
+        (row_number() over (order by timestamp asc nulls last) - 1)::integer as t,
+        timestamp,
+        n_rows,
+        n_suspect
+    from counted
+)
+
+select * from numbered

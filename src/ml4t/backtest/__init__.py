@@ -1,0 +1,42 @@
+"""ml4t.backtest: an SQL-native backtester.
+
+Parquet in, ranked batches through one loop, DuckDB tables out. The names below are in the
+order in which a run uses them.
+"""
+
+from ml4t.backtest.config import BacktestConfig
+from ml4t.backtest.core.ranking import Ranking
+from ml4t.backtest.data.catalog import Catalog
+from ml4t.backtest.engine import BacktestEngine
+from ml4t.backtest.errors import (
+    BacktestError,
+    ConfigError,
+    DataError,
+    ExpressionError,
+    ResultError,
+)
+from ml4t.backtest.execution import BasisPointCommission, BasisPointSlippage, CashAccount
+from ml4t.backtest.results.result import BacktestResult
+from ml4t.backtest.strategies.top_n import TopN
+from ml4t.backtest.strategy.base import Strategy
+
+Engine = BacktestEngine
+
+__all__ = [
+    "Catalog",
+    "Strategy",
+    "TopN",
+    "Ranking",
+    "BacktestConfig",
+    "BasisPointCommission",
+    "BasisPointSlippage",
+    "CashAccount",
+    "BacktestEngine",
+    "Engine",
+    "BacktestResult",
+    "BacktestError",
+    "ConfigError",
+    "DataError",
+    "ExpressionError",
+    "ResultError",
+]

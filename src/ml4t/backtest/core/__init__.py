@@ -1,0 +1,1 @@
+"""What travels between the SQL side and the money side."""

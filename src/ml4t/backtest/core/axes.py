@@ -1,0 +1,27 @@
+"""Axes: what the integers of a run stand for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axes:
+    """The run's bars and assets, by number.
+
+    Attributes
+    ----------
+    timestamps : int array
+        Ticks since 1970: microseconds, for TIMESTAMP_NS nanoseconds.
+    timestamp_type, asset_type : str
+        DuckDB types of ``prices``.
+    asset_ids : array
+    """
+
+    timestamps: NDArray[np.int64]
+    timestamp_type: str
+    asset_ids: NDArray[np.object_]
+    asset_type: str

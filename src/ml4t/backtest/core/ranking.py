@@ -1,0 +1,58 @@
+"""Ranking: what a strategy asks of the cross-section, before any SQL is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ml4t.backtest.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking:
+    """The top `n` assets per decision bar, in the words of the user's columns.
+
+    Expressions are SQL over the columns of ``signals`` (and ``market``); they are
+    checked for look-ahead when the run is prepared.
+
+    Attributes
+    ----------
+    n : int
+        Assets kept per decision bar (per group with `within`). Fewer eligible: all are kept.
+    by : str
+        Score expression. NULL, NaN and infinite scores are never ranked.
+    where : str or None
+        Eligibility of a row; NULL counts as not eligible.
+    when : str or None
+        Condition on the market row; a bar where it is not true is not a decision bar.
+    weight : str
+        ``"equal"`` (1 / n each, whatever is eligible) or an expression over the kept rows.
+    every, offset : int
+        Bar number b (from 1) is a decision bar when ``(b - offset) % every == 0``.
+    within : str or None
+        Column whose groups are ranked apart; rows with a NULL group are not ranked.
+    ascending : bool
+        Rank the lowest scores first.
+    """
+
+    n: int
+    by: str
+    where: str | None = None
+    when: str | None = None
+    weight: str = "equal"
+    every: int = 1
+    offset: int = 0
+    within: str | None = None
+    ascending: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("n", "every"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ConfigError(f"{name} must be a whole number of at least 1, was {value!r}")
+        if not isinstance(self.offset, int) or not 0 <= self.offset < self.every:
+            raise ConfigError(
+                f"offset must be from 0 to every - 1 = {self.every - 1}, was {self.offset!r}"
+            )
+        for name in ("by", "weight"):
+            if not str(getattr(self, name)).strip():
+                raise ConfigError(f"{name} must be an SQL expression, was empty")

@@ -1,0 +1,125 @@
+"""The one module that imports duckdb: connections, cursors, lock-down."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from ml4t.backtest.data.queries import literal
+
+Relation = duckdb.DuckDBPyRelation
+Columns = dict[str, NDArray[Any]]
+EngineError = duckdb.Error
+
+
+class Database:
+    """An in-memory DuckDB, or a cursor on one.
+
+    Parameters
+    ----------
+    threads : int or None
+        DuckDB's own default when None.
+    memory_limit : str or None
+        Such as ``"4GB"``; beyond it queries spill to a temporary folder.
+    """
+
+    def __init__(self, *, threads: int | None = None, memory_limit: str | None = None) -> None:
+        settings: dict[str, Any] = {"temp_directory": tempfile.gettempdir()}
+        if threads is not None:
+            settings["threads"] = threads
+        if memory_limit is not None:
+            settings["memory_limit"] = memory_limit
+        self._connection = duckdb.connect(":memory:", config=settings)
+        # Footers are read once a run, not once a query. Output order is stated by `order by`.
+        self.execute("set parquet_metadata_cache = true")
+        self.execute("set preserve_insertion_order = false")
+        self.execute("set enable_progress_bar = false")
+        # Without this SQL could read any local data frame of the caller.
+        self.execute("set python_enable_replacements = false")
+
+    def cursor(self) -> Database:
+        """Return a second session on the same database; an open stream needs its own."""
+        other = object.__new__(Database)
+        other._connection = self._connection.cursor()
+        return other
+
+    def execute(self, statement: str, parameters: Mapping[str, object] | None = None) -> None:
+        """Run a statement for its effect."""
+        self._connection.execute(statement, parameters or None)
+
+    def rows(
+        self, query: str, parameters: Mapping[str, object] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Return all rows of a query."""
+        self._connection.execute(query, parameters or None)
+        return self._connection.fetchall()
+
+    def records(self, query: str) -> list[dict[str, Any]]:
+        """Return all rows of a query as mappings."""
+        relation = self._connection.sql(query)
+        names = list(relation.columns)
+        return [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
+
+    def numpy(self, query: str, parameters: Mapping[str, object] | None = None) -> Columns:
+        """Return a query's columns as arrays; NULL in a float column is NaN."""
+        self._connection.execute(query, parameters or None)
+        found = self._connection.fetchnumpy()
+        return {name: _filled(values) for name, values in found.items()}
+
+    def schema(self, query: str) -> dict[str, str]:
+        """Return the columns of a query with their types, without running it."""
+        return {row[0]: row[1] for row in self.rows(f"describe {query}")}
+
+    def sql(self, query: str) -> Relation:
+        """Return a lazy relation over `query`."""
+        return self._connection.sql(query)
+
+    def register(self, name: str, source: object) -> None:
+        """Make an in-memory frame or a dict of arrays readable under `name`."""
+        self._connection.register(name, source)
+
+    def unregister(self, name: str) -> None:
+        """Undo `register`."""
+        self._connection.unregister(name)
+
+    def lock(self, directories: Sequence[Path]) -> None:
+        """Keep user SQL to the registered folders and freeze the settings.
+
+        A guard rail, no sandbox: what DuckDB says about untrusted SQL is in LIMITATIONS.
+        """
+        allowed = ", ".join(literal(str(path)) for path in directories)
+        self.execute("set autoinstall_known_extensions = false")
+        self.execute("set autoload_known_extensions = false")
+        self.execute(f"set allowed_directories = [{allowed}]")
+        self.execute("set enable_external_access = false")
+        self.execute("set lock_configuration = true")
+
+    def close(self) -> None:
+        """Close this session."""
+        self._connection.close()
+
+
+def connect_file(path: Path, *, read_only: bool = False) -> Database:
+    """Open a DuckDB file, such as a saved run."""
+    opened = object.__new__(Database)
+    opened._connection = duckdb.connect(str(path), read_only=read_only)
+    return opened
+
+
+def is_relation(source: object) -> bool:
+    """Say whether `source` is a DuckDB relation, of whatever connection."""
+    return isinstance(source, duckdb.DuckDBPyRelation)
+
+
+def _filled(values: NDArray[Any]) -> NDArray[Any]:
+    if isinstance(values, np.ma.MaskedArray):
+        if values.dtype.kind == "f":
+            return values.filled(np.nan)
+        return values.astype(np.float64).filled(np.nan) if values.dtype.kind in "iu" else values.data
+    return values

@@ -1,0 +1,59 @@
+"""The one place where SQL text is read and composed.
+
+Every statement is a file under ``sql/``. In a file ``$name`` is a value that DuckDB binds,
+``:name`` a place for an identifier or a list of columns that `render` fills in; what is filled
+in has been through `quote`, or is a user expression that the analyser has let pass.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+_PLACE = re.compile(r"(?<![:\w]):([a-z_]+)(?![:\w])")
+_COMMENT = re.compile(r"--[^\n]*\n")
+
+
+@cache
+def read(name: str) -> str:
+    """Return the SQL of ``sql/<name>.sql``, comments removed.
+
+    The wheel ships the folder inside the package; an editable install reads the checkout's.
+    """
+    package = Path(__file__).resolve().parent.parent
+    for root in (package / "sql", package.parents[2] / "sql"):
+        path = root / f"{name}.sql"
+        if path.is_file():
+            return _COMMENT.sub("\n", path.read_text(encoding="utf-8")).strip()
+    raise FileNotFoundError(f"sql/{name}.sql is not part of this installation")
+
+
+def names(folder: str) -> tuple[str, ...]:
+    """Return the statements under ``sql/<folder>``, sorted."""
+    package = Path(__file__).resolve().parent.parent
+    for root in (package / "sql", package.parents[2] / "sql"):
+        if (root / folder).is_dir():
+            return tuple(sorted(path.stem for path in (root / folder).glob("*.sql")))
+    raise FileNotFoundError(f"sql/{folder} is not part of this installation")
+
+
+def render(name: str, **places: str) -> str:
+    """Return a statement with its ``:name`` places filled in; a missing one is a KeyError."""
+    return _PLACE.sub(lambda match: places[match.group(1)], read(name))
+
+
+def quote(identifier: str) -> str:
+    """Return `identifier` as a quoted SQL name."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return `text` as an SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def columns(names: object, table: str | None = None) -> str:
+    """Return quoted column names, comma-separated, each led by its table when one is given."""
+    lead = f"{table}." if table else ""
+    return ", ".join(lead + quote(str(name)) for name in names)  # type: ignore[attr-defined]

@@ -1,0 +1,190 @@
+"""Rank: turn a `Ranking` into SQL once, then run it chunk by chunk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Selection
+from ml4t.backtest.core.ranking import Ranking
+from ml4t.backtest.data.asof import Known
+from ml4t.backtest.data.catalog import Prepared
+from ml4t.backtest.data.database import Database, EngineError
+from ml4t.backtest.data.known_at import at_bars
+from ml4t.backtest.data.lookahead import Names, analyse
+from ml4t.backtest.data.queries import columns, quote, read, render
+from ml4t.backtest.errors import DataError, ExpressionError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankingPlan:
+    """A checked ranking with the columns it needs.
+
+    Attributes
+    ----------
+    ranking : Ranking
+    price_columns : tuple of str
+        Columns of ``prices`` that its expressions read.
+    known : tuple of (Known, columns)
+        Features sources that its expressions read, with the columns.
+    has_universe : bool
+    """
+
+    ranking: Ranking
+    price_columns: tuple[str, ...]
+    known: tuple[tuple[Known, tuple[str, ...]], ...]
+    reads_membership: bool
+    has_universe: bool
+
+
+def plan_ranking(ranking: Ranking, prepared: Prepared) -> RankingPlan:
+    """Check every expression of a ranking and find what it reads.
+
+    Raises
+    ------
+    ExpressionError
+        An expression does not parse, names an unknown column or looks ahead.
+    """
+    database = prepared.database
+    market = set(prepared.market_columns) - {"timestamp"}
+    names = Names(signals=prepared.signal_columns, market=market)
+    used = analyse(ranking.by, names, database)
+    if ranking.where is not None:
+        used |= analyse(ranking.where, names, database)
+    if ranking.within is not None:
+        used |= analyse(ranking.within, names, database)
+    if ranking.weight != "equal":
+        kept = Names(signals=prepared.signal_columns, market=market, extra=("score", "rank"))
+        used |= analyse(ranking.weight, kept, database)
+    if ranking.when is not None:
+        analyse(ranking.when, Names(signals=("timestamp",), market=market), database)
+    known = []
+    for source in prepared.per_asset:
+        read_here = tuple(name for name in source.columns if name in used)
+        if read_here:
+            known.append((source, read_here))
+    return RankingPlan(
+        ranking=ranking,
+        price_columns=tuple(n for n in ("asset_id", *prepared.price_columns) if n in used),
+        known=tuple(known),
+        reads_membership="is_member" in used,
+        has_universe=prepared.has_universe,
+    )
+
+
+def rank(
+    plan: RankingPlan, database: Database, first_t: int, last_t: int
+) -> dict[int, Selection]:
+    """Rank the decision bars from `first_t` to `last_t`.
+
+    Returns
+    -------
+    dict of int to Selection
+        By bar; a decision bar on which nothing is eligible has an empty selection.
+
+    Raises
+    ------
+    DataError
+        A weight is negative, not finite, or a bar's weights sum to more than one.
+    """
+    ranking = plan.ranking
+    try:
+        database.execute(
+            render("ranking/decisions", condition=_line(ranking.when or "true")),
+            {"first_t": first_t, "last_t": last_t, "every": ranking.every, "offset": ranking.offset},
+        )
+        decision_ts = [row[0] for row in database.rows("select t from temp.decisions order by t")]
+        if not decision_ts:
+            return {}
+        _collect_bars(plan, database)
+        ranked = database.numpy(_ranked_query(plan, database))
+    except EngineError as error:
+        first = str(error).splitlines()[0]
+        raise ExpressionError(_spoken(ranking), f"failed on the data: {first}") from error
+    _require_weights(ranked["t"], ranked["weight"])
+    return _split(decision_ts, ranked)
+
+
+def _collect_bars(plan: RankingPlan, database: Database) -> None:
+    member = read("signals/is_member") if plan.has_universe else "true"
+    items = [f"prices.{quote(name)}" for name in plan.price_columns]
+    if plan.reads_membership:
+        items.append("true as is_member")  # a row that is no member is not here at all
+    database.execute(
+        render("ranking/bars", columns="".join(f", {item}" for item in items), membership=member)
+    )
+
+
+def _ranked_query(plan: RankingPlan, database: Database) -> str:
+    ranking = plan.ranking
+    items = ["bars.timestamp", *(f"bars.{quote(name)}" for name in plan.price_columns)]
+    if plan.reads_membership:
+        items.append("bars.is_member")
+    joins = []
+    for i, (known, names) in enumerate(plan.known):
+        table = at_bars(known, names, f"at_{i}", database)
+        items.append(columns(names, table))
+        joins.append(f"left join temp.{table} as {table} on bars.t = {table}.t and bars.sid = {table}.sid")
+    if ranking.weight != "equal":
+        weight = _line(ranking.weight)
+    elif ranking.within is None:
+        weight = f"1.0::double / {ranking.n}"
+    else:
+        weight = (
+            f"1.0::double / ({ranking.n} * count(distinct signals.ranking_group) "
+            "over (partition by signals.t))"
+        )
+    return render(
+        "ranking/ranked",
+        columns="".join(f", {item}" for item in items),
+        joins="\n".join(joins),
+        score=_line(ranking.by),
+        eligible=f"coalesce(({_line(ranking.where or 'true')}), false)",
+        grouping=_line(ranking.within or "0"),
+        n=str(ranking.n),
+        direction="asc" if ranking.ascending else "desc",
+        weight=weight,
+    )
+
+
+def _line(expression: str) -> str:
+    """End a user's expression with a line break, so that its comment ends there too."""
+    return expression + "\n"
+
+
+def _spoken(ranking: Ranking) -> str:
+    parts = (ranking.by, ranking.where, ranking.when, ranking.weight)
+    return "; ".join(part for part in parts if part and part != "equal")
+
+
+def _require_weights(t: np.ndarray, weight: np.ndarray) -> None:
+    bad = ~np.isfinite(weight) | (weight < 0)
+    if bad.any():
+        raise DataError(
+            "signals", "weights", "gave a weight that is negative or not finite; a cash account "
+            "holds weights from 0 to 1", n_rows=int(bad.sum()),
+            sample=[{"bar": int(t[bad][0]) + 1, "weight": float(weight[bad][0])}],
+        )  # fmt: skip
+    if len(t):
+        sums = np.bincount(t, weights=weight)
+        worst = int(sums.argmax())
+        if sums[worst] > 1 + 1e-9:
+            raise DataError(
+                "signals", "weights", f"gave weights that sum to {sums[worst]:.6g} on bar "
+                f"{worst + 1}; a cash account holds at most 1",
+                n_rows=int((sums > 1 + 1e-9).sum()),
+            )  # fmt: skip
+
+
+def _split(decision_ts: list[int], ranked: dict[str, np.ndarray]) -> dict[int, Selection]:
+    edges = np.searchsorted(ranked["t"], [*decision_ts, decision_ts[-1] + 1])
+    sids = ranked["sid"].astype(np.int64)
+    return {
+        t: Selection(
+            sids=sids[start:end],
+            scores=ranked["score"][start:end],
+            weights=ranked["weight"][start:end],
+        )
+        for t, start, end in zip(decision_ts, edges[:-1], edges[1:], strict=True)
+    }

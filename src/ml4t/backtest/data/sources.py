@@ -1,0 +1,247 @@
+"""Sources: what was registered, how it is scanned, which columns it has.
+
+A path, a glob, a folder, a list of paths or a URL becomes ``read_parquet(...)``; a frame is
+registered under its own name; SQL text becomes a table. Whatever it was, the rest of the
+package reads one relation, ``raw.<name>``.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ml4t.backtest.data.database import Database, EngineError, is_relation
+from ml4t.backtest.data.queries import literal, quote, read
+from ml4t.backtest.errors import ConfigError, DataError, did_you_mean
+
+Role = Literal["prices", "features", "context", "universe"]
+ROLES: tuple[Role, ...] = ("prices", "features", "context", "universe")
+KEYS: dict[Role, tuple[str, ...]] = {
+    "prices": ("timestamp", "asset_id"),
+    "features": ("timestamp", "asset_id"),
+    "context": ("timestamp",),
+    "universe": ("asset_id", "start_date", "end_date"),
+}
+PRICE_COLUMNS = ("open", "high", "low", "close")
+_SQL = re.compile(r"\s*(select|with|from)\s", re.IGNORECASE)
+_URL = re.compile(r"[a-z0-9]+://", re.IGNORECASE)
+_TIMES = ("DATE", "TIMESTAMP")
+_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL",
+            "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")  # fmt: skip
+RESERVED = {"t", "sid", "market", "signals", "timeline", "raw", "stage"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One registered source.
+
+    Attributes
+    ----------
+    role : str
+    name : str
+        View name; the role's own name unless several features sources are registered.
+    given : object
+        What the user passed.
+    available_at : str or None
+        Column that says when a row became known.
+    lag, max_age : str or None
+        Intervals such as ``"1 day"``.
+    drop_bad_rows : bool
+    """
+
+    role: Role
+    name: str
+    given: object
+    available_at: str | None = None
+    lag: str | None = None
+    max_age: str | None = None
+    drop_bad_rows: bool = False
+
+    @property
+    def is_files(self) -> bool:
+        """Whether the source is files that DuckDB reads by itself."""
+        return _paths(self.given) is not None
+
+    def paths(self) -> list[str]:
+        """Return the files or globs of a file source, absolute; empty for a frame."""
+        return [
+            path if _URL.match(path) else str(Path(path).expanduser().resolve())
+            for path in _paths(self.given) or []
+        ]
+
+    def folders(self) -> list[str]:
+        """Return the folders (or URL prefixes) that a file source reads from."""
+        found = []
+        for path in self.paths():
+            stem = re.split(r"[*?\[]", path)[0]
+            found.append(stem if Path(path).is_dir() else stem.rsplit("/", 1)[0] or "/")
+        return found
+
+    def files(self) -> list[Path]:
+        """Return the local files behind the source, sorted; empty for frames and URLs."""
+        found: list[Path] = []
+        for path in self.paths():
+            if _URL.match(path):
+                continue
+            pattern = f"{path}/**/*.parquet" if Path(path).is_dir() else path
+            found += [Path(name) for name in glob.glob(pattern, recursive=True)]
+        return sorted(found)
+
+
+def attach(source: Source, database: Database) -> dict[str, str]:
+    """Create ``raw.<name>`` over a source and return its columns with their types.
+
+    Raises
+    ------
+    DataError
+        No file matches, a file is no Parquet or cut short, or the frame cannot be read.
+    """
+    name = quote(source.name)
+    given = source.given
+    try:
+        if source.is_files:
+            scan = _parquet_scan(source, database)
+            database.execute(f"create or replace view raw.{name} as select * from {scan}")
+        elif isinstance(given, str):
+            database.execute(f"create or replace table raw.{name} as {given}")
+        else:
+            database.register(f"__{source.name}", _frame(source))
+            scan = quote(f"__{source.name}")
+            database.execute(f"create or replace view raw.{name} as select * from {scan}")
+        return database.schema(f"select * from raw.{name}")
+    except EngineError as error:
+        first = str(error).splitlines()[0]
+        raise DataError(source.name, "readable", f"could not be read: {first}") from error
+
+
+def canonical_columns(source: Source, found: Mapping[str, str]) -> dict[str, str]:
+    """Check that a source has its key columns with usable types; return name -> select item.
+
+    Raises
+    ------
+    DataError
+        A column is missing (with the nearest name) or has a type that cannot serve.
+    """
+    by_lower = {name.lower(): name for name in found}
+    required = list(KEYS[source.role])
+    if source.role == "prices":
+        required.append("close")
+    if source.available_at is not None:
+        required.append(source.available_at.lower())
+    for name in required:
+        if name not in by_lower:
+            raise DataError(
+                source.name, "columns", f"has no column '{name}'{did_you_mean(name, found)}"
+            )
+    times = ["start_date", "end_date"] if source.role == "universe" else ["timestamp"]
+    if source.available_at is not None:
+        times.append(source.available_at.lower())
+    for name in times:
+        kind = found[by_lower[name]]
+        if not kind.startswith(_TIMES):
+            raise DataError(
+                source.name,
+                "types",
+                f"has column '{name}' of type {kind}; it must be a DATE or TIMESTAMP, "
+                "cast it before you register the source",
+            )
+    items = {}
+    for lower, given in by_lower.items():
+        name = "available_at" if lower == (source.available_at or "").lower() else lower
+        if name == lower and lower not in KEYS[source.role] and lower not in PRICE_COLUMNS:
+            name = given  # the user's own spelling
+        items[name] = quote(given) if name == given else f"{quote(given)} as {quote(name)}"
+        if source.role == "prices" and lower in PRICE_COLUMNS:
+            if not found[given].startswith(_NUMBERS):
+                raise DataError(
+                    source.name, "types", f"has column '{lower}' of type {found[given]}; "
+                    "a price must be a number",
+                )  # fmt: skip
+            items[name] = f"{quote(given)}::double as {quote(name)}"
+    clash = sorted(RESERVED & {name.lower() for name in items})
+    if clash:
+        raise DataError(
+            source.name, "columns", f"has a column '{clash[0]}', a name kept by the engine; rename it"
+        )
+    return items
+
+
+def fingerprint(source: Source, database: Database) -> dict[str, object]:
+    """Return what identifies a source's content: files, or for a frame a hash of its rows."""
+    facts: dict[str, object] = {"role": source.role, "name": source.name}
+    if source.is_files:
+        facts["files"] = [
+            {
+                "path": str(path),
+                "bytes": path.stat().st_size,
+                "modified_ns": path.stat().st_mtime_ns,
+            }
+            for path in source.files()
+        ] or source.paths()
+    else:
+        relation = f"raw.{quote(source.name)}"
+        query = read("sources/content_hash").replace(":source", relation)
+        n_rows, content = database.rows(query)[0]
+        facts |= {"kind": type(source.given).__name__, "rows": n_rows, "content_hash": str(content)}
+    for name in ("available_at", "lag", "max_age"):
+        if getattr(source, name) is not None:
+            facts[name] = getattr(source, name)
+    return facts
+
+
+def _paths(given: object) -> list[str] | None:
+    if isinstance(given, Path):
+        return [str(given)]
+    if isinstance(given, str):
+        return None if _SQL.match(given) else [given]
+    if isinstance(given, (list, tuple)) and given and all(isinstance(p, (str, Path)) for p in given):
+        return [str(path) for path in given]
+    return None
+
+
+def _parquet_scan(source: Source, database: Database) -> str:
+    paths = source.paths()
+    remote = [path for path in paths if _URL.match(path)]
+    if remote:
+        try:
+            database.execute("load httpfs")
+        except EngineError as error:
+            raise DataError(
+                source.name, "readable", f"is at {remote[0]}, which needs DuckDB's httpfs "
+                "extension; install it once with: duckdb -c 'install httpfs'",
+            ) from error  # fmt: skip
+    elif not source.files():
+        raise DataError(source.name, "readable", f"matches no file: {', '.join(paths)}")
+    scans = [f"{path}/**/*.parquet" if Path(path).is_dir() else path for path in paths]
+    return f"read_parquet([{', '.join(map(literal, scans))}], union_by_name = {len(scans) > 1})"
+
+
+def _frame(source: Source) -> object:
+    """Return an object that DuckDB scans again and again without Python row work."""
+    given = source.given
+    if is_relation(given):
+        return given.to_arrow_table()  # type: ignore[attr-defined]
+    kind = f"{type(given).__module__}.{type(given).__name__}"
+    if kind.startswith("pyarrow") and hasattr(given, "read_all"):
+        return given.read_all()  # a reader can be read once, a run reads its sources often
+    if kind.startswith("polars") and hasattr(given, "collect"):
+        return given.collect().to_arrow()
+    if kind.startswith("polars"):
+        return given.to_arrow()  # type: ignore[attr-defined]
+    if kind.startswith("pandas"):
+        named = [name for name in given.index.names if name is not None]  # type: ignore[attr-defined]
+        return given.reset_index() if named else given  # type: ignore[attr-defined]
+    if kind.startswith("pyarrow"):
+        return given
+    if isinstance(given, Mapping):
+        import pyarrow as pa
+
+        return pa.table(dict(given))
+    raise ConfigError(
+        f"source '{source.name}' is a {type(given).__name__}; pass a path, a glob, a list of "
+        "paths, a URL, SQL text, a relation, or an Arrow, Polars or pandas frame"
+    )

@@ -1,0 +1,162 @@
+"""BacktestEngine: the loop over timestamps, from ranked batches to a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+
+from ml4t.backtest.config import BacktestConfig
+from ml4t.backtest.core.batch import Chunk
+from ml4t.backtest.data.batches import batches, plan_batches
+from ml4t.backtest.data.catalog import Catalog
+from ml4t.backtest.data.ranking import plan_ranking
+from ml4t.backtest.errors import ConfigError
+from ml4t.backtest.execution.broker import FILL_POLICY, SimulationBroker
+from ml4t.backtest.portfolio.portfolio import Portfolio
+from ml4t.backtest.results.recorder import Recorder
+from ml4t.backtest.results.result import BacktestResult
+from ml4t.backtest.results.store import RunFacts, store
+from ml4t.backtest.risk.manager import RiskDesk, RiskManager
+from ml4t.backtest.strategy.base import Strategy
+from ml4t.backtest.version import versions
+
+Progress = Callable[[int, int], None]
+
+
+class BacktestEngine:
+    """Runs one strategy over the sources of a catalog.
+
+    Parameters
+    ----------
+    data_feed : Catalog
+        The registered sources.
+    strategy : Strategy
+    context_data : mapping of timestamp to mapping, optional
+        Market-wide values, registered as the catalog's context.
+    initial_capital : float
+        Account currency, above 0.
+    risk_manager : RiskManager, optional
+        Rules that protect positions; none by default.
+    config : BacktestConfig, optional
+        Costs and account rules.
+
+    Raises
+    ------
+    ConfigError
+        A setting is outside what it may be.
+    """
+
+    def __init__(
+        self,
+        data_feed: Catalog,
+        strategy: Strategy,
+        *,
+        context_data: Mapping[datetime, Mapping[str, object]] | None = None,
+        initial_capital: float = 100_000,
+        risk_manager: RiskManager | None = None,
+        config: BacktestConfig | None = None,
+    ) -> None:
+        if not isinstance(data_feed, Catalog):
+            raise ConfigError(f"data_feed must be a Catalog, was {type(data_feed).__name__}")
+        if not 0 < initial_capital < float("inf"):
+            raise ConfigError(f"initial_capital must be above 0, was {initial_capital!r}")
+        self.catalog = data_feed
+        self.strategy = strategy
+        self.initial_capital = float(initial_capital)
+        self.risk_manager = risk_manager if risk_manager is not None else RiskManager()
+        self.config = config if config is not None else BacktestConfig()
+        if context_data is not None:
+            self.catalog.register("context", _columns_of(context_data))
+
+    def run(self, progress: Progress | None = None) -> BacktestResult:
+        """Run from the first bar to the last.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Called as ``progress(bars_done, bars_in_all)`` a few times a second at most.
+
+        Returns
+        -------
+        BacktestResult
+
+        Raises
+        ------
+        DataError
+            A source breaks its contract; nothing was run.
+        ExpressionError
+            An expression of the strategy cannot be used; nothing was run.
+        """
+        started_at = datetime.now(UTC)
+        prepared = self.catalog.validate()
+        ranking = plan_ranking(self.strategy.ranking(), prepared)
+        plan = plan_batches(
+            prepared,
+            has_levels=self.risk_manager.has_levels,
+            features=self.risk_manager.features,
+        )
+        recorder = Recorder()
+        portfolio = Portfolio(prepared.n_assets, self.initial_capital, recorder)
+        chunks = batches(plan, ranking, prepared)
+        self._loop(_reported(chunks, prepared.n_bars, progress), portfolio, recorder)
+        facts = RunFacts(
+            started_at=started_at,
+            finished_at=datetime.now(UTC),
+            initial_capital=self.initial_capital,
+            fill_policy=FILL_POLICY,
+            configuration=self._configuration(),
+            sources=self.catalog.fingerprints(),
+            rows_dropped=prepared.dropped,
+            versions=versions(),
+        )
+        return BacktestResult(store(recorder.staged(), self.catalog.axes(), facts))
+
+    def _loop(self, chunks: Iterable[Chunk], portfolio: Portfolio, recorder: Recorder) -> None:
+        """Walk the bars, each in ledger order."""
+        broker = SimulationBroker(
+            portfolio,
+            commission=self.config.commission,
+            slippage=self.config.slippage,
+            account=self.config.account,
+            journal=recorder,
+            rule_names=self.risk_manager.rule_names,
+        )
+        desk = RiskDesk(self.risk_manager, portfolio, broker, recorder)
+        for chunk in chunks:
+            for batch in chunk.batches():
+                # Open: what was decided at the last close fills.
+                opened = broker.fill_open(batch)
+                desk.guard_entries(batch.t, opened)
+                # Inside the bar: stops and targets that rest.
+                desk.report(batch.t, broker.fill_levels(batch))
+                # Close: mark, then protect and decide with what is known now.
+                portfolio.mark_to_close(batch)
+                desk.protect(batch)
+                if batch.selection is not None:
+                    recorder.selection(batch.t, batch.selection)
+                self.strategy.decide(batch, broker)
+        broker.expire()
+        recorder.open_lots(portfolio.open_trades())
+
+    def _configuration(self) -> dict[str, object]:
+        return {
+            "strategy": repr(self.strategy),
+            "risk_rules": [repr(rule) for rule in self.risk_manager.rules],
+            **self.config.to_dict(),
+        }
+
+
+def _reported(chunks: Iterable[Chunk], n_bars: int, progress: Progress | None) -> Iterable[Chunk]:
+    for chunk in chunks:
+        yield chunk
+        if progress is not None:
+            progress(chunk.first_t + len(chunk.prices["close"]), n_bars)
+
+
+def _columns_of(context: Mapping[datetime, Mapping[str, object]]) -> dict[str, list[object]]:
+    """Turn ``{timestamp: {name: value}}`` into columns; a value that is absent is None."""
+    names = dict.fromkeys(name for row in context.values() for name in row)
+    columns: dict[str, list[object]] = {"timestamp": list(context)}
+    for name in names:
+        columns[name] = [row.get(name) for row in context.values()]
+    return columns

@@ -1,0 +1,88 @@
+"""Every error the package raises on purpose; each leaf keeps its facts as attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+
+class BacktestError(Exception):
+    """Base of all errors that a user can cause and mend."""
+
+
+class ConfigError(BacktestError, ValueError):
+    """A setting was outside what it may be; raised when the setting is made."""
+
+
+class DataError(BacktestError, ValueError):
+    """A source broke a rule of its contract.
+
+    Attributes
+    ----------
+    source : str
+        Registered name of the source.
+    rule : str
+        Name of the check, the stem of its file under ``sql/checks``.
+    n_rows : int
+        How many rows broke the rule; 0 where the rule is not about rows.
+    sample : tuple of dict
+        The first offending rows.
+    query : str
+        The SQL that selects the offending rows.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        rule: str,
+        message: str,
+        *,
+        n_rows: int = 0,
+        sample: Sequence[dict[str, object]] = (),
+        query: str = "",
+    ) -> None:
+        self.source, self.rule, self.n_rows = source, rule, n_rows
+        self.sample, self.query = tuple(sample), query
+        lines = [f"source '{source}' {message}"]
+        if n_rows:
+            lines[0] += f" (rule {rule}, {n_rows:,} rows)"
+        lines += [f"    {_row_text(row)}" for row in self.sample]
+        super().__init__("\n".join(lines))
+
+
+class ExpressionError(BacktestError, ValueError):
+    """A ranking expression did not parse, named an unknown column or looks ahead.
+
+    Attributes
+    ----------
+    expression : str
+        The text as the user wrote it.
+    """
+
+    def __init__(self, expression: str, message: str) -> None:
+        self.expression = expression
+        super().__init__(f"expression {expression!r} {message}")
+
+
+class ResultError(BacktestError, ValueError):
+    """A saved run could not be read, or a result was asked for what it does not hold."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Suggest the nearest known name, or list the known ones.
+
+    Returns
+    -------
+    str
+        ``"; did you mean 'momentum'?"``, or the known names when none is near.
+    """
+    names = sorted(known)
+    lowered = {name.lower(): name for name in names}
+    near = get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean '{lowered[near[0]]}'?"
+    return f"; known: {', '.join(names)}" if names else ""
+
+
+def _row_text(row: dict[str, object]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in row.items())

@@ -1,0 +1,5 @@
+"""Positions, FIFO lots and cash."""
+
+from ml4t.backtest.portfolio.portfolio import Portfolio
+
+__all__ = ["Portfolio"]

@@ -1,0 +1,116 @@
+"""What every result column means, with unit and sign; written into the tables as comments."""
+
+from __future__ import annotations
+
+RUN_ID = "the run; equal inputs give an equal id"
+COLUMNS: dict[str, dict[str, str]] = {
+    "runs": {
+        "run_id": RUN_ID,
+        "started_at": "wall clock (UTC)",
+        "finished_at": "wall clock (UTC)",
+        "initial_capital": "account currency",
+        "fill_policy": "when and in which order orders and levels fill",
+        "configuration": "strategy, rules, costs and account, as JSON",
+        "sources": "fingerprint of every source, as JSON",
+        "rows_dropped": "rows left out by on_bad_rows='drop', by source and rule, as JSON",
+        "versions": "package versions, as JSON",
+        "n_assets": "assets with a bar",
+        "n_bars": "distinct timestamps",
+    },
+    "orders": {
+        "run_id": RUN_ID,
+        "order_id": "from 0, in the order in which orders ended",
+        "asset_id": "asset",
+        "created_at": "bar at whose close it was decided",
+        "quantity": "shares asked, positive buys, negative sells; NULL: a target never sized",
+        "order_type": "market, stop or limit",
+        "limit_price": "price of a profit target",
+        "stop_price": "price of a protective stop",
+        "time_in_force": "day (one open) or gtc (until replaced)",
+        "status": "filled, denied (by us), rejected (by the broker) or expired",
+        "reason": "why it ended without a fill; empty when filled",
+        "tag": "who asked: rebalance or the name of a risk rule",
+        "filled_quantity": "shares done, signed like quantity",
+    },
+    "fills": {
+        "run_id": RUN_ID,
+        "fill_id": "from 0, in the order in which cash moved",
+        "order_id": "the order",
+        "timestamp": "bar of the fill",
+        "asset_id": "asset",
+        "quantity": "shares, positive buys, negative sells",
+        "price": "per share, slippage included",
+        "commission": "account currency, positive = cost",
+        "slippage": "account currency, positive = cost; inside price already",
+    },
+    "trades": {
+        "run_id": RUN_ID,
+        "trade_id": "from 0, in the order of exits, then open lots",
+        "asset_id": "asset",
+        "quantity": "shares of this lot part, positive long",
+        "entry_timestamp": "bar of the entry fill",
+        "entry_price": "per share, slippage included",
+        "exit_timestamp": "bar of the exit fill; NULL: still open",
+        "exit_price": "per share, slippage included; NULL: still open",
+        "pnl": "account currency, net of this part's commissions; open lots at their mark",
+        "return": "pnl / (|quantity| * entry_price)",
+        "bars_held": "bars from entry to exit; NULL: still open",
+        "exit_rule": "rebalance or the name of a risk rule; NULL: still open",
+        "commission": "account currency, both fills' share",
+        "slippage": "account currency, both fills' share; inside the prices already",
+    },
+    "positions": {
+        "run_id": RUN_ID,
+        "timestamp": "bar",
+        "asset_id": "asset",
+        "quantity": "shares at the close, positive long",
+        "price": "the mark: this close, or the last one known",
+        "value": "quantity * price, account currency",
+        "unrealized_pnl": "account currency, net of commission paid on the open lots",
+        "is_stale": "the asset had no bar; price is an older close",
+    },
+    "equity": {
+        "run_id": RUN_ID,
+        "timestamp": "bar",
+        "equity": "cash + value of all positions, account currency",
+        "cash": "account currency",
+        "gross_exposure": "sum of |value|, account currency",
+        "net_exposure": "sum of value, account currency",
+        "n_positions": "assets held at the close",
+        "drawdown": "equity / highest equity so far - 1, 0 or below",
+    },
+    "decisions": {
+        "run_id": RUN_ID,
+        "timestamp": "bar",
+        "asset_id": "asset",
+        "rule": "name of the rule",
+        "action": "stop or target (a level was touched), exit (asked at the close)",
+        "level": "price of the level; NULL for a close rule",
+        "reason": "what the rule does",
+        "features": "the feature values that the rule saw when it decided",
+    },
+    "selections": {
+        "run_id": RUN_ID,
+        "timestamp": "decision bar",
+        "asset_id": "asset",
+        "rank": "1 = best",
+        "score": "value of the ranking expression",
+        "weight": "target share of equity",
+    },
+    "cash_flows": {
+        "run_id": RUN_ID,
+        "timestamp": "bar",
+        "asset_id": "asset; NULL for flows of the account",
+        "kind": "deposit",
+        "amount": "account currency, positive = paid in",
+    },
+}
+
+
+def comments() -> str:
+    """Return the statements that write every description into its table."""
+    return ";".join(
+        f"""comment on column "{table}"."{column}" is '{text.replace("'", "''")}'"""
+        for table, columns in COLUMNS.items()
+        for column, text in columns.items()
+    )

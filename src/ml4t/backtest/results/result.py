@@ -1,0 +1,166 @@
+"""BacktestResult: the tables of a run, its metrics, and how to keep them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ml4t.backtest.data.database import Database, EngineError, Relation, connect_file
+from ml4t.backtest.data.queries import literal, read
+from ml4t.backtest.errors import ResultError, did_you_mean
+from ml4t.backtest.results.columns import comments
+from ml4t.backtest.results.store import TABLES
+
+METRICS = ("returns", "drawdown", "trading", "trades")
+
+
+class BacktestResult(Mapping[str, Any]):
+    """A finished run. As a mapping it holds the metrics; `sql` reads its tables.
+
+    The tables ``runs orders fills trades positions equity decisions selections cash_flows``
+    are attributes too, as lazy relations: ``result.trades.pl()``, ``.df()``,
+    ``.to_arrow_table()``.
+
+    Examples
+    --------
+    >>> result["total_return"]                                        # doctest: +SKIP
+    >>> result.sql("select exit_rule, sum(pnl) from trades group by 1")  # doctest: +SKIP
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._metrics: dict[str, Any] | None = None
+
+    def sql(self, query: str) -> Relation:
+        """Query the result tables.
+
+        Returns
+        -------
+        duckdb.DuckDBPyRelation
+            Lazy; ``.fetchall()``, ``.pl()``, ``.df()``, ``.to_arrow_table()`` run it.
+        """
+        return self._database.cursor().sql(query)
+
+    def __getattr__(self, name: str) -> Relation:
+        if name in TABLES:
+            return self.sql(f"select * from {name}")
+        raise AttributeError(f"a result has no {name!r}{did_you_mean(name, TABLES)}")
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Metrics of the run; each is defined in a file of ``sql/metrics``."""
+        if self._metrics is None:
+            self._metrics = {
+                name: value
+                for part in METRICS
+                for name, value in self._database.records(read(f"metrics/{part}"))[0].items()
+            }
+        return self._metrics
+
+    @property
+    def exits(self) -> Relation:
+        """P&L and count of closed trades by exit rule."""
+        return self.sql(read("metrics/exits"))
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return self.metrics[name]
+        except KeyError:
+            raise KeyError(f"unknown metric {name!r}{did_you_mean(name, self.metrics)}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.metrics)
+
+    def __len__(self) -> int:
+        return len(self.metrics)
+
+    def __repr__(self) -> str:
+        m = self.metrics
+        return (
+            f"<BacktestResult {m['first_timestamp']} to {m['last_timestamp']}, "
+            f"final value {m['final_value']:,.2f}, {m['n_trades']:,} trades>"
+        )
+
+    def summary(self) -> str:
+        """Return the metrics, the P&L by exit rule and the fill policy as readable text."""
+        from ml4t.backtest.results.summary import summary_text
+
+        return summary_text(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the tables to a DuckDB file, or as Parquet into a folder.
+
+        Parameters
+        ----------
+        path : str or Path
+            A name that ends in ``.duckdb`` or ``.db`` makes a file; any other a folder with one
+            Parquet file per table. What stood there is replaced once the new one is complete.
+
+        Returns
+        -------
+        Path
+            Where it was written.
+        """
+        target = Path(path)
+        partial = target.with_name(f".{target.name}.partial")
+        _remove(partial)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.suffix in (".duckdb", ".db"):
+            database = self._database.cursor()
+            database.execute(f"attach {literal(str(partial))} as saved")
+            for table in TABLES:
+                database.execute(f"create table saved.{table} as select * from {table}")
+            database.execute("use saved")
+            database.execute(comments())
+            database.execute("use memory" if _is_in_memory(database) else "use main")
+            database.execute("detach saved")
+        else:
+            partial.mkdir()
+            for table in TABLES:
+                file = literal(str(partial / f"{table}.parquet"))
+                self._database.execute(f"copy {table} to {file} (format parquet)")
+        _remove(target)
+        partial.rename(target)
+        return target
+
+    @classmethod
+    def open(cls, path: str | Path) -> BacktestResult:
+        """Open a run that `save` wrote.
+
+        Raises
+        ------
+        ResultError
+            There is no run at `path`, or it is not one of ours.
+        """
+        source = Path(path)
+        if not source.exists():
+            raise ResultError(f"there is no run at '{source}'")
+        try:
+            if source.is_dir():
+                database = Database()
+                for table in TABLES:
+                    file = literal(str(source / f"{table}.parquet"))
+                    database.execute(f"create table {table} as select * from read_parquet({file})")
+            else:
+                database = connect_file(source, read_only=True)
+            present = {row[0] for row in database.rows("select table_name from duckdb_tables()")}
+        except EngineError as error:
+            raise ResultError(f"'{source}' is no saved run: {str(error).splitlines()[0]}") from error
+        missing = sorted(set(TABLES) - present)
+        if missing:
+            raise ResultError(f"'{source}' is no saved run: it has no table {missing[0]}")
+        return cls(database)
+
+
+def _is_in_memory(database: Database) -> bool:
+    names = database.rows("select database_name from duckdb_databases() where not internal")
+    return ("memory",) in names
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

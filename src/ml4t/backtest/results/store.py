@@ -1,0 +1,94 @@
+"""Store: the result tables, written in one transaction at the end of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+import numpy as np
+
+from ml4t.backtest.core.axes import Axes
+from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.queries import read, render
+from ml4t.backtest.results.recorder import Staged
+
+TABLES = ("runs", "orders", "fills", "trades", "positions", "equity", "decisions",
+          "selections", "cash_flows")  # fmt: skip
+# Microseconds (nanoseconds for TIMESTAMP_NS) back to the bars' own type.
+_REBUILT = {
+    "DATE": "make_timestamp(tick)::date",
+    "TIMESTAMP": "make_timestamp(tick)",
+    "TIMESTAMP_S": "make_timestamp(tick)::timestamp_s",
+    "TIMESTAMP_MS": "make_timestamp(tick)::timestamp_ms",
+    "TIMESTAMP_NS": "make_timestamp_ns(tick)",
+    "TIMESTAMP WITH TIME ZONE": "make_timestamptz(tick)",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What the `runs` table says of a run; mappings are stored as JSON."""
+
+    started_at: datetime
+    finished_at: datetime
+    initial_capital: float
+    fill_policy: str
+    configuration: Mapping[str, object]
+    sources: list[dict[str, object]]
+    rows_dropped: Mapping[str, object]
+    versions: Mapping[str, str]
+
+    @property
+    def run_id(self) -> str:
+        """Twelve hex digits over configuration, sources and versions: equal inputs, equal id."""
+        facts = [self.initial_capital, self.configuration, self.sources, self.versions]
+        return sha256(_json(facts).encode()).hexdigest()[:12]
+
+
+def store(staged: Staged, axes: Axes, facts: RunFacts) -> Database:
+    """Write a run's tables into a new in-memory database and return it."""
+    database = Database()
+    database.execute("create schema stage")
+    database.execute("begin")
+    staged = {
+        "staged_timeline": {"t": np.arange(len(axes.timestamps)), "tick": axes.timestamps},
+        "staged_assets": {"sid": np.arange(len(axes.asset_ids)), "asset_id": axes.asset_ids},
+        **staged,
+    }
+    for name, columns in staged.items():
+        database.register(name, columns)
+    rebuilt = _REBUILT[axes.timestamp_type]
+    database.execute(render("results/timeline", timestamp=rebuilt))
+    database.execute(render("results/assets", type=axes.asset_type))
+    parameters = {"run_id": facts.run_id, "initial_capital": facts.initial_capital}
+    database.execute(
+        read("results/runs"),
+        {
+            **parameters,
+            "started_at": facts.started_at,
+            "finished_at": facts.finished_at,
+            "fill_policy": facts.fill_policy,
+            "configuration": _json(facts.configuration),
+            "sources": _json(facts.sources),
+            "rows_dropped": _json(facts.rows_dropped),
+            "versions": _json(facts.versions),
+            "n_assets": len(axes.asset_ids),
+            "n_bars": len(axes.timestamps),
+        },
+    )
+    for table in TABLES[1:]:
+        statement = read(f"results/{table}")
+        used = {name: value for name, value in parameters.items() if f"${name}" in statement}
+        database.execute(statement, used)
+    for name in staged:
+        database.unregister(name)
+    database.execute("commit")
+    database.execute("drop schema stage cascade")
+    return database
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, default=str)

@@ -1,0 +1,130 @@
+"""One position's risk decision and how several are merged; what a rule is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskContext:
+    """What a rule sees of one position at a close.
+
+    Attributes
+    ----------
+    quantity : float
+        Shares, positive long, negative short.
+    entry_price : float
+        Average fill price of the open lots.
+    water_mark : float
+        Best price since entry: the highest high of a long, the lowest low of a short.
+    close : float
+    bars_held : int
+        Closes the position has seen, the entry bar's included.
+    features : mapping of str to float
+        As-of values; a missing value has no key.
+    last_stop : float or None
+        The stop that the asking rule gave before for this position.
+    """
+
+    quantity: float
+    entry_price: float
+    water_mark: float
+    close: float
+    bars_held: int
+    features: Mapping[str, float] = field(default_factory=dict)
+    last_stop: float | None = None
+
+    @property
+    def unrealized_pnl(self) -> float:
+        """Account currency, before costs: ``quantity * (close - entry_price)``."""
+        return self.quantity * (self.close - self.entry_price)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskDecision:
+    """What rules want for one position: leave, and levels for the next bar.
+
+    Each of the three wishes carries its own priority and rule, so that a merge can settle
+    them one by one.
+    """
+
+    should_exit: bool = False
+    reason: str = ""
+    stop: float | None = None
+    target: float | None = None
+    is_long: bool = True
+    exit_priority: int = 0
+    stop_priority: int = 0
+    target_priority: int = 0
+    exit_rule: str = ""
+    stop_rule: str = ""
+    target_rule: str = ""
+
+    @staticmethod
+    def merge(decisions: Iterable[RiskDecision]) -> RiskDecision:
+        """Settle several rules' wishes for one position.
+
+        The higher priority wins. At equal priority an exit beats a level, of two stops (two
+        targets) the tighter wins, and a tie goes to the rule named first. For a long the
+        tighter stop is the higher one, the tighter target the lower one.
+
+        Returns
+        -------
+        RiskDecision
+            An exit stands only where no level of a higher priority was given.
+        """
+        best = RiskDecision()
+        for one in decisions:
+            sign = 1.0 if one.is_long else -1.0
+            changes: dict[str, object] = {"is_long": one.is_long}
+            if one.should_exit and (
+                not best.should_exit or one.exit_priority > best.exit_priority
+            ):
+                changes |= {
+                    "should_exit": True,
+                    "reason": one.reason,
+                    "exit_priority": one.exit_priority,
+                    "exit_rule": one.exit_rule,
+                }
+            if one.stop is not None and _wins(
+                one.stop_priority, sign * one.stop, best.stop_priority,
+                None if best.stop is None else sign * best.stop,
+            ):  # fmt: skip
+                changes |= {
+                    "stop": one.stop,
+                    "stop_priority": one.stop_priority,
+                    "stop_rule": one.stop_rule,
+                }
+            if one.target is not None and _wins(
+                one.target_priority, -sign * one.target, best.target_priority,
+                None if best.target is None else -sign * best.target,
+            ):  # fmt: skip
+                changes |= {
+                    "target": one.target,
+                    "target_priority": one.target_priority,
+                    "target_rule": one.target_rule,
+                }
+            best = _replace(best, changes)
+        levels = [
+            priority
+            for level, priority in (
+                (best.stop, best.stop_priority),
+                (best.target, best.target_priority),
+            )
+            if level is not None
+        ]
+        if best.should_exit and levels and max(levels) > best.exit_priority:
+            return _replace(best, {"should_exit": False, "reason": "", "exit_rule": ""})
+        return best
+
+
+def _wins(priority: int, tightness: float, held: int, held_tightness: float | None) -> bool:
+    if held_tightness is None or priority > held:
+        return True
+    return priority == held and tightness > held_tightness
+
+
+def _replace(decision: RiskDecision, changes: Mapping[str, object]) -> RiskDecision:
+    fields = {name: getattr(decision, name) for name in RiskDecision.__slots__}
+    return RiskDecision(**{**fields, **changes})

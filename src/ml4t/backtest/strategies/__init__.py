@@ -1,0 +1,5 @@
+"""Ready-made strategies."""
+
+from ml4t.backtest.strategies.top_n import TopN
+
+__all__ = ["TopN"]

@@ -1,0 +1,71 @@
+"""TopN: hold the best-ranked assets, rebalance on every n-th bar."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from ml4t.backtest.core.batch import Batch
+from ml4t.backtest.core.ranking import Ranking
+from ml4t.backtest.execution.broker import SimulationBroker
+from ml4t.backtest.strategy.base import Strategy
+
+
+class TopN(Strategy):
+    """Hold the `n` assets with the highest score, at target weights.
+
+    On a decision bar every asset that is held but not ranked gets a target of zero. A target
+    is a share of equity at the next open; see `SimulationBroker` for the order of fills.
+
+    Parameters
+    ----------
+    n, by, where, when, weight, every, offset, within, ascending
+        As in `ml4t.backtest.core.ranking.Ranking`.
+
+    Raises
+    ------
+    ConfigError
+        A number is out of range.
+
+    Examples
+    --------
+    >>> from ml4t.backtest import TopN
+    >>> TopN(25, by="ml_score", where="atr is not null", when="vix <= 30", every=5)
+    TopN(25, by='ml_score', where='atr is not null', when='vix <= 30', every=5)
+    """
+
+    def __init__(
+        self,
+        n: int,
+        *,
+        by: str,
+        where: str | None = None,
+        when: str | None = None,
+        weight: str = "equal",
+        every: int = 1,
+        offset: int = 0,
+        within: str | None = None,
+        ascending: bool = False,
+    ) -> None:
+        self._ranking = Ranking(
+            n=n, by=by, where=where, when=when, weight=weight,
+            every=every, offset=offset, within=within, ascending=ascending,
+        )  # fmt: skip
+
+    def ranking(self) -> Ranking:
+        """Return the ranking as it was asked for."""
+        return self._ranking
+
+    def decide(self, batch: Batch, broker: SimulationBroker) -> None:
+        """Order the selection's weights on decision bars; on all others do nothing."""
+        if batch.selection is not None:
+            broker.order_targets(batch.t, batch.selection)
+
+    def __repr__(self) -> str:
+        defaults = asdict(Ranking(n=1, by="x"))
+        shown = {
+            name: value
+            for name, value in asdict(self._ranking).items()
+            if name in ("by",) or (name != "n" and value != defaults[name])
+        }
+        words = "".join(f", {name}={value!r}" for name, value in shown.items())
+        return f"TopN({self._ranking.n}{words})"

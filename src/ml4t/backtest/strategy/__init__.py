@@ -1,0 +1,5 @@
+"""The contract between a strategy and the engine."""
+
+from ml4t.backtest.strategy.base import Strategy
+
+__all__ = ["Strategy"]
