@@ -90,9 +90,7 @@ def create_views(
         items.append(f"{read('signals/is_member')} as is_member")
     items += [item for known in per_asset for item in _items(known, "prices")]
     joins = [_asof(known, "prices", by_asset=True) for known in per_asset]
-    database.execute(
-        render("signals/signals", columns=", ".join(items), joins="\n".join(joins))
-    )
+    database.execute(render("signals/signals", columns=", ".join(items), joins="\n".join(joins)))
     items = ["timeline.timestamp"]
     items += [item for known in market for item in _items(known, "timeline")]
     joins = [_asof(known, "timeline", by_asset=False) for known in market]

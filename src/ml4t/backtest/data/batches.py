@@ -37,9 +37,7 @@ class BatchPlan:
     features: tuple[str, ...]
 
 
-def plan_batches(
-    prepared: Prepared, *, has_levels: bool, features: tuple[str, ...]
-) -> BatchPlan:
+def plan_batches(prepared: Prepared, *, has_levels: bool, features: tuple[str, ...]) -> BatchPlan:
     """Decide which columns the loop needs, and refuse what is not there.
 
     Raises
@@ -91,7 +89,9 @@ def _one_ahead(load: Callable[[int], Chunk], starts: range) -> Iterator[Chunk]:
             assert following is not None
             chunk = following.result()
             following = (
-                reader.submit(load, start + starts.step) if start + starts.step < starts.stop else None
+                reader.submit(load, start + starts.step)
+                if start + starts.step < starts.stop
+                else None
             )
             yield chunk
 

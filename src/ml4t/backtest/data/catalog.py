@@ -180,7 +180,9 @@ class Catalog:
                 f"select {literal(interval)}::interval < interval 0 second"
             )[0][0]
         except EngineError as error:
-            raise ConfigError(f"{label} must be an interval such as '1 day', was {interval!r}") from error
+            raise ConfigError(
+                f"{label} must be an interval such as '1 day', was {interval!r}"
+            ) from error
         if is_backwards:
             raise ConfigError(f"{label} must not be negative, was {interval!r}")
 
@@ -243,7 +245,9 @@ class Catalog:
                 assets="count(distinct asset_id)" if "asset_id" in found else "null",
             )
             profile = database.records(query)[0]
-            clock = source.available_at or (f"timestamp + {source.lag}" if source.lag else "timestamp")
+            clock = source.available_at or (
+                f"timestamp + {source.lag}" if source.lag else "timestamp"
+            )
             records.append(
                 {"source": source.name, "role": source.role, **profile,
                  "known_at": clock, "max_age": source.max_age, "columns": dict(found)}

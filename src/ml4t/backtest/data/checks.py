@@ -161,9 +161,7 @@ def _is_suspicious(source: Source, database: Database) -> bool:
 
 
 def _has_duplicates(relation: str, database: Database) -> bool:
-    n_rows, n_timestamps, n_assets = database.rows(
-        render("sources/key_sizes", source=relation)
-    )[0]
+    n_rows, n_timestamps, n_assets = database.rows(render("sources/key_sizes", source=relation))[0]
     n_cells = max(n_timestamps * n_assets, 1)
     if n_cells > BITMAP_CELLS:
         return True

@@ -36,6 +36,7 @@ class Database:
         if memory_limit is not None:
             settings["memory_limit"] = memory_limit
         self._connection = duckdb.connect(":memory:", config=settings)
+        self._frames: dict[str, object] = {}
         # Footers are read once a run, not once a query. Output order is stated by `order by`.
         self.execute("set parquet_metadata_cache = true")
         self.execute("set preserve_insertion_order = false")
@@ -47,6 +48,10 @@ class Database:
         """Return a second session on the same database; an open stream needs its own."""
         other = object.__new__(Database)
         other._connection = self._connection.cursor()
+        other._frames = {}
+        # A registered frame belongs to one session: without this no cursor would see it.
+        for name, frame in self._frames.items():
+            other.register(name, frame)
         return other
 
     def execute(self, statement: str, parameters: Mapping[str, object] | None = None) -> None:
@@ -83,10 +88,12 @@ class Database:
     def register(self, name: str, source: object) -> None:
         """Make an in-memory frame or a dict of arrays readable under `name`."""
         self._connection.register(name, source)
+        self._frames[name] = source
 
     def unregister(self, name: str) -> None:
         """Undo `register`."""
         self._connection.unregister(name)
+        del self._frames[name]
 
     def lock(self, directories: Sequence[Path]) -> None:
         """Keep user SQL to the registered folders and freeze the settings.
@@ -109,6 +116,7 @@ def connect_file(path: Path, *, read_only: bool = False) -> Database:
     """Open a DuckDB file, such as a saved run."""
     opened = object.__new__(Database)
     opened._connection = duckdb.connect(str(path), read_only=read_only)
+    opened._frames = {}
     return opened
 
 
@@ -121,5 +129,7 @@ def _filled(values: NDArray[Any]) -> NDArray[Any]:
     if isinstance(values, np.ma.MaskedArray):
         if values.dtype.kind == "f":
             return values.filled(np.nan)
-        return values.astype(np.float64).filled(np.nan) if values.dtype.kind in "iu" else values.data
+        return (
+            values.astype(np.float64).filled(np.nan) if values.dtype.kind in "iu" else values.data
+        )
     return values

@@ -20,7 +20,9 @@ def at_bars(known: Known, names: tuple[str, ...], table: str, database: Database
     """
     target = f"temp.{table}"
     database.execute(
-        render("signals/exact", target=target, known=known.relation, columns=columns(names, "known"))
+        render(
+            "signals/exact", target=target, known=known.relation, columns=columns(names, "known")
+        )
     )
     if database.rows(render("signals/unmatched", target=target))[0][0]:
         first, last = database.rows(read("signals/span"))[0]

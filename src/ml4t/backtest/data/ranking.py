@@ -73,9 +73,7 @@ def plan_ranking(ranking: Ranking, prepared: Prepared) -> RankingPlan:
     )
 
 
-def rank(
-    plan: RankingPlan, database: Database, first_t: int, last_t: int
-) -> dict[int, Selection]:
+def rank(plan: RankingPlan, database: Database, first_t: int, last_t: int) -> dict[int, Selection]:
     """Rank the decision bars from `first_t` to `last_t`.
 
     Returns
@@ -92,7 +90,12 @@ def rank(
     try:
         database.execute(
             render("ranking/decisions", condition=_line(ranking.when or "true")),
-            {"first_t": first_t, "last_t": last_t, "every": ranking.every, "offset": ranking.offset},
+            {
+                "first_t": first_t,
+                "last_t": last_t,
+                "every": ranking.every,
+                "offset": ranking.offset,
+            },
         )
         decision_ts = [row[0] for row in database.rows("select t from temp.decisions order by t")]
         if not decision_ts:
@@ -125,7 +128,9 @@ def _ranked_query(plan: RankingPlan, database: Database) -> str:
     for i, (known, names) in enumerate(plan.known):
         table = at_bars(known, names, f"at_{i}", database)
         items.append(columns(names, table))
-        joins.append(f"left join temp.{table} as {table} on bars.t = {table}.t and bars.sid = {table}.sid")
+        joins.append(
+            f"left join temp.{table} as {table} on bars.t = {table}.t and bars.sid = {table}.sid"
+        )
     if ranking.weight != "equal":
         weight = _line(ranking.weight)
     elif ranking.within is None:

@@ -165,7 +165,9 @@ def canonical_columns(source: Source, found: Mapping[str, str]) -> dict[str, str
     clash = sorted(RESERVED & {name.lower() for name in items})
     if clash:
         raise DataError(
-            source.name, "columns", f"has a column '{clash[0]}', a name kept by the engine; rename it"
+            source.name,
+            "columns",
+            f"has a column '{clash[0]}', a name kept by the engine; rename it",
         )
     return items
 
@@ -198,7 +200,11 @@ def _paths(given: object) -> list[str] | None:
         return [str(given)]
     if isinstance(given, str):
         return None if _SQL.match(given) else [given]
-    if isinstance(given, (list, tuple)) and given and all(isinstance(p, (str, Path)) for p in given):
+    if (
+        isinstance(given, (list, tuple))
+        and given
+        and all(isinstance(p, (str, Path)) for p in given)
+    ):
         return [str(path) for path in given]
     return None
 

@@ -25,7 +25,9 @@ FILL_POLICY = (
 )
 REBALANCE = "rebalance"
 # A change below this share of the position is rounding, not a decision.
-DUST = 1e-12
+SMALLEST_CHANGE = 1e-9
+# What scaled buys leave in cash, so that rounding cannot take it below zero.
+CASH_MARGIN = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,9 +218,10 @@ class SimulationBroker:
             self._end(sids[missing], OrderStatus.REJECTED, "no bar")
             sids, weights, price = sids[~missing], weights[~missing], price[~missing]
         live = self._portfolio.quantity[sids]
-        target = weights * equity / price
+        # A cash account never shorts, not even one whose overdraft ate its equity.
+        target = weights * max(equity, 0.0) / price
         change = target - live
-        is_real = np.abs(change) > DUST * np.maximum(np.abs(target), np.abs(live))
+        is_real = np.abs(change) > SMALLEST_CHANGE * np.maximum(np.abs(target), np.abs(live))
         sells, buys = is_real & (change < 0), is_real & (change > 0)
         if sells.any():
             self._fill_market(batch, sids[sells], change[sells], -1.0)
@@ -237,14 +240,12 @@ class SimulationBroker:
             if required > available:
                 # One factor for all: no asset is starved because of its name. The last
                 # digit is given away so that rounding cannot take cash below zero.
-                quantity = quantity * (max(available, 0.0) / required * (1 - DUST))
+                quantity = quantity * (max(available, 0.0) / required * (1 - CASH_MARGIN))
             fits = quantity > 0
         else:
             fits = _fits_in_turn(cost, available)
         if not fits.all():
-            self._end(
-                sids[~fits], OrderStatus.REJECTED, "insufficient cash", quantity=asked[~fits]
-            )
+            self._end(sids[~fits], OrderStatus.REJECTED, "insufficient cash", quantity=asked[~fits])
             sids, quantity, asked = sids[fits], quantity[fits], asked[fits]
         if not len(sids):
             return sids

@@ -35,9 +35,7 @@ class Trade(NamedTuple):
     reason: str
 
 
-def close_lots(
-    lots: deque[Lot], sid: int, fill: Lot, reason: str, *, is_flat: bool
-) -> list[Trade]:
+def close_lots(lots: deque[Lot], sid: int, fill: Lot, reason: str, *, is_flat: bool) -> list[Trade]:
     """Close the oldest lots with a fill of the opposite sign; the lots are edited in place.
 
     Parameters
@@ -64,7 +62,9 @@ def close_lots(
         pnl = part * (fill.price - lot.price) - commission
         slippage = size * (lot.slippage + fill.slippage)
         trades.append(
-            Trade(sid, part, lot.t, lot.price, fill.t, fill.price, pnl, commission, slippage, reason)
+            Trade(
+                sid, part, lot.t, lot.price, fill.t, fill.price, pnl, commission, slippage, reason
+            )
         )
         if part == lot.quantity:
             lots.popleft()

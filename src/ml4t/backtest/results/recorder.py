@@ -42,9 +42,15 @@ class Recorder:
         level = orders.level if orders.level is not None else np.full(n, np.nan)
         self._orders.append(
             (
-                ids, np.broadcast_to(orders.created_t, n), orders.sids, orders.quantity,
-                orders.filled, level, self._repeat(orders.order_type, n),
-                self._repeat(orders.status, n), self._repeat(orders.reason, n),
+                ids,
+                np.broadcast_to(orders.created_t, n),
+                orders.sids,
+                orders.quantity,
+                orders.filled,
+                level,
+                self._repeat(orders.order_type, n),
+                self._repeat(orders.status, n),
+                self._repeat(orders.reason, n),
                 self._encode(orders.tag),
             )  # fmt: skip
         )

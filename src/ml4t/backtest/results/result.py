@@ -147,7 +147,9 @@ class BacktestResult(Mapping[str, Any]):
                 database = connect_file(source, read_only=True)
             present = {row[0] for row in database.rows("select table_name from duckdb_tables()")}
         except EngineError as error:
-            raise ResultError(f"'{source}' is no saved run: {str(error).splitlines()[0]}") from error
+            raise ResultError(
+                f"'{source}' is no saved run: {str(error).splitlines()[0]}"
+            ) from error
         missing = sorted(set(TABLES) - present)
         if missing:
             raise ResultError(f"'{source}' is no saved run: it has no table {missing[0]}")

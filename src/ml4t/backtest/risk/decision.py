@@ -78,9 +78,7 @@ class RiskDecision:
         for one in decisions:
             sign = 1.0 if one.is_long else -1.0
             changes: dict[str, object] = {"is_long": one.is_long}
-            if one.should_exit and (
-                not best.should_exit or one.exit_priority > best.exit_priority
-            ):
+            if one.should_exit and (not best.should_exit or one.exit_priority > best.exit_priority):
                 changes |= {
                     "should_exit": True,
                     "reason": one.reason,

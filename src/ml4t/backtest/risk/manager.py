@@ -115,9 +115,7 @@ class RiskDesk:
         if len(sids) and self._rules:
             features = {name: batch.features[name][sids] for name in self._seen}
             bars_held = batch.t - self._portfolio.entry_t[sids] + 1
-            self._evaluate(
-                batch.t, sids, batch.close[sids], bars_held, features, entry_bar=False
-            )
+            self._evaluate(batch.t, sids, batch.close[sids], bars_held, features, entry_bar=False)
 
     def _evaluate(
         self,

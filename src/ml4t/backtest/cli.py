@@ -1,0 +1,256 @@
+"""The command line: `demo`, `run`, `inspect`, `query`, `summary`.
+
+Results go to stdout, progress and errors to stderr. Exit codes: 0 done, 1 an error of the
+package, of the user's SQL or of the file system, 2 a command line that cannot be read.
+`runfile` documents the TOML file of `run` and `inspect`.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from math import isfinite
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from typer.core import TyperGroup
+
+from ml4t.backtest.data.database import EngineError, Relation
+from ml4t.backtest.demo import FOLDER, run_demo
+from ml4t.backtest.engine import Progress as Report
+from ml4t.backtest.errors import BacktestError, ResultError
+from ml4t.backtest.results.result import BacktestResult
+from ml4t.backtest.results.summary import summary_rows
+from ml4t.backtest.runfile import catalog_of, engine_of
+
+SHOWN_ROWS = 100
+PIPE_WIDTH = 160
+
+
+class _Commands(TyperGroup):
+    """Turn errors that a user can mend into one message and exit code 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (BacktestError, EngineError) as error:
+            message = str(error)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # `| head` closed our stdout: no one to tell
+                raise
+            message = str(error)
+        typer.echo(f"error: {message}", err=True)
+        raise typer.Exit(1)
+
+
+app = typer.Typer(
+    name="ml4t-backtest",
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Backtests over Parquet, with results you can query in SQL.",
+)
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to run.")]
+RunFile = Annotated[Path, typer.Argument(metavar="RUN.duckdb", help="A saved run.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for data and result.")] = FOLDER,
+    as_json: AsJson = False,
+) -> None:
+    """Make a 500-asset market, run a top-25 rotation on it, and query the result."""
+    with _progress() as report:
+        done = run_demo(out, progress=report)
+    answers = {title: done.result.sql(query) for title, query in done.questions.items()}
+    if as_json:
+        queries = [
+            {"title": title, "sql": done.questions[title], **_rows_json(answer)}
+            for title, answer in answers.items()
+        ]
+        _print_json({**_run_json(done.result, done.saved_to), "queries": queries})
+        return
+    _print_run(done.result, done.saved_to)
+    console = _console()
+    for title, answer in answers.items():
+        console.print(f"\n[bold]{escape(title)}[/]")
+        console.print(done.questions[title], style="dim", markup=False, highlight=False)
+        _print_rows(answer)
+
+
+@app.command()
+def run(
+    config: ConfigFile,
+    out: Annotated[
+        Path | None, typer.Option(help="Save to a .duckdb file, or as Parquet to a folder.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run what a TOML file describes."""
+    engine = engine_of(config)
+    with _progress() as report:
+        result = engine.run(report)
+    saved_to = None if out is None else result.save(out)
+    if as_json:
+        _print_json(_run_json(result, saved_to))
+    else:
+        _print_run(result, saved_to)
+
+
+@app.command()
+def inspect(
+    config: ConfigFile,
+    sql: Annotated[str, typer.Option(help="Over prices, features, ..., signals and market.")],
+    as_json: AsJson = False,
+) -> None:
+    """Query the sources of a TOML file, and what a run would see of them, before any run."""
+    _answer(catalog_of(config).sql(sql), as_json=as_json)
+
+
+@app.command()
+def query(
+    run_file: RunFile,
+    sql: Annotated[str, typer.Option(help="Over trades, equity, fills, ...")],
+    as_json: AsJson = False,
+) -> None:
+    """Query the tables of a saved run."""
+    _answer(BacktestResult.open(run_file).sql(sql), as_json=as_json)
+
+
+@app.command()
+def summary(run_file: RunFile, as_json: AsJson = False) -> None:
+    """Show the metrics of a saved run."""
+    result = BacktestResult.open(run_file)
+    if as_json:
+        _print_json(_run_json(result, run_file))
+    else:
+        _print_run(result, None)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+# -- output ---------------------------------------------------------------------------
+
+
+def _console() -> Console:
+    # A pipe has no width of its own; rich would fold tables at 80 columns.
+    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
+@contextmanager
+def _progress() -> Iterator[Report]:
+    """Show a bar on stderr while a run goes on, where stderr is a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("bars"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    shown = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with shown:
+        task = shown.add_task("bars", total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
+
+
+def _answer(relation: Relation | None, *, as_json: bool) -> None:
+    if relation is None:  # what a statement without a result gives
+        raise ResultError("the statement returned no rows; --sql takes a query")
+    if as_json:
+        _print_json(_rows_json(relation))
+    else:
+        _print_rows(relation)
+
+
+def _print_run(result: BacktestResult, saved_to: Path | None) -> None:
+    console = _console()
+    table = Table(title="Run", box=box.SIMPLE, show_header=False, title_style="bold")
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    for label, text in summary_rows(result):
+        table.add_row(escape(label), escape(text))
+    console.print(table)
+    _print_rows(result.exits)
+    if saved_to is not None:
+        # Not through the table: a path must survive copy and paste unfolded.
+        typer.echo(f"saved to {saved_to}")
+
+
+def _print_rows(relation: Relation) -> None:
+    """Print the first rows as a table, and say so when there are more."""
+    columns = list(relation.columns)
+    rows = relation.fetchmany(SHOWN_ROWS + 1)
+    table = Table(box=box.SIMPLE)
+    is_number = [
+        any(isinstance(row[i], int | float | Decimal) for row in rows) for i in range(len(columns))
+    ]
+    for name, numeric in zip(columns, is_number, strict=True):
+        table.add_column(escape(name), justify="right" if numeric else "left", overflow="fold")
+    for row in rows[:SHOWN_ROWS]:
+        table.add_row(*(escape(_text(value)) for value in row))
+    _console().print(table)
+    if len(rows) > SHOWN_ROWS:
+        typer.echo(f"the first {SHOWN_ROWS} rows; --json prints all")
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:,.4f}".rstrip("0").rstrip(".") if abs(value) >= 1e-3 else f"{value:g}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, datetime) and value.tzinfo is None and value.time() == time():
+        return str(value.date())
+    return str(value)
+
+
+def _print_json(document: Mapping[str, object]) -> None:
+    typer.echo(json.dumps(_plain(document), indent=2, allow_nan=False))
+
+
+def _run_json(result: BacktestResult, saved_to: Path | None) -> dict[str, object]:
+    exits = result.exits
+    names = list(exits.columns)
+    return {
+        "saved_to": saved_to,
+        "metrics": dict(result),
+        "exits": [dict(zip(names, row, strict=True)) for row in exits.fetchall()],
+    }
+
+
+def _rows_json(relation: Relation) -> dict[str, object]:
+    return {"columns": list(relation.columns), "rows": relation.fetchall()}
+
+
+def _plain(value: object) -> object:
+    """Return a value as JSON knows it: times as ISO 8601, NaN and infinity as null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, Decimal):
+        value = float(value)
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    return value.total_seconds() if isinstance(value, timedelta) else str(value)
+
+
+if __name__ == "__main__":
+    main()
