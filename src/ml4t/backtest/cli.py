@@ -191,25 +191,38 @@ def _print_run(result: BacktestResult, saved_to: Path | None) -> None:
 def _print_rows(relation: Relation) -> None:
     """Print the first rows as a table, and say so when there are more."""
     columns = list(relation.columns)
-    rows = relation.fetchmany(SHOWN_ROWS + 1)
+    # A limit over an ordered query keeps its order: DuckDB makes one Top N of the two.
+    rows = relation.limit(SHOWN_ROWS + 1).fetchall()
     table = Table(box=box.SIMPLE)
-    is_number = [
-        any(isinstance(row[i], int | float | Decimal) for row in rows) for i in range(len(columns))
-    ]
-    for name, numeric in zip(columns, is_number, strict=True):
-        table.add_column(escape(name), justify="right" if numeric else "left", overflow="fold")
-    for row in rows[:SHOWN_ROWS]:
-        table.add_row(*(escape(_text(value)) for value in row))
+    cells = []
+    for name, values in zip(columns, _columns(rows[:SHOWN_ROWS], len(columns)), strict=True):
+        is_number = any(isinstance(value, int | float | Decimal) for value in values)
+        table.add_column(escape(name), justify="right" if is_number else "left", overflow="fold")
+        decimals = _decimals(values)
+        cells.append([escape(_text(value, decimals)) for value in values])
+    for texts in zip(*cells, strict=True):
+        table.add_row(*texts)
     _console().print(table)
     if len(rows) > SHOWN_ROWS:
         typer.echo(f"the first {SHOWN_ROWS} rows; --json prints all")
 
 
-def _text(value: object) -> str:
+def _columns(rows: list[tuple[Any, ...]], n: int) -> list[list[Any]]:
+    return [[row[i] for row in rows] for i in range(n)]
+
+
+def _decimals(values: list[Any]) -> int:
+    """Return how many decimals a column is shown with: 2 for money and the like, else 4."""
+    floats = [value for value in values if isinstance(value, float) and isfinite(value)]
+    is_large = any(abs(value) >= 100 for value in floats)
+    return 2 if is_large or all(round(value, 2) == value for value in floats) else 4
+
+
+def _text(value: object, decimals: int) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:,.4f}".rstrip("0").rstrip(".") if abs(value) >= 1e-3 else f"{value:g}"
+        return f"{value:,.{decimals}f}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     if isinstance(value, datetime) and value.tzinfo is None and value.time() == time():

@@ -62,9 +62,9 @@ SOURCE_KEYS = ("path", "role", "available_at", "lag", "max_age", "on_bad_rows")
 RUN_KEYS = ("initial_capital", "commission_bps", "slippage_bps")
 STRATEGIES = ("TopN",)
 RULES: dict[str, type[RiskRule]] = {
-    name: kind
-    for name in risk_rules.__all__
-    if is_dataclass(kind := getattr(risk_rules, name)) and issubclass(kind, RiskRule)
+    kind.__name__: kind
+    for kind in vars(risk_rules).values()
+    if isinstance(kind, type) and issubclass(kind, RiskRule) and is_dataclass(kind)
 }
 # Types of a field by its hint; a hint that is not here is left to the class to judge.
 HINTS: dict[str, tuple[type, ...]] = {

@@ -8,17 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Chunk, Floats
+from ml4t.backtest.core.batch import Chunk, Floats, Selection
 from ml4t.backtest.data.asof import Known
 from ml4t.backtest.data.catalog import Prepared
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.known_at import at_bars
-from ml4t.backtest.data.queries import columns, read, render
+from ml4t.backtest.data.queries import columns, literal, read, render
 from ml4t.backtest.data.ranking import RankingPlan, rank
 from ml4t.backtest.errors import ConfigError, did_you_mean
 
 # Cells per dense array: 4 MB a column, whatever the length of the run.
 CHUNK_CELLS = 1 << 19
+# Chunks that are ranked by one query; only the bars at decisions pass through it.
+CHUNKS_PER_RANKING = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,16 +71,8 @@ def batches(
     chunk_cells : int
         Upper bound of bars times assets in a chunk (one bar at least).
     """
-    database = prepared.database.cursor()
-    database.execute(read("signals/market_rows"))
-    bars_per_chunk = max(1, chunk_cells // max(prepared.n_assets, 1))
-    starts = range(0, prepared.n_bars, bars_per_chunk)
-
-    def load(first_t: int) -> Chunk:
-        last_t = min(first_t + bars_per_chunk, prepared.n_bars) - 1
-        return _load(plan, ranking, prepared, database, first_t, last_t)
-
-    yield from _one_ahead(load, starts)
+    reader = _Reader(plan, ranking, prepared, max(1, chunk_cells // max(prepared.n_assets, 1)))
+    yield from _one_ahead(reader.load, range(0, prepared.n_bars, reader.bars_per_chunk))
 
 
 def _one_ahead(load: Callable[[int], Chunk], starts: range) -> Iterator[Chunk]:
@@ -96,52 +90,70 @@ def _one_ahead(load: Callable[[int], Chunk], starts: range) -> Iterator[Chunk]:
             yield chunk
 
 
-def _load(
-    plan: BatchPlan,
-    ranking: RankingPlan,
-    prepared: Prepared,
-    database: Database,
-    first_t: int,
-    last_t: int,
-) -> Chunk:
-    selections = rank(ranking, database, first_t, last_t)
-    shape = (last_t - first_t + 1, prepared.n_assets)
-    known = [
-        (source, tuple(name for name in source.columns if name in plan.features))
-        for source in prepared.per_asset
-    ]
-    in_prices = [name for name in plan.features if name in prepared.price_columns]
-    wanted = list(dict.fromkeys([*plan.price_columns, *in_prices]))
-    first, last = (
-        database.rows(f"select timestamp from stage.timeline where t = {t}")[0][0]
-        for t in (first_t, last_t)
-    )
-    found = database.numpy(
-        render("batches/prices", columns=columns(wanted, "prices")), {"first": first, "last": last}
-    )
-    arrays = _scatter(found, wanted, first_t, shape)
-    features = {name: arrays[name] for name in in_prices}
-    for source, names in known:
-        if names:
-            features |= _features(source, names, database, first_t, shape)
-    return Chunk(
-        first_t=first_t,
-        prices={name: arrays[name] for name in plan.price_columns},
-        features=features,
-        selections=selections,
-    )
+class _Reader:
+    """Reads chunks in time order, and ranks several of them ahead in one query."""
 
+    def __init__(
+        self, plan: BatchPlan, ranking: RankingPlan, prepared: Prepared, bars_per_chunk: int
+    ) -> None:
+        self.bars_per_chunk = bars_per_chunk
+        self._plan, self._ranking, self._prepared = plan, ranking, prepared
+        self._database = prepared.database.cursor()
+        self._database.execute(read("signals/market_rows"))
+        starts = range(0, prepared.n_bars, bars_per_chunk)
+        ends = [min(t + bars_per_chunk, prepared.n_bars) - 1 for t in starts]
+        times = self._database.rows(read("batches/span"), {"bars": [*starts, *ends]})
+        kind = prepared.timestamp_type
+        self._times = {t: f"{literal(text)}::{kind}" for t, text in times}
+        self._selections: dict[int, Selection] = {}
+        self._ranked_to = 0
+        self._known = [
+            (source, names)
+            for source in prepared.per_asset
+            if (names := tuple(name for name in source.columns if name in plan.features))
+        ]
+        self._in_prices = [name for name in plan.features if name in prepared.price_columns]
 
-def _features(
-    source: Known, names: tuple[str, ...], database: Database, first_t: int, shape: tuple[int, int]
-) -> dict[str, Floats]:
-    parameters = {"first_t": first_t, "last_t": first_t + shape[0] - 1}
-    database.execute(read("ranking/all_bars"), parameters)
-    database.execute(render("ranking/bars", columns="", membership="true"))
-    table = at_bars(source, names, "at_risk", database)
-    items = ", ".join(f'"{name}"::double as "{name}"' for name in names)
-    found = database.numpy(render("batches/features", target=f"temp.{table}", columns=items))
-    return _scatter(found, list(names), first_t, shape)
+    def load(self, first_t: int) -> Chunk:
+        """Read the chunk that starts at bar `first_t`."""
+        last_t = min(first_t + self.bars_per_chunk, self._prepared.n_bars) - 1
+        if last_t >= self._ranked_to:
+            ranked_to = min(
+                first_t + CHUNKS_PER_RANKING * self.bars_per_chunk, self._prepared.n_bars
+            )
+            self._selections = rank(self._ranking, self._database, first_t, ranked_to - 1)
+            self._ranked_to = ranked_to
+        shape = (last_t - first_t + 1, self._prepared.n_assets)
+        wanted = list(dict.fromkeys([*self._plan.price_columns, *self._in_prices]))
+        query = render(
+            "batches/prices",
+            columns=columns(wanted, "prices"),
+            first=self._times[first_t],
+            last=self._times[last_t],
+        )
+        found = self._database.numpy(query)
+        arrays = _scatter(found, wanted, first_t, shape)
+        features = {name: arrays[name] for name in self._in_prices}
+        for source, names in self._known:
+            features |= self._features(source, names, first_t, shape)
+        return Chunk(
+            first_t=first_t,
+            prices={name: arrays[name] for name in self._plan.price_columns},
+            features=features,
+            selections={t: s for t, s in self._selections.items() if first_t <= t <= last_t},
+        )
+
+    def _features(
+        self, source: Known, names: tuple[str, ...], first_t: int, shape: tuple[int, int]
+    ) -> dict[str, Floats]:
+        database = self._database
+        parameters = {"first_t": first_t, "last_t": first_t + shape[0] - 1}
+        database.execute(read("ranking/all_bars"), parameters)
+        database.execute(render("ranking/bars", columns="", membership="true"))
+        table = at_bars(source, names, "at_risk", database)
+        items = ", ".join(f'"{name}"::double as "{name}"' for name in names)
+        found = database.numpy(render("batches/features", target=f"temp.{table}", columns=items))
+        return _scatter(found, list(names), first_t, shape)
 
 
 def _scatter(

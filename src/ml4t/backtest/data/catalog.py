@@ -42,6 +42,8 @@ class Prepared:
     dropped : dict
         ``{source: {rule: rows}}``
     n_assets, n_bars : int
+    timestamp_type : str
+        DuckDB type of the bars.
     """
 
     database: Database
@@ -53,6 +55,7 @@ class Prepared:
     dropped: dict[str, dict[str, int]]
     n_assets: int
     n_bars: int
+    timestamp_type: str
     has_universe: bool
     is_validated: bool = field(default=False)
 
@@ -337,6 +340,7 @@ class Catalog:
             dropped={name: counts for name, counts in dropped.items() if counts},
             n_assets=n_assets,
             n_bars=n_bars,
+            timestamp_type=prices["timestamp"],
             has_universe="universe" in self._sources,
         )
 

@@ -15,7 +15,7 @@ from ml4t.backtest.data.sources import PRICE_COLUMNS, Source
 from ml4t.backtest.errors import DataError
 
 # Above this many (timestamp, asset) pairs a bitmap would cost more than grouping by the keys.
-BITMAP_CELLS = 1 << 31
+BITMAP_CELLS = 1 << 30
 SAMPLE_ROWS = 3
 WAYS_OUT = {
     "null_timestamp": "has rows without a timestamp; remove them",
@@ -148,23 +148,18 @@ def drop_bad_rows(source: Source, columns: dict[str, str], database: Database) -
 
 
 def _is_suspicious(source: Source, database: Database) -> bool:
-    relation = f"main.{quote(source.name)}"
-    if source.role == "prices":
-        # The timeline has counted the suspect rows already.
-        suspects = database.rows(read("sources/suspects"))[0]
-        return any(suspects) or _has_duplicates(relation, database)
-    if source.role == "features" and source.available_at is None:
-        n_null = database.rows(f"select count(*) from {relation} where timestamp is null")[0][0]
-        n_market = database.rows(f"select count(*) from {relation} where asset_id is null")[0][0]
-        return bool(n_null or n_market) or _has_duplicates(relation, database)
-    return True  # small sources, and those whose key has three parts: the checks themselves
-
-
-def _has_duplicates(relation: str, database: Database) -> bool:
-    n_rows, n_timestamps, n_assets = database.rows(render("sources/key_sizes", source=relation))[0]
-    n_cells = max(n_timestamps * n_assets, 1)
-    if n_cells > BITMAP_CELLS:
+    if source.role not in ("prices", "features") or source.available_at is not None:
+        return True  # small sources, and those whose key has three parts: the checks themselves
+    if source.role == "prices" and any(database.rows(read("sources/suspects"))[0]):
+        return True  # the timeline has counted the suspect rows already
+    n_bars, n_assets = database.rows(read("sources/grid"))[0]
+    if n_bars * n_assets > BITMAP_CELLS:
         return True
-    counts = render("sources/key_counts", source=relation, n_cells=str(n_cells))
-    n_counted, n_keys = database.rows(counts)[0]
-    return bool(n_counted and n_keys != n_rows)
+    gate = render(
+        "sources/key_gate",
+        source=f"main.{quote(source.name)}",
+        n_assets=str(n_assets),
+        last_cell=str(n_bars * n_assets),
+    )
+    n_rows, n_timeless, n_on_grid, n_distinct = database.rows(gate)[0]
+    return bool(n_timeless or n_on_grid < n_rows or (n_distinct or 0) < n_on_grid)
