@@ -296,10 +296,10 @@ class Loop:
             required = math.fsum(cost(asset) for asset in buys)
             available = self.cash + self.overdraft
             if required > available:
-                phi = max(available, 0.0) / required * (1 - 1e-12)
+                phi = available * (1 - 1e-14) / required
         for asset, quantity in buys.items():
             cash_after = self.cash - cost(asset)
-            affordable = phi > 0 if self.reserve_costs else cash_after >= -self.overdraft
+            affordable = phi >= 1e-6 if self.reserve_costs else cash_after >= -self.overdraft
             if affordable:
                 self.buy_at_open(t, asset, quantity * phi, bars[asset].open)
             else:

@@ -1,7 +1,8 @@
 -- grain:  one row per (t, sid), at most :n per bar (and group)
 -- reads:  temp.bars with its features, temp.market
--- params: :columns, :joins, :score, :eligible, :grouping, :n, :direction, :weight
--- The whole cross-section of the chunk in one query; ties go to the lower asset_id.
+-- params: :columns, :joins, :score, :eligible, :grouping, :n, :direction, :weight, :kept_columns
+-- The whole cross-section of the chunk in one query; ties go to the lower asset_id. Names that
+-- begin with __ are ours: no source may have them.
 with
 
 known as (
@@ -16,9 +17,9 @@ known as (
 scored as (
     select
         signals.*,
-        (:score)::double as score,
-        (:eligible) as is_eligible,
-        (:grouping) as ranking_group
+        (:score)::double as __score,
+        (:eligible) as __is_eligible,
+        (:grouping) as __group
     from known as signals
     inner join temp.market as market on signals.t = market.t
 ),
@@ -27,24 +28,36 @@ kept as (
     select
         *,
         row_number() over (
-            partition by t, ranking_group
-            order by score :direction, sid asc
-        ) as rank
+            partition by t, __group
+            order by __score :direction, sid asc
+        ) as __rank
     from scored
     -- NaN sorts above every number in DuckDB: unguarded, it would rank first.
-    where is_eligible and isfinite(score) and ranking_group is not null
-    qualify rank <= :n
+    where __is_eligible and isfinite(__score) and __group is not null
+    qualify __rank <= :n
+),
+
+-- In a weight, score and rank are the ranking's own.
+selected as (
+    select
+        t,
+        sid,
+        __group,
+        __score as score,
+        __rank as rank
+        :kept_columns
+    from kept
 ),
 
 weighted as (
     select
         signals.t,
         signals.sid,
+        signals.__group,
         signals.score,
-        signals.ranking_group,
         signals.rank,
-        (:weight)::double as weight
-    from kept as signals
+        (:weight)::double as __weight
+    from selected as signals
     inner join temp.market as market on signals.t = market.t
 )
 
@@ -53,6 +66,6 @@ select
     sid,
     rank,
     score,
-    weight
+    __weight as weight
 from weighted
-order by t asc, ranking_group asc, rank asc, sid asc
+order by t asc, __group asc, rank asc, sid asc

@@ -1,6 +1,6 @@
 -- grain:  one row per bar without a feature row of its own
 -- reads:  temp.bars, :known, stage.assets, :target
--- params: :target, :columns, :last_columns, :packed, :is_fresh, $first, $last
+-- params: :target, :columns, :last_columns, :packed, :is_fresh, :first, :last
 -- The as-of join for the bars left over. Rows known before the chunk are folded into the last
 -- one per asset, so that memory does not grow with the history.
 insert into :target
@@ -21,7 +21,7 @@ known as (
         source.*
     from :known as source
     inner join stage.assets as assets on source.asset_id = assets.asset_id
-    where source.available_at <= $last
+    where source.available_at <= :last
 ),
 
 inside as (
@@ -30,7 +30,7 @@ inside as (
         available_at,
         :columns
     from known
-    where available_at > $first
+    where available_at > :first
 ),
 
 folded as (
@@ -40,7 +40,7 @@ folded as (
         -- A struct is never NULL: max_by alone would skip a row whose value is NULL.
         max_by(:packed, available_at) as last_row
     from known
-    where available_at <= $first
+    where available_at <= :first
     group by sid
 ),
 

@@ -1,6 +1,6 @@
 -- grain:  one row per (asset_id, available_at)
 -- reads:  :source
--- params: :target, :columns, :filter
+-- params: :target, :columns, :available, :filter
 -- Two clocks. What is known at a time is the newest period, at its newest revision. A row
 -- changes that state only if no later period was known before it; a late restatement of an
 -- older period does not, so it is left out here and a plain as-of join does the rest.
@@ -10,8 +10,8 @@ with
 revisions as (
     select
         asset_id,
-        available_at,
-        timestamp as period,
+        :available as available_at,
+        timestamp as __period,
         :columns
     from :source
     where :filter
@@ -21,16 +21,16 @@ state_changes as (
     select *
     from revisions
     qualify
-        period >= max(period) over (
+        __period >= max(__period) over (
             partition by asset_id
-            order by available_at asc, period asc
+            order by available_at asc, __period asc
             rows between unbounded preceding and current row
         )
         -- Two periods published at once: the newer is the state.
         and row_number() over (
             partition by asset_id, available_at
-            order by period desc
+            order by __period desc
         ) = 1
 )
 
-select * exclude (period) from state_changes
+select * exclude (__period) from state_changes

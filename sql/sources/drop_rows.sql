@@ -3,4 +3,4 @@
 -- params: :check is the query of a check over :target
 -- The user asked for bad rows to be dropped; the count returned goes into the run.
 delete from :target
-where row_id in (select row_id from (:check))
+where __row_id in (select __row_id from (:check))

@@ -5,6 +5,7 @@
 select distinct
     function_name,
     function_type,
-    coalesce(stability, 'CONSISTENT') as stability
+    coalesce(stability, 'CONSISTENT') as stability,
+    internal as is_internal
 from duckdb_functions()
 where list_contains($names, function_name)

@@ -11,6 +11,6 @@ select
         )
     ) as has_common_asset,
     (
-        (select min(source.:clock) from :source as source)
+        (select min(:clock) from :source as source)
         <= (select max(timeline.timestamp) from stage.timeline)
     ) as is_known_in_time

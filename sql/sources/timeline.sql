@@ -22,8 +22,11 @@ counted as (
             where asset_id is null
             or not coalesce(
                 low > 0
-                and low <= least(open, close)
-                and high >= greatest(open, close)
+                -- Not least(open, close), which skips a NULL.
+                and low <= open
+                and low <= close
+                and high >= open
+                and high >= close
                 and high < 'infinity'::double,
                 false
             )

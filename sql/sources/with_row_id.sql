@@ -4,6 +4,6 @@
 -- Numbers the rows, so that exactly the offending ones can be left out and counted.
 create or replace table :target as
 select
-    row_number() over () as row_id,
+    row_number() over () as __row_id,
     *
 from :source

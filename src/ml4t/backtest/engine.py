@@ -10,7 +10,7 @@ from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.data.batches import batches, plan_batches
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.ranking import plan_ranking
-from ml4t.backtest.errors import ConfigError
+from ml4t.backtest.errors import ConfigError, require_number
 from ml4t.backtest.execution.broker import FILL_POLICY, SimulationBroker
 from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.results.recorder import Recorder
@@ -58,8 +58,7 @@ class BacktestEngine:
     ) -> None:
         if not isinstance(data_feed, Catalog):
             raise ConfigError(f"data_feed must be a Catalog, was {type(data_feed).__name__}")
-        if not 0 < initial_capital < float("inf"):
-            raise ConfigError(f"initial_capital must be above 0, was {initial_capital!r}")
+        require_number("initial_capital", initial_capital, above=0, below=float("inf"))
         self.catalog = data_feed
         self.strategy = strategy
         self.initial_capital = float(initial_capital)

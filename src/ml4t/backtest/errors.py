@@ -68,6 +68,14 @@ class ResultError(BacktestError, ValueError):
     """A saved run could not be read, or a result was asked for what it does not hold."""
 
 
+def require_number(name: str, value: object, *, above: float, below: float) -> None:
+    """Raise a `ConfigError` unless `value` is a number strictly between two bounds."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not above < float(value) < below:  # type: ignore[arg-type]
+        bounds = f"above {above:g}" + ("" if below == float("inf") else f" and below {below:g}")
+        raise ConfigError(f"{name} must be a number {bounds}, was {value!r}")
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Suggest the nearest known name, or list the known ones.
 

@@ -196,7 +196,14 @@ def _risk_tables(document: Table) -> list[Table]:
 def _rule(table: Table, number: int) -> RiskRule:
     given = dict(table)
     name = _choice(given, "rule", RULES, f"[[risk]] number {number}")
-    return RULES[name](**_arguments(RULES[name], given, f"[[risk]] {name}"))
+    where = f"[[risk]] {name}"
+    arguments = _arguments(RULES[name], given, where)
+    try:
+        return RULES[name](**arguments)
+    except (TypeError, ValueError) as error:  # such as a schedule that is no list of pairs
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{where} cannot be built from {arguments}: {error}") from error
 
 
 def _choice(given: dict[str, Any], key: str, known: Iterable[str], where: str) -> str:

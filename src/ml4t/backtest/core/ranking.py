@@ -53,6 +53,8 @@ class Ranking:
             raise ConfigError(
                 f"offset must be from 0 to every - 1 = {self.every - 1}, was {self.offset!r}"
             )
-        for name in ("by", "weight"):
-            if not str(getattr(self, name)).strip():
-                raise ConfigError(f"{name} must be an SQL expression, was empty")
+        for name in ("by", "where", "when", "weight", "within"):
+            value = getattr(self, name)
+            is_optional = value is None and name not in ("by", "weight")
+            if not is_optional and not (isinstance(value, str) and value.strip()):
+                raise ConfigError(f"{name} must be an SQL expression, was {value!r}")

@@ -44,7 +44,7 @@ class Known:
         """Return the SQL condition that a match is young enough."""
         if self.max_age is None:
             return "true"
-        return f"{bar_time} - {known_at} <= {literal(self.max_age)}::interval"
+        return f"{bar_time} <= {known_at} + {literal(self.max_age)}::interval"
 
 
 def known_rows(
@@ -60,7 +60,9 @@ def known_rows(
     market = _filled_where(main, values, "asset_id is null", database)
     if market is None:
         return _known(source, main, values, "asset", "true", database), None
-    per_asset = _filled_where(main, values, "asset_id is not null", database) or ()
+    filled = _filled_where(main, values, "asset_id is not null", database) or ()
+    # A column without any value is one of the assets', as in a source without market rows.
+    per_asset = tuple(name for name in values if name in filled or name not in market)
     return (
         _known(source, main, per_asset, "asset", "asset_id is not null", database),
         _known(source, f"(select * replace ({MARKET_KEY} as asset_id) from {main} where asset_id "
@@ -83,7 +85,10 @@ def create_views(
     DataError
         Two sources have a column of the same name.
     """
-    _refuse_twins([("prices", price_columns), *((k.source, k.columns) for k in per_asset)])
+    twins = [("prices", tuple(price_columns)), *((k.source, k.columns) for k in per_asset)]
+    if has_universe:
+        twins.append(("universe", ("is_member",)))
+    _refuse_twins(twins)
     _refuse_twins([(k.source, k.columns) for k in market])
     items = [columns(["timestamp", "asset_id", *price_columns], "prices")]
     if has_universe:
@@ -127,17 +132,24 @@ def _known(
     database: Database,
 ) -> Known:
     target = f"stage.{quote(f'{source.name} {kind}')}"
+    lag = "" if source.lag is None else f" + {literal(source.lag)}::interval"
     places = {
         "target": target,
+        "available": "available_at" if source.available_at else f"timestamp{lag}",
         "source": relation,
         "columns": columns(values) if values else "1 as is_known",
         "filter": condition,
     }
-    if source.available_at is None:
-        lag = "" if source.lag is None else f" + {literal(source.lag)}::interval"
-        database.execute(render("signals/known", available=f"timestamp{lag}", **places))
-    else:
-        database.execute(render("signals/known_revisions", **places))
+    # A lag in months is not one-to-one: 29, 30 and 31 January all fall on the last of February.
+    is_calendar = (
+        lag
+        and database.rows(
+            f"select datepart('year', lag) * 12 + datepart('month', lag) > 0 "
+            f"from (select {literal(source.lag or '')}::interval as lag)"
+        )[0][0]
+    )
+    two_clocks = source.available_at is not None or is_calendar
+    database.execute(render("signals/known_revisions" if two_clocks else "signals/known", **places))
     return Known(source=source.name, relation=target, columns=values, max_age=source.max_age)
 
 
@@ -152,7 +164,7 @@ def _filled_where(
     return tuple(name for name, n in zip(values, filled, strict=True) if n)
 
 
-def _refuse_twins(sources: list[tuple[str, list[str]]] | list[tuple[str, tuple[str, ...]]]) -> None:
+def _refuse_twins(sources: list[tuple[str, tuple[str, ...]]]) -> None:
     owner: dict[str, str] = {}
     for source, names in sources:
         for name in names:

@@ -11,9 +11,8 @@ import numpy as np
 from ml4t.backtest.core.batch import Chunk, Floats, Selection
 from ml4t.backtest.data.asof import Known
 from ml4t.backtest.data.catalog import Prepared
-from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.known_at import at_bars
-from ml4t.backtest.data.queries import columns, literal, read, render
+from ml4t.backtest.data.queries import literal, quote, read, render
 from ml4t.backtest.data.ranking import RankingPlan, rank
 from ml4t.backtest.errors import ConfigError, did_you_mean
 
@@ -125,9 +124,10 @@ class _Reader:
             self._ranked_to = ranked_to
         shape = (last_t - first_t + 1, self._prepared.n_assets)
         wanted = list(dict.fromkeys([*self._plan.price_columns, *self._in_prices]))
+        items = (f"prices.{quote(name)}::double as {quote(name)}" for name in wanted)
         query = render(
             "batches/prices",
-            columns=columns(wanted, "prices"),
+            columns=", ".join(items),
             first=self._times[first_t],
             last=self._times[last_t],
         )
@@ -150,7 +150,7 @@ class _Reader:
         parameters = {"first_t": first_t, "last_t": first_t + shape[0] - 1}
         database.execute(read("ranking/all_bars"), parameters)
         database.execute(render("ranking/bars", columns="", membership="true"))
-        table = at_bars(source, names, "at_risk", database)
+        table = at_bars(source, names, "at_risk", self._prepared.timestamp_type, database)
         items = ", ".join(f'"{name}"::double as "{name}"' for name in names)
         found = database.numpy(render("batches/features", target=f"temp.{table}", columns=items))
         return _scatter(found, list(names), first_t, shape)

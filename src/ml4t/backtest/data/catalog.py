@@ -6,7 +6,7 @@ schema when it is registered and its rows when the first query or run needs them
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.data.asof import Known, create_views, known_rows
@@ -22,8 +22,11 @@ from ml4t.backtest.data.sources import (
     attach,
     canonical_columns,
     fingerprint,
+    scannable,
 )
 from ml4t.backtest.errors import ConfigError, DataError, did_you_mean
+
+CLOCKED = ("features", "context")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -139,6 +142,14 @@ class Catalog:
         entry = self._entry(role, source, name, available_at, lag, max_age, on_bad_rows)
         if self._prepared is not None:
             self._reopen()
+        raw = attach(entry, self._database)
+        if "available_at" in raw and entry.available_at is None and entry.role in CLOCKED:
+            # The contract's own name for the clock: unread, the rows would be seen too early.
+            if entry.lag is not None:
+                raise ConfigError(
+                    f"source {entry.name!r} has a column available_at and takes no lag"
+                )
+            entry = replace(entry, available_at="available_at")
         self._attach(entry)
         self._sources[entry.name] = entry
         return self
@@ -169,11 +180,13 @@ class Catalog:
                 raise ConfigError(f"{role} take no available_at, lag or max_age")
         if available_at is not None and lag is not None:
             raise ConfigError(f"source {view!r} takes available_at or lag, not both")
+        if available_at is not None and available_at.lower() == "timestamp":
+            available_at = None  # the clock that a source has anyway
         for label, interval in (("lag", lag), ("max_age", max_age)):
             if interval is not None:
                 self._require_interval(label, interval)
         return Source(
-            role=role, name=view, given=source, available_at=available_at, lag=lag,
+            role=role, name=view, given=scannable(view, source), available_at=available_at, lag=lag,
             max_age=max_age, drop_bad_rows=on_bad_rows == "drop",
         )  # fmt: skip
 
@@ -275,6 +288,8 @@ class Catalog:
         """
         prepared = self.prepare()
         if not prepared.is_validated:
+            if not prepared.n_bars:
+                raise DataError("prices", "overlap", "has no rows; there is nothing to run on")
             for source in self._sources.values():
                 if not source.drop_bad_rows:
                     require_clean(source, self._found[source.name], prepared.database)
@@ -295,7 +310,7 @@ class Catalog:
             timestamps=ticks,
             timestamp_type=bars,
             asset_ids=assets,
-            asset_type="VARCHAR" if kind.startswith("ENUM") else kind,
+            asset_type=kind,
         )
 
     def fingerprints(self) -> list[dict[str, object]]:
@@ -316,6 +331,7 @@ class Catalog:
         price_columns = {k: v for k, v in prices.items() if k not in ("timestamp", "asset_id")}
         self._count_bars(price_columns)
         self._require_one_clock()
+        self._require_one_spelling()
         per_asset, market = [], []
         for source in self._sources.values():
             if source.role in ("features", "context"):
@@ -362,27 +378,38 @@ class Catalog:
         self._database.execute(render("sources/timeline", ohlc=", ".join(ohlc)))
         self._database.execute(read("sources/assets"))
 
+    def _require_one_spelling(self) -> None:
+        """Refuse asset_ids of another kind than those of prices: none would match."""
+        ours = self._found["prices"]["asset_id"]
+        for source in self._sources.values():
+            theirs = self._found[source.name].get("asset_id", ours)
+            if (ours == "VARCHAR") != (theirs == "VARCHAR"):
+                raise DataError(
+                    source.name, "types", f"has asset_id of type {theirs} next to prices with "
+                    f"{ours}; cast one of them",
+                )  # fmt: skip
+
     def _require_one_clock(self) -> None:
         """Refuse mixed time zones, and dates next to intraday bars without a lag."""
         bars = self._found["prices"]["timestamp"]
         is_intraday = bars != "DATE" and self._database.rows(read("sources/intraday"))[0][0]
+        clocks = ("timestamp", "available_at", "start_date", "end_date")
         for source in self._sources.values():
-            if source.role in ("prices", "universe"):
-                continue
             found = self._found[source.name]
-            for column in ("timestamp", "available_at"):
-                kind = found.get(column, "DATE")
-                if kind != "DATE" and bars != "DATE" and ("ZONE" in kind) != ("ZONE" in bars):
+            for column in (name for name in clocks if found.get(name, "DATE") != "DATE"):
+                if ("ZONE" in found[column]) != ("ZONE" in bars):
                     raise DataError(
-                        source.name, "mixed_time_zones", f"has {column} of type {kind} next to "
-                        f"prices of type {bars}; store both with a time zone, or both without",
+                        source.name, "mixed_time_zones", f"has {column} of type {found[column]} "
+                        f"next to prices of type {bars}; store both with a time zone, or both "
+                        "without",
                     )  # fmt: skip
-            is_dated = found.get("available_at", found["timestamp"]) == "DATE"
-            if is_intraday and is_dated and source.lag is None and source.available_at is None:
+            if not is_intraday or source.role not in CLOCKED or source.lag is not None:
+                continue
+            if found.get("available_at", found["timestamp"]) == "DATE":
                 raise DataError(
                     source.name, "date_on_intraday_bars", "has dates next to intraday bars: a "
                     "date compares as midnight, before the day could be known; pass lag= or "
-                    "available_at=",
+                    "available_at= with a time",
                 )  # fmt: skip
 
     def _require_overlap(self, source: Source, database: Database) -> None:
@@ -395,6 +422,8 @@ class Catalog:
         clock = "start_date" if source.role == "universe" else "timestamp"
         if source.available_at is not None:
             clock = "available_at"
+        elif source.lag is not None:
+            clock += f" + {literal(source.lag)}::interval"
         query = render(
             "sources/overlap", source=relation, clock=clock, has_assets=str(has_assets).lower()
         )

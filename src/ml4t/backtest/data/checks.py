@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ml4t.backtest.data.database import Database
@@ -77,6 +78,7 @@ def rules_for(source: Source, columns: dict[str, str]) -> list[str]:
         ]
         if {"high", "low"} <= set(present):
             rules.append("high_below_low")
+        if {"high", "low"} & set(present):
             rules += [f"{name}_outside_range" for name in ("open", "close") if name in present]
         if "volume" in columns:
             rules.append("volume_not_valid")
@@ -85,14 +87,16 @@ def rules_for(source: Source, columns: dict[str, str]) -> list[str]:
     return [*rules, "duplicate_keys"]
 
 
-def check_query(rule: str, source: Source, relation: str) -> str:
+def check_query(rule: str, source: Source, columns: Mapping[str, str], relation: str) -> str:
     """Return the SQL that selects the rows of `relation` that break `rule`."""
+    price = rule.split("_")[0]
+    sides = {side: side if side in columns else price for side in ("low", "high")}
     keys = {"prices": ["asset_id", "timestamp"], "context": ["timestamp"]}.get(
         source.role, ["asset_id", "timestamp"]
     )
     if source.available_at is not None:
         keys.append("available_at")
-    return render(f"checks/{rule}", source=relation, keys=", ".join(keys))
+    return render(f"checks/{rule}", source=relation, keys=", ".join(keys), **sides)
 
 
 def run_checks(source: Source, columns: dict[str, str], database: Database) -> list[CheckResult]:
@@ -100,7 +104,7 @@ def run_checks(source: Source, columns: dict[str, str], database: Database) -> l
     relation = f"main.{quote(source.name)}"
     results = []
     for rule in rules_for(source, columns):
-        query = check_query(rule, source, relation)
+        query = check_query(rule, source, columns, relation)
         n_rows = database.rows(f"select count(*) from ({query})")[0][0]
         results.append(CheckResult(source=source.name, rule=rule, n_rows=n_rows, query=query))
     return results
@@ -137,12 +141,12 @@ def drop_bad_rows(source: Source, columns: dict[str, str], database: Database) -
     database.execute(render("sources/with_row_id", target=target, source=relation))
     dropped = {}
     for rule in rules_for(source, columns):
-        check = check_query(rule, source, target)
+        check = check_query(rule, source, columns, target)
         n_rows = database.rows(render("sources/drop_rows", target=target, check=check))[0][0]
         if n_rows:
             dropped[rule] = n_rows
     database.execute(
-        f"create or replace view {relation} as select * exclude (row_id) from {target}"
+        f"create or replace view {relation} as select * exclude (__row_id) from {target}"
     )
     return dropped
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import duckdb
@@ -30,7 +31,9 @@ class Database:
     """
 
     def __init__(self, *, threads: int | None = None, memory_limit: str | None = None) -> None:
-        settings: dict[str, Any] = {"temp_directory": tempfile.gettempdir()}
+        # A folder of its own: DuckDB makes it when a query spills, and lets SQL read it.
+        spill = Path(tempfile.gettempdir()) / f"ml4t-backtest-{token_hex(8)}"
+        settings: dict[str, Any] = {"temp_directory": str(spill)}
         if threads is not None:
             settings["threads"] = threads
         if memory_limit is not None:
@@ -41,6 +44,8 @@ class Database:
         self.execute("set parquet_metadata_cache = true")
         self.execute("set preserve_insertion_order = false")
         self.execute("set enable_progress_bar = false")
+        # A DATE next to bars with a zone is midnight UTC, whatever the machine's own zone.
+        self.execute("set timezone = 'UTC'")
         # Without this SQL could read any local data frame of the caller.
         self.execute("set python_enable_replacements = false")
 
@@ -95,12 +100,12 @@ class Database:
         self._connection.unregister(name)
         del self._frames[name]
 
-    def lock(self, directories: Sequence[Path]) -> None:
+    def lock(self, directories: Sequence[str]) -> None:
         """Keep user SQL to the registered folders and freeze the settings.
 
         A guard rail, no sandbox: what DuckDB says about untrusted SQL is in LIMITATIONS.
         """
-        allowed = ", ".join(literal(str(path)) for path in directories)
+        allowed = ", ".join(map(literal, directories))
         self.execute("set autoinstall_known_extensions = false")
         self.execute("set autoload_known_extensions = false")
         self.execute(f"set allowed_directories = [{allowed}]")
@@ -126,10 +131,6 @@ def is_relation(source: object) -> bool:
 
 
 def _filled(values: NDArray[Any]) -> NDArray[Any]:
-    if isinstance(values, np.ma.MaskedArray):
-        if values.dtype.kind == "f":
-            return values.filled(np.nan)
-        return (
-            values.astype(np.float64).filled(np.nan) if values.dtype.kind in "iu" else values.data
-        )
-    return values
+    if isinstance(values, np.ma.MaskedArray) and values.dtype.kind in "fiu":
+        return np.where(np.ma.getmaskarray(values), np.nan, np.ma.getdata(values))
+    return np.ma.getdata(values)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from ml4t.backtest.data.asof import Known
 from ml4t.backtest.data.database import Database
-from ml4t.backtest.data.queries import columns, quote, read, render
+from ml4t.backtest.data.queries import columns, literal, quote, read, render
 
 
-def at_bars(known: Known, names: tuple[str, ...], table: str, database: Database) -> str:
+def at_bars(
+    known: Known, names: tuple[str, ...], table: str, clock: str, database: Database
+) -> str:
     """Write the newest known values at each row of ``temp.bars`` into ``temp.<table>``.
 
     The bars are those of ``temp.decisions``. Rows known exactly at a bar are matched by
     equality; only if some bar is left over does an as-of join answer for it.
+
+    Parameters
+    ----------
+    clock : str
+        DuckDB type of the bars.
 
     Returns
     -------
@@ -36,7 +43,8 @@ def at_bars(known: Known, names: tuple[str, ...], table: str, database: Database
                 packed=f"struct_pack({packed})",
                 last_columns=", ".join(f"last_row.{quote(f'_{i}')}" for i in range(len(names))),
                 is_fresh=known.is_fresh("rest.timestamp", "candidates.available_at"),
-            ),
-            {"first": first, "last": last},
+                first=f"{literal(first)}::{clock}",
+                last=f"{literal(last)}::{clock}",
+            )
         )
     return table

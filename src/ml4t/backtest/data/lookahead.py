@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import sqlglot
 from sqlglot import exp
@@ -17,11 +18,24 @@ from ml4t.backtest.data.queries import read
 from ml4t.backtest.errors import ExpressionError, did_you_mean
 
 _STATEMENTS = (exp.Subquery, exp.Select, exp.SetOperation, exp.Insert, exp.Update, exp.Delete,
-               exp.Create, exp.Drop, exp.Copy, exp.Command, exp.Table, exp.Star,
-               exp.Placeholder, exp.Parameter)  # fmt: skip
-# Deterministic to sqlglot's classes, or so common that a look-up would be waste.
-_PLAIN = (exp.Connector, exp.Cast, exp.TryCast, exp.Case, exp.If, exp.Coalesce, exp.Abs, exp.Ln,
-          exp.Exp, exp.Sqrt, exp.Round, exp.Greatest, exp.Least, exp.Nullif, exp.Sign)  # fmt: skip
+               exp.Create, exp.Drop, exp.Copy, exp.Command, exp.Table, exp.Placeholder,
+               exp.Parameter)  # fmt: skip
+_CLOCKS = (exp.Rand, exp.CurrentTimestamp, exp.CurrentTime, exp.CurrentDate, exp.CurrentDatetime,
+           exp.Localtime, exp.Localtimestamp, exp.Unnest, exp.Explode)  # fmt: skip
+# Words that may stand before a bracket without being a function of DuckDB's catalog.
+_SYNTAX = frozenset({
+    "and", "any", "array", "as", "between", "by", "case", "cast", "coalesce", "decimal",
+    "distinct", "else", "end", "extract", "filter", "from", "group", "ifnull", "ilike", "in",
+    "interval", "is", "like", "list", "map", "not", "numeric", "or", "over", "struct", "then",
+    "try_cast", "using", "varchar", "when", "where", "within",
+})  # fmt: skip
+# DuckDB's own macros that are plain arithmetic; all others may hide a query.
+_MACROS = frozenset(["days_in_month", "fdiv", "fmod", "if", "nullif", "split_part"])
+# Scalar to the catalog, yet not a value of the row: the clock, or several rows from one.
+_REFUSED = frozenset(["age", "unnest", "generate_subscripts", "getenv", "getvariable"])
+
+
+Node = exp.Expr
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +76,13 @@ def analyse(text: str, names: Names, database: Database) -> set[str]:
     tree = _parse(text)
     for node in tree.walk():
         _refuse_node(text, node)
-    functions = {_function_name(node) for node in tree.find_all(exp.Func) if _is_to_look_up(node)}
-    if functions:
-        _refuse_functions(text, functions, database)
+    called = _called(text)
+    if called:
+        _refuse_functions(text, tree, called, database)
     return _resolve(text, tree, names)
 
 
-def _parse(text: str) -> exp.Expression:
+def _parse(text: str) -> Node:
     try:
         statements = sqlglot.parse(f"select {text}\n", read="duckdb")
     except sqlglot.errors.SqlglotError as error:
@@ -80,15 +94,22 @@ def _parse(text: str) -> exp.Expression:
     present = {name for name, value in select.args.items() if value and name != "expressions"}
     if present:
         raise ExpressionError(text, f"must be a single SQL expression, without {min(present)}")
-    expression: exp.Expression = select.expressions[0]
+    expression: Node = select.expressions[0]
     if isinstance(expression, exp.Alias):
         raise ExpressionError(text, "must be an expression without a name of its own")
     return expression
 
 
-def _refuse_node(text: str, node: exp.Expression) -> None:
-    if isinstance(node, _STATEMENTS):
+def _refuse_node(text: str, node: Node) -> None:
+    if isinstance(node, _STATEMENTS) or (
+        isinstance(node, exp.Star) and not isinstance(node.parent, exp.Count)
+    ):
         raise ExpressionError(text, "may not hold a subquery, a statement, a star or a parameter")
+    if isinstance(node, _CLOCKS):
+        raise ExpressionError(
+            text, f"uses {node.sql('duckdb')}, which is not a value of the row: a run could not "
+            "be repeated",
+        )  # fmt: skip
     if isinstance(node, exp.Lead):
         raise ExpressionError(text, "looks ahead: lead() reads a later row")
     if isinstance(node, exp.WindowSpec) and "FOLLOWING" in (
@@ -96,21 +117,7 @@ def _refuse_node(text: str, node: exp.Expression) -> None:
     ):  # fmt: skip
         raise ExpressionError(text, "looks ahead: its window frame reaches following rows")
     if isinstance(node, exp.Window):
-        partition = {
-            column.name.lower()
-            for part in node.args.get("partition_by") or []
-            for column in part.find_all(exp.Column)
-        }
-        if isinstance(node.this, exp.Lag) and any(
-            ordered.args.get("desc") for ordered in node.find_all(exp.Ordered)
-        ):
-            raise ExpressionError(text, "looks ahead: lag() over a descending order is a lead()")
-        if "timestamp" not in partition:
-            raise ExpressionError(
-                text,
-                "has a window that leaves its timestamp; write partition by timestamp, and "
-                "compute what needs history as a feature",
-            )
+        _refuse_window(text, node)
     if isinstance(node, exp.AggFunc) and not _in_window(node):
         raise ExpressionError(
             text,
@@ -118,43 +125,76 @@ def _refuse_node(text: str, node: exp.Expression) -> None:
         )
 
 
-def _in_window(node: exp.Expression) -> bool:
+def _refuse_window(text: str, window: exp.Window) -> None:
+    if isinstance(window.this, exp.Lag) and any(
+        ordered.args.get("desc") for ordered in window.find_all(exp.Ordered)
+    ):
+        raise ExpressionError(text, "looks ahead: lag() over a descending order is a lead()")
+    # The bare column alone: `partition by timestamp is null` would span the whole run.
+    parts = [part.unnest() for part in window.args.get("partition_by") or []]
+    if not any(
+        isinstance(part, exp.Column)
+        and part.name.lower() == "timestamp"
+        and part.table.lower() in ("", "signals")
+        for part in parts
+    ):
+        raise ExpressionError(
+            text,
+            "has a window that leaves its timestamp; write partition by timestamp, and "
+            "compute what needs history as a feature",
+        )
+
+
+def _in_window(node: Node) -> bool:
     parent = node.parent
-    while isinstance(parent, (exp.Filter, exp.IgnoreNulls, exp.RespectNulls)):
+    while isinstance(parent, (exp.Filter, exp.IgnoreNulls, exp.RespectNulls, exp.WithinGroup)):
         parent = parent.parent
     return isinstance(parent, exp.Window)
 
 
-def _is_to_look_up(node: exp.Func) -> bool:
-    return not isinstance(node, _PLAIN)
+def _called(text: str) -> set[str]:
+    """Return every word that stands before a bracket, as the user wrote it."""
+    tokens = sqlglot.tokenize(text, read="duckdb")
+    return (
+        {
+            token.text.lower()
+            for token, following in pairwise(tokens)
+            if following.token_type == sqlglot.TokenType.L_PAREN
+            and (token.text[:1].isalpha() or token.text[:1] == "_")
+        }
+        - _SYNTAX
+        - {"partition by", "order by", "within group"}
+    )
 
 
-def _function_name(node: exp.Func) -> str:
-    return (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).lower()
-
-
-def _refuse_functions(text: str, functions: set[str], database: Database) -> None:
-    """Refuse functions that DuckDB does not call consistent, and all table functions."""
-    found = database.rows(read("sources/functions"), {"names": sorted(functions)})
-    for name, kind, stability in found:
-        if kind in ("table", "pragma", "table_macro"):
+def _refuse_functions(text: str, tree: Node, called: set[str], database: Database) -> None:
+    """Refuse all but the functions that DuckDB's own catalog calls consistent."""
+    kinds: dict[str, set[str]] = {}
+    for name, kind, stability, is_internal in database.rows(
+        read("sources/functions"), {"names": sorted(called)}
+    ):
+        kinds.setdefault(name, set()).add(kind)
+        if kind in ("table", "pragma", "table_macro") and name not in _SYNTAX:
             raise ExpressionError(text, f"calls {name}(), which reads outside the row")
-        if stability != "CONSISTENT":
+        if stability != "CONSISTENT" or name in _REFUSED:
             raise ExpressionError(
-                text, f"calls {name}(), which is not deterministic: a run could not be repeated"
+                text,
+                f"calls {name}(), which is not a value of the row: a run could not be repeated",
             )
-    if any(kind == "aggregate" for _, kind, _ in found):
-        for node in _parse(text).find_all(exp.Anonymous):
-            aggregate = (node.name.lower(), "aggregate") in {(n, k) for n, k, _ in found}
-            if aggregate and not _in_window(node):
-                raise ExpressionError(
-                    text,
-                    f"aggregates over all timestamps; write {node.name}(...) over "
-                    "(partition by timestamp)",
-                )
+        if kind == "macro" and not (is_internal and name in _MACROS):
+            raise ExpressionError(text, f"calls the macro {name}(), which may hide a query")
+    unknown = sorted(called - set(kinds))
+    if unknown:
+        raise ExpressionError(text, f"calls {unknown[0]}(), which DuckDB does not know")
+    for node in tree.find_all(exp.Anonymous):
+        if "aggregate" in kinds.get(node.name.lower(), ()) and not _in_window(node):
+            raise ExpressionError(
+                text, f"aggregates over all timestamps; write {node.name}(...) over "
+                "(partition by timestamp)",
+            )  # fmt: skip
 
 
-def _resolve(text: str, tree: exp.Expression, names: Names) -> set[str]:
+def _resolve(text: str, tree: Node, names: Names) -> set[str]:
     signals = {name.lower(): name for name in names.signals}
     market = {name.lower(): name for name in names.market}
     extra = {name.lower() for name in names.extra}

@@ -36,6 +36,7 @@ class RankingPlan:
     known: tuple[tuple[Known, tuple[str, ...]], ...]
     reads_membership: bool
     has_universe: bool
+    timestamp_type: str
 
 
 def plan_ranking(ranking: Ranking, prepared: Prepared) -> RankingPlan:
@@ -68,8 +69,9 @@ def plan_ranking(ranking: Ranking, prepared: Prepared) -> RankingPlan:
         ranking=ranking,
         price_columns=tuple(n for n in ("asset_id", *prepared.price_columns) if n in used),
         known=tuple(known),
-        reads_membership="is_member" in used,
+        reads_membership=prepared.has_universe and "is_member" in used,
         has_universe=prepared.has_universe,
+        timestamp_type=prepared.timestamp_type,
     )
 
 
@@ -126,7 +128,7 @@ def _ranked_query(plan: RankingPlan, database: Database) -> str:
         items.append("bars.is_member")
     joins = []
     for i, (known, names) in enumerate(plan.known):
-        table = at_bars(known, names, f"at_{i}", database)
+        table = at_bars(known, names, f"at_{i}", plan.timestamp_type, database)
         items.append(columns(names, table))
         joins.append(
             f"left join temp.{table} as {table} on bars.t = {table}.t and bars.sid = {table}.sid"
@@ -137,11 +139,16 @@ def _ranked_query(plan: RankingPlan, database: Database) -> str:
         weight = f"1.0::double / {ranking.n}"
     else:
         weight = (
-            f"1.0::double / ({ranking.n} * count(distinct signals.ranking_group) "
+            f"1.0::double / ({ranking.n} * count(distinct signals.__group) "
             "over (partition by signals.t))"
         )
+    kept = ["timestamp", *plan.price_columns, *(name for _, names in plan.known for name in names)]
+    if plan.reads_membership:
+        kept.append("is_member")
+    kept = [name for name in kept if name.lower() not in ("score", "rank")]
     return render(
         "ranking/ranked",
+        kept_columns="".join(f", {quote(name)}" for name in kept),
         columns="".join(f", {item}" for item in items),
         joins="\n".join(joins),
         score=_line(ranking.by),

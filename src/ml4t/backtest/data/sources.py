@@ -88,8 +88,29 @@ class Source:
             if _URL.match(path):
                 continue
             pattern = f"{path}/**/*.parquet" if Path(path).is_dir() else path
-            found += [Path(name) for name in glob.glob(pattern, recursive=True)]
+            # Path.glob cannot take an absolute pattern.
+            found += [Path(name) for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207
         return sorted(found)
+
+
+def scannable(name: str, given: object) -> object:
+    """Return what DuckDB can scan again and again: paths and SQL as they are, frames as Arrow.
+
+    Raises
+    ------
+    ConfigError
+        `given` is none of the kinds that can be registered.
+    DataError
+        Its columns do not make a table.
+    """
+    if _paths(given) is not None or isinstance(given, str):
+        return given
+    try:
+        return _frame(name, given)
+    except ValueError as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise DataError(name, "readable", f"could not be read: {error}") from error
 
 
 def attach(source: Source, database: Database) -> dict[str, str]:
@@ -109,7 +130,7 @@ def attach(source: Source, database: Database) -> dict[str, str]:
         elif isinstance(given, str):
             database.execute(f"create or replace table raw.{name} as {given}")
         else:
-            database.register(f"__{source.name}", _frame(source))
+            database.register(f"__{source.name}", given)
             scan = quote(f"__{source.name}")
             database.execute(f"create or replace view raw.{name} as select * from {scan}")
         return database.schema(f"select * from raw.{name}")
@@ -154,15 +175,14 @@ def canonical_columns(source: Source, found: Mapping[str, str]) -> dict[str, str
         name = "available_at" if lower == (source.available_at or "").lower() else lower
         if name == lower and lower not in KEYS[source.role] and lower not in PRICE_COLUMNS:
             name = given  # the user's own spelling
-        items[name] = quote(given) if name == given else f"{quote(given)} as {quote(name)}"
-        if source.role == "prices" and lower in PRICE_COLUMNS:
-            if not found[given].startswith(_NUMBERS):
-                raise DataError(
-                    source.name, "types", f"has column '{lower}' of type {found[given]}; "
-                    "a price must be a number",
-                )  # fmt: skip
-            items[name] = f"{quote(given)}::double as {quote(name)}"
-    clash = sorted(RESERVED & {name.lower() for name in items})
+        if name in items:
+            raise DataError(
+                source.name,
+                "columns",
+                f"would have two columns '{name}'; rename the one that is not '{given}'",
+            )
+        items[name] = _select_item(source, name, given, found[given])
+    clash = sorted(n for n in items if n.lower() in RESERVED or n.startswith("__"))
     if clash:
         raise DataError(
             source.name,
@@ -170,6 +190,24 @@ def canonical_columns(source: Source, found: Mapping[str, str]) -> dict[str, str
             f"has a column '{clash[0]}', a name kept by the engine; rename it",
         )
     return items
+
+
+def _select_item(source: Source, name: str, given: str, kind: str) -> str:
+    """Return how a raw column is read under its canonical name and type."""
+    is_price = source.role == "prices" and name in PRICE_COLUMNS
+    if (is_price or (source.role == "prices" and name == "volume")) and not kind.startswith(
+        _NUMBERS
+    ):
+        what = "a price" if is_price else "a volume"
+        raise DataError(
+            source.name, "types", f"has column '{name}' of type {kind}; {what} must be a number"
+        )
+    if is_price:
+        return f"{quote(given)}::double as {quote(name)}"
+    if name == "asset_id" and kind.startswith("ENUM"):
+        # An ENUM sorts by its categories: ties would break by their order, not by name.
+        return f"{quote(given)}::varchar as asset_id"
+    return quote(given) if name == given else f"{quote(given)} as {quote(name)}"
 
 
 def fingerprint(source: Source, database: Database) -> dict[str, object]:
@@ -188,7 +226,7 @@ def fingerprint(source: Source, database: Database) -> dict[str, object]:
         relation = f"raw.{quote(source.name)}"
         query = read("sources/content_hash").replace(":source", relation)
         n_rows, content = database.rows(query)[0]
-        facts |= {"kind": type(source.given).__name__, "rows": n_rows, "content_hash": str(content)}
+        facts |= {"rows": n_rows, "content_hash": str(content)}
     for name in ("available_at", "lag", "max_age"):
         if getattr(source, name) is not None:
             facts[name] = getattr(source, name)
@@ -226,9 +264,7 @@ def _parquet_scan(source: Source, database: Database) -> str:
     return f"read_parquet([{', '.join(map(literal, scans))}], union_by_name = {len(scans) > 1})"
 
 
-def _frame(source: Source) -> object:
-    """Return an object that DuckDB scans again and again without Python row work."""
-    given = source.given
+def _frame(name: str, given: object) -> object:
     if is_relation(given):
         return given.to_arrow_table()  # type: ignore[attr-defined]
     kind = f"{type(given).__module__}.{type(given).__name__}"
@@ -248,6 +284,6 @@ def _frame(source: Source) -> object:
 
         return pa.table(dict(given))
     raise ConfigError(
-        f"source '{source.name}' is a {type(given).__name__}; pass a path, a glob, a list of "
+        f"source '{name}' is a {type(given).__name__}; pass a path, a glob, a list of "
         "paths, a URL, SQL text, a relation, or an Arrow, Polars or pandas frame"
     )

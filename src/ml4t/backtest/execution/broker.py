@@ -27,7 +27,9 @@ REBALANCE = "rebalance"
 # A change below this share of the position is rounding, not a decision.
 SMALLEST_CHANGE = 1e-9
 # What scaled buys leave in cash, so that rounding cannot take it below zero.
-CASH_MARGIN = 1e-12
+CASH_MARGIN = 1e-14
+# Cash for less than this share of what the buys need is no cash: dust is not worth an order.
+SMALLEST_SHARE = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +189,7 @@ class SimulationBroker:
             self._end(self._exits, OrderStatus.EXPIRED, "end of data", self._exit_rules)
         if self._targets is not None:
             sids = np.union1d(self._portfolio.held, self._targets.sids)
+            sids = sids[~np.isin(sids, self._exits)]
             self._end(sids, OrderStatus.EXPIRED, "end of data")
 
     # -- fills ------------------------------------------------------------------------
@@ -237,11 +240,12 @@ class SimulationBroker:
         asked = quantity
         if self._account.reserve_costs:
             required = float(cost.sum())
-            if required > available:
-                # One factor for all: no asset is starved because of its name. The last
-                # digit is given away so that rounding cannot take cash below zero.
-                quantity = quantity * (max(available, 0.0) / required * (1 - CASH_MARGIN))
-            fits = quantity > 0
+            # One factor for all: no asset is starved because of its name. The last digits are
+            # given away so that rounding cannot take cash below zero.
+            fitting = available * (1 - CASH_MARGIN) / required
+            share = 1.0 if required <= available else fitting
+            quantity = quantity * share
+            fits = np.full(len(sids), share >= SMALLEST_SHARE)
         else:
             fits = _fits_in_turn(cost, available)
         if not fits.all():

@@ -56,5 +56,5 @@ class BasisPointSlippage:
 
 
 def _require_rate(name: str, basis_points: float) -> None:
-    if not 0 <= basis_points < 10_000:
+    if not isinstance(basis_points, (int, float)) or not 0 <= basis_points < 10_000:
         raise ConfigError(f"{name} must be from 0 to 10,000 basis points, was {basis_points!r}")

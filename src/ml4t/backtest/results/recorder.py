@@ -52,7 +52,7 @@ class Recorder:
                 self._repeat(orders.status, n),
                 self._repeat(orders.reason, n),
                 self._encode(orders.tag),
-            )  # fmt: skip
+            )
         )
         if fills is not None:
             self._fills.append(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Floats, Ints
-from ml4t.backtest.errors import ConfigError
+from ml4t.backtest.errors import ConfigError, require_number
 from ml4t.backtest.risk.decision import RiskContext, RiskDecision
 
 Bools = NDArray[np.bool_]
@@ -124,7 +124,7 @@ class StopLoss(RiskRule):
     priority: int = 100
 
     def __post_init__(self) -> None:
-        _require_fraction("fraction", self.fraction)
+        require_number("fraction", self.fraction, above=0, below=1)
 
     @property
     def reason(self) -> str:
@@ -144,8 +144,7 @@ class TakeProfit(RiskRule):
     priority: int = 100
 
     def __post_init__(self) -> None:
-        if not 0 < self.fraction < float("inf"):
-            raise ConfigError(f"fraction must be above 0, was {self.fraction!r}")
+        require_number("fraction", self.fraction, above=0, below=float("inf"))
 
     @property
     def reason(self) -> str:
@@ -176,8 +175,7 @@ class VolatilityScaledStopLoss(RiskRule):
     priority: int = 100
 
     def __post_init__(self) -> None:
-        if not 0 < self.atr_multiplier < float("inf"):
-            raise ConfigError(f"atr_multiplier must be above 0, was {self.atr_multiplier!r}")
+        require_number("atr_multiplier", self.atr_multiplier, above=0, below=float("inf"))
 
     @property
     def features(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -217,9 +215,12 @@ class DynamicTrailingStop(RiskRule):
     priority: int = 100
 
     def __post_init__(self) -> None:
-        _require_fraction("initial_trail_pct", self.initial_trail_pct)
-        for _, trail in self.schedule:
-            _require_fraction("schedule trail", trail)
+        require_number("initial_trail_pct", self.initial_trail_pct, above=0, below=1)
+        for step in self.schedule:
+            if len(step) != 2:
+                raise ConfigError(f"schedule holds (profit, trail) pairs, was {step!r}")
+            require_number("schedule profit", step[0], above=-1, below=float("inf"))
+            require_number("schedule trail", step[1], above=0, below=1)
 
     @property
     def reason(self) -> str:
@@ -235,7 +236,8 @@ class DynamicTrailingStop(RiskRule):
                 trail = np.where(profit >= earned, np.minimum(trail, tighter), trail)
         level = held.water_mark * (1 - held.side * trail)
         # fmax ignores the NaN of a first evaluation.
-        return held.side * np.fmax(held.side * level, held.side * held.last_stop)
+        tightest: Floats = np.fmax(held.side * level, held.side * held.last_stop)
+        return held.side * tightest
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +248,7 @@ class TimeBasedExit(RiskRule):
     priority: int = 100
 
     def __post_init__(self) -> None:
-        if not isinstance(self.max_bars, int) or self.max_bars < 1:
+        if type(self.max_bars) is not int or self.max_bars < 1:
             raise ConfigError(f"max_bars must be a whole number >= 1, was {self.max_bars!r}")
 
     @property
@@ -256,15 +258,11 @@ class TimeBasedExit(RiskRule):
 
     def exits(self, held: Held) -> Bools:
         """Return ``bars_held >= max_bars``."""
-        return held.bars_held >= self.max_bars
+        fires: Bools = held.bars_held >= self.max_bars
+        return fires
 
 
 def _level(values: Floats | None) -> float | None:
     if values is None or np.isnan(values[0]):
         return None
     return float(values[0])
-
-
-def _require_fraction(name: str, value: float) -> None:
-    if not 0 < value < 1:
-        raise ConfigError(f"{name} must be between 0 and 1, was {value!r}")

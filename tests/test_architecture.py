@@ -1,0 +1,249 @@
+"""Borders: who imports whom, what an import loads, and SQL that keeps its house form."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlglot
+from sqlglot.tokens import TokenType
+
+from ml4t.backtest.data.checks import WAYS_OUT, rules_for
+from ml4t.backtest.data.sources import ROLES, Source
+from ml4t.backtest.results.store import TABLES
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "src" / "ml4t" / "backtest"
+NAME = "ml4t.backtest"
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): ast.parse(
+        path.read_text(encoding="utf-8"), str(path)
+    )
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+SQL = {
+    path.relative_to(ROOT / "sql").with_suffix("").as_posix(): path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "sql").rglob("*.sql"))
+}
+SQL_SIDE = {"data", "results"}
+MONEY_SIDE = {"execution", "portfolio", "risk", "strategy", "strategies"}
+CLI_SIDE = {"cli", "demo", "runfile"}
+
+
+def imports(nodes: list[ast.AST]) -> set[str]:
+    """Absolute names of what the nodes import; `from a import b` counts as a and as a.b."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            assert node.module is not None
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def ours(module: str) -> set[str]:
+    """Modules of the package that `module` imports anywhere, such as ``data.database``."""
+    known = set(MODULES) | {name.removesuffix(".__init__") for name in MODULES}
+    found = {
+        name.removeprefix(f"{NAME}.")
+        for name in imports(list(ast.walk(MODULES[module])))
+        if name.startswith(f"{NAME}.")
+    }
+    return {name for name in found if name in known}
+
+
+def part(module: str) -> str:
+    """The first part of a module's name: its package, or the module itself."""
+    return module.split(".")[0]
+
+
+def at_module_level(tree: ast.Module) -> list[ast.AST]:
+    """Statements that run on import: no function bodies, nothing under TYPE_CHECKING."""
+    found: list[ast.AST] = []
+    todo: list[ast.AST] = [tree]
+    while todo:
+        for node in ast.iter_child_nodes(todo.pop()):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                continue
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+                continue
+            found.append(node)
+            todo.append(node)
+    return found
+
+
+# -- borders --------------------------------------------------------------------------------
+
+
+def test_the_package_is_there_to_be_read() -> None:
+    assert {"engine", "errors", "config", "data.database", "execution.broker"} <= set(MODULES)
+    assert ours("engine") >= {"config", "data.catalog", "execution.broker"}
+    assert len(SQL) > 30
+
+
+def test_errors_import_nothing_of_the_package() -> None:
+    assert ours("errors") == set()
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if part(name) == "core"])
+def test_core_imports_errors_and_core_alone(module: str) -> None:
+    assert {part(name) for name in ours(module)} <= {"core", "errors"}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if part(name) in SQL_SIDE])
+def test_the_sql_side_never_imports_the_money_side(module: str) -> None:
+    assert {part(name) for name in ours(module)} & (MONEY_SIDE | {"engine"} | CLI_SIDE) == set()
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if part(name) in MONEY_SIDE])
+def test_the_money_side_never_imports_the_sql_side(module: str) -> None:
+    assert {part(name) for name in ours(module)} & (SQL_SIDE | {"engine"} | CLI_SIDE) == set()
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if part(name) == "results"])
+def test_results_use_the_database_and_the_queries_of_the_data_side_alone(module: str) -> None:
+    used = {name for name in ours(module) if part(name) == "data"}
+    assert used <= {"data", "data.database", "data.queries"}
+
+
+def test_the_data_side_never_imports_results() -> None:
+    for module in MODULES:
+        if part(module) == "data":
+            assert "results" not in {part(name) for name in ours(module)}, module
+
+
+def test_duckdb_is_imported_in_data_database_alone() -> None:
+    users = {
+        module
+        for module, tree in MODULES.items()
+        if "duckdb" in {name.split(".")[0] for name in imports(list(ast.walk(tree)))}
+    }
+    assert users == {"data.database"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_import_waits_inside_a_function_to_dodge_a_cycle(module: str) -> None:
+    inside = [
+        node
+        for function in ast.walk(MODULES[module])
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for node in ast.walk(function)
+    ]
+    assert {name for name in imports(inside) if name.startswith("ml4t")} == set()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_frames_and_terminals_are_not_imported_at_module_level(module: str) -> None:
+    heavy = {"pandas", "polars", "pyarrow", "rich", "typer"}
+    if module in CLI_SIDE:
+        heavy -= {"rich", "typer"}
+    loaded = {name.split(".")[0] for name in imports(at_module_level(MODULES[module]))}
+    assert loaded & heavy == set()
+
+
+def test_importing_the_package_loads_no_frame_library_and_no_terminal() -> None:
+    code = (
+        f"import {NAME}, sys; "
+        "print(*sorted({'pandas', 'polars', 'pyarrow', 'rich', 'typer'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
+
+
+def test_ml4t_is_a_namespace_package() -> None:
+    assert not (ROOT / "src" / "ml4t" / "__init__.py").exists()
+    assert (PACKAGE / "py.typed").exists()
+
+
+# -- SQL ------------------------------------------------------------------------------------
+
+
+def statement(text: str) -> str:
+    """The text of an SQL file without its comments."""
+    return re.sub(r"--[^\n]*", "", text).strip()
+
+
+@pytest.mark.parametrize("name", SQL)
+def test_an_sql_file_begins_with_grain_reads_and_params(name: str) -> None:
+    heads = [line.split(":")[0] + ":" for line in SQL[name].splitlines()[:3]]
+    assert heads == ["-- grain:", "-- reads:", "-- params:"]
+    values = [line.split(":", 1)[1].strip() for line in SQL[name].splitlines()[:3]]
+    assert all(values)
+
+
+@pytest.mark.parametrize("name", SQL)
+def test_an_sql_file_holds_one_statement(name: str) -> None:
+    tokens = sqlglot.tokenize(statement(SQL[name]), read="duckdb")
+    assert tokens
+    # A place for columns (`:name`) is no token trouble; a semicolon in a string is no end.
+    assert [token.text for token in tokens if token.token_type is TokenType.SEMICOLON] == []
+
+
+@pytest.mark.parametrize("name", SQL)
+def test_an_sql_file_names_every_value_and_every_place_that_it_takes(name: str) -> None:
+    _, reads, params = SQL[name].splitlines()[:3]
+    code = statement(SQL[name])
+    values = set(re.findall(r"\$([a-z_]+)", code))
+    places = set(re.findall(r"(?<![:\w]):([a-z_]+)", code))
+    if "facts of the run" in params:  # results/runs.sql: one value per column
+        values &= {"run_id"}
+    assert values <= set(re.findall(r"\$([a-z_]+)", params))
+    # A place for a relation may stand under `reads`.
+    assert places <= set(re.findall(r":([a-z_]+)", f"{reads.split(':', 1)[1]} {params}"))
+
+
+def texts(tree: ast.Module) -> set[str]:
+    """Every whole string constant of a module."""
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+def folders_read(tree: ast.Module) -> set[str]:
+    """Folders of which a module reads files by a name put together: ``read(f"folder/{stem}")``."""
+    return {
+        call.args[0].values[0].value.rstrip("/")
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id in ("read", "render")
+        and isinstance(call.args[0], ast.JoinedStr)
+        and isinstance(call.args[0].values[0], ast.Constant)
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in SQL if not name.startswith("checks/")])
+def test_an_sql_file_is_read_by_some_module(name: str) -> None:
+    folder, stem = name.split("/")
+    assert any(
+        name in texts(tree) or (folder in folders_read(tree) and stem in texts(tree))
+        for tree in MODULES.values()
+    )
+
+
+def test_every_check_applies_to_some_source_and_has_a_way_out() -> None:
+    columns = dict.fromkeys(("open", "high", "low", "close", "volume"), "DOUBLE")
+    sources = [
+        Source(role=role, name=role, given=None, available_at=clock)
+        for role in ROLES
+        for clock in (None, "published_at")
+    ]
+    applied = {rule for source in sources for rule in rules_for(source, columns)}
+    stems = {name.split("/")[1] for name in SQL if name.startswith("checks/")}
+    assert applied == stems
+    assert set(WAYS_OUT) == stems
+
+
+def test_every_result_table_has_its_statement_and_nothing_else_is_in_the_folder() -> None:
+    found = {name.split("/")[1] for name in SQL if name.startswith("results/")}
+    assert found == set(TABLES) | {"timeline", "assets"}

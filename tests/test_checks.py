@@ -1,0 +1,591 @@
+"""Checks: every file of sql/checks refuses its rows, and only its rows."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml4t.backtest import BacktestEngine, Catalog, DataError, TopN
+from ml4t.backtest.data import checks
+from ml4t.backtest.data.queries import names, read
+
+DAYS = [date(2024, 1, 2), date(2024, 1, 3), date(2024, 1, 4)]
+COLUMNS = ("timestamp", "asset_id", "open", "high", "low", "close", "volume")
+TYPES = pa.schema(
+    [("timestamp", pa.date32()), ("asset_id", pa.string())]
+    + [(name, pa.float64()) for name in COLUMNS[2:]]
+)
+GOOD_BAR = {"open": 10.0, "high": 12.0, "low": 9.0, "close": 11.0, "volume": 100.0}
+NAN, INF = math.nan, math.inf
+
+
+def bar(day: date | None, asset: str | None = "AAPL", **changes: float | None) -> dict[str, object]:
+    return {"timestamp": day, "asset_id": asset, **GOOD_BAR, **changes}
+
+
+def table(*rows: dict[str, object], without: tuple[str, ...] = ()) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=TYPES).drop_columns(list(without))
+
+
+def prices(*bad: dict[str, object]) -> pa.Table:
+    """Three good bars of MSFT, then the bad ones."""
+    return table(*(bar(day, "MSFT") for day in DAYS), *bad)
+
+
+def failed(catalog: Catalog) -> dict[str, int]:
+    """The rules that some row breaks, with the number of rows, all sources together."""
+    return {found.rule: found.n_rows for found in catalog.checks() if not found.passed}
+
+
+# -- every rule of prices ------------------------------------------------------------------
+
+# rule -> (bad rows, all rules that these rows break)
+PRICE_ROWS: dict[str, tuple[list[dict[str, object]], set[str]]] = {
+    "null_timestamp": ([bar(None)], set()),
+    "null_asset_id": ([bar(DAYS[0], None)], set()),
+    "high_below_low": (
+        [bar(DAYS[0], open=10, close=10, high=9, low=11)],
+        {"open_outside_range", "close_outside_range"},
+    ),
+    "open_outside_range": ([bar(DAYS[0], open=12.5), bar(DAYS[1], open=8.5)], set()),
+    "close_outside_range": ([bar(DAYS[0], close=12.5), bar(DAYS[1], close=8.5)], set()),
+    "volume_not_valid": (
+        [bar(DAYS[0], volume=-1), bar(DAYS[1], volume=NAN), bar(DAYS[2], volume=INF)],
+        set(),
+    ),
+    "duplicate_keys": ([bar(DAYS[0]), bar(DAYS[0]), bar(DAYS[0], close=10.5)], set()),
+    "open_missing": ([bar(DAYS[0], open=None)], set()),
+    "high_missing": ([bar(DAYS[0], high=None)], set()),
+    "low_missing": ([bar(DAYS[0], low=None)], set()),
+    "close_missing": ([bar(DAYS[0], close=None)], set()),
+    # NaN sorts above every number, so the range rules speak up too.
+    "open_not_finite": ([bar(DAYS[0], open=NAN), bar(DAYS[1], open=INF)], {"open_outside_range"}),
+    "high_not_finite": ([bar(DAYS[0], high=NAN), bar(DAYS[1], high=INF)], set()),
+    "low_not_finite": (
+        [bar(DAYS[0], low=NAN)],
+        {"high_below_low", "open_outside_range", "close_outside_range"},
+    ),
+    "close_not_finite": (
+        [bar(DAYS[0], close=NAN), bar(DAYS[1], close=INF)],
+        {"close_outside_range"},
+    ),
+    "open_not_positive": (
+        [bar(DAYS[0], open=0), bar(DAYS[1], open=-1)],
+        {"open_outside_range"},
+    ),
+    "high_not_positive": (
+        [bar(DAYS[0], high=0), bar(DAYS[1], high=-3)],
+        {"high_below_low", "open_outside_range", "close_outside_range"},
+    ),
+    "low_not_positive": ([bar(DAYS[0], low=0), bar(DAYS[1], low=-1)], set()),
+    "close_not_positive": (
+        [bar(DAYS[0], close=0), bar(DAYS[1], close=-1)],
+        {"close_outside_range"},
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", PRICE_ROWS)
+def test_bad_prices_are_refused_by_their_rule_and_no_other(rule: str) -> None:
+    rows, also = PRICE_ROWS[rule]
+    catalog = Catalog().register("prices", prices(*rows))
+
+    found = failed(catalog)
+    assert set(found) == {rule} | also
+    assert found[rule] == len(rows)
+
+
+@pytest.mark.parametrize("rule", PRICE_ROWS)
+def test_validation_refuses_bad_prices_with_count_sample_and_query(rule: str) -> None:
+    rows, also = PRICE_ROWS[rule]
+    catalog = Catalog().register("prices", prices(*rows))
+
+    with pytest.raises(DataError, match="on_bad_rows='drop'") as error:
+        catalog.validate()
+
+    assert error.value.source == "prices"
+    assert error.value.rule in {rule} | also
+    if not also or error.value.rule == rule:
+        assert (error.value.rule, error.value.n_rows) == (rule, len(rows))
+        keys = {(row["timestamp"], row["asset_id"]) for row in rows}
+        sample = [(row["timestamp"], row["asset_id"]) for row in error.value.sample]
+        assert len(sample) == min(3, len(rows))
+        assert set(sample) <= keys
+        assert str(error.value).startswith(f"source 'prices' {checks.WAYS_OUT[rule]}")
+        assert len(catalog.sql(error.value.query).fetchall()) == len(rows)
+
+
+@pytest.mark.parametrize("rule", PRICE_ROWS)
+def test_dropping_bad_prices_leaves_out_exactly_those_rows(rule: str) -> None:
+    rows, _ = PRICE_ROWS[rule]
+    catalog = Catalog().register("prices", prices(*rows), on_bad_rows="drop")
+
+    prepared = catalog.validate()
+
+    assert sum(prepared.dropped["prices"].values()) == len(rows)
+    kept = catalog.sql("select timestamp, asset_id from prices order by timestamp").fetchall()
+    assert kept == [(day, "MSFT") for day in DAYS]
+    assert failed(catalog) == {}
+
+
+def test_good_prices_pass_every_rule() -> None:
+    catalog = Catalog().register("prices", prices(*(bar(day) for day in DAYS)))
+
+    assert catalog.validate().is_validated
+    assert {found.rule for found in catalog.checks()} == set(PRICE_ROWS)
+    assert failed(catalog) == {}
+
+
+def test_an_unknown_volume_is_no_bad_volume() -> None:
+    catalog = Catalog().register("prices", prices(bar(DAYS[0], volume=None)))
+
+    assert catalog.validate().is_validated
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        bar(DAYS[0], open=10, high=10, low=10, close=10, volume=0),
+        bar(DAYS[0], open=12, close=9),
+        bar(DAYS[0], open=1e-300, low=1e-300),
+        bar(DAYS[0], high=1e300),
+    ],
+)
+def test_bars_on_the_edge_of_their_rules_pass(row: dict[str, object]) -> None:
+    catalog = Catalog().register("prices", prices(row))
+
+    assert catalog.validate().is_validated
+
+
+@pytest.mark.parametrize(
+    "without", [("open",), ("high",), ("low",), ("high", "low"), ("open", "high", "low", "volume")]
+)
+def test_a_missing_optional_column_is_no_bad_row(without: tuple[str, ...]) -> None:
+    rows = [bar(day, close=11.0) for day in DAYS]
+    catalog = Catalog().register("prices", table(*rows, without=without))
+
+    assert catalog.validate().is_validated
+    assert not {f"{name}_missing" for name in without} & {found.rule for found in catalog.checks()}
+
+
+# -- the rules of the other roles ----------------------------------------------------------
+
+
+def register(role: str, rows: dict[str, object], **settings_: str) -> Catalog:
+    catalog = Catalog().register("prices", table(*(bar(day) for day in DAYS)))
+    return catalog.register(role, rows, **settings_)  # type: ignore[arg-type]
+
+
+FEATURE_ROWS = {
+    "null_timestamp": (
+        {"timestamp": [DAYS[0], None], "asset_id": ["AAPL"] * 2, "x": [1, 2]}, {}, 1,
+    ),
+    "duplicate_keys": (
+        {"timestamp": [DAYS[0]] * 2 + [DAYS[1]], "asset_id": ["AAPL"] * 3, "x": [1, 2, 3]}, {}, 2,
+    ),
+    "null_available_at": (
+        {"timestamp": DAYS[:2], "asset_id": ["AAPL"] * 2, "known": [None, DAYS[2]], "x": [1, 2]},
+        {"available_at": "known"}, 1,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", FEATURE_ROWS)
+def test_bad_features_are_refused_by_their_rule_and_no_other(rule: str) -> None:
+    rows, clock, n_rows = FEATURE_ROWS[rule]
+    catalog = register("features", rows, **clock)
+
+    assert failed(catalog) == {rule: n_rows}
+    with pytest.raises(DataError) as error:
+        catalog.validate()
+    assert (error.value.source, error.value.rule, error.value.n_rows) == ("features", rule, n_rows)
+    assert len(error.value.sample) == n_rows
+
+
+@pytest.mark.parametrize("rule", FEATURE_ROWS)
+def test_dropping_bad_features_leaves_out_exactly_those_rows(rule: str) -> None:
+    rows, clock, n_rows = FEATURE_ROWS[rule]
+    catalog = register("features", rows, on_bad_rows="drop", **clock)
+
+    assert catalog.validate().dropped == {"features": {rule: n_rows}}
+    left = catalog.sql("select count(*) from features").fetchall()
+    assert left == [(len(rows["x"]) - n_rows,)]
+
+
+def test_revisions_of_one_period_are_no_duplicates() -> None:
+    catalog = register(
+        "features",
+        {"timestamp": [DAYS[0]] * 2, "asset_id": ["AAPL"] * 2, "known": DAYS[1:], "x": [1, 2]},
+        available_at="known",
+    )
+
+    assert catalog.validate().is_validated
+
+
+def test_two_revisions_at_one_moment_are_duplicates() -> None:
+    catalog = register(
+        "features",
+        {"timestamp": [DAYS[0]] * 2, "asset_id": ["AAPL"] * 2, "known": [DAYS[1]] * 2, "x": [1, 2]},
+        available_at="known",
+    )
+
+    assert failed(catalog) == {"duplicate_keys": 2}
+
+
+def test_two_market_wide_rows_of_one_time_are_duplicates() -> None:
+    catalog = register(
+        "features",
+        {"timestamp": [DAYS[0]] * 3, "asset_id": [None, None, "AAPL"], "x": [1, 2, 3]},
+    )
+
+    with pytest.raises(DataError, match=r"duplicate_keys, 2 rows"):
+        catalog.validate()
+
+
+def test_nan_features_are_no_bad_rows() -> None:
+    catalog = register("features", {"timestamp": DAYS, "asset_id": ["AAPL"] * 3,
+                                    "x": [NAN, INF, None]})  # fmt: skip
+
+    assert catalog.validate().is_validated
+
+
+@pytest.mark.parametrize(
+    ("rows", "rule", "n_rows"),
+    [
+        ({"timestamp": [DAYS[0], DAYS[0], DAYS[1]], "vix": [1, 2, 3]}, "duplicate_keys", 2),
+        ({"timestamp": [DAYS[0], None], "vix": [1, 2]}, "null_timestamp", 1),
+    ],
+)
+def test_bad_context_is_refused(rows: dict[str, object], rule: str, n_rows: int) -> None:
+    catalog = register("context", rows)
+
+    assert failed(catalog) == {rule: n_rows}
+    with pytest.raises(DataError, match=f"source 'context' .*rule {rule}, {n_rows} rows"):
+        catalog.validate()
+
+
+def test_bad_membership_is_refused_and_can_be_dropped() -> None:
+    rows = {
+        "asset_id": ["AAPL", "AAPL", None, "MSFT", "MSFT"],
+        "start_date": [DAYS[0], DAYS[2], DAYS[0], None, DAYS[1]],
+        # A membership of no length is odd, not wrong.
+        "end_date": [DAYS[0], DAYS[1], None, None, None],
+    }
+
+    with pytest.raises(DataError) as error:
+        register("universe", rows).validate()
+    assert (error.value.rule, error.value.n_rows) == ("interval_not_valid", 3)
+
+    dropped = register("universe", rows, on_bad_rows="drop")
+    assert dropped.validate().dropped == {"universe": {"interval_not_valid": 3}}
+    assert dropped.sql(
+        "select asset_id, start_date from universe order by asset_id"
+    ).fetchall() == [("AAPL", DAYS[0]), ("MSFT", DAYS[1])]
+
+
+def test_every_file_of_checks_has_a_test_and_a_way_out() -> None:
+    tested = {*PRICE_ROWS, *FEATURE_ROWS, "interval_not_valid"}
+
+    assert set(names("checks")) == tested == set(checks.WAYS_OUT)
+
+
+# -- dropping ------------------------------------------------------------------------------
+
+
+def test_a_row_that_breaks_two_rules_is_dropped_once() -> None:
+    catalog = Catalog().register(
+        "prices", prices(bar(DAYS[0], open=-1.0, volume=-1.0)), on_bad_rows="drop"
+    )
+
+    assert catalog.validate().dropped == {"prices": {"open_not_positive": 1}}
+
+
+def test_a_run_records_what_was_dropped_and_why() -> None:
+    bad = [bar(DAYS[0], close=NAN), bar(DAYS[1], volume=-1), bar(DAYS[2], volume=-2)]
+    catalog = Catalog().register("prices", prices(*bad), on_bad_rows="drop")
+
+    result = BacktestEngine(catalog, TopN(1, by="close")).run()
+
+    recorded = json.loads(result.sql("select rows_dropped from runs").fetchall()[0][0])
+    assert recorded == {"prices": {"close_not_finite": 1, "volume_not_valid": 2}}
+
+
+def test_a_clean_run_records_that_nothing_was_dropped() -> None:
+    catalog = Catalog().register("prices", prices(), on_bad_rows="drop")
+
+    result = BacktestEngine(catalog, TopN(1, by="close")).run()
+
+    assert json.loads(result.sql("select rows_dropped from runs").fetchall()[0][0]) == {}
+
+
+def test_dropping_again_after_a_registration_counts_the_same() -> None:
+    catalog = Catalog().register("prices", prices(bar(DAYS[0], close=NAN)), on_bad_rows="drop")
+    before = catalog.validate().dropped
+
+    catalog.register("context", {"timestamp": DAYS, "vix": [1.0, 2.0, 3.0]})
+
+    assert catalog.validate().dropped == before == {"prices": {"close_not_finite": 1}}
+
+
+def test_a_column_called_row_id_survives_a_drop() -> None:
+    frame = prices(bar(DAYS[0], close=NAN)).append_column("row_id", pa.array([7, 8, 9, 10]))
+    catalog = Catalog().register("prices", frame, on_bad_rows="drop")
+
+    assert catalog.sql("select row_id from signals order by row_id").fetchall() == [
+        (7,), (8,), (9,),
+    ]  # fmt: skip
+
+
+# -- the cheap gate ------------------------------------------------------------------------
+
+ODD = st.sampled_from([None, NAN, INF, -INF, -1.0, 0.0, -0.0, 1.0, 8.0, 11.5, 20.0, 1e308])
+# Mostly good bars with up to three odd values: rows that break one rule only are the hard ones.
+ROW = st.builds(
+    lambda day, asset, odd: bar(day, asset, **odd),
+    st.sampled_from([*DAYS * 3, None]),
+    st.sampled_from(["AAPL", "MSFT"] * 3 + [None]),
+    st.dictionaries(st.sampled_from(COLUMNS[2:]), ODD, max_size=3),
+)
+ABSENT = st.sets(st.sampled_from(["open", "high", "low", "volume"]))
+
+
+@settings(max_examples=50, deadline=None)
+@given(rows=st.lists(ROW, min_size=1, max_size=40), absent=ABSENT)
+def test_the_gate_suspects_every_row_that_some_check_selects(
+    rows: list[dict[str, object]], absent: set[str]
+) -> None:
+    # A day of its own for each row, so that the count per bar tells which row is suspect.
+    days = [date.fromordinal(738_000 + i) for i in range(len(rows))]
+    spread = [row | {"timestamp": day} for row, day in zip(rows, days, strict=True)]
+    frame = table(*spread, without=tuple(sorted(absent)))
+    catalog = Catalog(threads=1).register("prices", frame)
+    database = catalog.prepare().database
+
+    suspects = database.rows("select timestamp from stage.timeline where n_suspect > 0")
+    queries = [found.query for found in catalog.checks()]
+    offenders = " union ".join(f"select timestamp from ({query})" for query in queries)
+    assert set(database.rows(offenders)) <= set(suspects)
+
+
+@pytest.mark.parametrize("column", ["open", "close", "high", "low"])
+def test_the_gate_suspects_a_missing_price(column: str) -> None:
+    catalog = Catalog().register("prices", prices(bar(DAYS[0], **{column: None})))
+
+    assert catalog.prepare().database.rows(read("sources/suspects")) == [(0, 1)]
+
+
+@pytest.mark.parametrize("column", ["open", "close", "high", "low"])
+@pytest.mark.parametrize("odd", [NAN, INF, -INF, -1.0, 0.0])
+def test_the_gate_suspects_a_price_that_cannot_be(column: str, odd: float) -> None:
+    catalog = Catalog().register("prices", prices(bar(DAYS[0], **{column: odd})))
+
+    assert catalog.prepare().database.rows(read("sources/suspects")) == [(0, 1)]
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=st.lists(ROW, min_size=1, max_size=10), absent=ABSENT)
+def test_validation_refuses_a_source_iff_some_check_does(
+    rows: list[dict[str, object]], absent: set[str]
+) -> None:
+    catalog = Catalog(threads=1).register("prices", table(*rows, without=tuple(sorted(absent))))
+
+    if broken := failed(catalog):
+        with pytest.raises(DataError) as error:
+            catalog.validate()
+        assert broken[error.value.rule] == error.value.n_rows
+    else:
+        assert catalog.validate().is_validated
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=st.lists(ROW, min_size=1, max_size=12))
+def test_after_a_drop_no_check_selects_a_row_and_the_rest_is_whole(
+    rows: list[dict[str, object]],
+) -> None:
+    frame = table(*rows).append_column("number", pa.array(range(len(rows))))
+    checked = Catalog(threads=1).register("prices", frame)
+    queries = [found.query for found in checked.checks()]
+    offending = " union ".join(f"select number from ({query})" for query in queries)
+    bad = {row[0] for row in checked.sql(offending).fetchall()}
+
+    catalog = Catalog(threads=1).register("prices", frame, on_bad_rows="drop")
+    prepared = catalog.prepare()
+
+    kept = {row[0] for row in catalog.sql("select number from prices").fetchall()}
+    n_dropped = sum(prepared.dropped.get("prices", {}).values())
+    assert failed(catalog) == {}
+    assert len(kept) + n_dropped == len(rows)
+    # A key is a duplicate only among the rows that are left: more may be kept, never fewer.
+    assert set(range(len(rows))) - bad <= kept
+
+
+# -- duplicates ----------------------------------------------------------------------------
+
+
+def keyed(keys: list[tuple[int, str]]) -> pa.Table:
+    return table(*(bar(DAYS[day], asset) for day, asset in keys))
+
+
+@pytest.mark.parametrize("bitmap_cells", [1 << 31, 0], ids=["by bitmap", "by grouping"])
+@settings(max_examples=25, deadline=None)
+@given(
+    keys=st.lists(
+        st.tuples(st.integers(0, 2), st.sampled_from(["A", "B", "C"])), min_size=1, max_size=9
+    )
+)
+def test_duplicates_are_found_by_bitmap_and_by_grouping(
+    bitmap_cells: int, keys: list[tuple[int, str]]
+) -> None:
+    n_duplicates = sum(keys.count(key) > 1 for key in keys)
+    catalog = Catalog(threads=1).register("prices", keyed(keys))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checks, "BITMAP_CELLS", bitmap_cells)
+        if n_duplicates:
+            with pytest.raises(DataError, match=f"rule duplicate_keys, {n_duplicates} rows"):
+                catalog.validate()
+        else:
+            assert catalog.validate().is_validated
+
+
+@pytest.mark.parametrize("bitmap_cells", [1 << 31, 0], ids=["by bitmap", "by grouping"])
+def test_duplicate_features_are_found_by_bitmap_and_by_grouping(
+    bitmap_cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "BITMAP_CELLS", bitmap_cells)
+    rows = {"timestamp": [DAYS[0], DAYS[1], DAYS[1]], "asset_id": ["AAPL"] * 3, "x": [1, 2, 3]}
+
+    with pytest.raises(DataError, match=r"source 'features' .*duplicate_keys, 2 rows"):
+        register("features", rows).validate()
+
+
+# -- clocks and overlap --------------------------------------------------------------------
+
+
+def at(*hours: int, tz: object = None) -> list[datetime]:
+    return [datetime(2024, 1, 2, hour, tzinfo=tz) for hour in hours]  # type: ignore[arg-type]
+
+
+def intraday(tz: object = None) -> Catalog:
+    stamps = at(10, 11, 12, tz=tz)
+    frame = {"timestamp": stamps, "asset_id": ["AAPL"] * 3, "close": [1.0, 2.0, 3.0]}
+    return Catalog().register("prices", frame)
+
+
+def dated(**extra: object) -> dict[str, object]:
+    return {"timestamp": [date(2024, 1, 2)], "asset_id": ["AAPL"], "x": [1.0], **extra}
+
+
+@pytest.mark.parametrize("role", ["features", "context"])
+def test_dates_next_to_intraday_bars_are_refused(role: str) -> None:
+    rows = {name: v for name, v in dated().items() if role == "features" or name != "asset_id"}
+    catalog = intraday().register(role, rows)  # type: ignore[arg-type]
+
+    with pytest.raises(DataError, match=r"dates next to intraday bars.*pass lag= or") as error:
+        catalog.validate()
+    assert (error.value.source, error.value.rule) == (role, "date_on_intraday_bars")
+
+
+def test_a_lag_or_a_clock_makes_dates_on_intraday_bars_usable() -> None:
+    lagged = intraday().register("features", dated(), lag="11 hours")
+    known = intraday().register("features", dated(known=at(12)), available_at="known")
+
+    query = "select x from signals order by timestamp"
+    assert lagged.sql(query).fetchall() == [(None,), (1.0,), (1.0,)]
+    assert known.sql(query).fetchall() == [(None,), (None,), (1.0,)]
+
+
+def test_dates_next_to_midnight_bars_are_daily_bars() -> None:
+    frame = {"timestamp": [datetime(2024, 1, 2), datetime(2024, 1, 3)], "asset_id": ["AAPL"] * 2,
+             "close": [1.0, 2.0]}  # fmt: skip
+    catalog = Catalog().register("prices", frame).register("features", dated())
+
+    assert catalog.sql("select x from signals order by timestamp").fetchall() == [(1.0,), (1.0,)]
+
+
+def test_mixed_time_zones_are_refused_either_way_round() -> None:
+    aware = {"timestamp": at(10, tz=UTC), "asset_id": ["AAPL"], "x": [1.0]}
+    naive = {"timestamp": at(10), "asset_id": ["AAPL"], "x": [1.0]}
+
+    for catalog in (
+        intraday().register("features", aware),
+        intraday(tz=UTC).register("features", naive),
+        intraday().register("features", naive | {"known": at(10, tz=UTC)}, available_at="known"),
+    ):
+        with pytest.raises(
+            DataError, match="store both with a time zone, or both without"
+        ) as error:
+            catalog.validate()
+        assert error.value.rule == "mixed_time_zones"
+
+
+def test_a_membership_with_a_time_zone_next_to_bars_without_is_refused() -> None:
+    catalog = intraday().register(
+        "universe",
+        {"asset_id": ["AAPL"], "start_date": at(9, tz=UTC), "end_date": at(12, tz=UTC)},
+    )
+
+    with pytest.raises(DataError, match="time zone"):
+        catalog.validate()
+
+
+def test_features_with_a_time_zone_next_to_dated_bars_are_refused() -> None:
+    # A DATE has no zone: which bar sees the row would depend on the machine's own zone.
+    catalog = Catalog().register("prices", table(*(bar(day) for day in DAYS)))
+    catalog.register("features", {"timestamp": at(2, tz=UTC), "asset_id": ["AAPL"], "x": [1.0]})
+
+    with pytest.raises(DataError, match="time zone"):
+        catalog.validate()
+
+
+@pytest.mark.parametrize(
+    ("role", "rows", "says"),
+    [
+        ("features", {"timestamp": DAYS, "asset_id": ["aapl"] * 3, "x": [1, 2, 3]},
+         "no asset_id in common with prices; compare the spelling"),
+        ("features", {"timestamp": [date(2030, 1, 1)], "asset_id": ["AAPL"], "x": [1]},
+         "known only after the last bar"),
+        ("context", {"timestamp": [date(2030, 1, 1)], "vix": [1]}, "known only after the last bar"),
+        ("universe", {"asset_id": ["TSLA"], "start_date": [DAYS[0]], "end_date": [DAYS[2]]},
+         "no asset_id in common"),
+        ("universe", {"asset_id": ["AAPL"], "start_date": [date(2030, 1, 1)],
+                      "end_date": [date(2031, 1, 1)]}, "known only after the last bar"),
+    ],
+)  # fmt: skip
+def test_a_source_that_never_meets_prices_is_refused(
+    role: str, rows: dict[str, object], says: str
+) -> None:
+    with pytest.raises(DataError, match=says) as error:
+        register(role, rows).validate()
+    assert (error.value.source, error.value.rule) == (role, "overlap")
+
+
+def test_features_that_become_known_too_late_are_refused() -> None:
+    rows = {"timestamp": DAYS, "asset_id": ["AAPL"] * 3, "x": [1, 2, 3]}
+
+    with pytest.raises(DataError, match="known only after the last bar"):
+        register(
+            "features", rows | {"known": [date(2030, 1, 1)] * 3}, available_at="known"
+        ).validate()
+    with pytest.raises(DataError, match="known only after the last bar"):
+        register("features", rows, lag="10 years").validate()
+
+
+def test_features_without_rows_are_refused() -> None:
+    empty = pa.table({"timestamp": pa.array([], pa.date32()), "asset_id": pa.array([], pa.string()),
+                      "x": pa.array([], pa.float64())})  # fmt: skip
+
+    with pytest.raises(DataError, match=r"overlap|in common|is empty"):
+        register("features", empty).validate()  # type: ignore[arg-type]
+
+
+def test_older_features_that_still_hold_are_an_overlap() -> None:
+    rows = {"timestamp": [date(2020, 1, 1)], "asset_id": ["AAPL"], "x": [1.0]}
+
+    assert register("features", rows).validate().is_validated

@@ -1,0 +1,294 @@
+"""Every metric of sql/metrics against plain Python over the tables."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from universes import make_universe
+
+from ml4t.backtest import (
+    BacktestConfig,
+    BacktestEngine,
+    BacktestResult,
+    BasisPointCommission,
+    BasisPointSlippage,
+    Catalog,
+    TopN,
+)
+from ml4t.backtest.risk import DynamicTrailingStop, RiskManager, RiskRule, TakeProfit, TimeBasedExit
+
+YEAR_SECONDS = 365.25 * 86_400
+FREE = BacktestConfig(commission=BasisPointCommission(0), slippage=BasisPointSlippage(0))
+
+
+def naive(result: BacktestResult) -> dict[str, Any]:
+    """All metrics, from the rows of `equity`, `fills` and `trades`; None where there is none."""
+    capital = result.sql("select initial_capital from runs").fetchall()[0][0]
+    rows = result.sql(
+        "select timestamp, equity, gross_exposure, n_positions from equity"
+    ).fetchall()
+    rows.sort()
+    times, equity = [row[0] for row in rows], np.array([row[1] for row in rows])
+    returns = equity / np.array([capital, *equity[:-1]]) - 1
+    years = (times[-1] - times[0]).total_seconds() / YEAR_SECONDS
+    per_year = (len(rows) - 1) / years if years else None
+    volatility = float(np.std(returns, ddof=1)) if len(rows) > 1 else None
+    downside = float(np.sqrt(np.mean(np.minimum(returns, 0) ** 2)))
+    total = equity[-1] / capital - 1
+    cagr = (1 + total) ** (1 / years) - 1 if years else None
+    peaks = np.maximum.accumulate(np.array([capital, *equity]))[1:]
+    drawdown = equity / peaks - 1
+    bottom = int(np.argmin(drawdown))
+    fell = drawdown[bottom] < 0
+    at_peak = np.flatnonzero(drawdown == 0)
+    back = at_peak[at_peak > bottom]
+
+    fills = result.sql("select quantity, price, commission, slippage from fills").fetchall()
+    bought = sum(quantity * price for quantity, price, _, _ in fills if quantity > 0)
+    sold = sum(-quantity * price for quantity, price, _, _ in fills if quantity < 0)
+    commission, slippage = sum(row[2] for row in fills), sum(row[3] for row in fills)
+
+    trades = result.sql("select pnl, bars_held, exit_timestamp from trades").fetchall()
+    closed = [(pnl, bars) for pnl, bars, left in trades if left is not None]
+    wins = [pnl for pnl, _ in closed if pnl > 0]
+    losses = [pnl for pnl, _ in closed if pnl < 0]
+    mean = lambda values: sum(values) / len(values) if values else None  # noqa: E731
+    return {
+        "first_timestamp": times[0],
+        "last_timestamp": times[-1],
+        "n_bars": len(rows),
+        "years": years,
+        "initial_capital": capital,
+        "final_value": equity[-1],
+        "total_return": total,
+        "cagr": cagr,
+        "calmar": cagr / -drawdown[bottom] if fell and cagr is not None else None,
+        "volatility": volatility * per_year**0.5 if volatility is not None and per_year else None,
+        "sharpe": returns.mean() / volatility * per_year**0.5 if volatility and per_year else None,
+        "sortino": returns.mean() / downside * per_year**0.5 if downside and per_year else None,
+        "bars_per_year": per_year,
+        "max_drawdown": drawdown[bottom],
+        "max_drawdown_start": times[at_peak[at_peak < bottom][-1]] if fell else None,
+        "max_drawdown_bottom": times[bottom] if fell else None,
+        "max_drawdown_end": times[back[0]] if fell and len(back) else None,
+        "turnover": min(bought, sold) / equity.mean() / years if years else None,
+        "exposure": np.mean([row[2] / row[1] for row in rows]),
+        "mean_positions": mean([row[3] for row in rows]),
+        "n_fills": len(fills),
+        "commission": commission,
+        "slippage": slippage,
+        "costs": commission + slippage,
+        "n_trades": len(closed),
+        "n_open_lots": len(trades) - len(closed),
+        "hit_rate": len(wins) / (len(wins) + len(losses)) if wins or losses else None,
+        "profit_factor": sum(wins) / -sum(losses) if losses else None,
+        "average_win": mean(wins),
+        "average_loss": mean(losses),
+        "average_bars_held": mean([bars for _, bars in closed]),
+    }
+
+
+def assert_metrics(result: BacktestResult) -> None:
+    """Every metric there is equals its plain computation, and there is no other."""
+    expected = naive(result)
+    assert set(result) == set(expected)
+    for name, value in expected.items():
+        is_number = isinstance(value, (float, np.floating))
+        assert result[name] == (
+            pytest.approx(value, rel=1e-9, abs=1e-12) if is_number else value
+        ), name
+
+
+def path_run(
+    closes: list[float],
+    *rules: RiskRule,
+    score: float = 1.0,
+    step: timedelta = timedelta(days=1),
+    start: date | datetime = date(2024, 1, 1),
+) -> BacktestResult:
+    """Buy one asset with all of 1,000 at the second bar; every bar is flat at its close."""
+    catalog = Catalog(threads=1)
+    n = len(closes)
+    catalog.register(
+        "prices",
+        {
+            "timestamp": [start + step * i for i in range(n)],
+            "asset_id": ["A"] * n,
+            **{name: closes for name in ("open", "high", "low", "close")},
+            "score": [score] + [float("nan")] * (n - 1),
+        },
+    )
+    catalog.register(
+        "context",
+        {"timestamp": [start + step * i for i in range(n)], "is_first": [i == 0 for i in range(n)]},
+    )
+    return BacktestEngine(
+        catalog,
+        TopN(1, by="score", when="is_first"),
+        risk_manager=RiskManager(rules),
+        initial_capital=1_000,
+        config=FREE,
+    ).run()
+
+
+# -- random universes -----------------------------------------------------------------------
+
+
+def universe_run(seed: int, **changes: Any) -> BacktestResult:
+    universe = make_universe(seed, **changes)
+    catalog = Catalog()
+    catalog.register("prices", universe.prices)
+    catalog.register("features", universe.features)
+    rules = [TakeProfit(0.04), DynamicTrailingStop(0.05), TimeBasedExit(6)]
+    return BacktestEngine(
+        catalog, TopN(3, by="score", every=4), risk_manager=RiskManager(rules)
+    ).run()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_metric_equals_its_plain_computation_on_a_random_universe(seed: int) -> None:
+    result = universe_run(seed, n_bars=60, volatility=0.02 + 0.01 * seed)
+    assert result["n_trades"] > 10
+    assert result["max_drawdown"] < 0
+    assert_metrics(result)
+
+
+def test_exits_by_rule_count_and_sum_the_closed_trades() -> None:
+    result = universe_run(3, n_bars=80)
+    rows = result.sql(
+        'select exit_rule, pnl, "return", bars_held from trades where exit_timestamp is not null'
+    ).fetchall()
+    expected = {}
+    for rule in {row[0] for row in rows}:
+        mine = [row for row in rows if row[0] == rule]
+        expected[rule] = (
+            len(mine),
+            pytest.approx(sum(row[1] for row in mine)),
+            pytest.approx(float(np.mean([row[2] for row in mine]))),
+            pytest.approx(float(np.mean([row[3] for row in mine]))),
+        )
+    assert len(expected) >= 3
+    assert result.exits.columns == [
+        "exit_rule", "n_trades", "pnl", "average_return", "average_bars_held",
+    ]  # fmt: skip
+    found = result.exits.fetchall()
+    assert {row[0]: row[1:] for row in found} == expected
+    assert [row[1] for row in found] == sorted((row[1] for row in found), reverse=True)
+
+
+# -- edges ----------------------------------------------------------------------------------
+
+
+def test_a_run_without_trades_has_no_ratios() -> None:
+    result = path_run([10, 11, 12, 13], score=float("nan"))
+    assert_metrics(result)
+    assert (result["total_return"], result["cagr"], result["volatility"]) == (0, 0, 0)
+    assert (result["turnover"], result["exposure"], result["costs"]) == (0, 0, 0)
+    for name in ("sharpe", "sortino", "calmar", "hit_rate", "profit_factor", "average_win",
+                 "average_loss", "average_bars_held", "max_drawdown_start"):  # fmt: skip
+        assert result[name] is None, name
+    assert result.exits.fetchall() == []
+
+
+def test_a_run_of_one_bar_has_a_value_and_no_rates() -> None:
+    result = path_run([10])
+    assert_metrics(result)
+    assert (result["n_bars"], result["final_value"], result["total_return"]) == (1, 1_000, 0)
+    for name in ("cagr", "volatility", "sharpe", "sortino", "calmar", "turnover", "bars_per_year"):
+        assert result[name] is None, name
+
+
+def test_wins_alone_have_no_profit_factor() -> None:
+    result = path_run([10, 10, 12, 12], TakeProfit(0.1))
+    assert_metrics(result)
+    assert (result["hit_rate"], result["profit_factor"]) == (1.0, None)
+    assert (result["average_win"], result["average_loss"]) == (pytest.approx(200.0), None)
+
+
+def test_losses_alone_have_a_profit_factor_of_zero() -> None:
+    result = path_run([10, 10, 8, 8], TimeBasedExit(1))
+    assert_metrics(result)
+    assert (result["hit_rate"], result["profit_factor"], result["average_win"]) == (0.0, 0.0, None)
+
+
+def test_a_trade_of_zero_is_neither_win_nor_loss() -> None:
+    result = path_run([10, 10, 10, 10], TimeBasedExit(1))
+    assert_metrics(result)
+    assert (result["n_trades"], result["hit_rate"], result["profit_factor"]) == (1, None, None)
+
+
+def test_zero_volatility_has_no_sharpe() -> None:
+    result = path_run([10, 10, 10, 10])
+    assert_metrics(result)
+    assert result["exposure"] == 0.75
+    assert (result["volatility"], result["sharpe"], result["sortino"]) == (0, None, None)
+
+
+def test_no_losing_bar_has_a_sharpe_and_no_sortino_and_no_calmar() -> None:
+    result = path_run([10, 10, 11, 13])
+    assert_metrics(result)
+    assert result["sharpe"] > 0
+    assert (result["sortino"], result["calmar"], result["max_drawdown"]) == (None, None, 0)
+
+
+# -- dates ----------------------------------------------------------------------------------
+
+
+def test_a_year_is_365_and_a_quarter_days() -> None:
+    result = path_run([10, 10, 20, 20, 40], step=timedelta(days=365.25), start=datetime(2020, 1, 1))
+    assert result["years"] == pytest.approx(4.0)
+    assert result["total_return"] == pytest.approx(3.0)
+    assert result["cagr"] == pytest.approx(4 ** (1 / 4) - 1)
+    assert result["bars_per_year"] == pytest.approx(1.0)
+
+
+def test_the_drawdown_dates_are_the_last_peak_the_bottom_and_the_recovery() -> None:
+    #                  0   1   2   3   4  5   6   7   8
+    result = path_run([10, 10, 12, 12, 9, 6, 11, 12, 13])
+    assert_metrics(result)
+    assert result["max_drawdown"] == pytest.approx(-0.5)
+    assert result["max_drawdown_start"] == date(2024, 1, 4)
+    assert result["max_drawdown_bottom"] == date(2024, 1, 6)
+    assert result["max_drawdown_end"] == date(2024, 1, 8)
+
+
+def test_a_drawdown_that_was_not_recovered_has_no_end() -> None:
+    result = path_run([10, 10, 20, 15, 19])
+    assert_metrics(result)
+    assert result["max_drawdown_start"] == date(2024, 1, 3)
+    assert result["max_drawdown_end"] is None
+
+
+def test_the_first_of_two_equal_bottoms_is_the_bottom() -> None:
+    result = path_run([16, 16, 8, 16, 8, 16])
+    assert_metrics(result)
+    assert result["max_drawdown_bottom"] == date(2024, 1, 3)
+    assert result["max_drawdown_end"] == date(2024, 1, 4)
+
+
+def test_intraday_bars_use_the_same_formulas() -> None:
+    result = path_run(
+        [10, 10, 10.1, 9.9, 10.2], step=timedelta(minutes=5), start=datetime(2024, 1, 2, 9, 30)
+    )
+    assert_metrics(result)
+    assert result["bars_per_year"] == pytest.approx(365.25 * 24 * 12)
+
+
+def test_bars_less_than_a_second_apart_have_a_length_in_years() -> None:
+    result = path_run(
+        [10, 10, 10.1, 9.9], step=timedelta(milliseconds=250), start=datetime(2024, 1, 2, 9, 30)
+    )
+    assert result["years"] == pytest.approx(0.75 / YEAR_SECONDS)
+    assert result["bars_per_year"] == pytest.approx(4 * YEAR_SECONDS)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Tokyo"])
+def test_metrics_of_zoned_bars_do_not_depend_on_the_zone_of_the_session(zone: str) -> None:
+    """Clocks went forward in New York on 10 March 2024: local time has an hour more."""
+    result = path_run([10, 10, 11, 9, 10, 12], start=datetime(2024, 3, 8, 12, tzinfo=UTC))
+    result.sql(f"set global timezone = '{zone}'")
+    assert result["years"] * 365.25 == pytest.approx(5.0, rel=1e-12)
+    assert_metrics(result)

@@ -1,0 +1,597 @@
+"""Register: whatever the source was, the views hold the same rows; what cannot serve is refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+
+from ml4t.backtest import BacktestEngine, Catalog, ConfigError, DataError, TopN
+
+ROWS = [
+    (date(2024, 1, 2), "AAPL", 10.0, 10.5),
+    (date(2024, 1, 2), "MSFT", 20.0, 20.5),
+    (date(2024, 1, 3), "AAPL", 11.0, 11.5),
+    (date(2024, 1, 3), "MSFT", 21.0, 21.5),
+]
+NAMES = ("timestamp", "asset_id", "open", "close")
+PRICES = {name: [row[i] for row in ROWS] for i, name in enumerate(NAMES)}
+TABLE = pa.table(PRICES)
+QUERY = "select timestamp, asset_id, open, close from prices order by timestamp, asset_id"
+
+
+def features(**columns: object) -> dict[str, object]:
+    """Two feature rows of AAPL, with `columns` on top."""
+    return {"timestamp": [date(2024, 1, 2), date(2024, 1, 3)], "asset_id": ["AAPL"] * 2, **columns}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with one Parquet file per day, a copy by asset, and nothing else."""
+    (tmp_path / "days").mkdir()
+    pq.write_table(TABLE.slice(0, 2), tmp_path / "days" / "2024-01-02.parquet")
+    pq.write_table(TABLE.slice(2, 2), tmp_path / "days" / "2024-01-03.parquet")
+    pq.write_table(TABLE, tmp_path / "all.parquet")
+    pq.write_to_dataset(TABLE, tmp_path / "by_asset", partition_cols=["asset_id"])
+    return tmp_path
+
+
+# -- every kind of source -------------------------------------------------------------------
+
+FILE_SOURCES = {
+    "path as text": lambda folder: str(folder / "all.parquet"),
+    "path": lambda folder: folder / "all.parquet",
+    "glob": lambda folder: str(folder / "days" / "*.parquet"),
+    "list of paths": lambda folder: sorted((folder / "days").iterdir()),
+    "tuple of texts": lambda folder: tuple(map(str, (folder / "days").iterdir())),
+    "folder": lambda folder: folder / "days",
+    "hive-partitioned folder": lambda folder: folder / "by_asset",
+    "recursive glob": lambda folder: f"{folder}/by_asset/**/*.parquet",
+    "SQL text over files": lambda folder: f"select * from '{folder}/all.parquet'",
+    "Arrow dataset": lambda folder: ds.dataset(folder / "days"),
+    "Polars lazy over files": lambda folder: pl.scan_parquet(folder / "all.parquet"),
+}
+
+FRAME_SOURCES = {
+    "dict": lambda: PRICES,
+    "Arrow table": lambda: TABLE,
+    "Arrow reader": lambda: pa.RecordBatchReader.from_batches(TABLE.schema, TABLE.to_batches()),
+    "Arrow in-memory dataset": lambda: ds.dataset(TABLE),
+    "Polars": lambda: pl.DataFrame(PRICES),
+    "Polars lazy": lambda: pl.DataFrame(PRICES).lazy(),
+    "pandas": lambda: pd.DataFrame(PRICES),
+    "pandas with a named index": lambda: pd.DataFrame(PRICES).set_index("timestamp"),
+    "pandas with two named levels": lambda: pd.DataFrame(PRICES).set_index(
+        ["timestamp", "asset_id"]
+    ),
+    "pandas with a meaningless index": lambda: pd.DataFrame(PRICES, index=[7, 7, 7, 7]),
+    "DuckDB relation": lambda: duckdb.connect().from_arrow(TABLE),
+    "SQL text": lambda: (
+        "select * from (values (date '2024-01-02', 'AAPL', 10.0, 10.5), "
+        "(date '2024-01-02', 'MSFT', 20.0, 20.5), (date '2024-01-03', 'AAPL', 11.0, 11.5), "
+        "(date '2024-01-03', 'MSFT', 21.0, 21.5)) as rows(timestamp, asset_id, open, close)"
+    ),
+    "SQL text with a CTE": lambda: (
+        "with days as (select unnest([2, 3]) as day) "
+        "select make_date(2024, 1, day) as timestamp, name as asset_id, "
+        "base + day - 2 as open, base + day - 1.5 as close "
+        "from days, (values ('AAPL', 10.0), ('MSFT', 20.0)) as assets(name, base)"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FILE_SOURCES)
+def test_every_kind_of_file_source_gives_the_same_prices(kind: str, folder: Path) -> None:
+    catalog = Catalog().register("prices", FILE_SOURCES[kind](folder))
+
+    assert catalog.sql(QUERY).fetchall() == ROWS
+
+
+@pytest.mark.parametrize("kind", FRAME_SOURCES)
+def test_every_kind_of_frame_gives_the_same_prices(kind: str) -> None:
+    catalog = Catalog().register("prices", FRAME_SOURCES[kind]())
+
+    assert catalog.sql(QUERY).fetchall() == ROWS
+
+
+@pytest.mark.parametrize("kind", FRAME_SOURCES)
+def test_a_source_survives_a_registration_after_the_first_query(kind: str) -> None:
+    catalog = Catalog().register("prices", FRAME_SOURCES[kind]())
+    assert catalog.sql("select count(*) from prices").fetchall() == [(4,)]
+
+    catalog.register("context", {"timestamp": [date(2024, 1, 2)], "vix": [13.0]})
+
+    assert catalog.sql(QUERY).fetchall() == ROWS
+    assert catalog.sql("select vix from market order by timestamp").fetchall() == [(13.0,)] * 2
+
+
+def test_names_in_any_case_become_ours_and_extra_columns_keep_their_spelling() -> None:
+    catalog = Catalog().register(
+        "prices",
+        {
+            "Timestamp": PRICES["timestamp"],
+            "ASSET_ID": PRICES["asset_id"],
+            "Close": PRICES["close"],
+            "Dollar Volume": [1, 2, 3, 4],
+        },
+    )
+
+    assert catalog.sql("select * from prices").columns == [
+        "timestamp", "asset_id", "close", "Dollar Volume",
+    ]  # fmt: skip
+
+
+def test_prices_become_doubles_whatever_the_number_type() -> None:
+    frame = pa.table(PRICES).set_column(3, "close", pa.array([10, 20, 11, 21], pa.int32()))
+    catalog = Catalog().register("prices", frame)
+
+    prices = catalog.sql("select * from prices")
+    types = dict(zip(prices.columns, map(str, prices.types), strict=True))
+    assert types == {
+        "timestamp": "DATE", "asset_id": "VARCHAR", "open": "DOUBLE", "close": "DOUBLE",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_bars_in_every_timestamp_unit_run(unit: str) -> None:
+    frame = pd.DataFrame(PRICES)
+    frame["timestamp"] = pd.to_datetime(frame["timestamp"]).astype(f"datetime64[{unit}]")
+
+    result = BacktestEngine(Catalog().register("prices", frame), TopN(1, by="close")).run()
+
+    assert result.sql("select timestamp from equity order by timestamp").fetchall() == [
+        (datetime(2024, 1, 2),), (datetime(2024, 1, 3),),
+    ]  # fmt: skip
+
+
+def test_bars_with_a_time_zone_run() -> None:
+    stamps = [datetime(*day.timetuple()[:3], tzinfo=UTC) for day in PRICES["timestamp"]]
+    catalog = Catalog().register("prices", PRICES | {"timestamp": stamps})
+
+    result = BacktestEngine(catalog, TopN(1, by="close")).run()
+
+    assert result.sql(
+        "select epoch(timestamp)::bigint from equity order by timestamp"
+    ).fetchall() == [(1704153600,), (1704240000,)]
+
+
+def test_paths_with_a_quote_in_them_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "o'brien's prices.parquet"
+    pq.write_table(TABLE, path)
+
+    assert Catalog().register("prices", path).sql(QUERY).fetchall() == ROWS
+
+
+def test_several_features_sources_stand_side_by_side() -> None:
+    catalog = (
+        Catalog()
+        .register("prices", PRICES)
+        .register("features", features(momentum=[0.1, 0.2]))
+        .register("features", features(quality=[5, 6]), name="fundamentals")
+    )
+
+    assert catalog.sql(
+        "select timestamp, momentum, quality from signals where asset_id = 'AAPL' order by 1"
+    ).fetchall() == [(date(2024, 1, 2), 0.1, 5), (date(2024, 1, 3), 0.2, 6)]
+    assert catalog.sql("select count(*) from fundamentals").fetchall() == [(2,)]
+
+
+# -- refusals ------------------------------------------------------------------------------
+
+
+def test_a_missing_column_is_named_with_the_nearest_one() -> None:
+    frame = {("closing" if name == "close" else name): v for name, v in PRICES.items()}
+
+    with pytest.raises(
+        DataError, match=r"source 'prices' has no column 'close'; did you mean 'closing'\?"
+    ) as error:
+        Catalog().register("prices", frame)
+    assert (error.value.source, error.value.rule) == ("prices", "columns")
+
+
+@pytest.mark.parametrize(
+    ("role", "frame", "missing"),
+    [
+        ("prices", {"timestamp": [], "close": []}, "asset_id"),
+        ("features", {"asset_id": [], "x": []}, "timestamp"),
+        ("context", {"date": [], "vix": []}, "timestamp"),
+        ("universe", {"asset_id": [], "start_date": []}, "end_date"),
+    ],
+)
+def test_every_role_refuses_a_source_without_its_keys(
+    role: str, frame: dict[str, list[object]], missing: str
+) -> None:
+    with pytest.raises(DataError, match=f"has no column '{missing}'"):
+        Catalog().register(role, frame)  # type: ignore[arg-type]
+
+
+def test_a_missing_availability_column_is_named_with_the_nearest_one() -> None:
+    with pytest.raises(DataError, match=r"no column 'published_at'; did you mean 'publishd_at'"):
+        Catalog().register(
+            "features", features(publishd_at=[date(2024, 1, 5)] * 2), available_at="published_at"
+        )
+
+
+@pytest.mark.parametrize(
+    ("stamps", "kind"),
+    [
+        (["2024-01-02", "2024-01-02", "2024-01-03", "2024-01-03"], "VARCHAR"),
+        ([20240102, 20240102, 20240103, 20240103], "BIGINT"),
+    ],
+)
+def test_a_timestamp_that_is_no_time_is_refused(stamps: list[object], kind: str) -> None:
+    with pytest.raises(
+        DataError, match=f"'timestamp' of type {kind}; it must be a DATE or TIMESTAMP"
+    ) as error:
+        Catalog().register("prices", PRICES | {"timestamp": stamps})
+    assert error.value.rule == "types"
+
+
+def test_a_price_that_is_no_number_is_refused() -> None:
+    with pytest.raises(DataError, match="'close' of type VARCHAR; a price must be a number"):
+        Catalog().register("prices", PRICES | {"close": ["10.5", "20.5", "11.5", "21.5"]})
+
+
+def test_a_volume_that_is_no_number_is_a_data_error() -> None:
+    with pytest.raises(DataError, match="volume"):
+        Catalog().register("prices", PRICES | {"volume": ["1", "2", "n/a", "4"]})
+
+
+def test_asset_ids_of_another_type_than_those_of_prices_are_a_data_error() -> None:
+    catalog = Catalog().register("prices", PRICES)
+    catalog.register("features", features(x=[1.0, 2.0]) | {"asset_id": [17, 17]})
+
+    with pytest.raises(DataError, match="asset_id"):
+        catalog.validate()
+
+
+def test_columns_of_unequal_length_are_a_data_error() -> None:
+    with pytest.raises(DataError, match="could not be read"):
+        Catalog().register("prices", PRICES | {"close": [1.0]})
+
+
+def test_a_truncated_parquet_file_is_refused(folder: Path) -> None:
+    whole = (folder / "all.parquet").read_bytes()
+    (folder / "cut.parquet").write_bytes(whole[: len(whole) // 2])
+
+    with pytest.raises(DataError, match="source 'prices' could not be read") as error:
+        Catalog().register("prices", folder / "cut.parquet")
+    assert error.value.rule == "readable"
+
+
+def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "prices.parquet").write_text("timestamp,asset_id,close\n")
+
+    with pytest.raises(DataError, match="could not be read"):
+        Catalog().register("prices", tmp_path / "prices.parquet")
+
+
+@pytest.mark.parametrize("name", ["none.parquet", "*.parquet", "no/such/folder"])
+def test_a_path_that_matches_no_file_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="source 'prices' matches no file"):
+        Catalog().register("prices", tmp_path / name)
+
+
+def test_sql_that_fails_is_refused() -> None:
+    with pytest.raises(DataError, match="source 'prices' could not be read"):
+        Catalog().register("prices", "select nonsense from nowhere")
+
+
+def test_an_object_that_is_no_source_is_refused() -> None:
+    with pytest.raises(ConfigError, match="source 'prices' is a int; pass a path"):
+        Catalog().register("prices", 3)
+
+
+def test_an_unknown_role_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(ConfigError, match=r"unknown role 'price'; did you mean 'prices'\?"):
+        Catalog().register("price", PRICES)  # type: ignore[arg-type]
+
+
+def test_lag_and_available_at_exclude_each_other() -> None:
+    with pytest.raises(ConfigError, match="available_at or lag, not both"):
+        Catalog().register(
+            "features", features(known=[date(2024, 1, 5)] * 2), available_at="known", lag="1 day"
+        )
+
+
+@pytest.mark.parametrize("setting", ["lag", "max_age"])
+@pytest.mark.parametrize(
+    ("interval", "says"), [("soon", "must be an interval"), ("-1 day", "must not be negative")]
+)
+def test_an_interval_that_is_none_is_refused(setting: str, interval: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=f"{setting} {says}"):
+        Catalog().register("features", features(x=[1, 2]), **{setting: interval})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("setting", ["available_at", "lag", "max_age"])
+@pytest.mark.parametrize("role", ["prices", "universe"])
+def test_prices_and_universe_take_no_clock_of_their_own(role: str, setting: str) -> None:
+    with pytest.raises(ConfigError, match=f"{role} take no available_at, lag or max_age"):
+        Catalog().register(role, PRICES, **{setting: "1 day"})  # type: ignore[arg-type]
+
+
+def test_a_second_source_needs_a_name_of_its_own() -> None:
+    catalog = Catalog().register("features", features(x=[1, 2]))
+
+    with pytest.raises(ConfigError, match="named 'features' is registered already; pass name="):
+        catalog.register("features", features(y=[1, 2]))
+
+
+def test_there_is_one_source_of_prices() -> None:
+    catalog = Catalog().register("prices", PRICES)
+
+    with pytest.raises(ConfigError, match="prices"):
+        catalog.register("prices", PRICES, name="more")
+
+
+@pytest.mark.parametrize("name", ["signals", "market", "prices", "stage"])
+def test_a_source_cannot_take_a_name_of_the_engine(name: str) -> None:
+    with pytest.raises(ConfigError, match="kept by the engine"):
+        Catalog().register("features", features(x=[1, 2]), name=name)
+
+
+def test_a_column_cannot_take_a_name_of_the_engine() -> None:
+    with pytest.raises(DataError, match="has a column 'sid', a name kept by the engine"):
+        Catalog().register("features", features(sid=[1, 2]))
+
+
+def test_on_bad_rows_is_raise_or_drop() -> None:
+    with pytest.raises(ConfigError, match="on_bad_rows must be 'raise' or 'drop', was 'ignore'"):
+        Catalog().register("prices", PRICES, on_bad_rows="ignore")
+
+
+def test_two_sources_with_one_column_name_are_refused() -> None:
+    catalog = (
+        Catalog()
+        .register("prices", PRICES)
+        .register("features", features(x=[1, 2]))
+        .register("features", features(x=[3, 4]), name="more")
+    )
+
+    with pytest.raises(DataError, match="source 'more' has a column 'x', and so has 'features'"):
+        catalog.sql("select 1")
+
+
+def test_a_features_column_cannot_hide_membership() -> None:
+    catalog = (
+        Catalog()
+        .register("prices", PRICES)
+        .register("features", features(is_member=[False, False]))
+        .register("universe", {"asset_id": ["AAPL"], "start_date": [date(2024, 1, 1)],
+                               "end_date": [date(2025, 1, 1)]})
+    )  # fmt: skip
+
+    with pytest.raises(DataError, match="is_member"):
+        catalog.validate()
+
+
+def test_a_catalog_without_prices_says_so() -> None:
+    catalog = Catalog().register("features", features(x=[1, 2]))
+
+    with pytest.raises(ConfigError, match=r"no prices are registered; call catalog\.register"):
+        catalog.sql("select 1")
+
+
+def test_prices_without_rows_are_refused() -> None:
+    catalog = Catalog().register("prices", TABLE.slice(0, 0))
+
+    with pytest.raises(DataError, match="prices"):
+        catalog.validate()
+
+
+# -- registration after a query ------------------------------------------------------------
+
+
+def test_registering_after_a_query_adds_to_signals() -> None:
+    catalog = Catalog().register("prices", PRICES)
+    assert catalog.sql("select * from signals").columns == list(NAMES)
+
+    catalog.register("features", features(x=[1.0, 2.0]))
+
+    assert catalog.sql("select * from signals").columns == [*NAMES, "x"]
+
+
+def test_a_refused_registration_after_a_query_leaves_the_catalog_as_it_was() -> None:
+    catalog = Catalog().register("prices", PRICES)
+    catalog.sql("select 1")
+
+    with pytest.raises(DataError):
+        catalog.register("features", {"timestamp": ["no time"], "asset_id": ["AAPL"]})
+
+    assert catalog.sql(QUERY).fetchall() == ROWS
+    assert [record["source"] for record in catalog.describe()] == ["prices"]
+
+
+def test_a_relation_from_before_a_registration_still_answers() -> None:
+    catalog = Catalog().register("prices", PRICES)
+    before = catalog.sql(QUERY)
+
+    catalog.register("features", features(x=[1.0, 2.0]))
+
+    assert before.fetchall() == ROWS
+
+
+# -- the clock column ----------------------------------------------------------------------
+
+
+def x_seen(rows: dict[str, object], **clock: str) -> object:
+    """The values of x that any bar sees; None where the registration is refused."""
+    catalog = Catalog().register("prices", PRICES)
+    try:
+        catalog.register("features", rows, **clock)  # type: ignore[arg-type]
+    except DataError:
+        return None
+    return catalog.sql("select distinct x from signals order by x").fetchall()
+
+
+@pytest.mark.parametrize(
+    "order", [("published_at", "available_at"), ("available_at", "published_at")]
+)
+def test_the_named_clock_wins_over_a_column_called_available_at(order: tuple[str, str]) -> None:
+    clocks = {"available_at": PRICES["timestamp"][::2], "published_at": [date(2030, 1, 1)] * 2}
+    rows = features(x=[1.0, 2.0], **{name: clocks[name] for name in order})
+
+    # Published after the last bar: never seen. To refuse the ambiguity is as good.
+    assert x_seen(rows, available_at="published_at") in (None, [(None,)])
+
+
+def test_a_column_called_available_at_is_the_clock_or_is_refused() -> None:
+    rows = features(x=[1.0, 2.0], available_at=[date(2030, 1, 1)] * 2)
+
+    assert x_seen(rows) in (None, [(None,)])
+
+
+def test_timestamp_named_as_the_clock_is_the_clock() -> None:
+    catalog = Catalog().register("prices", PRICES)
+    catalog.register("features", features(x=[1.0, 2.0]), available_at="timestamp")
+
+    assert catalog.sql(
+        "select timestamp, x from signals where asset_id = 'AAPL' order by timestamp"
+    ).fetchall() == [(date(2024, 1, 2), 1.0), (date(2024, 1, 3), 2.0)]
+
+
+def test_a_clock_that_tells_no_time_is_refused() -> None:
+    with pytest.raises(DataError, match="'asset_id' of type VARCHAR; it must be a DATE or"):
+        Catalog().register("features", features(x=[1.0, 2.0]), available_at="asset_id")
+
+
+def test_a_column_called_available_at_takes_no_lag() -> None:
+    rows = features(x=[1.0, 2.0], available_at=PRICES["timestamp"][::2])
+
+    with pytest.raises(ConfigError, match="available_at"):
+        Catalog().register("features", rows, lag="1 day")
+
+
+# -- lock-down -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select * from read_text('/etc/passwd')",
+        "select * from read_csv('/etc/passwd')",
+        "select * from '/etc/passwd'",
+        "select * from glob('/etc/*')",
+        "copy (select 1) to '/etc/written.csv'",
+        "attach '/etc/written.duckdb'",
+        "load httpfs",
+        "install httpfs",
+        "set threads = 1",
+        "set enable_external_access = true",
+        "set python_enable_replacements = true",
+        "set lock_configuration = false",
+        "reset threads",
+        "pragma threads = 1",
+        "set timezone = 'America/New_York'",
+    ],
+)
+def test_queries_can_neither_leave_the_sources_nor_change_settings(query: str) -> None:
+    catalog = Catalog().register("prices", PRICES)
+
+    with pytest.raises(duckdb.Error):
+        catalog.sql(query).fetchall()
+
+    assert catalog.sql(QUERY).fetchall() == ROWS
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_queries_cannot_read_a_local_variable(make: object) -> None:
+    secret = make({"a": [1]})  # type: ignore[operator]
+    catalog = Catalog().register("prices", PRICES)
+
+    with pytest.raises(duckdb.CatalogException, match="secret does not exist"):
+        catalog.sql("select * from secret")
+    assert len(secret) == 1
+
+
+def test_a_query_source_cannot_read_a_local_variable() -> None:
+    secret = pd.DataFrame(PRICES)
+
+    with pytest.raises(DataError, match="secret does not exist"):
+        Catalog().register("prices", "select * from secret")
+    assert len(secret) == 4
+
+
+def test_the_registered_folder_stays_readable_and_its_neighbour_does_not(folder: Path) -> None:
+    catalog = Catalog().register("prices", folder / "days")
+
+    assert catalog.sql(f"select count(*) from '{folder}/days/*.parquet'").fetchall() == [(4,)]
+    with pytest.raises(duckdb.PermissionException):
+        catalog.sql(f"select count(*) from read_parquet('{folder}/all.parquet')").fetchall()
+
+
+def test_without_file_sources_no_folder_can_be_written(tmp_path: Path) -> None:
+    catalog = Catalog().register("prices", PRICES)
+
+    with pytest.raises(duckdb.PermissionException):
+        catalog.sql(f"copy (select 1) to '{tmp_path}/written.csv'")
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- describe ------------------------------------------------------------------------------
+
+
+def test_describe_tells_rows_span_clock_and_columns() -> None:
+    catalog = (
+        Catalog()
+        .register("prices", PRICES)
+        .register("features", features(momentum=[0.1, 0.2]), lag="1 day", max_age="5 days")
+        .register("features", features(eps=[1.0, 2.0], filed=[date(2024, 1, 5)] * 2),
+                  name="fundamentals", available_at="filed")
+        .register("context", {"timestamp": [date(2024, 1, 2)], "vix": [13.0]})
+        .register("universe", {"asset_id": ["AAPL", "MSFT"],
+                               "start_date": [date(2020, 1, 1), date(2021, 1, 1)],
+                               "end_date": pa.array([None, None], pa.date32())})
+    )  # fmt: skip
+
+    facts = {
+        record["source"]: (
+            record["role"], record["n_rows"], record["n_assets"], record["first_timestamp"],
+            record["last_timestamp"], record["known_at"], record["max_age"],
+        )
+        for record in catalog.describe()
+    }  # fmt: skip
+    second, third = date(2024, 1, 2), date(2024, 1, 3)
+    assert facts == {
+        "prices": ("prices", 4, 2, second, third, "timestamp", None),
+        "features": ("features", 2, 1, second, third, "timestamp + 1 day", "5 days"),
+        "fundamentals": ("features", 2, 1, second, third, "filed", None),
+        "context": ("context", 1, None, second, second, "timestamp", None),
+        "universe": ("universe", 2, 2, date(2020, 1, 1), date(2021, 1, 1), "timestamp", None),
+    }
+    assert catalog.describe()[2]["columns"] == {
+        "timestamp": "DATE", "asset_id": "VARCHAR", "eps": "DOUBLE", "available_at": "DATE",
+    }  # fmt: skip
+
+
+def test_describe_counts_the_rows_that_are_left_after_a_drop() -> None:
+    catalog = Catalog().register(
+        "prices", PRICES | {"close": [10.5, -1.0, 11.5, 21.5]}, on_bad_rows="drop"
+    )
+
+    assert catalog.describe()[0]["n_rows"] == 3
+
+
+def test_an_equal_frame_has_an_equal_fingerprint_and_a_changed_one_another() -> None:
+    def print_of(frame: object) -> object:
+        return Catalog().register("prices", frame).fingerprints()[0]["content_hash"]
+
+    changed = PRICES | {"close": [10.5, 20.5, 11.5, 21.6]}
+    assert print_of(TABLE) == print_of(PRICES) == print_of(TABLE.take([3, 1, 0, 2]))
+    assert print_of(changed) != print_of(PRICES)
+
+
+def test_a_file_source_is_identified_by_path_size_and_time(folder: Path) -> None:
+    path = folder / "all.parquet"
+    facts = Catalog().register("prices", path).fingerprints()[0]
+
+    assert facts["files"] == [
+        {"path": str(path), "bytes": path.stat().st_size, "modified_ns": path.stat().st_mtime_ns}
+    ]
