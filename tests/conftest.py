@@ -80,9 +80,9 @@ def check_invariants(result: BacktestResult, *, overdraft: float = 0.0) -> None:
     ).fetchall()[0][0]
     assert bad == 0
     assert result.sql("select count(*) - count(distinct order_id) from fills").fetchall()[0][0] == 0
-    assert result.sql(
-        "select count(*) from fills where commission < 0 or slippage < 0"
-    ).fetchall()[0] == (0,)
+    assert result.sql("select count(*) from fills where commission < 0 or slippage < 0").fetchall()[
+        0
+    ] == (0,)
 
 
 @pytest.fixture(autouse=True)

@@ -499,6 +499,22 @@ def test_a_partial_exit_closes_the_oldest_lot_first() -> None:
     assert result["final_value"] == 3_000.0
 
 
+def test_unrealized_pnl_is_net_of_what_the_open_lots_paid_also_after_a_partial_exit() -> None:
+    rows: list[Row] = [
+        (0, "A", 10, 10, 10, 10, 0.5),
+        (1, "A", 10, 12, 10, 12, 0.24),  # 50 bought at 10 for 5; equity 1,495 at the open of 20
+        (2, "A", 20, 20, 20, 20, None),
+    ]
+    result = run(rows, decide=(0, 1), settings=config(100, 0))
+    left = 0.24 * (495 + 50 * 20) / 20
+    assert result.sql(
+        "select quantity, unrealized_pnl from positions order by timestamp"
+    ).fetchall() == [
+        (50.0, pytest.approx(50 * 2 - 5)),
+        (pytest.approx(left), pytest.approx(left * 10 - left * 0.1)),
+    ]
+
+
 # -- the money side by itself ---------------------------------------------------------------
 
 NAN = float("nan")
@@ -647,6 +663,24 @@ def test_new_levels_replace_the_old_ones() -> None:
     touched = broker.fill_levels(batch(2, (10, 12, 8, 10), (5, 5, 5, 5)))
     assert touched is not None
     assert (touched.sids.tolist(), touched.level.tolist()) == ([0], [8.0])
+
+
+def test_a_level_goes_with_its_position() -> None:
+    broker, portfolio = broker_with(10)
+    broker.set_levels(levels(9, 11))
+    assert broker.fill_levels(batch(1, (10, 10, 9, 9), (5, 5, 5, 5))) is not None
+    portfolio.apply(fill(2, 0, 10, 10))
+    assert broker.fill_levels(batch(2, (10, 12, 8, 10), (5, 5, 5, 5))) is None
+    assert portfolio.quantity[0] == 10.0
+
+
+def test_on_the_entry_bar_an_open_beyond_the_target_is_past_and_the_stop_comes_first() -> None:
+    broker, portfolio = broker_with(10)  # bought at the open of bar 0
+    broker.set_levels(levels(9, 9.5))
+    touched = broker.fill_levels(batch(0, (10, 10, 8.5, 9), (5, 5, 5, 5)))
+    assert touched is not None
+    assert touched.is_stop.tolist() == [True]
+    assert portfolio.cash == 1_000 - 100 + 90
 
 
 def test_targets_are_shares_of_equity_before_any_fill_of_the_bar() -> None:

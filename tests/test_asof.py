@@ -12,10 +12,10 @@ from datetime import date, datetime, timedelta
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from ml4t.backtest import Catalog, Ranking
+from ml4t.backtest import Catalog, ConfigError, Ranking
 from ml4t.backtest.data.batches import batches, plan_batches
 from ml4t.backtest.data.ranking import plan_ranking
 
@@ -271,6 +271,13 @@ def test_a_lag_of_a_month_never_gives_a_bar_two_rows() -> None:
     agree(catalog, bars, dict(zip(bars, [None, 30.0, 30.0], strict=True)))
 
 
+@pytest.mark.parametrize("lag", ["1 month -30 days", "-1 day 23 hours", "2 days -3 days"])
+def test_a_lag_that_may_run_backwards_is_refused(lag: str) -> None:
+    # 28 February plus a month less 30 days is 27 February: known before it happened.
+    with pytest.raises(ConfigError, match="lag must not be negative"):
+        Catalog().register("features", feature_table([Row("AAPL", 0, 0, 1.0)]), lag=lag)
+
+
 def test_a_row_at_the_very_time_of_a_bar_is_seen_and_one_a_microsecond_later_is_not() -> None:
     prices = {"timestamp": [datetime(2024, 1, 2, 16)], "asset_id": ["AAPL"], "close": [1.0]}
     for micro, seen in ((0, 7.0), (1, None)):
@@ -419,27 +426,39 @@ def market_values(catalog: Catalog, column: str) -> dict[int, float | None]:
 
 
 @QUICK
-@given(bars=BARS, per_asset=one_clock(), market=one_clock(), max_age=st.integers(0, 9))
+@given(
+    bars=BARS, per_asset=TWO_CLOCKS, market=TWO_CLOCKS, revised=st.booleans(),
+    max_age=st.integers(0, 9),
+)  # fmt: skip
 def test_rows_without_an_asset_are_seen_by_all(
-    bars: list[tuple[int, str]], per_asset: list[Row], market: list[Row], max_age: int
+    bars: list[tuple[int, str]],
+    per_asset: list[Row],
+    market: list[Row],
+    revised: bool,
+    max_age: int,
 ) -> None:
-    wide = list({r.period: Row(None, r.period, r.known, r.value) for r in market}.values())
-    frame = pa.concat_tables(
-        [
-            feature_table(per_asset).append_column("vix", pa.nulls(len(per_asset), pa.float64())),
-            feature_table(wide, "vix").add_column(2, "x", pa.nulls(len(wide), pa.float64())),
-        ]
-    )
+    # A column that is never filled counts as one per asset.
+    assume(any(row.value is not None for row in market))
+    if not revised:  # one row per period, known at once
+        per_asset = [Row(r.asset, r.period, r.period, r.value) for r in per_asset]
+        per_asset = list({(r.asset, r.period): r for r in per_asset}.values())
+        market = [Row(None, r.period, r.period, r.value) for r in market]
+    filled_last = sorted(market, key=lambda row: row.value is not None)
+    wide = {(r.period, r.known): Row(None, r.period, r.known, r.value) for r in filled_last}
+    parts = [
+        feature_table(per_asset, clock=revised),
+        feature_table(list(wide.values()), "vix", clock=revised),
+    ]
+    frame = pa.concat_tables(parts, promote_options="default")
     catalog = Catalog(threads=2).register("prices", price_table(bars))
-    catalog.register("features", frame, max_age=f"{max_age} days")
-    numbers = {t for t, _ in bars}
+    catalog.register(
+        "features", frame, max_age=f"{max_age} days", available_at="known" if revised else None
+    )
 
-    if any(row.value is not None for row in wide):
-        assert market_values(catalog, "vix") == {
-            t: known_value(wide, None, t, max_age) for t in numbers
-        }
-    if any(row.value is not None for row in per_asset):
-        agree(catalog, bars, expected_values(per_asset, bars, max_age))
+    assert market_values(catalog, "vix") == {
+        t: known_value(list(wide.values()), None, t, max_age) for t, _ in bars
+    }
+    agree(catalog, bars, expected_values(per_asset, bars, max_age))
 
 
 def test_a_column_that_is_never_filled_is_still_a_column() -> None:

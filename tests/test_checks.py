@@ -388,7 +388,7 @@ def test_the_gate_suspects_a_price_that_cannot_be(column: str, odd: float) -> No
     assert catalog.prepare().database.rows(read("sources/suspects")) == [(0, 1)]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(rows=st.lists(ROW, min_size=1, max_size=10), absent=ABSENT)
 def test_validation_refuses_a_source_iff_some_check_does(
     rows: list[dict[str, object]], absent: set[str]
@@ -403,7 +403,7 @@ def test_validation_refuses_a_source_iff_some_check_does(
         assert catalog.validate().is_validated
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(rows=st.lists(ROW, min_size=1, max_size=12))
 def test_after_a_drop_no_check_selects_a_row_and_the_rest_is_whole(
     rows: list[dict[str, object]],
@@ -433,7 +433,7 @@ def keyed(keys: list[tuple[int, str]]) -> pa.Table:
 
 
 @pytest.mark.parametrize("bitmap_cells", [1 << 31, 0], ids=["by bitmap", "by grouping"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     keys=st.lists(
         st.tuples(st.integers(0, 2), st.sampled_from(["A", "B", "C"])), min_size=1, max_size=9

@@ -169,7 +169,7 @@ def test_summary_shows_the_metrics_of_a_saved_run(saved):
         ("select from", "error: Parser Error"),
         ("", "error: the statement returned no rows; --sql takes a query"),
         ("select 'x'::integer", "error: Conversion Error"),
-        ("drop table trades", "error: Invalid Input Error"),
+        ("drop table trades", "error: Catalog Error"),
     ],
 )
 def test_an_error_in_the_users_sql_is_one_message_on_stderr(saved, sql, message):

@@ -301,6 +301,14 @@ def test_score_in_a_weight_is_the_ranked_score() -> None:
     assert weights(source, by="x", weight="score / 4") == [0.5, 0.25]
 
 
+def test_score_in_a_weight_is_the_ranked_score_next_to_a_context_of_that_name() -> None:
+    catalog = Catalog().register("prices", prices([[1.0, 2.0]]))
+    catalog.register("context", {"timestamp": [START], "score": [9.0], "rank": [9.0]})
+
+    found = selections(catalog, Ranking(n=2, by="x", weight="score / 4 + 0 * rank"))
+    assert found[0].weights.tolist() == [0.5, 0.25]
+
+
 @pytest.mark.parametrize("expression", ["unnest([x, -x])", "generate_subscripts([1, 2], 1)"])
 def test_no_expression_ranks_an_asset_twice(expression: str) -> None:
     with pytest.raises(ExpressionError):
@@ -375,3 +383,93 @@ def test_one_and_two_threads_rank_many_ties_alike() -> None:
     source = prices([[float((i * 7 + t) % 3) for i in range(40)] for t in range(300)])
 
     assert ranked(source, threads=1, n=10) == ranked(source, threads=2, n=10)
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("row_number() over (partition by timestamp order by x -- best\n desc)", "ACB"),
+        ("row_number() over (partition by timestamp /* all */ order by (x)) -- end", "BCA"),
+        ("row_number() OVER(PARTITION BY timestamp ORDER BY x desc nulls last)", "ACB"),
+        ("row_number() over (partition by timestamp order by range)", "CBA"),
+        ('row_number() over (partition by timestamp order by "rows")', "CBA"),
+        ("row_number() over (partition by timestamp order by greatest(x, 2.5), asset_id)", "BCA"),
+        ("max(x) over (partition by timestamp) - x", "ACB"),
+        (
+            "max(x) over (partition by timestamp rows between unbounded preceding "
+            "and unbounded following) - x",
+            "ACB",
+        ),
+        ("-sum(x) filter (where x > 1) over (partition by timestamp, asset_id)", "CB"),
+        ("count(*) over (partition by timestamp) * x", "BCA"),
+        (
+            "case asset_id when 'éü漢' then 0 else x - avg(x) over (partition by timestamp) end",
+            "BCA",
+        ),
+        (
+            "2 - ntile(3) over (partition by timestamp order by x)",
+            "ACB",
+        ),
+        (
+            "case when 'over (' = 'x' then 0 else sum(x) over (partition by timestamp) * x end",
+            "BCA",
+        ),
+    ],
+)
+def test_a_window_of_any_spelling_ranks_as_it_says(expression: str, expected: str) -> None:
+    source = prices([[1.0, 3.0, 2.0]], range=[[1.0, 2.0, 3.0]], rows=[[1.0, 2.0, 3.0]])
+
+    assert ranked(source, by=expression) == {1: expected}
+
+
+@pytest.fixture(scope="module")
+def wide() -> pa.Table:
+    """2,000 assets over 20 bars, in no order: enough for several threads to share a bar."""
+    cells = [(t, i) for i in range(2000) for t in range(20)]
+    values = [1 + math.sin(i * 1.7 + t * 0.3) ** 2 for t, i in cells]
+    return pa.table(
+        {
+            "timestamp": [START + timedelta(days=t) for t, _ in cells],
+            "asset_id": [i * 7919 % 2000 for _, i in cells],
+            "open": values,
+            "close": values,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "close - avg(close) over (partition by timestamp)",
+        "(close - avg(close) over (partition by timestamp)) "
+        "/ stddev_samp(close) over (partition by timestamp)",
+        "close / sum(close) over (partition by timestamp)",
+        "close - quantile_cont(close, 0.3) over (partition by timestamp)",
+        "ntile(7) over (partition by timestamp order by round(close, 1))",
+        "row_number() over (partition by timestamp order by round(close, 1))",
+        "sum(close) over (partition by timestamp order by round(close, 1))",
+        "first_value(close) over (partition by timestamp order by round(close, 1))",
+    ],
+)
+def test_cross_sectional_scores_depend_on_neither_threads_nor_row_order(
+    expression: str, wide: pa.Table
+) -> None:
+    """Sums of floats depend on their order, and threads deliver rows in any order."""
+    ranking = Ranking(
+        n=100,
+        by=expression,
+        weight="abs(score) / (2 * sum(abs(score)) over (partition by timestamp))",
+    )
+    # One thread on reordered rows shows every time what two threads show most of the time.
+    backwards = wide.take(list(range(len(wide) - 1, -1, -1)))
+    first, *others = [
+        [
+            (t, found.sids.tolist(), found.scores.tolist(), found.weights.tolist())
+            for t, found in selections(
+                Catalog(threads=threads).register("prices", rows), ranking
+            ).items()
+        ]
+        for threads, rows in ((1, wide), (2, wide), (1, backwards))
+    ]
+
+    assert all(other == first for other in others)

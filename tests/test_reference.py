@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import reference
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from universes import Universe, make_universe
 
+import reference
 from ml4t.backtest import (
     BacktestConfig,
     BacktestEngine,
     BacktestResult,
     BasisPointCommission,
     BasisPointSlippage,
-    Catalog,
     CashAccount,
+    Catalog,
     TopN,
 )
 from ml4t.backtest.risk import (
@@ -29,6 +28,7 @@ from ml4t.backtest.risk import (
     TimeBasedExit,
     VolatilityScaledStopLoss,
 )
+from universes import Universe, make_universe
 
 CAPITAL = 1_000_000.0
 
@@ -62,7 +62,8 @@ def assert_agree(result: BacktestResult, expected: reference.ReferenceResult) ->
 
     assert_rows_agree(
         rows(
-            "select timestamp, asset_id, rank, score, weight from selections order by timestamp, rank"
+            "select timestamp, asset_id, rank, score, weight from selections "
+            "order by timestamp, rank"
         ),
         [tuple(row) for row in expected.selections],
     )
@@ -82,9 +83,9 @@ def assert_agree(result: BacktestResult, expected: reference.ReferenceResult) ->
     key = lambda row: (row[0], row[4], row[2], row[1])  # noqa: E731
     assert_rows_agree(
         sorted(
-            rows("select asset_id, quantity, entry_timestamp, entry_price, exit_timestamp, exit_price, "
-                 "pnl, commission, slippage, bars_held, split_part(exit_rule, '#', 1) from trades "
-                 "where exit_timestamp is not null"),
+            rows("select asset_id, quantity, entry_timestamp, entry_price, exit_timestamp, "
+                 "exit_price, pnl, commission, slippage, bars_held, split_part(exit_rule, '#', 1) "
+                 "from trades where exit_timestamp is not null"),
             key=key,
         ),
         sorted((tuple(row) for row in expected.trades), key=key),
@@ -123,7 +124,11 @@ RULES: dict[str, tuple[RiskRule, reference.Rule]] = {
     names=st.lists(st.sampled_from(sorted(RULES)), unique=True, max_size=4),
     costs=st.sampled_from([(10.0, 5.0), (0.0, 0.0), (50.0, 100.0)]),
     account=st.sampled_from(
-        [CashAccount(), CashAccount(reserve_costs=False, overdraft=20_000.0), CashAccount(overdraft=5_000.0)]
+        [
+            CashAccount(),
+            CashAccount(reserve_costs=False, overdraft=20_000.0),
+            CashAccount(overdraft=5_000.0),
+        ]
     ),
     tied=st.booleans(),
     ascending=st.booleans(),

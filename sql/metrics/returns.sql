@@ -20,8 +20,8 @@ span as (
         count(*) as n_bars,
         min(timestamp) as first_timestamp,
         max(timestamp) as last_timestamp,
-        date_diff('second', min(timestamp)::timestamp, max(timestamp)::timestamp)
-        / (365.25 * 86400) as years,
+        (epoch_us(max(timestamp)) - epoch_us(min(timestamp)))
+        / (365.25 * 86400 * 1e6) as years,
         arg_max(equity, timestamp) as final_value,
         avg(bar_return) as mean_return,
         stddev_samp(bar_return) as bar_volatility,

@@ -12,15 +12,19 @@ closed as (
 
 select
     count(*) as n_trades,
-    (select count(*) from trades where exit_timestamp is null) as n_open_lots,
+    (
+        select count(*) from trades
+        where exit_timestamp is null
+    ) as n_open_lots,
     case
         when count(*) filter (where pnl <> 0) > 0
             then count(*) filter (where pnl > 0) / count(*) filter (where pnl <> 0)
     end as hit_rate,
     case
         when sum(pnl) filter (where pnl < 0) < 0
-            then coalesce(sum(pnl) filter (where pnl > 0), 0)
-            / -sum(pnl) filter (where pnl < 0)
+            then
+                coalesce(sum(pnl) filter (where pnl > 0), 0)
+                / -sum(pnl) filter (where pnl < 0)
     end as profit_factor,
     avg(pnl) filter (where pnl > 0) as average_win,
     avg(pnl) filter (where pnl < 0) as average_loss,

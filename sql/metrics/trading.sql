@@ -10,8 +10,8 @@ account as (
         avg(equity) as mean_equity,
         avg(gross_exposure / equity) as exposure,
         avg(n_positions) as mean_positions,
-        date_diff('second', min(timestamp)::timestamp, max(timestamp)::timestamp)
-        / (365.25 * 86400) as years
+        (epoch_us(max(timestamp)) - epoch_us(min(timestamp)))
+        / (365.25 * 86400 * 1e6) as years
     from equity
 ),
 

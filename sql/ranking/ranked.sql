@@ -1,6 +1,7 @@
 -- grain:  one row per (t, sid), at most :n per bar (and group)
 -- reads:  temp.bars with its features, temp.market
--- params: :columns, :joins, :score, :eligible, :grouping, :n, :direction, :weight, :kept_columns
+-- params: :columns, :joins, :score, :eligible, :grouping, :n, :direction, :weight, :kept_columns,
+--         :market_columns
 -- The whole cross-section of the chunk in one query; ties go to the lower asset_id. Names that
 -- begin with __ are ours: no source may have them.
 with
@@ -49,6 +50,13 @@ selected as (
     from kept
 ),
 
+weight_market as (
+    select
+        t
+        :market_columns
+    from temp.market
+),
+
 weighted as (
     select
         signals.t,
@@ -58,7 +66,7 @@ weighted as (
         signals.rank,
         (:weight)::double as __weight
     from selected as signals
-    inner join temp.market as market on signals.t = market.t
+    inner join weight_market as market on signals.t = market.t
 )
 
 select

@@ -9,7 +9,7 @@ seen as (
     select
         staged_seen.decision_id,
         map_from_entries(
-            list({'k': labels.label, 'v': staged_seen.value} order by labels.label)
+            list({ 'k': labels.label, 'v': staged_seen.value } order by labels.label)
         ) as features
     from staged_seen
     inner join staged_labels as labels on staged_seen.name = labels.code

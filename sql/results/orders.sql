@@ -15,8 +15,8 @@ select
     case when kinds.label = 'market' then 'day' else 'gtc' end as time_in_force,
     statuses.label as status,
     reasons.label as reason,
-    tags.label as tag,
-    staged.filled as filled_quantity
+    staged.filled as filled_quantity,
+    tags.label as tag
 from staged_orders as staged
 inner join stage.timeline as timeline on staged.created_t = timeline.t
 inner join stage.assets as assets on staged.sid = assets.sid

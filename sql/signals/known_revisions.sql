@@ -21,11 +21,12 @@ state_changes as (
     select *
     from revisions
     qualify
-        __period >= max(__period) over (
-            partition by asset_id
-            order by available_at asc, __period asc
-            rows between unbounded preceding and current row
-        )
+        __period >= max(__period)
+            over (
+                partition by asset_id
+                order by available_at asc, __period asc
+                rows between unbounded preceding and current row
+            )
         -- Two periods published at once: the newer is the state.
         and row_number() over (
             partition by asset_id, available_at

@@ -1,10 +1,10 @@
 -- grain:  one row
 -- reads:  :source, stage.assets, stage.timeline
--- params: :has_assets
+-- params: :source, :clock, :has_assets
 -- Sources that share no asset or no time with prices would make every feature NULL.
 select
     (
-        not :has_assets or exists(
+        not :has_assets or exists (
             select 1
             from stage.assets
             semi join :source as source on assets.asset_id = source.asset_id

@@ -15,8 +15,8 @@ from ml4t.backtest.data.database import Database, EngineError, Relation
 from ml4t.backtest.data.queries import literal, quote, read, render
 from ml4t.backtest.data.sources import (
     PRICE_COLUMNS,
-    RESERVED,
     ROLES,
+    TAKEN,
     Role,
     Source,
     attach,
@@ -86,7 +86,7 @@ class Catalog:
     """
 
     def __init__(self, *, threads: int | None = None, memory_limit: str | None = None) -> None:
-        self._settings = {"threads": threads, "memory_limit": memory_limit}
+        self._threads, self._memory_limit = threads, memory_limit
         self._sources: dict[str, Source] = {}
         self._found: dict[str, dict[str, str]] = {}
         self._database = self._connect()
@@ -169,9 +169,10 @@ class Catalog:
         if on_bad_rows not in ("raise", "drop"):
             raise ConfigError(f"on_bad_rows must be 'raise' or 'drop', was {on_bad_rows!r}")
         view = name or role
-        if view in RESERVED or (view in ROLES and view != role):
+        lower = view.lower()
+        if TAKEN.fullmatch(lower) or (lower in ROLES and view != role):
             raise ConfigError(f"a source cannot be named {view!r}, a name kept by the engine")
-        if view in self._sources:
+        if lower in {other.lower() for other in self._sources}:
             raise ConfigError(f"a source named {view!r} is registered already; pass name=")
         if role in ("prices", "universe"):
             if name not in (None, role) or any(s.role == role for s in self._sources.values()):
@@ -180,8 +181,8 @@ class Catalog:
                 raise ConfigError(f"{role} take no available_at, lag or max_age")
         if available_at is not None and lag is not None:
             raise ConfigError(f"source {view!r} takes available_at or lag, not both")
-        if available_at is not None and available_at.lower() == "timestamp":
-            available_at = None  # the clock that a source has anyway
+        if available_at is not None and available_at.lower() in ("timestamp", "asset_id"):
+            raise ConfigError(f"available_at must be a column of its own, was {available_at!r}")
         for label, interval in (("lag", lag), ("max_age", max_age)):
             if interval is not None:
                 self._require_interval(label, interval)
@@ -192,8 +193,11 @@ class Catalog:
 
     def _require_interval(self, label: str, interval: str) -> None:
         try:
+            # Each part by itself: a month less thirty days may run either way.
             is_backwards = self._database.rows(
-                f"select {literal(interval)}::interval < interval 0 second"
+                "select least(datepart('year', i), datepart('month', i), datepart('day', i), "
+                f"epoch_us(i - to_days(datepart('day', i)::integer))) < 0 "
+                f"from (select {literal(interval)}::interval as i)"
             )[0][0]
         except EngineError as error:
             raise ConfigError(
@@ -211,7 +215,9 @@ class Catalog:
         self._found[source.name] = self._database.schema(select)
 
     def _connect(self) -> Database:
-        database = Database(**self._settings)  # type: ignore[arg-type]
+        database = Database(
+            threads=self._threads, memory_limit=self._memory_limit, keeps_order=False
+        )
         database.execute("create schema raw")
         database.execute("create schema stage")
         return database

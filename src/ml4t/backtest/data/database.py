@@ -28,9 +28,17 @@ class Database:
         DuckDB's own default when None.
     memory_limit : str or None
         Such as ``"4GB"``; beyond it queries spill to a temporary folder.
+    keeps_order : bool
+        A table is read in the order in which it was written; slower for large scans.
     """
 
-    def __init__(self, *, threads: int | None = None, memory_limit: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        threads: int | None = None,
+        memory_limit: str | None = None,
+        keeps_order: bool = True,
+    ) -> None:
         # A folder of its own: DuckDB makes it when a query spills, and lets SQL read it.
         spill = Path(tempfile.gettempdir()) / f"ml4t-backtest-{token_hex(8)}"
         settings: dict[str, Any] = {"temp_directory": str(spill)}
@@ -40,9 +48,9 @@ class Database:
             settings["memory_limit"] = memory_limit
         self._connection = duckdb.connect(":memory:", config=settings)
         self._frames: dict[str, object] = {}
-        # Footers are read once a run, not once a query. Output order is stated by `order by`.
+        # Footers are read once a run, not once a query.
         self.execute("set parquet_metadata_cache = true")
-        self.execute("set preserve_insertion_order = false")
+        self.execute(f"set preserve_insertion_order = {str(keeps_order).lower()}")
         self.execute("set enable_progress_bar = false")
         # A DATE next to bars with a zone is midnight UTC, whatever the machine's own zone.
         self.execute("set timezone = 'UTC'")
@@ -115,14 +123,6 @@ class Database:
     def close(self) -> None:
         """Close this session."""
         self._connection.close()
-
-
-def connect_file(path: Path, *, read_only: bool = False) -> Database:
-    """Open a DuckDB file, such as a saved run."""
-    opened = object.__new__(Database)
-    opened._connection = duckdb.connect(str(path), read_only=read_only)
-    opened._frames = {}
-    return opened
 
 
 def is_relation(source: object) -> bool:

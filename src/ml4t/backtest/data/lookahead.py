@@ -19,7 +19,7 @@ from ml4t.backtest.errors import ExpressionError, did_you_mean
 
 _STATEMENTS = (exp.Subquery, exp.Select, exp.SetOperation, exp.Insert, exp.Update, exp.Delete,
                exp.Create, exp.Drop, exp.Copy, exp.Command, exp.Table, exp.Placeholder,
-               exp.Parameter)  # fmt: skip
+               exp.Parameter, exp.PositionalColumn, exp.Lambda, exp.Comprehension)  # fmt: skip
 _CLOCKS = (exp.Rand, exp.CurrentTimestamp, exp.CurrentTime, exp.CurrentDate, exp.CurrentDatetime,
            exp.Localtime, exp.Localtimestamp, exp.Unnest, exp.Explode)  # fmt: skip
 # Words that may stand before a bracket without being a function of DuckDB's catalog.
@@ -32,7 +32,10 @@ _SYNTAX = frozenset({
 # DuckDB's own macros that are plain arithmetic; all others may hide a query.
 _MACROS = frozenset(["days_in_month", "fdiv", "fmod", "if", "nullif", "split_part"])
 # Scalar to the catalog, yet not a value of the row: the clock, or several rows from one.
-_REFUSED = frozenset(["age", "unnest", "generate_subscripts", "getenv", "getvariable"])
+_REFUSED = frozenset({
+    "age", "current_localtime", "current_localtimestamp", "generate_subscripts", "getenv",
+    "getvariable", "unnest",
+})  # fmt: skip
 
 
 Node = exp.Expr
@@ -104,7 +107,11 @@ def _refuse_node(text: str, node: Node) -> None:
     if isinstance(node, _STATEMENTS) or (
         isinstance(node, exp.Star) and not isinstance(node.parent, exp.Count)
     ):
-        raise ExpressionError(text, "may not hold a subquery, a statement, a star or a parameter")
+        raise ExpressionError(
+            text,
+            f"may not hold {node.sql('duckdb')}: no subquery, statement, star, parameter, "
+            "column by position or lambda, whose names could mislead a window",
+        )
     if isinstance(node, _CLOCKS):
         raise ExpressionError(
             text, f"uses {node.sql('duckdb')}, which is not a value of the row: a run could not "
@@ -160,7 +167,11 @@ def _called(text: str) -> set[str]:
             token.text.lower()
             for token, following in pairwise(tokens)
             if following.token_type == sqlglot.TokenType.L_PAREN
-            and (token.text[:1].isalpha() or token.text[:1] == "_")
+            and (
+                token.token_type == sqlglot.TokenType.IDENTIFIER
+                or token.text[:1].isalpha()
+                or token.text[:1] == "_"
+            )
         }
         - _SYNTAX
         - {"partition by", "order by", "within group"}

@@ -13,6 +13,7 @@ from ml4t.backtest.data.catalog import Prepared
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.known_at import at_bars
 from ml4t.backtest.data.lookahead import Names, analyse
+from ml4t.backtest.data.ordering import in_total_order
 from ml4t.backtest.data.queries import columns, quote, read, render
 from ml4t.backtest.errors import DataError, ExpressionError
 
@@ -28,7 +29,11 @@ class RankingPlan:
         Columns of ``prices`` that its expressions read.
     known : tuple of (Known, columns)
         Features sources that its expressions read, with the columns.
-    has_universe : bool
+    reads_membership, has_universe : bool
+    timestamp_type : str
+        DuckDB type of the bars.
+    market_columns : tuple of str
+        Columns of ``market`` that a weight can name.
     """
 
     ranking: Ranking
@@ -37,6 +42,7 @@ class RankingPlan:
     reads_membership: bool
     has_universe: bool
     timestamp_type: str
+    market_columns: tuple[str, ...]
 
 
 def plan_ranking(ranking: Ranking, prepared: Prepared) -> RankingPlan:
@@ -72,6 +78,8 @@ def plan_ranking(ranking: Ranking, prepared: Prepared) -> RankingPlan:
         reads_membership=prepared.has_universe and "is_member" in used,
         has_universe=prepared.has_universe,
         timestamp_type=prepared.timestamp_type,
+        # In a weight, score and rank are the ranking's own, whatever the market has.
+        market_columns=tuple(sorted(n for n in market if n.lower() not in ("score", "rank"))),
     )
 
 
@@ -91,7 +99,7 @@ def rank(plan: RankingPlan, database: Database, first_t: int, last_t: int) -> di
     ranking = plan.ranking
     try:
         database.execute(
-            render("ranking/decisions", condition=_line(ranking.when or "true")),
+            render("ranking/decisions", condition=(ranking.when or "true") + "\n"),
             {
                 "first_t": first_t,
                 "last_t": last_t,
@@ -149,6 +157,7 @@ def _ranked_query(plan: RankingPlan, database: Database) -> str:
     return render(
         "ranking/ranked",
         kept_columns="".join(f", {quote(name)}" for name in kept),
+        market_columns="".join(f", {quote(name)}" for name in plan.market_columns),
         columns="".join(f", {item}" for item in items),
         joins="\n".join(joins),
         score=_line(ranking.by),
@@ -161,8 +170,8 @@ def _ranked_query(plan: RankingPlan, database: Database) -> str:
 
 
 def _line(expression: str) -> str:
-    """End a user's expression with a line break, so that its comment ends there too."""
-    return expression + "\n"
+    """Return a user's expression with ordered windows; its last comment ends with its line."""
+    return in_total_order(expression) + "\n"
 
 
 def _spoken(ranking: Ranking) -> str:

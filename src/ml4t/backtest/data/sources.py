@@ -27,12 +27,14 @@ KEYS: dict[Role, tuple[str, ...]] = {
     "universe": ("asset_id", "start_date", "end_date"),
 }
 PRICE_COLUMNS = ("open", "high", "low", "close")
-_SQL = re.compile(r"\s*(select|with|from)\s", re.IGNORECASE)
+_SQL = re.compile(r"(\s|--[^\n]*\n|/\*.*?\*/)*(select|with|from)\s", re.IGNORECASE | re.DOTALL)
 _URL = re.compile(r"[a-z0-9]+://", re.IGNORECASE)
 _TIMES = ("DATE", "TIMESTAMP")
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL",
             "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")  # fmt: skip
-RESERVED = {"t", "sid", "market", "signals", "timeline", "raw", "stage"}
+RESERVED = {"t", "sid"}
+# Views and temporary tables of a run; a source of that name would stand in for them.
+TAKEN = re.compile(r"market|signals|timeline|raw|stage|bars|decisions|at_\w+|__.*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,8 +29,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "time_in_force": "day (one open) or gtc (until replaced)",
         "status": "filled, denied (by us), rejected (by the broker) or expired",
         "reason": "why it ended without a fill; empty when filled",
-        "tag": "who asked: rebalance or the name of a risk rule",
         "filled_quantity": "shares done, signed like quantity",
+        "tag": "who asked: rebalance or the name of a risk rule",
     },
     "fills": {
         "run_id": RUN_ID,

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ml4t.backtest.data.database import Database, EngineError, Relation, connect_file
+from ml4t.backtest.data.database import Database, EngineError, Relation
 from ml4t.backtest.data.queries import literal, read
 from ml4t.backtest.errors import ResultError, did_you_mean
-from ml4t.backtest.results.columns import comments
+from ml4t.backtest.results.columns import COLUMNS, comments
 from ml4t.backtest.results.store import TABLES
+from ml4t.backtest.results.summary import summary_text
 
 METRICS = ("returns", "drawdown", "trading", "trades")
 
@@ -57,7 +58,7 @@ class BacktestResult(Mapping[str, Any]):
                 for part in METRICS
                 for name, value in self._database.records(read(f"metrics/{part}"))[0].items()
             }
-        return self._metrics
+        return dict(self._metrics)
 
     @property
     def exits(self) -> Relation:
@@ -85,8 +86,6 @@ class BacktestResult(Mapping[str, Any]):
 
     def summary(self) -> str:
         """Return the metrics, the P&L by exit rule and the fill policy as readable text."""
-        from ml4t.backtest.results.summary import summary_text
-
         return summary_text(self)
 
     def save(self, path: str | Path) -> Path:
@@ -107,23 +106,32 @@ class BacktestResult(Mapping[str, Any]):
         partial = target.with_name(f".{target.name}.partial")
         _remove(partial)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.suffix in (".duckdb", ".db"):
-            database = self._database.cursor()
-            database.execute(f"attach {literal(str(partial))} as saved")
+        try:
+            if target.suffix in (".duckdb", ".db"):
+                self._save_file(partial)
+            else:
+                partial.mkdir()
+                for table in TABLES:
+                    file = literal(str(partial / f"{table}.parquet"))
+                    self._database.execute(f"copy {table} to {file} (format parquet)")
+        except BaseException:
+            _remove(partial)
+            raise
+        _remove(target)
+        partial.rename(target)
+        return target
+
+    def _save_file(self, path: Path) -> None:
+        database = self._database.cursor()
+        database.execute(f"attach {literal(str(path))} as saved")
+        try:
             for table in TABLES:
                 database.execute(f"create table saved.{table} as select * from {table}")
             database.execute("use saved")
             database.execute(comments())
-            database.execute("use memory" if _is_in_memory(database) else "use main")
+        finally:
+            database.execute("use memory")
             database.execute("detach saved")
-        else:
-            partial.mkdir()
-            for table in TABLES:
-                file = literal(str(partial / f"{table}.parquet"))
-                self._database.execute(f"copy {table} to {file} (format parquet)")
-        _remove(target)
-        partial.rename(target)
-        return target
 
     @classmethod
     def open(cls, path: str | Path) -> BacktestResult:
@@ -144,21 +152,19 @@ class BacktestResult(Mapping[str, Any]):
                     file = literal(str(source / f"{table}.parquet"))
                     database.execute(f"create table {table} as select * from read_parquet({file})")
             else:
-                database = connect_file(source, read_only=True)
-            present = {row[0] for row in database.rows("select table_name from duckdb_tables()")}
+                database = Database()
+                database.execute(f"attach {literal(str(source))} as run (read_only)")
+                for table in TABLES:
+                    database.execute(f"create view {table} as select * from run.{table}")
+            for table, columns in COLUMNS.items():
+                present = database.schema(f"select * from {table}")
+                missing = sorted(set(columns) - set(present))
+                if missing:
+                    raise ResultError(f"'{source}' has no column {table}.{missing[0]}")
         except EngineError as error:
-            raise ResultError(
-                f"'{source}' is no saved run: {str(error).splitlines()[0]}"
-            ) from error
-        missing = sorted(set(TABLES) - present)
-        if missing:
-            raise ResultError(f"'{source}' is no saved run: it has no table {missing[0]}")
+            first = str(error).splitlines()[0]
+            raise ResultError(f"'{source}' is no saved run: {first}") from error
         return cls(database)
-
-
-def _is_in_memory(database: Database) -> bool:
-    names = database.rows("select database_name from duckdb_databases() where not internal")
-    return ("memory",) in names
 
 
 def _remove(path: Path) -> None:

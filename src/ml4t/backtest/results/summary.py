@@ -52,7 +52,7 @@ def shown(value: Any, kind: str) -> str:
         return f"{value:,.2f}"
     if kind == COUNT:
         return f"{value:,}"
-    return str(value)
+    return str(value).removesuffix(" 00:00:00")
 
 
 def summary_rows(result: BacktestResult) -> list[tuple[str, str]]:

@@ -1,0 +1,39 @@
+# `make demo` and `make test` are all a new machine needs: python3 >= 3.11 and a package registry.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint format bench bench-peers clean
+
+demo: $(VENV)/.installed
+	$(BIN)/ml4t-backtest demo --out out/demo
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff format --check src tests examples benchmarks
+	$(BIN)/ruff check src tests examples benchmarks
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint sql examples/sql
+
+format: $(VENV)/.installed
+	$(BIN)/ruff format src tests examples benchmarks
+	$(BIN)/ruff check --fix src tests examples benchmarks
+
+# Whole processes, ours and the peers', in one run; see benchmarks/README.md.
+bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/run.py
+
+bench-peers:
+	bash benchmarks/peers/setup.sh
+
+clean:
+	rm -rf $(VENV) out build dist
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
+	    { echo "python >= 3.11 is needed; pass PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
