@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ml4t.backtest.core.batch import Chunk, Floats, Selection
+from ml4t.backtest.core.batch import Chunk, Floats, Ints, Selection
 from ml4t.backtest.data.asof import Known
 from ml4t.backtest.data.catalog import Prepared
 from ml4t.backtest.data.known_at import at_bars
@@ -16,6 +17,7 @@ from ml4t.backtest.data.queries import literal, quote, read, render
 from ml4t.backtest.data.ranking import RankingPlan, rank
 from ml4t.backtest.errors import ConfigError, did_you_mean
 
+Bools = NDArray[np.bool_]
 # Cells per dense array: 4 MB a column, whatever the length of the run.
 CHUNK_CELLS = 1 << 19
 # Chunks that are ranked by one query; only the bars at decisions pass through it.
@@ -135,7 +137,7 @@ class _Reader:
         arrays = _scatter(found, wanted, first_t, shape)
         features = {name: arrays[name] for name in self._in_prices}
         for source, names in self._known:
-            features |= self._features(source, names, first_t, shape)
+            features |= self._features(source, names, first_t, ~np.isnan(arrays["close"]))
         return Chunk(
             first_t=first_t,
             prices={name: arrays[name] for name in self._plan.price_columns},
@@ -144,23 +146,47 @@ class _Reader:
         )
 
     def _features(
-        self, source: Known, names: tuple[str, ...], first_t: int, shape: tuple[int, int]
+        self, source: Known, names: tuple[str, ...], first_t: int, has_bar: Bools
     ) -> dict[str, Floats]:
+        """Read a source's known values at every bar of a chunk."""
+        shape = has_bar.shape
+        last_t = first_t + shape[0] - 1
+        items = ", ".join(f"known.{quote(name)}::double as {quote(name)}" for name in names)
+        query = render(
+            "batches/exact_features",
+            known=source.relation,
+            columns=items,
+            first=self._times[first_t],
+            last=self._times[last_t],
+        )
+        found = self._database.numpy(query)
+        is_known = np.zeros(shape, dtype=bool)
+        is_known.reshape(-1)[_cells(found, first_t, shape)] = True
+        if (has_bar & ~is_known).any():
+            found = self._as_of(source, names, first_t, last_t)
+        return _scatter(found, list(names), first_t, shape)
+
+    def _as_of(
+        self, source: Known, names: tuple[str, ...], first_t: int, last_t: int
+    ) -> dict[str, np.ndarray]:
         database = self._database
-        parameters = {"first_t": first_t, "last_t": first_t + shape[0] - 1}
-        database.execute(read("ranking/all_bars"), parameters)
+        database.execute(read("ranking/all_bars"), {"first_t": first_t, "last_t": last_t})
         database.execute(render("ranking/bars", columns="", membership="true"))
         table = at_bars(source, names, "at_risk", self._prepared.timestamp_type, database)
-        items = ", ".join(f'"{name}"::double as "{name}"' for name in names)
-        found = database.numpy(render("batches/features", target=f"temp.{table}", columns=items))
-        return _scatter(found, list(names), first_t, shape)
+        items = ", ".join(f"{quote(name)}::double as {quote(name)}" for name in names)
+        return database.numpy(render("batches/features", target=f"temp.{table}", columns=items))
+
+
+def _cells(found: dict[str, np.ndarray], first_t: int, shape: tuple[int, ...]) -> Ints:
+    cells: Ints = (found["t"].astype(np.int64) - first_t) * shape[1] + found["sid"]
+    return cells
 
 
 def _scatter(
-    found: dict[str, np.ndarray], names: list[str], first_t: int, shape: tuple[int, int]
+    found: dict[str, np.ndarray], names: list[str], first_t: int, shape: tuple[int, ...]
 ) -> dict[str, Floats]:
     """Write rows by (t, sid) into dense arrays, NaN where there is no row."""
-    cell = (found["t"].astype(np.int64) - first_t) * shape[1] + found["sid"]
+    cell = _cells(found, first_t, shape)
     arrays = {}
     for name in names:
         dense = np.full(shape[0] * shape[1], np.nan)

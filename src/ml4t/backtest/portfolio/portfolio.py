@@ -12,6 +12,10 @@ from ml4t.backtest.core.journal import Journal
 from ml4t.backtest.portfolio.lots import Lot, Trade, close_lots
 
 
+# What is left below this share of a position is rounding in its lots: the position is flat.
+DUST = 1e-12
+
+
 class Portfolio:
     """What the account holds. Equity = cash + sum(quantity * mark), at every bar.
 
@@ -106,6 +110,8 @@ class Portfolio:
         """Apply one fill to one asset; return whether it opened a position from flat."""
         before = float(self.quantity[sid])
         after = before + fill.quantity
+        if abs(after) <= DUST * abs(before):
+            after = 0.0
         if before * fill.quantity < 0:
             # The cash account never flips, so a closing fill never leaves a remainder.
             for trade in close_lots(self._lots[sid], sid, fill, reason, is_flat=after == 0.0):
