@@ -22,8 +22,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ml4t.backtest.synthetic import make_market
-
 HERE = Path(__file__).parent
 PEERS_HOME = Path(os.environ.get("PEERS_HOME", Path.home() / ".cache" / "ml4t-backtest-peers"))
 SIZES = {"A": (500, 252), "B": (500, 2_520), "C": (3_000, 2_520)}
@@ -58,7 +56,8 @@ def run_once(command: list[str], figures: Figures, *, counts: bool) -> None:
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
     ) as process:
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         out, err = process.stdout.read(), process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -126,7 +125,10 @@ def main() -> None:
         n_assets, n_bars = SIZES[size]
         data = options.data / size
         if not (data / "context.parquet").exists():
-            make_market(data, n_assets=n_assets, n_bars=n_bars)
+            # In a process of its own: a child's peak memory never reads below its parent's.
+            arguments = f"{str(data)!r}, n_assets={n_assets}, n_bars={n_bars}"
+            make = f"from ml4t.backtest.synthetic import make_market; make_market({arguments})"
+            subprocess.run([sys.executable, "-c", make], check=True)
         for workload in options.workloads:
             found = commands(size, workload, data, set(options.only))
             measured = {name: Figures() for name in found}

@@ -272,7 +272,11 @@ def test_a_second_features_source_has_a_name_and_a_role(folder):
         ("atr_multiplier = 2", "multiplier = 2", "did you mean 'atr_multiplier'"),
         ("atr_multiplier = 2", 'atr_multiplier = "2"', "must be a number, was '2'"),
         ("atr_multiplier = 2", "atr_multiplier = true", "must be a number, was True"),
-        ("initial_trail_pct = 0.05", "initial_trail_pct = 5", "must be a number above 0 and below 1, was 5"),
+        (
+            "initial_trail_pct = 0.05",
+            "initial_trail_pct = 5",
+            "must be a number above 0 and below 1, was 5",
+        ),
         ("[[0.10, 0.03], [0.20, 0.02]]", "[[0.10]]", "schedule holds"),
         ("commission_bps", "comission_bps", "did you mean 'commission_bps'"),
         ("commission_bps = 1", "commission_bps = -1", "must be from 0 to 10,000"),

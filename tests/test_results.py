@@ -384,13 +384,26 @@ def test_a_file_can_take_the_place_of_a_folder_and_the_other_way_round(
     run: BacktestResult, tmp_path: Path
 ) -> None:
     path = tmp_path / "run.duckdb"
-    path.mkdir()
-    (path / "old.parquet").write_text("old")
+    run.save(tmp_path / "folder").rename(path)
     assert run.save(path).is_file()
     plain = tmp_path / "run"
-    plain.write_text("old")
+    run.save(tmp_path / "file.duckdb").rename(plain)
     assert run.save(plain).is_dir()
     assert tables(BacktestResult.open(plain)) == tables(BacktestResult.open(path))
+
+
+@pytest.mark.parametrize("name", ["mine", "mine.duckdb"])
+def test_what_no_run_wrote_is_left_alone(run: BacktestResult, name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("years of work")
+    (tmp_path / "notes.duckdb").write_text("no database")
+    with pytest.raises(ResultError, match=r"thesis\.tex"):
+        run.save(folder)
+    with pytest.raises(ResultError, match="is no saved run"):
+        run.save(tmp_path / "notes.duckdb")
+    assert (folder / "thesis.tex").read_text() == "years of work"
+    assert (tmp_path / "notes.duckdb").read_text() == "no database"
 
 
 @pytest.mark.parametrize("first", ["one.duckdb", "one"])

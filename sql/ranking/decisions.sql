@@ -6,7 +6,7 @@ create or replace temp table decisions as
 select
     timeline.t,
     timeline.timestamp
-from stage.timeline as timeline
+from (select t, timestamp from stage.timeline) as timeline
 inner join temp.market as market on timeline.t = market.t
 where
     timeline.t between $first_t and $last_t

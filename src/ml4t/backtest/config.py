@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 
 from ml4t.backtest.execution.account import CashAccount
 from ml4t.backtest.execution.costs import (
@@ -41,5 +41,7 @@ class BacktestConfig:
 
 
 def _fields(model: object) -> dict[str, object]:
-    slots = getattr(type(model), "__slots__", None) or vars(model)
-    return {name: getattr(model, name) for name in slots}
+    names = (
+        [f.name for f in fields(model)] if is_dataclass(model) else getattr(model, "__dict__", ())
+    )
+    return {name: getattr(model, name) for name in names}

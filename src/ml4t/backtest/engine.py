@@ -65,7 +65,7 @@ class BacktestEngine:
         self.risk_manager = risk_manager if risk_manager is not None else RiskManager()
         self.config = config if config is not None else BacktestConfig()
         if context_data is not None:
-            self.catalog.register("context", _columns_of(context_data))
+            self.catalog = data_feed.with_context(_columns_of(context_data))
 
     def run(self, progress: Progress | None = None) -> BacktestResult:
         """Run from the first bar to the last.
@@ -73,7 +73,7 @@ class BacktestEngine:
         Parameters
         ----------
         progress : callable, optional
-            Called as ``progress(bars_done, bars_in_all)`` a few times a second at most.
+            Called as ``progress(bars_done, bars_in_all)`` after each chunk of bars.
 
         Returns
         -------
@@ -91,6 +91,7 @@ class BacktestEngine:
         ranking = plan_ranking(self.strategy.ranking(), prepared)
         plan = plan_batches(
             prepared,
+            has_rules=bool(self.risk_manager.rules),
             has_levels=self.risk_manager.has_levels,
             features=self.risk_manager.features,
         )

@@ -15,6 +15,7 @@ from ml4t.backtest.data.catalog import Prepared
 from ml4t.backtest.data.known_at import at_bars
 from ml4t.backtest.data.queries import literal, quote, read, render
 from ml4t.backtest.data.ranking import RankingPlan, rank
+from ml4t.backtest.data.sources import NUMBERS
 from ml4t.backtest.errors import ConfigError, did_you_mean
 
 Bools = NDArray[np.bool_]
@@ -40,26 +41,36 @@ class BatchPlan:
     features: tuple[str, ...]
 
 
-def plan_batches(prepared: Prepared, *, has_levels: bool, features: tuple[str, ...]) -> BatchPlan:
+def plan_batches(
+    prepared: Prepared, *, has_levels: bool, features: tuple[str, ...], has_rules: bool = False
+) -> BatchPlan:
     """Decide which columns the loop needs, and refuse what is not there.
 
     Raises
     ------
     ConfigError
-        A rule reads an unknown feature, or a price column that is needed is missing.
+        A rule reads a feature that is unknown or no number, or a price column is missing.
     """
-    needed = ("open", "high", "low", "close") if has_levels else ("open", "close")
+    needed = ["open", "close"] + (["high", "low"] if has_levels else [])
     for name in needed:
         if name not in prepared.price_columns:
             why = "orders fill at the next open" if name == "open" else "levels act inside the bar"
             raise ConfigError(f"source 'prices' has no column '{name}', and {why}; add the column")
+    if has_rules and not has_levels:
+        # The water mark follows the highs, where there are any.
+        needed += [name for name in ("high",) if name in prepared.price_columns]
+    in_sources = {name for source in prepared.per_asset for name in source.columns}
+    readable = {*prepared.price_columns, *in_sources}
     for name in features:
-        if name not in prepared.signal_columns:
+        if name not in readable:
             raise ConfigError(
-                f"a risk rule reads feature '{name}', which signals do not have"
-                f"{did_you_mean(name, prepared.signal_columns)}"
+                f"a risk rule reads feature '{name}', which no source has"
+                f"{did_you_mean(name, readable)}"
             )
-    return BatchPlan(price_columns=needed, features=features)
+        kind = prepared.signal_columns[name]
+        if not kind.startswith((*NUMBERS, "BOOLEAN")):
+            raise ConfigError(f"a risk rule reads feature '{name}' of type {kind}, not a number")
+    return BatchPlan(price_columns=tuple(needed), features=features)
 
 
 def batches(

@@ -21,6 +21,7 @@ from ml4t.backtest.data.sources import (
     Source,
     attach,
     canonical_columns,
+    file_facts,
     fingerprint,
     scannable,
 )
@@ -59,6 +60,7 @@ class Prepared:
     n_assets: int
     n_bars: int
     timestamp_type: str
+    file_facts: dict[str, object]
     has_universe: bool
     is_validated: bool = field(default=False)
 
@@ -293,6 +295,10 @@ class Catalog:
             With source, rule, number of rows, a sample and the way out.
         """
         prepared = self.prepare()
+        if self._file_facts() != prepared.file_facts:
+            # Files were replaced since the views were built: nothing known of them still holds.
+            self._reopen()
+            prepared = self.prepare()
         if not prepared.is_validated:
             if not prepared.n_bars:
                 raise DataError("prices", "overlap", "has no rows; there is nothing to run on")
@@ -320,14 +326,40 @@ class Catalog:
         )
 
     def fingerprints(self) -> list[dict[str, object]]:
-        """Return what identifies the content of every source."""
-        database = self.prepare().database
-        return [fingerprint(source, database) for source in self._sources.values()]
+        """Return what identifies the content of every source.
+
+        Raises
+        ------
+        DataError
+            A file has changed since the sources were checked.
+        """
+        prepared = self.prepare()
+        now = self._file_facts()
+        for name, facts in prepared.file_facts.items():
+            if now[name] != facts:
+                raise DataError(
+                    name, "unchanged", "has files that changed while the run read them; run again"
+                )
+        return [
+            fingerprint(source, self._found[source.name], prepared.database)
+            for source in self._sources.values()
+        ]
+
+    def with_context(self, columns: dict[str, list[object]]) -> Catalog:
+        """Return a catalog with the same sources and a context; this one stays as it is."""
+        other = Catalog(threads=self._threads, memory_limit=self._memory_limit)
+        for source in self._sources.values():
+            other._attach(source)
+            other._sources[source.name] = source
+        return other.register("context", columns)
+
+    def _file_facts(self) -> dict[str, object]:
+        return {name: file_facts(source) for name, source in self._sources.items()}
 
     def _prepare(self) -> Prepared:
         if "prices" not in self._sources:
             raise ConfigError("no prices are registered; call catalog.register('prices', ...)")
-        database = self._database
+        database, file_facts_then = self._database, self._file_facts()
         dropped = {
             source.name: drop_bad_rows(source, self._found[source.name], database)
             for source in self._sources.values()
@@ -363,6 +395,7 @@ class Catalog:
             n_assets=n_assets,
             n_bars=n_bars,
             timestamp_type=prices["timestamp"],
+            file_facts=file_facts_then,
             has_universe="universe" in self._sources,
         )
 
@@ -411,12 +444,19 @@ class Catalog:
                     )  # fmt: skip
             if not is_intraday or source.role not in CLOCKED or source.lag is not None:
                 continue
-            if found.get("available_at", found["timestamp"]) == "DATE":
+            if found.get("available_at", found["timestamp"]) == "DATE" or (
+                source.available_at is None and self._is_daily(source)
+            ):
                 raise DataError(
                     source.name, "date_on_intraday_bars", "has dates next to intraday bars: a "
                     "date compares as midnight, before the day could be known; pass lag= or "
                     "available_at= with a time",
                 )  # fmt: skip
+
+    def _is_daily(self, source: Source) -> bool:
+        """Say whether every time of a source is a midnight, as in a frame without dates."""
+        query = render("sources/daily", source=f"main.{quote(source.name)}")
+        return bool(self._database.rows(query)[0][0])
 
     def _require_overlap(self, source: Source, database: Database) -> None:
         has_assets = source.role in ("features", "universe")

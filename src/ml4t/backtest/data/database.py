@@ -94,6 +94,10 @@ class Database:
         """Return the columns of a query with their types, without running it."""
         return {row[0]: row[1] for row in self.rows(f"describe {query}")}
 
+    def n_statements(self, text: str) -> int:
+        """Return how many SQL statements `text` holds."""
+        return len(self._connection.extract_statements(text))
+
     def sql(self, query: str) -> Relation:
         """Return a lazy relation over `query`."""
         return self._connection.sql(query)

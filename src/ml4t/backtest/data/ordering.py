@@ -44,6 +44,9 @@ def in_total_order(text: str) -> str:
             edits.append((tokens[frame].start, _WHOLE if frame == end else _ORDER))
         elif name in _POSITIONS:
             edits.append((tokens[_frame(tokens, i + 2, end)].start, ", signals.sid asc "))
+        elif name not in _PEERS and tokens[_frame(tokens, i + 2, end)].text.lower() == "rows":
+            # A frame of rows among ties would hold whichever came first.
+            edits.append((tokens[_frame(tokens, i + 2, end)].start, ", signals.sid asc "))
         elif name not in _PEERS and tokens[closing - 1].token_type == TokenType.VAR:
             # Peers enter a running sum together; what they add up in is their own order.
             edits.append((tokens[closing].start, " order by signals.sid asc"))

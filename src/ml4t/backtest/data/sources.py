@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from ml4t.backtest.data.database import Database, EngineError, is_relation
-from ml4t.backtest.data.queries import literal, quote, read
+from ml4t.backtest.data.queries import literal, quote, render
 from ml4t.backtest.errors import ConfigError, DataError, did_you_mean
 
 Role = Literal["prices", "features", "context", "universe"]
@@ -30,7 +30,7 @@ PRICE_COLUMNS = ("open", "high", "low", "close")
 _SQL = re.compile(r"(\s|--[^\n]*\n|/\*.*?\*/)*(select|with|from)\s", re.IGNORECASE | re.DOTALL)
 _URL = re.compile(r"[a-z0-9]+://", re.IGNORECASE)
 _TIMES = ("DATE", "TIMESTAMP")
-_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL",
+NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL",
             "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")  # fmt: skip
 RESERVED = {"t", "sid"}
 # Views and temporary tables of a run; a source of that name would stand in for them.
@@ -130,6 +130,8 @@ def attach(source: Source, database: Database) -> dict[str, str]:
             scan = _parquet_scan(source, database)
             database.execute(f"create or replace view raw.{name} as select * from {scan}")
         elif isinstance(given, str):
+            if database.n_statements(given) != 1:
+                raise DataError(source.name, "readable", "must be a single SQL query")
             database.execute(f"create or replace table raw.{name} as {given}")
         else:
             database.register(f"__{source.name}", given)
@@ -198,7 +200,7 @@ def _select_item(source: Source, name: str, given: str, kind: str) -> str:
     """Return how a raw column is read under its canonical name and type."""
     is_price = source.role == "prices" and name in PRICE_COLUMNS
     if (is_price or (source.role == "prices" and name == "volume")) and not kind.startswith(
-        _NUMBERS
+        NUMBERS
     ):
         what = "a price" if is_price else "a volume"
         raise DataError(
@@ -212,21 +214,29 @@ def _select_item(source: Source, name: str, given: str, kind: str) -> str:
     return quote(given) if name == given else f"{quote(given)} as {quote(name)}"
 
 
-def fingerprint(source: Source, database: Database) -> dict[str, object]:
+def file_facts(source: Source) -> list[dict[str, object]]:
+    """Return path, size and modification time of the files behind a source; [] for frames."""
+    return [
+        {"path": str(path), "bytes": path.stat().st_size, "modified_ns": path.stat().st_mtime_ns}
+        for path in source.files()
+    ]
+
+
+def fingerprint(
+    source: Source, columns: Mapping[str, str], database: Database
+) -> dict[str, object]:
     """Return what identifies a source's content: files, or for a frame a hash of its rows."""
-    facts: dict[str, object] = {"role": source.role, "name": source.name}
+    facts: dict[str, object] = {
+        "role": source.role,
+        "name": source.name,
+        # A list: the order of the columns is part of the content.
+        "columns": [list(item) for item in columns.items()],
+    }
     if source.is_files:
-        facts["files"] = [
-            {
-                "path": str(path),
-                "bytes": path.stat().st_size,
-                "modified_ns": path.stat().st_mtime_ns,
-            }
-            for path in source.files()
-        ] or source.paths()
+        facts["files"] = file_facts(source) or source.paths()
     else:
         relation = f"raw.{quote(source.name)}"
-        query = read("sources/content_hash").replace(":source", relation)
+        query = render("sources/content_hash", source=relation)
         n_rows, content = database.rows(query)[0]
         facts |= {"rows": n_rows, "content_hash": str(content)}
     for name in ("available_at", "lag", "max_age"):
@@ -278,7 +288,8 @@ def _frame(name: str, given: object) -> object:
         return given.to_arrow()  # type: ignore[attr-defined]
     if kind.startswith("pandas"):
         named = [name for name in given.index.names if name is not None]  # type: ignore[attr-defined]
-        return given.reset_index() if named else given  # type: ignore[attr-defined]
+        # A copy: a frame edited later must not change what was checked.
+        return given.reset_index() if named else given.copy()  # type: ignore[attr-defined]
     if kind.startswith("pyarrow"):
         return given
     if isinstance(given, Mapping):

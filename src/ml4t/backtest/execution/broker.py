@@ -30,6 +30,8 @@ SMALLEST_CHANGE = 1e-9
 CASH_MARGIN = 1e-14
 # Cash for less than this share of what the buys need is no cash: dust is not worth an order.
 SMALLEST_SHARE = 1e-6
+# Steps in which minimum charges must have been fitted in; proportional costs take one.
+MOST_STEPS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +115,17 @@ class SimulationBroker:
         self._queued_t, self._targets = t, selection
 
     def order_exits(self, t: int, sids: Ints, rules: tuple[str, ...]) -> None:
-        """Queue exits of whole positions at the next open; `rules` names why, per asset."""
-        self._queued_t, self._exits, self._exit_rules = t, sids, rules
+        """Queue exits of whole positions at the next open; `rules` names why, per asset.
+
+        An asset that is queued already keeps its first reason, so that no position is sold twice.
+        """
+        self._queued_t = t
+        reasons = dict(zip(self._exits.tolist(), self._exit_rules, strict=True))
+        for sid, rule in zip(sids.tolist(), rules, strict=True):
+            if self._portfolio.quantity[sid] != 0:
+                reasons.setdefault(sid, rule)
+        self._exits = np.array(sorted(reasons), dtype=np.int64)
+        self._exit_rules = tuple(reasons[sid] for sid in self._exits.tolist())
 
     def set_levels(self, levels: Levels) -> None:
         """Replace the protective levels of `levels.sids`."""
@@ -235,18 +246,14 @@ class SimulationBroker:
     def _buy(self, batch: Batch, sids: Ints, quantity: Floats) -> Ints:
         """Fill buys within the cash that is there, costs reserved; return what was opened."""
         price = self._slippage.fill_price(batch.open[sids], 1.0)
-        cost = quantity * price + self._commission.charge(quantity, price)
         available = self._portfolio.cash + self._account.overdraft
         asked = quantity
         if self._account.reserve_costs:
-            required = float(cost.sum())
-            # One factor for all: no asset is starved because of its name. The last digits are
-            # given away so that rounding cannot take cash below zero.
-            fitting = available * (1 - CASH_MARGIN) / required
-            share = 1.0 if required <= available else fitting
+            share = self._share_that_fits(quantity, price, available)
             quantity = quantity * share
             fits = np.full(len(sids), share >= SMALLEST_SHARE)
         else:
+            cost = quantity * price + self._commission.charge(quantity, price)
             fits = _fits_in_turn(cost, available)
         if not fits.all():
             self._end(sids[~fits], OrderStatus.REJECTED, "insufficient cash", quantity=asked[~fits])
@@ -254,6 +261,23 @@ class SimulationBroker:
         if not len(sids):
             return sids
         return self._fill_market(batch, sids, quantity, 1.0, asked=asked)
+
+    def _share_that_fits(self, quantity: Floats, price: Floats, available: float) -> float:
+        """Return the one factor for all buys, so that no asset is starved because of its name.
+
+        The last digits are given away so that rounding cannot take cash below zero. One step
+        is enough where costs are proportional; minimum charges take a few more.
+        """
+        share = 1.0
+        for _ in range(MOST_STEPS):
+            charge = self._commission.charge(quantity * share, price)
+            required = float((quantity * share * price + charge).sum())
+            if required <= available:
+                return share
+            share *= max(available, 0.0) * (1 - CASH_MARGIN) / required
+            if share < SMALLEST_SHARE:
+                break
+        return 0.0  # the charges alone eat the cash
 
     def _fill_market(
         self,

@@ -11,7 +11,6 @@ from ml4t.backtest.core.fills import Fills
 from ml4t.backtest.core.journal import Journal
 from ml4t.backtest.portfolio.lots import Lot, Trade, close_lots
 
-
 # What is left below this share of a position is rounding in its lots: the position is flat.
 DUST = 1e-12
 
@@ -99,9 +98,9 @@ class Portfolio:
         stale = np.isnan(close)
         mark = np.where(stale, self.mark[held], close)
         self.mark[held] = mark
-        if batch.high is not None:
-            # fmax ignores the NaN of an asset without a bar.
-            self.water_mark[held] = np.fmax(self.water_mark[held], batch.high[held])
+        # fmax ignores the NaN of an asset without a bar.
+        best = close if batch.high is None else batch.high[held]
+        self.water_mark[held] = np.fmax(self.water_mark[held], best)
         quantity = self.quantity[held]
         unrealized = quantity * mark - self._basis[held] - self._paid[held]
         self._journal.close(batch.t, self.cash, held, quantity, mark, unrealized, stale)

@@ -191,7 +191,9 @@ class Recorder:
         )
         row = np.repeat(np.arange(n_bars), held)
         value = quantity * mark
-        net = np.bincount(row, weights=value, minlength=n_bars)
+        # Without any position bincount would count in integers.
+        net = np.bincount(row, weights=value, minlength=n_bars).astype(np.float64)
+        gross = np.bincount(row, weights=np.abs(value), minlength=n_bars).astype(np.float64)
         return {
             "staged_positions": {
                 "t": t[row],
@@ -205,7 +207,7 @@ class Recorder:
                 "t": t,
                 "equity": cash + net,
                 "cash": cash,
-                "gross_exposure": np.bincount(row, weights=np.abs(value), minlength=n_bars),
+                "gross_exposure": gross,
                 "net_exposure": net,
                 "n_positions": held,
             },

@@ -101,8 +101,14 @@ class BacktestResult(Mapping[str, Any]):
         -------
         Path
             Where it was written.
+
+        Raises
+        ------
+        ResultError
+            Something else than a saved run stands at `path`; it is left alone.
         """
         target = Path(path)
+        _require_replaceable(target)
         partial = target.with_name(f".{target.name}.partial")
         _remove(partial)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -147,12 +153,12 @@ class BacktestResult(Mapping[str, Any]):
             raise ResultError(f"there is no run at '{source}'")
         try:
             if source.is_dir():
-                database = Database()
+                database = Database(threads=1)
                 for table in TABLES:
                     file = literal(str(source / f"{table}.parquet"))
                     database.execute(f"create table {table} as select * from read_parquet({file})")
             else:
-                database = Database()
+                database = Database(threads=1)
                 database.execute(f"attach {literal(str(source))} as run (read_only)")
                 for table in TABLES:
                     database.execute(f"create view {table} as select * from run.{table}")
@@ -165,6 +171,19 @@ class BacktestResult(Mapping[str, Any]):
             first = str(error).splitlines()[0]
             raise ResultError(f"'{source}' is no saved run: {first}") from error
         return cls(database)
+
+
+def _require_replaceable(target: Path) -> None:
+    """Refuse to write over what is no saved run."""
+    if target.is_dir():
+        others = {item.name for item in target.iterdir()} - {f"{name}.parquet" for name in TABLES}
+        if others:
+            raise ResultError(f"'{target}' holds '{min(others)}', which no run wrote; pick another")
+    elif target.exists() and target.stat().st_size:
+        try:
+            BacktestResult.open(target)
+        except ResultError as error:
+            raise ResultError(f"'{target}' exists and is no saved run; pick another") from error
 
 
 def _remove(path: Path) -> None:

@@ -20,7 +20,8 @@ class RiskContext:
         Best price since entry: the highest high of a long, the lowest low of a short.
     close : float
     bars_held : int
-        Closes the position has seen, the entry bar's included.
+        Bars of the run since the entry, the entry bar's included, whether or not the asset
+        had a bar.
     features : mapping of str to float
         As-of values; a missing value has no key.
     last_stop : float or None

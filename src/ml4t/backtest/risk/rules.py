@@ -59,6 +59,11 @@ class RiskRule:
     priority: int = 100
     features: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        """Show the rule by its values, so that equal rules give runs of equal identity."""
+        values = ", ".join(f"{name}={value!r}" for name, value in sorted(vars(self).items()))
+        return f"{type(self).__name__}({values})"
+
     @property
     def name(self) -> str:
         """The name under which trades and decisions show this rule."""

@@ -12,6 +12,11 @@ from ml4t.backtest.execution.broker import SimulationBroker
 class Strategy(ABC):
     """Base of all strategies: a ranking done in SQL, and a decision per batch."""
 
+    def __repr__(self) -> str:
+        """Show the strategy by its values, so that equal ones give runs of equal identity."""
+        values = ", ".join(f"{name}={value!r}" for name, value in sorted(vars(self).items()))
+        return f"{type(self).__name__}({values})"
+
     @abstractmethod
     def ranking(self) -> Ranking:
         """Return what to rank; evaluated in SQL over the whole period, once."""
