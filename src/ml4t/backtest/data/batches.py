@@ -19,10 +19,10 @@ from ml4t.backtest.data.sources import NUMBERS
 from ml4t.backtest.errors import ConfigError, did_you_mean
 
 Bools = NDArray[np.bool_]
-# Cells per dense array: 4 MB a column, whatever the length of the run.
-CHUNK_CELLS = 1 << 19
+# Cells per dense array: 2 MB a column, whatever the length of the run.
+CHUNK_CELLS = 1 << 18
 # Chunks that are ranked by one query; only the bars at decisions pass through it.
-CHUNKS_PER_RANKING = 8
+CHUNKS_PER_RANKING = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
