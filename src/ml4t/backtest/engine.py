@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.data.batches import batches, plan_batches
 from ml4t.backtest.data.catalog import Catalog
+from ml4t.backtest.data.lookahead import load_dialect
 from ml4t.backtest.data.ranking import plan_ranking
 from ml4t.backtest.errors import ConfigError, require_number
 from ml4t.backtest.execution.broker import FILL_POLICY, SimulationBroker
 from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.result import BacktestResult
-from ml4t.backtest.results.store import RunFacts, store
+from ml4t.backtest.results.store import RunFacts, open_store, store
 from ml4t.backtest.risk.manager import RiskDesk, RiskManager
 from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.version import versions
@@ -87,7 +89,11 @@ class BacktestEngine:
             An expression of the strategy cannot be used; nothing was run.
         """
         started_at = datetime.now(UTC)
-        prepared = self.catalog.validate()
+        with ThreadPoolExecutor(max_workers=1) as aside:
+            # Beside the checks, which leave the interpreter to others.
+            aside.submit(load_dialect)
+            opening = aside.submit(open_store)
+            prepared = self.catalog.validate()
         ranking = plan_ranking(self.strategy.ranking(), prepared)
         plan = plan_batches(
             prepared,
@@ -109,7 +115,9 @@ class BacktestEngine:
             rows_dropped=prepared.dropped,
             versions=versions(),
         )
-        return BacktestResult(store(recorder.staged(), self.catalog.axes(), facts))
+        tables = opening.result()
+        store(recorder.staged(), self.catalog.axes(), facts, tables)
+        return BacktestResult(tables)
 
     def _loop(self, chunks: Iterable[Chunk], portfolio: Portfolio, recorder: Recorder) -> None:
         """Walk the bars, each in ledger order."""

@@ -11,8 +11,15 @@ from dataclasses import dataclass, field, replace
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.data.asof import Known, create_views, known_rows
 from ml4t.backtest.data.checks import CheckResult, drop_bad_rows, require_clean, run_checks
-from ml4t.backtest.data.database import Database, EngineError, Relation
-from ml4t.backtest.data.queries import literal, quote, read, render
+from ml4t.backtest.data.contracts import (
+    CLOCKED,
+    require_interval,
+    require_one_clock,
+    require_one_spelling,
+    require_overlap,
+)
+from ml4t.backtest.data.database import Database, Relation
+from ml4t.backtest.data.queries import quote, read, render
 from ml4t.backtest.data.sources import (
     PRICE_COLUMNS,
     ROLES,
@@ -26,8 +33,6 @@ from ml4t.backtest.data.sources import (
     scannable,
 )
 from ml4t.backtest.errors import ConfigError, DataError, did_you_mean
-
-CLOCKED = ("features", "context")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -187,26 +192,11 @@ class Catalog:
             raise ConfigError(f"available_at must be a column of its own, was {available_at!r}")
         for label, interval in (("lag", lag), ("max_age", max_age)):
             if interval is not None:
-                self._require_interval(label, interval)
+                require_interval(label, interval, self._database)
         return Source(
             role=role, name=view, given=scannable(view, source), available_at=available_at, lag=lag,
             max_age=max_age, drop_bad_rows=on_bad_rows == "drop",
         )  # fmt: skip
-
-    def _require_interval(self, label: str, interval: str) -> None:
-        try:
-            # Each part by itself: a month less thirty days may run either way.
-            is_backwards = self._database.rows(
-                "select least(datepart('year', i), datepart('month', i), datepart('day', i), "
-                f"epoch_us(i - to_days(datepart('day', i)::integer))) < 0 "
-                f"from (select {literal(interval)}::interval as i)"
-            )[0][0]
-        except EngineError as error:
-            raise ConfigError(
-                f"{label} must be an interval such as '1 day', was {interval!r}"
-            ) from error
-        if is_backwards:
-            raise ConfigError(f"{label} must not be negative, was {interval!r}")
 
     def _attach(self, source: Source) -> None:
         raw = attach(source, self._database)
@@ -306,7 +296,7 @@ class Catalog:
                 if not source.drop_bad_rows:
                     require_clean(source, self._found[source.name], prepared.database)
                 if source.role != "prices":
-                    self._require_overlap(source, prepared.database)
+                    require_overlap(source, prepared.database)
             prepared.is_validated = True
         return prepared
 
@@ -368,8 +358,8 @@ class Catalog:
         prices = self._found["prices"]
         price_columns = {k: v for k, v in prices.items() if k not in ("timestamp", "asset_id")}
         self._count_bars(price_columns)
-        self._require_one_clock()
-        self._require_one_spelling()
+        require_one_clock(self._sources, self._found, self._database)
+        require_one_spelling(self._sources, self._found)
         per_asset, market = [], []
         for source in self._sources.values():
             if source.role in ("features", "context"):
@@ -416,69 +406,3 @@ class Catalog:
                 ohlc.append(f"{spare} as {name}")
         self._database.execute(render("sources/timeline", ohlc=", ".join(ohlc)))
         self._database.execute(read("sources/assets"))
-
-    def _require_one_spelling(self) -> None:
-        """Refuse asset_ids of another kind than those of prices: none would match."""
-        ours = self._found["prices"]["asset_id"]
-        for source in self._sources.values():
-            theirs = self._found[source.name].get("asset_id", ours)
-            if (ours == "VARCHAR") != (theirs == "VARCHAR"):
-                raise DataError(
-                    source.name, "types", f"has asset_id of type {theirs} next to prices with "
-                    f"{ours}; cast one of them",
-                )  # fmt: skip
-
-    def _require_one_clock(self) -> None:
-        """Refuse mixed time zones, and dates next to intraday bars without a lag."""
-        bars = self._found["prices"]["timestamp"]
-        is_intraday = bars != "DATE" and self._database.rows(read("sources/intraday"))[0][0]
-        clocks = ("timestamp", "available_at", "start_date", "end_date")
-        for source in self._sources.values():
-            found = self._found[source.name]
-            for column in (name for name in clocks if found.get(name, "DATE") != "DATE"):
-                if ("ZONE" in found[column]) != ("ZONE" in bars):
-                    raise DataError(
-                        source.name, "mixed_time_zones", f"has {column} of type {found[column]} "
-                        f"next to prices of type {bars}; store both with a time zone, or both "
-                        "without",
-                    )  # fmt: skip
-            if not is_intraday or source.role not in CLOCKED or source.lag is not None:
-                continue
-            if found.get("available_at", found["timestamp"]) == "DATE" or (
-                source.available_at is None and self._is_daily(source)
-            ):
-                raise DataError(
-                    source.name, "date_on_intraday_bars", "has dates next to intraday bars: a "
-                    "date compares as midnight, before the day could be known; pass lag= or "
-                    "available_at= with a time",
-                )  # fmt: skip
-
-    def _is_daily(self, source: Source) -> bool:
-        """Say whether every time of a source is a midnight, as in a frame without dates."""
-        query = render("sources/daily", source=f"main.{quote(source.name)}")
-        return bool(self._database.rows(query)[0][0])
-
-    def _require_overlap(self, source: Source, database: Database) -> None:
-        has_assets = source.role in ("features", "universe")
-        relation = f"main.{quote(source.name)}"
-        if source.role == "features" and not database.rows(
-            f"select 1 from {relation} where asset_id is not null limit 1"
-        ):
-            has_assets = False
-        clock = "start_date" if source.role == "universe" else "timestamp"
-        if source.available_at is not None:
-            clock = "available_at"
-        elif source.lag is not None:
-            clock += f" + {literal(source.lag)}::interval"
-        query = render(
-            "sources/overlap", source=relation, clock=clock, has_assets=str(has_assets).lower()
-        )
-        if not has_assets:
-            query = query.replace("source.asset_id", "null")
-        has_common_asset, is_known_in_time = database.rows(query)[0]
-        if not has_common_asset:
-            raise DataError(source.name, "overlap", "has no asset_id in common with prices; "
-                            "compare the spelling of both")  # fmt: skip
-        if not is_known_in_time:
-            raise DataError(source.name, "overlap", "becomes known only after the last bar of "
-                            "prices, or is empty; nothing of it would ever be seen")  # fmt: skip

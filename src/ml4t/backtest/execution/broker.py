@@ -106,7 +106,7 @@ class SimulationBroker:
         self._stop_rule = np.full(n_assets, -1, dtype=np.int64)
         self._target_rule = np.full(n_assets, -1, dtype=np.int64)
         self._level_t = np.full(n_assets, -1, dtype=np.int64)
-        self._has_levels = False
+        self._has_levels = self._has_targets = False
 
     # -- orders, decided at the close -------------------------------------------------
 
@@ -134,6 +134,7 @@ class SimulationBroker:
         self._stop_rule[sids], self._target_rule[sids] = levels.stop_rule, levels.target_rule
         self._level_t[sids] = levels.set_t
         self._has_levels = True
+        self._has_targets = self._has_targets or bool((levels.target_rule >= 0).any())
 
     # -- the bar ----------------------------------------------------------------------
 
@@ -164,7 +165,9 @@ class SimulationBroker:
         held = self._portfolio.held
         low, high = batch.low[held], batch.high[held]
         # NaN compares false: no bar or no level, no touch.
-        touched = (low <= self._stop[held]) | (high >= self._target[held])
+        touched = low <= self._stop[held]
+        if self._has_targets:
+            touched |= high >= self._target[held]
         if not touched.any():
             return None
         sids = held[touched]

@@ -11,7 +11,7 @@ from ml4t.backtest.data.database import Database, EngineError, Relation
 from ml4t.backtest.data.queries import literal, read
 from ml4t.backtest.errors import ResultError, did_you_mean
 from ml4t.backtest.results.columns import COLUMNS, comments
-from ml4t.backtest.results.store import TABLES
+from ml4t.backtest.results.store import TABLES, open_store
 from ml4t.backtest.results.summary import summary_text
 
 METRICS = ("returns", "drawdown", "trading", "trades")
@@ -153,12 +153,12 @@ class BacktestResult(Mapping[str, Any]):
             raise ResultError(f"there is no run at '{source}'")
         try:
             if source.is_dir():
-                database = Database(threads=1)
+                database = open_store()
                 for table in TABLES:
                     file = literal(str(source / f"{table}.parquet"))
                     database.execute(f"create table {table} as select * from read_parquet({file})")
             else:
-                database = Database(threads=1)
+                database = open_store()
                 database.execute(f"attach {literal(str(source))} as run (read_only)")
                 for table in TABLES:
                     database.execute(f"create view {table} as select * from run.{table}")

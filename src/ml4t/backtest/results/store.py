@@ -48,10 +48,14 @@ class RunFacts:
         return sha256(_json(facts).encode()).hexdigest()[:12]
 
 
-def store(staged: Staged, axes: Axes, facts: RunFacts) -> Database:
-    """Write a run's tables into a new in-memory database and return it."""
+def open_store() -> Database:
+    """Return an empty database for the tables of one run."""
     # One thread: a float sum over the tables must not depend on how many there are.
-    database = Database(threads=1)
+    return Database(threads=1)
+
+
+def store(staged: Staged, axes: Axes, facts: RunFacts, database: Database) -> None:
+    """Write a run's tables into an empty database, all or none."""
     database.execute("create schema stage")
     database.execute("begin")
     staged = {
@@ -88,7 +92,6 @@ def store(staged: Staged, axes: Axes, facts: RunFacts) -> Database:
         database.unregister(name)
     database.execute("commit")
     database.execute("drop schema stage cascade")
-    return database
 
 
 def _json(value: object) -> str:

@@ -138,7 +138,7 @@ class RiskDesk:
         entry_price, water_mark = portfolio.entry_price(sids), portfolio.water_mark[sids]
         n, blank = len(sids), self._blank
         stops, targets = _Tightest(n, blank), _Tightest(n, blank)
-        exit_rule, exit_priority = blank.nobody(n), blank.lowest(n)
+        exit_rule, exit_priority, has_exits = blank.nobody(n), blank.lowest(n), False
         for i in self._by_priority:
             rule = self._rules[i]
             held = Held(
@@ -159,18 +159,22 @@ class RiskDesk:
             exits = None if entry_bar else rule.exits(held)
             if exits is not None:
                 fires = exits & (exit_rule < 0)
-                exit_rule[fires], exit_priority[fires] = i, rule.priority
+                exit_rule = np.where(fires, i, exit_rule)
+                exit_priority = np.where(fires, float(rule.priority), exit_priority)
+                has_exits = True
         if self._has_levels:
             self._broker.set_levels(
                 Levels(
                     set_t=t,
                     sids=sids,
                     stop=side * stops.best,
-                    target=-side * targets.best,
+                    target=targets.best if targets.is_empty else -side * targets.best,
                     stop_rule=stops.rule,
                     target_rule=targets.rule,
                 )
             )
+        if not has_exits:
+            return
         # At equal priority an exit beats a level; a level of higher priority holds it back.
         stands = (exit_rule >= 0) & (exit_priority >= np.maximum(stops.priority, targets.priority))
         if stands.any():
@@ -195,24 +199,26 @@ class RiskDesk:
 
 
 class _Blank:
-    """Empty vectors of any length; copying a slice is four times cheaper than filling anew."""
+    """Empty vectors of any length, as views: most bars only read them."""
 
     def __init__(self, n_assets: int) -> None:
         self._missing = np.full(n_assets, np.nan)
         self._lowest = np.full(n_assets, -np.inf)
         self._nobody = np.full(n_assets, -1, dtype=np.int64)
+        for vector in (self._missing, self._lowest, self._nobody):
+            vector.flags.writeable = False
 
     def missing(self, n: int) -> Floats:
         """Return `n` times NaN: no level."""
-        return self._missing[:n].copy()
+        return self._missing[:n]
 
     def lowest(self, n: int) -> Floats:
         """Return `n` times minus infinity: below every priority."""
-        return self._lowest[:n].copy()
+        return self._lowest[:n]
 
     def nobody(self, n: int) -> Ints:
         """Return `n` times -1: no rule."""
-        return self._nobody[:n].copy()
+        return self._nobody[:n]
 
 
 class _Tightest:
@@ -220,10 +226,17 @@ class _Tightest:
 
     def __init__(self, n: int, blank: _Blank) -> None:
         self.best, self.rule, self.priority = blank.missing(n), blank.nobody(n), blank.lowest(n)
+        self.is_empty = True
 
     def offer(self, rule: int, priority: int, tightness: Floats) -> None:
         """Take the offer where there is none yet, or at equal priority a looser one."""
-        is_free = np.isnan(self.best)
-        wins = is_free & ~np.isnan(tightness)
-        wins |= (self.priority == priority) & (tightness > self.best)
-        self.best[wins], self.rule[wins], self.priority[wins] = tightness[wins], rule, priority
+        is_offered = ~np.isnan(tightness)
+        if self.is_empty:
+            wins = is_offered
+            self.is_empty = False
+        else:
+            wins = np.isnan(self.best) & is_offered
+            wins |= (self.priority == priority) & (tightness > self.best)
+        self.best = np.where(wins, tightness, self.best)
+        self.rule = np.where(wins, rule, self.rule)
+        self.priority = np.where(wins, float(priority), self.priority)
