@@ -22,7 +22,7 @@ Bools = NDArray[np.bool_]
 # Cells per dense array: 2 MB a column, whatever the length of the run.
 CHUNK_CELLS = 1 << 18
 # Chunks that are ranked by one query; only the bars at decisions pass through it.
-CHUNKS_PER_RANKING = 16
+CHUNKS_PER_RANKING = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
