@@ -56,9 +56,8 @@ def plan_batches(
         if name not in prepared.price_columns:
             why = "orders fill at the next open" if name == "open" else "levels act inside the bar"
             raise ConfigError(f"source 'prices' has no column '{name}', and {why}; add the column")
-    if has_rules and not has_levels:
-        # The water mark follows the highs, where there are any.
-        needed += [name for name in ("high",) if name in prepared.price_columns]
+    if has_rules and not has_levels and "high" in prepared.price_columns:
+        needed.append("high")  # the water mark follows the highs, where there are any
     in_sources = {name for source in prepared.per_asset for name in source.columns}
     readable = {*prepared.price_columns, *in_sources}
     for name in features:
@@ -147,8 +146,9 @@ class _Reader:
         found = self._database.numpy(query)
         arrays = _scatter(found, wanted, first_t, shape)
         features = {name: arrays[name] for name in self._in_prices}
+        has_bar = ~np.isnan(arrays["close"])
         for source, names in self._known:
-            features |= self._features(source, names, first_t, ~np.isnan(arrays["close"]))
+            features |= self._features(source, names, first_t, has_bar)
         return Chunk(
             first_t=first_t,
             prices={name: arrays[name] for name in self._plan.price_columns},

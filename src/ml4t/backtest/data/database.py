@@ -124,10 +124,6 @@ class Database:
         self.execute("set enable_external_access = false")
         self.execute("set lock_configuration = true")
 
-    def close(self) -> None:
-        """Close this session."""
-        self._connection.close()
-
 
 def is_relation(source: object) -> bool:
     """Say whether `source` is a DuckDB relation, of whatever connection."""

@@ -15,14 +15,19 @@ _PLACE = re.compile(r"(?<![:\w]):([a-z_]+)(?![:\w])")
 _COMMENT = re.compile(r"--[^\n]*\n")
 
 
+def _roots() -> tuple[Path, Path]:
+    """Return where ``sql/`` may be: inside the installed package, or at the checkout's top."""
+    package = Path(__file__).resolve().parent.parent
+    return package / "sql", package.parents[2] / "sql"
+
+
 @cache
 def read(name: str) -> str:
     """Return the SQL of ``sql/<name>.sql``, comments removed.
 
     The wheel ships the folder inside the package; an editable install reads the checkout's.
     """
-    package = Path(__file__).resolve().parent.parent
-    for root in (package / "sql", package.parents[2] / "sql"):
+    for root in _roots():
         path = root / f"{name}.sql"
         if path.is_file():
             return _COMMENT.sub("\n", path.read_text(encoding="utf-8")).strip()
@@ -31,8 +36,7 @@ def read(name: str) -> str:
 
 def names(folder: str) -> tuple[str, ...]:
     """Return the statements under ``sql/<folder>``, sorted."""
-    package = Path(__file__).resolve().parent.parent
-    for root in (package / "sql", package.parents[2] / "sql"):
+    for root in _roots():
         if (root / folder).is_dir():
             return tuple(sorted(path.stem for path in (root / folder).glob("*.sql")))
     raise FileNotFoundError(f"sql/{folder} is not part of this installation")

@@ -173,14 +173,17 @@ class RiskDesk:
                     target_rule=targets.rule,
                 )
             )
-        if not has_exits:
-            return
-        # At equal priority an exit beats a level; a level of higher priority holds it back.
-        stands = (exit_rule >= 0) & (exit_priority >= np.maximum(stops.priority, targets.priority))
-        if stands.any():
-            leaving, rules = sids[stands], exit_rule[stands].tolist()
-            self._broker.order_exits(t, leaving, tuple(self._names[i] for i in rules))
-            for sid, i in zip(leaving.tolist(), rules, strict=True):
+        if has_exits:
+            # At equal priority an exit beats a level; one of higher priority holds it back.
+            held_back_by = np.maximum(stops.priority, targets.priority)
+            stands = (exit_rule >= 0) & (exit_priority >= held_back_by)
+            self._leave(t, sids[stands], exit_rule[stands].tolist())
+
+    def _leave(self, t: int, sids: Ints, rules: list[int]) -> None:
+        """Order the exits that stand, and log which rule asked for each."""
+        if rules:
+            self._broker.order_exits(t, sids, tuple(self._names[i] for i in rules))
+            for sid, i in zip(sids.tolist(), rules, strict=True):
                 self._log(t, sid, i, "exit", float("nan"))
 
     def _log(self, t: int, sid: int, rule: int, action: str, level: float) -> None:
