@@ -578,6 +578,40 @@ def test_without_a_universe_a_feature_called_is_member_is_a_feature() -> None:
     assert {t: s.sids.tolist() for t, s in chunk.selections.items()} == {0: [0], 1: [0]}
 
 
+# -- borrow --------------------------------------------------------------------------------
+
+FEE = st.integers(0, 9).map(float)
+
+
+@QUICK
+@given(
+    bars=BARS,
+    rows=st.lists(
+        st.builds(
+            lambda asset, period, delay, fee: Row(asset, period, period + delay, fee),
+            st.sampled_from(ASSETS), st.integers(0, 12), st.integers(0, 8), FEE,
+        ),
+        min_size=1, max_size=24, unique_by=lambda row: (row.asset, row.period, row.known),
+    ),
+    lag=st.none() | st.integers(0, 3), max_age=st.none() | st.integers(0, 5),
+)  # fmt: skip
+def test_a_borrow_fee_is_seen_as_of_the_bar(
+    bars: list[tuple[int, str]], rows: list[Row], lag: int | None, max_age: int | None
+) -> None:
+    if lag is not None:  # one clock: known a lag after its period
+        rows = [Row(r.asset, r.period, r.period + lag, r.value) for r in rows]
+        rows = list({(r.asset, r.period): r for r in rows}.values())
+    frame = feature_table(rows, "fee", clock=lag is None)
+    catalog = Catalog(threads=2).register("prices", price_table(bars))
+    catalog.register(
+        "borrow", frame, available_at="known" if lag is None else None,
+        lag=None if lag is None else f"{lag} days",
+        max_age=None if max_age is None else f"{max_age} days",
+    )  # fmt: skip
+
+    agree(catalog, bars, expected_values(rows, bars, max_age), "borrow_fee")
+
+
 # -- columns of prices as features ---------------------------------------------------------
 
 

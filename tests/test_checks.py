@@ -270,6 +270,163 @@ def test_bad_context_is_refused(rows: dict[str, object], rule: str, n_rows: int)
         catalog.validate()
 
 
+# -- actions, assets, borrow ---------------------------------------------------------------
+
+
+def action(kind: str | None, value: float | None = None, **changes: object) -> dict[str, object]:
+    return {"asset_id": "AAPL", "ex_date": DAYS[1], "kind": kind, "value": value,
+            "pay_date": None, "new_asset_id": None} | changes  # fmt: skip
+
+
+def asset(asset_id: str | None, **terms: float | None) -> dict[str, object]:
+    plain = dict.fromkeys(
+        ("lot_size", "tick_size", "multiplier", "initial_margin", "maintenance_margin")
+    )
+    return {"asset_id": asset_id, **plain, **terms}
+
+
+def loan(day: date | None, fee: float | None = 0.01, **changes: object) -> dict[str, object]:
+    return {"timestamp": day, "asset_id": "AAPL", "fee": fee, **changes}
+
+
+# Rows that break no rule, of AAPL and of an asset that prices do not have.
+GOOD_TERMS: dict[str, list[dict[str, object]]] = {
+    "actions": [
+        action("split", 4.0, ex_date=DAYS[0], pay_date=date(2023, 12, 29)),
+        action("dividend", 0.25, ex_date=DAYS[0], pay_date=DAYS[0]),
+        action("dividend", 0.0, ex_date=DAYS[2], pay_date=date(2024, 2, 1)),
+        action("delisting", None, ex_date=DAYS[2]),
+        action("delisting", 0.0, asset_id="TSLA"),
+        action("rename", None, ex_date=DAYS[2], new_asset_id="MSFT"),
+        action("rename", None, asset_id="FB", new_asset_id="META"),
+    ],
+    "assets": [
+        asset("AAPL"),
+        asset("MSFT", lot_size=100.0, tick_size=0.01, multiplier=50.0, initial_margin=0.5,
+              maintenance_margin=0.5),
+        asset("TSLA", lot_size=0.0, tick_size=0.0, initial_margin=1.0, maintenance_margin=0.25),
+    ],
+    "borrow": [loan(DAYS[0], 0.0), loan(DAYS[1], 7.5), loan(DAYS[0], asset_id="TSLA")],
+}  # fmt: skip
+# (role, rule) -> rows that break this rule and no other
+TERM_ROWS: dict[tuple[str, str], list[dict[str, object]]] = {
+    ("actions", "null_asset_id"): [action("split", 2.0, asset_id=None)],
+    ("actions", "null_ex_date"): [action("split", 2.0, ex_date=None)],
+    ("actions", "kind_unknown"): [action(None), action("Split", 2.0), action("merger", 1.0)],
+    ("actions", "split_not_valid"): [
+        action("split", value, ex_date=date(2024, 1, 3 + i))
+        for i, value in enumerate([None, 0.0, -2.0, NAN, INF])
+    ],
+    ("actions", "dividend_not_valid"): [
+        action("dividend", value, ex_date=date(2024, 2, 3 + i))
+        for i, value in enumerate([None, -0.1, NAN, INF])
+    ],
+    ("actions", "delisting_not_valid"): [
+        action("delisting", value, ex_date=date(2024, 2, 3 + i))
+        for i, value in enumerate([-1.0, NAN, INF])
+    ],
+    ("actions", "rename_not_valid"): [
+        action("rename", ex_date=DAYS[0]),
+        action("rename", ex_date=DAYS[1], new_asset_id="AAPL"),
+    ],
+    ("actions", "rename_to_unknown"): [action("rename", new_asset_id="META")],
+    ("actions", "pay_date_before_ex_date"): [action("dividend", 1.0, pay_date=DAYS[0])],
+    ("actions", "duplicate_keys"): [action("split", 2.0), action("split", 3.0)],
+    ("assets", "null_asset_id"): [asset(None)],
+    ("assets", "lot_size_not_valid"): [
+        asset(f"A{i}", lot_size=value) for i, value in enumerate([-1.0, NAN, INF])
+    ],
+    ("assets", "tick_size_not_valid"): [
+        asset(f"A{i}", tick_size=value) for i, value in enumerate([-0.01, NAN, INF])
+    ],
+    ("assets", "multiplier_not_valid"): [
+        asset(f"A{i}", multiplier=value) for i, value in enumerate([0.0, -1.0, NAN, INF])
+    ],
+    ("assets", "initial_margin_not_valid"): [
+        asset(f"A{i}", initial_margin=value) for i, value in enumerate([0.0, -0.5, 50.0, NAN])
+    ],
+    ("assets", "maintenance_margin_not_valid"): [
+        *(asset(f"A{i}", maintenance_margin=v) for i, v in enumerate([0.0, -0.5, 25.0, NAN])),
+        asset("B", initial_margin=0.25, maintenance_margin=0.5),
+    ],
+    ("assets", "duplicate_keys"): [asset("GOOG"), asset("GOOG", lot_size=100.0)],
+    ("borrow", "null_timestamp"): [loan(None)],
+    ("borrow", "null_asset_id"): [loan(DAYS[2], asset_id=None)],
+    ("borrow", "fee_not_valid"): [
+        loan(date(2024, 2, 3 + i), value) for i, value in enumerate([None, -0.01, NAN, INF])
+    ],
+    ("borrow", "duplicate_keys"): [loan(DAYS[2]), loan(DAYS[2], 0.02)],
+}
+
+
+def with_terms(role: str, rows: list[dict[str, object]], **settings_: str) -> Catalog:
+    frame = pa.Table.from_pylist(rows)
+    both = [bar(day, name) for day in DAYS for name in ("AAPL", "MSFT")]
+    return Catalog().register("prices", table(*both)).register(role, frame, **settings_)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("role", GOOD_TERMS)
+def test_good_terms_pass_every_rule(role: str) -> None:
+    catalog = with_terms(role, GOOD_TERMS[role])
+
+    assert catalog.validate().is_validated
+    ours = {found.rule for found in catalog.checks() if found.source == role}
+    assert ours == {rule for other, rule in TERM_ROWS if other == role}
+    assert failed(catalog) == {}
+
+
+@pytest.mark.parametrize(("role", "rule"), TERM_ROWS)
+def test_bad_terms_are_refused_by_their_rule_and_no_other(role: str, rule: str) -> None:
+    rows = TERM_ROWS[role, rule]
+    catalog = with_terms(role, [*GOOD_TERMS[role], *rows])
+
+    assert failed(catalog) == {rule: len(rows)}
+    with pytest.raises(DataError, match="on_bad_rows='drop'") as error:
+        catalog.validate()
+    assert (error.value.source, error.value.rule, error.value.n_rows) == (role, rule, len(rows))
+    assert str(error.value).startswith(f"source '{role}' {checks.WAYS_OUT[rule]}")
+    assert len(error.value.sample) == min(3, len(rows))
+    assert len(catalog.sql(error.value.query).fetchall()) == len(rows)
+
+
+@pytest.mark.parametrize(("role", "rule"), TERM_ROWS)
+def test_dropping_bad_terms_leaves_out_exactly_those_rows(role: str, rule: str) -> None:
+    rows = TERM_ROWS[role, rule]
+    catalog = with_terms(role, [*GOOD_TERMS[role], *rows], on_bad_rows="drop")
+
+    assert catalog.validate().dropped == {role: {rule: len(rows)}}
+    left = catalog.sql(f"select count(*) from {role}").fetchall()
+    assert left == [(len(GOOD_TERMS[role]),)]
+
+
+def test_terms_without_their_optional_columns_pass() -> None:
+    for role, kept in (
+        ("actions", ("asset_id", "ex_date", "kind", "value")),
+        ("assets", ("asset_id", "maintenance_margin")),
+    ):
+        rows = [
+            {name: row[name] for name in kept}
+            for row in GOOD_TERMS[role]
+            if row.get("kind") != "rename"
+        ]
+        assert with_terms(role, rows).validate().is_validated
+
+
+def test_a_rename_without_a_column_that_says_whereto_is_refused() -> None:
+    rows = [{"asset_id": "AAPL", "ex_date": DAYS[0], "kind": "rename", "value": None}]
+
+    with pytest.raises(DataError, match="rule rename_not_valid, 1 rows"):
+        with_terms("actions", rows).validate()
+
+
+def test_two_revisions_of_a_borrow_fee_are_no_duplicates() -> None:
+    rows = [loan(DAYS[0], known=DAYS[0]), loan(DAYS[0], 0.02, known=DAYS[1])]
+
+    assert with_terms("borrow", rows, available_at="known").validate().is_validated
+    with pytest.raises(DataError, match="rule null_available_at, 1 rows"):
+        with_terms("borrow", [*rows, loan(DAYS[0], known=None)], available_at="known").validate()
+
+
 def test_bad_membership_is_refused_and_can_be_dropped() -> None:
     rows = {
         "asset_id": ["AAPL", "AAPL", None, "MSFT", "MSFT"],
@@ -290,7 +447,7 @@ def test_bad_membership_is_refused_and_can_be_dropped() -> None:
 
 
 def test_every_file_of_checks_has_a_test_and_a_way_out() -> None:
-    tested = {*PRICE_ROWS, *FEATURE_ROWS, "interval_not_valid"}
+    tested = {*PRICE_ROWS, *FEATURE_ROWS, "interval_not_valid", *(rule for _, rule in TERM_ROWS)}
 
     assert set(names("checks")) == tested == set(checks.WAYS_OUT)
 
@@ -556,6 +713,15 @@ def test_features_with_a_time_zone_next_to_dated_bars_are_refused() -> None:
          "no asset_id in common"),
         ("universe", {"asset_id": ["AAPL"], "start_date": [date(2030, 1, 1)],
                       "end_date": [date(2031, 1, 1)]}, "known only after the last bar"),
+        ("actions", {"asset_id": ["aapl"], "ex_date": [DAYS[0]], "kind": ["split"], "value": [2]},
+         "no asset_id in common"),
+        ("actions", {"asset_id": ["AAPL"], "ex_date": [date(2030, 1, 1)], "kind": ["split"],
+                     "value": [2]}, "takes effect only after the last bar"),
+        ("assets", {"asset_id": ["aapl"], "lot_size": [100]}, "no asset_id in common"),
+        ("borrow", {"timestamp": [DAYS[0]], "asset_id": ["aapl"], "fee": [0.01]},
+         "no asset_id in common"),
+        ("borrow", {"timestamp": [date(2030, 1, 1)], "asset_id": ["AAPL"], "fee": [0.01]},
+         "known only after the last bar"),
     ],
 )  # fmt: skip
 def test_a_source_that_never_meets_prices_is_refused(
@@ -589,3 +755,40 @@ def test_older_features_that_still_hold_are_an_overlap() -> None:
     rows = {"timestamp": [date(2020, 1, 1)], "asset_id": ["AAPL"], "x": [1.0]}
 
     assert register("features", rows).validate().is_validated
+
+
+# -- clocks of the terms -------------------------------------------------------------------
+
+
+def test_dated_actions_next_to_intraday_bars_are_usable() -> None:
+    rows = {"asset_id": ["AAPL"], "ex_date": [date(2024, 1, 2)], "kind": ["split"], "value": [2.0]}
+
+    assert intraday().register("actions", rows).validate().is_validated
+
+
+def test_a_dated_borrow_fee_next_to_intraday_bars_is_refused() -> None:
+    rows = {"timestamp": [date(2024, 1, 2)], "asset_id": ["AAPL"], "fee": [0.01]}
+
+    with pytest.raises(DataError, match="dates next to intraday bars"):
+        intraday().register("borrow", rows).validate()
+
+
+def test_an_ex_date_with_a_time_of_day_next_to_daily_bars_is_refused() -> None:
+    # Daily bars are midnights: a split at 09:30 would count from the next day's bar.
+    rows = {"asset_id": ["AAPL"], "kind": ["split"], "value": [2.0]}
+
+    with pytest.raises(DataError, match="cast ex_date to DATE") as error:
+        register("actions", rows | {"ex_date": [datetime(2024, 1, 3, 9, 30)]}).validate()
+    assert error.value.rule == "time_on_daily_bars"
+    midnight = register("actions", rows | {"ex_date": [datetime(2024, 1, 3)]})
+    assert midnight.validate().is_validated
+    assert intraday().register("actions", rows | {"ex_date": at(11)}).validate().is_validated
+
+
+@pytest.mark.parametrize("column", ["ex_date", "pay_date"])
+def test_an_action_with_a_time_zone_next_to_bars_without_is_refused(column: str) -> None:
+    rows = {"asset_id": ["AAPL"], "ex_date": at(10), "pay_date": at(11), "kind": ["split"],
+            "value": [2.0]} | {column: at(10, tz=UTC)}  # fmt: skip
+
+    with pytest.raises(DataError, match=f"has {column} of type .*WITH TIME ZONE"):
+        intraday().register("actions", rows).validate()

@@ -1,7 +1,8 @@
 -- grain:  one row per distinct timestamp of prices; a NULL timestamp keeps a row of its own
 -- reads:  main.prices
 -- params: :ohlc names the price columns, a missing one replaced by its harmless stand-in
--- One scan gives the bars and counts the rows that some check will refuse.
+-- One scan gives the bars, and counts the rows that some check will refuse and those without
+-- volume, on which nothing can trade.
 create or replace table stage.timeline as
 with
 
@@ -31,7 +32,8 @@ counted as (
                 false
             )
             or not coalesce(volume >= 0 and volume < 'infinity'::double, true)
-        ) as n_suspect
+        ) as n_suspect,
+        count(*) filter (where volume = 0) as n_halted
     from bars
     group by timestamp
 ),
@@ -41,7 +43,8 @@ numbered as (
         (row_number() over (order by timestamp asc nulls last) - 1)::integer as t,
         timestamp,
         n_rows,
-        n_suspect
+        n_suspect,
+        n_halted
     from counted
 )
 

@@ -18,10 +18,13 @@ class Axes:
         Ticks since 1970: microseconds, for TIMESTAMP_NS nanoseconds.
     timestamp_type, asset_type : str
         DuckDB types of ``prices``.
+    sessions : int array
+        Each bar's calendar date (UTC where bars have a zone), as days since 1970.
     asset_ids : array
     """
 
     timestamps: NDArray[np.int64]
     timestamp_type: str
+    sessions: NDArray[np.int64]
     asset_ids: NDArray[np.object_]
     asset_type: str

@@ -54,6 +54,13 @@ def known_rows(
     keys = {"timestamp", "asset_id", "available_at"}
     values = tuple(name for name in found if name not in keys)
     main = f"main.{quote(source.name)}"
+    if source.role == "borrow":
+        # Its columns have short names; in signals they say whose they are.
+        named = ", ".join(f"{quote(name)} as {quote(f'borrow_{name}')}" for name in values)
+        kept = columns(name for name in found if name in keys)
+        values = tuple(f"borrow_{name}" for name in values)
+        main = f"(select {kept}, {named} from {main})"
+        return _known(source, main, values, "asset", "true", database), None
     if source.role == "context":
         return None, _known(source, f"(select {MARKET_KEY} as asset_id, * from {main})", values,
                             "market", "true", database)  # fmt: skip

@@ -6,68 +6,22 @@ schema when it is registered and its rows when the first query or run needs them
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+
+import numpy as np
 
 from ml4t.backtest.core.axes import Axes
-from ml4t.backtest.data.asof import Known, create_views, known_rows
-from ml4t.backtest.data.checks import CheckResult, drop_bad_rows, require_clean, run_checks
-from ml4t.backtest.data.contracts import (
-    CLOCKED,
-    require_interval,
-    require_one_clock,
-    require_one_spelling,
-    require_overlap,
-)
+from ml4t.backtest.core.batch import Ints
+from ml4t.backtest.core.terms import Action, Instruments
+from ml4t.backtest.data.checks import CheckResult, require_clean, run_checks
+from ml4t.backtest.data.columns import TIMES, canonical_columns
+from ml4t.backtest.data.contracts import require_overlap, require_registrable
 from ml4t.backtest.data.database import Database, Relation
+from ml4t.backtest.data.prepared import Prepared, facts_of_files, prepare
 from ml4t.backtest.data.queries import quote, read, render
-from ml4t.backtest.data.sources import (
-    PRICE_COLUMNS,
-    ROLES,
-    TAKEN,
-    Role,
-    Source,
-    attach,
-    canonical_columns,
-    file_facts,
-    fingerprint,
-    scannable,
-)
-from ml4t.backtest.errors import ConfigError, DataError, did_you_mean
-
-
-@dataclass(slots=True, kw_only=True)
-class Prepared:
-    """What a catalog knows once its views stand.
-
-    Attributes
-    ----------
-    database : Database
-        Locked down.
-    price_columns : dict of str to str
-        Columns of ``prices`` beyond its keys, with types.
-    per_asset, market : list of Known
-    signal_columns, market_columns : dict of str to str
-        Columns of the two views, with types.
-    dropped : dict
-        ``{source: {rule: rows}}``
-    n_assets, n_bars : int
-    timestamp_type : str
-        DuckDB type of the bars.
-    """
-
-    database: Database
-    price_columns: dict[str, str]
-    per_asset: list[Known]
-    market: list[Known]
-    signal_columns: dict[str, str]
-    market_columns: dict[str, str]
-    dropped: dict[str, dict[str, int]]
-    n_assets: int
-    n_bars: int
-    timestamp_type: str
-    file_facts: dict[str, object]
-    has_universe: bool
-    is_validated: bool = field(default=False)
+from ml4t.backtest.data.sources import CLOCKED, Role, Source, attach, fingerprint, scannable
+from ml4t.backtest.data.terms import read_actions, read_instruments
+from ml4t.backtest.errors import ConfigError, DataError
 
 
 class Catalog:
@@ -116,8 +70,20 @@ class Catalog:
 
         Parameters
         ----------
-        role : {"prices", "features", "context", "universe"}
-            What the rows are; the README lists each role's columns.
+        role : {"prices", "features", "context", "universe", "actions", "assets", "borrow"}
+            What the rows are; the README lists each role's columns. The terms of trading:
+
+            - ``actions``: asset_id, ex_date, kind, value; optional pay_date, new_asset_id. One
+              row per asset, ex-date and kind, so that dividends of one day are added up. kind is
+              ``split`` (value: new shares per old share), ``dividend`` (cash per share held
+              before that day's split), ``delisting`` (price per share, NULL = not known) or
+              ``rename`` (to new_asset_id). An action counts from the first bar at or after its
+              ex_date, a date being midnight (UTC where bars have a zone).
+            - ``assets``: asset_id; optional lot_size, tick_size, multiplier, initial_margin,
+              maintenance_margin (fractions of exposure). Any text column, such as sector, groups
+              the assets. What is NULL is as for a plain share.
+            - ``borrow``: timestamp, asset_id, fee (annual fraction); optional available. Known
+              as-of like features; each column is in ``signals`` as ``borrow_<column>``.
         source
             A path, glob, folder, list of paths, ``s3://`` or ``https://`` URL, SQL text, an
             Arrow table, dataset or reader, a Polars frame (eager or lazy), a pandas frame, a
@@ -146,7 +112,14 @@ class Catalog:
         DataError
             The source cannot be read, or lacks a column or a usable type.
         """
-        entry = self._entry(role, source, name, available_at, lag, max_age, on_bad_rows)
+        if on_bad_rows not in ("raise", "drop"):
+            raise ConfigError(f"on_bad_rows must be 'raise' or 'drop', was {on_bad_rows!r}")
+        entry = Source(
+            role=role, name=name or role, given=source, available_at=available_at, lag=lag,
+            max_age=max_age, drop_bad_rows=on_bad_rows == "drop",
+        )  # fmt: skip
+        require_registrable(entry, self._sources, self._database)
+        entry = replace(entry, given=scannable(entry.name, source))
         if self._prepared is not None:
             self._reopen()
         raw = attach(entry, self._database)
@@ -160,43 +133,6 @@ class Catalog:
         self._attach(entry)
         self._sources[entry.name] = entry
         return self
-
-    def _entry(
-        self,
-        role: Role,
-        source: object,
-        name: str | None,
-        available_at: str | None,
-        lag: str | None,
-        max_age: str | None,
-        on_bad_rows: str,
-    ) -> Source:
-        if role not in ROLES:
-            raise ConfigError(f"unknown role {role!r}{did_you_mean(str(role), ROLES)}")
-        if on_bad_rows not in ("raise", "drop"):
-            raise ConfigError(f"on_bad_rows must be 'raise' or 'drop', was {on_bad_rows!r}")
-        view = name or role
-        lower = view.lower()
-        if TAKEN.fullmatch(lower) or (lower in ROLES and view != role):
-            raise ConfigError(f"a source cannot be named {view!r}, a name kept by the engine")
-        if lower in {other.lower() for other in self._sources}:
-            raise ConfigError(f"a source named {view!r} is registered already; pass name=")
-        if role in ("prices", "universe"):
-            if name not in (None, role) or any(s.role == role for s in self._sources.values()):
-                raise ConfigError(f"there is one {role} source, under its own name")
-            if (available_at, lag, max_age) != (None, None, None):
-                raise ConfigError(f"{role} take no available_at, lag or max_age")
-        if available_at is not None and lag is not None:
-            raise ConfigError(f"source {view!r} takes available_at or lag, not both")
-        if available_at is not None and available_at.lower() in ("timestamp", "asset_id"):
-            raise ConfigError(f"available_at must be a column of its own, was {available_at!r}")
-        for label, interval in (("lag", lag), ("max_age", max_age)):
-            if interval is not None:
-                require_interval(label, interval, self._database)
-        return Source(
-            role=role, name=view, given=scannable(view, source), available_at=available_at, lag=lag,
-            max_age=max_age, drop_bad_rows=on_bad_rows == "drop",
-        )  # fmt: skip
 
     def _attach(self, source: Source) -> None:
         raw = attach(source, self._database)
@@ -255,16 +191,13 @@ class Catalog:
             query = render(
                 "sources/profile",
                 source=f"main.{quote(source.name)}",
-                clock="start_date" if source.role == "universe" else "timestamp",
+                clock=next(iter(TIMES[source.role]), "null"),
                 assets="count(distinct asset_id)" if "asset_id" in found else "null",
             )
             profile = database.records(query)[0]
-            clock = source.available_at or (
-                f"timestamp + {source.lag}" if source.lag else "timestamp"
-            )
             records.append(
                 {"source": source.name, "role": source.role, **profile,
-                 "known_at": clock, "max_age": source.max_age, "columns": dict(found)}
+                 "known_at": _clock_of(source), "max_age": source.max_age, "columns": dict(found)}
             )  # fmt: skip
         return records
 
@@ -273,7 +206,9 @@ class Catalog:
     def prepare(self) -> Prepared:
         """Build timeline, known rows and views once, then lock the connection down."""
         if self._prepared is None:
-            self._prepared = self._prepare()
+            if "prices" not in self._sources:
+                raise ConfigError("no prices are registered; call catalog.register('prices', ...)")
+            self._prepared = prepare(self._sources, self._found, self._database)
         return self._prepared
 
     def validate(self) -> Prepared:
@@ -285,7 +220,7 @@ class Catalog:
             With source, rule, number of rows, a sample and the way out.
         """
         prepared = self.prepare()
-        if self._file_facts() != prepared.file_facts:
+        if facts_of_files(self._sources) != prepared.file_facts:
             # Files were replaced since the views were built: nothing known of them still holds.
             self._reopen()
             prepared = self.prepare()
@@ -306,14 +241,33 @@ class Catalog:
         bars = self._found["prices"]["timestamp"]
         unit = "ns" if bars == "TIMESTAMP_NS" else "us"
         ticks = database.numpy(render("sources/ticks", unit=f"epoch_{unit}"))["tick"]
-        assets = database.numpy(read("sources/asset_ids"))["asset_id"]
-        kind = self._found["prices"]["asset_id"]
+        ticks_per_day = 86_400 * (1_000_000_000 if unit == "ns" else 1_000_000)
         return Axes(
             timestamps=ticks,
             timestamp_type=bars,
-            asset_ids=assets,
-            asset_type=kind,
+            sessions=ticks // ticks_per_day,
+            asset_ids=database.numpy(read("sources/asset_ids"))["asset_id"],
+            asset_type=self._found["prices"]["asset_id"],
         )
+
+    def last_bars(self) -> Ints:
+        """Return the number of each asset's last bar, by `sid`."""
+        last = self.prepare().database.numpy(read("sources/last_bars"))["t"]
+        return last.astype(np.int64)
+
+    def instruments(self) -> Instruments:
+        """Return each asset's contract terms, by `sid`; plain shares without ``assets``."""
+        prepared = self.prepare()
+        if "assets" not in self._sources:
+            return Instruments.plain(prepared.n_assets)
+        return read_instruments(self._found["assets"], prepared.database)
+
+    def actions(self) -> list[Action]:
+        """Return the corporate actions of the run's bars in the order in which they apply."""
+        prepared = self.prepare()
+        if "actions" not in self._sources:
+            return []
+        return read_actions(self._found["actions"], prepared.database)
 
     def fingerprints(self) -> list[dict[str, object]]:
         """Return what identifies the content of every source.
@@ -324,7 +278,7 @@ class Catalog:
             A file has changed since the sources were checked.
         """
         prepared = self.prepare()
-        now = self._file_facts()
+        now = facts_of_files(self._sources)
         for name, facts in prepared.file_facts.items():
             if now[name] != facts:
                 raise DataError(
@@ -343,66 +297,10 @@ class Catalog:
             other._sources[source.name] = source
         return other.register("context", columns)
 
-    def _file_facts(self) -> dict[str, object]:
-        return {name: file_facts(source) for name, source in self._sources.items()}
 
-    def _prepare(self) -> Prepared:
-        if "prices" not in self._sources:
-            raise ConfigError("no prices are registered; call catalog.register('prices', ...)")
-        database, file_facts_then = self._database, self._file_facts()
-        dropped = {
-            source.name: drop_bad_rows(source, self._found[source.name], database)
-            for source in self._sources.values()
-            if source.drop_bad_rows
-        }
-        prices = self._found["prices"]
-        price_columns = {k: v for k, v in prices.items() if k not in ("timestamp", "asset_id")}
-        self._count_bars(price_columns)
-        require_one_clock(self._sources, self._found, self._database)
-        require_one_spelling(self._sources, self._found)
-        per_asset, market = [], []
-        for source in self._sources.values():
-            if source.role in ("features", "context"):
-                asset_rows, market_rows = known_rows(source, self._found[source.name], database)
-                per_asset += [asset_rows] if asset_rows else []
-                market += [market_rows] if market_rows else []
-        create_views(
-            list(price_columns), per_asset, market,
-            has_universe="universe" in self._sources, database=database,
-        )  # fmt: skip
-        folders = {folder for source in self._sources.values() for folder in source.folders()}
-        database.lock(sorted(folders))
-        n_assets = database.rows("select count(*) from stage.assets")[0][0]
-        n_bars = database.rows("select count(*) from stage.timeline")[0][0]
-        return Prepared(
-            database=database,
-            price_columns=price_columns,
-            per_asset=per_asset,
-            market=market,
-            signal_columns=database.schema("select * from main.signals"),
-            market_columns=database.schema("select * from main.market"),
-            dropped={name: counts for name, counts in dropped.items() if counts},
-            n_assets=n_assets,
-            n_bars=n_bars,
-            timestamp_type=prices["timestamp"],
-            file_facts=file_facts_then,
-            has_universe="universe" in self._sources,
-        )
-
-    def _count_bars(self, price_columns: dict[str, str]) -> None:
-        # A missing column is stood in for by a value that its checks cannot refuse.
-        stand_in = {
-            "open": "close", "high": "greatest(open, close)", "low": "least(open, close)",
-            "close": "close", "volume": "0",
-        }  # fmt: skip
-        ohlc = []
-        for name in (*PRICE_COLUMNS, "volume"):
-            if name in price_columns:
-                ohlc.append(name)
-            else:
-                spare = stand_in[name]
-                if "open" not in price_columns:
-                    spare = spare.replace("open", "close")
-                ohlc.append(f"{spare} as {name}")
-        self._database.execute(render("sources/timeline", ohlc=", ".join(ohlc)))
-        self._database.execute(read("sources/assets"))
+def _clock_of(source: Source) -> str | None:
+    """Return from when a row counts, in words; None where rows have no time."""
+    if source.available_at is not None:
+        return source.available_at
+    clock = {"actions": "ex_date", "assets": None}.get(source.role, "timestamp")
+    return f"{clock} + {source.lag}" if source.lag else clock

@@ -10,14 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ml4t.backtest.data.columns import OPTIONAL, PRICE_COLUMNS
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.queries import quote, read, render
-from ml4t.backtest.data.sources import PRICE_COLUMNS, Source
+from ml4t.backtest.data.sources import Role, Source
 from ml4t.backtest.errors import DataError
 
 # Above this many (timestamp, asset) pairs a bitmap would cost more than grouping by the keys.
 BITMAP_CELLS = 1 << 30
 SAMPLE_ROWS = 3
+_KEYS: dict[Role, tuple[str, ...]] = {
+    "context": ("timestamp",),
+    "actions": ("asset_id", "ex_date", "kind"),
+    "assets": ("asset_id",),
+}
 WAYS_OUT = {
     "null_timestamp": "has rows without a timestamp; remove them",
     "null_asset_id": "has rows without an asset_id; remove them",
@@ -28,6 +34,30 @@ WAYS_OUT = {
     "close_outside_range": "has bars that close outside [low, high]; mend or remove them",
     "volume_not_valid": "has a negative, NaN or infinite volume; use NULL where it is unknown",
     "interval_not_valid": "has membership intervals without a start, or that end before it",
+    "null_ex_date": "has actions without an ex_date; fill it or remove them",
+    "kind_unknown": "has actions of a kind other than split, dividend, rename or delisting; "
+    "spell it so or remove them",
+    "split_not_valid": "has splits whose value is no number above 0; value is the new shares per "
+    "old share, 4 for a 4-for-1",
+    "dividend_not_valid": "has dividends whose value is no number of at least 0; value is cash per "
+    "share",
+    "delisting_not_valid": "has delistings at a negative, NaN or infinite price; use NULL where it "
+    "is unknown",
+    "rename_not_valid": "has renames without a new_asset_id, or to the same one; name the asset_id "
+    "under which prices go on",
+    "rename_to_unknown": "has renames of assets in prices to a new_asset_id that prices do not "
+    "have; compare the spelling of both",
+    "pay_date_before_ex_date": "has dividends paid before their ex_date; use NULL where cash moved "
+    "first",
+    "lot_size_not_valid": "has a negative, NaN or infinite lot_size; use NULL for any fraction",
+    "tick_size_not_valid": "has a negative, NaN or infinite tick_size; use NULL for any price",
+    "multiplier_not_valid": "has a multiplier that is no number above 0; use NULL for 1",
+    "initial_margin_not_valid": "has an initial_margin outside (0, 1]; it is a fraction, use NULL "
+    "for the account's own",
+    "maintenance_margin_not_valid": "has a maintenance_margin outside (0, 1] or above the initial "
+    "one; it is a fraction, use NULL for the account's own",
+    "fee_not_valid": "has borrow fees that are missing, NaN, infinite or negative; fee is an "
+    "annual fraction, 0.003 for 30 basis points",
 } | {
     f"{column}_{kind}": text.format(column=column)
     for column in PRICE_COLUMNS
@@ -63,43 +93,55 @@ class CheckResult:
         return self.n_rows == 0
 
 
-def rules_for(source: Source, columns: dict[str, str]) -> list[str]:
+def rules_for(source: Source, columns: Mapping[str, str]) -> list[str]:
     """Return the checks that apply to a source, in the order in which they are reported."""
     if source.role == "universe":
         return ["interval_not_valid"]
-    rules = ["null_timestamp"]
-    if source.role == "prices":
-        rules.append("null_asset_id")
-        present = [name for name in PRICE_COLUMNS if name in columns]
-        rules += [
-            f"{name}_{kind}"
-            for kind in ("missing", "not_finite", "not_positive")
-            for name in present
-        ]
-        if {"high", "low"} <= set(present):
-            rules.append("high_below_low")
-        if {"high", "low"} & set(present):
-            rules += [f"{name}_outside_range" for name in ("open", "close") if name in present]
-        if "volume" in columns:
-            rules.append("volume_not_valid")
+    rules = {
+        "prices": ["null_timestamp", "null_asset_id", *_price_rules(columns)],
+        "actions": [
+            "null_asset_id", "null_ex_date", "kind_unknown", "split_not_valid",
+            "dividend_not_valid", "delisting_not_valid", "rename_not_valid",
+            *(["rename_to_unknown"] if "new_asset_id" in columns else []),
+            *(["pay_date_before_ex_date"] if "pay_date" in columns else []),
+        ],
+        "assets": [
+            "null_asset_id",
+            *(f"{name}_not_valid" for name in OPTIONAL["assets"] if name in columns),
+        ],
+        "borrow": ["null_timestamp", "null_asset_id", "fee_not_valid"],
+    }.get(source.role, ["null_timestamp"])  # fmt: skip
     if source.available_at is not None:
         rules.append("null_available_at")
     return [*rules, "duplicate_keys"]
 
 
+def _price_rules(columns: Mapping[str, str]) -> list[str]:
+    present = [name for name in PRICE_COLUMNS if name in columns]
+    rules = [
+        f"{name}_{kind}" for kind in ("missing", "not_finite", "not_positive") for name in present
+    ]
+    if {"high", "low"} <= set(present):
+        rules.append("high_below_low")
+    if {"high", "low"} & set(present):
+        rules += [f"{name}_outside_range" for name in ("open", "close") if name in present]
+    return [*rules, "volume_not_valid"] if "volume" in columns else rules
+
+
 def check_query(rule: str, source: Source, columns: Mapping[str, str], relation: str) -> str:
     """Return the SQL that selects the rows of `relation` that break `rule`."""
+    # A column that the source does not have is stood in for by one that cannot offend.
     price = rule.split("_")[0]
-    sides = {side: side if side in columns else price for side in ("low", "high")}
-    keys = {"prices": ["asset_id", "timestamp"], "context": ["timestamp"]}.get(
-        source.role, ["asset_id", "timestamp"]
-    )
+    places = {side: side if side in columns else price for side in ("low", "high")}
+    places["new_asset_id"] = "new_asset_id" if "new_asset_id" in columns else "null"
+    places["initial"] = "initial_margin" if "initial_margin" in columns else "null"
+    keys = list(_KEYS.get(source.role, ("asset_id", "timestamp")))
     if source.available_at is not None:
         keys.append("available_at")
-    return render(f"checks/{rule}", source=relation, keys=", ".join(keys), **sides)
+    return render(f"checks/{rule}", source=relation, keys=", ".join(keys), **places)
 
 
-def run_checks(source: Source, columns: dict[str, str], database: Database) -> list[CheckResult]:
+def run_checks(source: Source, columns: Mapping[str, str], database: Database) -> list[CheckResult]:
     """Run every check of a source and return what each found."""
     relation = f"main.{quote(source.name)}"
     results = []
@@ -110,7 +152,7 @@ def run_checks(source: Source, columns: dict[str, str], database: Database) -> l
     return results
 
 
-def require_clean(source: Source, columns: dict[str, str], database: Database) -> None:
+def require_clean(source: Source, columns: Mapping[str, str], database: Database) -> None:
     """Raise for the first check that selects rows, after a cheap gate said that one might.
 
     Raises
@@ -118,7 +160,7 @@ def require_clean(source: Source, columns: dict[str, str], database: Database) -
     DataError
         With rule, count, sample, query and the way out.
     """
-    if not _is_suspicious(source, database):
+    if not _is_suspicious(source, columns, database):
         return
     for result in run_checks(source, columns, database):
         if not result.passed:
@@ -134,7 +176,7 @@ def require_clean(source: Source, columns: dict[str, str], database: Database) -
             )
 
 
-def drop_bad_rows(source: Source, columns: dict[str, str], database: Database) -> dict[str, int]:
+def drop_bad_rows(source: Source, columns: Mapping[str, str], database: Database) -> dict[str, int]:
     """Copy a source without its offending rows; return how many each check dropped."""
     target = f"stage.{quote(source.name + ' kept')}"
     relation = f"main.{quote(source.name)}"
@@ -151,17 +193,23 @@ def drop_bad_rows(source: Source, columns: dict[str, str], database: Database) -
     return dropped
 
 
-def _is_suspicious(source: Source, database: Database) -> bool:
-    if source.role not in ("prices", "features") or source.available_at is not None:
+def _is_suspicious(source: Source, columns: Mapping[str, str], database: Database) -> bool:
+    if source.role not in ("prices", "features", "borrow") or source.available_at is not None:
         return True  # small sources, and those whose key has three parts: the checks themselves
     if source.role == "prices" and any(database.rows(read("sources/suspects"))[0]):
         return True  # the timeline has counted the suspect rows already
+    relation = f"main.{quote(source.name)}"
+    if source.role == "borrow" and any(
+        database.rows(f"select 1 from ({check_query(rule, source, columns, relation)}) limit 1")
+        for rule in ("null_asset_id", "fee_not_valid")
+    ):
+        return True  # what the keys cannot show
     n_bars, n_assets = database.rows(read("sources/grid"))[0]
     if n_bars * n_assets > BITMAP_CELLS:
         return True
     gate = render(
         "sources/key_gate",
-        source=f"main.{quote(source.name)}",
+        source=relation,
         n_assets=str(n_assets),
         last_cell=str(n_bars * n_assets),
     )

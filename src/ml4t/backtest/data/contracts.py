@@ -1,21 +1,49 @@
-"""Contracts: what sources must agree on with each other, beyond their own rows.
+"""Contracts: what a registration may say, and what sources must agree on with each other.
 
-One clock, one spelling of assets, some overlap; and what an interval may be.
+One name each, one clock, one spelling of assets, some overlap; and what an interval may be.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ml4t.backtest.data.columns import TIMES, UNTYPED
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.queries import literal, quote, read, render
-from ml4t.backtest.data.sources import Source
-from ml4t.backtest.errors import ConfigError, DataError
+from ml4t.backtest.data.sources import CLOCKED, ROLES, SINGLE, TAKEN, Source
+from ml4t.backtest.errors import ConfigError, DataError, did_you_mean
 
 Sources = Mapping[str, Source]
 Columns = Mapping[str, Mapping[str, str]]
-# Roles whose rows become known at a time of their own.
-CLOCKED = ("features", "context")
+
+
+def require_registrable(source: Source, registered: Sources, database: Database) -> None:
+    """Refuse a role, a name or a clock that a source cannot have.
+
+    Raises
+    ------
+    ConfigError
+    """
+    role, name = source.role, source.name
+    if role not in ROLES:
+        raise ConfigError(f"unknown role {role!r}{did_you_mean(str(role), ROLES)}")
+    lower = name.lower()
+    if TAKEN.fullmatch(lower) or (lower in ROLES and name != role):
+        raise ConfigError(f"a source cannot be named {name!r}, a name kept by the engine")
+    if lower in {other.lower() for other in registered}:
+        raise ConfigError(f"a source named {name!r} is registered already; pass name=")
+    if role in SINGLE and (name != role or any(s.role == role for s in registered.values())):
+        raise ConfigError(f"there is one {role} source, under its own name")
+    clock = (source.available_at, source.lag, source.max_age)
+    if role not in CLOCKED and clock != (None, None, None):
+        raise ConfigError(f"{role} take no available_at, lag or max_age")
+    if source.available_at is not None and source.lag is not None:
+        raise ConfigError(f"source {name!r} takes available_at or lag, not both")
+    if source.available_at is not None and source.available_at.lower() in ("timestamp", "asset_id"):
+        raise ConfigError(f"available_at must be a column of its own, was {source.available_at!r}")
+    for label, interval in (("lag", source.lag), ("max_age", source.max_age)):
+        if interval is not None:
+            require_interval(label, interval, database)
 
 
 def require_interval(label: str, interval: str, database: Database) -> None:
@@ -39,21 +67,22 @@ def require_one_spelling(sources: Sources, found: Columns) -> None:
     """Refuse asset_ids of another kind than those of prices: none would match."""
     ours = found["prices"]["asset_id"]
     for source in sources.values():
-        theirs = found[source.name].get("asset_id", ours)
-        if (ours == "VARCHAR") != (theirs == "VARCHAR"):
-            raise DataError(
-                source.name, "types", f"has asset_id of type {theirs} next to prices with "
-                f"{ours}; cast one of them",
-            )  # fmt: skip
+        for name in ("asset_id", "new_asset_id"):
+            theirs = found[source.name].get(name, ours)
+            if (ours == "VARCHAR") != (theirs == "VARCHAR") and theirs != UNTYPED:
+                raise DataError(
+                    source.name, "types", f"has {name} of type {theirs} next to prices with "
+                    f"{ours}; cast one of them",
+                )  # fmt: skip
 
 
 def require_one_clock(sources: Sources, found: Columns, database: Database) -> None:
-    """Refuse mixed time zones, and dates next to intraday bars without a lag."""
+    """Refuse mixed time zones, and dates next to intraday bars (or times next to daily ones)."""
     bars = found["prices"]["timestamp"]
     is_intraday = bars != "DATE" and database.rows(read("sources/intraday"))[0][0]
-    clocks = ("timestamp", "available_at", "start_date", "end_date")
     for source in sources.values():
         columns = found[source.name]
+        clocks = (*TIMES[source.role], "available_at")
         for column in (name for name in clocks if columns.get(name, "DATE") != "DATE"):
             if ("ZONE" in columns[column]) != ("ZONE" in bars):
                 raise DataError(
@@ -61,6 +90,8 @@ def require_one_clock(sources: Sources, found: Columns, database: Database) -> N
                     f"next to prices of type {bars}; store both with a time zone, or both "
                     "without",
                 )  # fmt: skip
+        if source.role == "actions" and not is_intraday:
+            _require_dates(source, columns["ex_date"], database)
         if not is_intraday or source.role not in CLOCKED or source.lag is not None:
             continue
         if columns.get("available_at", columns["timestamp"]) == "DATE" or (
@@ -75,13 +106,13 @@ def require_one_clock(sources: Sources, found: Columns, database: Database) -> N
 
 def require_overlap(source: Source, database: Database) -> None:
     """Refuse a source of which no bar could ever see a row."""
-    has_assets = source.role in ("features", "universe")
     relation = f"main.{quote(source.name)}"
+    has_assets = source.role != "context"
     if source.role == "features" and not database.rows(
         f"select 1 from {relation} where asset_id is not null limit 1"
     ):
         has_assets = False
-    clock = "start_date" if source.role == "universe" else "timestamp"
+    clock = next(iter(TIMES[source.role]), "null")
     if source.available_at is not None:
         clock = "available_at"
     elif source.lag is not None:
@@ -95,9 +126,22 @@ def require_overlap(source: Source, database: Database) -> None:
     if not has_common_asset:
         raise DataError(source.name, "overlap", "has no asset_id in common with prices; "
                         "compare the spelling of both")  # fmt: skip
-    if not is_known_in_time:
-        raise DataError(source.name, "overlap", "becomes known only after the last bar of "
+    if TIMES[source.role] and not is_known_in_time:
+        begins = "takes effect" if source.role == "actions" else "becomes known"
+        raise DataError(source.name, "overlap", f"{begins} only after the last bar of "
                         "prices, or is empty; nothing of it would ever be seen")  # fmt: skip
+
+
+def _require_dates(source: Source, kind: str, database: Database) -> None:
+    """Refuse a time of day in ex_date next to daily bars: each would count a bar late."""
+    relation = f"main.{quote(source.name)}"
+    if kind != "DATE" and database.rows(
+        f"select 1 from {relation} where ex_date <> date_trunc('day', ex_date) limit 1"
+    ):
+        raise DataError(
+            source.name, "time_on_daily_bars", "has an ex_date with a time of day next to daily "
+            "bars, which are midnights: it would count from the next bar; cast ex_date to DATE",
+        )  # fmt: skip
 
 
 def _is_daily(source: Source, database: Database) -> bool:

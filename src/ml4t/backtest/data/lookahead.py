@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 import sqlglot
 from sqlglot import exp
 
@@ -59,12 +60,17 @@ class Names:
     extra: Collection[str] = ()
 
 
-def load_dialect() -> None:
-    """Load DuckDB's grammar, which takes as long as the first checks; call it beside them."""
+def preload() -> None:
+    """Load what the first expression and the first array need; call it beside the checks.
+
+    DuckDB's grammar takes as long as they do, and numpy imports its masked arrays, in which
+    DuckDB returns columns, when they are first used.
+    """
     sqlglot.parse_one("select 1", read="duckdb")
+    np.ma.getdata(np.empty(0))
 
 
-def analyse(text: str, names: Names, database: Database) -> set[str]:
+def analyse(text: str, names: Names, database: Database, *, one_row: bool = False) -> set[str]:
     """Check one expression and return the ``signals`` columns that it reads.
 
     Parameters
@@ -74,6 +80,8 @@ def analyse(text: str, names: Names, database: Database) -> set[str]:
     names : Names
     database : Database
         Asked whether a function is deterministic.
+    one_row : bool
+        The expression may not read other assets of its timestamp either: no window.
 
     Raises
     ------
@@ -84,6 +92,8 @@ def analyse(text: str, names: Names, database: Database) -> set[str]:
     """
     tree = _parse(text)
     for node in tree.walk():
+        if one_row:
+            _refuse_other_rows(text, node)
         _refuse_node(text, node)
     called = _called(text)
     if called:
@@ -107,6 +117,16 @@ def _parse(text: str) -> Node:
     if isinstance(expression, exp.Alias):
         raise ExpressionError(text, "must be an expression without a name of its own")
     return expression
+
+
+def _refuse_other_rows(text: str, node: Node) -> None:
+    if isinstance(node, (exp.Window, exp.AggFunc)):
+        what = "window" if isinstance(node, exp.Window) else "aggregate"
+        raise ExpressionError(
+            text,
+            f"has the {what} {node.sql('duckdb')}; a condition is about one asset at one bar: "
+            "compute what needs other rows as a feature",
+        )
 
 
 def _refuse_node(text: str, node: Node) -> None:

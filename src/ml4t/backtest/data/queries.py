@@ -61,3 +61,9 @@ def columns(names: object, table: str | None = None) -> str:
     """Return quoted column names, comma-separated, each led by its table when one is given."""
     lead = f"{table}." if table else ""
     return ", ".join(lead + quote(str(name)) for name in names)  # type: ignore[attr-defined]
+
+
+def first_bars(table: str, *times: str) -> str:
+    """Return the query of the first bar at or after each of some times of a table."""
+    moments = (f"select {time} as moment from {table}" for time in times)
+    return render("sources/first_bars", moments=" union all ".join(moments))

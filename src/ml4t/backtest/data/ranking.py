@@ -9,11 +9,11 @@ import numpy as np
 from ml4t.backtest.core.batch import Selection
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.data.asof import Known
-from ml4t.backtest.data.catalog import Prepared
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.known_at import at_bars
 from ml4t.backtest.data.lookahead import Names, analyse
 from ml4t.backtest.data.ordering import in_total_order
+from ml4t.backtest.data.prepared import Prepared
 from ml4t.backtest.data.queries import columns, quote, read, render
 from ml4t.backtest.errors import DataError, ExpressionError
 
@@ -34,6 +34,8 @@ class RankingPlan:
         DuckDB type of the bars.
     market_columns : tuple of str
         Columns of ``market`` that a weight can name.
+    long_only : bool
+        Weights are from 0 to 1 in all.
     """
 
     ranking: Ranking
@@ -43,10 +45,17 @@ class RankingPlan:
     has_universe: bool
     timestamp_type: str
     market_columns: tuple[str, ...]
+    long_only: bool
 
 
-def plan_ranking(ranking: Ranking, prepared: Prepared) -> RankingPlan:
+def plan_ranking(ranking: Ranking, prepared: Prepared, *, long_only: bool = True) -> RankingPlan:
     """Check every expression of a ranking and find what it reads.
+
+    Parameters
+    ----------
+    long_only : bool
+        The account can hold weights from 0 to 1 in all; else they may be negative, and the
+        account's own margin bounds them.
 
     Raises
     ------
@@ -80,6 +89,7 @@ def plan_ranking(ranking: Ranking, prepared: Prepared) -> RankingPlan:
         timestamp_type=prepared.timestamp_type,
         # In a weight, score and rank are the ranking's own, whatever the market has.
         market_columns=tuple(sorted(n for n in market if n.lower() not in ("score", "rank"))),
+        long_only=long_only,
     )
 
 
@@ -115,7 +125,9 @@ def rank(plan: RankingPlan, database: Database, first_t: int, last_t: int) -> di
     except EngineError as error:
         first = str(error).splitlines()[0]
         raise ExpressionError(_spoken(ranking), f"failed on the data: {first}") from error
-    _require_weights(ranked["t"], ranked["weight"])
+    _require_finite(ranked["t"], ranked["weight"])
+    if plan.long_only:
+        _require_long_only(ranked["t"], ranked["weight"])
     return _split(decision_ts, ranked)
 
 
@@ -179,14 +191,16 @@ def _spoken(ranking: Ranking) -> str:
     return "; ".join(part for part in parts if part and part != "equal")
 
 
-def _require_weights(t: np.ndarray, weight: np.ndarray) -> None:
-    bad = ~np.isfinite(weight) | (weight < 0)
-    if bad.any():
-        raise DataError(
-            "signals", "weights", "gave a weight that is negative or not finite; a cash account "
-            "holds weights from 0 to 1", n_rows=int(bad.sum()),
-            sample=[{"bar": int(t[bad][0]) + 1, "weight": float(weight[bad][0])}],
-        )  # fmt: skip
+def _require_finite(t: np.ndarray, weight: np.ndarray) -> None:
+    _refuse_weights(t, weight, ~np.isfinite(weight), "gave a weight that is not finite")
+
+
+def _require_long_only(t: np.ndarray, weight: np.ndarray) -> None:
+    _refuse_weights(
+        t, weight, weight < 0,
+        "gave a negative weight; a cash account holds weights from 0 to 1, a MarginAccount may "
+        "go short",
+    )  # fmt: skip
     if len(t):
         sums = np.bincount(t, weights=weight)
         worst = int(sums.argmax())
@@ -196,6 +210,14 @@ def _require_weights(t: np.ndarray, weight: np.ndarray) -> None:
                 f"{worst + 1}; a cash account holds at most 1",
                 n_rows=int((sums > 1 + 1e-9).sum()),
             )  # fmt: skip
+
+
+def _refuse_weights(t: np.ndarray, weight: np.ndarray, bad: np.ndarray, message: str) -> None:
+    if bad.any():
+        raise DataError(
+            "signals", "weights", message, n_rows=int(bad.sum()),
+            sample=[{"bar": int(t[bad][0]) + 1, "weight": float(weight[bad][0])}],
+        )  # fmt: skip
 
 
 def _split(decision_ts: list[int], ranked: dict[str, np.ndarray]) -> dict[int, Selection]:

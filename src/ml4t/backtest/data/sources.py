@@ -1,4 +1,4 @@
-"""Sources: what was registered, how it is scanned, which columns it has.
+"""Sources: what was registered, and how it is scanned.
 
 A path, a glob, a folder, a list of paths or a URL becomes ``read_parquet(...)``; a frame is
 registered under its own name; SQL text becomes a table. Whatever it was, the rest of the
@@ -16,23 +16,18 @@ from typing import Literal
 
 from ml4t.backtest.data.database import Database, EngineError, is_relation
 from ml4t.backtest.data.queries import literal, quote, render
-from ml4t.backtest.errors import ConfigError, DataError, did_you_mean
+from ml4t.backtest.errors import ConfigError, DataError
 
-Role = Literal["prices", "features", "context", "universe"]
-ROLES: tuple[Role, ...] = ("prices", "features", "context", "universe")
-KEYS: dict[Role, tuple[str, ...]] = {
-    "prices": ("timestamp", "asset_id"),
-    "features": ("timestamp", "asset_id"),
-    "context": ("timestamp",),
-    "universe": ("asset_id", "start_date", "end_date"),
-}
-PRICE_COLUMNS = ("open", "high", "low", "close")
+Role = Literal["prices", "features", "context", "universe", "actions", "assets", "borrow"]
+ROLES: tuple[Role, ...] = (
+    "prices", "features", "context", "universe", "actions", "assets", "borrow",
+)  # fmt: skip
+# Roles of which a run has one source; of the others any number, each under a name of its own.
+SINGLE: tuple[Role, ...] = ("prices", "universe", "actions", "assets", "borrow")
+# Roles whose rows become known at a time of their own.
+CLOCKED: tuple[Role, ...] = ("features", "context", "borrow")
 _SQL = re.compile(r"(\s|--[^\n]*\n|/\*.*?\*/)*(select|with|from)\s", re.IGNORECASE | re.DOTALL)
 _URL = re.compile(r"[a-z0-9]+://", re.IGNORECASE)
-_TIMES = ("DATE", "TIMESTAMP")
-NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL",
-            "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")  # fmt: skip
-RESERVED = {"t", "sid"}
 # Views and temporary tables of a run; a source of that name would stand in for them.
 TAKEN = re.compile(r"market|signals|timeline|raw|stage|bars|decisions|at_\w+|__.*")
 
@@ -141,77 +136,6 @@ def attach(source: Source, database: Database) -> dict[str, str]:
     except EngineError as error:
         first = str(error).splitlines()[0]
         raise DataError(source.name, "readable", f"could not be read: {first}") from error
-
-
-def canonical_columns(source: Source, found: Mapping[str, str]) -> dict[str, str]:
-    """Check that a source has its key columns with usable types; return name -> select item.
-
-    Raises
-    ------
-    DataError
-        A column is missing (with the nearest name) or has a type that cannot serve.
-    """
-    by_lower = {name.lower(): name for name in found}
-    required = list(KEYS[source.role])
-    if source.role == "prices":
-        required.append("close")
-    if source.available_at is not None:
-        required.append(source.available_at.lower())
-    for name in required:
-        if name not in by_lower:
-            raise DataError(
-                source.name, "columns", f"has no column '{name}'{did_you_mean(name, found)}"
-            )
-    times = ["start_date", "end_date"] if source.role == "universe" else ["timestamp"]
-    if source.available_at is not None:
-        times.append(source.available_at.lower())
-    for name in times:
-        kind = found[by_lower[name]]
-        if not kind.startswith(_TIMES):
-            raise DataError(
-                source.name,
-                "types",
-                f"has column '{name}' of type {kind}; it must be a DATE or TIMESTAMP, "
-                "cast it before you register the source",
-            )
-    items = {}
-    for lower, given in by_lower.items():
-        name = "available_at" if lower == (source.available_at or "").lower() else lower
-        if name == lower and lower not in KEYS[source.role] and lower not in PRICE_COLUMNS:
-            name = given  # the user's own spelling
-        if name in items:
-            raise DataError(
-                source.name,
-                "columns",
-                f"would have two columns '{name}'; rename the one that is not '{given}'",
-            )
-        items[name] = _select_item(source, name, given, found[given])
-    clash = sorted(n for n in items if n.lower() in RESERVED or n.startswith("__"))
-    if clash:
-        raise DataError(
-            source.name,
-            "columns",
-            f"has a column '{clash[0]}', a name kept by the engine; rename it",
-        )
-    return items
-
-
-def _select_item(source: Source, name: str, given: str, kind: str) -> str:
-    """Return how a raw column is read under its canonical name and type."""
-    is_price = source.role == "prices" and name in PRICE_COLUMNS
-    if (is_price or (source.role == "prices" and name == "volume")) and not kind.startswith(
-        NUMBERS
-    ):
-        what = "a price" if is_price else "a volume"
-        raise DataError(
-            source.name, "types", f"has column '{name}' of type {kind}; {what} must be a number"
-        )
-    if is_price:
-        return f"{quote(given)}::double as {quote(name)}"
-    if name == "asset_id" and kind.startswith("ENUM"):
-        # An ENUM sorts by its categories: ties would break by their order, not by name.
-        return f"{quote(given)}::varchar as asset_id"
-    return quote(given) if name == given else f"{quote(given)} as {quote(name)}"
 
 
 def file_facts(source: Source) -> list[dict[str, object]]:

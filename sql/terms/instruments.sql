@@ -1,0 +1,16 @@
+-- grain:  one row per asset of prices
+-- reads:  stage.assets, main.assets
+-- params: :columns
+-- Contract terms by number; assets that the source does not have are plain shares.
+with
+
+terms as (
+    select
+        numbers.sid,
+        :columns
+    from stage.assets as numbers
+    left join main.assets as assets on numbers.asset_id = assets.asset_id
+)
+
+select * from terms
+order by sid asc

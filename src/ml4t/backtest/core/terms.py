@@ -1,0 +1,82 @@
+"""Terms: what is fixed about each asset, and what corporate actions happen when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Floats, Ints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instruments:
+    """Contract terms by `sid`, from the ``assets`` source; every array is as long as the assets.
+
+    Attributes
+    ----------
+    multiplier : float array
+        Account currency per unit of price and quantity; 1 for shares.
+    lot_size : float array
+        Quantities are multiples of it; 0 = any fraction.
+    tick_size : float array
+        Prices of orders and fills are multiples of it; 0 = any price.
+    initial_margin, maintenance_margin : float array
+        Fractions of exposure; NaN where the account's own apply.
+    groups : mapping of str to int array
+        Codes of a text column such as ``sector``, -1 where missing.
+    group_names : mapping of str to tuple of str
+        The text behind the codes.
+    """
+
+    multiplier: Floats
+    lot_size: Floats
+    tick_size: Floats
+    initial_margin: Floats
+    maintenance_margin: Floats
+    groups: Mapping[str, Ints] = field(default_factory=dict)
+    group_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @staticmethod
+    def plain(n_assets: int) -> Instruments:
+        """Return the terms of plain shares: fractional, any price, multiplier 1."""
+        return Instruments(
+            multiplier=np.ones(n_assets),
+            lot_size=np.zeros(n_assets),
+            tick_size=np.zeros(n_assets),
+            initial_margin=np.full(n_assets, np.nan),
+            maintenance_margin=np.full(n_assets, np.nan),
+        )
+
+
+class Action(NamedTuple):
+    """One corporate action of one asset, at the bar from which it counts.
+
+    Attributes
+    ----------
+    t : int
+        First bar of the run at or after the ex-date.
+    sid : int
+    kind : str
+        ``"dividend"``, ``"split"``, ``"rename"`` or ``"delisting"``.
+    value : float
+        Dividend: account currency per share held before that bar's split. Split: new shares per
+        old share. Delisting: price per share, NaN = not given. Rename: NaN.
+    pay_t : int
+        Bar at which a dividend is paid; the number of bars where it is after the last.
+    new_sid : int
+        Asset that a renamed one becomes, -1 else.
+    """
+
+    t: int
+    sid: int
+    kind: str
+    value: float
+    pay_t: int
+    new_sid: int
+
+
+# The order in which one asset's actions of one bar apply: a dividend is per share before the split.
+ACTION_KINDS = ("dividend", "split", "rename", "delisting")

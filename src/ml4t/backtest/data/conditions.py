@@ -1,0 +1,222 @@
+"""Conditions: boolean SQL over the columns of ``signals`` and ``market``, at every bar.
+
+`plan_conditions` checks the texts before the run; `Conditions.hold` evaluates them for a chunk:
+over the dense arrays that the reader has anyway where all columns per asset are numbers, over
+joined rows where one is not. A NaN counts as missing, as everywhere in the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml4t.backtest.core.batch import Floats
+from ml4t.backtest.data.columns import is_number
+from ml4t.backtest.data.database import Database, EngineError
+from ml4t.backtest.data.known_at import at_bars
+from ml4t.backtest.data.lookahead import Names, analyse
+from ml4t.backtest.data.prepared import Prepared
+from ml4t.backtest.data.queries import quote, read, render
+from ml4t.backtest.errors import ExpressionError
+
+Bools = NDArray[np.bool_]
+_KEYS = ("timestamp", "asset_id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """A checked condition.
+
+    Attributes
+    ----------
+    text : str
+        As the user wrote it.
+    columns : tuple of str
+        Columns of ``signals`` that it reads, beyond the keys.
+    keys : tuple of str
+        ``timestamp`` and ``asset_id``, where it reads them.
+    is_dense : bool
+        Whether all its columns are numbers or flags.
+    """
+
+    text: str
+    columns: tuple[str, ...]
+    keys: tuple[str, ...]
+    is_dense: bool
+
+
+def plan_conditions(texts: Sequence[str], prepared: Prepared) -> tuple[Condition, ...]:
+    """Check every condition and find what it reads; a text given twice is one.
+
+    Raises
+    ------
+    ExpressionError
+        A text is no boolean expression over one row, names an unknown column or looks ahead.
+    """
+    names = Names(
+        signals=prepared.signal_columns, market=set(prepared.market_columns) - {"timestamp"}
+    )
+    planned = []
+    for text in dict.fromkeys(texts):
+        reads = sorted(analyse(text, names, prepared.database, one_row=True))
+        try:
+            query = render("batches/condition_type", condition=text + "\n")
+            kind = prepared.database.schema(query)["holds"]
+        except EngineError as error:
+            raise _failed(text, "cannot be used", error) from error
+        if kind != "BOOLEAN":
+            raise ExpressionError(text, f"is of type {kind}; a condition is true or false")
+        columns = tuple(name for name in reads if name not in _KEYS)
+        planned.append(
+            Condition(
+                text=text,
+                columns=columns,
+                keys=tuple(name for name in reads if name in _KEYS),
+                is_dense=all(is_number(prepared.signal_columns[name]) for name in columns),
+            )
+        )
+    return tuple(planned)
+
+
+class Conditions:
+    """Evaluates a run's conditions chunk by chunk.
+
+    Parameters
+    ----------
+    conditions : tuple of Condition
+    prepared : Prepared
+    database : Database
+        Session of the reader, which has ``temp.market``.
+    """
+
+    def __init__(
+        self, conditions: tuple[Condition, ...], prepared: Prepared, database: Database
+    ) -> None:
+        self._dense = [condition for condition in conditions if condition.is_dense]
+        self._others = [condition for condition in conditions if not condition.is_dense]
+        self._prepared, self._database = prepared, database
+        market = [
+            f"{_filled(quote(name), kind)} as {quote(name)}"
+            for name, kind in prepared.market_columns.items()
+            if name != "timestamp"
+        ]
+        self._market_join = ""
+        if market and conditions:
+            database.execute(render("batches/filled_market", columns=", ".join(["t", *market])))
+            self._market_join = "inner join temp.filled_market as market on signals.t = market.t"
+
+    def hold(self, arrays: Mapping[str, Floats], has_bar: Bools, first_t: int) -> dict[str, Floats]:
+        """Return each condition's ``[bars, assets]``: 1 true, 0 false, NaN NULL or no bar.
+
+        Parameters
+        ----------
+        arrays : mapping of str to float array
+            Columns of ``signals`` by name, as far as they are numbers.
+        has_bar : bool array
+        first_t : int
+            Bar of the first row.
+        """
+        holds: dict[str, Floats] = {}
+        if self._dense:
+            rows = self._cells(arrays, has_bar, first_t)
+            holds |= self._evaluated(self._dense, rows, has_bar, first_t)
+            self._database.unregister("__cells")
+        if self._others:
+            rows = self._joined(first_t, first_t + len(has_bar) - 1)
+            holds |= self._evaluated(self._others, rows, has_bar, first_t)
+        return holds
+
+    def _evaluated(
+        self, conditions: list[Condition], rows: str, has_bar: Bools, first_t: int
+    ) -> dict[str, Floats]:
+        texts = [f"({condition.text}\n)::double as __{i}" for i, condition in enumerate(conditions)]
+        query = render(
+            "batches/conditions",
+            rows=rows,
+            joins=self._market_join,
+            conditions=", ".join(texts),
+            is_any=" or ".join(f"__{i} is distinct from 0" for i in range(len(texts))),
+        )
+        try:
+            found = self._database.numpy(query)
+        except EngineError as error:
+            spoken = "; ".join(condition.text for condition in conditions)
+            raise _failed(spoken, "failed on the data", error) from error
+        cells = (found["t"].astype(np.int64) - first_t) * has_bar.shape[1] + found["sid"]
+        holds = {}
+        for i, condition in enumerate(conditions):
+            values = np.where(has_bar, 0.0, np.nan)
+            values.reshape(-1)[cells] = found[f"__{i}"]
+            holds[condition.text] = values
+        return holds
+
+    def _cells(self, arrays: Mapping[str, Floats], has_bar: Bools, first_t: int) -> str:
+        """Register the arrays that are read, and return the query that makes rows of them."""
+        names = list(dict.fromkeys(n for condition in self._dense for n in condition.columns))
+        keys = {name for condition in self._dense for name in condition.keys}
+        cells: dict[str, NDArray[np.generic]] = {
+            "__cell": np.arange(has_bar.size, dtype=np.int32),
+            "__has_bar": has_bar.reshape(-1),
+        }
+        cells |= {f"__{i}": arrays[name].reshape(-1) for i, name in enumerate(names)}
+        self._database.register("__cells", cells)
+        kinds = self._prepared.signal_columns
+        items = ["cells.__sid as sid"]
+        items += [f"cells.__{i}::{kinds[name]} as {quote(name)}" for i, name in enumerate(names)]
+        joins = []
+        if "timestamp" in keys:
+            items.append("timeline.timestamp")
+            joins.append("inner join stage.timeline as timeline on cells.__t = timeline.t")
+        if "asset_id" in keys:
+            items.append("assets.asset_id")
+            joins.append("inner join stage.assets as assets on cells.__sid = assets.sid")
+        return render(
+            "batches/cells",
+            columns=", ".join(items),
+            joins="\n".join(joins),
+            first_t=str(first_t),
+            n_assets=str(has_bar.shape[1]),
+        )
+
+    def _joined(self, first_t: int, last_t: int) -> str:
+        """Collect the chunk's bars and known values, and return the query that joins them."""
+        prepared, database = self._prepared, self._database
+        reads = {name for condition in self._others for name in condition.columns}
+        reads |= {name for condition in self._others for name in condition.keys}
+        in_prices = [name for name in ("asset_id", *prepared.price_columns) if name in reads]
+        bars = [f", prices.{quote(name)}" for name in in_prices]
+        if prepared.has_universe and "is_member" in reads:
+            bars.append(f", {read('signals/is_member')} as is_member")
+            in_prices.append("is_member")
+        database.execute(read("ranking/all_bars"), {"first_t": first_t, "last_t": last_t})
+        database.execute(render("ranking/bars", columns="".join(bars), membership="true"))
+        found = {name: f"bars.{quote(name)}" for name in ("timestamp", *in_prices)}
+        joins = []
+        for i, source in enumerate(prepared.per_asset):
+            names = tuple(name for name in source.columns if name in reads)
+            if names:
+                table = at_bars(source, names, f"at_{i}", prepared.timestamp_type, database)
+                found |= {name: f"{table}.{quote(name)}" for name in names}
+                joins.append(
+                    f"left join temp.{table} as {table} "
+                    f"on bars.t = {table}.t and bars.sid = {table}.sid"
+                )
+        items = [
+            f"{_filled(item, prepared.signal_columns[name])} as {quote(name)}"
+            for name, item in found.items()
+        ]
+        return render(
+            "batches/joined", columns=", ".join(["bars.sid", *items]), joins="\n".join(joins)
+        )
+
+
+def _filled(item: str, kind: str) -> str:
+    """Return a column that is NULL where it is NaN: DuckDB sorts NaN above every number."""
+    return f"nullif({item}, 'nan')" if kind in ("DOUBLE", "FLOAT") else item
+
+
+def _failed(text: str, how: str, error: Exception) -> ExpressionError:
+    return ExpressionError(text, f"{how}: {str(error).splitlines()[0]}")

@@ -1,0 +1,71 @@
+"""Terms: contract terms per asset, and corporate actions by bar, read from their sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ml4t.backtest.core.terms import ACTION_KINDS, Action, Instruments
+from ml4t.backtest.data.columns import OPTIONAL
+from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.queries import first_bars, quote, render
+
+# What NULL, or no column, stands for.
+_PLAIN = {"multiplier": "1.0", "lot_size": "0.0", "tick_size": "0.0"}
+
+
+def read_instruments(found: Mapping[str, str], database: Database) -> Instruments:
+    """Read the ``assets`` source.
+
+    Parameters
+    ----------
+    found : mapping
+        Its columns, with types.
+    """
+    terms = []
+    for name in OPTIONAL["assets"]:
+        value = f"assets.{name}" if name in found else "null"
+        terms.append(f"coalesce({value}, {_PLAIN.get(name, 'nan')!r}::double) as {name}")
+    names = [
+        name for name, kind in found.items()
+        if kind.startswith(("VARCHAR", "ENUM")) and name != "asset_id"
+    ]  # fmt: skip
+    texts = [f"assets.{quote(name)}::varchar as __{i}" for i, name in enumerate(names)]
+    rows = database.numpy(render("terms/instruments", columns=", ".join([*terms, *texts])))
+    groups, group_names = {}, {}
+    for i, name in enumerate(names):
+        values = rows[f"__{i}"].tolist()
+        known = sorted({value for value in values if value is not None})
+        codes = {value: code for code, value in enumerate(known)}
+        groups[name] = np.array([codes.get(value, -1) for value in values], dtype=np.int64)
+        group_names[name] = tuple(known)
+    return Instruments(
+        **{name: rows[name] for name in OPTIONAL["assets"]},
+        groups=groups,
+        group_names=group_names,
+    )
+
+
+def read_actions(found: Mapping[str, str], database: Database) -> list[Action]:
+    """Read the ``actions`` source, in the order of bar, asset and `ACTION_KINDS`.
+
+    An action counts from the first bar at or after its ex-date. Left out are those of assets
+    without prices, after the last bar, and before the date of the first.
+
+    Parameters
+    ----------
+    found : mapping
+        Its columns, with types.
+    """
+    places = {
+        name: f"actions.{name}" if name in found else f"null::{kind}"
+        for name, kind in (("new_asset_id", found["asset_id"]), ("pay_date", found["ex_date"]))
+    }
+    bars = first_bars("main.actions as actions", "actions.ex_date", places["pay_date"])
+    rows = database.numpy(render("terms/actions", first_bars=bars, **places))
+    kinds = [ACTION_KINDS[code] for code in rows["kind"].tolist()]
+    t, sid, value, pay_t, new_sid = (
+        rows[name].tolist() for name in ("t", "sid", "value", "pay_t", "new_sid")
+    )
+    return list(map(Action._make, zip(t, sid, kinds, value, pay_t, new_sid, strict=True)))
