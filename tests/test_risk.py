@@ -11,27 +11,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml4t.backtest import ConfigError
-from ml4t.backtest.core.batch import Batch
-from ml4t.backtest.core.fills import Fills
-from ml4t.backtest.execution.broker import Levels
-from ml4t.backtest.portfolio import Portfolio
-from ml4t.backtest.results.recorder import Recorder
+from desk_fakes import NAN, Bench
+from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.risk import (
+    BreakevenStop,
     DynamicTrailingStop,
+    Held,
+    MaxPositions,
     RiskContext,
     RiskDecision,
     RiskManager,
     RiskRule,
+    ScaledExit,
     StopLoss,
     TakeProfit,
     TimeBasedExit,
+    TrailingStop,
     VolatilityScaledStopLoss,
+    VolatilityTrailingStop,
 )
-from ml4t.backtest.risk.manager import RiskDesk
-from ml4t.backtest.risk.rules import Held
 
-NAN = float("nan")
 merge = RiskDecision.merge
 
 
@@ -213,11 +212,33 @@ def test_two_rules_of_one_kind_are_told_apart() -> None:
     assert manager.rule_names == ("StopLoss", "TimeBasedExit", "StopLoss#2", "StopLoss#3")
 
 
+def test_a_name_that_looks_like_a_second_rule_is_not_given_twice() -> None:
+    class Odd(RiskRule):
+        name = "StopLoss#2"  # type: ignore[assignment]
+
+    manager = RiskManager([Odd(), StopLoss(0.1), StopLoss(0.2)])
+    assert manager.rule_names == ("StopLoss#2", "StopLoss", "StopLoss#3")
+
+
 def test_a_manager_names_each_feature_once_and_says_whether_bars_need_a_range() -> None:
     rules = [VolatilityScaledStopLoss(1), VolatilityScaledStopLoss(2), TimeBasedExit(3)]
     assert RiskManager(rules).features == ("atr",)
     assert RiskManager(rules).has_levels
+    assert RiskManager(rules).needs_range
     assert not RiskManager([TimeBasedExit(3)]).has_levels
+    assert not RiskManager([TimeBasedExit(3)]).needs_range
+    assert not RiskManager().needs_range
+
+
+def test_limits_are_named_apart_from_each_other_and_from_the_rules() -> None:
+    class Stray(RiskRule):
+        name = "MaxPositions"  # type: ignore[assignment]
+
+    manager = RiskManager([Stray()], limits=[MaxPositions(3), MaxPositions(5)])
+    assert manager.rule_names == ("MaxPositions",)
+    assert manager.limit_names == ("MaxPositions#2", "MaxPositions#3")
+    with pytest.raises(ConfigError, match="must be a Limit"):
+        RiskManager(limits=[StopLoss(0.1)])  # type: ignore[list-item]
 
 
 # -- the desk of a run against the merge of one position ------------------------------------
@@ -242,20 +263,6 @@ class Anything(RiskRule):
         return np.full(len(held.side), self.leaves)
 
 
-class SeenBroker:
-    """Takes what the desk hands to the broker."""
-
-    def __init__(self) -> None:
-        self.levels: Levels | None = None
-        self.exits: dict[int, str] = {}
-
-    def set_levels(self, levels: Levels) -> None:
-        self.levels = levels
-
-    def order_exits(self, _: int, sids: Any, rules: tuple[str, ...]) -> None:
-        self.exits = dict(zip(sids.tolist(), rules, strict=True))
-
-
 priorities = st.sampled_from([-1, 50, 100, 100, 150])
 maybe_prices = st.sampled_from([NAN, 80.0, 90.0, 95.0, 110.0])
 fractions = st.sampled_from([0.02, 0.05, 0.1, 0.3])
@@ -269,6 +276,11 @@ rules = st.one_of(
         DynamicTrailingStop, fractions, st.sampled_from([(), ((0.01, 0.03), (0.05, 0.01))]),
         priorities,
     ),
+    st.builds(TrailingStop, fractions, priority=priorities),
+    st.builds(TrailingStop, amount=st.sampled_from([0.5, 5.0]), priority=priorities),
+    st.builds(VolatilityTrailingStop, st.sampled_from([0.5, 3.0]), priority=priorities),
+    st.builds(BreakevenStop, st.just(0.05), st.sampled_from([-0.01, 0.0, 0.02]), priorities),
+    st.builds(ScaledExit, st.sampled_from([((0.02, 0.5),), ((0.1, 1.0),)]), priorities),
     st.builds(TimeBasedExit, st.integers(1, 3), priorities),
     st.builds(Anything, maybe_prices, maybe_prices, st.booleans(), priorities),
 )  # fmt: skip
@@ -288,18 +300,11 @@ closes = st.tuples(
 def test_the_desk_sets_what_merging_every_rule_of_each_position_says(
     rules: list[RiskRule], quantities: tuple[float, float], bars: list[tuple[Any, Any]]
 ) -> None:
-    manager = RiskManager(rules)
-    names = manager.rule_names
-    journal, broker = Recorder(), SeenBroker()
-    portfolio = Portfolio(3, 1e6, journal)
-    desk = RiskDesk(manager, portfolio, broker, journal)  # type: ignore[arg-type]
+    bench = Bench(RiskManager(rules), n_assets=3)
+    names, broker = bench.manager.rule_names, bench.broker
     sids = np.array([0, 2])  # asset 1 is never held
-    opened = portfolio.apply(
-        Fills(
-            t=0, sids=sids, quantity=np.array(quantities), price=np.array([100.0, 103.0]),
-            commission=np.zeros(2), slippage=np.zeros(2), reason=("", ""),
-        )
-    )  # fmt: skip
+    for k, sid in enumerate((0, 2)):
+        bench.portfolio.open(sid, quantities[k], (100.0, 103.0)[k])
     last: dict[tuple[int, int], float | None] = {}
 
     def merged(
@@ -330,53 +335,37 @@ def test_the_desk_sets_what_merging_every_rule_of_each_position_says(
         assert broker.exits == {
             sid: one.exit_rule for sid, one in zip((0, 2), expected, strict=True) if one.should_exit
         }
-        if not manager.has_levels:
+        if not bench.manager.has_levels:
             assert broker.levels is None
             return
         assert broker.levels is not None
         assert broker.levels.sids.tolist() == [0, 2]
+        levels, parts = broker.levels, broker.levels.target_part
         for k, one in enumerate(expected):
             for level, rule, want, name in (
-                (broker.levels.stop[k], broker.levels.stop_rule[k], one.stop, one.stop_rule),
-                (
-                    broker.levels.target[k],
-                    broker.levels.target_rule[k],
-                    one.target,
-                    one.target_rule,
-                ),
+                (levels.stop[k], levels.stop_rule[k], one.stop, one.stop_rule),
+                (levels.target[k], levels.target_rule[k], one.target, one.target_rule),
             ):
                 assert (None if np.isnan(level) else level) == want
                 assert (names[rule] if rule >= 0 else "") == name
+            if one.target is not None:
+                assert (1.0 if parts is None else parts[k]) == (one.target_part or 1.0)
 
-    desk.guard_entries(0, opened)
+    bench.desk.guard_entries(0, sids)
     paid = (100.0, 103.0)
     assert_same([merged(k, paid[k], paid[k], NAN, 0, is_entry=True) for k in range(2)])
     for t, bar in enumerate(bars):
-        broker.exits = {}
-        portfolio.water_mark[sids] = [mark for _, mark, _ in bar]
-        close = np.array([bar[0][0], NAN, bar[1][0]])
-        desk.protect(
-            Batch(
-                t=t, open=close, high=close, low=close, close=close, selection=None,
-                features={"atr": np.array([bar[0][2], NAN, bar[1][2]])},
-            )
-        )  # fmt: skip
+        bench.portfolio.water_mark[sids] = [mark for _, mark, _ in bar]
+        # Low and high equal to the mark leave it where it is.
+        rows = [(mark, mark, close) for close, mark, _ in bar]
+        bench.close(t, rows[0], None, rows[1], atr=[bar[0][2], NAN, bar[1][2]])
         assert_same([merged(k, *bar[k], t + 1) for k in range(2)])
 
 
 def test_a_position_without_a_bar_keeps_its_levels_and_is_not_asked() -> None:
-    journal, broker = Recorder(), SeenBroker()
-    portfolio = Portfolio(1, 1_000.0, journal)
-    desk = RiskDesk(RiskManager([StopLoss(0.1), TimeBasedExit(1)]), portfolio, broker, journal)  # type: ignore[arg-type]
-    portfolio.apply(
-        Fills(
-            t=0, sids=np.array([0]), quantity=np.array([1.0]), price=np.array([100.0]),
-            commission=np.zeros(1), slippage=np.zeros(1), reason=("",),
-        )
-    )  # fmt: skip
-    hole = np.array([NAN])
-    desk.protect(
-        Batch(t=1, open=hole, high=hole, low=hole, close=hole, features={}, selection=None)
-    )
-    assert broker.levels is None
-    assert broker.exits == {}
+    bench = Bench(RiskManager([StopLoss(0.1), TimeBasedExit(1)]))
+    bench.portfolio.open(0, 1.0, 100.0)
+    bench.close(1, None)
+    assert bench.broker.levels is None
+    assert bench.broker.exits == {}
+    assert [one.evaluated for one in bench.desk.activity()] == [0, 0]

@@ -1,24 +1,67 @@
-"""Protective rules and the manager that evaluates them after each close."""
+"""Rules that protect a position, limits on the portfolio, and the manager that holds both."""
 
+from ml4t.backtest.risk.account_limits import (
+    MaxDailyLoss,
+    MaxDrawdown,
+    MaxVaR,
+    VolatilityTarget,
+)
+from ml4t.backtest.risk.base import Answer, Held, RiskRule
+from ml4t.backtest.risk.composite import AllOf, AnyOf
 from ml4t.backtest.risk.decision import RiskContext, RiskDecision
+from ml4t.backtest.risk.limits import (
+    Limit,
+    MaxGrossExposure,
+    MaxGroupWeight,
+    MaxNetExposure,
+    MaxPositions,
+    MaxTurnover,
+    MaxWeight,
+)
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.risk.rules import (
-    DynamicTrailingStop,
-    RiskRule,
+    BreakevenStop,
+    ScaledExit,
     StopLoss,
     TakeProfit,
     TimeBasedExit,
     VolatilityScaledStopLoss,
 )
+from ml4t.backtest.risk.signal import SignalExit
+from ml4t.backtest.risk.trailing import (
+    DynamicTrailingStop,
+    TrailingStop,
+    VolatilityTrailingStop,
+)
 
 __all__ = [
+    "AllOf",
+    "Answer",
+    "AnyOf",
+    "BreakevenStop",
     "DynamicTrailingStop",
+    "Held",
+    "Limit",
+    "MaxDailyLoss",
+    "MaxDrawdown",
+    "MaxGrossExposure",
+    "MaxGroupWeight",
+    "MaxNetExposure",
+    "MaxPositions",
+    "MaxTurnover",
+    "MaxVaR",
+    "MaxWeight",
     "RiskContext",
     "RiskDecision",
     "RiskManager",
     "RiskRule",
+    "ScaledExit",
+    "SignalExit",
     "StopLoss",
     "TakeProfit",
     "TimeBasedExit",
+    "TrailingStop",
     "VolatilityScaledStopLoss",
+    "VolatilityTarget",
+    "VolatilityTrailingStop",
 ]

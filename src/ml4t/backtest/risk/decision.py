@@ -15,17 +15,20 @@ class RiskContext:
     quantity : float
         Shares, positive long, negative short.
     entry_price : float
-        Average fill price of the open lots.
+        Price from which levels count: the average fill price of the open lots.
     water_mark : float
         Best price since entry: the highest high of a long, the lowest low of a short.
     close : float
     bars_held : int
-        Bars of the run since the entry, the entry bar's included, whether or not the asset
-        had a bar.
+        Bars of the run through which the position was held, whether or not the asset had a bar;
+        the entry bar's included unless it was opened at its close.
     features : mapping of str to float
-        As-of values; a missing value has no key.
+        As-of values; a missing value has no key. The SQL condition of a `SignalExit` is a key
+        too: 1 where it is true.
     last_stop : float or None
         The stop that the asking rule gave before for this position.
+    steps_done : int
+        How many parts the asking rule has closed before.
     """
 
     quantity: float
@@ -35,6 +38,7 @@ class RiskContext:
     bars_held: int
     features: Mapping[str, float] = field(default_factory=dict)
     last_stop: float | None = None
+    steps_done: int = 0
 
     @property
     def unrealized_pnl(self) -> float:
@@ -47,13 +51,15 @@ class RiskDecision:
     """What rules want for one position: leave, and levels for the next bar.
 
     Each of the three wishes carries its own priority and rule, so that a merge can settle
-    them one by one.
+    them one by one. `target_part` is the share of the position's peak quantity that the target
+    closes; None: all of it.
     """
 
     should_exit: bool = False
     reason: str = ""
     stop: float | None = None
     target: float | None = None
+    target_part: float | None = None
     is_long: bool = True
     exit_priority: int = 0
     stop_priority: int = 0
@@ -101,6 +107,7 @@ class RiskDecision:
             ):  # fmt: skip
                 changes |= {
                     "target": one.target,
+                    "target_part": one.target_part,
                     "target_priority": one.target_priority,
                     "target_rule": one.target_rule,
                 }

@@ -1,26 +1,23 @@
-"""RiskManager: asks every rule after each close, merges, and hands levels to the broker."""
+"""RiskManager: the rules and limits of a backtest, in the order that settles ties."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-import numpy as np
-
-from ml4t.backtest.core.batch import Batch, Floats, Ints
-from ml4t.backtest.core.journal import Decision, Journal
 from ml4t.backtest.errors import ConfigError
-from ml4t.backtest.execution.broker import Levels, SimulationBroker, Touched
-from ml4t.backtest.portfolio.portfolio import Portfolio
-from ml4t.backtest.risk.rules import Held, RiskRule
+from ml4t.backtest.risk.base import RiskRule, require_column, require_priority
+from ml4t.backtest.risk.limits import Limit
 
 
 class RiskManager:
-    """A list of rules; one manager can serve any number of runs.
+    """Rules that protect positions and limits on the portfolio; serves any number of runs.
 
     Parameters
     ----------
     rules : sequence of RiskRule
         Merged as `RiskDecision.merge` says; the order breaks ties.
+    limits : sequence of Limit
+        Applied in this order, each to what the one before it left.
 
     Examples
     --------
@@ -29,217 +26,93 @@ class RiskManager:
     ('StopLoss', 'TimeBasedExit')
     """
 
-    def __init__(self, rules: Sequence[RiskRule] = ()) -> None:
+    def __init__(self, rules: Sequence[RiskRule] = (), limits: Sequence[Limit] = ()) -> None:
         self.rules: list[RiskRule] = []
+        self.limits: list[Limit] = []
         for rule in rules:
             self.add_rule(rule)
+        for limit in limits:
+            self.add_limit(limit)
 
     def add_rule(self, rule: RiskRule) -> RiskManager:
         """Append a rule and return the manager, so that calls chain."""
-        if not isinstance(rule, RiskRule):
-            raise ConfigError(f"a risk rule must be a RiskRule, was {rule!r}")
+        _require_rule(rule)
         self.rules.append(rule)
+        return self
+
+    def add_limit(self, limit: Limit) -> RiskManager:
+        """Append a limit and return the manager, so that calls chain."""
+        if not isinstance(limit, Limit):
+            raise ConfigError(f"a portfolio limit must be a Limit, was {limit!r}")
+        self.limits.append(limit)
         return self
 
     @property
     def rule_names(self) -> tuple[str, ...]:
         """Names in rule order; two rules of one kind are told apart by ``#2``, ``#3``."""
-        names: list[str] = []
-        for rule in self.rules:
-            n = sum(name.split("#")[0] == rule.name for name in names) + 1
-            names.append(rule.name if n == 1 else f"{rule.name}#{n}")
-        return tuple(names)
+        return _told_apart(rule.name for rule in self.rules)
+
+    @property
+    def limit_names(self) -> tuple[str, ...]:
+        """Names in limit order, told apart from each other and from the rules."""
+        names = [*self.rule_names, *(limit.name for limit in self.limits)]
+        return _told_apart(names)[len(self.rules) :]
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Columns of ``signals`` that the rules read, each once."""
-        return tuple(dict.fromkeys(name for rule in self.rules for name in rule.features))
+        """Columns of ``signals`` that rules and limits read, each once."""
+        named = [name for rule in self._all_rules() for name in rule.features]
+        named += [name for limit in self.limits for name in limit.features]
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """SQL conditions over ``signals`` that the rules read, each once.
+
+        Each is a feature too, under its own text: 1 true, 0 false, NaN NULL.
+        """
+        named = (text for rule in self._all_rules() for text in rule.conditions)
+        return tuple(dict.fromkeys(named))
 
     @property
     def has_levels(self) -> bool:
-        """Whether any rule sets levels, so that bars need a high and a low."""
+        """Whether any rule sets levels, which act inside a bar."""
         return any(rule.has_levels for rule in self.rules)
 
+    @property
+    def needs_range(self) -> bool:
+        """Whether any rule reads levels or water marks, so that bars need a high and a low."""
+        return any(rule.needs_range for rule in self.rules)
 
-class RiskDesk:
-    """One run's risk state: what each rule said before, and what it saw.
+    def _all_rules(self) -> Iterator[RiskRule]:
+        for rule in self.rules:
+            yield from rule.walk()
 
-    Parameters
-    ----------
-    manager : RiskManager
-    portfolio, broker, journal
-        Read, handed levels and exits, and told of every rule that acted.
-    """
 
-    def __init__(
-        self, manager: RiskManager, portfolio: Portfolio, broker: SimulationBroker, journal: Journal
-    ) -> None:
-        n_assets = len(portfolio.quantity)
-        self._names = manager.rule_names
-        self._rules = manager.rules
-        # Higher priority first; a stable sort keeps the named order among equals.
-        self._by_priority = sorted(range(len(self._rules)), key=lambda i: -self._rules[i].priority)
-        self._portfolio, self._broker, self._journal = portfolio, broker, journal
-        self._last_stop = [np.full(n_assets, np.nan) for _ in self._rules]
-        self._seen = {name: np.full(n_assets, np.nan) for name in manager.features}
-        self._known: Mapping[str, Floats] = {}
-        self._has_levels = manager.has_levels
-        self._blank = _Blank(n_assets)
-
-    def guard_entries(self, t: int, opened: Ints) -> None:
-        """Set levels for positions opened at this bar's open, from what was known before it."""
-        if not len(opened) or not self._rules:
-            return
-        n = len(opened)
-        features = {
-            name: self._known[name][opened] if self._known else self._blank.missing(n)
-            for name in self._seen
-        }
-        for last in self._last_stop:
-            last[opened] = np.nan
-        close = self._portfolio.mark[opened]
-        bars_held = np.zeros(n, dtype=np.int64)
-        self._evaluate(t, opened, close, bars_held, features, entry_bar=True)
-
-    def report(self, t: int, touched: Touched | None) -> None:
-        """Log the levels that closed a position, with what their rule saw when it set them."""
-        if touched is None:
-            return
-        for sid, is_stop, rule, level in zip(
-            touched.sids.tolist(), touched.is_stop.tolist(), touched.rule.tolist(),
-            touched.level.tolist(), strict=True,
-        ):  # fmt: skip
-            self._log(t, sid, rule, "stop" if is_stop else "target", level)
-
-    def protect(self, batch: Batch) -> None:
-        """Evaluate every rule at the close, for held assets that have a bar."""
-        held = self._portfolio.held
-        self._known = batch.features
-        sids = held[~np.isnan(batch.close[held])]
-        if len(sids) and self._rules:
-            features = {name: batch.features[name][sids] for name in self._seen}
-            bars_held = batch.t - self._portfolio.entry_t[sids] + 1
-            self._evaluate(batch.t, sids, batch.close[sids], bars_held, features, entry_bar=False)
-
-    def _evaluate(
-        self,
-        t: int,
-        sids: Ints,
-        close: Floats,
-        bars_held: Ints,
-        features: Mapping[str, Floats],
-        *,
-        entry_bar: bool,
-    ) -> None:
-        for name, values in features.items():
-            self._seen[name][sids] = values
-        portfolio = self._portfolio
-        side = np.sign(portfolio.quantity[sids])
-        entry_price, water_mark = portfolio.entry_price(sids), portfolio.water_mark[sids]
-        n, blank = len(sids), self._blank
-        stops, targets = _Tightest(n, blank), _Tightest(n, blank)
-        exit_rule, exit_priority, has_exits = blank.nobody(n), blank.lowest(n), False
-        for i in self._by_priority:
-            rule = self._rules[i]
-            held = Held(
-                side=side,
-                entry_price=entry_price,
-                water_mark=water_mark,
-                close=close,
-                bars_held=bars_held,
-                features=features,
-                last_stop=self._last_stop[i][sids],
-            )
-            stop, target = rule.stop(held), rule.target(held)
-            if stop is not None:
-                self._last_stop[i][sids] = stop
-                stops.offer(i, rule.priority, side * stop)
-            if target is not None:
-                targets.offer(i, rule.priority, -side * target)
-            exits = None if entry_bar else rule.exits(held)
-            if exits is not None:
-                fires = exits & (exit_rule < 0)
-                exit_rule = np.where(fires, i, exit_rule)
-                exit_priority = np.where(fires, float(rule.priority), exit_priority)
-                has_exits = True
-        if self._has_levels:
-            self._broker.set_levels(
-                Levels(
-                    set_t=t,
-                    sids=sids,
-                    stop=side * stops.best,
-                    target=targets.best if targets.is_empty else -side * targets.best,
-                    stop_rule=stops.rule,
-                    target_rule=targets.rule,
-                )
-            )
-        if has_exits:
-            # At equal priority an exit beats a level; one of higher priority holds it back.
-            held_back_by = np.maximum(stops.priority, targets.priority)
-            stands = (exit_rule >= 0) & (exit_priority >= held_back_by)
-            self._leave(t, sids[stands], exit_rule[stands].tolist())
-
-    def _leave(self, t: int, sids: Ints, rules: list[int]) -> None:
-        """Order the exits that stand, and log which rule asked for each."""
-        if rules:
-            self._broker.order_exits(t, sids, tuple(self._names[i] for i in rules))
-            for sid, i in zip(sids.tolist(), rules, strict=True):
-                self._log(t, sid, i, "exit", float("nan"))
-
-    def _log(self, t: int, sid: int, rule: int, action: str, level: float) -> None:
-        seen = {name: float(self._seen[name][sid]) for name in self._rules[rule].features}
-        self._journal.decision(
-            Decision(
-                t=t,
-                sid=sid,
-                rule=self._names[rule],
-                action=action,
-                level=level,
-                reason=self._rules[rule].reason,
-                features={name: value for name, value in seen.items() if value == value},
-            )
+def _require_rule(rule: object) -> None:
+    """Raise a `ConfigError` unless `rule`, and each rule inside it, is one that a run can ask."""
+    if not isinstance(rule, RiskRule):
+        raise ConfigError(f"a risk rule must be a RiskRule, was {rule!r}")
+    require_priority(rule.priority)
+    for name in (*rule.features, *rule.price_features, *rule.conditions):
+        require_column(f"a feature of rule {rule.name}", name)
+    stray = sorted(set(rule.price_features) - set(rule.features))
+    if stray:
+        raise ConfigError(
+            f"price_features of rule {rule.name} must be among its features, was {stray}"
         )
+    if rule.children and type(rule).combine is RiskRule.combine:
+        raise ConfigError(f"rule {rule.name} has children and no method combine")
+    for child in rule.children:
+        _require_rule(child)
 
 
-class _Blank:
-    """Empty vectors of any length, as views: most bars only read them."""
-
-    def __init__(self, n_assets: int) -> None:
-        self._missing = np.full(n_assets, np.nan)
-        self._lowest = np.full(n_assets, -np.inf)
-        self._nobody = np.full(n_assets, -1, dtype=np.int64)
-        for vector in (self._missing, self._lowest, self._nobody):
-            vector.flags.writeable = False
-
-    def missing(self, n: int) -> Floats:
-        """Return `n` times NaN: no level."""
-        return self._missing[:n]
-
-    def lowest(self, n: int) -> Floats:
-        """Return `n` times minus infinity: below every priority."""
-        return self._lowest[:n]
-
-    def nobody(self, n: int) -> Ints:
-        """Return `n` times -1: no rule."""
-        return self._nobody[:n]
-
-
-class _Tightest:
-    """The winning level per position; offers come in falling priority."""
-
-    def __init__(self, n: int, blank: _Blank) -> None:
-        self.best, self.rule, self.priority = blank.missing(n), blank.nobody(n), blank.lowest(n)
-        self.is_empty = True
-
-    def offer(self, rule: int, priority: int, tightness: Floats) -> None:
-        """Take the offer where there is none yet, or at equal priority a looser one."""
-        is_offered = ~np.isnan(tightness)
-        if self.is_empty:
-            wins = is_offered
-            self.is_empty = False
-        else:
-            wins = np.isnan(self.best) & is_offered
-            wins |= (self.priority == priority) & (tightness > self.best)
-        self.best = np.where(wins, tightness, self.best)
-        self.rule = np.where(wins, rule, self.rule)
-        self.priority = np.where(wins, float(priority), self.priority)
+def _told_apart(names: Iterable[str]) -> tuple[str, ...]:
+    taken: list[str] = []
+    for name in names:
+        unique, n = name, 1
+        while unique in taken:
+            n += 1
+            unique = f"{name}#{n}"
+        taken.append(unique)
+    return tuple(taken)

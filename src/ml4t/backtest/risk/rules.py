@@ -1,124 +1,30 @@
-"""Rules that protect a position. Each is one formula over the held positions.
+"""Rules with levels that count from the entry price, and the exit after some time.
 
-A rule answers at a close, for all held positions at once: a stop or target level for the next
-bar, or an exit at the next open. It never sees a bar and acts inside it.
+Stops that follow the best price are in `trailing`, exits on signals in `signal`, rules made of
+rules in `composite`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ml4t.backtest.core.batch import Floats, Ints
+from ml4t.backtest.core.batch import Floats
 from ml4t.backtest.errors import ConfigError, require_number
-from ml4t.backtest.risk.decision import RiskContext, RiskDecision
+from ml4t.backtest.risk.base import (
+    Bools,
+    Held,
+    Pairs,
+    RiskRule,
+    pairs_of,
+    require_column,
+    require_priority,
+)
 
-Bools = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """The held positions as a rule sees them; every array has one entry per position.
-
-    Attributes
-    ----------
-    side : float array
-        +1 long, -1 short.
-    entry_price, water_mark, close : float array
-    bars_held : int array
-        Closes seen, the entry bar's included; 0 before the first.
-    features : mapping of str to float array
-        NaN where missing.
-    last_stop : float array
-        The stop that the asking rule gave before for each position, NaN where none.
-    """
-
-    side: Floats
-    entry_price: Floats
-    water_mark: Floats
-    close: Floats
-    bars_held: Ints
-    features: Mapping[str, Floats]
-    last_stop: Floats
-
-
-class RiskRule:
-    """Base of all rules: override `stop`, `target` or `exits`.
-
-    Attributes
-    ----------
-    priority : int
-        The higher wins when rules disagree; 100 for all rules of this package.
-    features : tuple of str
-        Columns of ``signals`` that the rule reads; an unknown one is refused before the run.
-    """
-
-    priority: int = 100
-    features: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        """Show the rule by its values, so that equal rules give runs of equal identity."""
-        values = ", ".join(f"{name}={value!r}" for name, value in sorted(vars(self).items()))
-        return f"{type(self).__name__}({values})"
-
-    @property
-    def name(self) -> str:
-        """The name under which trades and decisions show this rule."""
-        return type(self).__name__
-
-    @property
-    def reason(self) -> str:
-        """One line on what the rule does, for the decisions table."""
-        return self.name
-
-    @property
-    def has_levels(self) -> bool:
-        """Whether the rule sets levels that act inside a bar."""
-        kind = type(self)
-        return kind.stop is not RiskRule.stop or kind.target is not RiskRule.target
-
-    def stop(self, held: Held) -> Floats | None:  # noqa: ARG002 - the default has no stop
-        """Return the stop level per position, NaN for none."""
-        return None
-
-    def target(self, held: Held) -> Floats | None:  # noqa: ARG002
-        """Return the profit target per position, NaN for none."""
-        return None
-
-    def exits(self, held: Held) -> Bools | None:  # noqa: ARG002
-        """Return which positions to leave at the next open."""
-        return None
-
-    def evaluate(self, context: RiskContext) -> RiskDecision:
-        """Decide for one position, with the same formulas that a run uses."""
-        nan = float("nan")
-        held = Held(
-            side=np.array([1.0 if context.quantity >= 0 else -1.0]),
-            entry_price=np.array([context.entry_price]),
-            water_mark=np.array([context.water_mark]),
-            close=np.array([context.close]),
-            bars_held=np.array([context.bars_held]),
-            features={name: np.array([context.features.get(name, nan)]) for name in self.features},
-            last_stop=np.array([nan if context.last_stop is None else context.last_stop]),
-        )
-        stop, target, exits = self.stop(held), self.target(held), self.exits(held)
-        should_exit = exits is not None and bool(exits[0])
-        return RiskDecision(
-            should_exit=should_exit,
-            reason=self.reason if should_exit else "",
-            stop=_level(stop),
-            target=_level(target),
-            is_long=context.quantity >= 0,
-            exit_priority=self.priority,
-            stop_priority=self.priority,
-            target_priority=self.priority,
-            exit_rule=self.name if should_exit else "",
-            stop_rule=self.name if _level(stop) is not None else "",
-            target_rule=self.name if _level(target) is not None else "",
-        )
+# Parts such as 0.6 + 0.3 + 0.1 add up to one by the user's arithmetic, not quite by the computer's.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +36,7 @@ class StopLoss(RiskRule):
 
     def __post_init__(self) -> None:
         require_number("fraction", self.fraction, above=0, below=1)
+        require_priority(self.priority)
 
     @property
     def reason(self) -> str:
@@ -150,6 +57,7 @@ class TakeProfit(RiskRule):
 
     def __post_init__(self) -> None:
         require_number("fraction", self.fraction, above=0, below=float("inf"))
+        require_priority(self.priority)
 
     @property
     def reason(self) -> str:
@@ -181,9 +89,16 @@ class VolatilityScaledStopLoss(RiskRule):
 
     def __post_init__(self) -> None:
         require_number("atr_multiplier", self.atr_multiplier, above=0, below=float("inf"))
+        require_column("volatility_key", self.volatility_key)
+        require_priority(self.priority)
 
     @property
     def features(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The volatility column."""
+        return (self.volatility_key,)
+
+    @property
+    def price_features(self) -> tuple[str, ...]:  # type: ignore[override]
         """The volatility column."""
         return (self.volatility_key,)
 
@@ -196,53 +111,95 @@ class VolatilityScaledStopLoss(RiskRule):
         """Return ``entry_price - side * atr_multiplier * atr``; missing: the last stop."""
         distance = self.atr_multiplier * held.features[self.volatility_key]
         level = held.entry_price - held.side * distance
-        return np.where(np.isnan(level), held.last_stop, level)
+        return np.where(np.isfinite(level), level, held.last_stop)
 
 
 @dataclass(frozen=True, slots=True)
-class DynamicTrailingStop(RiskRule):
-    """Trail the best price since entry; the level never loosens.
+class BreakevenStop(RiskRule):
+    """Stop at the entry price once the position has earned `trigger`; the level never loosens.
 
-    ``water_mark * (1 - side * trail)``, where `trail` is `initial_trail_pct` or, once the best
-    price since entry is a profit of ``profit`` or more, the smallest ``trail`` of `schedule`
-    that it has earned.
+    ``entry_price * (1 + side * offset)`` from the close at which
+    ``side * (water_mark / entry_price - 1) >= trigger``; before, no stop.
 
     Attributes
     ----------
-    initial_trail_pct : float
-        Fraction of the water mark, 0.05 = 5%.
-    schedule : tuple of (profit, trail)
-        Fractions; empty: the trail stays at `initial_trail_pct`.
+    trigger : float
+        Profit at the best price since entry, as a fraction of the entry price.
+    offset : float
+        Profit that the stop keeps, below `trigger`; negative: a loss.
     """
 
-    initial_trail_pct: float = 0.05
-    schedule: tuple[tuple[float, float], ...] = ()
+    trigger: float
+    offset: float = 0.0
     priority: int = 100
 
     def __post_init__(self) -> None:
-        require_number("initial_trail_pct", self.initial_trail_pct, above=0, below=1)
-        for step in self.schedule:
-            if len(step) != 2:
-                raise ConfigError(f"schedule holds (profit, trail) pairs, was {step!r}")
-            require_number("schedule profit", step[0], above=-1, below=float("inf"))
-            require_number("schedule trail", step[1], above=0, below=1)
+        require_number("trigger", self.trigger, above=0, below=float("inf"))
+        # At or above the trigger it would be touched as soon as it is set.
+        require_number("offset", self.offset, above=-1, below=self.trigger)
+        require_priority(self.priority)
 
     @property
     def reason(self) -> str:
         """One line on what the rule does, for the decisions table."""
-        return f"trail of {self.initial_trail_pct:.2%} from the best price"
+        return f"back at {self.offset:+.2%} after a profit of {self.trigger:.2%}"
 
     def stop(self, held: Held) -> Floats:
-        """Return the trailing level, never looser than the one this rule gave before."""
-        trail = np.full(len(held.side), self.initial_trail_pct)
-        if self.schedule:
-            profit = held.side * (held.water_mark / held.entry_price - 1)
-            for earned, tighter in self.schedule:
-                trail = np.where(profit >= earned, np.minimum(trail, tighter), trail)
-        level = held.water_mark * (1 - held.side * trail)
-        # fmax ignores the NaN of a first evaluation.
-        tightest: Floats = np.fmax(held.side * level, held.side * held.last_stop)
-        return held.side * tightest
+        """Return ``entry_price * (1 + side * offset)`` where the trigger was earned."""
+        profit = held.side * (held.water_mark / held.entry_price - 1)
+        level = held.entry_price * (1 + held.side * self.offset)
+        return held.never_loosened(np.where(profit >= self.trigger, level, np.nan))
+
+
+@dataclass(frozen=True, slots=True)
+class ScaledExit(RiskRule):
+    """Take profits in steps: a part of the position at each of several targets.
+
+    The target is ``entry_price * (1 + side * profit)`` of the first step not yet done. When it is
+    touched, `part` of the position's peak quantity (the largest since it was opened from flat) is
+    closed, cut to what is live; one step per bar. What a bar's volume leaves of a step stays its
+    target; a part below one lot is passed over. After the last step there is no target.
+
+    Attributes
+    ----------
+    steps : tuple of (profit, part)
+        Fractions; profits ascending, parts above 0, together at most 1.
+    """
+
+    steps: Pairs
+    priority: int = 100
+
+    def __post_init__(self) -> None:
+        steps = pairs_of("steps", self.steps, "profit, part")
+        if not steps:
+            raise ConfigError("steps must be at least one (profit, part) pair, was empty")
+        last = 0.0
+        for profit, part in steps:
+            require_number("profit of a step", profit, above=last, below=float("inf"))
+            require_number("part of a step", part, above=0, below=1 + ROUNDING)
+            last = profit
+        whole = math.fsum(part for _, part in steps)
+        if whole > 1 + ROUNDING:
+            raise ConfigError(f"parts of the steps must be 1 together or less, was {whole:g}")
+        require_priority(self.priority)
+        object.__setattr__(self, "steps", steps)
+
+    @property
+    def reason(self) -> str:
+        """One line on what the rule does, for the decisions table."""
+        shown = ", ".join(f"{part:.2%} at {profit:+.2%}" for profit, part in self.steps)
+        return f"profits in steps: {shown}"
+
+    def target(self, held: Held) -> Floats:
+        """Return ``entry_price * (1 + side * profit)`` of the next step, NaN after the last."""
+        profits = np.array([profit for profit, _ in self.steps] + [np.nan])
+        profit = np.asarray(profits.take(held.steps_done, mode="clip"))
+        return np.asarray(held.entry_price * (1 + held.side * profit))
+
+    def part(self, held: Held) -> Floats:
+        """Return the share of the peak quantity that the next step closes."""
+        parts = np.array([part for _, part in self.steps] + [np.nan])
+        return np.asarray(parts.take(held.steps_done, mode="clip"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +212,12 @@ class TimeBasedExit(RiskRule):
     def __post_init__(self) -> None:
         if type(self.max_bars) is not int or self.max_bars < 1:
             raise ConfigError(f"max_bars must be a whole number >= 1, was {self.max_bars!r}")
+        require_priority(self.priority)
+
+    @property
+    def needs_range(self) -> bool:  # type: ignore[override]
+        """False: it reads no price."""
+        return False
 
     @property
     def reason(self) -> str:
@@ -265,9 +228,3 @@ class TimeBasedExit(RiskRule):
         """Return ``bars_held >= max_bars``."""
         fires: Bools = held.bars_held >= self.max_bars
         return fires
-
-
-def _level(values: Floats | None) -> float | None:
-    if values is None or np.isnan(values[0]):
-        return None
-    return float(values[0])

@@ -1,0 +1,106 @@
+"""AccountState: the closes of a run so far, as limits read them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Floats, Ints
+
+# Less exposure than this fraction of equity earned nothing that could be scaled up to all of it.
+LEAST_EXPOSURE = 1e-9
+
+
+class AccountState:
+    """The account at every close so far.
+
+    Parameters
+    ----------
+    sessions : int array
+        Calendar date of each bar of the run, as a number.
+
+    Attributes
+    ----------
+    t : int
+        Bar of the last close, -1 before the first.
+    peak : float
+        Highest equity of any close so far, account currency.
+    """
+
+    def __init__(self, sessions: Ints) -> None:
+        self.t = -1
+        self.peak = -math.inf
+        self._sessions = sessions
+        self._equity = np.full(len(sessions), np.nan)
+        self._gross = np.full(len(sessions), np.nan)
+        self._returns = np.empty(len(sessions))
+        self._n_returns = 0
+
+    @property
+    def equity(self) -> float:
+        """Equity at the last close, account currency."""
+        return float(self._equity[self.t])
+
+    @property
+    def session(self) -> int:
+        """Calendar date of the last close."""
+        return int(self._sessions[self.t])
+
+    @property
+    def equities(self) -> Floats:
+        """Equity at every close so far; a view."""
+        return self._equity[: self.t + 1]
+
+    @property
+    def gross_weights(self) -> Floats:
+        """Gross exposure as a fraction of equity at every close so far; a view."""
+        return self._gross[: self.t + 1]
+
+    def record(self, t: int, equity: float, gross: float) -> None:
+        """Append a close, or restate the last one after orders that filled at it.
+
+        A restated close is what the next one is measured against; what was earned until it stays,
+        and so does the peak.
+
+        Parameters
+        ----------
+        equity : float
+            Account currency.
+        gross : float
+            Sum of ``|quantity * mark * multiplier|``, account currency.
+        """
+        assert t in (self.t, self.t + 1), f"close {t} came after close {self.t}"
+        assert math.isfinite(equity), f"equity at bar {t} was {equity}"
+        assert math.isfinite(gross), f"gross exposure at bar {t} was {gross}"
+        self._equity[t] = equity
+        self._gross[t] = gross / equity if equity > 0 else 0.0
+        if t == self.t:
+            return
+        self.t, self.peak = t, max(self.peak, equity)
+        if t > 0 and self._gross[t - 1] > LEAST_EXPOSURE:
+            earned = equity / self._equity[t - 1] - 1
+            self._returns[self._n_returns] = earned / self._gross[t - 1]
+            self._n_returns += 1
+
+    def loss_in_session(self) -> float:
+        """Return the loss since the last close of the session before, as a fraction of it.
+
+        Negative is a gain. In the first session the first close stands in: nothing was held
+        before it. An account that had no equity left has lost all.
+        """
+        first = int(np.searchsorted(self._sessions[: self.t + 1], self.session))
+        before = float(self._equity[max(first - 1, 0)])
+        return 1 - self.equity / before if before > 0 else 1.0
+
+    def unlevered_returns(self, window: int) -> Floats:
+        """Return what a gross exposure of 1 earned, over the last bars that had exposure.
+
+        ``(equity[t] / equity[t-1] - 1) / gross_weight[t-1]`` where ``gross_weight[t-1] > 0``.
+
+        Returns
+        -------
+        float array
+            The last `window` of them, oldest first; all of them where there are fewer. A view.
+        """
+        return self._returns[max(self._n_returns - window, 0) : self._n_returns]

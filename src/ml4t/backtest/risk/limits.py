@@ -1,0 +1,366 @@
+"""Limits on what a strategy wants: they edit target weights before these become orders.
+
+A limit sees every asset concerned at once (`Wish`) and answers with the weights that it leaves.
+The limits of this module know the current decision alone; those that watch the account over time
+are in `account_limits`. `limit_desk` applies both, in the order in which they were given.
+
+The order matters, since each limit edits what the one before it left. `MaxPositions`, `MaxWeight`,
+`MaxGroupWeight`, `MaxGrossExposure`, `VolatilityTarget` (scales up to 1) and `MaxVaR` only ever
+shrink weights, so none of them undoes another. Two limits are sensitive:
+
+- `MaxNetExposure` balances two sides; a later limit that cuts one of them upsets it. Closing a
+  position is never denied for the sake of balance.
+- `MaxTurnover` holds on to current weights. It belongs last: any later limit may trade more, and
+  where the current weights are over an earlier limit, it may leave them so for now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml4t.backtest.core.batch import Floats, Ints
+from ml4t.backtest.errors import ConfigError, require_number
+from ml4t.backtest.risk.account_state import AccountState
+
+Bools = NDArray[np.bool_]
+
+# A limit is broken only by more than this fraction of equity: 25 times 0.04 is not quite 1, and
+# that is no breach of a gross exposure of 1.
+TOLERANCE = 1e-9
+# The rank of an asset that the strategy did not rank: behind all that it did.
+UNRANKED = int(np.iinfo(np.int64).max)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the strategy wants, as a limit sees it; every array has one entry per asset.
+
+    Weights are fractions of equity, positive long, negative short. No value is NaN.
+
+    Attributes
+    ----------
+    sids : int array
+        Assets held or wanted, ascending.
+    current : float array
+        Weights now: ``quantity * mark * multiplier / equity``.
+    wanted : float array
+        Weights wanted, as the limits before this one left them; 0 for a held asset that the
+        strategy did not name.
+    rank : int array
+        Place in the strategy's ranking, 0 the best; `UNRANKED` where it has none.
+    is_fixed : bool array
+        Assets that this decision does not trade: at a discrete order all but its own. They count
+        in every sum; a weight given to them is ignored.
+    account : AccountState
+    groups : mapping of str to int array
+        Codes of the columns of ``assets`` that limits named, -1 where missing.
+    features : mapping of str to float array
+        Columns of ``signals`` that limits named; these may be NaN, where missing.
+    """
+
+    sids: Ints
+    current: Floats
+    wanted: Floats
+    rank: Ints
+    is_fixed: Bools
+    account: AccountState
+    groups: Mapping[str, Ints] = field(default_factory=dict)
+    features: Mapping[str, Floats] = field(default_factory=dict)
+
+
+class LimitKind(StrEnum):
+    """What a limit does to the whole account at a close."""
+
+    HALT = "halt"
+    REDUCE = "reduce"
+    LIQUIDATE = "liquidate"
+    RESUME = "resume"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitAction:
+    """One act of a limit on the whole account.
+
+    Attributes
+    ----------
+    kind : LimitKind
+        ``REDUCE`` trades at the next open; ``LIQUIDATE`` at every open until ``RESUME``, where an
+        asset could not trade. What a limit denies meanwhile is up to its own `edit`.
+    factor : float
+        Share of every position that stays, from 0 to 1: 0 at a liquidation, 1 where none trades.
+    seen : mapping of str to float
+        Values on which the limit acted, for the ``decisions`` table.
+    """
+
+    kind: LimitKind
+    factor: float
+    seen: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.factor <= 1:
+            raise ConfigError(f"factor must be a number from 0 to 1, was {self.factor!r}")
+
+
+class Cut(NamedTuple):
+    """Every position is to be scaled at the next open.
+
+    Attributes
+    ----------
+    rule : str
+        Name of the limit, the tag of the orders.
+    kind : LimitKind
+        ``REDUCE`` or ``LIQUIDATE``.
+    factor : float
+        Share of each position that stays; 0 at a liquidation. Of several cuts at one close the
+        smallest factor counts, the first of equal ones.
+    """
+
+    rule: str
+    kind: LimitKind
+    factor: float
+
+
+class Limit:
+    """Base of all limits: override `edit`, for the whole account also `at_close`.
+
+    A weight that a limit turns into exactly the current one is an order that is denied: the asset
+    is not traded at all, unless a later limit changes the weight again.
+
+    A limit object may serve many runs: what it remembers of one run belongs into what `start`
+    returns.
+
+    Attributes
+    ----------
+    features : tuple of str
+        Columns of ``signals`` that the limit reads; an unknown one is refused before the run.
+    groups : tuple of str
+        Text columns of ``assets`` that the limit reads.
+    """
+
+    features: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Show the limit by its values, so that equal limits give runs of equal identity."""
+        values = ", ".join(f"{name}={value!r}" for name, value in sorted(vars(self).items()))
+        return f"{type(self).__name__}({values})"
+
+    @property
+    def name(self) -> str:
+        """The name under which decisions and orders show this limit."""
+        return type(self).__name__
+
+    @property
+    def reason(self) -> str:
+        """One line on what the limit does, for the ``decisions`` table."""
+        return self.name
+
+    def start(self) -> Limit:
+        """Return the limit as one run asks it; a limit that remembers returns a new object."""
+        return self
+
+    def edit(self, wish: Wish) -> Floats:
+        """Return the weights that the limit leaves; ``wish.wanted`` itself where it has no say."""
+        return wish.wanted
+
+    def at_close(self, account: AccountState) -> Sequence[LimitAction]:  # noqa: ARG002 - no say
+        """Return what the limit does to the whole account at this close, in its order."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class MaxPositions(Limit):
+    """Hold at most `n` assets: those beyond lose their weight.
+
+    New entries go first, the worst rank first; then held assets, the worst rank first. Unranked
+    assets are behind ranked ones; of two, the one with the higher `sid` goes.
+    """
+
+    n: int
+
+    def __post_init__(self) -> None:
+        require_whole("n", self.n, at_least=1)
+
+    @property
+    def reason(self) -> str:
+        """One line on what the limit does, for the ``decisions`` table."""
+        return f"at most {self.n} positions"
+
+    def edit(self, wish: Wish) -> Floats:
+        """Return the weights with those beyond the `n` best assets at 0."""
+        is_wanted = wish.wanted != 0
+        if np.count_nonzero(is_wanted) <= self.n:
+            return wish.wanted
+        free = np.flatnonzero(is_wanted & ~wish.is_fixed)
+        room = max(self.n - np.count_nonzero(is_wanted & wish.is_fixed), 0)
+        best_first = np.lexsort((wish.rank[free], wish.current[free] == 0))
+        left = wish.wanted.copy()
+        left[free[best_first[room:]]] = 0.0
+        return left
+
+
+@dataclass(frozen=True, slots=True)
+class MaxWeight(Limit):
+    """Cut every weight to at most `fraction` of equity, long or short: ``|w| <= fraction``."""
+
+    fraction: float
+
+    def __post_init__(self) -> None:
+        require_number("fraction", self.fraction, above=0, below=float("inf"))
+
+    @property
+    def reason(self) -> str:
+        """One line on what the limit does, for the ``decisions`` table."""
+        return f"at most {self.fraction:.2%} of equity in one asset"
+
+    def edit(self, wish: Wish) -> Floats:
+        """Return ``sign(w) * min(|w|, fraction)``."""
+        is_over = np.abs(wish.wanted) > self.fraction + TOLERANCE
+        if not is_over.any():
+            return wish.wanted
+        return np.where(is_over, np.copysign(self.fraction, wish.wanted), wish.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class MaxGroupWeight(Limit):
+    """Scale each group down to ``sum |w| <= fraction`` over its assets.
+
+    Attributes
+    ----------
+    fraction : float
+        Of equity, the same for every group.
+    group : str
+        Text column of ``assets``. Assets without a value form one group.
+    """
+
+    fraction: float
+    group: str = "sector"
+
+    def __post_init__(self) -> None:
+        require_number("fraction", self.fraction, above=0, below=float("inf"))
+
+    @property
+    def groups(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The group column."""
+        return (self.group,)
+
+    @property
+    def reason(self) -> str:
+        """One line on what the limit does, for the ``decisions`` table."""
+        return f"at most {self.fraction:.2%} of equity in one {self.group}"
+
+    def edit(self, wish: Wish) -> Floats:
+        """Return ``w * fraction / sum |w|`` in the groups that hold more than `fraction`."""
+        codes = wish.groups[self.group] + 1  # -1, no group, becomes group 0
+        size, free = np.abs(wish.wanted), ~wish.is_fixed
+        total = np.bincount(codes, weights=size)
+        if not (total > self.fraction + TOLERANCE).any():
+            return wish.wanted
+        movable = np.bincount(codes, weights=size * free)
+        room = np.maximum(self.fraction - (total - movable), 0.0)
+        is_over = (total > self.fraction + TOLERANCE) & (movable > 0)
+        factor = np.divide(room, movable, out=np.ones(len(total)), where=is_over)
+        return np.where(free, wish.wanted * factor[codes], wish.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class MaxGrossExposure(Limit):
+    """Scale all weights down to ``sum |w| <= fraction``: 1 is unlevered."""
+
+    fraction: float
+
+    def __post_init__(self) -> None:
+        require_number("fraction", self.fraction, above=0, below=float("inf"))
+
+    @property
+    def reason(self) -> str:
+        """One line on what the limit does, for the ``decisions`` table."""
+        return f"gross exposure of at most {self.fraction:.2%} of equity"
+
+    def edit(self, wish: Wish) -> Floats:
+        """Return ``w * fraction / sum |w|`` where the sum is more than `fraction`."""
+        return scale_gross(wish, self.fraction)
+
+
+@dataclass(frozen=True, slots=True)
+class MaxNetExposure(Limit):
+    """Scale the heavier side down to ``|sum w| <= fraction``; 0 keeps long and short equal."""
+
+    fraction: float
+
+    def __post_init__(self) -> None:
+        if isinstance(self.fraction, bool) or self.fraction != 0:
+            require_number("fraction", self.fraction, above=0, below=float("inf"))
+
+    @property
+    def reason(self) -> str:
+        """One line on what the limit does, for the ``decisions`` table."""
+        return f"net exposure of at most {self.fraction:.2%} of equity"
+
+    def edit(self, wish: Wish) -> Floats:
+        """Return ``w * (1 - (|sum w| - fraction) / side)`` on the heavier side of sum `side`."""
+        net = float(wish.wanted.sum())
+        excess = abs(net) - self.fraction
+        movable = (wish.wanted * net > 0) & ~wish.is_fixed
+        side = float(np.abs(wish.wanted[movable]).sum())
+        if excess <= TOLERANCE or side == 0:
+            return wish.wanted
+        return np.where(movable, wish.wanted * max(1 - excess / side, 0.0), wish.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class MaxTurnover(Limit):
+    """Trade at most `fraction` of equity per decision, buys and sells added up.
+
+    With ``turnover = sum |w - c|`` over wanted weights w and current weights c, every change is
+    scaled alike: ``c + (w - c) * fraction / turnover``. What a strategy wants to leave is then
+    held on to in part, so limits that the current weights break may stay broken for a while, and
+    there may be more positions than `MaxPositions` allows. A discrete order counts together with
+    those of the same close before it.
+    """
+
+    fraction: float
+
+    def __post_init__(self) -> None:
+        require_number("fraction", self.fraction, above=0, below=float("inf"))
+
+    @property
+    def reason(self) -> str:
+        """One line on what the limit does, for the ``decisions`` table."""
+        return f"turnover of at most {self.fraction:.2%} of equity per decision"
+
+    def edit(self, wish: Wish) -> Floats:
+        """Return ``c + (w - c) * fraction / turnover`` where turnover is more than `fraction`."""
+        change = wish.wanted - wish.current
+        factor = _factor(np.abs(change), wish.is_fixed, self.fraction)
+        if factor == 1:
+            return wish.wanted
+        return np.where(wish.is_fixed, wish.wanted, wish.current + change * factor)
+
+
+def scale_gross(wish: Wish, ceiling: float) -> Floats:
+    """Return the wanted weights scaled so that ``sum |w|`` is at most `ceiling`."""
+    factor = _factor(np.abs(wish.wanted), wish.is_fixed, ceiling)
+    if factor == 1:
+        return wish.wanted
+    return np.where(wish.is_fixed, wish.wanted, wish.wanted * factor)
+
+
+def require_whole(name: str, value: object, *, at_least: int) -> None:
+    """Raise a `ConfigError` unless `value` is a whole number of `at_least` or more."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
+        raise ConfigError(f"{name} must be a whole number >= {at_least}, was {value!r}")
+
+
+def _factor(size: Floats, is_fixed: Bools, ceiling: float) -> float:
+    """Return the factor on what is not fixed at which `size` adds up to `ceiling`, at most 1."""
+    movable, fixed = float(size[~is_fixed].sum()), float(size[is_fixed].sum())
+    if movable == 0 or movable + fixed <= ceiling + TOLERANCE:
+        return 1.0
+    return max(ceiling - fixed, 0.0) / movable

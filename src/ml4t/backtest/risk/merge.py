@@ -1,0 +1,186 @@
+"""Merge: of what the rules offer for each position, the level that wins.
+
+The same as `RiskDecision.merge`, for all positions at once; and which of the winning levels a bar
+touched.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Floats, Ints
+from ml4t.backtest.risk.base import Bools
+
+
+class Settled(NamedTuple):
+    """The winning level of each position.
+
+    Attributes
+    ----------
+    level : float array
+        NaN where there is none.
+    rule : int array
+        Index of the rule that gave it, -1 where there is none.
+    part : float array or None
+        Share of the peak quantity that the level closes; None: all of all.
+    """
+
+    level: Floats
+    rule: Ints
+    part: Floats | None
+
+    def unless(self, other: Settled) -> Settled:
+        """Return these levels where `other` has none, and none where it has."""
+        is_taken = other.rule >= 0
+        return Settled(
+            np.where(is_taken, np.nan, self.level), np.where(is_taken, -1, self.rule), self.part
+        )
+
+    def instead(self, other: Settled) -> Settled:
+        """Return the levels of `other` where it has any, else these."""
+        is_taken = other.rule >= 0
+        return Settled(
+            np.where(is_taken, other.level, self.level),
+            np.where(is_taken, other.rule, self.rule),
+            self.part,
+        )
+
+
+class Merged(NamedTuple):
+    """What the rules together want of some positions.
+
+    Attributes
+    ----------
+    stops, targets : Settled
+    trails : Settled or None
+        Trailing stops where they are kept apart from `stops`.
+    exits : int array or None
+        Index of the rule whose exit stands, -1 where none; None: none at all.
+    """
+
+    stops: Settled
+    targets: Settled
+    trails: Settled | None
+    exits: Ints | None
+
+
+class Touches(NamedTuple):
+    """Which levels a bar touched, one entry per position.
+
+    Attributes
+    ----------
+    is_stop, is_target : bool array
+        At most one of the two.
+    rule : int array
+        Index of the rule that gave the level, -1 where none was touched.
+    level : float array
+        Meant where a level was touched.
+    """
+
+    is_stop: Bools
+    is_target: Bools
+    rule: Ints
+    level: Floats
+
+
+def touches(merged: Merged, side: Floats, low: Floats, high: Floats) -> Touches:
+    """Compare the levels of each position with a bar's range, NaN where it did not trade.
+
+    Of several the stop, the worse one; where trails are apart: stops, then targets, then trails.
+    """
+    worst, best = np.where(side > 0, low, -high), np.where(side > 0, high, -low)
+    # NaN compares false: no bar or no level, no touch.
+    is_stop = worst <= side * merged.stops.level
+    is_target = ~is_stop & (best >= side * merged.targets.level)
+    rule = np.where(is_stop, merged.stops.rule, np.where(is_target, merged.targets.rule, -1))
+    level = np.where(is_stop, merged.stops.level, merged.targets.level)
+    if merged.trails is not None:
+        is_trail = ~is_stop & ~is_target & (worst <= side * merged.trails.level)
+        rule = np.where(is_trail, merged.trails.rule, rule)
+        level = np.where(is_trail, merged.trails.level, level)
+        is_stop = is_stop | is_trail
+    return Touches(is_stop, is_target, rule, level)
+
+
+class Blank:
+    """Vectors of any length that say nothing, as views: most bars only read them."""
+
+    def __init__(self, n_assets: int) -> None:
+        self._missing = np.full(n_assets, np.nan)
+        self._nobody = np.full(n_assets, -1, dtype=np.int64)
+        self._zero = np.zeros(n_assets, dtype=np.int64)
+        self._count = np.arange(n_assets)
+        for vector in (self._missing, self._nobody, self._zero, self._count):
+            vector.flags.writeable = False
+
+    def missing(self, n: int) -> Floats:
+        """Return `n` times NaN: no level."""
+        return self._missing[:n]
+
+    def nobody(self, n: int) -> Ints:
+        """Return `n` times -1: no rule."""
+        return self._nobody[:n]
+
+    def zero(self, n: int) -> Ints:
+        """Return `n` times 0."""
+        return self._zero[:n]
+
+    def count(self, n: int) -> Ints:
+        """Return 0, 1, ... n - 1."""
+        return self._count[:n]
+
+
+class Offers:
+    """Levels of one kind, offered by the rules in falling priority."""
+
+    def __init__(self) -> None:
+        self._rules: list[int] = []
+        self._priorities: list[int] = []
+        self._levels: list[Floats] = []
+        self._parts: list[Floats | None] = []
+
+    def add(self, rule: int, priority: int, level: Floats, part: Floats | None = None) -> None:
+        """Take what one rule offers, NaN for none."""
+        self._rules.append(rule)
+        self._priorities.append(priority)
+        self._levels.append(level)
+        self._parts.append(part)
+
+    def settle(self, tighter: Floats, blank: Blank) -> Settled:
+        """Return the levels that win.
+
+        Parameters
+        ----------
+        tighter : float array
+            +1 where the higher of two levels is the tighter one, -1 where the lower is.
+        blank : Blank
+        """
+        n = len(tighter)
+        if not self._levels:
+            return Settled(blank.missing(n), blank.nobody(n), None)
+        if len(self._levels) == 1:
+            level = self._levels[0]
+            return Settled(level, np.where(np.isnan(level), -1, self._rules[0]), self._parts[0])
+        levels = np.array(self._levels)
+        tightness = levels * tighter
+        tightness[np.isnan(tightness)] = -np.inf
+        winner = (self._pick(tightness), blank.count(n))
+        level = levels[winner]
+        rule = np.where(np.isnan(level), -1, np.array(self._rules)[winner[0]])
+        if not any(part is not None for part in self._parts):
+            return Settled(level, rule, None)
+        parts = [np.ones(n) if part is None else part for part in self._parts]
+        return Settled(level, rule, np.array(parts)[winner])
+
+    def _pick(self, tightness: Floats) -> Ints:
+        """Return the row that wins: the highest priority that offers, in it the tightest."""
+        if self._priorities[0] == self._priorities[-1]:
+            # Of equal ones argmax takes the first.
+            return np.asarray(tightness.argmax(axis=0))
+        priorities = np.array(self._priorities)
+        is_offered = tightness > -np.inf
+        best = np.where(is_offered, priorities[:, np.newaxis], priorities[-1] - 1).max(axis=0)
+        of_best = np.where(priorities[:, np.newaxis] == best, tightness, -np.inf)
+        return np.asarray(of_best.argmax(axis=0))
