@@ -12,8 +12,9 @@ import time
 import numpy as np
 
 from ml4t.backtest import BacktestEngine, Catalog, TopN
+from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Chunk, Selection
-from ml4t.backtest.portfolio import Portfolio
+from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.risk import (
     DynamicTrailingStop,
@@ -21,6 +22,7 @@ from ml4t.backtest.risk import (
     TimeBasedExit,
     VolatilityScaledStopLoss,
 )
+from ml4t.backtest.session import Market, Session
 
 N_BARS, N_HELD, ROUNDS = 1_000, 25, 7
 
@@ -62,11 +64,20 @@ def seconds_per_bar(n_assets: int) -> float:
     )
     engine = BacktestEngine(Catalog(), TopN(N_HELD, by="score"), risk_manager=rules)
     chunk, best = chunk_of(n_assets), float("inf")
+    market = Market(
+        axes=Axes(
+            timestamps=np.arange(N_BARS), timestamp_type="TIMESTAMP", sessions=np.arange(N_BARS),
+            asset_ids=np.arange(n_assets).astype(object), asset_type="BIGINT",
+        ),
+        terms=Instruments.plain(n_assets),
+        actions=[],
+        last_bars=lambda: np.full(n_assets, N_BARS - 1),
+    )  # fmt: skip
     for _ in range(ROUNDS):
         recorder = Recorder()
-        portfolio = Portfolio(n_assets, 1_000_000.0, recorder)
+        session = Session(engine.config, rules, market, 1_000_000.0, recorder)
         start = time.perf_counter()
-        engine._loop([chunk], portfolio, recorder)
+        engine._loop([chunk], session, recorder)
         best = min(best, time.perf_counter() - start)
     return best / N_BARS
 

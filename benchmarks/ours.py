@@ -1,47 +1,91 @@
-"""This engine on workload W1 or W2: a whole process that ends with one JSON line.
-
-Sources are two Parquet files and a context file; the result tables are in memory at the end.
-"""
+"""Our engine on a generated market, as one process: python benchmarks/ours.py FOLDER."""
 
 from __future__ import annotations
 
 import argparse
 import json
 
-from ml4t.backtest import BacktestConfig, BacktestEngine, CashAccount, Catalog, TopN
-from ml4t.backtest.risk import (
-    DynamicTrailingStop,
-    RiskManager,
-    TimeBasedExit,
-    VolatilityScaledStopLoss,
+from ml4t.backtest import (
+    BacktestConfig,
+    BacktestEngine,
+    CashAccount,
+    Catalog,
+    ExecutionPolicy,
+    Financing,
+    MarginAccount,
+    TopN,
 )
+from ml4t.backtest.risk import (
+    AllOf,
+    AnyOf,
+    BreakevenStop,
+    DynamicTrailingStop,
+    MaxGroupWeight,
+    RiskManager,
+    ScaledExit,
+    SignalExit,
+    StopLoss,
+    TakeProfit,
+    TimeBasedExit,
+    TrailingStop,
+    VolatilityScaledStopLoss,
+    VolatilityTrailingStop,
+)
+
+SOURCES = {"W1": (), "W2": (), "W3": ("assets", "borrow")}
+# W3 is long twenty and short five of what it ranks, so that borrowing is not idle.
+LONG_SHORT = "case when rank <= 20 then 0.06 else -0.04 end"
+
+
+def rules_of(workload: str) -> RiskManager:
+    """W1 has no rules, W2 three, W3 all of them and a limit on sectors."""
+    if workload == "W1":
+        return RiskManager()
+    three = [VolatilityScaledStopLoss(2.0), DynamicTrailingStop(0.05), TimeBasedExit(60)]
+    if workload == "W2":
+        return RiskManager(three)
+    others = [
+        StopLoss(0.2), TakeProfit(0.5), TrailingStop(0.15), VolatilityTrailingStop(4.0),
+        BreakevenStop(0.1), SignalExit("ml_score < 0.02"), ScaledExit(((0.1, 0.5),)),
+        AllOf([TimeBasedExit(20), TakeProfit(0.02)]), AnyOf([StopLoss(0.3), TimeBasedExit(90)]),
+    ]  # fmt: skip
+    return RiskManager([*three, *others], limits=[MaxGroupWeight(0.3, group="sector")])
+
+
+def config_of(workload: str, *, overdraft: bool) -> BacktestConfig:
+    """W3 trades whole shares on margin, within a share of the volume."""
+    if workload == "W3":
+        return BacktestConfig(
+            account=MarginAccount(),
+            financing=Financing(debit_rate=0.05),
+            execution=ExecutionPolicy(whole_shares=True, participation=0.05),
+        )
+    if overdraft:
+        return BacktestConfig(account=CashAccount(shortfall="reject", overdraft=1_000_000))
+    return BacktestConfig()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data")
-    parser.add_argument("--workload", choices=["W1", "W2"], default="W1")
+    parser.add_argument("--workload", choices=list(SOURCES), default="W1")
     parser.add_argument(
-        "--overdraft", action="store_true", help="no cost reserve, so that the peers' rule is met"
+        "--overdraft", action="store_true", help="no cash reserve, so that the peers' rule is met"
     )
     options = parser.parse_args()
     catalog = Catalog()
-    for role in ("prices", "features", "context"):
+    for role in ("prices", "features", "context", *SOURCES[options.workload]):
         catalog.register(role, f"{options.data}/{role}.parquet")
-    strategy = TopN(25, by="ml_score", where="atr is not null", when="vix <= 30", every=5)
-    rules = RiskManager()
-    if options.workload == "W2":
-        rules.add_rule(VolatilityScaledStopLoss(2.0)).add_rule(DynamicTrailingStop(0.05))
-        rules.add_rule(TimeBasedExit(60))
-    account = CashAccount()
-    if options.overdraft:
-        account = CashAccount(reserve_costs=False, overdraft=1_000_000)
+    strategy = TopN(
+        25, by="ml_score", where="atr is not null", when="vix <= 30", every=5,
+        weight=LONG_SHORT if options.workload == "W3" else "equal",
+    )  # fmt: skip
     result = BacktestEngine(
         catalog,
         strategy,
-        risk_manager=rules,
+        risk_manager=rules_of(options.workload),
         initial_capital=1_000_000,
-        config=BacktestConfig(account=account),
+        config=config_of(options.workload, overdraft=options.overdraft),
     ).run()
     facts = result.sql(
         "select arg_max(equity, timestamp), (select count(*) from fills) from equity"

@@ -8,17 +8,32 @@ from typing import Any
 
 import pytest
 
-from ml4t.backtest import BacktestEngine, BacktestResult
+from ml4t.backtest import BacktestEngine, BacktestResult, CashAccount
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-def check_invariants(result: BacktestResult, *, overdraft: float = 0.0) -> None:
+def check_invariants(result: BacktestResult, account: object = None) -> None:
     """Assert what must hold of any run, read back from its tables."""
+    account = CashAccount() if account is None else account
     initial, final = result["initial_capital"], result["final_value"]
-    scale = max(initial, abs(final))
+    gross = result.sql("select coalesce(max(gross_exposure), 0) from equity").fetchall()[0][0]
+    scale = max(initial, abs(final), gross)
+    check_equity(result, scale)
+    check_cash(result, scale)
+    check_trades(result, scale)
+    check_orders(result)
+    if isinstance(account, CashAccount):
+        lowest = result.sql("select min(cash) from equity").fetchall()[0][0]
+        if account.shortfall != "none":
+            assert lowest >= -account.overdraft - 1e-9 * scale
+        if not account.shorting:
+            short = result.sql("select count(*) from positions where quantity <= 0")
+            assert short.fetchall() == [(0,)]
 
-    # Equity is cash plus positions, at every bar.
+
+def check_equity(result: BacktestResult, scale: float) -> None:
+    """Equity is cash plus positions, at every bar."""
     gap = result.sql(
         """
         select max(abs(equity.equity - equity.cash - coalesce(held.value, 0)))
@@ -28,61 +43,95 @@ def check_invariants(result: BacktestResult, *, overdraft: float = 0.0) -> None:
         """
     ).fetchall()[0][0]
     assert gap <= 1e-9 * scale
+    bad = result.sql(
+        "select count(*) from positions where quantity = 0 or not isfinite(value) or price <= 0"
+    )
+    assert bad.fetchall() == [(0,)]
 
-    # Cash moves by fills alone.
-    cash_gap = result.sql(
+
+def check_cash(result: BacktestResult, scale: float) -> None:
+    """Cash moves by fills and flows alone, and a fill moves what its position is worth."""
+    gap = result.sql(
         """
-        with moved as (
-            select timestamp, sum(-quantity * price - commission) as moved from fills
-            group by timestamp
+        with units as (
+            select asset_id, any_value(value / (quantity * price)) as multiplier
+            from positions group by asset_id
+        ), moved as (
+            select timestamp,
+                sum(-quantity * price * coalesce(multiplier, 1) - commission) as moved
+            from fills left join units using (asset_id) group by timestamp
+        ), flows as (
+            select timestamp, sum(amount) as amount from cash_flows group by timestamp
         ), running as (
-            select cash, coalesce(sum(moved) over (order by equity.timestamp), 0) as moved
-            from equity left join moved using (timestamp)
+            select cash,
+                sum(coalesce(moved, 0) + coalesce(amount, 0)) over (order by equity.timestamp)
+                    as expected
+            from equity left join moved using (timestamp) left join flows using (timestamp)
         )
-        select max(abs(cash - moved - (select initial_capital from runs))) from running
+        select max(abs(cash - expected)) from running
         """
     ).fetchall()[0][0]
-    assert cash_gap <= 1e-9 * scale
-    assert result.sql("select min(cash) from equity").fetchall()[0][0] >= -overdraft - 1e-9 * scale
+    assert gap <= 1e-9 * scale
 
-    # Long only: no negative quantity, and the fills of an asset add up to its position.
-    assert result.sql("select count(*) from positions where quantity <= 0").fetchall()[0][0] == 0
-    drift = result.sql(
+
+def check_trades(result: BacktestResult, scale: float) -> None:
+    """Trades and the flows outside of them are the final equity; their costs are the fills'."""
+    total = result.sql(
         """
-        with running as (
-            select timestamp, asset_id,
-                sum(quantity) over (partition by asset_id order by fill_id) as quantity, fill_id
-            from fills
-        ), last as (
-            select timestamp, asset_id, arg_max(quantity, fill_id) as quantity
-            from running group by all
-        )
-        select max(abs(coalesce(positions.quantity, 0) - last.quantity) * fills.price)
-        from last left join positions using (timestamp, asset_id)
-        join fills using (timestamp, asset_id)
+        select (select coalesce(sum(pnl), 0) from trades)
+            + (select coalesce(sum(amount), 0) from cash_flows where not in_trades)
         """
     ).fetchall()[0][0]
-    assert (drift or 0.0) <= 1e-9 * scale
+    assert abs(total - result["final_value"]) <= 1e-8 * scale
+    for cost in ("commission", "slippage", "impact"):
+        gap = result.sql(
+            f"""
+            select abs((select coalesce(sum({cost}), 0) from trades)
+                - (select coalesce(sum({cost}), 0) from fills))
+            """
+        ).fetchall()[0][0]
+        assert gap <= 1e-8 * scale, cost
+    gap = result.sql(
+        """
+        select abs((select coalesce(sum(borrow), 0) from trades)
+            + (select coalesce(sum(amount), 0) from cash_flows where kind = 'borrow'))
+        """
+    ).fetchall()[0][0]
+    assert gap <= 1e-8 * scale
+    backwards = "select count(*) from trades where exit_timestamp < entry_timestamp"
+    assert result.sql(backwards).fetchall() == [(0,)]
 
-    # The trades table is the change of equity.
-    pnl = result.sql("select coalesce(sum(pnl), 0) from trades").fetchall()[0][0]
-    assert abs(pnl - (final - initial)) <= 1e-8 * scale
 
-    # Every order has an end, a reason unless it filled, and at most one fill.
+def check_orders(result: BacktestResult) -> None:
+    """Every order has one end, a reason unless it filled whole, and the fills that it says."""
     bad = result.sql(
         """
-        select count(*) from orders left join fills using (order_id)
-        where (status = 'filled') <> (fills.order_id is not null)
-           or (status <> 'filled' and reason = '')
-           or (status = 'filled' and abs(filled_quantity - fills.quantity) > 0)
-           or status not in ('filled', 'denied', 'rejected', 'expired')
+        with done as (
+            select order_id, sum(quantity) as quantity from fills group by order_id
+        )
+        select count(*) from orders left join done using (order_id)
+        where abs(filled_quantity - coalesce(done.quantity, 0)) > 1e-9 * abs(filled_quantity)
+           or (status = 'filled' and filled_quantity = 0)
+           or (reason = '' and (status <> 'filled'
+               or abs(filled_quantity - orders.quantity) > 1e-9 * abs(orders.quantity)))
+           or (orders.quantity is not null and abs(filled_quantity) > abs(orders.quantity) * (1 + 1e-9))
+           or filled_quantity * orders.quantity < 0
+           or status not in ('filled', 'cancelled', 'denied', 'rejected', 'expired')
         """
     ).fetchall()[0][0]
     assert bad == 0
-    assert result.sql("select count(*) - count(distinct order_id) from fills").fetchall()[0][0] == 0
-    assert result.sql("select count(*) from fills where commission < 0 or slippage < 0").fetchall()[
-        0
-    ] == (0,)
+    twice = "select count(*) - count(distinct order_id) from orders"
+    assert result.sql(twice).fetchall() == [(0,)]
+    lost = "select count(*) from fills anti join orders using (order_id)"
+    assert result.sql(lost).fetchall() == [(0,)]
+    worse = result.sql(
+        """
+        select count(*) from fills join orders using (order_id)
+        where (fills.quantity > 0 and price > limit_price * (1 + 1e-12))
+           or (fills.quantity < 0 and price < limit_price * (1 - 1e-12))
+        """
+    )
+    assert worse.fetchall() == [(0,)]
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +141,7 @@ def _invariants(monkeypatch: pytest.MonkeyPatch) -> None:
     @wraps(run)
     def checked(self: BacktestEngine, *args: Any, **kwargs: Any) -> BacktestResult:
         result = run(self, *args, **kwargs)
-        check_invariants(result, overdraft=self.config.account.overdraft)
+        check_invariants(result, self.config.account)
         return result
 
     monkeypatch.setattr(BacktestEngine, "run", checked)

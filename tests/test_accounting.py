@@ -22,9 +22,12 @@ from ml4t.backtest import (
     TopN,
 )
 from ml4t.backtest.core.batch import Batch, Selection
-from ml4t.backtest.core.fills import Fills
-from ml4t.backtest.execution import SimulationBroker
-from ml4t.backtest.execution.broker import Levels
+from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched
+from ml4t.backtest.core.orders import Fills
+from ml4t.backtest.core.terms import Instruments
+from ml4t.backtest.execution import ExecutionPolicy, SimulationBroker
+from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.settlement import Settlement
 from ml4t.backtest.portfolio import Portfolio
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.risk import RiskManager, RiskRule, StopLoss, TakeProfit, TimeBasedExit
@@ -160,7 +163,7 @@ def test_without_reserved_costs_a_buy_that_does_not_fit_is_rejected_whole() -> N
         (0, "A", 10, 10, 10, 10, 0.5), (0, "B", 10, 10, 10, 10, 0.5),
         (1, "A", 10, 10, 10, 10, None), (1, "B", 10, 10, 10, 10, None),
     ]  # fmt: skip
-    result = run(rows, settings=config(100, 0, reserve_costs=False))
+    result = run(rows, settings=config(100, 0, shortfall="reject"))
     assert fills(result) == [(1, "A", 50.0, 10.0, "rebalance")]
     assert unfilled(result) == [("B", "rejected", "insufficient cash", "rebalance")]
     assert result.sql("select quantity from orders where status = 'rejected'").fetchall() == [
@@ -173,10 +176,10 @@ def test_an_overdraft_lets_cash_fall_that_far_and_no_further() -> None:
         (0, "A", 10, 10, 10, 10, 0.5), (0, "B", 10, 10, 10, 10, 0.5),
         (1, "A", 10, 10, 10, 10, None), (1, "B", 10, 10, 10, 10, None),
     ]  # fmt: skip
-    enough = run(rows, settings=config(100, 0, reserve_costs=False, overdraft=10.0))
+    enough = run(rows, settings=config(100, 0, shortfall="reject", overdraft=10.0))
     assert [row[1] for row in fills(enough)] == ["A", "B"]
     assert enough.sql("select min(cash) from equity").fetchall() == [(-10.0,)]
-    short = run(rows, settings=config(100, 0, reserve_costs=False, overdraft=9.0))
+    short = run(rows, settings=config(100, 0, shortfall="reject", overdraft=9.0))
     assert [row[1] for row in fills(short)] == ["A"]
 
 
@@ -525,8 +528,8 @@ floats = lambda *values: np.array(values, dtype=np.float64)  # noqa: E731
 def fill(t: int, sid: int, quantity: float, price: float, *, cost: float = 0.0) -> Fills:
     """One fill with a commission of `cost`."""
     return Fills(
-        t=t, sids=ints(sid), quantity=floats(quantity), price=floats(price),
-        commission=floats(cost), slippage=floats(0), reason=("test",),
+        t=t, ids=ints(0), sids=ints(sid), quantity=floats(quantity), price=floats(price),
+        commission=floats(cost), slippage=floats(0), impact=floats(0), reason=("test",),
     )  # fmt: skip
 
 
@@ -623,9 +626,16 @@ def broker_with(quantity: float, *, cash: float = 1_000.0) -> tuple[SimulationBr
     """A broker without costs; asset 0 was bought at 10 on bar 0, asset 1 is not held."""
     recorder = Recorder()
     portfolio = Portfolio(2, cash, recorder)
+    sessions = np.arange(10)
+    terms = Instruments.plain(2)
+    executor = Executor(
+        portfolio, recorder, commission=BasisPointCommission(0), slippage=BasisPointSlippage(0),
+        impact=None, terms=terms, policy=ExecutionPolicy(), levels=LevelPolicy(),
+        settlement=Settlement(0, sessions, terms.multiplier),
+    )  # fmt: skip
     broker = SimulationBroker(
-        portfolio, commission=BasisPointCommission(0), slippage=BasisPointSlippage(0),
-        account=CashAccount(), journal=recorder, rule_names=("Stop", "Target"),
+        executor, account=CashAccount(), levels=LevelPolicy(), sessions=sessions,
+        last_bars=lambda: ints(9, 9), rule_names=("Stop", "Target"),
     )  # fmt: skip
     portfolio.apply(fill(0, 0, quantity, 10))
     return broker, portfolio
@@ -639,11 +649,18 @@ def levels(stop: float, target: float) -> Levels:
     )  # fmt: skip
 
 
+def touch(broker: SimulationBroker, bar: Batch) -> Touched | None:
+    """The levels that a bar touched; at most one set of them here."""
+    touched = broker.fill_inside(bar)
+    assert len(touched) <= 1
+    return touched[0] if touched else None
+
+
 def test_a_broker_without_orders_does_nothing() -> None:
     broker, portfolio = broker_with(10)
     bar = batch(1, (10, 11, 9, 10), (5, 5, 5, 5))
-    assert broker.fill_open(bar).tolist() == []
-    assert broker.fill_levels(bar) is None
+    broker.fill_open(bar)
+    assert touch(broker, bar) is None
     assert portfolio.cash == 900.0
 
 
@@ -659,8 +676,8 @@ def test_new_levels_replace_the_old_ones() -> None:
     broker, _ = broker_with(10)
     broker.set_levels(levels(9, 11))
     broker.set_levels(levels(8, NAN))
-    assert broker.fill_levels(batch(1, (10, 12, 8.5, 10), (5, 5, 5, 5))) is None
-    touched = broker.fill_levels(batch(2, (10, 12, 8, 10), (5, 5, 5, 5)))
+    assert touch(broker, batch(1, (10, 12, 8.5, 10), (5, 5, 5, 5))) is None
+    touched = touch(broker, batch(2, (10, 12, 8, 10), (5, 5, 5, 5)))
     assert touched is not None
     assert (touched.sids.tolist(), touched.level.tolist()) == ([0], [8.0])
 
@@ -668,16 +685,16 @@ def test_new_levels_replace_the_old_ones() -> None:
 def test_a_level_goes_with_its_position() -> None:
     broker, portfolio = broker_with(10)
     broker.set_levels(levels(9, 11))
-    assert broker.fill_levels(batch(1, (10, 10, 9, 9), (5, 5, 5, 5))) is not None
+    assert touch(broker, batch(1, (10, 10, 9, 9), (5, 5, 5, 5))) is not None
     portfolio.apply(fill(2, 0, 10, 10))
-    assert broker.fill_levels(batch(2, (10, 12, 8, 10), (5, 5, 5, 5))) is None
+    assert touch(broker, batch(2, (10, 12, 8, 10), (5, 5, 5, 5))) is None
     assert portfolio.quantity[0] == 10.0
 
 
 def test_on_the_entry_bar_an_open_beyond_the_target_is_past_and_the_stop_comes_first() -> None:
     broker, portfolio = broker_with(10)  # bought at the open of bar 0
     broker.set_levels(levels(9, 9.5))
-    touched = broker.fill_levels(batch(0, (10, 10, 8.5, 9), (5, 5, 5, 5)))
+    touched = touch(broker, batch(0, (10, 10, 8.5, 9), (5, 5, 5, 5)))
     assert touched is not None
     assert touched.is_stop.tolist() == [True]
     assert portfolio.cash == 1_000 - 100 + 90
@@ -686,9 +703,11 @@ def test_on_the_entry_bar_an_open_beyond_the_target_is_past_and_the_stop_comes_f
 def test_targets_are_shares_of_equity_before_any_fill_of_the_bar() -> None:
     broker, portfolio = broker_with(100)  # all of the cash
     broker.order_targets(
-        0, Selection(sids=ints(0, 1), scores=floats(1, 1), weights=floats(0.25, 0.5))
+        batch(0, (10, 10, 10, 10), (5, 5, 5, 5)),
+        Selection(sids=ints(0, 1), scores=floats(1, 1), weights=floats(0.25, 0.5)),
     )
-    assert broker.fill_open(batch(1, (20, 20, 20, 20), (5, 5, 5, 5))).tolist() == [1]
+    broker.fill_open(batch(1, (20, 20, 20, 20), (5, 5, 5, 5)))
+    assert portfolio.entry_t.tolist() == [0, 1]
     # Equity at this open is 2,000: 500 / 20 and 1,000 / 5.
     assert portfolio.quantity.tolist() == [25.0, 200.0]
     assert portfolio.cash == 500.0
@@ -696,16 +715,17 @@ def test_targets_are_shares_of_equity_before_any_fill_of_the_bar() -> None:
 
 def test_a_target_that_is_held_already_makes_no_order() -> None:
     broker, portfolio = broker_with(50)
-    broker.order_targets(0, Selection(sids=ints(0), scores=floats(1), weights=floats(0.5)))
+    half = Selection(sids=ints(0), scores=floats(1), weights=floats(0.5))
+    broker.order_targets(batch(0, (10, 10, 10, 10), (5, 5, 5, 5)), half)
     broker.fill_open(batch(1, (10, 10, 10, 10), (5, 5, 5, 5)))
     assert (portfolio.quantity[0], portfolio.cash) == (50.0, 500.0)
 
 
 @pytest.mark.parametrize("rate", [-1, 10_000, float("nan"), float("inf")])
 def test_costs_outside_what_they_may_be_are_refused(rate: float) -> None:
-    with pytest.raises(ConfigError, match="basis points"):
+    with pytest.raises(ConfigError, match="basis_points"):
         BasisPointCommission(rate)
-    with pytest.raises(ConfigError, match="basis points"):
+    with pytest.raises(ConfigError, match="basis_points"):
         BasisPointSlippage(rate)
 
 

@@ -187,7 +187,7 @@ def test_the_rotation_equals_thirty_lines_of_numpy(market: Path) -> None:
     catalog = Catalog()
     for role in ROLES:
         catalog.register(role, market / f"{role}.parquet")  # type: ignore[arg-type]
-    account = CashAccount(reserve_costs=False, overdraft=100_000.0)
+    account = CashAccount(shortfall="reject", overdraft=100_000.0)
     result = BacktestEngine(
         catalog, rotation(), initial_capital=1_000_000, config=BacktestConfig(account=account)
     ).run()

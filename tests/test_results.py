@@ -497,7 +497,7 @@ class Failing(Strategy):
     def decide(self, batch: Any, broker: Any) -> None:
         if batch.t == 2:
             raise RuntimeError("no more")
-        broker.order_targets(batch.t, batch.selection)
+        broker.order_targets(batch.selection)
 
 
 @pytest.mark.parametrize("name", ["run.duckdb", "run"])

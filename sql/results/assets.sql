@@ -5,5 +5,6 @@
 create table stage.assets as
 select
     sid::integer as sid,
-    cast(asset_id as :type) as asset_id
+    cast(asset_id as :type) as asset_id,
+    multiplier
 from staged_assets

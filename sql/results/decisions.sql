@@ -27,7 +27,7 @@ select
     seen.features
 from staged_decisions as staged
 inner join stage.timeline as timeline on staged.t = timeline.t
-inner join stage.assets as assets on staged.sid = assets.sid
+left join stage.assets as assets on staged.sid = assets.sid
 inner join staged_labels as rules on staged.rule = rules.code
 inner join staged_labels as actions on staged.action = actions.code
 inner join staged_labels as reasons on staged.reason = reasons.code

@@ -1,7 +1,7 @@
 -- grain:  one row per fill
 -- reads:  staged_fills, stage.timeline, stage.assets
 -- params: $run_id
--- Shares, positive buys, negative sells; slippage is inside the price.
+-- Shares, positive buys, negative sells; slippage and impact are inside the price.
 create table fills as
 select
     $run_id::varchar as run_id,
@@ -11,8 +11,10 @@ select
     assets.asset_id,
     staged.quantity,
     staged.price,
+    staged.quantity * staged.price * assets.multiplier as value,
     staged.commission,
-    staged.slippage
+    staged.slippage,
+    staged.impact
 from staged_fills as staged
 inner join stage.timeline as timeline on staged.t = timeline.t
 inner join stage.assets as assets on staged.sid = assets.sid

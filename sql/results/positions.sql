@@ -1,7 +1,7 @@
 -- grain:  one row per (timestamp, asset_id) held at the close
 -- reads:  staged_positions, stage.timeline, stage.assets
 -- params: $run_id
--- unrealized_pnl is net of the commission paid on the open lots.
+-- unrealized_pnl is net of the commission and borrow fees paid on the open lots.
 create table positions as
 select
     $run_id::varchar as run_id,
@@ -9,7 +9,7 @@ select
     assets.asset_id,
     staged.quantity,
     staged.price,
-    staged.quantity * staged.price as value,
+    staged.value,
     staged.unrealized_pnl,
     staged.is_stale
 from staged_positions as staged

@@ -14,4 +14,5 @@ select
     $rows_dropped::varchar as rows_dropped,
     $versions::varchar as versions,
     $n_assets::integer as n_assets,
-    $n_bars::integer as n_bars
+    $n_bars::integer as n_bars,
+    $activity::varchar as activity

@@ -5,6 +5,7 @@ order in which a run uses them.
 """
 
 from ml4t.backtest.config import BacktestConfig
+from ml4t.backtest.core.levels import LevelPolicy
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.engine import BacktestEngine
@@ -15,7 +16,28 @@ from ml4t.backtest.errors import (
     ExpressionError,
     ResultError,
 )
-from ml4t.backtest.execution import BasisPointCommission, BasisPointSlippage, CashAccount
+from ml4t.backtest.execution import (
+    ActionPolicy,
+    BasisPointCommission,
+    BasisPointSlippage,
+    CashAccount,
+    ExecutionPolicy,
+    Financing,
+    FixedSlippage,
+    MakerTakerCommission,
+    MarginAccount,
+    NextClose,
+    NextOpen,
+    Order,
+    PerOrderCommission,
+    PerShareCommission,
+    SpreadSlippage,
+    SquareRootImpact,
+    ThisClose,
+    TieredCommission,
+    VolumeShareSlippage,
+    VolumeWeighted,
+)
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.strategies.top_n import TopN
 from ml4t.backtest.strategy.base import Strategy
@@ -29,8 +51,26 @@ __all__ = [
     "Ranking",
     "BacktestConfig",
     "BasisPointCommission",
+    "PerShareCommission",
+    "PerOrderCommission",
+    "TieredCommission",
+    "MakerTakerCommission",
     "BasisPointSlippage",
+    "FixedSlippage",
+    "SpreadSlippage",
+    "VolumeShareSlippage",
+    "SquareRootImpact",
+    "Financing",
     "CashAccount",
+    "MarginAccount",
+    "ExecutionPolicy",
+    "NextOpen",
+    "NextClose",
+    "ThisClose",
+    "VolumeWeighted",
+    "LevelPolicy",
+    "ActionPolicy",
+    "Order",
     "BacktestEngine",
     "Engine",
     "BacktestResult",

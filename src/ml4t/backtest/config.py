@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 
-from ml4t.backtest.execution.account import CashAccount
-from ml4t.backtest.execution.costs import (
-    BasisPointCommission,
-    BasisPointSlippage,
-    Commission,
-    Slippage,
-)
+from ml4t.backtest.core.levels import LevelPolicy
+from ml4t.backtest.errors import ConfigError, did_you_mean
+from ml4t.backtest.execution.account import Account, CashAccount, MarginAccount
+from ml4t.backtest.execution.commission import BasisPointCommission
+from ml4t.backtest.execution.financing import Financing
+from ml4t.backtest.execution.policy import ActionPolicy, ExecutionPolicy
+from ml4t.backtest.execution.quote import Commission, Slippage
+from ml4t.backtest.execution.slippage import BasisPointSlippage
+from ml4t.backtest.presets import settings_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestConfig:
-    """Costs and account rules of a run.
+    """Costs, account and rules of execution of a run.
 
     Attributes
     ----------
@@ -23,25 +26,119 @@ class BacktestConfig:
         10 basis points of the traded value by default.
     slippage : Slippage
         5 basis points of the price by default.
-    account : CashAccount
-        Never borrows, reserves costs.
+    impact : Slippage or None
+        What trading moves the price by, on top of slippage; none by default.
+    financing : Financing
+        Interest on cash and debt, fees on borrowed shares; none by default.
+    account : CashAccount or MarginAccount
+        A cash account by default: it never borrows, and reserves costs.
+    execution : ExecutionPolicy
+        When orders fill and in which sizes; at the next open by default.
+    levels : LevelPolicy
+        How protective levels of rules are based and act.
+    actions : ActionPolicy
+        What corporate actions and the end of a membership do.
     """
 
     commission: Commission = field(default_factory=lambda: BasisPointCommission(10))
     slippage: Slippage = field(default_factory=lambda: BasisPointSlippage(5))
-    account: CashAccount = field(default_factory=CashAccount)
+    impact: Slippage | None = None
+    financing: Financing = field(default_factory=Financing)
+    account: Account = field(default_factory=CashAccount)
+    execution: ExecutionPolicy = field(default_factory=ExecutionPolicy)
+    levels: LevelPolicy = field(default_factory=LevelPolicy)
+    actions: ActionPolicy = field(default_factory=ActionPolicy)
+
+    def __post_init__(self) -> None:
+        kinds: dict[str, tuple[type, ...]] = {
+            "financing": (Financing,), "account": (CashAccount, MarginAccount),
+            "execution": (ExecutionPolicy,), "levels": (LevelPolicy,), "actions": (ActionPolicy,),
+        }  # fmt: skip
+        for name, kind in kinds.items():
+            if not isinstance(getattr(self, name), kind):
+                words = " or ".join(one.__name__ for one in kind)
+                raise ConfigError(f"{name} must be of {words}, was {getattr(self, name)!r}")
+        for name, method in (("commission", "charge"), ("slippage", "fill_price"),
+                             ("impact", "fill_price")):  # fmt: skip
+            model = getattr(self, name)
+            is_model = callable(getattr(model, method, None)) and not isinstance(model, type)
+            if not is_model and not (name == "impact" and model is None):
+                raise ConfigError(f"{name} must have a method {method}(), was {model!r}")
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Columns of ``signals`` that execution reads."""
+        names = [*self.commission.features, *self.slippage.features]
+        names += self.impact.features if self.impact is not None else ()
+        if self.execution.participation is not None:
+            names.append("volume")
+        if self.execution.timing.column not in ("open", "close"):
+            names.append(self.execution.timing.column)
+        if self.actions.exit_on_membership_end:
+            names.append("is_member")
+        return tuple(dict.fromkeys(names))
+
+    @classmethod
+    def preset(cls, name: str, **settings: object) -> BacktestConfig:
+        """Return the settings of a preset, some of them replaced.
+
+        Parameters
+        ----------
+        name : {"default", "realistic", "vectorbt", "backtrader", "zipline"}
+            The last three reproduce the fills of those packages.
+        **settings
+            Fields of this class, such as ``commission=``.
+
+        Raises
+        ------
+        ConfigError
+            There is no such preset or field.
+
+        Examples
+        --------
+        >>> from ml4t.backtest import BacktestConfig
+        >>> BacktestConfig.preset("zipline").execution.whole_shares
+        True
+        """
+        chosen = {**settings_of(name), **settings}
+        known = [one.name for one in fields(cls)]
+        for field_name in chosen:
+            if field_name not in known:
+                raise ConfigError(
+                    f"a configuration has no {field_name!r}{did_you_mean(field_name, known)}"
+                )
+        return cls(**chosen)  # type: ignore[arg-type]
+
+    def describe(self) -> str:
+        """Return every setting, one line each, as text."""
+        return "\n".join(f"{name} = {value!r}" for name, value in _lines(self.to_dict()))
 
     def to_dict(self) -> dict[str, object]:
         """Return the settings as plain values, for the `runs` table."""
-        return {
-            "commission": {"kind": type(self.commission).__name__, **_fields(self.commission)},
-            "slippage": {"kind": type(self.slippage).__name__, **_fields(self.slippage)},
-            "account": {"kind": type(self.account).__name__, **asdict(self.account)},
-        }
+        return {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
 
 
-def _fields(model: object) -> dict[str, object]:
+def _lines(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield f"{prefix}{name}", value["kind"]
+            rest = {key: one for key, one in value.items() if key != "kind"}
+            yield from _lines(rest, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _plain(value: object) -> object:
+    """Return a setting as JSON would hold it; a class of settings becomes its kind and fields."""
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
     names = (
-        [f.name for f in fields(model)] if is_dataclass(model) else getattr(model, "__dict__", ())
+        [one.name for one in fields(value)]
+        if is_dataclass(value)
+        else sorted(name for name in getattr(value, "__dict__", ()) if not name.startswith("_"))
     )
-    return {name: getattr(model, name) for name in names}
+    return {"kind": type(value).__name__, **{name: _plain(getattr(value, name)) for name in names}}

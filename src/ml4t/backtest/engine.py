@@ -8,20 +8,22 @@ from datetime import UTC, datetime
 
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.batch import Chunk
-from ml4t.backtest.data.batches import batches, plan_batches
+from ml4t.backtest.data.batches import BatchPlan, batches, plan_batches
 from ml4t.backtest.data.catalog import Catalog
-from ml4t.backtest.data.lookahead import load_dialect
-from ml4t.backtest.data.ranking import plan_ranking
+from ml4t.backtest.data.lookahead import preload
+from ml4t.backtest.data.prepared import Prepared
+from ml4t.backtest.data.ranking import RankingPlan, plan_ranking
 from ml4t.backtest.errors import ConfigError, require_number
-from ml4t.backtest.execution.broker import FILL_POLICY, SimulationBroker
-from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.store import RunFacts, open_store, store
-from ml4t.backtest.risk.manager import RiskDesk, RiskManager
+from ml4t.backtest.risk.manager import RiskManager
+from ml4t.backtest.session import Market, Session
 from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.version import versions
 
+# Read where the sources have them: the exchange's price limits and the borrow market.
+OPTIONAL_FEATURES = ("limit_up", "limit_down", "borrow_fee", "borrow_available")
 Progress = Callable[[int, int], None]
 
 
@@ -91,58 +93,78 @@ class BacktestEngine:
         started_at = datetime.now(UTC)
         with ThreadPoolExecutor(max_workers=1) as aside:
             # Beside the checks, which leave the interpreter to others.
-            aside.submit(load_dialect)
+            aside.submit(preload)
             opening = aside.submit(open_store)
             prepared = self.catalog.validate()
-        ranking = plan_ranking(self.strategy.ranking(), prepared)
-        plan = plan_batches(
-            prepared,
-            has_rules=bool(self.risk_manager.rules),
-            has_levels=self.risk_manager.has_levels,
-            features=self.risk_manager.features,
+        plan, ranking = self._plan(prepared)
+        chunks = batches(plan, ranking, prepared)
+        market = Market(
+            axes=self.catalog.axes(),
+            terms=self.catalog.instruments(),
+            actions=self.catalog.actions(),
+            last_bars=self.catalog.last_bars,
         )
         recorder = Recorder()
-        portfolio = Portfolio(prepared.n_assets, self.initial_capital, recorder)
-        chunks = batches(plan, ranking, prepared)
-        self._loop(_reported(chunks, prepared.n_bars, progress), portfolio, recorder)
+        session = Session(self.config, self.risk_manager, market, self.initial_capital, recorder)
+        self._loop(_reported(chunks, prepared.n_bars, progress), session, recorder)
         facts = RunFacts(
             started_at=started_at,
             finished_at=datetime.now(UTC),
             initial_capital=self.initial_capital,
-            fill_policy=FILL_POLICY,
+            fill_policy=self.config.execution.description,
             configuration=self._configuration(),
             sources=self.catalog.fingerprints(),
             rows_dropped=prepared.dropped,
             versions=versions(),
+            activity=session.activity(),
         )
         tables = opening.result()
-        store(recorder.staged(), self.catalog.axes(), facts, tables)
+        store(recorder.staged(), market.axes, market.terms, facts, tables)
         return BacktestResult(tables)
 
-    def _loop(self, chunks: Iterable[Chunk], portfolio: Portfolio, recorder: Recorder) -> None:
-        """Walk the bars, each in ledger order."""
-        broker = SimulationBroker(
-            portfolio,
-            commission=self.config.commission,
-            slippage=self.config.slippage,
-            account=self.config.account,
-            journal=recorder,
-            rule_names=self.risk_manager.rule_names,
+    def _plan(self, prepared: Prepared) -> tuple[BatchPlan, RankingPlan | None]:
+        """Check what strategy, rules, limits and costs read, and plan how to read it."""
+        wanted = self.strategy.ranking()
+        ranking = None
+        if wanted is not None:
+            ranking = plan_ranking(wanted, prepared, long_only=not self.config.account.can_short)
+        manager = self.risk_manager
+        plan = plan_batches(
+            prepared,
+            has_levels=manager.needs_range,
+            has_rules=bool(manager.rules) or self.strategy.needs_range,
+            features=(*manager.features, *self.strategy.features, *self.config.features),
+            optional_features=OPTIONAL_FEATURES,
+            conditions=manager.conditions,
         )
-        desk = RiskDesk(self.risk_manager, portfolio, broker, recorder)
+        return plan, ranking
+
+    def _loop(self, chunks: Iterable[Chunk], session: Session, recorder: Recorder) -> None:
+        """Walk the bars, each in ledger order."""
+        broker, portfolio, orders = session.broker, session.portfolio, session.strategy
+        self.strategy._broker = orders
+        recorder.cash_flow(0, -1, "deposit", portfolio.cash, in_trades=False)
         for chunk in chunks:
             for batch in chunk.batches():
+                # Before the open: splits, dividends and the like, then what time has cost.
+                session.actions.apply(batch.t)
+                session.accruals.charge(batch.t)
                 # Open: what was decided at the last close fills.
-                opened = broker.fill_open(batch)
-                desk.guard_entries(batch.t, opened)
-                # Inside the bar: stops and targets that rest.
-                desk.report(batch.t, broker.fill_levels(batch))
-                # Close: mark, then protect and decide with what is known now.
+                broker.fill_open(batch)
+                # Inside the bar: levels and orders that rest.
+                for touched in broker.fill_inside(batch):
+                    session.rules.report(batch.t, touched)
+                # Close: what trades at it, then mark.
+                broker.fill_close(batch)
+                session.actions.at_close(batch)
                 portfolio.mark_to_close(batch)
-                desk.protect(batch)
+                # Protect and decide with what is known now.
+                session.protect(batch)
                 if batch.selection is not None:
                     recorder.selection(batch.t, batch.selection)
-                self.strategy.decide(batch, broker)
+                orders.begin(batch)
+                self.strategy.decide(batch, orders)
+                session.settle(batch)
         broker.expire()
         recorder.open_lots(portfolio.open_trades())
 
@@ -150,6 +172,7 @@ class BacktestEngine:
         return {
             "strategy": repr(self.strategy),
             "risk_rules": [repr(rule) for rule in self.risk_manager.rules],
+            "limits": [repr(limit) for limit in self.risk_manager.limits],
             **self.config.to_dict(),
         }
 

@@ -32,6 +32,12 @@ class Selection:
     scores: Floats
     weights: Floats
 
+    def where(self, chosen: NDArray[np.bool_]) -> Selection:
+        """Return the candidates that a mask keeps."""
+        return Selection(
+            sids=self.sids[chosen], scores=self.scores[chosen], weights=self.weights[chosen]
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
@@ -41,9 +47,11 @@ class Batch:
     ----------
     t : int
     open, high, low, close : float array
-        NaN where the asset has no bar at `t`. `high` and `low` are None when nobody reads them.
+        NaN where the asset has no bar at `t`; `open`, `high` and `low` also where the bar has no
+        volume, since nothing can trade there. `high` and `low` are None when nobody reads them.
     features : mapping of str to float array
-        As-of values that the risk rules asked for, NaN where missing.
+        As-of values that rules, limits, cost models or the strategy asked for, NaN where missing;
+        columns of prices (``volume``, ``vwap``, ``limit_up``) are this bar's own.
     selection : Selection or None
         None when `t` is no decision bar.
     """

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ml4t.backtest.core.batch import Floats, Ints
-from ml4t.backtest.core.fills import Fills, Orders
+from ml4t.backtest.core.orders import Ended, Fills
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,12 +19,16 @@ class Decision:
 
     Attributes
     ----------
+    sid : int
+        -1 where it acted on the whole account.
     action : str
-        ``"stop"``, ``"target"`` (a level was touched) or ``"exit"`` (asked at a close).
+        ``"stop"``, ``"target"`` (a level was touched), ``"exit"`` (asked at a close), ``"edit"``
+        or ``"deny"`` (a limit changed what the strategy wanted), ``"reduce"``, ``"liquidate"``,
+        ``"halt"`` or ``"resume"`` (a limit acted on the account).
     level : float
-        Price of the level; NaN for a close rule.
+        Price of the level, or the weight that a limit left; NaN for a close rule.
     features : mapping of str to float
-        Feature values that the rule saw when it decided.
+        Values that the rule saw when it decided.
     """
 
     t: int
@@ -36,8 +43,16 @@ class Decision:
 class Journal(Protocol):
     """Receives the ledger of a run in the order in which it happens."""
 
-    def order(self, orders: Orders, fills: Fills | None = None) -> None:
-        """Record orders that ended; `fills` holds one entry per order when they filled."""
+    def new_ids(self, n: int) -> Ints:
+        """Return the numbers of the next `n` orders."""
+        ...
+
+    def ended(self, orders: Ended) -> None:
+        """Record orders that ended."""
+        ...
+
+    def filled(self, fills: Fills) -> None:
+        """Record fills."""
         ...
 
     def decision(self, decision: Decision) -> None:
@@ -48,9 +63,20 @@ class Journal(Protocol):
         """Record a closed lot part: the fields of `portfolio.lots.Trade`."""
         ...
 
+    def trades(self, rows: Sequence[object]) -> None:
+        """Record lots closed whole at one moment: the fields of `portfolio.lots.Trades`."""
+        ...
+
+    def cash_flow(self, t: int, sid: int, kind: str, amount: float, *, in_trades: bool) -> None:
+        """Record cash that moved without a fill, positive = received; sid -1: the account's.
+
+        `in_trades`: the amount is part of the P&L of a trade too.
+        """
+        ...
+
     def close(
-        self, t: int, cash: float, held: Ints, quantity: Floats, mark: Floats,
-        unrealized: Floats, stale: Floats,
+        self, t: int, cash: float, held: Ints, quantity: Floats, mark: Floats, value: Floats,
+        unrealized: Floats, stale: NDArray[np.bool_],
     ) -> None:  # fmt: skip
         """Record the account at the close of bar `t`, one entry per held asset."""
         ...

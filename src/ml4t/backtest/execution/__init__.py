@@ -1,19 +1,59 @@
-"""The money side of an order: costs, account rules, the simulated broker."""
+"""Broker, order and fill rules, costs, accounts."""
 
-from ml4t.backtest.execution.account import CashAccount
+from ml4t.backtest.execution.account import CashAccount, MarginAccount, Shortfall
 from ml4t.backtest.execution.broker import SimulationBroker
-from ml4t.backtest.execution.costs import (
+from ml4t.backtest.execution.commission import (
     BasisPointCommission,
+    MakerTakerCommission,
+    PerOrderCommission,
+    PerShareCommission,
+    TieredCommission,
+)
+from ml4t.backtest.execution.financing import Financing
+from ml4t.backtest.execution.order import Order
+from ml4t.backtest.execution.policy import (
+    ActionPolicy,
+    ExecutionPolicy,
+    NextClose,
+    NextOpen,
+    SizedAt,
+    ThisClose,
+    VolumeWeighted,
+)
+from ml4t.backtest.execution.quote import Commission, Quote, Slippage
+from ml4t.backtest.execution.slippage import (
     BasisPointSlippage,
-    Commission,
-    Slippage,
+    FixedSlippage,
+    SpreadSlippage,
+    SquareRootImpact,
+    VolumeShareSlippage,
 )
 
 __all__ = [
+    "ActionPolicy",
     "BasisPointCommission",
     "BasisPointSlippage",
     "CashAccount",
     "Commission",
+    "ExecutionPolicy",
+    "Financing",
+    "FixedSlippage",
+    "MakerTakerCommission",
+    "MarginAccount",
+    "NextClose",
+    "NextOpen",
+    "Order",
+    "PerOrderCommission",
+    "PerShareCommission",
+    "Quote",
+    "Shortfall",
     "SimulationBroker",
+    "SizedAt",
     "Slippage",
+    "SpreadSlippage",
+    "SquareRootImpact",
+    "ThisClose",
+    "TieredCommission",
+    "VolumeShareSlippage",
+    "VolumeWeighted",
 ]

@@ -1,29 +1,214 @@
-"""Account rules: how far cash may go, and what a buy may count on."""
+"""Account rules: what increases of positions may use, and what they need of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-from ml4t.backtest.errors import ConfigError
+import numpy as np
+
+from ml4t.backtest.core.batch import Floats, Ints
+from ml4t.backtest.core.orders import parse_choice
+from ml4t.backtest.core.terms import Instruments
+from ml4t.backtest.errors import ConfigError, require_flags, require_number
+from ml4t.backtest.portfolio.portfolio import Portfolio
+
+
+class Shortfall(StrEnum):
+    """What happens to increases of one bar that do not fit into the account together.
+
+    SCALE shrinks all of them by one factor; IN_TURN fills each as far as what the ones before it
+    left goes; REJECT rejects each whole that does not fit in turn; NONE does not look.
+    """
+
+    SCALE = "scale"
+    IN_TURN = "in_turn"
+    REJECT = "reject"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Increase:
+    """Orders that open or add to positions; every array has one entry per order.
+
+    Attributes
+    ----------
+    sids : int array
+    quantity : float array
+        Signed: negative opens or adds to a short.
+    closing : float array
+        The part of `quantity` that only closes what is held on the other side.
+    base, price : float array
+        Per share, before and after slippage and impact.
+    charge : float array
+        Commission, account currency.
+    """
+
+    sids: Ints
+    quantity: Floats
+    closing: Floats
+    base: Floats
+    price: Floats
+    charge: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CashAccount:
-    """An account that never shorts and, by default, never borrows.
+    """An account in which cash pays for everything; by default it never borrows or shorts.
 
     Attributes
     ----------
-    reserve_costs : bool
-        Size the buys of one bar so that they and their costs fit into the cash left after
-        the sells: when they do not, all of them shrink by one common factor. Without it a buy
-        that does not fit is rejected whole.
+    shortfall : Shortfall
+        Buys and their costs fit into the cash left after the sells; this says how.
     overdraft : float
         Account currency that cash may fall below zero; 0 by default.
+    shorting : bool
+        Whether more can be sold than is held. The proceeds are cash like any other and nothing
+        is held back for the return of the shares, as in some vectorized engines; a broker asks
+        for a `MarginAccount`.
+    checks_submission : bool
+        Before the fills of a bar, its orders must fit one after the other at the closes at which
+        they were decided; the first that does not ends all that follow.
+    settlement : int
+        Sessions after which the proceeds of a sale can be spent; 0: at once, 1: T+1.
     """
 
-    reserve_costs: bool = True
+    shortfall: Shortfall = Shortfall.SCALE
     overdraft: float = 0.0
+    shorting: bool = False
+    checks_submission: bool = False
+    settlement: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "shortfall", parse_choice(Shortfall, "shortfall", self.shortfall))
+        require_flags(self, "shorting", "checks_submission")
         if not 0 <= self.overdraft < float("inf"):
             raise ConfigError(f"overdraft must be a finite amount >= 0, was {self.overdraft!r}")
+        if type(self.settlement) is not int or self.settlement < 0:
+            raise ConfigError(f"settlement must be a whole number >= 0, was {self.settlement!r}")
+
+    @property
+    def can_short(self) -> bool:
+        """Whether more can be sold than is held."""
+        return self.shorting
+
+    @property
+    def is_margin(self) -> bool:
+        """No: cash pays for everything."""
+        return False
+
+    @property
+    def lacks(self) -> str:
+        """Why an order that does not fit is rejected."""
+        return "insufficient cash"
+
+    def room(
+        self,
+        portfolio: Portfolio,
+        prices: Floats,  # noqa: ARG002 - cash has no price
+        terms: Instruments,  # noqa: ARG002
+        unsettled: float,
+    ) -> float:
+        """Return what buys may cost: settled cash and the overdraft, account currency."""
+        return portfolio.cash - unsettled + self.overdraft
+
+    def need(self, asked: Increase, terms: Instruments) -> Floats:
+        """Return ``quantity * price * multiplier + commission``; below 0 where a sale brings it."""
+        cost: Floats = asked.quantity * asked.price * terms.multiplier[asked.sids] + asked.charge
+        return cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginAccount:
+    """An account that may short and borrow against what it holds.
+
+    Exposure is ``|quantity| * price * multiplier``. Opening or adding is allowed while
+    equity covers ``initial_margin`` of all exposure; a close at which equity does not cover
+    ``maintenance_margin`` of it is a margin call: at the next open every position is reduced by
+    one and the same fraction, so that equity is back at the initial margin (at the marks of the
+    call). Margins of the ``assets`` source take precedence, per asset.
+
+    Attributes
+    ----------
+    initial_margin, maintenance_margin : float
+        Fractions of exposure. Regulation T: 0.5 and 0.25.
+    shortfall : Shortfall
+        What happens to increases of one bar that the account cannot carry.
+    """
+
+    initial_margin: float = 0.5
+    maintenance_margin: float = 0.25
+    shortfall: Shortfall = Shortfall.SCALE
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shortfall", parse_choice(Shortfall, "shortfall", self.shortfall))
+        require_number("initial_margin", self.initial_margin, above=0, below=10)
+        if not 0 <= self.maintenance_margin <= self.initial_margin:
+            raise ConfigError(
+                "maintenance_margin must be from 0 to initial_margin = "
+                f"{self.initial_margin}, was {self.maintenance_margin!r}"
+            )
+
+    @property
+    def can_short(self) -> bool:
+        """Yes."""
+        return True
+
+    @property
+    def overdraft(self) -> float:
+        """Cash has no floor of its own: equity must cover the margin instead."""
+        return float("inf")
+
+    @property
+    def checks_submission(self) -> bool:
+        """No: what counts is the margin at the fill."""
+        return False
+
+    @property
+    def settlement(self) -> int:
+        """Sale proceeds count at once: the broker lends them."""
+        return 0
+
+    @property
+    def is_margin(self) -> bool:
+        """Yes: equity covers a part of exposure."""
+        return True
+
+    @property
+    def lacks(self) -> str:
+        """Why an order that does not fit is rejected."""
+        return "insufficient buying power"
+
+    def initial(self, sids: Ints, terms: Instruments) -> Floats:
+        """Return the initial margin of each asset, a fraction of exposure."""
+        own = terms.initial_margin[sids]
+        return np.where(np.isnan(own), self.initial_margin, own)
+
+    def maintenance(self, sids: Ints, terms: Instruments) -> Floats:
+        """Return the maintenance margin of each asset, a fraction of exposure."""
+        own = terms.maintenance_margin[sids]
+        return np.where(np.isnan(own), self.maintenance_margin, own)
+
+    def room(
+        self,
+        portfolio: Portfolio,
+        prices: Floats,
+        terms: Instruments,
+        unsettled: float,  # noqa: ARG002 - the broker lends what has not settled
+    ) -> float:
+        """Return the equity that no exposure at `prices` ties up, account currency."""
+        values = portfolio.value_at(prices)
+        tied = float((np.abs(values) * self.initial(portfolio.held, terms)).sum())
+        return portfolio.cash + float(values.sum()) - tied
+
+    def need(self, asked: Increase, terms: Instruments) -> Floats:
+        """Return the margin that each order ties up, and what its costs take off equity."""
+        units = terms.multiplier[asked.sids]
+        # What it opens ties margin up, what it closes sets it free.
+        exposure = (np.abs(asked.quantity) - 2 * np.abs(asked.closing)) * units * asked.base
+        costs = np.abs(asked.quantity) * units * np.abs(asked.price - asked.base) + asked.charge
+        needed: Floats = exposure * self.initial(asked.sids, terms) + costs
+        return needed
+
+
+Account = CashAccount | MarginAccount

@@ -1,377 +1,268 @@
-"""SimulationBroker: queued orders fill at the open, protective levels inside the bar.
+"""SimulationBroker: what strategies and rules order, and when in a bar it fills.
 
-The order inside a bar is fixed (see the clock in the README): risk exits, sells, buys at the
-open; then stops and targets that rest. Every exit is checked against the live quantity, so two
-reasons to leave one position never make a short.
+The order inside a bar is fixed (see the clock in the README): what waits fills at the open;
+then levels and resting orders, inside the bar; then what trades at the close. Every exit is
+checked against the live quantity, so two reasons to leave one position never make a short.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints, Selection
-from ml4t.backtest.core.fills import Fills, Orders, OrderStatus, OrderType
-from ml4t.backtest.core.journal import Journal
-from ml4t.backtest.execution.account import CashAccount
-from ml4t.backtest.execution.costs import Commission, Slippage
-from ml4t.backtest.portfolio.portfolio import Portfolio
+from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched
+from ml4t.backtest.core.orders import OrderStatus
+from ml4t.backtest.execution.account import Account
+from ml4t.backtest.execution.discrete import DiscreteOrders
+from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.gate import Gate
+from ml4t.backtest.execution.inside import InsideBar
+from ml4t.backtest.execution.level_book import LevelBook
+from ml4t.backtest.execution.level_filler import LevelFiller
+from ml4t.backtest.execution.order import Order
+from ml4t.backtest.execution.order_book import BY_STRATEGY, OrderBook
+from ml4t.backtest.execution.policy import Moment
+from ml4t.backtest.execution.tickets import TicketLedger, Tickets
+from ml4t.backtest.execution.waiting import NO_SIDS, REBALANCE, Waiting
 
-FILL_POLICY = (
-    "orders decided at a close fill at the next open (risk exits, sells, buys), "
-    "then stops and targets act inside the bar"
-)
-REBALANCE = "rebalance"
-# A change below this share of the position is rounding, not a decision.
-SMALLEST_CHANGE = 1e-9
-# What scaled buys leave in cash, so that rounding cannot take it below zero.
-CASH_MARGIN = 1e-14
-# Cash for less than this share of what the buys need is no cash: dust is not worth an order.
-SMALLEST_SHARE = 1e-6
-# Steps in which minimum charges must have been fitted in; proportional costs take one.
-MOST_STEPS = 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Levels:
-    """Protective levels of some held assets; NaN where there is none.
-
-    Attributes
-    ----------
-    set_t : int
-        Bar at which they were set.
-    stop, target : float array
-        Prices, as long as `sids`.
-    stop_rule, target_rule : int array
-        Index of the rule that gave each level, -1 where there is none.
-    """
-
-    set_t: int
-    sids: Ints
-    stop: Floats
-    target: Floats
-    stop_rule: Ints
-    target_rule: Ints
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Touched:
-    """Levels that were touched inside a bar and closed their position."""
-
-    sids: Ints
-    is_stop: NDArray[np.bool_]
-    rule: Ints
-    level: Floats
+REINVESTMENT = "reinvestment"
+# Part of a price by which an average of trades may miss their range.
+ROUNDING = 1e-6
+DELISTED = "delisted"
+CLOSED_INSIDE = "a rule closed it in this bar"
 
 
 class SimulationBroker:
-    """Fills market orders and protective levels against the bars of a chunk.
+    """Fills orders and protective levels against the bars of a chunk.
 
     Parameters
     ----------
-    portfolio : Portfolio
-        Moved by every fill.
-    commission, slippage : Commission, Slippage
-    account : CashAccount
-    journal : Journal
-        Receives every order with its end.
-    rule_names : sequence of str
+    executor : Executor
+        Prices fills and books them.
+    account : Account
+    levels : LevelPolicy
+    sessions : int array
+        Date of each bar, as days since 1970.
+    last_bars : callable
+        Returns the last bar at which each asset has a row, by `sid`.
+    rule_names : tuple of str
         Names behind the rule indices of `Levels`.
     """
 
     def __init__(
         self,
-        portfolio: Portfolio,
+        executor: Executor,
         *,
-        commission: Commission,
-        slippage: Slippage,
-        account: CashAccount,
-        journal: Journal,
+        account: Account,
+        levels: LevelPolicy,
+        sessions: Ints,
+        last_bars: Callable[[], Ints],
         rule_names: tuple[str, ...] = (),
     ) -> None:
-        n_assets = len(portfolio.quantity)
-        self._portfolio = portfolio
-        self._commission, self._slippage = commission, slippage
-        self._account = account
-        self._journal = journal
-        self._rule_names = rule_names
-        self._queued_t = -1
-        self._targets: Selection | None = None
-        self._exits: Ints = np.empty(0, dtype=np.int64)
-        self._exit_rules: tuple[str, ...] = ()
-        self._stop = np.full(n_assets, np.nan)
-        self._target = np.full(n_assets, np.nan)
-        self._stop_rule = np.full(n_assets, -1, dtype=np.int64)
-        self._target_rule = np.full(n_assets, -1, dtype=np.int64)
-        self._level_t = np.full(n_assets, -1, dtype=np.int64)
-        self._has_levels = self._has_targets = False
+        self.executor, self.account = executor, account
+        self._portfolio, self._journal = executor.portfolio, executor.journal
+        self._timing = executor.policy.timing
+        self._book = OrderBook(executor.journal, sessions, last_bars)
+        self._levels = LevelBook(
+            executor.portfolio, levels, executor.round_price if executor.has_ticks else None
+        )
+        self._ledger = TicketLedger(executor)
+        gate = Gate(executor, self._ledger)
+        discrete = DiscreteOrders(executor, self._book, account, gate)
+        self._waiting = Waiting(executor, self._book, discrete, account, gate, self._ledger)
+        filler = LevelFiller(executor, self._levels, self._waiting, levels, rule_names)
+        self._inside = InsideBar(
+            executor.portfolio, self._levels, filler, self._book, discrete,
+            can_short=account.can_short,
+        )  # fmt: skip
+        executor.gone = self._levels.drop
+        self._closed_inside: set[int] = set()
 
     # -- orders, decided at the close -------------------------------------------------
 
-    def order_targets(self, t: int, selection: Selection) -> None:
-        """Queue a rebalance: target weights for the next open, zero for all else held."""
-        self._queued_t, self._targets = t, selection
+    def order_targets(self, batch: Batch, selection: Selection, untouched: Ints = NO_SIDS) -> None:
+        """Queue a rebalance: target weights, zero for all else held but what is `untouched`."""
+        if self._closed_inside:
+            selection = self._without(batch.t, selection)
+        self._waiting.targets(batch, selection, untouched)
 
-    def order_exits(self, t: int, sids: Ints, rules: tuple[str, ...]) -> None:
-        """Queue exits of whole positions at the next open; `rules` names why, per asset.
+    def order_exits(
+        self, t: int, sids: Ints, rules: tuple[str, ...], parts: Floats | None = None
+    ) -> None:
+        """Queue exits at the next open; `rules` names why, per asset.
 
-        An asset that is queued already keeps its first reason, so that no position is sold twice.
+        `parts` are shares of the peak quantity, None: all of it. Of two exits of one asset the
+        larger stands, so that no position is sold twice.
         """
-        self._queued_t = t
-        reasons = dict(zip(self._exits.tolist(), self._exit_rules, strict=True))
-        for sid, rule in zip(sids.tolist(), rules, strict=True):
-            if self._portfolio.quantity[sid] != 0:
-                reasons.setdefault(sid, rule)
-        self._exits = np.array(sorted(reasons), dtype=np.int64)
-        self._exit_rules = tuple(reasons[sid] for sid in self._exits.tolist())
+        self._waiting.exits(t, sids, rules, parts)
+        if not self.executor.policy.reentry:
+            self._closed_inside.update(sids.tolist())
+
+    def scale_down(self, t: int, rule: str, factor: float) -> None:
+        """Queue the reduction of every position to `factor` of what it is, at the next open."""
+        self._waiting.scale_down(t, rule, factor)
 
     def set_levels(self, levels: Levels) -> None:
         """Replace the protective levels of `levels.sids`."""
-        sids = levels.sids
-        self._stop[sids], self._target[sids] = levels.stop, levels.target
-        self._stop_rule[sids], self._target_rule[sids] = levels.stop_rule, levels.target_rule
-        self._level_t[sids] = levels.set_t
-        self._has_levels = True
-        self._has_targets = self._has_targets or bool((levels.target_rule >= 0).any())
+        self._levels.set(levels)
+
+    def submit(self, order: Order) -> None:
+        """Take a discrete order and its children; from now on each ends in one of five ways."""
+        for one in (order, *order.children):
+            self.round_prices(one)
+            self._book.add(one)
+        if order.sid in self._closed_inside:
+            self._book.end(order, OrderStatus.DENIED, CLOSED_INSIDE)
+
+    def refuse(self, order: Order, status: OrderStatus, reason: str) -> None:
+        """End an order that never reaches the market, and record it."""
+        for one in (order, *order.children):
+            self._book.add(one)
+        self._book.end(order, status, reason)
+
+    def round_prices(self, order: Order) -> None:
+        """Put the prices of an order on ticks: limits never worse, stops never nearer."""
+        sids = np.array([order.sid])
+        for name, up in (("limit", -order.side), ("stop", order.side)):
+            price = getattr(order, name)
+            if price is not None:
+                rounded = self.executor.round_price(sids, np.array([price]), up=np.array([up]))
+                setattr(order, name, float(rounded[0]))
+
+    def cancel(self, order: Order, reason: str = BY_STRATEGY) -> None:
+        """Cancel an open order; one that has ended stays as it ended."""
+        self._book.end(order, OrderStatus.CANCELLED, reason)
+
+    def open_orders(self, sid: int | None = None) -> list[Order]:
+        """Return the open orders, of one asset or of all, by number."""
+        return self._book.all() if sid is None else self._book.of(sid)
+
+    def new_id(self) -> int:
+        """Return the number of the next discrete order."""
+        return int(self._journal.new_ids(1)[0])
 
     # -- the bar ----------------------------------------------------------------------
 
-    def fill_open(self, batch: Batch) -> Ints:
-        """Fill what was queued at the last close; return the assets opened from flat."""
-        targets, exits, rules = self._targets, self._exits, self._exit_rules
-        if targets is None and not len(exits):
-            return exits
-        self._targets, self._exits, self._exit_rules = None, np.empty(0, dtype=np.int64), ()
-        # Taken once, before any fill of this bar: the base of every target weight.
-        equity = self._portfolio.equity_at(batch.open)
-        before = self._portfolio.held
-        if len(exits):
-            self._exit_at_open(batch, exits, rules)
-        if targets is None:
-            return np.empty(0, dtype=np.int64)
-        return self._rebalance(batch, targets, np.union1d(before, targets.sids), exits, equity)
+    def fill_open(self, batch: Batch) -> None:
+        """Begin a bar, and fill at its open what waited for it."""
+        self._closed_inside.clear()
+        self.executor.start_bar(batch)
+        if self._book:
+            self._book.reject_gone(batch)
+        self._waiting.leave(batch)
+        if self._timing.moment is Moment.OPEN:
+            self._waiting.fill(batch, batch.open, at_open=True)
+        self._tidy()
 
-    def fill_levels(self, batch: Batch) -> Touched | None:
-        """Close positions whose stop or target traded inside the bar.
+    def fill_inside(self, batch: Batch) -> list[Touched]:
+        """Fill the levels and resting orders that the bar touched; return the levels."""
+        touched = self._inside.fill(batch)
+        if touched and not self.executor.policy.reentry:
+            self._closed_inside.update(sid for one in touched for sid in one.sids.tolist())
+        return touched
 
-        A stop and a target in one bar: the stop, the worse of the two. An open beyond a level
-        fills at the open; on the entry bar the open is already past, so only the rest of the
-        bar can touch a level.
-        """
-        if not self._has_levels or batch.low is None or batch.high is None:
-            return None
-        held = self._portfolio.held
-        low, high = batch.low[held], batch.high[held]
-        # NaN compares false: no bar or no level, no touch.
-        touched = low <= self._stop[held]
-        if self._has_targets:
-            touched |= high >= self._target[held]
-        if not touched.any():
-            return None
-        sids = held[touched]
-        opens, low, high = batch.open[sids], low[touched], high[touched]
-        stop, target = self._stop[sids], self._target[sids]
-        is_entry = self._portfolio.entry_t[sids] == batch.t
-        is_stop = (low <= stop) & (is_entry | ~(opens >= target))
-        # The level, or the open where the bar opened beyond it.
-        trigger = np.where(is_stop, np.fmin(opens, stop), np.fmax(opens, target))
-        worse = self._slippage.fill_price(trigger, -1.0)
-        # A target is a limit: never filled below its level.
-        price = np.where(is_stop, worse, np.fmax(target, worse))
-        rule = np.where(is_stop, self._stop_rule[sids], self._target_rule[sids])
-        level = np.where(is_stop, stop, target)
-        for kind, mask in ((OrderType.STOP, is_stop), (OrderType.LIMIT, ~is_stop)):
-            if mask.any():
-                self._fill(
-                    batch.t,
-                    sids[mask],
-                    -self._portfolio.quantity[sids[mask]],
-                    price=price[mask],
-                    base=trigger[mask],
-                    reason=tuple(self._rule_names[i] for i in rule[mask].tolist()),
-                    created_t=self._level_t[sids[mask]],
-                    order_type=kind,
-                    level=level[mask],
-                )
-        return Touched(sids=sids, is_stop=is_stop, rule=rule, level=level)
+    def fill_close(self, batch: Batch) -> None:
+        """Fill what waited for this close, before anything is decided at it."""
+        if self._timing.moment is Moment.CLOSE:
+            self._waiting.fill(batch, self._prices(batch), at_open=False)
+            self._tidy()
+        if self._book:
+            self._waiting.fill_on_close(batch, _traded(batch))
+            self._tidy()
+
+    def fill_decided(self, batch: Batch) -> None:
+        """Fill at this close what was decided at it, where the timing says so."""
+        if self._timing.moment is Moment.DECISION:
+            self._waiting.fill(batch, _traded(batch), at_open=False)
+            self._tidy()
+
+    def end_bar(self, batch: Batch) -> None:
+        """End orders whose time is over, and move trailing stops by the bar's range."""
+        if self._book:
+            self._book.end_bar(batch, has_filled=self._timing.moment is Moment.DECISION)
+        self.executor.end_bar(batch)
 
     def expire(self) -> None:
-        """End what is still queued after the last bar."""
-        if len(self._exits):
-            self._end(self._exits, OrderStatus.EXPIRED, "end of data", self._exit_rules)
-        if self._targets is not None:
-            sids = np.union1d(self._portfolio.held, self._targets.sids)
-            sids = sids[~np.isin(sids, self._exits)]
-            self._end(sids, OrderStatus.EXPIRED, "end of data")
+        """End what is still open after the last bar."""
+        self._waiting.expire()
+        for order in self._book.all():
+            self._book.end(order, OrderStatus.EXPIRED, "end of data")
 
-    # -- fills ------------------------------------------------------------------------
+    # -- corporate actions ------------------------------------------------------------
 
-    def _exit_at_open(self, batch: Batch, sids: Ints, rules: tuple[str, ...]) -> None:
-        has_bar = ~np.isnan(batch.open[sids])
-        if not has_bar.all():
-            why = tuple(rule for rule, ok in zip(rules, has_bar, strict=True) if not ok)
-            self._end(sids[~has_bar], OrderStatus.REJECTED, "no bar", why)
-            rules = tuple(rule for rule, ok in zip(rules, has_bar, strict=True) if ok)
-            sids = sids[has_bar]
-        if len(sids):
-            self._fill_market(batch, sids, -self._portfolio.quantity[sids], -1.0, rules)
+    def split(self, sid: int, ratio: float) -> None:
+        """Restate orders and levels of an asset after a split."""
+        self._levels.split(sid, ratio)
+        self._book.split(sid, ratio)
+        for order in self._book.of(sid):
+            self._restate(order)
+        self._waiting.split(sid, ratio)
+        self.executor.split(sid, ratio)
 
-    def _rebalance(
-        self, batch: Batch, targets: Selection, sids: Ints, exits: Ints, equity: float
-    ) -> Ints:
-        weights = np.zeros(len(sids))
-        weights[np.searchsorted(sids, targets.sids)] = targets.weights
-        if len(exits):
-            # The exit wins: selling and buying back at one open would only pay costs.
-            leaving = np.isin(sids, exits)
-            wanted = leaving & (weights > 0)
-            self._end(sids[wanted], OrderStatus.DENIED, "risk exit pending")
-            sids, weights = sids[~leaving], weights[~leaving]
-        price = batch.open[sids]
-        missing = np.isnan(price)
-        if missing.any():
-            self._end(sids[missing], OrderStatus.REJECTED, "no bar")
-            sids, weights, price = sids[~missing], weights[~missing], price[~missing]
-        live = self._portfolio.quantity[sids]
-        # A cash account never shorts, not even one whose overdraft ate its equity.
-        target = weights * max(equity, 0.0) / price
-        change = target - live
-        is_real = np.abs(change) > SMALLEST_CHANGE * np.maximum(np.abs(target), np.abs(live))
-        sells, buys = is_real & (change < 0), is_real & (change > 0)
-        if sells.any():
-            self._fill_market(batch, sids[sells], change[sells], -1.0)
-        if buys.any():
-            return self._buy(batch, sids[buys], change[buys])
-        return np.empty(0, dtype=np.int64)
+    def rename(self, old_sid: int, new_sid: int) -> None:
+        """Move orders and levels to the asset that the old one became."""
+        self._levels.rename(old_sid, new_sid)
+        self._book.rename(old_sid, new_sid)
+        self._waiting.rename(old_sid, new_sid)
 
-    def _buy(self, batch: Batch, sids: Ints, quantity: Floats) -> Ints:
-        """Fill buys within the cash that is there, costs reserved; return what was opened."""
-        price = self._slippage.fill_price(batch.open[sids], 1.0)
-        available = self._portfolio.cash + self._account.overdraft
-        asked = quantity
-        if self._account.reserve_costs:
-            share = self._share_that_fits(quantity, price, available)
-            quantity = quantity * share
-            fits = np.full(len(sids), share >= SMALLEST_SHARE)
-        else:
-            cost = quantity * price + self._commission.charge(quantity, price)
-            fits = _fits_in_turn(cost, available)
-        if not fits.all():
-            self._end(sids[~fits], OrderStatus.REJECTED, "insufficient cash", quantity=asked[~fits])
-            sids, quantity, asked = sids[fits], quantity[fits], asked[fits]
-        if not len(sids):
-            return sids
-        return self._fill_market(batch, sids, quantity, 1.0, asked=asked)
+    def delist(self, sid: int) -> None:
+        """Cancel every order and forget every level of an asset that trades no more."""
+        self._levels.drop(np.array([sid]))
+        self._book.drop(sid, DELISTED)
+        self._waiting.drop(sid, DELISTED)
 
-    def _share_that_fits(self, quantity: Floats, price: Floats, available: float) -> float:
-        """Return the one factor for all buys, so that no asset is starved because of its name.
+    def reinvest(self, batch: Batch, sid: int, amount: float) -> None:
+        """Buy at the close, without costs, what a dividend pays for."""
+        price = float(batch.close[sid])
+        is_halted = np.isnan(batch.open[sid]) or np.isnan(price)
+        if amount <= 0 or is_halted or self._portfolio.quantity[sid] <= 0:
+            return
+        sids = np.array([sid])
+        unit = price * float(self.executor.terms.multiplier[sid])
+        quantity = self.executor.whole(sids, np.array([amount / unit]))
+        has_cash = self._portfolio.cash + self.account.overdraft >= amount
+        if quantity[0] and has_cash:
+            tickets = Tickets(sids, quantity, (REINVESTMENT,))
+            self._ledger.fill_free(batch, tickets, np.array([price]))
 
-        The last digits are given away so that rounding cannot take cash below zero. One step
-        is enough where costs are proportional; minimum charges take a few more.
-        """
-        share = 1.0
-        for _ in range(MOST_STEPS):
-            charge = self._commission.charge(quantity * share, price)
-            required = float((quantity * share * price + charge).sum())
-            if required <= available:
-                return share
-            share *= max(available, 0.0) * (1 - CASH_MARGIN) / required
-            if share < SMALLEST_SHARE:
-                break
-        return 0.0  # the charges alone eat the cash
+    # -- inside -----------------------------------------------------------------------
 
-    def _fill_market(
-        self,
-        batch: Batch,
-        sids: Ints,
-        quantity: Floats,
-        side: float,
-        rules: tuple[str, ...] | None = None,
-        asked: Floats | None = None,
-    ) -> Ints:
-        base = batch.open[sids]
-        return self._fill(
-            batch.t,
-            sids,
-            quantity,
-            price=self._slippage.fill_price(base, side),
-            base=base,
-            reason=rules if rules is not None else (REBALANCE,) * len(sids),
-            created_t=self._queued_t,
-            order_type=OrderType.MARKET,
-            asked=asked,
-        )
+    def _prices(self, batch: Batch) -> Floats:
+        if self._timing.column == "close":
+            return _traded(batch)
+        price = batch.features[self._timing.column]
+        if batch.high is not None and batch.low is not None:
+            # An average of trades lies between their extremes, but for its own rounding.
+            inside = np.clip(price, batch.low, batch.high)
+            price = np.where(np.abs(price - inside) <= ROUNDING * inside, inside, np.nan)
+        return np.where(np.isnan(batch.open) | ~(price > 0), np.nan, price)
 
-    def _fill(
-        self,
-        t: int,
-        sids: Ints,
-        quantity: Floats,
-        *,
-        price: Floats,
-        base: Floats,
-        reason: tuple[str, ...],
-        created_t: int | Ints,
-        order_type: OrderType,
-        level: Floats | None = None,
-        asked: Floats | None = None,
-    ) -> Ints:
-        fills = Fills(
-            t=t,
-            sids=sids,
-            quantity=quantity,
-            price=price,
-            commission=self._commission.charge(quantity, price),
-            slippage=np.abs(quantity) * np.abs(price - base),
-            reason=reason,
-        )
-        orders = Orders(
-            created_t=created_t,
-            sids=sids,
-            quantity=quantity if asked is None else asked,
-            filled=quantity,
-            order_type=order_type,
-            status=OrderStatus.FILLED,
-            reason="",
-            tag=reason,
-            level=level,
-        )
-        self._journal.order(orders, fills)
-        opened = self._portfolio.apply(fills)
-        gone = sids[self._portfolio.quantity[sids] == 0]
-        self._stop[gone] = self._target[gone] = np.nan
-        return opened
+    def _restate(self, order: Order) -> None:
+        """Put an order that a split has moved back on ticks and whole lots."""
+        self.round_prices(order)
+        left = float(self.executor.whole(np.array([order.sid]), np.array([order.left]))[0])
+        if left == 0:
+            self.cancel(order, "split")
+        elif left != order.left:
+            order.quantity = order.filled_quantity + left
 
-    def _end(
-        self,
-        sids: Ints,
-        status: OrderStatus,
-        reason: str,
-        tag: tuple[str, ...] | None = None,
-        quantity: Floats | None = None,
-    ) -> None:
-        """Record orders that ended without a fill."""
-        if len(sids):
-            orders = Orders(
-                created_t=self._queued_t,
-                sids=sids,
-                quantity=np.full(len(sids), np.nan) if quantity is None else quantity,
-                filled=np.zeros(len(sids)),
-                order_type=OrderType.MARKET,
-                status=status,
-                reason=reason,
-                tag=tag if tag is not None else (REBALANCE,) * len(sids),
-            )
-            self._journal.order(orders)
+    def _tidy(self) -> None:
+        """End the exits of positions that are gone."""
+        for sid in self._book.sids() if self._book else ():
+            self._book.close_exits(sid, float(self._portfolio.quantity[sid]))
+
+    def _without(self, t: int, selection: Selection) -> Selection:
+        """Deny targets for what a rule closed in this bar."""
+        denied = np.isin(selection.sids, sorted(self._closed_inside))
+        self._ledger.created_t = t
+        tags = (REBALANCE,) * int(denied.sum())
+        tickets = Tickets(selection.sids[denied], np.full(len(tags), np.nan), tags)
+        self._ledger.end(tickets, OrderStatus.DENIED, CLOSED_INSIDE)
+        return selection.where(~denied)
 
 
-def _fits_in_turn(cost: Floats, available: float) -> NDArray[np.bool_]:
-    """Say which buys fit, each in turn, into what the ones before it left."""
-    fits = np.zeros(len(cost), dtype=bool)
-    for i, amount in enumerate(cost.tolist()):
-        if amount <= available:
-            fits[i] = True
-            available -= amount
-    return fits
+def _traded(batch: Batch) -> Floats:
+    """Return the closes of assets that traded; a bar without volume has no open."""
+    return np.where(np.isnan(batch.open), np.nan, batch.close)

@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml4t.backtest.core.batch import Floats, Ints
 
 
 class Lot(NamedTuple):
-    """Shares bought (or sold short) in one fill; costs are per share."""
+    """Shares bought (or sold short) in one fill; costs are per share, in account currency.
+
+    `borrowed` is what borrowing one share had cost since the run began when the lot was opened:
+    the difference to today's sum is what this lot has paid.
+    """
 
     quantity: float
     price: float
     commission: float
     slippage: float
+    impact: float
     t: int
+    borrowed: float = 0.0
 
 
 class Trade(NamedTuple):
-    """A part of a lot that was closed by one fill.
+    """A part of a lot that was closed.
 
-    `pnl` is ``quantity * (exit_price - entry_price) - commission``, in account currency;
-    `commission` and `slippage` are this part's share of both fills' costs.
+    `pnl` is ``quantity * (exit_price - entry_price) * multiplier - commission - borrow``, in
+    account currency; `commission`, `slippage` and `impact` are this part's share of both fills'
+    costs, `borrow` what its short shares cost to borrow.
     """
 
     sid: int
@@ -32,16 +45,72 @@ class Trade(NamedTuple):
     pnl: float
     commission: float
     slippage: float
+    impact: float
+    borrow: float
     reason: str
 
 
-def close_lots(lots: deque[Lot], sid: int, fill: Lot, reason: str, *, is_flat: bool) -> list[Trade]:
+class Lots(NamedTuple):
+    """Fills of one moment as lots, one per asset; the fields are those of `Lot`, as vectors."""
+
+    sids: Ints
+    quantity: Floats
+    price: Floats
+    commission: Floats
+    slippage: Floats
+    impact: Floats
+    t: int
+    borrowed: Floats
+    reason: tuple[str, ...]
+
+    def where(self, chosen: NDArray[np.bool_]) -> Lots:
+        """Return the lots that a mask keeps."""
+        if chosen.all():
+            return self
+        return Lots(
+            self.sids[chosen], self.quantity[chosen], self.price[chosen],
+            self.commission[chosen], self.slippage[chosen], self.impact[chosen], self.t,
+            self.borrowed[chosen],
+            tuple(one for one, ok in zip(self.reason, chosen.tolist(), strict=True) if ok),
+        )  # fmt: skip
+
+    def rows(self) -> Iterator[tuple[int, Lot, str]]:
+        """Yield asset, lot and reason of each."""
+        for sid, quantity, price, commission, slippage, impact, borrowed, reason in zip(
+            self.sids.tolist(), self.quantity.tolist(), self.price.tolist(),
+            self.commission.tolist(), self.slippage.tolist(), self.impact.tolist(),
+            self.borrowed.tolist(), self.reason, strict=True,
+        ):  # fmt: skip
+            yield sid, Lot(quantity, price, commission, slippage, impact, self.t, borrowed), reason
+
+
+class Trades(NamedTuple):
+    """Lots that were closed whole at one moment; the fields are those of `Trade`, as vectors."""
+
+    sid: Ints
+    quantity: Floats
+    entry_t: Ints
+    entry_price: Floats
+    exit_t: int
+    exit_price: Floats
+    pnl: Floats
+    commission: Floats
+    slippage: Floats
+    impact: Floats
+    borrow: Floats
+    reason: tuple[str, ...]
+
+
+def close_lots(
+    lots: deque[Lot], sid: int, fill: Lot, reason: str, *, is_flat: bool, multiplier: float = 1.0
+) -> list[Trade]:
     """Close the oldest lots with a fill of the opposite sign; the lots are edited in place.
 
     Parameters
     ----------
     fill : Lot
-        The closing fill; its `quantity` has the sign opposite to the lots'.
+        The closing fill; its `quantity` has the sign opposite to the lots', its `borrowed` is
+        today's sum.
     is_flat : bool
         The fill ends the position: every lot is closed whole, so that rounding in the
         lots' sum leaves no dust behind.
@@ -57,17 +126,28 @@ def close_lots(lots: deque[Lot], sid: int, fill: Lot, reason: str, *, is_flat: b
         lot = lots[0]
         part = lot.quantity if is_flat or abs(lot.quantity) <= abs(left) else left
         left -= part
-        size = abs(part)
-        commission = size * (lot.commission + fill.commission)
-        pnl = part * (fill.price - lot.price) - commission
-        slippage = size * (lot.slippage + fill.slippage)
-        trades.append(
-            Trade(
-                sid, part, lot.t, lot.price, fill.t, fill.price, pnl, commission, slippage, reason
-            )
-        )
+        trades.append(_trade(sid, lot, part, fill, reason, multiplier))
         if part == lot.quantity:
             lots.popleft()
         else:
             lots[0] = lot._replace(quantity=lot.quantity - part)
     return trades
+
+
+def open_part(sid: int, lot: Lot, mark: float, borrowed: float, multiplier: float) -> Trade:
+    """Return an open lot as a trade without an exit, its P&L at the mark."""
+    at_mark = Lot(-lot.quantity, mark, 0.0, 0.0, 0.0, -1, borrowed)
+    whole = _trade(sid, lot, lot.quantity, at_mark, "", multiplier)
+    return whole._replace(exit_price=float("nan"))
+
+
+def _trade(sid: int, lot: Lot, part: float, fill: Lot, reason: str, multiplier: float) -> Trade:
+    size = abs(part)
+    commission = size * (lot.commission + fill.commission)
+    borrow = size * (fill.borrowed - lot.borrowed) if part < 0 else 0.0
+    pnl = part * (fill.price - lot.price) * multiplier - commission - borrow
+    # By position: there is one for every closed lot part of a run.
+    return Trade(
+        sid, part, lot.t, lot.price, fill.t, fill.price, pnl, commission,
+        size * (lot.slippage + fill.slippage), size * (lot.impact + fill.impact), borrow, reason,
+    )  # fmt: skip

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Floats, Ints, Selection
-from ml4t.backtest.core.fills import Fills, Orders
 from ml4t.backtest.core.journal import Decision
+from ml4t.backtest.core.orders import Ended, Fills
 
 Staged = dict[str, dict[str, NDArray[Any]]]
 
@@ -26,39 +26,48 @@ class Recorder:
         self._codes: dict[str, int] = {}
         self._orders: list[tuple[Any, ...]] = []
         self._fills: list[tuple[Any, ...]] = []
-        self._closes: list[tuple[int, float, Ints, Floats, Floats, Floats, Floats]] = []
+        self._closes: list[tuple[Any, ...]] = []
+        self._flows: list[tuple[int, int, str, float, bool]] = []
         self._trades: list[tuple[Any, ...]] = []
+        self._trade_blocks: list[tuple[Any, ...]] = []
         self._decisions: list[Decision] = []
         self._selections: list[tuple[int, Selection]] = []
         self._n_orders = 0
 
     # -- the journal ------------------------------------------------------------------
 
-    def order(self, orders: Orders, fills: Fills | None = None) -> None:
-        """Keep orders that ended, and their fills."""
-        n = len(orders.sids)
+    def new_ids(self, n: int) -> Ints:
+        """Return the numbers of the next `n` orders."""
         ids = np.arange(self._n_orders, self._n_orders + n)
         self._n_orders += n
-        level = orders.level if orders.level is not None else np.full(n, np.nan)
+        return ids
+
+    def ended(self, orders: Ended) -> None:
+        """Keep orders that ended."""
         self._orders.append(
             (
-                ids,
-                np.broadcast_to(orders.created_t, n),
+                orders.ids,
                 orders.sids,
                 orders.quantity,
                 orders.filled,
-                level,
-                self._repeat(orders.order_type, n),
-                self._repeat(orders.status, n),
-                self._repeat(orders.reason, n),
                 self._encode(orders.tag),
+                orders.created_t,
+                orders.limit,
+                orders.stop,
+                orders.parent,
+                self._code(orders.order_type),
+                self._code(orders.time_in_force),
+                self._code(orders.status),
+                self._code(orders.reason),
             )
         )
-        if fills is not None:
-            self._fills.append(
-                (ids, np.broadcast_to(fills.t, n), fills.sids, fills.quantity, fills.price,
-                 fills.commission, fills.slippage)
-            )  # fmt: skip
+
+    def filled(self, fills: Fills) -> None:
+        """Keep fills."""
+        self._fills.append(
+            (fills.ids, fills.sids, fills.quantity, fills.price, fills.commission,
+             fills.slippage, fills.impact, fills.t)
+        )  # fmt: skip
 
     def decision(self, decision: Decision) -> None:
         """Keep a rule or limit that acted."""
@@ -68,12 +77,21 @@ class Recorder:
         """Keep a closed lot part."""
         self._trades.append(tuple(row))
 
+    def trades(self, rows: Sequence[Any]) -> None:
+        """Keep lots closed whole at one moment."""
+        self._close_rows()
+        self._trade_blocks.append(tuple(rows))
+
+    def cash_flow(self, t: int, sid: int, kind: str, amount: float, *, in_trades: bool) -> None:
+        """Keep cash that moved without a fill."""
+        self._flows.append((t, sid, kind, amount, in_trades))
+
     def close(
-        self, t: int, cash: float, held: Ints, quantity: Floats, mark: Floats,
-        unrealized: Floats, stale: Floats,
+        self, t: int, cash: float, held: Ints, quantity: Floats, mark: Floats, value: Floats,
+        unrealized: Floats, stale: NDArray[np.bool_],
     ) -> None:  # fmt: skip
         """Keep the account at a close; the vectors are the portfolio's own copies."""
-        self._closes.append((t, cash, held, quantity, mark, unrealized, stale))
+        self._closes.append((t, cash, held, quantity, mark, value, unrealized, stale))
 
     def selection(self, t: int, selection: Selection) -> None:
         """Keep the ranked candidates of a decision bar."""
@@ -84,37 +102,25 @@ class Recorder:
     def open_lots(self, rows: Iterable[Sequence[float | str]]) -> None:
         """Keep the lots still open after the last bar, with exit bar -1."""
         self._trades += [tuple(row) for row in rows]
+        self._close_rows()
 
     def staged(self) -> Staged:
         """Join what was kept into columns, one mapping per staged table."""
         tables = {
-            "staged_orders": self._joined(
-                self._orders,
-                {"order_id": int, "created_t": int, "sid": int, "quantity": float,
-                 "filled": float, "level": float, "kind": int, "status": int, "reason": int,
-                 "tag": int},
-            ),
-            "staged_fills": self._joined(
-                self._fills,
-                {"order_id": int, "t": int, "sid": int, "quantity": float, "price": float,
-                 "commission": float, "slippage": float},
-            ),
+            "staged_orders": self._order_columns(),
+            "staged_fills": self._fill_columns(),
             "staged_trades": self._trade_columns(),
             "staged_selections": self._selection_columns(),
+            "staged_flows": self._flow_columns(),
             **self._decision_columns(),
             **self._close_columns(),
         }  # fmt: skip
-        fills = tables["staged_fills"]
-        fills["fill_id"] = np.arange(len(fills["t"]))
         labels = list(self._codes)
         tables["staged_labels"] = {
             "code": np.arange(len(labels)),
             "label": np.array(labels, dtype=object),
         }
         return tables
-
-    def _repeat(self, label: str, n: int) -> Ints:
-        return np.full(n, self._code(str(label)))
 
     def _encode(self, labels: Sequence[str]) -> Ints:
         return np.array([self._code(label) for label in labels], dtype=np.int64)
@@ -132,16 +138,49 @@ class Recorder:
             for (name, kind), part in zip(columns.items(), parts, strict=True)
         }
 
+    def _order_columns(self) -> dict[str, NDArray[Any]]:
+        vectors = {"order_id": int, "sid": int, "quantity": float, "filled": float, "tag": int}
+        table = self._joined([row[:5] for row in self._orders], vectors)
+        sizes = [len(row[0]) for row in self._orders]
+        # One value for all orders that ended together, or one each; None: nothing.
+        mixed = {"created_t": -1, "limit_price": np.nan, "stop_price": np.nan, "parent": -1}
+        for i, (name, nothing) in enumerate(mixed.items(), start=5):
+            table[name] = _spread([row[i] for row in self._orders], sizes, nothing)
+        for i, name in enumerate(("kind", "tif", "status", "reason"), start=9):
+            codes = np.array([row[i] for row in self._orders], dtype=np.int64)
+            table[name] = np.repeat(codes, sizes)
+        return table
+
+    def _fill_columns(self) -> dict[str, NDArray[Any]]:
+        vectors = {"order_id": int, "sid": int, "quantity": float, "price": float,
+                   "commission": float, "slippage": float, "impact": float}  # fmt: skip
+        table = self._joined([row[:7] for row in self._fills], vectors)
+        sizes = [len(row[0]) for row in self._fills]
+        table["t"] = _spread([row[7] for row in self._fills], sizes, -1)
+        table["fill_id"] = np.arange(len(table["t"]))
+        return table
+
+    def _close_rows(self) -> None:
+        """Turn the rows kept one by one into a block, so that blocks stay in order."""
+        if self._trades:
+            *columns, reasons = zip(*self._trades, strict=True)
+            self._trade_blocks.append((*map(np.array, columns), reasons))
+            self._trades = []
+
     def _trade_columns(self) -> dict[str, NDArray[Any]]:
-        names = ("sid", "quantity", "entry_t", "entry_price", "exit_t", "exit_price", "pnl",
-                 "commission", "slippage", "reason")  # fmt: skip
-        whole = {"sid", "entry_t", "exit_t"}
-        parts = list(zip(*self._trades, strict=True)) or [()] * len(names)
-        table = {
-            name: np.array(part, dtype=np.int64 if name in whole else np.float64)
-            for name, part in zip(names[:-1], parts[:-1], strict=True)
-        }
-        table["reason"] = self._encode([str(label) for label in parts[-1]])
+        self._close_rows()
+        names = {"sid": int, "quantity": float, "entry_t": int, "entry_price": float,
+                 "exit_t": int, "exit_price": float, "pnl": float, "commission": float,
+                 "slippage": float, "impact": float, "borrow": float}  # fmt: skip
+        sizes = [len(block[0]) for block in self._trade_blocks]
+        # The exit bar is one for all of a block, or one each.
+        exits = _spread([block[4] for block in self._trade_blocks], sizes, -1)
+        blocks = [(*block[:4], block[5], *block[6:-1]) for block in self._trade_blocks]
+        columns = {name: kind for name, kind in names.items() if name != "exit_t"}
+        table = self._joined(blocks, columns)
+        table["exit_t"] = exits
+        labels = [label for block in self._trade_blocks for label in block[-1]]
+        table["reason"] = self._encode(labels)
         table["trade_id"] = np.arange(len(table["sid"]))
         return table
 
@@ -154,6 +193,19 @@ class Recorder:
         return self._joined(
             rows, {"t": int, "sid": int, "rank": int, "score": float, "weight": float}
         )
+
+    def _flow_columns(self) -> dict[str, NDArray[Any]]:
+        t, sid, kinds, amounts, in_trades = zip(*self._flows, strict=True) if self._flows else (
+            (), (), (), (), ()
+        )  # fmt: skip
+        return {
+            "flow_id": np.arange(len(t)),
+            "t": np.array(t, dtype=np.int64),
+            "sid": np.array(sid, dtype=np.int64),
+            "kind": self._encode(kinds),
+            "amount": np.array(amounts, dtype=np.float64),
+            "in_trades": np.array(in_trades, dtype=bool),
+        }
 
     def _decision_columns(self) -> Staged:
         decisions = self._decisions
@@ -185,12 +237,11 @@ class Recorder:
         held = np.array([len(row[2]) for row in self._closes], dtype=np.int64)
         t = np.array([row[0] for row in self._closes], dtype=np.int64)
         cash = np.array([row[1] for row in self._closes], dtype=np.float64)
-        sids, quantity, mark, unrealized, stale = (
+        sids, quantity, mark, value, unrealized, stale = (
             np.concatenate([row[i] for row in self._closes]) if n_bars else np.empty(0)
-            for i in range(2, 7)
+            for i in range(2, 8)
         )
         row = np.repeat(np.arange(n_bars), held)
-        value = quantity * mark
         # Without any position bincount would count in integers.
         net = np.bincount(row, weights=value, minlength=n_bars).astype(np.float64)
         gross = np.bincount(row, weights=np.abs(value), minlength=n_bars).astype(np.float64)
@@ -200,6 +251,7 @@ class Recorder:
                 "sid": sids.astype(np.int64),
                 "quantity": quantity,
                 "price": mark,
+                "value": value,
                 "unrealized_pnl": unrealized,
                 "is_stale": stale.astype(bool),
             },
@@ -212,3 +264,19 @@ class Recorder:
                 "n_positions": held,
             },
         }
+
+
+def _spread(
+    values: Sequence[NDArray[Any] | float | None], sizes: Sequence[int], nothing: float
+) -> NDArray[Any]:
+    """Return one entry per row: a value that is none or one of many is repeated."""
+    flat = [
+        nothing if value is None or isinstance(value, np.ndarray) else value for value in values
+    ]
+    column = np.repeat(np.array(flat, dtype=type(nothing)), sizes)
+    start = 0
+    for value, size in zip(values, sizes, strict=True):
+        if isinstance(value, np.ndarray):
+            column[start : start + size] = value
+        start += size
+    return column

@@ -11,6 +11,7 @@ from hashlib import sha256
 import numpy as np
 
 from ml4t.backtest.core.axes import Axes
+from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.queries import read, render
 from ml4t.backtest.results.recorder import Staged
@@ -40,6 +41,7 @@ class RunFacts:
     sources: list[dict[str, object]]
     rows_dropped: Mapping[str, object]
     versions: Mapping[str, str]
+    activity: list[dict[str, object]]
 
     @property
     def run_id(self) -> str:
@@ -54,13 +56,19 @@ def open_store() -> Database:
     return Database(threads=1)
 
 
-def store(staged: Staged, axes: Axes, facts: RunFacts, database: Database) -> None:
+def store(
+    staged: Staged, axes: Axes, terms: Instruments, facts: RunFacts, database: Database
+) -> None:
     """Write a run's tables into an empty database, all or none."""
     database.execute("create schema stage")
     database.execute("begin")
     staged = {
         "staged_timeline": {"t": np.arange(len(axes.timestamps)), "tick": axes.timestamps},
-        "staged_assets": {"sid": np.arange(len(axes.asset_ids)), "asset_id": axes.asset_ids},
+        "staged_assets": {
+            "sid": np.arange(len(axes.asset_ids)),
+            "asset_id": axes.asset_ids,
+            "multiplier": terms.multiplier,
+        },
         **staged,
     }
     for name, columns in staged.items():
@@ -80,6 +88,7 @@ def store(staged: Staged, axes: Axes, facts: RunFacts, database: Database) -> No
             "sources": _json(facts.sources),
             "rows_dropped": _json(facts.rows_dropped),
             "versions": _json(facts.versions),
+            "activity": _json(facts.activity),
             "n_assets": len(axes.asset_ids),
             "n_bars": len(axes.timestamps),
         },

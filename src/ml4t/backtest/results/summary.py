@@ -1,4 +1,4 @@
-"""The summary of a run as text: what it made, what it cost, which rule closed what."""
+"""The summary of a run as text: what it made, what it cost, how it filled, which rule did what."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ LINES: tuple[tuple[str, str, str], ...] = (
     ("max_drawdown_end", "  recovered", PLAIN),
     ("calmar", "Calmar", NUMBER),
     ("turnover", "Turnover (per year)", NUMBER),
-    ("exposure", "Exposure (mean)", PERCENT),
+    ("exposure", "Gross exposure (mean)", PERCENT),
+    ("net_exposure", "Net exposure (mean)", PERCENT),
     ("mean_positions", "Positions (mean)", NUMBER),
     ("n_fills", "Fills", COUNT),
     ("n_trades", "Closed trades", COUNT),
@@ -37,7 +38,15 @@ LINES: tuple[tuple[str, str, str], ...] = (
     ("average_loss", "Average loss", MONEY),
     ("commission", "Commission", MONEY),
     ("slippage", "Slippage", MONEY),
+    ("impact", "Market impact", MONEY),
+    ("borrow", "Borrow fees", MONEY),
+    ("costs", "Costs in all", MONEY),
+    ("dividends", "Dividends", MONEY),
+    ("interest", "Interest", MONEY),
 )
+# Settings in the order in which they are shown; the names are those of the configuration.
+SETTINGS = ("account", "commission", "slippage", "impact", "financing", "execution", "levels",
+            "actions")  # fmt: skip
 
 
 def shown(value: Any, kind: str) -> str:
@@ -71,19 +80,49 @@ def summary_text(result: BacktestResult) -> str:
         lines += [
             f"{rule:<28}{n:>9,}{pnl:>18,.2f}{average:>13.2%}" for rule, n, pnl, average, _ in exits
         ]
-    policy, configuration = result.sql("select fill_policy, configuration from runs").fetchall()[0]
-    facts = json.loads(configuration)
-    lines += ["", f"Fill policy: {policy}"]
-    lines += [f"Costs: {_costs(facts)}", f"Strategy: {facts['strategy']}"]
-    lines += [f"Rule: {rule}" for rule in facts["risk_rules"]]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *facts_lines(run_facts(result))])
 
 
-def _costs(facts: dict[str, Any]) -> str:
-    parts = []
-    for name in ("commission", "slippage"):
-        model = dict(facts[name])
-        kind = model.pop("kind")
-        inside = ", ".join(f"{key}={value}" for key, value in model.items())
-        parts.append(f"{kind}({inside})")
-    return ", ".join(parts)
+def run_facts(result: BacktestResult) -> dict[str, Any]:
+    """Return how the run was made: fill policy, configuration, and what rules and limits did."""
+    query = "select fill_policy, configuration, activity from runs"
+    policy, configuration, activity = result.sql(query).fetchall()[0]
+    return {
+        "fill_policy": policy,
+        "configuration": json.loads(configuration),
+        "activity": json.loads(activity),
+    }
+
+
+def facts_lines(facts: dict[str, Any]) -> list[str]:
+    """Return the facts of a run as lines of text."""
+    settings = facts["configuration"]
+    lines = [f"Strategy: {settings['strategy']}", f"Fill policy: {facts['fill_policy']}"]
+    lines += [f"{name.capitalize()}: {_setting(settings[name])}" for name in SETTINGS]
+    # The configuration lists rules, then limits, in the order of what they did.
+    made = [*settings["risk_rules"], *settings["limits"]]
+    activity = facts["activity"]
+    if activity:
+        lines += ["", f"{'Rule or limit':<28}{'evaluated':>12}{'fired':>9}"]
+        lines += [
+            f"{one['name']:<28}{one['evaluated']:>12,}{one['fired']:>9,}  {text}"
+            for one, text in zip(activity, made, strict=True)
+        ]
+    return lines + [_idle(one) for one in activity if not one["fired"]]
+
+
+def _idle(one: dict[str, Any]) -> str:
+    """Say that a rule or limit did nothing: it may not have been needed, or not do what it says."""
+    if not one["evaluated"]:
+        return f"Never evaluated: {one['name']}"
+    return f"Never fired: {one['name']}, evaluated {one['evaluated']:,} times"
+
+
+def _setting(value: Any) -> str:
+    """Return a setting as Python would write it; a class of settings with all its fields."""
+    if isinstance(value, list):
+        return f"({', '.join(map(_setting, value))})"
+    if not isinstance(value, dict):
+        return "none" if value is None else repr(value)
+    inside = ", ".join(f"{key}={_setting(one)}" for key, one in value.items() if key != "kind")
+    return f"{value['kind']}({inside})"

@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.ranking import Ranking
-from ml4t.backtest.execution.broker import SimulationBroker
 from ml4t.backtest.strategy.base import Strategy
+from ml4t.backtest.strategy.broker import StrategyBroker
 
 
 class TopN(Strategy):
@@ -51,14 +51,19 @@ class TopN(Strategy):
             every=every, offset=offset, within=within, ascending=ascending,
         )  # fmt: skip
 
+    @property
+    def needs_range(self) -> bool:
+        """Target weights alone need none; a `decide` of one's own may."""
+        return type(self).decide is not TopN.decide
+
     def ranking(self) -> Ranking:
         """Return the ranking as it was asked for."""
         return self._ranking
 
-    def decide(self, batch: Batch, broker: SimulationBroker) -> None:
+    def decide(self, batch: Batch, broker: StrategyBroker) -> None:
         """Order the selection's weights on decision bars; on all others do nothing."""
         if batch.selection is not None:
-            broker.order_targets(batch.t, batch.selection)
+            broker.order_targets(batch.selection)
 
     def __repr__(self) -> str:
         defaults = asdict(Ranking(n=1, by="x"))

@@ -1,0 +1,143 @@
+"""Orders: what may be asked of the broker, in the field's words. Quantities are signed.
+
+Positive buys, negative sells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from ml4t.backtest.core.batch import Floats, Ints
+from ml4t.backtest.errors import ConfigError, did_you_mean
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+class OrderType(StrEnum):
+    """How an order is priced."""
+
+    MARKET = "market"
+    MARKET_ON_CLOSE = "market_on_close"
+    LIMIT = "limit"
+    STOP = "stop"
+    STOP_LIMIT = "stop_limit"
+    TRAILING_STOP = "trailing_stop"
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands; every order ends in one of the last five."""
+
+    OPEN = "open"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    DENIED = "denied"
+    REJECTED = "rejected"
+
+
+class TimeInForce(StrEnum):
+    """How long an order stands.
+
+    GTC until it fills or is cancelled; DAY through the session of the first bar at which it can
+    fill; GTD through a date; IOC at its first chance only.
+    """
+
+    GTC = "gtc"
+    DAY = "day"
+    GTD = "gtd"
+    IOC = "ioc"
+
+
+def parse_choice(kind: type[Choice], name: str, value: str) -> Choice:
+    """Return the member of `kind` that `value` spells.
+
+    Raises
+    ------
+    ConfigError
+        There is no such member; an unknown word never means a default.
+    """
+    try:
+        return kind(value)
+    except ValueError as error:
+        known = [str(member) for member in kind]
+        raise ConfigError(
+            f"{name} must be one of {', '.join(map(repr, known))}, was {value!r}"
+            f"{did_you_mean(str(value), known)}"
+        ) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """Orders that met one fate together; the rows of the `orders` table.
+
+    Every array has one entry per order.
+
+    Attributes
+    ----------
+    ids : int array
+        Numbers that the journal gave them.
+    created_t : int or int array
+        Bar at whose close they were decided (a level on its entry bar: that bar).
+    sids : int array
+    quantity, filled : float array
+        Shares asked and shares done, signed; NaN where a target could not be sized.
+    order_type : OrderType
+    time_in_force : TimeInForce
+    status : OrderStatus
+    reason : str
+        Why it ended so; empty where it filled whole.
+    tag : tuple of str
+        Who asked: ``"rebalance"``, the name of a rule, or the strategy's own word.
+    limit, stop : float array or None
+        Prices, per share.
+    parent : int array or None
+        Number of the order after whose fill this one came alive, -1 where none.
+    """
+
+    ids: Ints
+    created_t: int | Ints
+    sids: Ints
+    quantity: Floats
+    filled: Floats
+    order_type: OrderType
+    time_in_force: TimeInForce
+    status: OrderStatus
+    reason: str
+    tag: tuple[str, ...]
+    limit: Floats | None = None
+    stop: Floats | None = None
+    parent: Ints | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fills:
+    """Fills of one moment, in the order in which cash moved; one entry per fill.
+
+    Attributes
+    ----------
+    t : int
+        Bar of the fill.
+    ids : int array
+        The orders' numbers.
+    sids : int array
+    quantity : float array
+        Shares, positive buys, negative sells.
+    price : float array
+        Per share, slippage and impact included.
+    commission, slippage, impact : float array
+        Account currency, positive = cost; the last two are already inside `price`.
+    reason : tuple of str
+        Why each order was sent; the `exit_rule` of the trades that it closes.
+    """
+
+    t: int
+    ids: Ints
+    sids: Ints
+    quantity: Floats
+    price: Floats
+    commission: Floats
+    slippage: Floats
+    impact: Floats
+    reason: tuple[str, ...]

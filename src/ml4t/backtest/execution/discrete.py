@@ -1,0 +1,159 @@
+"""Discrete orders at the moment of their fill: what of an order fits, and its booking."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Batch, Floats
+from ml4t.backtest.core.orders import OrderStatus, TimeInForce
+from ml4t.backtest.execution.account import Account, Shortfall
+from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.fitting import fit
+from ml4t.backtest.execution.gate import NO_BORROW, Gate, why_not
+from ml4t.backtest.execution.order import Order
+from ml4t.backtest.execution.order_book import OrderBook
+from ml4t.backtest.portfolio.portfolio import Seen
+
+CANNOT_SHORT = "cash account cannot short"
+CUT_TO_HELD = "cut to what is held"
+
+
+class DiscreteOrders:
+    """Fills discrete orders one at a time.
+
+    Parameters
+    ----------
+    executor : Executor
+    book : OrderBook
+        Told of every fill and end.
+    account : Account
+    gate : Gate
+    """
+
+    def __init__(self, executor: Executor, book: OrderBook, account: Account, gate: Gate) -> None:
+        self._executor, self._book, self._account, self._gate = executor, book, account, gate
+        self._portfolio = executor.portfolio
+
+    def is_reduction(self, order: Order) -> bool:
+        """Whether an order only closes what is held."""
+        live = float(self._portfolio.quantity[order.sid])
+        return live * order.left < 0 and abs(order.left) <= abs(live)
+
+    def fill_market(self, batch: Batch, prices: Floats, order: Order, seen: Seen) -> None:
+        """Fill a market order, or end it where it cannot fill and may not wait."""
+        reason = why_not(batch, prices, order.sid, order.side)
+        if reason:
+            if order.time_in_force in (TimeInForce.DAY, TimeInForce.IOC):
+                self._book.end(order, OrderStatus.REJECTED, reason)
+            return
+        self.fill(batch, prices, order, self.cut_to_held(order), seen=seen)
+
+    def cut_to_held(self, order: Order) -> float:
+        """Return what is left of an order; of an exit no more than it can close."""
+        if not order.is_exit:
+            return order.left
+        return order.side * min(abs(order.left), abs(float(self._portfolio.quantity[order.sid])))
+
+    def fill(
+        self,
+        batch: Batch,
+        prices: Floats,
+        order: Order,
+        quantity: float,
+        *,
+        limit: float | None = None,
+        seen: Seen = Seen.ALL,
+    ) -> float:
+        """Fill an order as far as account and volume go; return what was filled.
+
+        Parameters
+        ----------
+        prices : float array, by sid
+            Where positions are valued; at the order's asset the base price of the fill.
+        quantity : float
+            Of what is left, the part that may fill now.
+        limit : float, optional
+            Never filled worse than this.
+        """
+        sids, live = np.array([order.sid]), float(self._portfolio.quantity[order.sid])
+        asked = quantity
+        if not self._account.can_short and live + quantity < 0:
+            if live <= 0:
+                self._book.end(order, OrderStatus.REJECTED, CANNOT_SHORT)
+                return 0.0
+            asked = -live
+        quantity = float(self._executor.within_volume(sids, np.array([asked]))[0])
+        if not quantity:
+            return 0.0
+        fits = self.fitted(batch, prices, order.sid, quantity)
+        if isinstance(fits, str):
+            closed = 0.0
+            if live * quantity < 0 and (self._account.is_margin or fits == NO_BORROW):
+                # What closes needs neither margin nor shares; what is beyond zero is refused.
+                closed = -live
+                self._book_fill(batch, prices, order, closed, limit, seen, is_done=False)
+            self._book.end(order, OrderStatus.REJECTED, fits)
+            return closed
+        is_done = order.is_exit and quantity == -live
+        if is_done and fits != order.left:
+            order.reason = CUT_TO_HELD
+        elif fits != quantity:
+            is_done, order.reason = True, f"cut: {self._account.lacks}"
+        self._book_fill(batch, prices, order, fits, limit, seen, is_done=is_done)
+        if asked == -live == fits and order.is_open and not self._account.can_short:
+            # What was held is sold, the rest is refused.
+            self._book.end(order, OrderStatus.REJECTED, CANNOT_SHORT)
+        return fits
+
+    def fitted(self, batch: Batch, prices: Floats, sid: int, quantity: float) -> float | str:
+        """Return how much of an order the account carries, or why it carries none of it."""
+        live = float(self._portfolio.quantity[sid])
+        opening = quantity if live * quantity >= 0 else beyond(quantity, live)
+        is_cover = self._account.can_short and live < 0 and not self._account.is_margin
+        if opening == 0 and not (is_cover and self._account.shortfall is Shortfall.IN_TURN):
+            return quantity
+        if opening < 0 and not self._account.can_short:
+            return CANNOT_SHORT
+        sids = np.array([sid])
+        if opening and not self._gate.can_borrow(batch, sids, np.array([opening]))[0]:
+            return NO_BORROW
+        own = self._account.shortfall
+        fits = fit(
+            self._account, self._executor, batch, prices, sids, np.array([quantity]),
+            self._executor.settlement.unsettled(batch.t), closing=quantity - opening,
+            shortfall=Shortfall.REJECT if own is Shortfall.SCALE else own,
+        )  # fmt: skip
+        return float(fits[0]) if fits[0] else self._account.lacks
+
+    def _book_fill(
+        self,
+        batch: Batch,
+        prices: Floats,
+        order: Order,
+        quantity: float,
+        limit: float | None,
+        seen: Seen,
+        *,
+        is_done: bool,
+    ) -> None:
+        base, live = float(prices[order.sid]), float(self._portfolio.quantity[order.sid])
+        self._executor.fill(
+            batch,
+            np.array([order.order_id]),
+            np.array([order.sid]),
+            np.array([quantity]),
+            np.array([base]),
+            (order.tag,),
+            limit=None if limit is None else np.array([limit]),
+            is_maker=limit is not None and base == limit,
+            seen=seen,
+        )
+        opened = quantity if live * quantity >= 0 else beyond(quantity, live)
+        self._book.filled(order, quantity, batch.t, opened=opened, is_done=is_done, price=base)
+        self._book.close_exits(order.sid, float(self._portfolio.quantity[order.sid]))
+
+
+def beyond(quantity: float, live: float) -> float:
+    """Return the part of an order that goes through zero, signed like the order."""
+    rest = abs(quantity) - abs(live)
+    return float(np.sign(quantity)) * rest if rest > 0 else 0.0

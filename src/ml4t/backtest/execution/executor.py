@@ -1,0 +1,270 @@
+"""Executor: one way for every fill, from a base price to the ledger.
+
+Slippage and impact move the price against the trader, ticks round it against him, a limit caps
+it; commission comes on top; the bar's volume bounds the size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.journal import Journal
+from ml4t.backtest.core.levels import LevelBase, LevelPolicy, TrailStart
+from ml4t.backtest.core.orders import Fills
+from ml4t.backtest.core.terms import Instruments
+from ml4t.backtest.execution.policy import ExecutionPolicy, Moment
+from ml4t.backtest.execution.quote import Commission, Quote, Slippage
+from ml4t.backtest.execution.settlement import Settlement
+from ml4t.backtest.portfolio.portfolio import Portfolio, Seen
+
+# Rounding in a quotient, of the size of which a multiple of a lot or a tick is still whole.
+WHOLE = 1e-9
+NOTHING: Mapping[str, Floats] = {}
+
+
+class Guard(Protocol):
+    """Sets the levels of positions that were just opened or turned over."""
+
+    def __call__(self, t: int, opened: Ints, *, at_close: bool = False) -> None:
+        """Do so at bar `t`; `at_close`: nothing of this bar can touch a level."""
+        ...
+
+
+class Executor:
+    """Prices fills, charges for them and books them.
+
+    Parameters
+    ----------
+    portfolio, journal
+        Moved by every fill, and told of it.
+    commission, slippage, impact
+        Cost models; `impact` may be None.
+    terms : Instruments
+    policy : ExecutionPolicy
+    levels : LevelPolicy
+        Where levels of new positions count from.
+    settlement : Settlement
+        Told of every sale.
+
+    Attributes
+    ----------
+    guard : callable
+        Called with the assets whose position was opened or turned over, so
+        that their levels are in force before anything else of the bar happens.
+    decided_close : float array, by sid
+        The closes at which the orders of this bar were decided.
+    gone : callable
+        Called with the assets whose position a fill has closed.
+    """
+
+    def __init__(
+        self,
+        portfolio: Portfolio,
+        journal: Journal,
+        *,
+        commission: Commission,
+        slippage: Slippage,
+        impact: Slippage | None,
+        terms: Instruments,
+        policy: ExecutionPolicy,
+        levels: LevelPolicy,
+        settlement: Settlement,
+    ) -> None:
+        self.portfolio, self.journal, self.terms, self.policy = portfolio, journal, terms, policy
+        self._commission, self._slippage, self._impact = commission, slippage, impact
+        self._levels, self.settlement = levels, settlement
+        self.lot_size = np.maximum(terms.lot_size, 1.0) if policy.whole_shares else terms.lot_size
+        self.has_lots = bool((self.lot_size > 0).any())
+        self.has_ticks = bool((terms.tick_size > 0).any())
+        self._volume_left: Floats | None = None
+        self.decided_close = np.full(len(portfolio.quantity), np.nan)
+        self._known: Mapping[str, Floats] = NOTHING
+        self.guard: Guard = _nobody
+        self.gone: Callable[[Ints], None] = _nothing
+
+    def start_bar(self, batch: Batch) -> None:
+        """Begin a bar: its volume is untouched."""
+        if self.policy.participation is not None:
+            volume = np.nan_to_num(batch.features["volume"])
+            self._volume_left = volume * self.policy.participation
+
+    def end_bar(self, batch: Batch) -> None:
+        """Remember the closes: orders of the next bar were decided at them."""
+        self.decided_close, self._known = batch.close, batch.features
+
+    def known(self, batch: Batch) -> Mapping[str, Floats]:
+        """Return the features that were known when the orders of this bar were decided."""
+        return batch.features if self.policy.timing.moment is Moment.DECISION else self._known
+
+    def split(self, sid: int, ratio: float) -> None:
+        """Restate the last close of an asset after a split; the array is the executor's own."""
+        self.decided_close = self.decided_close.copy()
+        self.decided_close[sid] /= ratio
+
+    # -- sizes ------------------------------------------------------------------------
+
+    def whole(self, sids: Ints, quantity: Floats) -> Floats:
+        """Return quantities cut toward zero to whole lots, where lots there are."""
+        if not self.has_lots:
+            return quantity
+        lots = self.lot_size[sids]
+        safe = np.where(lots > 0, lots, 1.0)
+        steps = np.floor(np.abs(quantity) / safe + self.policy.whole_tolerance)
+        cut = np.sign(quantity) * steps * safe
+        return np.where(lots > 0, cut, quantity)
+
+    def within_volume(self, sids: Ints, quantity: Floats) -> Floats:
+        """Return quantities cut to what is left of the bar's volume for this account."""
+        if self._volume_left is None:
+            return quantity
+        left = self._volume_left[sids]
+        is_cut = np.abs(quantity) > left
+        cut = self.whole(sids, np.sign(quantity) * left)
+        return np.where(is_cut, cut, quantity)
+
+    # -- prices -----------------------------------------------------------------------
+
+    def price(
+        self, batch: Batch, sids: Ints, quantity: Floats, base: Floats, limit: Floats | None = None
+    ) -> tuple[Floats, Floats]:
+        """Return the price per share before and after impact; never past a limit, NaN = none."""
+        slipped = self._slippage.fill_price(
+            self._quote(batch, sids, quantity, base, self._slippage)
+        )
+        slipped = self._capped(batch, sids, quantity, slipped, limit)
+        if self._impact is None:
+            return slipped, slipped
+        paid = self._impact.fill_price(self._quote(batch, sids, quantity, slipped, self._impact))
+        return slipped, self._capped(batch, sids, quantity, paid, limit)
+
+    def charge(
+        self, batch: Batch, sids: Ints, quantity: Floats, price: Floats, *, is_maker: bool = False
+    ) -> Floats:
+        """Return the commission of each fill, account currency."""
+        quote = self._quote(batch, sids, quantity, price, self._commission, is_maker=is_maker)
+        return self._commission.charge(quote)
+
+    def round_price(self, sids: Ints, price: Floats, *, up: Floats) -> Floats:
+        """Return prices on their assets' ticks; rounded up where `up` > 0, else down."""
+        if not self.has_ticks:
+            return price
+        tick = self.terms.tick_size[sids]
+        safe = np.where(tick > 0, tick, 1.0)
+        steps = price / safe
+        on_tick = np.where(up > 0, np.ceil(steps - WHOLE), np.floor(steps + WHOLE)) * safe
+        return np.where(tick > 0, on_tick, price)
+
+    # -- fills ------------------------------------------------------------------------
+
+    def fill(
+        self,
+        batch: Batch,
+        ids: Ints,
+        sids: Ints,
+        quantity: Floats,
+        base: Floats,
+        reason: tuple[str, ...],
+        *,
+        limit: Floats | None = None,
+        is_maker: bool = False,
+        slips: bool = True,
+        seen: Seen = Seen.ALL,
+    ) -> Ints:
+        """Book fills at a base price, costs on top; return the assets opened or turned over."""
+        slipped = paid = base
+        if slips:
+            slipped, paid = self.price(batch, sids, quantity, base, limit)
+        units = np.abs(quantity) * self.terms.multiplier[sids]
+        fills = Fills(
+            t=batch.t,
+            ids=ids,
+            sids=sids,
+            quantity=quantity,
+            price=paid,
+            commission=self.charge(batch, sids, quantity, paid, is_maker=is_maker),
+            slippage=units * np.abs(slipped - base),
+            impact=np.zeros(len(sids)) if paid is slipped else units * np.abs(paid - slipped),
+            reason=reason,
+        )
+        self.journal.filled(fills)
+        opened = self.portfolio.apply(fills, seen)
+        self.settlement.sold(fills)
+        if self._volume_left is not None:
+            np.subtract.at(self._volume_left, sids, np.abs(quantity))
+        closed = sids[self.portfolio.quantity[sids] == 0]
+        if len(closed):
+            self.gone(closed)
+        if len(opened):
+            self._base_levels(batch, sids, base, opened)
+            self.guard(batch.t, opened, at_close=seen is Seen.NOTHING)
+        return opened
+
+    def fill_free(
+        self, t: int, ids: Ints, sids: Ints, quantity: Floats, price: Floats, tags: tuple[str, ...]
+    ) -> None:
+        """Book fills that add to positions without any costs."""
+        nothing = np.zeros(len(sids))
+        fills = Fills(
+            t=t, ids=ids, sids=sids, quantity=quantity, price=price, commission=nothing,
+            slippage=nothing, impact=nothing, reason=tags,
+        )  # fmt: skip
+        self.journal.filled(fills)
+        self.portfolio.apply(fills)
+
+    def _base_levels(self, batch: Batch, sids: Ints, base: Floats, opened: Ints) -> None:
+        """Tell the portfolio where the levels of new positions count from."""
+        levels = self._levels
+        is_plain = levels.base is LevelBase.FILL and levels.trail_start is TrailStart.FILL
+        if is_plain:
+            return
+        at_close = self.policy.timing.moment is Moment.DECISION
+        decided = batch.close[opened] if at_close else self.decided_close[opened]
+        quoted = base[[int(np.flatnonzero(sids == sid)[-1]) for sid in opened.tolist()]]
+        bases = {LevelBase.QUOTE: quoted, LevelBase.DECISION_CLOSE: decided}
+        starts = {TrailStart.ENTRY_CLOSE: batch.close[opened], TrailStart.DECISION_CLOSE: decided}
+        self.portfolio.rebase(opened, bases.get(levels.base), starts.get(levels.trail_start))
+
+    def _quote(
+        self,
+        batch: Batch,
+        sids: Ints,
+        quantity: Floats,
+        price: Floats,
+        model: Commission | Slippage,
+        *,
+        is_maker: bool = False,
+    ) -> Quote:
+        names = model.features
+        market = {name: batch.features[name][sids] for name in names} if names else NOTHING
+        return Quote(
+            sids=sids,
+            quantity=quantity,
+            price=price,
+            multiplier=self.terms.multiplier[sids],
+            market=market,
+            is_maker=is_maker,
+        )
+
+    def _capped(
+        self, batch: Batch, sids: Ints, quantity: Floats, price: Floats, limit: Floats | None
+    ) -> Floats:
+        price = self.round_price(sids, price, up=quantity)
+        bounds = [] if limit is None else [limit]
+        if self.policy.within_range and batch.high is not None and batch.low is not None:
+            bounds.append(np.where(quantity > 0, batch.high[sids], batch.low[sids]))
+        for bound in bounds:
+            # fmin and fmax ignore NaN: no limit.
+            price = np.where(quantity > 0, np.fmin(price, bound), np.fmax(price, bound))
+        return price
+
+
+def _nobody(t: int, opened: Ints, *, at_close: bool = False) -> None:
+    """Stand in for the guard of a run without rules."""
+
+
+def _nothing(sids: Ints) -> None:
+    """Stand in for the levels of a run without a broker."""

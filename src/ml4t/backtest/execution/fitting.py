@@ -1,0 +1,123 @@
+"""Fitting: how far increases of one bar go in the account, whatever its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.execution.account import Account, Increase, Shortfall
+from ml4t.backtest.execution.executor import Executor
+
+# What scaled increases leave of the room, so that rounding cannot take cash below zero.
+MARGIN = 1e-14
+# Room for less than this share of what is needed is no room: dust is not worth an order.
+SMALLEST_SHARE = 1e-6
+# Steps in which minimum charges must have been fitted in; proportional costs take one.
+MOST_STEPS = 60
+
+
+def fit(
+    account: Account,
+    executor: Executor,
+    batch: Batch,
+    prices: Floats,
+    sids: Ints,
+    quantity: Floats,
+    unsettled: float,
+    *,
+    closing: float = 0.0,
+    shortfall: Shortfall | None = None,
+) -> Floats:
+    """Return the quantities that the account can carry, 0 where nothing of an order fits.
+
+    Parameters
+    ----------
+    prices : float array, by sid
+        At which positions are valued and the orders fill, before costs.
+    sids, quantity
+        Increases, in the order in which they are served.
+    unsettled : float
+        Sale proceeds that cannot be spent yet.
+    closing : float
+        The part of a single order that only closes what is held on the other side.
+    shortfall : Shortfall, optional
+        The account's own by default.
+    """
+    shortfall = account.shortfall if shortfall is None else shortfall
+    if shortfall is Shortfall.NONE:
+        return quantity
+    room = account.room(executor.portfolio, prices, executor.terms, unsettled)
+
+    def need(index: slice, share: float) -> Floats:
+        asked = quantity[index] * share
+        base = prices[sids[index]]
+        price = executor.price(batch, sids[index], asked, base)[1]
+        charge = executor.charge(batch, sids[index], asked, price)
+        return account.need(
+            Increase(
+                sids=sids[index],
+                quantity=asked,
+                closing=_signed_least(asked, closing),
+                base=base,
+                price=price,
+                charge=charge,
+            ),
+            executor.terms,
+        )
+
+    if shortfall is Shortfall.SCALE:
+        # One factor for all, so that no asset is starved because of its name.
+        share = _share_that_fits(partial(_total, need, slice(None)), room)
+        return quantity if share == 1.0 else executor.whole(sids, quantity * share)
+    fitted = np.zeros(len(sids))
+    order = np.arange(len(sids))
+    if shortfall is Shortfall.IN_TURN:
+        # The smallest first, so that one large order does not starve many; short sales, which
+        # bring cash, before all. Equal weights differ in their last digits once they are shares:
+        # such orders keep the order of the assets.
+        value = quantity * prices[sids] * executor.terms.multiplier[sids]
+        size = np.abs(value)
+        ranked = np.round((size if account.is_margin else value) / (size.max() or 1.0), 9)
+        order = np.argsort(ranked, kind="stable")
+    for i in order.tolist():
+        if not quantity[i]:
+            continue  # the bar's volume has left nothing of it
+        one = slice(i, i + 1)
+        share = 1.0
+        if shortfall is Shortfall.IN_TURN:
+            share = _share_that_fits(partial(_total, need, one), room)
+        part = quantity[one] if share == 1.0 else executor.whole(sids[one], quantity[one] * share)
+        cost = _total(need, one, float(part[0] / quantity[i]))
+        if part[0] and cost <= room:
+            fitted[i] = part[0]
+            room -= cost
+    return fitted
+
+
+def _signed_least(quantity: Floats, closing: float) -> Floats:
+    """Return the closing part of orders that may have been scaled down."""
+    return np.sign(quantity) * np.minimum(np.abs(quantity), abs(closing))
+
+
+def _total(need: Callable[[slice, float], Floats], index: slice, share: float) -> float:
+    return float(need(index, share).sum())
+
+
+def _share_that_fits(required: Callable[[float], float], room: float) -> float:
+    """Return the largest share of the orders that the room carries.
+
+    The last digits are given away so that rounding cannot take cash below zero. One step is
+    enough where costs are proportional; minimum charges take a few more.
+    """
+    share = 1.0
+    for _ in range(MOST_STEPS):
+        needed = required(share)
+        if needed <= room:
+            return share
+        share *= max(room, 0.0) * (1 - MARGIN) / needed
+        if share < SMALLEST_SHARE:
+            break
+    return 0.0  # the charges alone eat the room

@@ -1,0 +1,100 @@
+"""Gate: what can trade at a moment, and why the rest cannot."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.orders import OrderStatus
+from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.tickets import TicketLedger, Tickets
+
+Bools = NDArray[np.bool_]
+NO_BAR, NO_VOLUME, NO_PRICE = "no bar", "no volume", "no price"
+NO_BORROW = "not available to borrow"
+# Flags of prices by the side that cannot trade while they are up.
+LOCKS = {"limit_up": 1.0, "limit_down": -1.0}
+
+
+class Gate:
+    """Lets tickets pass that can trade, and ends the others as rejected.
+
+    Parameters
+    ----------
+    executor : Executor
+    ledger : TicketLedger
+        Records what was rejected.
+    """
+
+    def __init__(self, executor: Executor, ledger: TicketLedger) -> None:
+        self._executor, self._ledger = executor, ledger
+
+    def priced(self, batch: Batch, prices: Floats, tickets: Tickets) -> Tickets:
+        """Return the tickets whose asset has a price: a bar, and volume in it."""
+        missing = np.isnan(prices[tickets.sids])
+        if not missing.any():
+            return tickets
+        has_close = ~np.isnan(batch.close[tickets.sids])
+        has_volume = ~np.isnan(batch.open[tickets.sids])
+        self._reject(tickets, missing & ~has_close, NO_BAR)
+        self._reject(tickets, missing & has_close & ~has_volume, NO_VOLUME)
+        self._reject(tickets, missing & has_volume, NO_PRICE)
+        return tickets.where(~missing)
+
+    def unlocked(self, batch: Batch, tickets: Tickets) -> Tickets:
+        """Return the tickets that no price limit of the exchange locks out."""
+        for name in LOCKS:
+            if name in batch.features and len(tickets):
+                is_locked = locked_sides(batch, name, tickets.sids, tickets.quantity)
+                self._reject(tickets, is_locked, name.replace("_", " "))
+                tickets = tickets.where(~is_locked)
+        return tickets
+
+    def borrowable(self, batch: Batch, tickets: Tickets) -> Tickets:
+        """Return the tickets that need no borrowed shares, or can have them."""
+        can = self.can_borrow(batch, tickets.sids, tickets.quantity)
+        self._reject(tickets, ~can, NO_BORROW)
+        return tickets.where(can)
+
+    def can_borrow(self, batch: Batch, sids: Ints, quantity: Floats) -> Bools:
+        """Say which increases are no short sales, or of shares that were known to be lent.
+
+        A share without a known fee cannot be borrowed, where a ``borrow`` source is registered.
+        """
+        known = self._executor.known(batch)
+        can = np.ones(len(sids), dtype=bool)
+        if (quantity < 0).any():
+            if "borrow_fee" in known:
+                can &= ~np.isnan(known["borrow_fee"][sids])
+            if "borrow_available" in known:
+                # A NULL says nothing against it; false does.
+                can &= known["borrow_available"][sids] != 0
+        return can | (quantity > 0)
+
+    def _reject(self, tickets: Tickets, which: Bools, reason: str) -> None:
+        if which.any():
+            self._ledger.end(tickets.where(which), OrderStatus.REJECTED, reason)
+
+
+def locked_sides(batch: Batch, name: str, sids: Ints, quantity: Floats) -> Bools:
+    """Say which orders a price limit of the exchange locks out."""
+    flag: Bools = batch.features[name][sids] == 1
+    return flag & (quantity * LOCKS[name] > 0)
+
+
+def why_locked(batch: Batch, sid: int, side: float) -> str:
+    """Return the price limit that locks a side of one asset out, empty if none does."""
+    for name, locked_side in LOCKS.items():
+        if side == locked_side and name in batch.features and batch.features[name][sid] == 1:
+            return name.replace("_", " ")
+    return ""
+
+
+def why_not(batch: Batch, prices: Floats, sid: int, side: float) -> str:
+    """Return why a side of one asset cannot trade at these prices, empty where it can."""
+    if np.isnan(prices[sid]):
+        if np.isnan(batch.close[sid]):
+            return NO_BAR
+        return NO_VOLUME if np.isnan(batch.open[sid]) else NO_PRICE
+    return why_locked(batch, sid, side)

@@ -1,0 +1,280 @@
+"""Inside the bar: what happens after the open, to protective levels and resting orders.
+
+Assets with levels alone go through it as vectors. An asset with resting orders is walked through
+its bar one event at a time, because what fills first decides what can fill at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Batch
+from ml4t.backtest.core.levels import Touched
+from ml4t.backtest.core.orders import OrderType, TimeInForce
+from ml4t.backtest.execution.discrete import DiscreteOrders
+from ml4t.backtest.execution.gate import why_locked
+from ml4t.backtest.execution.level_book import TARGET, LevelBook, LevelFills, Protection
+from ml4t.backtest.execution.level_filler import LevelFiller
+from ml4t.backtest.execution.order import Order
+from ml4t.backtest.execution.order_book import MARKET_TYPES, OrderBook
+from ml4t.backtest.execution.touch import (
+    Bar,
+    Phase,
+    Touch,
+    limit_after_entry,
+    stop_after_entry,
+    touch_limit,
+    touch_stop,
+)
+from ml4t.backtest.portfolio.portfolio import Portfolio, Seen
+
+Event = tuple[Touch, int, "Order | Protection"]
+
+
+class InsideBar:
+    """Fills levels and resting orders against a bar's range.
+
+    Parameters
+    ----------
+    portfolio : Portfolio
+    levels : LevelBook
+    filler : LevelFiller
+    book : OrderBook
+    discrete : DiscreteOrders
+    can_short : bool
+        Whether the account may sell what it does not hold.
+    """
+
+    def __init__(
+        self,
+        portfolio: Portfolio,
+        levels: LevelBook,
+        filler: LevelFiller,
+        book: OrderBook,
+        discrete: DiscreteOrders,
+        *,
+        can_short: bool,
+    ) -> None:
+        self._portfolio, self._levels, self._filler = portfolio, levels, filler
+        self._book, self._discrete, self._can_short = book, discrete, can_short
+
+    def fill(self, batch: Batch) -> list[Touched]:
+        """Fill what the bar touched; return the levels among it."""
+        if batch.low is None or batch.high is None:
+            return []
+        resting = [sid for sid in self._book.sids() if self._resting(sid)] if self._book else []
+        found = []
+        if not self._levels.is_empty:
+            sids = self._portfolio.held
+            if resting:
+                sids = sids[~np.isin(sids, resting)]
+            fills = self._levels.touched(batch, sids)
+            if fills is not None:
+                found.append(self._filler.fill(batch, fills))
+        for sid in resting:
+            found += self._walk(batch, sid)
+        return [one for one in found if len(one.sids)]
+
+    # -- resting orders ---------------------------------------------------------------
+
+    def _resting(self, sid: int) -> list[Order]:
+        return [order for order in self._book.of(sid) if order.order_type not in MARKET_TYPES]
+
+    def _walk(self, batch: Batch, sid: int) -> list[Touched]:
+        """Walk one asset through its bar, event by event, until nothing more is touched."""
+        bar = _bar(batch, sid)
+        found: list[Touched] = []
+        if bar.open != bar.open:
+            return found
+        walk = _Walk(bar=bar, is_entry=int(self._portfolio.entry_t[sid]) == batch.t)
+        while events := self._events(batch, sid, walk):
+            touch, _, what = min(events, key=lambda event: event[:2])
+            before = float(self._portfolio.quantity[sid])
+            self._meet(batch, sid, walk, what, touch, found)
+            live = float(self._portfolio.quantity[sid])
+            if isinstance(what, Order) and abs(live) > abs(before) * (before * live > 0):
+                is_new = before * live <= 0
+                self._after_entry(batch, sid, walk, what, touch, found, is_new=is_new)
+        return found
+
+    def _events(self, batch: Batch, sid: int, walk: _Walk) -> list[Event]:
+        """Return what could fill next, with the number that breaks ties: levels come first."""
+        events: list[Event] = []
+        for order in self._resting(sid):
+            is_open = order.is_alive and order.created_t < batch.t
+            if not is_open or order.order_id in walk.done or why_locked(batch, sid, order.side):
+                continue
+            is_entry = walk.is_entry and order.parent is not None and order.live_t == batch.t
+            touch = _touch(walk.bar, order, batch.t, is_entry=is_entry)
+            is_late = order.time_in_force is TimeInForce.IOC and touch and touch.phase > Phase.OPEN
+            if touch is not None and not is_late:
+                events.append((touch, order.order_id, order))
+        live = float(self._portfolio.quantity[sid])
+        for level in self._levels.of(sid) if live else ():
+            side = -1.0 if live > 0 else 1.0
+            if level.tie in walk.done or why_locked(batch, sid, side):
+                continue
+            test = touch_limit if level.kind == TARGET else touch_stop
+            touch = test(walk.bar, level.level, side, is_entry=walk.is_entry)
+            if touch is not None:
+                events.append((touch, level.tie, level))
+        return events
+
+    def _meet(
+        self,
+        batch: Batch,
+        sid: int,
+        walk: _Walk,
+        what: Order | Protection,
+        touch: Touch,
+        found: list[Touched],
+    ) -> None:
+        """Fill what the bar met, as far as it can."""
+        if isinstance(what, Protection):
+            walk.done.add(what.tie)
+            found += self._fill_protection(batch, sid, walk, what, touch)
+            self._book.close_exits(sid, float(self._portfolio.quantity[sid]))
+            return
+        if what.order_type is OrderType.STOP_LIMIT and not what.is_triggered:
+            # From now on a limit; on this bar it fills where that is certain.
+            what.is_triggered, what.live_t = True, batch.t
+            assert what.limit is not None
+            if what.side * (touch.price - what.limit) > 0:
+                return
+        elif what.order_type in (OrderType.STOP, OrderType.TRAILING_STOP):
+            what.is_triggered = True
+        walk.done.add(what.order_id)
+        self._fill_order(batch, walk, what, touch)
+
+    def _after_entry(
+        self,
+        batch: Batch,
+        sid: int,
+        walk: _Walk,
+        order: Order,
+        touch: Touch,
+        found: list[Touched],
+        *,
+        is_new: bool,
+    ) -> None:
+        """Test at once what protects a position that was opened or grew inside the bar."""
+        if touch.phase is Phase.OPEN:
+            # The whole bar is ahead, as after any entry at the open.
+            walk.is_entry = walk.is_entry or is_new
+            return
+        by_stop = touch.phase is Phase.STOP
+        side = -order.side
+        guards: list[Event] = []
+        for child in order.children:
+            if child.is_alive and child.order_id not in walk.done:
+                walk.done.add(child.order_id)
+                stop = child.stop_level()
+                met = (
+                    limit_after_entry(walk.bar, child.limit, side, by_stop=by_stop)
+                    if stop is None and child.limit is not None
+                    else stop_after_entry(walk.bar, stop or 0.0, side, touch.price)
+                )
+                guards += [(met, child.order_id, child)] if met else []
+        for level in list(self._levels.of(sid)) if is_new else ():
+            walk.done.add(level.tie)
+            met = (
+                limit_after_entry(walk.bar, level.level, side, by_stop=by_stop)
+                if level.kind == TARGET
+                else stop_after_entry(walk.bar, level.level, side, touch.price)
+            )
+            guards += [(met, level.tie, level)] if met else []
+        for met, _, what in sorted(guards, key=lambda guard: guard[:2]):
+            is_open = what.is_open if isinstance(what, Order) else True
+            if self._portfolio.quantity[sid] and is_open:
+                self._meet(batch, sid, walk, what, met, found)
+
+    def _fill_protection(
+        self, batch: Batch, sid: int, walk: _Walk, level: Protection, touch: Touch
+    ) -> list[Touched]:
+        quantity = self._levels.closing(sid, level.kind)
+        if level.kind == TARGET and touch.phase is Phase.LIMIT:
+            quantity = walk.certain(quantity, float(self._portfolio.quantity[sid]), level.level)
+        if not quantity:
+            return []
+        fills = LevelFills(
+            sids=np.array([sid]),
+            kind=np.array([level.kind]),
+            level=np.array([level.level]),
+            base=np.array([touch.price]),
+            rule=np.array([level.rule]),
+            set_t=np.array([self._levels.set_t(sid)]),
+            quantity=np.array([quantity]),
+        )
+        return [self._filler.fill(batch, fills)]
+
+    def _fill_order(self, batch: Batch, walk: _Walk, order: Order, touch: Touch) -> None:
+        sid, is_limit = order.sid, touch.phase is Phase.LIMIT
+        live = float(self._portfolio.quantity[sid])
+        quantity = self._discrete.cut_to_held(order)
+        if is_limit and live * quantity < 0 and (order.is_exit or not self._can_short):
+            assert order.limit is not None
+            quantity = walk.certain(quantity, live, order.limit)
+            if not quantity:
+                return
+        prices = batch.open.copy()
+        prices[sid] = touch.price
+        seen = Seen.CLOSE if is_limit else Seen.ALL
+        filled = self._discrete.fill(batch, prices, order, quantity, limit=order.limit, seen=seen)
+        if is_limit and (live == 0 or live * filled > 0):
+            walk.fresh += filled
+
+
+@dataclass(slots=True, kw_only=True)
+class _Walk:
+    """Where one asset's walk through a bar stands.
+
+    Attributes
+    ----------
+    is_entry : bool
+        The position was opened at this bar's open, so that the open is past.
+    fresh : float
+        Shares that a limit bought (or sold short) inside this bar.
+    done : set of int
+        Orders and levels that had their chance.
+    """
+
+    bar: Bar
+    is_entry: bool
+    fresh: float = 0.0
+    done: set[int] = field(default_factory=set)
+
+    def certain(self, quantity: float, live: float, level: float) -> float:
+        """Return what a limit inside the bar may close: not what came in by a limit before it.
+
+        Which of two limits the bar met first is not known; both count only where the close is
+        beyond the second one.
+        """
+        side = 1.0 if quantity > 0 else -1.0
+        if not self.fresh or side * (self.bar.close - level) <= 0:
+            return quantity
+        return side * min(abs(quantity), max(abs(live) - abs(self.fresh), 0.0))
+
+
+def _bar(batch: Batch, sid: int) -> Bar:
+    assert batch.low is not None
+    assert batch.high is not None
+    return Bar(
+        float(batch.open[sid]), float(batch.high[sid]), float(batch.low[sid]),
+        float(batch.close[sid]),
+    )  # fmt: skip
+
+
+def _touch(bar: Bar, order: Order, t: int, *, is_entry: bool) -> Touch | None:
+    """Return where a resting order would fill in the bar, None where it would not."""
+    stop = order.stop_level()
+    if stop is not None and not order.is_triggered:
+        return touch_stop(bar, stop, order.side, is_entry=is_entry)
+    if order.limit is None:
+        # A stop that was met before and could not fill whole: a market order by now.
+        return None
+    if order.order_type is OrderType.STOP_LIMIT and order.live_t == t:
+        # Triggered in this bar: what came later is only known of the close.
+        return limit_after_entry(bar, order.limit, order.side, by_stop=False)
+    return touch_limit(bar, order.limit, order.side, is_entry=is_entry)

@@ -1,0 +1,273 @@
+"""LevelBook: the protective levels in force, as vectors by `sid`, and what a bar does to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.levels import LevelPolicy, Levels
+from ml4t.backtest.core.orders import OrderType
+from ml4t.backtest.portfolio.portfolio import Portfolio
+
+Bools = NDArray[np.bool_]
+
+
+class Rounding(Protocol):
+    """Puts prices on their assets' ticks."""
+
+    def __call__(self, sids: Ints, price: Floats, *, up: Floats) -> Floats:
+        """Return the prices, rounded up where `up` > 0, else down."""
+        ...
+
+
+STOP, TARGET, TRAIL = 0, 1, 2
+ORDER_TYPES = (OrderType.STOP, OrderType.LIMIT, OrderType.TRAILING_STOP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelFills:
+    """Levels that a bar touched, before costs; every array has one entry per position.
+
+    Attributes
+    ----------
+    sids : int array
+    kind : int array
+        STOP, TARGET or TRAIL.
+    level, base : float array
+        The level, and the price at which it fills before slippage.
+    rule, set_t : int array
+        Who gave the level, and when.
+    quantity : float array
+        Shares to trade, signed: against the position.
+    """
+
+    sids: Ints
+    kind: Ints
+    level: Floats
+    base: Floats
+    rule: Ints
+    set_t: Ints
+    quantity: Floats
+
+    def where(self, chosen: Bools) -> LevelFills:
+        """Return the levels that a mask keeps."""
+        if chosen.all():  # most of the time
+            return self
+        return LevelFills(
+            sids=self.sids[chosen],
+            kind=self.kind[chosen],
+            level=self.level[chosen],
+            base=self.base[chosen],
+            rule=self.rule[chosen],
+            set_t=self.set_t[chosen],
+            quantity=self.quantity[chosen],
+        )
+
+
+class Protection(NamedTuple):
+    """One level of one asset, for the walk through a single bar."""
+
+    kind: int
+    level: float
+    rule: int
+
+    @property
+    def tie(self) -> int:
+        """The number that breaks ties: below every order's, stops first."""
+        return self.kind - 3
+
+
+class LevelBook:
+    """Protective levels by `sid`; NaN where there is none.
+
+    Parameters
+    ----------
+    portfolio : Portfolio
+        Read for what is held and on which side.
+    policy : LevelPolicy
+    round_price : callable or None
+        ``round_price(sids, price, up=side)`` puts prices on ticks; None: there are no ticks.
+    """
+
+    def __init__(
+        self, portfolio: Portfolio, policy: LevelPolicy, round_price: Rounding | None
+    ) -> None:
+        n_assets = len(portfolio.quantity)
+        self._portfolio, self._policy, self._round = portfolio, policy, round_price
+        self._level = np.full((3, n_assets), np.nan)
+        self._rule = np.full((3, n_assets), -1, dtype=np.int64)
+        self._part = np.full(n_assets, np.nan)  # of the peak that a target closes; NaN: all
+        self._sold = np.zeros(n_assets)  # of the part that a target closes, so far
+        self._set_t = np.full(n_assets, -1, dtype=np.int64)
+        self._has = [False, False, False]
+        self._has_parts = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no level was ever set."""
+        return not any(self._has)
+
+    def set(self, levels: Levels) -> None:
+        """Replace the levels of `levels.sids`."""
+        sids = levels.sids
+        self._set_t[sids] = levels.set_t
+        self._put(STOP, sids, levels.stop, levels.stop_rule)
+        # Until a rule gives a target, none has to be taken back.
+        if self._has[TARGET] or (levels.target_rule >= 0).any():
+            self._put(TARGET, sids, levels.target, levels.target_rule)
+        if levels.trail is not None and levels.trail_rule is not None:
+            self._put(TRAIL, sids, levels.trail, levels.trail_rule)
+        if levels.target_part is not None:
+            self._part[sids] = levels.target_part
+            self._has_parts = True
+
+    def _put(self, kind: int, sids: Ints, level: Floats, rule: Ints) -> None:
+        if self._round is not None:
+            # A stop never nearer than asked, a target never worse.
+            side = self._portfolio.quantity[sids]
+            level = self._round(sids, level, up=side if kind == TARGET else -side)
+        self._level[kind][sids], self._rule[kind][sids] = level, rule
+        self._has[kind] = True
+
+    def drop(self, sids: Ints) -> None:
+        """Forget the levels of assets."""
+        for kind in (STOP, TARGET, TRAIL):
+            if self._has[kind]:
+                self._level[kind][sids] = np.nan
+        if self._has_parts:
+            self._part[sids] = np.nan
+            self._sold[sids] = 0.0
+
+    def split(self, sid: int, ratio: float) -> None:
+        """Restate levels after a split of `ratio` new shares per old one."""
+        sids = np.array([sid])
+        for kind in (STOP, TARGET, TRAIL):
+            if self._has[kind]:
+                self._put(kind, sids, self._level[kind][sids] / ratio, self._rule[kind][sids])
+        self._sold[sid] *= ratio
+
+    def rename(self, old: int, new: int) -> None:
+        """Move levels to the asset that the old one became."""
+        for table in (self._level, self._rule):
+            table[:, new] = table[:, old]
+        for vector in (self._part, self._set_t, self._sold):
+            vector[new] = vector[old]
+        self.drop(np.array([old]))
+
+    def of(self, sid: int) -> Iterable[Protection]:
+        """Yield the levels of one asset."""
+        for kind in (STOP, TARGET, TRAIL):
+            level = float(self._level[kind, sid])
+            if level == level:
+                yield Protection(kind, level, int(self._rule[kind, sid]))
+
+    def closing(self, sid: int, kind: int) -> float:
+        """Return what a touched level of one asset trades, signed against the position."""
+        sids = np.array([sid])
+        return float(self._quantity(sids, np.array([kind]))[0])
+
+    def set_t(self, sid: int) -> int:
+        """Return the bar at which the levels of an asset were set."""
+        return int(self._set_t[sid])
+
+    def sold(self, sids: Ints, asked: Floats, done: Floats) -> Bools:
+        """Note what targets closed; return which of them are done, none of its part left."""
+        is_done = np.abs(done) >= np.abs(asked)
+        if self._has_parts:
+            self._sold[sids] = np.where(is_done, 0.0, self._sold[sids] + np.abs(done))
+        return is_done
+
+    # -- a bar ------------------------------------------------------------------------
+
+    def touched(self, batch: Batch, sids: Ints) -> LevelFills | None:
+        """Return which levels of held assets the bar touched, one per position, or None.
+
+        A stop and a target in one bar: the stop, the worse of the two, unless the bar opened
+        beyond the target. An open beyond a level fills at the open; on the entry bar the open
+        is past, so only the rest of the bar can touch a level.
+        """
+        assert batch.low is not None
+        assert batch.high is not None
+        side = np.sign(self._portfolio.quantity[sids]) if self._portfolio.has_shorts else None
+        low, high = batch.low[sids], batch.high[sids]
+        # Mirrored for shorts, so that one comparison serves both: worst <= stop, best >= target.
+        if side is None:
+            worst, best = low, high
+        else:
+            worst, best = np.where(side > 0, low, -high), np.where(side > 0, high, -low)
+        # NaN compares false: no bar or no level, no touch.
+        hit = worst <= self._side_level(STOP, sids, side)
+        if self._has[TARGET]:
+            hit |= best >= self._side_level(TARGET, sids, side)
+        if self._has[TRAIL]:
+            hit |= worst <= self._side_level(TRAIL, sids, side)
+        if not hit.any():
+            return None
+        return self._fills(
+            batch, sids[hit], worst[hit], best[hit], None if side is None else side[hit]
+        )
+
+    def _fills(
+        self, batch: Batch, sids: Ints, worst: Floats, best: Floats, side: Floats | None
+    ) -> LevelFills:
+        opens = batch.open[sids] if side is None else side * batch.open[sids]
+        stop = self._side_level(STOP, sids, side)
+        if self._has[TARGET] or self._has[TRAIL]:
+            kind, level = self._first_touched(batch, sids, worst, best, stop, opens, side)
+            rule = self._rule[kind, sids]
+            # The level, or the open where the bar opened beyond it.
+            base = np.where(kind == TARGET, np.fmax(opens, level), np.fmin(opens, level))
+        else:
+            kind, level = np.zeros(len(sids), dtype=np.int64), stop
+            rule = self._rule[STOP][sids]
+            base = np.fmin(opens, stop)
+        if side is not None:
+            level, base = side * level, side * base
+        return LevelFills(
+            sids=sids,
+            kind=kind,
+            level=level,
+            base=base,
+            rule=rule,
+            set_t=self._set_t[sids],
+            quantity=self._quantity(sids, kind),
+        )
+
+    def _first_touched(
+        self,
+        batch: Batch,
+        sids: Ints,
+        worst: Floats,
+        best: Floats,
+        stop: Floats,
+        opens: Floats,
+        side: Floats | None,
+    ) -> tuple[Ints, Floats]:
+        """Return which level of each position acts, mirrored for shorts, and its price."""
+        target, trail = self._side_level(TARGET, sids, side), self._side_level(TRAIL, sids, side)
+        at_stop = worst <= stop
+        if self._policy.open_first:
+            is_entry = self._portfolio.entry_t[sids] == batch.t
+            at_stop &= is_entry | ~(opens >= target)
+        kind = np.where(at_stop, STOP, TARGET)
+        if self._has[TRAIL]:
+            kind = np.where(~at_stop & ~(best >= target), TRAIL, kind)
+        level = np.where(kind == STOP, stop, np.where(kind == TARGET, target, trail))
+        return kind, level
+
+    def _side_level(self, kind: int, sids: Ints, side: Floats | None) -> Floats:
+        level: Floats = self._level[kind][sids]
+        return level if side is None else side * level
+
+    def _quantity(self, sids: Ints, kind: Ints) -> Floats:
+        live = self._portfolio.quantity[sids]
+        if not self._has_parts:
+            return -live
+        part = self._part[sids] * self._portfolio.peak_quantity[sids] - self._sold[sids]
+        is_part = (kind == TARGET) & (part < np.abs(live))
+        return np.where(is_part, -np.sign(live) * part, -live)

@@ -1,0 +1,110 @@
+"""Order: one discrete order, from its request to its end. Strategies hold on to these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ml4t.backtest.core.orders import OrderStatus, OrderType, TimeInForce
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Order:
+    """An order of a strategy; what the broker makes of it is written into it.
+
+    Attributes
+    ----------
+    order_id, sid, created_t : int
+    asset : object
+        The asset's id, as the user spells it.
+    quantity : float
+        Shares, positive buys, negative sells.
+    order_type : OrderType
+    limit, stop : float or None
+        Prices per share. A stop-limit has both.
+    trail_amount, trail_fraction : float or None
+        Distance of a trailing stop from the best price: price units, or a fraction of it.
+    time_in_force : TimeInForce
+    good_till : int or None
+        Last session (days since 1970) of a GTD order.
+    tag : str
+        The trades that it closes show it as their `exit_rule`.
+    parent : Order or None
+        Alive only once this one has filled.
+    group : list of Order
+        One cancels the others; shared by all of them.
+    is_exit : bool
+        Cut to what is held when it fills, so that it never opens anything.
+    status : OrderStatus
+    filled_quantity : float
+        Shares done, signed.
+    reason : str
+        Why it ended so.
+    """
+
+    order_id: int
+    sid: int
+    asset: object
+    quantity: float
+    order_type: OrderType
+    created_t: int
+    limit: float | None = None
+    stop: float | None = None
+    trail_amount: float | None = None
+    trail_fraction: float | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    good_till: int | None = None
+    tag: str = ""
+    parent: Order | None = None
+    children: list[Order] = field(default_factory=list)
+    group: list[Order] = field(default_factory=list)
+    is_exit: bool = False
+    status: OrderStatus = OrderStatus.OPEN
+    filled_quantity: float = 0.0
+    reason: str = ""
+    # The broker's own notes.
+    best_price: float | None = None  # of a trailing stop, since it came alive
+    is_triggered: bool = False  # a stop whose level was touched, a limit or market order now
+    live_t: int = -1  # bar at which a child came alive, or a stop-limit was triggered
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still fill."""
+        return self.status is OrderStatus.OPEN
+
+    @property
+    def left(self) -> float:
+        """Shares still to do, signed."""
+        return self.quantity - self.filled_quantity
+
+    @property
+    def side(self) -> float:
+        """+1 buys, -1 sells."""
+        return 1.0 if self.quantity > 0 else -1.0
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can fill now: open, and its parent, if any, has filled."""
+        return self.is_open and (self.parent is None or self.live_t >= 0)
+
+    def ratchet(self, high: float, low: float) -> None:
+        """Move the best price of a trailing stop after its bar's check."""
+        if self.best_price is not None:
+            best = min(self.best_price, low) if self.quantity > 0 else max(self.best_price, high)
+            self.best_price = best
+
+    def stop_level(self) -> float | None:
+        """Return the price at which it triggers, from what was known before this bar."""
+        if self.best_price is None:
+            return self.stop
+        if self.trail_fraction is not None:
+            return self.best_price * (1 + self.side * self.trail_fraction)
+        return self.best_price + self.side * (self.trail_amount or 0.0)
+
+    def split(self, ratio: float) -> None:
+        """Restate quantity and prices after a split of `ratio` new shares per old one."""
+        self.quantity *= ratio
+        self.filled_quantity *= ratio
+        for name in ("limit", "stop", "trail_amount", "best_price"):
+            value = getattr(self, name)
+            if value is not None:
+                setattr(self, name, value / ratio)

@@ -1,0 +1,210 @@
+"""OrderBook: discrete orders that have not ended, and how each of them ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.journal import Journal
+from ml4t.backtest.core.orders import Ended, OrderStatus, OrderType, TimeInForce
+from ml4t.backtest.execution.order import Order
+
+LEFT = "asset left the data"
+ONE_CANCELS_OTHER = "one cancels other"
+BY_STRATEGY = "cancelled by the strategy"
+MARKET_TYPES = (OrderType.MARKET, OrderType.MARKET_ON_CLOSE)
+
+
+class OrderBook:
+    """Open orders by asset.
+
+    Parameters
+    ----------
+    journal : Journal
+        Told of every end.
+    sessions : int array
+        Date of each bar, as days since 1970.
+    last_bars : callable
+        Returns, by `sid`, the last bar at which each asset has a row: an order beyond it cannot
+        fill. Asked once, and only if an order waits for an asset without a bar.
+    """
+
+    def __init__(self, journal: Journal, sessions: Ints, last_bars: Callable[[], Ints]) -> None:
+        self._journal = journal
+        self._sessions, self._find_last_bars = sessions, last_bars
+        self._last_bars: Ints | None = None
+        self._orders: dict[int, list[Order]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._orders)
+
+    def add(self, order: Order) -> None:
+        """Take an order in."""
+        self._orders.setdefault(order.sid, []).append(order)
+
+    def sids(self) -> list[int]:
+        """Return the assets with open orders, ascending."""
+        return sorted(self._orders)
+
+    def of(self, sid: int) -> list[Order]:
+        """Return the open orders of one asset, oldest first."""
+        return [order for order in self._orders.get(sid, ()) if order.is_open]
+
+    def all(self) -> list[Order]:
+        """Return every open order by number."""
+        orders = [order for sid in self._orders for order in self.of(sid)]
+        return sorted(orders, key=lambda order: order.order_id)
+
+    def waiting(self, kind: OrderType) -> list[Order]:
+        """Return the living orders of one type by number.
+
+        A stop that was met before and could not fill whole is a market order by now.
+        """
+        return [
+            order
+            for order in self.all()
+            if order.is_alive
+            and (
+                order.order_type is kind
+                or (kind is OrderType.MARKET and order.is_triggered and order.limit is None)
+            )
+        ]
+
+    # -- what happens to orders -------------------------------------------------------
+
+    def filled(
+        self, order: Order, quantity: float, t: int, *, opened: float, is_done: bool, price: float
+    ) -> None:
+        """Note a fill: the order may be done, its children come alive, its group shrinks.
+
+        `opened` is the part of `quantity` that its children protect, `price` where a trailing
+        child starts.
+        """
+        order.filled_quantity += quantity
+        if abs(order.left) <= 1e-12 * abs(order.quantity):
+            order.filled_quantity, is_done = order.quantity, True
+        if opened and order.children and not any(child.is_open for child in order.children):
+            self._renew(order)
+        for child in order.children:
+            if child.is_open and opened:
+                started = child.live_t >= 0
+                child.quantity = (child.quantity if started else 0.0) - opened
+                if not started:
+                    child.live_t = t
+                    if child.order_type is OrderType.TRAILING_STOP:
+                        child.best_price = price
+        if is_done:
+            self.end(order, OrderStatus.FILLED, order.reason)
+        for other in list(order.group):
+            if other is not order and other.is_open:
+                if is_done or abs(other.left) <= abs(quantity):
+                    self.end(other, OrderStatus.CANCELLED, ONE_CANCELS_OTHER)
+                else:
+                    other.quantity -= other.side * abs(quantity)
+
+    def _renew(self, parent: Order) -> None:
+        """Give an order that fills again the exits that its first part has used up."""
+        spent = [child for child in parent.children if child.reason != BY_STRATEGY]
+        parent.children = [
+            replace(
+                child, order_id=int(self._journal.new_ids(1)[0]), status=OrderStatus.OPEN,
+                filled_quantity=0.0, reason="", is_triggered=False, live_t=-1, group=[],
+            )
+            for child in spent
+        ]  # fmt: skip
+        for child in parent.children:
+            child.group = parent.children if len(spent) > 1 else []
+            self.add(child)
+
+    def end(self, order: Order, status: OrderStatus, reason: str) -> None:
+        """End an order and those that only live through it, and record them."""
+        if not order.is_open:
+            return
+        order.status, order.reason = status, reason
+        self._journal.ended(_ended(order))
+        orders = self._orders[order.sid]
+        orders.remove(order)
+        if not orders:
+            del self._orders[order.sid]
+        for child in order.children:
+            if child.live_t < 0:
+                self.end(child, OrderStatus.CANCELLED, f"its parent was {status}")
+
+    def drop(self, sid: int, reason: str) -> None:
+        """Cancel every order of an asset."""
+        for order in self.of(sid):
+            self.end(order, OrderStatus.CANCELLED, reason)
+
+    def split(self, sid: int, ratio: float) -> None:
+        """Restate the orders of an asset after a split of `ratio` new shares per old one."""
+        for order in self.of(sid):
+            order.split(ratio)
+
+    def rename(self, old: int, new: int) -> None:
+        """Move orders to the asset that the old one became; they keep the name they had."""
+        for order in self._orders.pop(old, []):
+            order.sid = new
+            self.add(order)
+
+    def end_bar(self, batch: Batch, *, has_filled: bool) -> None:
+        """End what this bar was the last for, and move trailing stops by its range.
+
+        `has_filled` says that market orders of this very close had their first chance at it.
+        """
+        t, today = batch.t, int(self._sessions[batch.t])
+        following = int(self._sessions[t + 1]) if t + 1 < len(self._sessions) else today + 1
+        for order in self.all():
+            if not order.is_open:
+                continue
+            if order.good_till is not None and following > order.good_till:
+                self.end(order, OrderStatus.EXPIRED, "good till date")
+                continue
+            if order.created_t == t and not (has_filled and order.order_type is OrderType.MARKET):
+                continue
+            if order.is_alive and batch.high is not None and batch.low is not None:
+                high, low = float(batch.high[order.sid]), float(batch.low[order.sid])
+                if high == high:
+                    order.ratchet(high, low)
+            if order.time_in_force is TimeInForce.IOC and order.is_alive:
+                self.end(order, OrderStatus.CANCELLED, "immediate or cancel")
+            elif order.time_in_force is TimeInForce.DAY and following > today:
+                self.end(order, OrderStatus.EXPIRED, "end of day")
+
+    def reject_gone(self, batch: Batch) -> None:
+        """Reject orders of assets that have no row at this bar or later."""
+        for order in self.all():
+            if np.isnan(batch.close[order.sid]) and order.is_open:
+                if self._last_bars is None:
+                    self._last_bars = self._find_last_bars()
+                if batch.t > self._last_bars[order.sid]:
+                    self.end(order, OrderStatus.REJECTED, LEFT)
+
+    def close_exits(self, sid: int, live: float) -> None:
+        """Cancel exits that have nothing left to close."""
+        for order in self.of(sid):
+            if order.is_exit and order.is_alive and live * order.left >= 0:
+                self.end(order, OrderStatus.CANCELLED, "position closed")
+
+
+def _ended(order: Order) -> Ended:
+    def price(value: float | None) -> Floats:
+        return np.array([np.nan if value is None else value])
+
+    return Ended(
+        ids=np.array([order.order_id]),
+        created_t=order.created_t,
+        sids=np.array([order.sid]),
+        quantity=np.array([order.quantity]),
+        filled=np.array([order.filled_quantity]),
+        order_type=order.order_type,
+        time_in_force=order.time_in_force,
+        status=order.status,
+        reason=order.reason,
+        tag=(order.tag,),
+        limit=price(order.limit),
+        stop=price(order.stop_level()),
+        parent=np.array([-1 if order.parent is None else order.parent.order_id]),
+    )

@@ -1,0 +1,223 @@
+"""Execution policy: at which price of which bar orders fill, and in which sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ml4t.backtest.core.orders import parse_choice
+from ml4t.backtest.errors import ConfigError, require_flags, require_number
+
+
+class Moment(StrEnum):
+    """When in a bar waiting market orders fill."""
+
+    OPEN = "open"
+    CLOSE = "close"
+    DECISION = "decision"
+
+
+@dataclass(frozen=True, slots=True)
+class FillTiming:
+    """When and at which price orders without a price of their own fill; use a subclass."""
+
+    @property
+    def column(self) -> str:
+        """The price column of the bar that the fill is based on."""
+        raise NotImplementedError
+
+    @property
+    def moment(self) -> Moment:
+        """When in the bar the fill happens."""
+        raise NotImplementedError
+
+    @property
+    def description(self) -> str:
+        """One line for the summary."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class NextOpen(FillTiming):
+    """Decided at a close, filled at the next bar's open: the default."""
+
+    @property
+    def column(self) -> str:
+        """``open``."""
+        return "open"
+
+    @property
+    def moment(self) -> Moment:
+        """At the open, before anything else of the bar."""
+        return Moment.OPEN
+
+    @property
+    def description(self) -> str:
+        """One line for the summary."""
+        return "orders decided at a close fill at the next open"
+
+
+@dataclass(frozen=True, slots=True)
+class ThisClose(FillTiming):
+    """Decided at a close and filled at that very close.
+
+    Optimistic: the price is known when the order is decided. For comparisons with engines that
+    trade so.
+    """
+
+    @property
+    def column(self) -> str:
+        """``close``."""
+        return "close"
+
+    @property
+    def moment(self) -> Moment:
+        """At the close, after the decision."""
+        return Moment.DECISION
+
+    @property
+    def description(self) -> str:
+        """One line for the summary."""
+        return "orders decided at a close fill at that same close, which is optimistic"
+
+
+@dataclass(frozen=True, slots=True)
+class NextClose(FillTiming):
+    """Decided at a close, filled at the next bar's close."""
+
+    @property
+    def column(self) -> str:
+        """``close``."""
+        return "close"
+
+    @property
+    def moment(self) -> Moment:
+        """At the close, before the bar's own decision."""
+        return Moment.CLOSE
+
+    @property
+    def description(self) -> str:
+        """One line for the summary."""
+        return "orders decided at a close fill at the next close"
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeWeighted(FillTiming):
+    """Decided at a close, filled at the next bar's volume-weighted price.
+
+    Attributes
+    ----------
+    vwap : str
+        The column of ``prices`` that holds it. The fill counts as made by the end of the bar, so
+        that no level acts on the entry bar.
+    """
+
+    vwap: str = "vwap"
+
+    @property
+    def column(self) -> str:
+        """The column named by `vwap`."""
+        return self.vwap
+
+    @property
+    def moment(self) -> Moment:
+        """By the close, before the bar's own decision."""
+        return Moment.CLOSE
+
+    @property
+    def description(self) -> str:
+        """One line for the summary."""
+        return f"orders decided at a close fill at the next bar's {self.vwap}"
+
+
+class SizedAt(StrEnum):
+    """Where target weights become shares: at the fill's own price, or at the deciding close."""
+
+    FILL = "fill"
+    DECISION = "decision"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionPolicy:
+    """How orders become fills.
+
+    Attributes
+    ----------
+    timing : FillTiming
+        When market orders and target weights fill.
+    sized_at : SizedAt
+        Target weights become shares with the equity and the price at the fill, or with those of
+        the deciding close.
+    whole_shares : bool
+        Quantities are whole, or multiples of the ``lot_size`` of the ``assets`` source.
+    participation : float or None
+        At most this share of a bar's volume trades per asset; None: no bound.
+    reentry : bool
+        Whether an asset that a rule closed inside a bar, or leaves at the next open, can be
+        ordered at that bar's close.
+    rounds_change : bool
+        Whole shares are those of the order, not of the position that it aims at.
+    whole_tolerance : float
+        A quantity that is short of a whole number by less than this counts as whole.
+    within_range : bool
+        Slippage and impact take no price outside the bar's range.
+    """
+
+    timing: FillTiming = field(default_factory=NextOpen)
+    sized_at: SizedAt = SizedAt.FILL
+    whole_shares: bool = False
+    participation: float | None = None
+    reentry: bool = True
+    rounds_change: bool = False
+    whole_tolerance: float = 1e-9
+    within_range: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.timing, FillTiming):
+            raise ConfigError(
+                "timing must be one of NextOpen(), ThisClose(), NextClose() or VolumeWeighted(), "
+                f"was {self.timing!r}"
+            )
+        object.__setattr__(self, "sized_at", parse_choice(SizedAt, "sized_at", self.sized_at))
+        require_flags(self, "whole_shares", "reentry", "rounds_change", "within_range")
+        if self.participation is not None:
+            require_number("participation", self.participation, above=0, below=1.0000001)
+
+    @property
+    def description(self) -> str:
+        """The policy in force as one line, for the summary."""
+        words = [self.timing.description]
+        if self.sized_at is SizedAt.DECISION:
+            words.append("target weights are sized at the deciding close")
+        if self.whole_shares:
+            words.append("whole shares")
+        if self.participation is not None:
+            words.append(f"at most {self.participation:.2%} of a bar's volume")
+        return "; ".join(words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionPolicy:
+    """What corporate actions and the end of a membership do.
+
+    Attributes
+    ----------
+    reinvest_dividends : bool
+        Buy shares for a dividend at the close of the bar at which it is paid, without costs.
+    delisting_return : float
+        Where a delisting names no terms: ``last close * (1 + delisting_return)`` is paid; 0 pays
+        the last close. Shumway (1997) measured -0.3 for delistings for cause.
+    exit_on_membership_end : bool
+        Sell at the next open what is no member of the universe any more; else hold it.
+    """
+
+    reinvest_dividends: bool = False
+    delisting_return: float = 0.0
+    exit_on_membership_end: bool = False
+
+    def __post_init__(self) -> None:
+        require_flags(self, "reinvest_dividends", "exit_on_membership_end")
+        if not -1 <= self.delisting_return < float("inf"):
+            raise ConfigError(
+                f"delisting_return must be at least -1, was {self.delisting_return!r}"
+            )

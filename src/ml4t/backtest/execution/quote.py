@@ -1,0 +1,122 @@
+"""Quote: what is about to trade, as the cost models see it, and what every cost model refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Floats, Ints
+from ml4t.backtest.errors import BacktestError, ConfigError
+
+
+class CostError(BacktestError, ValueError):
+    """A cost model could not tell what a fill costs; an unknown cost is never taken to be zero.
+
+    Attributes
+    ----------
+    sids : tuple of int
+        Assets concerned; empty where the model did not know them.
+    """
+
+    def __init__(self, message: str, *, sids: Ints | None = None) -> None:
+        self.sids: tuple[int, ...] = () if sids is None else tuple(sids.tolist())
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """Orders that are about to fill; every array has one entry per order.
+
+    Attributes
+    ----------
+    sids : int array
+    quantity : float array
+        Shares, positive buys, negative sells.
+    price : float array
+        Per share: for slippage before it, for impact after slippage, for commission the price
+        paid.
+    multiplier : float array
+    market : mapping of str to float array
+        The columns that the model named in `features`, at the bar of the fill; NaN = missing.
+    is_maker : bool
+        The orders rested in the book: limits that did not cross it.
+    """
+
+    sids: Ints
+    quantity: Floats
+    price: Floats
+    multiplier: Floats
+    market: Mapping[str, Floats]
+    is_maker: bool = False
+
+    @property
+    def side(self) -> Floats:
+        """+1 for buys, -1 for sells."""
+        sides: Floats = np.sign(self.quantity)
+        return sides
+
+    @property
+    def value(self) -> Floats:
+        """Account currency, without sign: ``|quantity| * price * multiplier``."""
+        return np.abs(self.quantity) * self.price * self.multiplier
+
+    def known(self, column: str, *, positive: bool = False) -> Floats:
+        """Return `market[column]`, refused where the model cannot count on it.
+
+        Raises
+        ------
+        CostError
+            Some value was missing (NaN), infinite, negative or, with `positive`, zero.
+        """
+        values = self.market[column]
+        is_known = ((values > 0) if positive else (values >= 0)) & (values < np.inf)
+        if not is_known.all():
+            bad = ~is_known
+            raise CostError(
+                f"column {column!r} must be a number {'above 0' if positive else '>= 0'} where an "
+                f"order fills, was {float(values[bad][0])!r} at {bad.sum()} of {len(values)} "
+                "fills; mend its source, raise its max_age or take a model that does not read it",
+                sids=self.sids[bad],
+            )
+        return values
+
+
+class Commission(Protocol):
+    """Charges for fills, in account currency."""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Columns of ``signals`` that the model reads."""
+        ...
+
+    def charge(self, quote: Quote) -> Floats:
+        """Return the charge of each fill, positive = cost, negative = rebate."""
+        ...
+
+
+class Slippage(Protocol):
+    """Moves the price of a fill against the trader; market impact is one too."""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Columns of ``signals`` that the model reads."""
+        ...
+
+    def fill_price(self, quote: Quote) -> Floats:
+        """Return the price per share, above 0 and never better than ``quote.price``."""
+        ...
+
+
+def require_within(
+    name: str, value: object, *, least: float = 0.0, below: float = float("inf")
+) -> None:
+    """Raise a `ConfigError` unless ``least <= value < below``; NaN and booleans are no numbers."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not least <= float(value) < below:  # type: ignore[arg-type]
+        bounds = f"from {least:g} to " + (
+            "below infinity" if below == float("inf") else f"below {below:,g}"
+        )
+        raise ConfigError(f"{name} must be a number {bounds}, was {value!r}")

@@ -1,0 +1,46 @@
+"""Settlement: sale proceeds of a cash account that cannot be spent yet."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Floats, Ints
+from ml4t.backtest.core.orders import Fills
+
+
+class Settlement:
+    """Proceeds by the session in which they settle.
+
+    Parameters
+    ----------
+    delay : int
+        Sessions after the sale's: 0 settles at once, 1 is T+1.
+    sessions : int array
+        Date of each bar, as days since 1970; a session is a date with a bar.
+    multiplier : float array, by sid
+    """
+
+    def __init__(self, delay: int, sessions: Ints, multiplier: Floats) -> None:
+        self._multiplier = multiplier
+        self._delay = delay
+        self._number = np.cumsum(np.diff(sessions, prepend=sessions[:1]) > 0) if delay else sessions
+        self._pending: deque[tuple[int, float]] = deque()
+
+    def sold(self, fills: Fills) -> None:
+        """Note what sales brought in, net of their commission; buys are passed over."""
+        if self._delay:
+            value = -fills.quantity * fills.price * self._multiplier[fills.sids]
+            proceeds = float((value - fills.commission)[fills.quantity < 0].sum())
+            if proceeds > 0:
+                self._pending.append((int(self._number[fills.t]) + self._delay, proceeds))
+
+    def unsettled(self, t: int) -> float:
+        """Return what cannot be spent at bar `t`, account currency."""
+        if not self._pending:
+            return 0.0
+        now = int(self._number[t])
+        while self._pending and self._pending[0][0] <= now:
+            self._pending.popleft()
+        return sum(amount for _, amount in self._pending)

@@ -1,0 +1,152 @@
+"""Tickets: vectors of market orders without a life of their own, and the ledger of their ends.
+
+Exits of rules and target weights become tickets at the moment at which they fill. What is done
+with each of them is a row of `orders`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.orders import Ended, OrderStatus, OrderType, TimeInForce
+from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.portfolio.portfolio import Seen
+
+Bools = NDArray[np.bool_]
+VOLUME_LIMIT = "volume limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Tickets:
+    """Market orders of one moment.
+
+    Attributes
+    ----------
+    sids : int array
+    quantity : float array
+        Shares, signed; NaN where a target could not be sized.
+    tags : tuple of str
+        Who asked, per order.
+    """
+
+    sids: Ints
+    quantity: Floats
+    tags: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.sids)
+
+    def where(self, chosen: Bools) -> Tickets:
+        """Return the tickets that a mask keeps."""
+        if chosen.all():  # most of the time
+            return self
+        tags = tuple(tag for tag, ok in zip(self.tags, chosen.tolist(), strict=True) if ok)
+        return Tickets(self.sids[chosen], self.quantity[chosen], tags)
+
+
+class TicketLedger:
+    """Fills tickets and records their ends.
+
+    Parameters
+    ----------
+    executor : Executor
+
+    Attributes
+    ----------
+    created_t : int
+        Bar at whose close the tickets of the moment were decided.
+    """
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor, self._journal = executor, executor.journal
+        self.created_t = -1
+
+    def fill(
+        self,
+        batch: Batch,
+        prices: Floats,
+        tickets: Tickets,
+        *,
+        asked: Floats | None = None,
+        is_capped: Bools | None = None,
+        why_scaled: str = "",
+        why_cut: str = "the rest expired",
+        seen: Seen = Seen.ALL,
+    ) -> Floats:
+        """Fill tickets as far as the bar's volume goes; return what was done of each.
+
+        Parameters
+        ----------
+        prices : float array, by sid
+            Before costs.
+        asked : float array, optional
+            What the orders say, where `tickets` were scaled down already; `why_scaled` says why.
+        is_capped : bool array, optional
+            The bar's volume has cut these before.
+        """
+        if not len(tickets):
+            return np.empty(0)
+        sids, quantity = tickets.sids, tickets.quantity
+        asked = quantity if asked is None else asked
+        done = self._executor.within_volume(sids, quantity)
+        ids = self._journal.new_ids(len(sids))
+        if done is quantity and is_capped is None and asked is quantity:  # nothing to tell apart
+            self._executor.fill(batch, ids, sids, done, prices[sids], tickets.tags, seen=seen)
+            self._record(ids, tickets, done, OrderStatus.FILLED, "")
+            return done
+        fills = done != 0
+        if fills.any():
+            some = tickets.where(fills)
+            base = prices[some.sids]
+            self._executor.fill(
+                batch, ids[fills], some.sids, done[fills], base, some.tags, seen=seen
+            )
+        is_cut = done != quantity
+        if is_capped is not None:
+            is_cut |= is_capped
+        is_scaled = ~is_cut & (quantity != asked)
+        whole = Tickets(sids, asked, tickets.tags)
+        for which, status, reason in (
+            (~is_cut & ~is_scaled, OrderStatus.FILLED, ""),
+            (is_scaled, OrderStatus.FILLED, why_scaled),
+            (is_cut, OrderStatus.EXPIRED, f"{VOLUME_LIMIT}: {why_cut}"),
+        ):
+            if which.any():
+                self._record(ids[which], whole.where(which), done[which], status, reason)
+        return done
+
+    def fill_free(self, batch: Batch, tickets: Tickets, price: Floats) -> None:
+        """Fill tickets of this very bar at a price without any costs."""
+        ids, created_t = self._journal.new_ids(len(tickets)), self.created_t
+        self._executor.fill_free(batch.t, ids, tickets.sids, tickets.quantity, price, tickets.tags)
+        self.created_t = batch.t
+        self._record(ids, tickets, tickets.quantity, OrderStatus.FILLED, "")
+        self.created_t = created_t
+
+    def end(self, tickets: Tickets, status: OrderStatus, reason: str) -> None:
+        """Record tickets that ended without a fill."""
+        if len(tickets):
+            ids = self._journal.new_ids(len(tickets))
+            self._record(ids, tickets, np.zeros(len(tickets)), status, reason)
+
+    def _record(
+        self, ids: Ints, tickets: Tickets, done: Floats, status: OrderStatus, reason: str
+    ) -> None:
+        self._journal.ended(
+            Ended(
+                ids=ids,
+                created_t=self.created_t,
+                sids=tickets.sids,
+                quantity=tickets.quantity,
+                filled=done,
+                order_type=OrderType.MARKET,
+                time_in_force=TimeInForce.DAY,
+                status=status,
+                reason=reason,
+                tag=tickets.tags,
+            )
+        )

@@ -1,0 +1,338 @@
+"""Waiting orders: what was decided at a close and fills at one price of a bar.
+
+The order is fixed: exits of rules; then what reduces positions (target weights, then discrete
+orders by number); then what increases them, in the same order. So cash and margin are free
+before they are asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Batch, Floats, Ints, Selection
+from ml4t.backtest.core.orders import OrderStatus, OrderType
+from ml4t.backtest.execution.account import Account
+from ml4t.backtest.execution.discrete import CANNOT_SHORT, DiscreteOrders
+from ml4t.backtest.execution.executor import WHOLE, Executor
+from ml4t.backtest.execution.fitting import SMALLEST_SHARE, fit
+from ml4t.backtest.execution.gate import Gate
+from ml4t.backtest.execution.order import Order
+from ml4t.backtest.execution.order_book import OrderBook
+from ml4t.backtest.execution.policy import SizedAt
+from ml4t.backtest.execution.submission import fitting_changes, fitting_orders
+from ml4t.backtest.execution.tickets import TicketLedger, Tickets
+from ml4t.backtest.portfolio.portfolio import Seen
+
+END_OF_DATA = "end of data"
+REBALANCE = "rebalance"
+# A change below this share of the position is rounding, not a decision.
+SMALLEST_CHANGE = 1e-9
+NO_SIDS: Ints = np.empty(0, dtype=np.int64)
+Exits = dict[int, tuple[str, float]]
+
+
+class Waiting:
+    """The queue between a decision and its fill.
+
+    Parameters
+    ----------
+    executor : Executor
+    book : OrderBook
+        Holds the discrete orders.
+    discrete : DiscreteOrders
+    account : Account
+    gate, ledger
+        Of the tickets that targets and exits become.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        book: OrderBook,
+        discrete: DiscreteOrders,
+        account: Account,
+        gate: Gate,
+        ledger: TicketLedger,
+    ) -> None:
+        self._executor, self._book, self._discrete = executor, book, discrete
+        self._account, self._gate, self._ledger = account, gate, ledger
+        self._portfolio = executor.portfolio
+        self._targets: Selection | None = None
+        self._target_quantity: Floats | None = None
+        self._exits: Exits = {}
+        self._leaving: Exits = {}
+        self._left_t, self._equity = -1, 0.0
+        self._before = self._untouched = NO_SIDS
+
+    # -- queueing ---------------------------------------------------------------------
+
+    def targets(self, batch: Batch, selection: Selection, untouched: Ints = NO_SIDS) -> None:
+        """Queue target weights, zero for all else held; the newest wish counts."""
+        self._ledger.created_t = batch.t
+        self._targets, self._untouched = selection, untouched
+        if self._executor.policy.sized_at is SizedAt.DECISION:
+            close = batch.close[selection.sids]
+            equity = self._portfolio.equity_at(batch.close)
+            self._target_quantity = self._sized(selection.sids, selection.weights, close, equity)
+
+    def exits(
+        self, t: int, sids: Ints, rules: tuple[str, ...], parts: Floats | None = None
+    ) -> None:
+        """Queue exits, of all or of parts of the peak quantity; of two the larger stands."""
+        self._ledger.created_t = t
+        live = np.abs(self._portfolio.quantity[sids])
+        share = np.ones(len(sids))
+        if parts is not None:
+            peak = self._portfolio.peak_quantity[sids]
+            share = np.minimum(parts * peak / np.where(live > 0, live, 1.0), 1.0)
+        for sid, rule, size, part in zip(
+            sids.tolist(), rules, live.tolist(), share.tolist(), strict=True
+        ):
+            if size and part > self._exits.get(sid, ("", 0.0))[1]:
+                self._exits[sid] = (rule, part)
+
+    def scale_down(self, t: int, rule: str, factor: float) -> None:
+        """Queue the reduction of every position to `factor` of what it is."""
+        self._ledger.created_t = t
+        for sid in self._portfolio.held.tolist():
+            if 1 - factor > self._exits.get(sid, ("", 0.0))[1]:
+                self._exits[sid] = (rule, 1 - factor)
+
+    def drop(self, sid: int, reason: str) -> None:
+        """Forget the queued exit of an asset that is gone, and cancel its target."""
+        self._exits.pop(sid, None)
+        if self._targets is not None and sid in self._targets.sids:
+            stays = self._targets.sids != sid
+            self._targets = self._targets.where(stays)
+            if self._target_quantity is not None:
+                self._target_quantity = self._target_quantity[stays]
+            self._end(np.array([sid]), OrderStatus.CANCELLED, reason)
+
+    def rename(self, old: int, new: int) -> None:
+        """Move what is queued to the asset that the old one became."""
+        if old in self._exits:
+            self._exits[new] = self._exits.pop(old)
+        if self._targets is not None and old in self._targets.sids:
+            sids = np.where(self._targets.sids == old, new, self._targets.sids)
+            self._targets = replace(self._targets, sids=sids)
+        self._untouched = np.where(self._untouched == old, new, self._untouched)
+
+    def split(self, sid: int, ratio: float) -> None:
+        """Restate targets that are shares already."""
+        if self._targets is not None and self._target_quantity is not None:
+            restated = self._target_quantity * ratio
+            if not self._executor.policy.rounds_change:
+                restated = self._executor.whole(self._targets.sids, restated)
+            self._target_quantity = np.where(
+                self._targets.sids == sid, restated, self._target_quantity
+            )
+
+    def expire(self) -> None:
+        """End what is still queued after the last bar."""
+        tags = tuple(tag for _, (tag, _) in sorted(self._exits.items()))
+        sids = np.array(sorted(self._exits), dtype=np.int64)
+        self._ledger.end(_unsized(sids, tags), OrderStatus.EXPIRED, END_OF_DATA)
+        if self._targets is not None:
+            wanted = np.setdiff1d(np.union1d(self._portfolio.held, self._targets.sids), sids)
+            tags = (REBALANCE,) * len(wanted)
+            self._ledger.end(_unsized(wanted, tags), OrderStatus.EXPIRED, END_OF_DATA)
+
+    # -- filling ----------------------------------------------------------------------
+
+    def leave(self, batch: Batch) -> None:
+        """Fill the exits that rules asked for: always at the next open."""
+        self._left_t, self._leaving = batch.t, self._exits
+        if self._exits:
+            # Taken before the exits: the base of every target weight.
+            self._equity = self._portfolio.equity_at(batch.open)
+            self._before = self._portfolio.held
+            self._exits = {}
+            self._leave(batch, batch.open, self._leaving)
+
+    def fill(self, batch: Batch, prices: Floats, *, at_open: bool) -> None:
+        """Fill what the strategy ordered, at `prices` (by `sid`, NaN: the asset cannot trade)."""
+        markets = self._book.waiting(OrderType.MARKET) if self._book else []
+        targets, quantities = self._targets, self._target_quantity
+        if targets is None and not markets:
+            return
+        self._targets = self._target_quantity = None
+        leaving = self._leaving if self._left_t == batch.t else {}
+        # Taken once, before any fill of this moment: the base of every target weight.
+        is_taken = at_open and bool(leaving)
+        equity = self._equity if is_taken else self._portfolio.equity_at(prices)
+        before = self._before if is_taken else self._portfolio.held
+        seen = Seen.ALL if at_open else Seen.NOTHING
+        sids, change = NO_SIDS, np.empty(0)
+        if targets is not None:
+            sids, change = self._changes(
+                batch, prices, targets, before, leaving, equity, quantities
+            )
+            sids, change = self._submitted(batch, sids, change)
+            live = self._portfolio.quantity[sids]
+            reduction = np.where(live * change < 0, _toward_zero(change, live), 0.0)
+            self._reduce(batch, prices, sids, reduction)
+            change = change - reduction
+        if markets and self._account.checks_submission:
+            markets = self._submitted_orders(batch, markets)
+        reducing = [order for order in markets if self._discrete.is_reduction(order)]
+        for order in reducing:
+            if order.is_open:
+                self._discrete.fill_market(batch, prices, order, seen)
+        if len(sids):
+            self._increase(batch, prices, sids, change, seen)
+        for order in markets:
+            if order.is_open and order not in reducing:
+                self._discrete.fill_market(batch, prices, order, seen)
+
+    def fill_on_close(self, batch: Batch, prices: Floats) -> None:
+        """Fill market-on-close orders of earlier bars at this close."""
+        orders = self._book.waiting(OrderType.MARKET_ON_CLOSE)
+        waiting = [order for order in orders if order.created_t < batch.t]
+        for order in sorted(waiting, key=lambda order: not self._discrete.is_reduction(order)):
+            if order.is_open:
+                self._discrete.fill_market(batch, prices, order, Seen.NOTHING)
+
+    def _leave(self, batch: Batch, prices: Floats, exits: Exits) -> None:
+        sids = np.array(sorted(exits), dtype=np.int64)
+        sids = sids[self._portfolio.quantity[sids] != 0]
+        if not len(sids):
+            return
+        tags = tuple(exits[sid][0] for sid in sids.tolist())
+        share = np.array([exits[sid][1] for sid in sids.tolist()])
+        live = self._portfolio.quantity[sids]
+        quantity = -live
+        if (share < 1).any():
+            # Rounded up to whole lots: a reduction that was asked for is not undercut.
+            lots = self._executor.lot_size[sids]
+            safe = np.where(lots > 0, lots, 1.0)
+            part = np.abs(live) * share
+            part = np.where(lots > 0, np.ceil(part / safe - WHOLE) * safe, part)
+            quantity = np.where(share < 1, -np.sign(live) * np.minimum(part, np.abs(live)), -live)
+        tickets = self._gate.priced(batch, prices, Tickets(sids, quantity, tags))
+        tickets = self._gate.unlocked(batch, tickets)
+        done = self._ledger.fill(batch, prices, tickets, why_cut="the rest follows")
+        for i in np.flatnonzero(done != tickets.quantity).tolist():
+            sid = int(tickets.sids[i])
+            rest = abs(float(tickets.quantity[i] - done[i]))
+            self._exits[sid] = (tickets.tags[i], rest / abs(float(self._portfolio.quantity[sid])))
+
+    def _changes(
+        self,
+        batch: Batch,
+        prices: Floats,
+        targets: Selection,
+        before: Ints,
+        exits: Exits,
+        equity: float,
+        quantities: Floats | None,
+    ) -> tuple[Ints, Floats]:
+        """Return what target weights change, after refusing what cannot trade."""
+        sids = np.union1d(before, targets.sids)
+        if len(self._untouched):
+            targets = _kept(targets, self._untouched)
+            sids = np.setdiff1d(sids, self._untouched)
+        weights = np.zeros(len(sids))
+        place = np.searchsorted(sids, targets.sids)
+        weights[place] = targets.weights
+        wanted = np.zeros(len(sids))
+        if quantities is not None:
+            wanted[place] = quantities
+        if exits:
+            # The exit wins: selling and buying back at one open would only pay costs.
+            leaving = np.isin(sids, np.fromiter(exits, dtype=np.int64))
+            self._end(sids[leaving & (weights != 0)], OrderStatus.DENIED, "risk exit pending")
+            sids, weights, wanted = sids[~leaving], weights[~leaving], wanted[~leaving]
+        if np.isnan(prices[sids]).any():
+            tickets = self._gate.priced(batch, prices, _unsized(sids, (REBALANCE,) * len(sids)))
+            can = np.isin(sids, tickets.sids)
+            sids, weights, wanted = sids[can], weights[can], wanted[can]
+        if not self._account.can_short and (weights < 0).any():
+            short = weights < 0
+            self._end(sids[short], OrderStatus.REJECTED, CANNOT_SHORT)
+            weights, wanted = np.where(short, 0.0, weights), np.where(short, 0.0, wanted)
+        if quantities is None:
+            wanted = self._sized(sids, weights, prices[sids], equity)
+        live = self._portfolio.quantity[sids]
+        change = wanted - live
+        if self._executor.policy.rounds_change:
+            change = np.where(wanted == 0, change, self._executor.whole(sids, change))
+        is_real = np.abs(change) > SMALLEST_CHANGE * np.maximum(np.abs(wanted), np.abs(live))
+        return sids[is_real], change[is_real]
+
+    def _submitted(self, batch: Batch, sids: Ints, change: Floats) -> tuple[Ints, Floats]:
+        """Return the changes that fit at their decision, where the account looks at that."""
+        if not self._account.checks_submission or not len(sids):
+            return sids, change
+        fits = fitting_changes(self._executor, batch, sids, change)
+        refused = _rebalancing(sids[~fits], change[~fits])
+        self._ledger.end(refused, OrderStatus.REJECTED, self._account.lacks)
+        return sids[fits], change[fits]
+
+    def _submitted_orders(self, batch: Batch, orders: list[Order]) -> list[Order]:
+        fitting = fitting_orders(self._executor, batch, orders)
+        for order in orders:
+            if order not in fitting:
+                self._book.end(order, OrderStatus.REJECTED, self._account.lacks)
+        return fitting
+
+    def _sized(self, sids: Ints, weights: Floats, price: Floats, equity: float) -> Floats:
+        # An account whose equity is gone wants nothing, long or short.
+        unit = price * self._executor.terms.multiplier[sids]
+        wanted: Floats = weights * max(equity, 0.0) / unit
+        is_whole = self._executor.policy.rounds_change
+        return wanted if is_whole else self._executor.whole(sids, wanted)
+
+    def _reduce(self, batch: Batch, prices: Floats, sids: Ints, quantity: Floats) -> None:
+        tickets = self._gate.unlocked(batch, _rebalancing(sids, quantity))
+        self._ledger.fill(batch, prices, tickets)
+
+    def _increase(
+        self, batch: Batch, prices: Floats, sids: Ints, quantity: Floats, seen: Seen
+    ) -> None:
+        """Open and add within what the account can carry, costs reserved."""
+        tickets = self._gate.unlocked(batch, _rebalancing(sids, quantity))
+        if self._account.can_short:
+            tickets = self._gate.borrowable(batch, tickets)
+        if not len(tickets):
+            return
+        # The bar's volume first: what cannot trade needs no cash.
+        asked = tickets.quantity
+        capped = self._executor.within_volume(tickets.sids, asked)
+        fitted = fit(
+            self._account, self._executor, batch, prices, tickets.sids, capped,
+            self._executor.settlement.unsettled(batch.t),
+        )  # fmt: skip
+        if fitted is asked:  # neither volume nor account cut anything
+            self._ledger.fill(batch, prices, tickets, seen=seen)
+            return
+        fits = (np.abs(fitted) > SMALLEST_SHARE * np.abs(capped)) | (capped == 0)
+        self._ledger.end(tickets.where(~fits), OrderStatus.REJECTED, self._account.lacks)
+        self._ledger.fill(
+            batch, prices, replace(tickets, quantity=fitted).where(fits), asked=asked[fits],
+            is_capped=(capped != asked)[fits], why_scaled=f"cut: {self._account.lacks}", seen=seen,
+        )  # fmt: skip
+
+    def _end(self, sids: Ints, status: OrderStatus, reason: str) -> None:
+        """Record targets that were never sized."""
+        self._ledger.end(_unsized(sids, (REBALANCE,) * len(sids)), status, reason)
+
+
+def _rebalancing(sids: Ints, quantity: Floats) -> Tickets:
+    """Return the tickets of changes that are not zero."""
+    return Tickets(sids, quantity, (REBALANCE,) * len(sids)).where(quantity != 0)
+
+
+def _unsized(sids: Ints, tags: tuple[str, ...]) -> Tickets:
+    return Tickets(sids, np.full(len(sids), np.nan), tags)
+
+
+def _kept(targets: Selection, untouched: Ints) -> Selection:
+    """Return the targets of what may be traded."""
+    return targets.where(~np.isin(targets.sids, untouched))
+
+
+def _toward_zero(change: Floats, live: Floats) -> Floats:
+    """Return the part of a change that only reduces a position."""
+    return np.sign(change) * np.minimum(np.abs(change), np.abs(live))

@@ -1,0 +1,73 @@
+"""Accruals: interest on cash and fees on borrowed shares, charged at the start of each bar."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.portfolio.portfolio import Portfolio
+
+FEE = "borrow_fee"
+
+
+class Rates(Protocol):
+    """What money and shares cost, per year."""
+
+    @property
+    def is_charged(self) -> bool:
+        """Whether any rate is not zero."""
+        ...
+
+    def interest(self, cash: float, days: float) -> float:
+        """Return the interest on cash, positive = received."""
+        ...
+
+    def borrow_fee(self, value: Floats, rate: Floats | None, days: float) -> Floats:
+        """Return the fees on borrowed value, positive = cost; no rate: the flat one."""
+        ...
+
+
+class Accruals:
+    """Charges what passed between two closes.
+
+    Parameters
+    ----------
+    portfolio : Portfolio
+    rates : Rates
+    sessions : int array
+        Date of each bar, as days since 1970: bars of one date accrue nothing among themselves.
+    """
+
+    def __init__(self, portfolio: Portfolio, rates: Rates, sessions: Ints) -> None:
+        self._portfolio, self._rates = portfolio, rates
+        self._days = np.diff(sessions, prepend=sessions[:1]).tolist()
+        self._fee: Floats | None = None
+        self._cash = portfolio.cash  # at the previous close
+
+    def charge(self, t: int) -> None:
+        """Charge fees and interest since the previous close, on what was held at it."""
+        portfolio, days = self._portfolio, float(self._days[t])
+        if not days or not (self._rates.is_charged or self._fee is not None):
+            return
+        if portfolio.has_shorts:
+            held = portfolio.held
+            short = held[portfolio.quantity[held] < 0]
+            value = np.abs(portfolio.quantity[short]) * portfolio.mark[short]
+            rate = None if self._fee is None else self._fee[short]
+            fee = self._rates.borrow_fee(value * portfolio.multiplier[short], rate, days)
+            charged = fee > 0
+            if charged.any():
+                portfolio.charge_borrow(t, short[charged], fee[charged])
+        interest = self._rates.interest(self._cash, days)
+        if interest:
+            portfolio.receive(t, -1, "interest", interest)
+
+    def end_bar(self, batch: Batch) -> None:
+        """Remember cash and the fees known at this close; a missing fee stays what it was."""
+        self._cash = self._portfolio.cash
+        fee = batch.features.get(FEE)
+        if fee is not None:
+            known = np.zeros(len(fee)) if self._fee is None else self._fee
+            self._fee = np.where(np.isnan(fee), known, fee)

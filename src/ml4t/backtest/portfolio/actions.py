@@ -1,0 +1,133 @@
+"""Corporate actions: what splits, dividends, renames and delistings do to an account.
+
+They come before anything else of a bar. Whatever holds a price or a quantity of the asset is
+told: the portfolio first, then everyone in `followers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.terms import Action
+from ml4t.backtest.portfolio.portfolio import Portfolio
+
+# A fraction of a share below this part of the position is rounding.
+NO_FRACTION = 1e-9
+
+
+class Follower(Protocol):
+    """Holds prices or quantities of assets, and restates them."""
+
+    def split(self, sid: int, ratio: float) -> None:
+        """Restate after a split of `ratio` new shares per old one."""
+        ...
+
+    def rename(self, old_sid: int, new_sid: int) -> None:
+        """Move what belongs to an asset to the one that it became."""
+        ...
+
+    def delist(self, sid: int) -> None:
+        """Forget an asset that trades no more."""
+        ...
+
+
+Reinvest = Callable[[Batch, int, float], None]
+
+
+class CorporateActions:
+    """Applies the actions of a run, bar by bar.
+
+    Parameters
+    ----------
+    actions : sequence of Action
+        Sorted by bar.
+    portfolio : Portfolio
+    followers : sequence of Follower
+        Told after the portfolio: broker and risk.
+    whole : callable
+        ``whole(sids, quantity)`` cuts quantities toward zero to whole lots.
+    delisting_return : float
+        Where a delisting names no terms, ``last mark * (1 + delisting_return)`` is paid.
+    reinvest : callable or None
+        ``reinvest(batch, sid, amount)`` buys for a dividend at the close; None: it stays cash.
+    """
+
+    def __init__(
+        self,
+        actions: Sequence[Action],
+        portfolio: Portfolio,
+        followers: Sequence[Follower],
+        *,
+        whole: Callable[[Ints, Floats], Floats],
+        delisting_return: float,
+        reinvest: Reinvest | None,
+    ) -> None:
+        self._actions, self._next = actions, 0
+        self._portfolio, self._followers = portfolio, followers
+        self._whole, self._delisting_return = whole, delisting_return
+        self._reinvest = reinvest
+        self._due: dict[int, list[tuple[int, float]]] = {}
+        self._paid: list[tuple[int, float]] = []
+
+    def apply(self, t: int) -> None:
+        """Apply what counts from bar `t` on, then pay the dividends that are due."""
+        while self._next < len(self._actions) and self._actions[self._next].t <= t:
+            action = self._actions[self._next]
+            self._next += 1
+            if action.kind == "dividend":
+                self._entitle(action)
+            elif action.kind == "split":
+                self._split(t, action)
+            elif action.kind == "rename":
+                self._rename(action)
+            else:
+                self._delist(t, action)
+        for sid, amount in self._due.pop(t, ()):
+            self._portfolio.receive(t, sid, "dividend", amount)
+            self._paid.append((sid, amount))
+
+    def at_close(self, batch: Batch) -> None:
+        """Reinvest the dividends paid at this bar."""
+        if self._paid and self._reinvest is not None:
+            for sid, amount in self._paid:
+                self._reinvest(batch, sid, amount)
+        self._paid = []
+
+    def _entitle(self, action: Action) -> None:
+        quantity = float(self._portfolio.quantity[action.sid])
+        if quantity:
+            amount = quantity * action.value * float(self._portfolio.multiplier[action.sid])
+            self._due.setdefault(max(action.pay_t, action.t), []).append((action.sid, amount))
+
+    def _split(self, t: int, action: Action) -> None:
+        sid, portfolio = action.sid, self._portfolio
+        portfolio.split(sid, action.value)
+        for follower in self._followers:
+            follower.split(sid, action.value)
+        quantity = float(portfolio.quantity[sid])
+        fraction = quantity - float(self._whole(np.array([sid]), np.array([quantity]))[0])
+        if abs(fraction) > NO_FRACTION * abs(quantity):
+            portfolio.close_out(t, sid, fraction, float(portfolio.mark[sid]), "cash in lieu")
+
+    def _rename(self, action: Action) -> None:
+        old, new = action.sid, action.new_sid
+        self._portfolio.rename(old, new)
+        for follower in self._followers:
+            follower.rename(old, new)
+        self._due = {
+            t: [(new if sid == old else sid, amount) for sid, amount in due]
+            for t, due in self._due.items()
+        }
+
+    def _delist(self, t: int, action: Action) -> None:
+        sid, portfolio = action.sid, self._portfolio
+        price = action.value
+        if np.isnan(price):
+            price = float(portfolio.mark[sid]) * (1 + self._delisting_return)
+        for follower in self._followers:
+            follower.delist(sid)
+        portfolio.close_out(t, sid, float(portfolio.quantity[sid]), price, "delisting")

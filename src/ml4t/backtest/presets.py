@@ -1,0 +1,134 @@
+"""Presets: settings that reproduce how other engines fill, and a realistic set.
+
+What each reproduces is proven against the real package; see ``tests/parity``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ml4t.backtest.core.levels import LevelBase, LevelPolicy, TrailBy, TrailStart, Trigger
+from ml4t.backtest.errors import ConfigError, did_you_mean
+from ml4t.backtest.execution.account import CashAccount, MarginAccount, Shortfall
+from ml4t.backtest.execution.commission import PerShareCommission
+from ml4t.backtest.execution.financing import Financing
+from ml4t.backtest.execution.policy import ExecutionPolicy, NextOpen, SizedAt, ThisClose
+from ml4t.backtest.execution.slippage import BasisPointSlippage, VolumeShareSlippage
+
+Settings = dict[str, object]
+
+
+def default() -> Settings:
+    """Return nothing: every setting has its default."""
+    return {}
+
+
+def realistic() -> Settings:
+    """Return a retail margin account that trades whole shares in a finite market.
+
+    Prices need ``volume``. Commission 0.005 a share, at least 1, at most 1% of the trade;
+    5 basis points of slippage and volume-share impact; at most a tenth of a bar's volume;
+    Regulation T margins; 6% on debt and 1% on borrowed shares a year.
+    """
+    return {
+        "commission": PerShareCommission(0.005, minimum=1.0, cap=0.01),
+        "slippage": BasisPointSlippage(5),
+        "impact": VolumeShareSlippage(),
+        "financing": Financing(debit_rate=0.06, borrow_rate=0.01),
+        "account": MarginAccount(),
+        "execution": ExecutionPolicy(whole_shares=True, participation=0.1),
+    }
+
+
+def vectorbt() -> Settings:
+    """Return how vectorbt 1.2 fills ``from_signals`` and ``from_orders``.
+
+    Signals fill at their own bar's close. Stops count from that close before slippage, act from
+    the next bar on and do not slip. Short sales need no cash and their proceeds can be spent; a
+    purchase that cash does not cover is filled as far as it goes.
+    """
+    return {
+        "account": CashAccount(shortfall=Shortfall.IN_TURN, shorting=True),
+        "execution": ExecutionPolicy(timing=ThisClose(), reentry=False),
+        "levels": LevelPolicy(
+            base=LevelBase.QUOTE,
+            trail_start=TrailStart.ENTRY_CLOSE,
+            open_first=False,
+            slips=False,
+            trail_replaces_stop=True,
+        ),
+    }
+
+
+def backtrader() -> Settings:
+    """Return how backtrader 1.9.78 fills market orders with exits sent beside them.
+
+    Orders fill at the next open, in whole shares sized at the deciding close. Stop and target
+    count from that close; the trail starts at the entry bar's close and follows closes. Of
+    several touched in one bar the one sent first fills: stop, target, trail.
+    """
+    return {
+        "account": CashAccount(shortfall=Shortfall.REJECT, shorting=True, checks_submission=True),
+        "execution": ExecutionPolicy(
+            timing=NextOpen(),
+            sized_at=SizedAt.DECISION,
+            whole_shares=True,
+            rounds_change=True,
+            within_range=True,
+        ),
+        "levels": LevelPolicy(
+            base=LevelBase.DECISION_CLOSE,
+            trail_start=TrailStart.ENTRY_CLOSE,
+            trail_by=TrailBy.CLOSE,
+            trail_from_entry=False,
+            in_rule_order=True,
+            open_first=False,
+        ),
+    }
+
+
+def zipline() -> Settings:
+    """Return how a zipline 3.2 algorithm fills that watches its stops itself.
+
+    Orders fill at the next open, in whole shares sized at the deciding close, on unlimited
+    credit. A level that a bar's high or low touches is an exit at the next open; in that bar
+    nothing else is ordered for the asset.
+    """
+    return {
+        "account": CashAccount(shortfall=Shortfall.NONE, shorting=True),
+        "execution": ExecutionPolicy(
+            timing=NextOpen(),
+            sized_at=SizedAt.DECISION,
+            whole_shares=True,
+            rounds_change=True,
+            whole_tolerance=1e-4,
+            reentry=False,
+        ),
+        "levels": LevelPolicy(
+            base=LevelBase.DECISION_CLOSE,
+            trail_start=TrailStart.DECISION_CLOSE,
+            trigger=Trigger.NEXT_OPEN,
+        ),
+    }
+
+
+PRESETS: Mapping[str, Callable[[], Settings]] = {
+    "default": default,
+    "realistic": realistic,
+    "vectorbt": vectorbt,
+    "backtrader": backtrader,
+    "zipline": zipline,
+}
+
+
+def settings_of(name: str) -> Settings:
+    """Return the settings of a preset.
+
+    Raises
+    ------
+    ConfigError
+        There is no preset of that name.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"there is no preset {name!r}{did_you_mean(str(name), PRESETS)}")
+    return PRESETS[name]()

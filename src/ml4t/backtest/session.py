@@ -1,0 +1,145 @@
+"""Session: the money side of one run, put together from its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml4t.backtest.config import BacktestConfig
+from ml4t.backtest.core.axes import Axes
+from ml4t.backtest.core.batch import Batch, Ints
+from ml4t.backtest.core.journal import Journal
+from ml4t.backtest.core.terms import Action, Instruments
+from ml4t.backtest.execution.broker import SimulationBroker
+from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.margin import MarginWatch
+from ml4t.backtest.execution.settlement import Settlement
+from ml4t.backtest.portfolio.accruals import Accruals
+from ml4t.backtest.portfolio.actions import CorporateActions
+from ml4t.backtest.portfolio.portfolio import Portfolio
+from ml4t.backtest.risk.desk import RiskDesk
+from ml4t.backtest.risk.limit_desk import LimitDesk
+from ml4t.backtest.risk.manager import RiskManager
+from ml4t.backtest.strategy.broker import StrategyBroker
+
+MEMBERSHIP = "membership"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """What a run knows of its assets beyond bars.
+
+    Attributes
+    ----------
+    axes : Axes
+    terms : Instruments
+    actions : list of Action
+    last_bars : callable
+        Returns the last bar at which each asset has a row, by `sid`.
+    """
+
+    axes: Axes
+    terms: Instruments
+    actions: list[Action]
+    last_bars: Callable[[], Ints]
+
+
+class Session:
+    """Portfolio, broker, rules and limits of one run, wired together.
+
+    Parameters
+    ----------
+    config : BacktestConfig
+    risk_manager : RiskManager
+    market : Market
+    initial_capital : float
+        Account currency.
+    journal : Journal
+    """
+
+    def __init__(
+        self,
+        config: BacktestConfig,
+        risk_manager: RiskManager,
+        market: Market,
+        initial_capital: float,
+        journal: Journal,
+    ) -> None:
+        axes, terms = market.axes, market.terms
+        self.portfolio = Portfolio(
+            len(axes.asset_ids), initial_capital, journal,
+            multiplier=terms.multiplier, policy=config.levels,
+        )  # fmt: skip
+        settlement = Settlement(config.account.settlement, axes.sessions, terms.multiplier)
+        executor = Executor(
+            self.portfolio, journal, commission=config.commission, slippage=config.slippage,
+            impact=config.impact, terms=terms, policy=config.execution, levels=config.levels,
+            settlement=settlement,
+        )  # fmt: skip
+        self.broker = SimulationBroker(
+            executor, account=config.account, levels=config.levels, sessions=axes.sessions,
+            last_bars=market.last_bars, rule_names=risk_manager.rule_names,
+        )  # fmt: skip
+        self.rules = RiskDesk(
+            risk_manager, self.portfolio, self.broker, journal, config.levels,
+            whole=executor.whole if executor.has_lots else None,
+        )  # fmt: skip
+        executor.guard = self.rules.guard_entries
+        self.limits = LimitDesk(
+            risk_manager.limits, self.portfolio, journal, terms, axes.sessions,
+            names=risk_manager.limit_names,
+        )  # fmt: skip
+        self.strategy = StrategyBroker(self.broker, self.portfolio, self.limits, axes.asset_ids)
+        self.margin = MarginWatch(config.account, self.portfolio, self.broker, journal)
+        self.accruals = Accruals(self.portfolio, config.financing, axes.sessions)
+        policy = config.actions
+        self.actions = CorporateActions(
+            market.actions, self.portfolio, (self.broker, self.rules), whole=executor.whole,
+            delisting_return=policy.delisting_return,
+            reinvest=self.broker.reinvest if policy.reinvest_dividends else None,
+        )  # fmt: skip
+        self._exits_members = policy.exit_on_membership_end
+        self._has_limits = bool(risk_manager.limits)
+        self._fills_at_decision = config.execution.timing.moment == "decision"
+
+    def protect(self, batch: Batch) -> None:
+        """Ask everything that guards the account at a close; exits wait for the next open."""
+        self.rules.protect(batch)
+        self.margin.at_close(batch)
+        if self._exits_members:
+            self._leave_non_members(batch)
+        if self._has_limits:
+            equity, gross = self._exposure()
+            for cut in self.limits.at_close(batch.t, equity, gross, batch.features):
+                self.broker.scale_down(batch.t, cut.rule, cut.factor)
+
+    def settle(self, batch: Batch) -> None:
+        """Fill what trades at this close, end what is over, and record the account."""
+        if self._fills_at_decision:
+            self.broker.fill_decided(batch)
+            if self._has_limits:
+                self.limits.record(batch.t, *self._exposure())
+        self.broker.end_bar(batch)
+        self.accruals.end_bar(batch)
+        self.portfolio.record(batch)
+
+    def activity(self) -> list[dict[str, object]]:
+        """Return how often each rule and limit was asked, and acted."""
+        rules = [(one.name, one.evaluated, one.fired) for one in self.rules.activity()]
+        return [
+            {"name": name, "evaluated": evaluated, "fired": fired}
+            for name, evaluated, fired in [*rules, *self.limits.activity()]
+        ]
+
+    def _exposure(self) -> tuple[float, float]:
+        """Return equity and gross exposure at the marks, account currency."""
+        values = self.portfolio.value_at(self.portfolio.mark)
+        return self.portfolio.cash + float(values.sum()), float(np.abs(values).sum())
+
+    def _leave_non_members(self, batch: Batch) -> None:
+        held = self.portfolio.held
+        gone = held[batch.features["is_member"][held] == 0]
+        if len(gone):
+            self.broker.order_exits(batch.t, gone, (MEMBERSHIP,) * len(gone))
