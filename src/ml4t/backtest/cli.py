@@ -1,4 +1,4 @@
-"""The command line: `demo`, `run`, `inspect`, `query`, `summary`.
+"""The command line: `demo`, `run`, `inspect`, `query`, `summary`, `preset`.
 
 Results go to stdout, progress and errors to stderr. Exit codes: 0 done, 1 an error of the
 package, of the user's SQL or of the file system, 2 a command line that cannot be read.
@@ -26,13 +26,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from typer.core import TyperGroup
 
+from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.data.database import EngineError, Relation
 from ml4t.backtest.demo import FOLDER, run_demo
 from ml4t.backtest.engine import Progress as Report
 from ml4t.backtest.errors import BacktestError, ResultError
+from ml4t.backtest.presets import PRESETS
 from ml4t.backtest.results.result import BacktestResult
-from ml4t.backtest.results.summary import summary_rows
+from ml4t.backtest.results.summary import facts_lines, run_facts, summary_rows
 from ml4t.backtest.runfile import catalog_of, engine_of
+from ml4t.backtest.runfile_tables import settings_text
 
 SHOWN_ROWS = 100
 PIPE_WIDTH = 160
@@ -141,6 +144,25 @@ def summary(run_file: RunFile, as_json: AsJson = False) -> None:
         _print_run(result, None)
 
 
+@app.command()
+def preset(
+    name: Annotated[str | None, typer.Argument(help="Left out: list the presets.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print every setting of a preset, as the tables of a run file."""
+    if name is None:
+        shown = {one: (make.__doc__ or "").splitlines()[0] for one, make in PRESETS.items()}
+        text = "\n".join(f"{one:<12}{line.removeprefix('Return ')}" for one, line in shown.items())
+        document: Mapping[str, object] = shown
+    else:
+        config = BacktestConfig.preset(name)
+        text, document = settings_text(config), config.to_dict()
+    if as_json:
+        _print_json(document)
+    else:
+        typer.echo(text)
+
+
 def main() -> None:
     """Run the command line."""
     app()
@@ -183,8 +205,9 @@ def _print_run(result: BacktestResult, saved_to: Path | None) -> None:
         table.add_row(escape(label), escape(text))
     console.print(table)
     _print_rows(result.exits)
+    # Not through tables: what a run was made of, and a path, must survive copy and paste unfolded.
+    typer.echo("\n".join(facts_lines(run_facts(result))))
     if saved_to is not None:
-        # Not through the table: a path must survive copy and paste unfolded.
         typer.echo(f"saved to {saved_to}")
 
 
@@ -240,6 +263,7 @@ def _run_json(result: BacktestResult, saved_to: Path | None) -> dict[str, object
     return {
         "saved_to": saved_to,
         "metrics": dict(result),
+        **run_facts(result),
         "exits": [dict(zip(names, row, strict=True)) for row in exits.fetchall()],
     }
 

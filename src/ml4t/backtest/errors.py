@@ -76,6 +76,14 @@ def require_number(name: str, value: object, *, above: float, below: float) -> N
         raise ConfigError(f"{name} must be a number {bounds}, was {value!r}")
 
 
+def require_flags(settings: object, *names: str) -> None:
+    """Raise a `ConfigError` unless attributes are True or False: a word such as "no" is truthy."""
+    for name in names:
+        value = getattr(settings, name)
+        if not isinstance(value, bool):
+            raise ConfigError(f"{name} must be True or False, was {value!r}")
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Suggest the nearest known name, or list the known ones.
 

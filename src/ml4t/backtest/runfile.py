@@ -1,13 +1,13 @@
 """The run file: one TOML document that says what `ml4t-backtest run` is to run.
 
-Steps: parse -> `catalog_of` (sources) -> `engine_of` (strategy, risk, costs, account). Names
-are checked before anything is read; a relative path starts at the folder of the run file::
+Steps: parse -> `catalog_of` (sources) -> `engine_of` (strategy, risk, settings). Names are checked
+before anything is read; a relative path starts at the folder of the run file::
 
     [sources.prices]                 # a table per source; its name is the role ...
     path = "prices/*.parquet"        # a path, glob, folder, URL, or a list of them
 
     [sources.fundamentals]           # ... unless role says otherwise
-    role = "features"                # prices, features, context, universe
+    role = "features"                # prices, features, context, universe, actions, assets, borrow
     path = "fundamentals.parquet"
     available_at = "published_at"    # or: lag = "1 day"
     max_age = "90 days"
@@ -23,58 +23,88 @@ are checked before anything is read; a relative path starts at the folder of the
     rule = "StopLoss"                # any rule of ml4t.backtest.risk
     fraction = 0.05                  # its arguments by name; a schedule is a list of pairs
 
+    [[risk]]
+    rule = "AllOf"                   # AnyOf and AllOf hold rules of their own
+    rules = [
+        { rule = "TimeBasedExit", max_bars = 20 },
+        { rule = "SignalExit", condition = "ml_score < 0" },
+    ]
+
+    [[limit]]                        # one per limit, applied in this order
+    limit = "MaxGroupWeight"         # any limit of ml4t.backtest.risk
+    fraction = 0.3
+    group = "sector"
+
     [run]
     initial_capital = 1_000_000      # account currency
-    commission_bps = 10              # of the traded value
-    slippage_bps = 5                 # of the price
+    preset = "realistic"             # what the tables below start from; "default" if left out
+    slippage_bps = 5                 # short for [slippage] of basis points; also commission_bps
+    threads = 4                      # as for Catalog; also memory_limit = "4GB"
+
+    [commission]                     # also: slippage, impact, financing, account, levels, actions
+    kind = "PerShareCommission"      # a class of ml4t.backtest, and its arguments by name
+    per_share = 0.005
+    minimum = 1.0
 
     [account]
-    reserve_costs = true
-    overdraft = 0.0
+    kind = "MarginAccount"
+    initial_margin = 0.5
+
+    [execution]
+    timing = "NextClose"             # or { kind = "VolumeWeighted", vwap = "vwap" }
+    whole_shares = true
+    participation = 0.1              # "none" stands for None
 
 Only ``[sources.prices]`` and ``[strategy]`` are required; what is left out has the default that
-it has in Python.
+it has in Python, or the preset's value. A table of the preset's own kind, or without a kind,
+changes only what it names; another kind starts from the defaults of that class.
+``ml4t-backtest preset NAME`` prints all tables of a preset.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import ml4t.backtest.risk as risk_rules
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.sources import ROLES
 from ml4t.backtest.engine import BacktestEngine
 from ml4t.backtest.errors import ConfigError, did_you_mean
-from ml4t.backtest.execution import BasisPointCommission, BasisPointSlippage, CashAccount
-from ml4t.backtest.risk import RiskManager, RiskRule
+from ml4t.backtest.risk import RiskManager
+from ml4t.backtest.runfile_tables import (
+    LIMITS,
+    RULES,
+    SETTINGS,
+    Family,
+    Table,
+    arguments_of,
+    build,
+    require_known,
+    require_type,
+    take,
+)
 from ml4t.backtest.strategies.top_n import TopN
 
-Table = Mapping[str, Any]
-
-TABLES = ("sources", "strategy", "risk", "run", "account")
+TABLES = ("sources", "strategy", "risk", "limit", "run", *SETTINGS)
 SOURCE_KEYS = ("path", "role", "available_at", "lag", "max_age", "on_bad_rows")
-RUN_KEYS = ("initial_capital", "commission_bps", "slippage_bps")
+RUN_KEYS: dict[str, type] = {
+    "initial_capital": float,
+    "preset": str,
+    "commission_bps": float,
+    "slippage_bps": float,
+    "threads": int,
+    "memory_limit": str,
+}
+# Keys of [run] that stand for a table: its name, and the class of which they give basis_points.
+SHORTHANDS = {
+    "commission_bps": ("commission", "BasisPointCommission"),
+    "slippage_bps": ("slippage", "BasisPointSlippage"),
+}
 STRATEGIES = ("TopN",)
-RULES: dict[str, type[RiskRule]] = {
-    kind.__name__: kind
-    for kind in vars(risk_rules).values()
-    if isinstance(kind, type) and issubclass(kind, RiskRule) and is_dataclass(kind)
-}
-# Types of a field by its hint; a hint that is not here is left to the class to judge.
-HINTS: dict[str, tuple[type, ...]] = {
-    "int": (int,),
-    "float": (int, float),
-    "bool": (bool,),
-    "str": (str,),
-    "str | None": (str,),
-}
-WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 
 def catalog_of(path: str | Path) -> Catalog:
@@ -91,7 +121,8 @@ def catalog_of(path: str | Path) -> Catalog:
     DataError
         A source cannot be read.
     """
-    return _catalog(_document(Path(path)), Path(path).parent)
+    document = _document(Path(path))
+    return _catalog(document, _run(document), Path(path).parent)
 
 
 def engine_of(path: str | Path) -> BacktestEngine:
@@ -110,23 +141,16 @@ def engine_of(path: str | Path) -> BacktestEngine:
         A source cannot be read.
     """
     document = _document(Path(path))
+    run = _run(document)
     strategy = _strategy(document)
-    rules = RiskManager([_rule(table, i) for i, table in enumerate(_risk_tables(document), 1)])
-    run = _table(document, "run")
-    _require_known(run, RUN_KEYS, "[run]")
-    numbers = {name: _typed(value, (int, float), f"[run] {name}") for name, value in run.items()}
-    costs: dict[str, Any] = {}
-    if "commission_bps" in numbers:
-        costs["commission"] = BasisPointCommission(numbers["commission_bps"])
-    if "slippage_bps" in numbers:
-        costs["slippage"] = BasisPointSlippage(numbers["slippage_bps"])
-    account = CashAccount(**_arguments(CashAccount, _table(document, "account"), "[account]"))
+    manager = RiskManager(_list(document, "risk", RULES), _list(document, "limit", LIMITS))
+    config = _config(document, run)
     return BacktestEngine(
-        _catalog(document, Path(path).parent),
+        _catalog(document, run, Path(path).parent),
         strategy,
-        risk_manager=rules,
-        config=BacktestConfig(account=account, **costs),
-        **{name: numbers[name] for name in ("initial_capital",) if name in numbers},
+        risk_manager=manager,
+        config=config,
+        **_chosen(run, "initial_capital"),
     )
 
 
@@ -137,19 +161,38 @@ def _document(path: Path) -> Table:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"run file '{path}' is no TOML: {error}") from error
-    _require_known(document, TABLES, "the run file", "table")
+    require_known(document, TABLES, "the run file", "table")
     return document
 
 
-def _catalog(document: Table, folder: Path) -> Catalog:
+def _table(document: Table, name: str, where: str | None = None) -> Table:
+    table = document.get(name, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where or f'[{name}]'} must be a table, was {table!r}")
+    return table
+
+
+def _run(document: Table) -> Table:
+    run = _table(document, "run")
+    require_known(run, RUN_KEYS, "[run]")
+    return {
+        name: require_type(RUN_KEYS[name], value, f"[run] {name}") for name, value in run.items()
+    }
+
+
+def _chosen(table: Table, *names: str) -> dict[str, Any]:
+    return {name: table[name] for name in names if name in table}
+
+
+def _catalog(document: Table, run: Table, folder: Path) -> Catalog:
     sources = _table(document, "sources")
     if "prices" not in sources:
         raise ConfigError("the run file has no table [sources.prices]")
-    catalog = Catalog()
+    catalog = Catalog(**_chosen(run, "threads", "memory_limit"))
     for name in sources:
         where = f"[sources.{name}]"
         source = _table(sources, name, where)
-        _require_known(source, SOURCE_KEYS, where)
+        require_known(source, SOURCE_KEYS, where)
         if "path" not in source:
             raise ConfigError(f"{where} has no path")
         role = source.get("role", name)
@@ -157,7 +200,7 @@ def _catalog(document: Table, folder: Path) -> Catalog:
             hint = did_you_mean(str(role), ROLES)
             raise ConfigError(f"{where} has the unknown role {role!r}{hint}")
         options = {
-            key: _typed(value, (str,), f"{where} {key}")
+            key: require_type(str, value, f"{where} {key}")
             for key, value in source.items()
             if key not in ("path", "role")
         }
@@ -173,7 +216,7 @@ def _paths(given: object, folder: Path, where: str) -> str | list[str]:
 
 
 def _path(given: object, folder: Path, where: str) -> str:
-    text = str(_typed(given, (str,), f"{where} path"))
+    text = str(require_type(str, given, f"{where} path"))
     # An absolute path stays as it is: joining it to a folder leaves the folder out.
     return text if "://" in text else str(folder.absolute() / text)
 
@@ -182,79 +225,32 @@ def _strategy(document: Table) -> TopN:
     if "strategy" not in document:
         raise ConfigError("the run file has no table [strategy]")
     given = dict(_table(document, "strategy"))
-    kind = _choice(given, "kind", STRATEGIES, "[strategy]")
-    return TopN(**_arguments(Ranking, given, f"[strategy] of kind {kind}"))
+    kind = take(given, "kind", STRATEGIES, "[strategy]")
+    return TopN(**arguments_of(Ranking, given, f"[strategy] of kind {kind}"))
 
 
-def _risk_tables(document: Table) -> list[Table]:
-    tables = document.get("risk", [])
+def _list(document: Table, name: str, family: Family) -> list[Any]:
+    """Return what a list of tables describes, in its order."""
+    tables = document.get(name, [])
     if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
-        raise ConfigError("risk must be a list of tables: write [[risk]] over each rule")
-    return tables
+        raise ConfigError(f"{name} must be a list of tables: write [[{name}]] over each {name}")
+    return [build(family, one, f"[[{name}]] number {i}") for i, one in enumerate(tables, start=1)]
 
 
-def _rule(table: Table, number: int) -> RiskRule:
-    given = dict(table)
-    name = _choice(given, "rule", RULES, f"[[risk]] number {number}")
-    where = f"[[risk]] {name}"
-    arguments = _arguments(RULES[name], given, where)
-    try:
-        return RULES[name](**arguments)
-    except (TypeError, ValueError) as error:  # such as a schedule that is no list of pairs
-        if isinstance(error, ConfigError):
-            raise
-        raise ConfigError(f"{where} cannot be built from {arguments}: {error}") from error
-
-
-def _choice(given: dict[str, Any], key: str, known: Iterable[str], where: str) -> str:
-    """Take `key` out of a table and return it, one of `known`."""
-    known = sorted(known)
-    if key not in given:
-        raise ConfigError(f"{where} has no {key}; known: {', '.join(known)}")
-    chosen = given.pop(key)
-    if chosen not in known:
-        hint = did_you_mean(str(chosen), known)
-        raise ConfigError(f"{where} has the unknown {key} {chosen!r}{hint}")
-    return str(chosen)
-
-
-def _arguments(kind: Any, given: Table, where: str) -> dict[str, Any]:
-    """Check a table against the fields of a dataclass; return it as keyword arguments."""
-    known = {field.name: field for field in fields(kind)}
-    _require_known(given, known, where)
-    for name, field in known.items():
-        is_required = field.default is MISSING and field.default_factory is MISSING
-        if is_required and name not in given:
-            raise ConfigError(f"{where} has no {name}")
-    return {
-        name: _typed(_tuples(value), HINTS.get(str(known[name].type)), f"{where} {name}")
-        for name, value in given.items()
+def _config(document: Table, run: Table) -> BacktestConfig:
+    """Return the preset with what the tables change."""
+    tables = {name: _table(document, name) for name in SETTINGS if name in document}
+    places = {name: f"[{name}]" for name in tables}
+    for key, (name, kind) in SHORTHANDS.items():
+        if key not in run:
+            continue
+        if name in tables:
+            raise ConfigError(f"[run] {key} and [{name}] say the same; keep one of them")
+        tables[name] = {"kind": kind, "basis_points": run[key]}
+        places[name] = f"[run] {key}"
+    config = BacktestConfig.preset(run.get("preset", "default"))
+    changes = {
+        name: build(SETTINGS[name], table, places[name], getattr(config, name))
+        for name, table in tables.items()
     }
-
-
-def _table(document: Table, name: str, where: str | None = None) -> Table:
-    table = document.get(name, {})
-    if not isinstance(table, dict):
-        raise ConfigError(f"{where or name} must be a table, was {table!r}")
-    return table
-
-
-def _require_known(table: Table, known: Iterable[str], where: str, word: str = "key") -> None:
-    known = list(known)
-    for name in table:
-        if name not in known:
-            raise ConfigError(f"{where} has the unknown {word} {name!r}{did_you_mean(name, known)}")
-
-
-def _typed(value: Any, kinds: tuple[type, ...] | None, what: str) -> Any:
-    """Return `value`; refuse one of another type (a bool is no number here)."""
-    if kinds is None:
-        return value
-    is_stray_bool = isinstance(value, bool) and bool not in kinds
-    if is_stray_bool or not isinstance(value, kinds):
-        raise ConfigError(f"{what} must be {WORDS[kinds[-1]]}, was {value!r}")
-    return value
-
-
-def _tuples(value: object) -> object:
-    return tuple(_tuples(one) for one in value) if isinstance(value, list) else value
+    return replace(config, **changes)

@@ -39,7 +39,7 @@ class Selection:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
 class Batch:
     """Everything known at the close of bar `t`; arrays are indexed by `sid`.
 

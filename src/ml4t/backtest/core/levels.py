@@ -90,7 +90,7 @@ class LevelPolicy:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
 class Levels:
     """Protective levels of some held assets; NaN where there is none.
 
@@ -121,7 +121,7 @@ class Levels:
     trail_rule: Ints | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
 class Touched:
     """Levels that were touched inside a bar and closed their position, or a part of it.
 

@@ -68,7 +68,7 @@ def parse_choice(kind: type[Choice], name: str, value: str) -> Choice:
         ) from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
 class Ended:
     """Orders that met one fate together; the rows of the `orders` table.
 
@@ -111,7 +111,7 @@ class Ended:
     parent: Ints | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
 class Fills:
     """Fills of one moment, in the order in which cash moved; one entry per fill.
 

@@ -27,7 +27,7 @@ class Shortfall(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
 class Increase:
     """Orders that open or add to positions; every array has one entry per order.
 

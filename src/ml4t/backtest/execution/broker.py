@@ -201,9 +201,12 @@ class SimulationBroker:
         self._waiting.split(sid, ratio)
         self.executor.split(sid, ratio)
 
-    def rename(self, old_sid: int, new_sid: int) -> None:
+    def rename(self, old_sid: int, new_sid: int, *, with_levels: bool = True) -> None:
         """Move orders and levels to the asset that the old one became."""
-        self._levels.rename(old_sid, new_sid)
+        if with_levels:
+            self._levels.rename(old_sid, new_sid)
+        else:
+            self._levels.drop(np.array([old_sid]))
         self._book.rename(old_sid, new_sid)
         self._waiting.rename(old_sid, new_sid)
 

@@ -90,7 +90,7 @@ class InsideBar:
             return found
         walk = _Walk(bar=bar, is_entry=int(self._portfolio.entry_t[sid]) == batch.t)
         while events := self._events(batch, sid, walk):
-            touch, _, what = min(events, key=lambda event: event[:2])
+            touch, _, what = min(events, key=_when)
             before = float(self._portfolio.quantity[sid])
             self._meet(batch, sid, walk, what, touch, found)
             live = float(self._portfolio.quantity[sid])
@@ -185,7 +185,7 @@ class InsideBar:
                 else stop_after_entry(walk.bar, level.level, side, touch.price)
             )
             guards += [(met, level.tie, level)] if met else []
-        for met, _, what in sorted(guards, key=lambda guard: guard[:2]):
+        for met, _, what in sorted(guards, key=_when):
             is_open = what.is_open if isinstance(what, Order) else True
             if self._portfolio.quantity[sid] and is_open:
                 self._meet(batch, sid, walk, what, met, found)
@@ -255,6 +255,11 @@ class _Walk:
         if not self.fresh or side * (self.bar.close - level) <= 0:
             return quantity
         return side * min(abs(quantity), max(abs(live) - abs(self.fresh), 0.0))
+
+
+def _when(event: Event) -> tuple[Phase, float, int]:
+    """Return when in the bar something happens; ties by number, whatever the price."""
+    return event[0].phase, event[0].distance, event[1]
 
 
 def _bar(batch: Batch, sid: int) -> Bar:

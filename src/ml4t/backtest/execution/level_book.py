@@ -29,7 +29,7 @@ STOP, TARGET, TRAIL = 0, 1, 2
 ORDER_TYPES = (OrderType.STOP, OrderType.LIMIT, OrderType.TRAILING_STOP)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
 class LevelFills:
     """Levels that a bar touched, before costs; every array has one entry per position.
 

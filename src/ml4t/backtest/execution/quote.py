@@ -26,7 +26,7 @@ class CostError(BacktestError, ValueError):
         super().__init__(message)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
 class Quote:
     """Orders that are about to fill; every array has one entry per order.
 

@@ -29,7 +29,7 @@ class Bar(NamedTuple):
 
 
 class Touch(NamedTuple):
-    """A fill that a bar makes possible; sorts by when it happens."""
+    """A fill that a bar makes possible: when in the bar, and at which price."""
 
     phase: Phase
     distance: float

@@ -26,8 +26,11 @@ class Follower(Protocol):
         """Restate after a split of `ratio` new shares per old one."""
         ...
 
-    def rename(self, old_sid: int, new_sid: int) -> None:
-        """Move what belongs to an asset to the one that it became."""
+    def rename(self, old_sid: int, new_sid: int, *, with_levels: bool = True) -> None:
+        """Move what belongs to an asset to the one that it became.
+
+        Without levels those of a position under the new name stand, the old one's are gone.
+        """
         ...
 
     def delist(self, sid: int) -> None:
@@ -115,9 +118,9 @@ class CorporateActions:
 
     def _rename(self, action: Action) -> None:
         old, new = action.sid, action.new_sid
-        self._portfolio.rename(old, new)
+        with_levels = self._portfolio.rename(old, new)
         for follower in self._followers:
-            follower.rename(old, new)
+            follower.rename(old, new, with_levels=with_levels)
         self._due = {
             t: [(new if sid == old else sid, amount) for sid, amount in due]
             for t, due in self._due.items()

@@ -67,11 +67,13 @@ class LotBook:
         self._impact[sids], self._borrowed[sids] = lots.impact, lots.borrowed
         self._t[sids] = lots.t
 
-    def close(self, fills: Lots, multiplier: Floats) -> Trades:
-        """Close positions of one lot each, whole, by `fills`; return their trades."""
+    def close(self, fills: Lots, is_whole: Bools, multiplier: Floats) -> Trades:
+        """Close positions of one lot each by `fills`, whole or in part; return their trades."""
         sids = fills.sids
-        self._is_single[sids] = False
-        part, entry_price = self._quantity[sids], self._price[sids]
+        quantity, entry_price = self._quantity[sids], self._price[sids]
+        part = np.where(is_whole, quantity, -fills.quantity)
+        self._quantity[sids] = quantity - part
+        self._is_single[sids] = ~is_whole
         size = np.abs(part)
         commission = size * (self._commission[sids] + fills.commission)
         borrow = np.where(part < 0, size * (fills.borrowed - self._borrowed[sids]), 0.0)

@@ -16,6 +16,7 @@ from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.portfolio.lot_book import LotBook
 from ml4t.backtest.portfolio.lots import Lot, Lots, Trade, close_lots, open_part
 
+Bools = NDArray[np.bool_]
 # What is left below this share of a position is rounding in its lots: the position is flat.
 DUST = 1e-12
 # Up to so many fills are faster one by one than as vectors.
@@ -88,6 +89,7 @@ class Portfolio:
         self._only_close_t = np.full(n_assets, -1, dtype=np.int64)
         self._last_partial_t = -1
         self.multiplier = np.ones(n_assets) if multiplier is None else multiplier
+        self._has_multipliers = bool((self.multiplier != 1).any())
         self._policy = policy if policy is not None else LevelPolicy()
         self._base = np.full(n_assets, np.nan)  # where stops count from; NaN: the average fill
         self._has_bases = False
@@ -97,7 +99,7 @@ class Portfolio:
         self._n_short = 0
         self._lots = LotBook(n_assets)
         self._journal = journal
-        self._stale: NDArray[np.bool_] = np.empty(0, dtype=bool)
+        self._stale: Bools = np.empty(0, dtype=bool)
         self._is_marked = False
 
     # -- reading ----------------------------------------------------------------------
@@ -124,8 +126,8 @@ class Portfolio:
         held = self.held
         now = prices[held]
         price = np.where(np.isnan(now), self.mark[held], now)
-        value: Floats = self.quantity[held] * price * self.multiplier[held]
-        return value
+        value: Floats = self.quantity[held] * price
+        return value * self.multiplier[held] if self._has_multipliers else value
 
     def equity_at(self, prices: Floats) -> float:
         """Return cash plus positions at `prices`, at the mark where a price is missing."""
@@ -149,7 +151,9 @@ class Portfolio:
 
         `seen` says what of this bar's range belongs to positions that these fills open.
         """
-        value = fills.quantity * fills.price * self.multiplier[fills.sids]
+        value = fills.quantity * fills.price
+        if self._has_multipliers:
+            value = value * self.multiplier[fills.sids]
         self.cash -= float((value + fills.commission).sum())
         size, sids = np.abs(fills.quantity), fills.sids
         lots = Lots(
@@ -189,9 +193,11 @@ class Portfolio:
         if not self._is_marked:  # fills at this close came after the mark
             self._mark(batch.close)
         held, quantity, mark = self.held, self.quantity[self.held], self.mark[self.held]
-        multiplier = self.multiplier[held]
-        cost = self._basis[held] * multiplier + self._paid[held]
-        value = quantity * mark * multiplier
+        value, cost = quantity * mark, self._basis[held]
+        if self._has_multipliers:
+            multiplier = self.multiplier[held]
+            value, cost = value * multiplier, cost * multiplier
+        cost = cost + self._paid[held]
         self._journal.close(
             batch.t, self.cash, held, quantity, mark, value, value - cost, self._stale
         )
@@ -238,8 +244,13 @@ class Portfolio:
         )  # fmt: skip
         self._lots.put(sid, deque(lots))
 
-    def rename(self, old: int, new: int) -> None:
+    def rename(self, old: int, new: int) -> bool:
         """Move a position to the asset that the old one became; lots of both are one position.
+
+        Returns
+        -------
+        bool
+            Whether its levels go with it: of two positions those of the older one stand.
 
         Raises
         ------
@@ -247,10 +258,9 @@ class Portfolio:
             One is held long and the other short.
         """
         if not self.quantity[old]:
-            return
+            return False
         if self.quantity[new]:
-            self._merge(old, new)
-            return
+            return self._merge(old, new)
         for vector in (
             self.quantity, self.mark, self.water_mark, self.peak_quantity, self._base,
             self._basis, self._paid, self._borrowed,
@@ -261,6 +271,7 @@ class Portfolio:
         self._forget(old)
         self.quantity[old] = 0.0
         self._moved()
+        return True
 
     def close_out(self, t: int, sid: int, quantity: float, price: float, kind: str) -> None:
         """Exchange shares for cash at `price` without an order or costs: a flow inside a trade.
@@ -277,7 +288,7 @@ class Portfolio:
             self.receive(t, sid, kind, amount, in_trades=True)
             self._moved()
 
-    def _merge(self, old: int, new: int) -> None:
+    def _merge(self, old: int, new: int) -> bool:
         if self.quantity[old] * self.quantity[new] < 0:
             raise ConfigError(
                 f"asset number {old} becomes number {new}, and one is held long, the other short; "
@@ -290,10 +301,15 @@ class Portfolio:
         self._lots.put(new, deque(lots))
         for vector in (self.quantity, self.peak_quantity, self._basis, self._paid):
             vector[new] += vector[old]
+        is_older = bool(self.entry_t[old] < self.entry_t[new])
+        if is_older:
+            for own in (self.water_mark, self._base, self.entry_t, self.first_t):
+                own[new] = own[old]
         self._n_short -= int(self.quantity[old] < 0)
         self._forget(old)
         self.quantity[old] = 0.0
         self._moved()
+        return is_older
 
     # -- inside -----------------------------------------------------------------------
 
@@ -321,17 +337,19 @@ class Portfolio:
         return np.array(opened, dtype=np.int64)
 
     def _fill_many(self, lots: Lots) -> Ints:
-        """Apply fills as vectors where they open a position from flat or close one lot whole."""
+        """Apply fills as vectors where they open a position from flat or close one lot."""
         before = self.quantity[lots.sids]
+        after = before + lots.quantity
         is_opening = before == 0
-        is_closing = np.abs(before + lots.quantity) <= DUST * np.abs(before)
-        is_closing &= self._lots.is_single(lots.sids) & ~is_opening
-        is_other = ~(is_opening | is_closing)
+        is_whole = (np.abs(after) <= DUST * np.abs(before)) & ~is_opening
+        is_part = (before * lots.quantity < 0) & (before * after > 0)
+        is_closing = self._lots.is_single(lots.sids) & (is_whole | is_part)
         if is_closing.any():
-            self._close_whole(lots.where(is_closing))
+            self._close_single(lots.where(is_closing), is_whole[is_closing])
         opening = lots.where(is_opening)
         if len(opening.sids):
             self._open(opening)
+        is_other = ~(is_opening | is_closing)
         if not is_other.any():
             return opening.sids
         return np.concatenate([opening.sids, self._fill_each(lots.where(is_other))])
@@ -349,18 +367,21 @@ class Portfolio:
         self.mark[sids] = self.water_mark[sids] = lots.price
         self._n_short += int((lots.quantity < 0).sum())
 
-    def _close_whole(self, lots: Lots) -> None:
-        """Close positions of one lot each."""
+    def _close_single(self, lots: Lots, is_whole: Bools) -> None:
+        """Close positions of one lot each, whole or in part."""
         sids = lots.sids
-        trades = self._lots.close(lots, self.multiplier[sids])
+        trades = self._lots.close(lots, is_whole, self.multiplier[sids])
         self._journal.trades(trades)
-        self._n_short -= int((trades.quantity < 0).sum())
-        self.quantity[sids] = self._basis[sids] = self._paid[sids] = 0.0
-        self.peak_quantity[sids] = 0.0
-        self.mark[sids] = self.water_mark[sids] = np.nan
-        if self._has_bases:
-            self._base[sids] = np.nan
-        self.entry_t[sids] = self.first_t[sids] = -1
+        self.quantity[sids] += lots.quantity
+        self._basis[sids] -= trades.quantity * trades.entry_price
+        own = trades.commission - np.abs(trades.quantity) * lots.commission
+        self._paid[sids] -= own + trades.borrow
+        gone = sids[is_whole]
+        self._n_short -= int((trades.quantity[is_whole] < 0).sum())
+        self.quantity[gone] = self._basis[gone] = self._paid[gone] = 0.0
+        self.peak_quantity[gone] = 0.0
+        self.mark[gone] = self.water_mark[gone] = self._base[gone] = np.nan
+        self.entry_t[gone] = self.first_t[gone] = -1
 
     def _fill(self, sid: int, fill: Lot, reason: str) -> bool:
         """Apply one fill to one asset; return whether it opened a position or turned one over."""

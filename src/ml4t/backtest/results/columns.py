@@ -42,10 +42,10 @@ COLUMNS: dict[str, dict[str, str]] = {
         "asset_id": "asset",
         "quantity": "shares, positive buys, negative sells",
         "price": "per share, slippage and impact included",
-        "value": "quantity * price * multiplier, account currency: what the fill took from cash",
         "commission": "account currency, positive = cost, negative = rebate",
         "slippage": "account currency, positive = cost; inside price already",
         "impact": "account currency, positive = cost; inside price already",
+        "value": "quantity * price * multiplier, account currency: what the fill took from cash",
     },
     "trades": {
         "run_id": RUN_ID,

@@ -21,7 +21,7 @@ Bools = NDArray[np.bool_]
 Pairs = tuple[tuple[float, float], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
 class Held:
     """The held positions as a rule sees them; every array has one entry per position.
 

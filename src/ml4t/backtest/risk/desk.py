@@ -167,8 +167,11 @@ class RiskDesk:
         """Divide all levels of one asset by the ratio of a split, before anything fills."""
         self._memory.split(sid, ratio)
 
-    def rename(self, old_sid: int, new_sid: int) -> None:
+    def rename(self, old_sid: int, new_sid: int, *, with_levels: bool = True) -> None:
         """Move what the rules said of one asset to the one that it became."""
+        if not with_levels:
+            self.delist(old_sid)
+            return
         self._memory.rename(old_sid, new_sid)
         self._first_t[new_sid] = self._first_t[old_sid]
         if old_sid in self._waiting:

@@ -163,6 +163,8 @@ class Offers:
         if len(self._levels) == 1:
             level = self._levels[0]
             return Settled(level, np.where(np.isnan(level), -1, self._rules[0]), self._parts[0])
+        if len(self._levels) == 2 and self._is_plain_pair():
+            return self._tighter_of_two(tighter)
         levels = np.array(self._levels)
         tightness = levels * tighter
         tightness[np.isnan(tightness)] = -np.inf
@@ -173,6 +175,16 @@ class Offers:
             return Settled(level, rule, None)
         parts = [np.ones(n) if part is None else part for part in self._parts]
         return Settled(level, rule, np.array(parts)[winner])
+
+    def _is_plain_pair(self) -> bool:
+        return self._priorities[0] == self._priorities[1] and self._parts == [None, None]
+
+    def _tighter_of_two(self, tighter: Floats) -> Settled:
+        first, second = self._levels
+        is_second = (second * tighter > first * tighter) | np.isnan(first)
+        level = np.where(is_second, second, first)
+        rule = np.where(is_second, self._rules[1], self._rules[0])
+        return Settled(level, np.where(np.isnan(level), -1, rule), None)
 
     def _pick(self, tightness: Floats) -> Ints:
         """Return the row that wins: the highest priority that offers, in it the tightest."""
