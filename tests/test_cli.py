@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from ml4t.backtest import BacktestResult, Catalog, ConfigError
+from ml4t.backtest import BacktestConfig, BacktestResult
 from ml4t.backtest.cli import app
-from ml4t.backtest.demo import demo_engine
-from ml4t.backtest.runfile import catalog_of, engine_of
+from ml4t.backtest.runfile import engine_of
 from ml4t.backtest.synthetic import make_market
 
 CONFIG = """
@@ -39,16 +38,15 @@ atr_multiplier = 2
 [[risk]]
 rule = "DynamicTrailingStop"
 initial_trail_pct = 0.05
-schedule = [[0.10, 0.03], [0.20, 0.02]]
+
+[[risk]]
+rule = "TakeProfit"
+fraction = 9.0
 
 [run]
 initial_capital = 50_000
 commission_bps = 1
 slippage_bps = 2.5
-
-[account]
-reserve_costs = true
-overdraft = 0.0
 """
 
 
@@ -110,7 +108,13 @@ def test_demo_is_the_reference_rotation(tmp_path):
 def test_run_prints_the_summary_and_saves_where_it_is_told(folder, tmp_path):
     shown = call("run", folder / "run.toml", "--out", tmp_path / "x" / "run.duckdb")
     assert shown.exit_code == 0, shown.output
-    assert "50,000.00" in shown.stdout
+    for line in (
+        "50,000.00",
+        "Fill policy: orders decided at a close fill at the next open",
+        "Account: CashAccount(",
+        "Never fired: TakeProfit, evaluated ",
+    ):
+        assert line in shown.stdout
     assert f"saved to {tmp_path / 'x' / 'run.duckdb'}" in shown.stdout
     assert len(BacktestResult.open(tmp_path / "x" / "run.duckdb").equity.fetchall()) == 80
 
@@ -120,6 +124,11 @@ def test_run_as_json_is_one_document(folder):
     assert document["saved_to"] is None
     assert document["metrics"]["first_timestamp"] == "2020-01-02T00:00:00"
     assert {"exit_rule", "n_trades", "pnl"} <= set(document["exits"][0])
+    assert document["fill_policy"] == "orders decided at a close fill at the next open"
+    assert document["configuration"]["account"]["kind"] == "CashAccount"
+    assert [one["name"] for one in document["activity"]] == [
+        "VolatilityScaledStopLoss", "DynamicTrailingStop", "TakeProfit",
+    ]  # fmt: skip
 
 
 def test_inspect_reads_signals_before_any_run(folder):
@@ -159,6 +168,31 @@ def test_summary_shows_the_metrics_of_a_saved_run(saved):
     assert document["metrics"]["final_value"] == BacktestResult.open(saved)["final_value"]
 
 
+def test_preset_prints_every_setting_as_tables_of_a_run_file():
+    shown = call("preset", "backtrader")
+    assert shown.exit_code == 0, shown.output
+    account = shown.stdout[shown.stdout.index("[account]") : shown.stdout.index("[execution]")]
+    assert account.split("\n") == [
+        "[account]",
+        'kind = "CashAccount"',
+        'shortfall = "reject"',
+        "overdraft = 0.0",
+        "shorting = true",
+        "checks_submission = true",
+        "settlement = 0",
+        "",
+        "",
+    ]
+    document = json.loads(call("preset", "backtrader", "--json").stdout)
+    assert document == BacktestConfig.preset("backtrader").to_dict()
+
+
+def test_preset_without_a_name_lists_the_presets():
+    names = [line.split()[0] for line in call("preset").stdout.splitlines()]
+    assert names == ["default", "realistic", "vectorbt", "backtrader", "zipline"]
+    assert list(json.loads(call("preset", "--json").stdout)) == names
+
+
 # -- errors ---------------------------------------------------------------------------
 
 
@@ -177,6 +211,12 @@ def test_an_error_in_the_users_sql_is_one_message_on_stderr(saved, sql, message)
     assert (shown.exit_code, shown.stdout) == (1, "")
     assert shown.stderr.startswith(message)
     assert "Traceback" not in shown.stderr
+
+
+def test_an_unknown_preset_is_an_error_that_suggests_the_nearest():
+    shown = call("preset", "ziplien")
+    assert (shown.exit_code, shown.stdout) == (1, "")
+    assert shown.stderr == "error: there is no preset 'ziplien'; did you mean 'zipline'?\n"
 
 
 def test_a_missing_run_is_an_error(tmp_path):
@@ -207,88 +247,3 @@ def test_the_package_imports_neither_typer_nor_rich():
     code = "import sys, ml4t.backtest; print({'typer', 'rich', 'pandas'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
-
-
-# -- the run file ---------------------------------------------------------------------
-
-
-def test_a_run_file_builds_what_python_would(folder):
-    engine = engine_of(folder / "run.toml")
-    assert repr(engine.strategy) == (
-        "TopN(5, by='ml_score', where='atr is not null', when='vix <= 30', every=5)"
-    )
-    assert [repr(rule) for rule in engine.risk_manager.rules] == [
-        "VolatilityScaledStopLoss(atr_multiplier=2, volatility_key='atr', priority=100)",
-        "DynamicTrailingStop(initial_trail_pct=0.05, schedule=((0.1, 0.03), (0.2, 0.02)), "
-        "priority=100)",
-    ]
-    assert engine.initial_capital == 50_000
-    assert engine.config.to_dict() == {
-        "commission": {"kind": "BasisPointCommission", "basis_points": 1},
-        "slippage": {"kind": "BasisPointSlippage", "basis_points": 2.5},
-        "account": {"kind": "CashAccount", "reserve_costs": True, "overdraft": 0.0},
-    }
-
-
-def test_what_a_run_file_leaves_out_is_as_in_python(folder):
-    path = folder / "short.toml"
-    head = CONFIG[: CONFIG.index("[sources.context]")]
-    path.write_text(head + '[strategy]\nkind = "TopN"\nn = 5\nby = "ml_score"\n', encoding="utf-8")
-    engine, default = engine_of(path), demo_engine(folder)
-    assert engine.initial_capital == 100_000
-    assert engine.risk_manager.rules == []
-    assert engine.config == default.config
-
-
-def test_a_second_features_source_has_a_name_and_a_role(folder):
-    more = '[sources.more]\nrole = "features"\npath = "features.parquet"\nlag = "1 day"\n[strategy]'
-    path = edited(folder, "[strategy]", more)
-    path.write_text(path.read_text().replace("[sources.features]", "[sources.unused]", 1)
-                    .replace('path = ["features.parquet"]',
-                             'role = "context"\npath = "context.parquet"', 1)
-                    .replace('[sources.context]\npath = "*ontext.parquet"', "", 1))  # fmt: skip
-    assert isinstance(catalog_of(path), Catalog)
-    first = "select ml_score is null from signals order by timestamp, asset_id limit 1"
-    assert catalog_of(path).sql(first).fetchall() == [(True,)]
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("[account]", "[acount]", "unknown table 'acount'; did you mean 'account'"),
-        ("[sources.prices]", "[sources.price]", "has no table .sources.prices."),
-        ("[sources.context]", "[sources.contxt]", "unknown role 'contxt'; did you mean 'context'"),
-        ("path =", "paht =", "unknown key 'paht'; did you mean 'path'"),
-        ('path = "prices.parquet"', "", r"\[sources.prices\] has no path"),
-        ('path = "prices.parquet"', "path = 3", "path must be a text, was 3"),
-        ("[strategy]", "[run]", "is no TOML"),
-        ('kind = "TopN"', 'kind = "topn"', "unknown kind 'topn'; did you mean 'TopN'"),
-        ('kind = "TopN"', "", "has no kind; known: TopN"),
-        ("every = 5", "evry = 5", "unknown key 'evry'; did you mean 'every'"),
-        ("n = 5\n", "", "has no n$"),
-        ("n = 5\n", 'n = "5"\n', "n must be a whole number, was '5'"),
-        ("n = 5\n", "n = 0\n", "n must be a whole number of at least 1, was 0"),
-        ("DynamicTrailingStop", "TrailingStop", "did you mean 'DynamicTrailingStop'"),
-        ("atr_multiplier = 2", "multiplier = 2", "did you mean 'atr_multiplier'"),
-        ("atr_multiplier = 2", 'atr_multiplier = "2"', "must be a number, was '2'"),
-        ("atr_multiplier = 2", "atr_multiplier = true", "must be a number, was True"),
-        (
-            "initial_trail_pct = 0.05",
-            "initial_trail_pct = 5",
-            "must be a number above 0 and below 1, was 5",
-        ),
-        ("[[0.10, 0.03], [0.20, 0.02]]", "[[0.10]]", "schedule holds"),
-        ("commission_bps", "comission_bps", "did you mean 'commission_bps'"),
-        ("commission_bps = 1", "commission_bps = -1", "must be from 0 to 10,000"),
-        ("50_000", "-1", "initial_capital must be a number above 0"),
-        ("reserve_costs = true", "reserve_costs = 1", "must be true or false, was 1"),
-    ],
-)  # fmt: skip
-def test_a_mistake_in_a_run_file_names_the_place_and_the_way_out(folder, old, new, message):
-    with pytest.raises(ConfigError, match=message):
-        engine_of(edited(folder, old, new))
-
-
-def test_a_run_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"there is no run file at '.*none\.toml'"):
-        engine_of(tmp_path / "none.toml")

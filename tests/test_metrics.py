@@ -18,21 +18,29 @@ from ml4t.backtest import (
     BacktestResult,
     BasisPointCommission,
     BasisPointSlippage,
+    CashAccount,
     Catalog,
+    Financing,
+    FixedSlippage,
+    MarginAccount,
+    PerShareCommission,
+    Strategy,
     TopN,
 )
+from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.risk import DynamicTrailingStop, RiskManager, RiskRule, TakeProfit, TimeBasedExit
+from ml4t.backtest.strategy.broker import StrategyBroker
 from universes import make_universe
 
 YEAR_SECONDS = 365.25 * 86_400
 FREE = BacktestConfig(commission=BasisPointCommission(0), slippage=BasisPointSlippage(0))
 
 
-def naive(result: BacktestResult) -> dict[str, Any]:
-    """All metrics, from the rows of `equity`, `fills` and `trades`; None where there is none."""
+def naive(result: BacktestResult, multiplier: float) -> dict[str, Any]:
+    """All metrics, from the rows of the other tables; None where there is none."""
     capital = result.sql("select initial_capital from runs").fetchall()[0][0]
     rows = result.sql(
-        "select timestamp, equity, gross_exposure, n_positions from equity"
+        "select timestamp, equity, gross_exposure, n_positions, net_exposure from equity"
     ).fetchall()
     rows.sort()
     times, equity = [row[0] for row in rows], np.array([row[1] for row in rows])
@@ -50,10 +58,11 @@ def naive(result: BacktestResult) -> dict[str, Any]:
     at_peak = np.flatnonzero(drawdown == 0)
     back = at_peak[at_peak > bottom]
 
-    fills = result.sql("select quantity, price, commission, slippage from fills").fetchall()
-    bought = sum(quantity * price for quantity, price, _, _ in fills if quantity > 0)
-    sold = sum(-quantity * price for quantity, price, _, _ in fills if quantity < 0)
-    commission, slippage = sum(row[2] for row in fills), sum(row[3] for row in fills)
+    fills = result.sql("select quantity, price, commission, slippage, impact from fills").fetchall()
+    traded = sum(abs(row[0]) * row[1] * multiplier for row in fills)
+    commission, slippage, impact = (sum(row[i] for row in fills) for i in (2, 3, 4))
+    flows = result.sql("select kind, amount from cash_flows").fetchall()
+    flow = lambda kind: sum(amount for one, amount in flows if one == kind)  # noqa: E731
 
     trades = result.sql("select pnl, bars_held, exit_timestamp from trades").fetchall()
     closed = [(pnl, bars) for pnl, bars, left in trades if left is not None]
@@ -78,13 +87,18 @@ def naive(result: BacktestResult) -> dict[str, Any]:
         "max_drawdown_start": times[at_peak[at_peak < bottom][-1]] if fell else None,
         "max_drawdown_bottom": times[bottom] if fell else None,
         "max_drawdown_end": times[back[0]] if fell and len(back) else None,
-        "turnover": min(bought, sold) / equity.mean() / years if years else None,
+        "turnover": traded / equity.mean() / years if years else None,
         "exposure": np.mean([row[2] / row[1] for row in rows]),
+        "net_exposure": np.mean([row[4] / row[1] for row in rows]),
         "mean_positions": mean([row[3] for row in rows]),
         "n_fills": len(fills),
         "commission": commission,
         "slippage": slippage,
-        "costs": commission + slippage,
+        "impact": impact,
+        "borrow": -flow("borrow"),
+        "costs": commission + slippage + impact - flow("borrow"),
+        "dividends": flow("dividend"),
+        "interest": flow("interest"),
         "n_trades": len(closed),
         "n_open_lots": len(trades) - len(closed),
         "hit_rate": len(wins) / (len(wins) + len(losses)) if wins or losses else None,
@@ -95,9 +109,9 @@ def naive(result: BacktestResult) -> dict[str, Any]:
     }
 
 
-def assert_metrics(result: BacktestResult) -> None:
+def assert_metrics(result: BacktestResult, multiplier: float = 1.0) -> None:
     """Every metric there is equals its plain computation, and there is no other."""
-    expected = naive(result)
+    expected = naive(result, multiplier)
     assert set(result) == set(expected)
     for name, value in expected.items():
         is_number = isinstance(value, (float, np.floating))
@@ -236,6 +250,113 @@ def test_no_losing_bar_has_a_sharpe_and_no_sortino_and_no_calmar() -> None:
     assert_metrics(result)
     assert result["sharpe"] > 0
     assert (result["sortino"], result["calmar"], result["max_drawdown"]) == (None, None, 0)
+
+
+# -- shorts, multipliers, flows -------------------------------------------------------------
+
+
+class Scripted(Strategy):
+    """Trades quantities of asset A at the open after given bars."""
+
+    def __init__(self, quantities: dict[int, float]) -> None:
+        self.quantities = quantities
+
+    def decide(self, batch: Batch, broker: StrategyBroker) -> None:
+        if batch.t in self.quantities:
+            broker.order("A", self.quantities[batch.t])
+
+
+def scripted_run(
+    closes: list[float],
+    quantities: dict[int, float],
+    config: BacktestConfig,
+    *,
+    initial_capital: float = 10_000,
+    **sources: dict[str, list[object]],
+) -> BacktestResult:
+    """Run daily bars of one asset that are flat at their close."""
+    catalog = Catalog(threads=1)
+    n = len(closes)
+    catalog.register(
+        "prices",
+        {
+            "timestamp": [date(2024, 1, 1) + timedelta(days=i) for i in range(n)],
+            "asset_id": ["A"] * n,
+            **dict.fromkeys(("open", "high", "low", "close"), closes),
+        },
+    )
+    for role, columns in sources.items():
+        catalog.register(role, columns)
+    return BacktestEngine(
+        catalog, Scripted(quantities), config=config, initial_capital=initial_capital
+    ).run()
+
+
+def test_a_short_of_contracts_with_every_cost_and_flow() -> None:
+    """5 contracts of 10 units sold at 100 and bought back at 90, each 1 worse by impact.
+
+    Borrow: 5,000 and then 4,500 at 0.1% a day. Dividend: 0.2 a unit, which the short pays.
+    """
+    config = BacktestConfig(
+        commission=PerShareCommission(0.1),
+        slippage=BasisPointSlippage(0),
+        impact=FixedSlippage(1),
+        financing=Financing(borrow_rate=0.365),
+        account=MarginAccount(),
+    )
+    result = scripted_run(
+        [100, 100, 90, 90], {0: -5, 2: 5}, config,
+        assets={"asset_id": ["A"], "multiplier": [10]},
+        actions={"asset_id": ["A"], "ex_date": [date(2024, 1, 3)], "kind": ["dividend"],
+                 "value": [0.2]},
+    )  # fmt: skip
+    equity = [10_000, 10_000 - 50 - 0.5, 9_949.5 + 500 - 5 - 10, 10_434.5 - 4.5 - 50 - 0.5]
+    assert [row[0] for row in result.sql("select equity from equity").fetchall()] == (
+        pytest.approx(equity)
+    )
+    expected = {
+        "commission": 1.0,
+        "slippage": 0.0,
+        "impact": 100.0,
+        "borrow": 9.5,
+        "costs": 110.5,
+        "dividends": -10.0,
+        "interest": 0.0,
+        "turnover": (5 * 99 * 10 + 5 * 91 * 10) / (sum(equity) / 4) / (3 / 365.25),
+        "exposure": (5_000 / 9_949.5 + 4_500 / 10_434.5) / 4,
+        "net_exposure": -(5_000 / 9_949.5 + 4_500 / 10_434.5) / 4,
+        "hit_rate": 1.0,
+        "average_win": 5 * 10 * (99 - 91) - 1 - 9.5,
+    }
+    assert {name: result[name] for name in expected} == pytest.approx(expected)
+    assert_metrics(result, multiplier=10)
+
+
+def test_interest_is_what_cash_earned() -> None:
+    """0.01% a day on 10,000, paid daily and so compounding."""
+    config = BacktestConfig(financing=Financing(credit_rate=0.0365))
+    result = scripted_run([10] * 4, {}, config)
+    assert result["interest"] == pytest.approx(10_000 * (1.0001**3 - 1))
+    assert result["costs"] == 0
+    assert_metrics(result)
+
+
+def test_equity_below_zero_leaves_no_ratio_infinite() -> None:
+    """100 short at 10 with 1,000: at 20 nothing is left, at 30 less than that, at 8 it is back."""
+    config = BacktestConfig(
+        commission=BasisPointCommission(0),
+        slippage=BasisPointSlippage(0),
+        account=CashAccount(shortfall="none", shorting=True),
+    )
+    result = scripted_run([10, 10, 20, 30, 8, 10], {0: -100}, config, initial_capital=1_000)
+    equity = [row[0] for row in result.sql("select equity from equity").fetchall()]
+    assert equity == pytest.approx([1_000, 1_000, 0, -1_000, 1_200, 1_000])
+    returns = [0, 0, -1, 1_000 / 1_200 - 1]  # none at the bars after 0 and -1,000
+    assert result["volatility"] == pytest.approx(np.std(returns, ddof=1) * 365.25**0.5)
+    assert result["exposure"] == pytest.approx((0 + 1 + 800 / 1_200 + 1) / 4)
+    assert result["max_drawdown"] == pytest.approx(-2)
+    ruined = scripted_run([10, 10, 30], {0: -100}, config, initial_capital=1_000)
+    assert (ruined["final_value"], ruined["cagr"]) == (pytest.approx(-1_000), None)
 
 
 # -- dates ----------------------------------------------------------------------------------

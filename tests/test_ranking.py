@@ -246,7 +246,7 @@ def test_a_weight_sees_the_kept_rows_only() -> None:
 
 @pytest.mark.parametrize("expression", ["-0.1", "0.3 - score / 10", "'nan'::double", "null"])
 def test_a_weight_that_is_negative_or_no_number_is_refused(expression: str) -> None:
-    with pytest.raises(DataError, match="a negative weight|a weight that is not finite"):
+    with pytest.raises(DataError, match=r"a negative weight|a weight that is not finite"):
         weights(prices([[1.0, 4.0]]), weight=expression)
 
 

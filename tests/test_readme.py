@@ -19,7 +19,9 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_first_screen_runs_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_python_of_the_readme_runs_as_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     data = make_market(tmp_path / "data", n_assets=60, n_bars=200)
     (tmp_path / "prices").mkdir()
     (data / "prices.parquet").rename(tmp_path / "prices" / "2020.parquet")
@@ -29,19 +31,17 @@ def test_the_first_screen_runs_as_written(tmp_path: Path, monkeypatch: pytest.Mo
         f"'{data}/features.parquet') to '{tmp_path}/features.parquet' (format parquet)"
     )
     monkeypatch.chdir(tmp_path)
-    code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
 
     names: dict[str, object] = {}
-    exec(compile(code, "README.md", "exec"), names)
+    for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+        exec(compile(code, "README.md", "exec"), names)
 
     saved = duckdb.connect(str(tmp_path / "run.duckdb"), read_only=True)
     assert saved.sql("select count(*) from fills").fetchall()[0][0] > 100
     saved.close()
-
-
-def test_the_readme_has_one_python_block() -> None:
-    """A second one would need a test of its own."""
-    assert len(re.findall(r"```python", README)) == 1
+    printed = capsys.readouterr().out
+    assert "MaxDrawdown" in printed
+    assert "take_profit" in printed
 
 
 def test_the_readme_names_every_result_table() -> None:

@@ -5,14 +5,24 @@
 -- year are counted from the run itself, so that daily and intraday runs use one formula.
 with
 
+changes as (
+    select
+        timestamp,
+        equity,
+        coalesce(
+            lag(equity) over (order by timestamp), (select initial_capital from runs)
+        ) as previous
+    from equity
+),
+
+-- An account that shorts or borrows can lose more than it has: from there on a return has no
+-- meaning, and a division by zero would make every ratio infinite.
 bars as (
     select
         timestamp,
         equity,
-        equity / coalesce(
-            lag(equity) over (order by timestamp), (select initial_capital from runs)
-        ) - 1 as bar_return
-    from equity
+        case when previous > 0 then equity / previous - 1 end as bar_return
+    from changes
 ),
 
 span as (

@@ -1,14 +1,16 @@
 -- grain:  one row
--- reads:  equity, fills
+-- reads:  equity, fills, cash_flows
 -- params: none
--- Turnover is the smaller of bought and sold value over mean equity, per year of 365.25 days.
--- Exposure is the mean share of equity that is invested.
+-- Turnover counts both sides, as MaxTurnover does: the value of all fills over mean equity, per
+-- year of 365.25 days. Exposure is the mean of gross (net) exposure over equity, at the bars at
+-- which there was equity. Costs are positive, dividends and interest positive where received.
 with
 
 account as (
     select
         avg(equity) as mean_equity,
-        avg(gross_exposure / equity) as exposure,
+        avg(gross_exposure / equity) filter (where equity > 0) as exposure,
+        avg(net_exposure / equity) filter (where equity > 0) as net_exposure,
         avg(n_positions) as mean_positions,
         (epoch_us(max(timestamp)) - epoch_us(min(timestamp)))
         / (365.25 * 86400 * 1e6) as years
@@ -18,23 +20,37 @@ account as (
 traded as (
     select
         count(*) as n_fills,
-        coalesce(sum(quantity * price) filter (where quantity > 0), 0) as bought,
-        coalesce(-sum(quantity * price) filter (where quantity < 0), 0) as sold,
+        coalesce(sum(abs(value)), 0) as value,
         coalesce(sum(commission), 0) as commission,
-        coalesce(sum(slippage), 0) as slippage
+        coalesce(sum(slippage), 0) as slippage,
+        coalesce(sum(impact), 0) as impact
     from fills
+),
+
+flows as (
+    select
+        coalesce(-sum(amount) filter (where kind = 'borrow'), 0) as borrow,
+        coalesce(sum(amount) filter (where kind = 'dividend'), 0) as dividends,
+        coalesce(sum(amount) filter (where kind = 'interest'), 0) as interest
+    from cash_flows
 )
 
 select
     case
-        when account.years > 0
-            then least(traded.bought, traded.sold) / account.mean_equity / account.years
+        when account.years > 0 and account.mean_equity > 0
+            then traded.value / account.mean_equity / account.years
     end as turnover,
     account.exposure,
+    account.net_exposure,
     account.mean_positions,
     traded.n_fills,
     traded.commission,
     traded.slippage,
-    traded.commission + traded.slippage as costs
+    traded.impact,
+    flows.borrow,
+    traded.commission + traded.slippage + traded.impact + flows.borrow as costs,
+    flows.dividends,
+    flows.interest
 from account
 cross join traded
+cross join flows

@@ -11,10 +11,10 @@ select
     assets.asset_id,
     staged.quantity,
     staged.price,
-    staged.quantity * staged.price * assets.multiplier as value,
     staged.commission,
     staged.slippage,
-    staged.impact
+    staged.impact,
+    staged.quantity * staged.price * assets.multiplier as value
 from staged_fills as staged
 inner join stage.timeline as timeline on staged.t = timeline.t
 inner join stage.assets as assets on staged.sid = assets.sid

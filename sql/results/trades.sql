@@ -14,7 +14,8 @@ select
     exits.timestamp as exit_timestamp,
     case when staged.exit_t >= 0 then staged.exit_price end as exit_price,
     staged.pnl,
-    staged.pnl / (abs(staged.quantity) * staged.entry_price * assets.multiplier) as "return",
+    staged.pnl
+    / (abs(staged.quantity) * staged.entry_price * assets.multiplier) as "return",
     case when staged.exit_t >= 0 then staged.exit_t - staged.entry_t end::integer
         as bars_held,
     case when staged.exit_t >= 0 then labels.label end as exit_rule,

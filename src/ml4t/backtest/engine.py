@@ -142,7 +142,7 @@ class BacktestEngine:
     def _loop(self, chunks: Iterable[Chunk], session: Session, recorder: Recorder) -> None:
         """Walk the bars, each in ledger order."""
         broker, portfolio, orders = session.broker, session.portfolio, session.strategy
-        self.strategy._broker = orders
+        self.strategy.bind(orders)
         recorder.cash_flow(0, -1, "deposit", portfolio.cash, in_trades=False)
         for chunk in chunks:
             for batch in chunk.batches():
@@ -165,6 +165,7 @@ class BacktestEngine:
                 orders.begin(batch)
                 self.strategy.decide(batch, orders)
                 session.settle(batch)
+        self.strategy.bind(None)
         broker.expire()
         recorder.open_lots(portfolio.open_trades())
 

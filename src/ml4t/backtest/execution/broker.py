@@ -171,6 +171,7 @@ class SimulationBroker:
         if self._book:
             self._waiting.fill_on_close(batch, _traded(batch))
             self._tidy()
+            self._book.end_bar(batch, fills_decided=self._timing.moment is Moment.DECISION)
 
     def fill_decided(self, batch: Batch) -> None:
         """Fill at this close what was decided at it, where the timing says so."""
@@ -179,9 +180,11 @@ class SimulationBroker:
             self._tidy()
 
     def end_bar(self, batch: Batch) -> None:
-        """End orders whose time is over, and move trailing stops by the bar's range."""
+        """End what was decided at this close and is over with it."""
         if self._book:
-            self._book.end_bar(batch, has_filled=self._timing.moment is Moment.DECISION)
+            self._book.end_decided(
+                batch.t, fills_decided=self._timing.moment is Moment.DECISION
+            )
         self.executor.end_bar(batch)
 
     def expire(self) -> None:

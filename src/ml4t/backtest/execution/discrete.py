@@ -35,9 +35,10 @@ class DiscreteOrders:
         self._portfolio = executor.portfolio
 
     def is_reduction(self, order: Order) -> bool:
-        """Whether an order only closes what is held."""
+        """Whether an order only closes what is held; without short sales no more can fill."""
         live = float(self._portfolio.quantity[order.sid])
-        return live * order.left < 0 and abs(order.left) <= abs(live)
+        is_within = abs(order.left) <= abs(live) or not self._account.can_short
+        return live * order.left < 0 and is_within
 
     def fill_market(self, batch: Batch, prices: Floats, order: Order, seen: Seen) -> None:
         """Fill a market order, or end it where it cannot fill and may not wait."""

@@ -149,29 +149,38 @@ class OrderBook:
             order.sid = new
             self.add(order)
 
-    def end_bar(self, batch: Batch, *, has_filled: bool) -> None:
+    def end_bar(self, batch: Batch, *, fills_decided: bool) -> None:
         """End what this bar was the last for, and move trailing stops by its range.
 
-        `has_filled` says that market orders of this very close had their first chance at it.
+        Before anything is decided at its close. `fills_decided` says that market orders have a
+        chance after that, see `end_decided`.
         """
-        t, today = batch.t, int(self._sessions[batch.t])
-        following = int(self._sessions[t + 1]) if t + 1 < len(self._sessions) else today + 1
         for order in self.all():
-            if not order.is_open:
-                continue
-            if order.good_till is not None and following > order.good_till:
-                self.end(order, OrderStatus.EXPIRED, "good till date")
-                continue
-            if order.created_t == t and not (has_filled and order.order_type is OrderType.MARKET):
+            if fills_decided and order.order_type is OrderType.MARKET:
                 continue
             if order.is_alive and batch.high is not None and batch.low is not None:
                 high, low = float(batch.high[order.sid]), float(batch.low[order.sid])
                 if high == high:
                     order.ratchet(high, low)
-            if order.time_in_force is TimeInForce.IOC and order.is_alive:
-                self.end(order, OrderStatus.CANCELLED, "immediate or cancel")
-            elif order.time_in_force is TimeInForce.DAY and following > today:
-                self.end(order, OrderStatus.EXPIRED, "end of day")
+            self._end_over(order, batch.t)
+
+    def end_decided(self, t: int, *, fills_decided: bool) -> None:
+        """End market orders that had their chance after the decision, and what came too late."""
+        for order in self.all():
+            has_filled = fills_decided and order.order_type is OrderType.MARKET
+            if has_filled or (order.created_t == t and order.good_till is not None):
+                self._end_over(order, t)
+
+    def _end_over(self, order: Order, t: int) -> None:
+        """End an order whose time ends with this bar."""
+        today = int(self._sessions[t])
+        following = int(self._sessions[t + 1]) if t + 1 < len(self._sessions) else today + 1
+        if order.good_till is not None and following > order.good_till:
+            self.end(order, OrderStatus.EXPIRED, "good till date")
+        elif order.time_in_force is TimeInForce.IOC and order.is_alive:
+            self.end(order, OrderStatus.CANCELLED, "immediate or cancel")
+        elif order.time_in_force is TimeInForce.DAY and following > today:
+            self.end(order, OrderStatus.EXPIRED, "end of day")
 
     def reject_gone(self, batch: Batch) -> None:
         """Reject orders of assets that have no row at this bar or later."""

@@ -9,6 +9,12 @@ from ml4t.backtest.core.orders import parse_choice
 from ml4t.backtest.errors import ConfigError, require_flags, require_number
 
 
+ORDER_IN_A_BAR = (
+    "exits of rules at the open, then what reduces positions, then what increases them; then stops, "
+    "limits and targets inside the bar"
+)
+
+
 class Moment(StrEnum):
     """When in a bar waiting market orders fill."""
 
@@ -186,7 +192,7 @@ class ExecutionPolicy:
     @property
     def description(self) -> str:
         """The policy in force as one line, for the summary."""
-        words = [self.timing.description]
+        words = [self.timing.description, ORDER_IN_A_BAR]
         if self.sized_at is SizedAt.DECISION:
             words.append("target weights are sized at the deciding close")
         if self.whole_shares:

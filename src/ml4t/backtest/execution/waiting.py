@@ -17,7 +17,7 @@ from ml4t.backtest.execution.account import Account
 from ml4t.backtest.execution.discrete import CANNOT_SHORT, DiscreteOrders
 from ml4t.backtest.execution.executor import WHOLE, Executor
 from ml4t.backtest.execution.fitting import SMALLEST_SHARE, fit
-from ml4t.backtest.execution.gate import Gate
+from ml4t.backtest.execution.gate import NO_BAR, Gate
 from ml4t.backtest.execution.order import Order
 from ml4t.backtest.execution.order_book import OrderBook
 from ml4t.backtest.execution.policy import SizedAt
@@ -248,6 +248,10 @@ class Waiting:
             tickets = self._gate.priced(batch, prices, _unsized(sids, (REBALANCE,) * len(sids)))
             can = np.isin(sids, tickets.sids)
             sids, weights, wanted = sids[can], weights[can], wanted[can]
+        unpriced = np.isnan(wanted)
+        if unpriced.any():  # no close to size it by when it was decided
+            self._end(sids[unpriced], OrderStatus.REJECTED, NO_BAR)
+            sids, weights, wanted = sids[~unpriced], weights[~unpriced], wanted[~unpriced]
         if not self._account.can_short and (weights < 0).any():
             short = weights < 0
             self._end(sids[short], OrderStatus.REJECTED, CANNOT_SHORT)

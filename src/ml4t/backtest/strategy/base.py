@@ -48,6 +48,10 @@ class Strategy:
 
     # -- orders, from inside `decide` -------------------------------------------------
 
+    def bind(self, broker: StrategyBroker | None) -> None:
+        """Take the broker of a run that begins, None when it is over; the engine calls this."""
+        self._broker = broker
+
     @property
     def broker(self) -> StrategyBroker:
         """The broker of the run that is going on."""
