@@ -21,6 +21,10 @@ def run(script: str, *arguments: object, cwd: Path) -> subprocess.CompletedProce
     )
 
 
+def statement(name: str) -> str:
+    return (ROOT / "examples/sql" / f"{name}.sql").read_text(encoding="utf-8")
+
+
 def test_the_reference_example_meets_its_fourteen_criteria(tmp_path):
     done = run("integrated/top25_ml_strategy_complete.py", tmp_path / "top25", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -54,30 +58,75 @@ def test_the_momentum_example_runs_and_reconciles_on_real_prices(tmp_path):
     assert years == [str(year) for year in range(1999, 2016)]
     saved = BacktestResult.open(tmp_path / "out" / "run.duckdb")
     assert saved.sql("select max(rank) from selections").fetchall() == [(25,)]
+    # What was paid, from the vendor's own columns: shares held at the close before the ex-date.
+    paid, owed = saved.sql(
+        f"""
+        with bars as (
+            select timestamp, lag(timestamp) over (order by timestamp) as before from equity
+        )
+        select
+            (select sum(amount) from cash_flows where kind = 'dividend'),
+            sum(positions.quantity * daily.dividend * daily.split)
+        from read_parquet('{DATA}/sp500_daily.parquet') as daily
+        inner join bars using (timestamp)
+        inner join positions
+            on positions.timestamp = bars.before and positions.asset_id = daily.asset_id
+        """
+    ).fetchall()[0]
+    assert paid == pytest.approx(owed, rel=1e-12)
+    assert paid > 100_000
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="real prices are not at ../shared/data")
-def test_split_adjusted_prices_depend_on_no_later_split():
-    adjust = (ROOT / "examples/sql/sp500_prices.sql").read_text(encoding="utf-8")
+def test_features_depend_on_no_later_split():
+    found = []
     with duckdb.connect() as database:
         database.read_parquet(str(DATA / "sp500_daily.parquet")).create_view("daily")
-        found = []
         for condition in ("true", "timestamp < date '2014-06-09'"):  # Apple's 7-for-1 and later
             database.execute(
                 "create or replace view raw_prices as select * from daily "
                 f"where asset_id = 'AAPL' and {condition}"
             )
-            database.execute(adjust)
+            database.execute(statement("sp500_features"))
             found.append(
                 database.sql(
-                    "select * from prices where timestamp < date '2014-06-09' order by timestamp"
+                    "select * from features where timestamp < date '2014-06-09' order by timestamp"
                 ).fetchall()
             )
-            ratio = (
-                "select close / lag(close) over (order by timestamp) as r, timestamp from prices"
-            )
-            if condition == "true":
-                day = f"select r from ({ratio}) where timestamp = date '2014-06-09'"
-                assert database.sql(day).fetchall()[0][0] == pytest.approx(1.016, abs=0.001)
     assert found[0] == found[1]
     assert len(found[0]) > 3000
+
+
+# 260 bars at 100 with a range of 2, then a 2-for-1 split: 50 with a range of 1.
+SPLIT_PRICES = """
+    create view raw_prices as
+    select date '2020-01-01' + i::integer as timestamp, 'A' as asset_id,
+        100 / n as close, 101 / n as high, 99 / n as low, if(i = 260, 2.0, 1.0) as split,
+        if(i >= 259, 0.25, 0.0) as dividend
+    from (select i, if(i < 260, 1.0, 2.0) as n from range(262) as bars (i))
+"""
+
+
+def test_a_split_moves_the_atr_into_the_new_unit_and_no_return():
+    with duckdb.connect() as database:
+        database.execute(SPLIT_PRICES)
+        database.execute(statement("sp500_features"))
+        last = "select * exclude (asset_id, timestamp) from features order by timestamp desc"
+        assert database.sql(last).limit(3).fetchall() == [
+            (0.0, 1.0, 0.0),
+            (0.0, 1.0, 0.0),
+            (0.0, 2.0, 0.0),
+        ]
+
+
+def test_a_dividend_on_the_day_of_a_split_is_restated_per_old_share():
+    with duckdb.connect() as database:
+        database.execute(SPLIT_PRICES)
+        database.execute(statement("sp500_actions"))
+        day = "(ex_date - date '2020-01-01')::integer as day"
+        assert database.sql(f"select {day}, kind, value from actions").fetchall() == [
+            (259, "dividend", 0.25),
+            (260, "dividend", 0.5),
+            (260, "split", 2.0),
+            (261, "dividend", 0.25),
+        ]

@@ -1,7 +1,9 @@
 -- grain:  one row
--- reads:  runs, trades, equity, positions
+-- reads:  trades, cash_flows, equity, positions
 -- params: none
--- Both gaps are in account currency and must stay below a cent.
+-- The capital paid in, dividends and what trades made are the final equity; a flow that is in
+-- trades (cash in lieu, a delisting) counts once. Both gaps are in account currency and must
+-- stay below a cent.
 with
 
 held as (
@@ -23,14 +25,20 @@ bars as (
 ),
 
 made as (
-    select sum(pnl) as pnl
+    select coalesce(sum(pnl), 0) as pnl
     from trades
+),
+
+flowed as (
+    select sum(amount) as amount
+    from cash_flows
+    where not in_trades
 )
 
 select
-    runs.initial_capital + made.pnl - bars.final_equity as pnl_gap,
+    flowed.amount + made.pnl - bars.final_equity as pnl_gap,
     bars.worst_bar_gap,
     bars.n_bars
-from runs
+from flowed
 cross join made
 cross join bars

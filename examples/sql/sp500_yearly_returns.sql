@@ -1,5 +1,5 @@
 -- grain:  one row per year
--- reads:  equity, trades, runs
+-- reads:  equity, trades, cash_flows, runs
 -- params: none
 -- The first year is measured against the capital paid in.
 with
@@ -21,6 +21,15 @@ closed as (
     from trades
     where exit_timestamp is not null
     group by year(exit_timestamp)
+),
+
+paid as (
+    select
+        year(timestamp) as calendar_year,
+        sum(amount) as dividends
+    from cash_flows
+    where kind = 'dividend'
+    group by year(timestamp)
 )
 
 select
@@ -32,8 +41,10 @@ select
     ) - 1 as yearly_return,
     years.worst_drawdown,
     years.mean_positions,
-    coalesce(closed.n_trades, 0) as n_trades
+    coalesce(closed.n_trades, 0) as n_trades,
+    coalesce(paid.dividends, 0) as dividends
 from years
 cross join runs
 left join closed on years.calendar_year = closed.calendar_year
+left join paid on years.calendar_year = paid.calendar_year
 order by years.calendar_year asc

@@ -1,0 +1,36 @@
+-- grain:  one row per (asset_id, ex_date, kind)
+-- reads:  raw_prices
+-- params: none
+-- The engine pays dividends per share held before a split of the same day. On the eight days
+-- that have both, the vendor's are per share after it: only so does adjusted_close come out.
+create or replace table actions as
+with
+
+dividends as (
+    select
+        asset_id,
+        timestamp as ex_date,
+        'dividend' as kind,
+        dividend * split as value
+    from raw_prices
+    where dividend > 0
+),
+
+splits as (
+    select
+        asset_id,
+        timestamp as ex_date,
+        'split' as kind,
+        split as value
+    from raw_prices
+    where split <> 1
+),
+
+actions as (
+    select * from dividends
+    union all
+    select * from splits
+)
+
+select * from actions
+order by ex_date asc, asset_id asc, kind asc
