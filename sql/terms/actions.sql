@@ -79,4 +79,5 @@ select
     end as pay_t,
     case when kind = 2 then coalesce(new_sid, -1) else -1 end as new_sid
 from numbered
-order by t asc, sid asc, kind asc, ex_date asc
+-- By kind before asset: what an asset pays does not depend on how it or another is named.
+order by t asc, kind asc, sid asc, ex_date asc

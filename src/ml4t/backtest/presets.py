@@ -1,6 +1,6 @@
 """Presets: settings that reproduce how other engines fill, and a realistic set.
 
-What each reproduces is proven against the real package; see ``tests/parity``.
+What each reproduces, and what not, is counted against the real package in ``docs/parity.md``.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def vectorbt() -> Settings:
 
     Signals fill at their own bar's close. Stops count from that close before slippage, act from
     the next bar on and do not slip. Short sales need no cash and their proceeds can be spent; a
-    purchase that cash does not cover is filled as far as it goes.
+    purchase that cash does not cover is filled as far as it goes; an exit by a rule is filled
+    whole even so.
     """
     return {
         "account": CashAccount(shortfall=Shortfall.IN_TURN, shorting=True),
@@ -65,7 +66,8 @@ def backtrader() -> Settings:
 
     Orders fill at the next open, in whole shares sized at the deciding close. Stop and target
     count from that close; the trail starts at the entry bar's close and follows closes. Of
-    several touched in one bar the one sent first fills: stop, target, trail.
+    several touched in one bar the one sent first fills: stop, target, trail. Rules are no orders:
+    their exits are not tested against the cash, as backtrader's are.
     """
     return {
         "account": CashAccount(shortfall=Shortfall.REJECT, shorting=True, checks_submission=True),

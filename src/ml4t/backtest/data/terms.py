@@ -48,7 +48,7 @@ def read_instruments(found: Mapping[str, str], database: Database) -> Instrument
 
 
 def read_actions(found: Mapping[str, str], database: Database) -> list[Action]:
-    """Read the ``actions`` source, in the order of bar, asset and `ACTION_KINDS`.
+    """Read the ``actions`` source, in the order of bar, `ACTION_KINDS` and asset.
 
     An action counts from the first bar at or after its ex-date. Left out are those of assets
     without prices, after the last bar, and before the date of the first.

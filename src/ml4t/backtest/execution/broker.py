@@ -13,7 +13,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints, Selection
 from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched
-from ml4t.backtest.core.orders import OrderStatus
+from ml4t.backtest.core.orders import OrderStatus, OrderType
 from ml4t.backtest.execution.account import Account
 from ml4t.backtest.execution.discrete import DiscreteOrders
 from ml4t.backtest.execution.executor import Executor
@@ -22,7 +22,7 @@ from ml4t.backtest.execution.inside import InsideBar
 from ml4t.backtest.execution.level_book import LevelBook
 from ml4t.backtest.execution.level_filler import LevelFiller
 from ml4t.backtest.execution.order import Order
-from ml4t.backtest.execution.order_book import BY_STRATEGY, OrderBook
+from ml4t.backtest.execution.order_book import BY_STRATEGY, MARKET_TYPES, OrderBook
 from ml4t.backtest.execution.policy import Moment
 from ml4t.backtest.execution.tickets import TicketLedger, Tickets
 from ml4t.backtest.execution.waiting import NO_SIDS, REBALANCE, Waiting
@@ -115,6 +115,9 @@ class SimulationBroker:
             self._book.add(one)
         if order.sid in self._closed_inside:
             self._book.end(order, OrderStatus.DENIED, CLOSED_INSIDE)
+        fills_now = self._timing.moment is Moment.DECISION
+        if not (fills_now and order.order_type is OrderType.MARKET):
+            self._book.end_late(order)
 
     def refuse(self, order: Order, status: OrderStatus, reason: str) -> None:
         """End an order that never reaches the market, and record it."""
@@ -154,6 +157,8 @@ class SimulationBroker:
         self._waiting.leave(batch)
         if self._timing.moment is Moment.OPEN:
             self._waiting.fill(batch, batch.open, at_open=True)
+        elif self._book:
+            self._waiting.fill_rests(batch)
         self._tidy()
 
     def fill_inside(self, batch: Batch) -> list[Touched]:
@@ -166,7 +171,9 @@ class SimulationBroker:
     def fill_close(self, batch: Batch) -> None:
         """Fill what waited for this close, before anything is decided at it."""
         if self._timing.moment is Moment.CLOSE:
-            self._waiting.fill(batch, self._prices(batch), at_open=False)
+            # At the close itself all of them meet, so that sales free cash for any purchase.
+            kinds = MARKET_TYPES if self._timing.column == "close" else MARKET_TYPES[:1]
+            self._waiting.fill(batch, self._prices(batch), at_open=False, kinds=kinds)
             self._tidy()
         if self._book:
             self._waiting.fill_on_close(batch, _traded(batch))
@@ -181,10 +188,8 @@ class SimulationBroker:
 
     def end_bar(self, batch: Batch) -> None:
         """End what was decided at this close and is over with it."""
-        if self._book:
-            self._book.end_decided(
-                batch.t, fills_decided=self._timing.moment is Moment.DECISION
-            )
+        if self._book and self._timing.moment is Moment.DECISION:
+            self._book.end_decided(batch.t)
         self.executor.end_bar(batch)
 
     def expire(self) -> None:

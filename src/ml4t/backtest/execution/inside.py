@@ -106,7 +106,7 @@ class InsideBar:
             is_open = order.is_alive and order.created_t < batch.t
             if not is_open or order.order_id in walk.done or why_locked(batch, sid, order.side):
                 continue
-            is_entry = walk.is_entry and order.parent is not None and order.live_t == batch.t
+            is_entry = order.parent is not None and order.live_t == batch.t
             touch = _touch(walk.bar, order, batch.t, is_entry=is_entry)
             is_late = order.time_in_force is TimeInForce.IOC and touch and touch.phase > Phase.OPEN
             if touch is not None and not is_late:
@@ -168,11 +168,12 @@ class InsideBar:
         side = -order.side
         guards: list[Event] = []
         for child in order.children:
-            if child.is_alive and child.order_id not in walk.done:
+            is_new_child = child.is_alive and child.live_t == batch.t
+            if is_new_child and child.order_id not in walk.done:
                 walk.done.add(child.order_id)
                 stop = child.stop_level()
                 met = (
-                    limit_after_entry(walk.bar, child.limit, side, by_stop=by_stop)
+                    limit_after_entry(walk.bar, child.limit, side, touch.price, by_stop=by_stop)
                     if stop is None and child.limit is not None
                     else stop_after_entry(walk.bar, stop or 0.0, side, touch.price)
                 )
@@ -180,7 +181,7 @@ class InsideBar:
         for level in list(self._levels.of(sid)) if is_new else ():
             walk.done.add(level.tie)
             met = (
-                limit_after_entry(walk.bar, level.level, side, by_stop=by_stop)
+                limit_after_entry(walk.bar, level.level, side, touch.price, by_stop=by_stop)
                 if level.kind == TARGET
                 else stop_after_entry(walk.bar, level.level, side, touch.price)
             )
@@ -281,5 +282,6 @@ def _touch(bar: Bar, order: Order, t: int, *, is_entry: bool) -> Touch | None:
         return None
     if order.order_type is OrderType.STOP_LIMIT and order.live_t == t:
         # Triggered in this bar: what came later is only known of the close.
-        return limit_after_entry(bar, order.limit, order.side, by_stop=False)
+        is_back = order.side * (bar.close - order.limit) <= 0
+        return Touch(Phase.LIMIT, abs(order.limit - bar.open), order.limit) if is_back else None
     return touch_limit(bar, order.limit, order.side, is_entry=is_entry)

@@ -101,9 +101,11 @@ class Order:
         return self.best_price + self.side * (self.trail_amount or 0.0)
 
     def split(self, ratio: float) -> None:
-        """Restate quantity and prices after a split of `ratio` new shares per old one."""
-        self.quantity *= ratio
-        self.filled_quantity *= ratio
+        """Restate what is left and the prices after a split of `ratio` new shares per old one.
+
+        What has filled stays as it was: its fills are history.
+        """
+        self.quantity = self.filled_quantity + self.left * ratio
         for name in ("limit", "stop", "trail_amount", "best_price"):
             value = getattr(self, name)
             if value is not None:

@@ -58,18 +58,19 @@ class OrderBook:
         orders = [order for sid in self._orders for order in self.of(sid)]
         return sorted(orders, key=lambda order: order.order_id)
 
-    def waiting(self, kind: OrderType) -> list[Order]:
-        """Return the living orders of one type by number.
+    def waiting(self, kinds: tuple[OrderType, ...], *, has_rests: bool = False) -> list[Order]:
+        """Return the living orders of some types by number.
 
-        A stop that was met before and could not fill whole is a market order by now.
+        `has_rests` adds the stops that were met before and could not fill whole: they are market
+        orders by now.
         """
         return [
             order
             for order in self.all()
             if order.is_alive
             and (
-                order.order_type is kind
-                or (kind is OrderType.MARKET and order.is_triggered and order.limit is None)
+                order.order_type in kinds
+                or (has_rests and order.is_triggered and order.limit is None)
             )
         ]
 
@@ -164,17 +165,23 @@ class OrderBook:
                     order.ratchet(high, low)
             self._end_over(order, batch.t)
 
-    def end_decided(self, t: int, *, fills_decided: bool) -> None:
-        """End market orders that had their chance after the decision, and what came too late."""
-        for order in self.all():
-            has_filled = fills_decided and order.order_type is OrderType.MARKET
-            if has_filled or (order.created_t == t and order.good_till is not None):
-                self._end_over(order, t)
+    def end_decided(self, t: int) -> None:
+        """End market orders that had their chance after the decision."""
+        for order in self.waiting((OrderType.MARKET,)):
+            self._end_over(order, t)
+
+    def end_late(self, order: Order) -> None:
+        """End an order that is good till a date before the next bar's."""
+        if order.good_till is not None and self._following(order.created_t) > order.good_till:
+            self.end(order, OrderStatus.EXPIRED, "good till date")
+
+    def _following(self, t: int) -> int:
+        """Return the session of the next bar; after the last one, the next day."""
+        return int(self._sessions[t + 1] if t + 1 < len(self._sessions) else self._sessions[t] + 1)
 
     def _end_over(self, order: Order, t: int) -> None:
         """End an order whose time ends with this bar."""
-        today = int(self._sessions[t])
-        following = int(self._sessions[t + 1]) if t + 1 < len(self._sessions) else today + 1
+        today, following = int(self._sessions[t]), self._following(t)
         if order.good_till is not None and following > order.good_till:
             self.end(order, OrderStatus.EXPIRED, "good till date")
         elif order.time_in_force is TimeInForce.IOC and order.is_alive:

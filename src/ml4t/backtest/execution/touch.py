@@ -77,13 +77,17 @@ def stop_after_entry(bar: Bar, level: float, side: float, entry_price: float) ->
     return Touch(Phase.STOP, abs(level - entry_price), price)
 
 
-def limit_after_entry(bar: Bar, level: float, side: float, *, by_stop: bool) -> Touch | None:
+def limit_after_entry(
+    bar: Bar, level: float, side: float, entry_price: float, *, by_stop: bool
+) -> Touch | None:
     """Return where a limit fills that protects a position opened inside this bar.
 
     Only where that is certain: after a stop entry the move went on to the extreme; after a limit
-    entry nothing but the close is known to have come later.
+    entry nothing but the close is known to have come later. Where the entry's own price is beyond
+    it already, that price is the market: the level may be one that the bar never traded.
     """
     latest = (bar.low if side > 0 else bar.high) if by_stop else bar.close
-    if side * (latest - level) <= 0:
-        return Touch(Phase.LIMIT, abs(level - bar.open), level)
-    return None
+    if side * (latest - level) > 0:
+        return None
+    price = min(level, entry_price) if side > 0 else max(level, entry_price)
+    return Touch(Phase.LIMIT, abs(level - entry_price), price)

@@ -20,7 +20,7 @@ from ml4t.backtest.execution.fitting import SMALLEST_SHARE, fit
 from ml4t.backtest.execution.gate import NO_BAR, Gate
 from ml4t.backtest.execution.order import Order
 from ml4t.backtest.execution.order_book import OrderBook
-from ml4t.backtest.execution.policy import SizedAt
+from ml4t.backtest.execution.policy import Moment, SizedAt
 from ml4t.backtest.execution.submission import fitting_changes, fitting_orders
 from ml4t.backtest.execution.tickets import TicketLedger, Tickets
 from ml4t.backtest.portfolio.portfolio import Seen
@@ -31,6 +31,7 @@ REBALANCE = "rebalance"
 SMALLEST_CHANGE = 1e-9
 NO_SIDS: Ints = np.empty(0, dtype=np.int64)
 Exits = dict[int, tuple[str, float]]
+Kinds = tuple[OrderType, ...]
 
 
 class Waiting:
@@ -151,14 +152,24 @@ class Waiting:
             self._exits = {}
             self._leave(batch, batch.open, self._leaving)
 
-    def fill(self, batch: Batch, prices: Floats, *, at_open: bool) -> None:
-        """Fill what the strategy ordered, at `prices` (by `sid`, NaN: the asset cannot trade)."""
-        markets = self._book.waiting(OrderType.MARKET) if self._book else []
+    def fill(
+        self, batch: Batch, prices: Floats, *, at_open: bool, kinds: Kinds = (OrderType.MARKET,)
+    ) -> None:
+        """Fill what the strategy ordered, at `prices` (by `sid`, NaN: the asset cannot trade).
+
+        Parameters
+        ----------
+        kinds : tuple of OrderType
+            Discrete orders that fill at this moment; at an open also what is left of stops.
+        """
+        markets = self._book.waiting(kinds, has_rests=at_open) if self._book else []
         targets, quantities = self._targets, self._target_quantity
         if targets is None and not markets:
             return
         self._targets = self._target_quantity = None
         leaving = self._leaving if self._left_t == batch.t else {}
+        if self._executor.policy.timing.moment is Moment.DECISION:
+            leaving = self._exits
         # Taken once, before any fill of this moment: the base of every target weight.
         is_taken = at_open and bool(leaving)
         equity = self._equity if is_taken else self._portfolio.equity_at(prices)
@@ -176,23 +187,41 @@ class Waiting:
             change = change - reduction
         if markets and self._account.checks_submission:
             markets = self._submitted_orders(batch, markets)
-        reducing = [order for order in markets if self._discrete.is_reduction(order)]
-        for order in reducing:
-            if order.is_open:
-                self._discrete.fill_market(batch, prices, order, seen)
+        increases = self._reduce_orders(batch, prices, markets, seen)
         if len(sids):
             self._increase(batch, prices, sids, change, seen)
-        for order in markets:
-            if order.is_open and order not in reducing:
-                self._discrete.fill_market(batch, prices, order, seen)
+        self._fill_orders(batch, prices, increases, seen)
+
+    def fill_rests(self, batch: Batch) -> None:
+        """Fill at the open what is left of stops, where all else fills at another moment."""
+        rests = self._book.waiting((), has_rests=True)
+        increases = self._reduce_orders(batch, batch.open, rests, Seen.ALL)
+        self._fill_orders(batch, batch.open, increases, Seen.ALL)
 
     def fill_on_close(self, batch: Batch, prices: Floats) -> None:
         """Fill market-on-close orders of earlier bars at this close."""
-        orders = self._book.waiting(OrderType.MARKET_ON_CLOSE)
-        waiting = [order for order in orders if order.created_t < batch.t]
-        for order in sorted(waiting, key=lambda order: not self._discrete.is_reduction(order)):
+        orders = self._book.waiting((OrderType.MARKET_ON_CLOSE,))
+        increases = self._reduce_orders(batch, prices, orders, Seen.NOTHING)
+        self._fill_orders(batch, prices, increases, Seen.NOTHING)
+
+    def _reduce_orders(
+        self, batch: Batch, prices: Floats, orders: list[Order], seen: Seen
+    ) -> list[Order]:
+        """Fill the orders that are reductions when their turn comes; return the others."""
+        others = []
+        for order in orders:
+            if not self._discrete.is_reduction(order):
+                others.append(order)
+            elif order.is_open:
+                self._discrete.fill_market(batch, prices, order, seen)
+        return others
+
+    def _fill_orders(
+        self, batch: Batch, prices: Floats, orders: list[Order], seen: Seen
+    ) -> None:
+        for order in orders:
             if order.is_open:
-                self._discrete.fill_market(batch, prices, order, Seen.NOTHING)
+                self._discrete.fill_market(batch, prices, order, seen)
 
     def _leave(self, batch: Batch, prices: Floats, exits: Exits) -> None:
         sids = np.array(sorted(exits), dtype=np.int64)
@@ -240,9 +269,10 @@ class Waiting:
         if quantities is not None:
             wanted[place] = quantities
         if exits:
-            # The exit wins: selling and buying back at one open would only pay costs.
-            leaving = np.isin(sids, np.fromiter(exits, dtype=np.int64))
-            self._end(sids[leaving & (weights != 0)], OrderStatus.DENIED, "risk exit pending")
+            # The exit wins: selling and buying back at one open would only pay costs. Selling
+            # what a partial exit leaves is another matter.
+            leaving = np.isin(sids, np.fromiter(exits, dtype=np.int64)) & (weights != 0)
+            self._end(sids[leaving], OrderStatus.DENIED, "risk exit pending")
             sids, weights, wanted = sids[~leaving], weights[~leaving], wanted[~leaving]
         if np.isnan(prices[sids]).any():
             tickets = self._gate.priced(batch, prices, _unsized(sids, (REBALANCE,) * len(sids)))

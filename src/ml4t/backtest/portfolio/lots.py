@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 from ml4t.backtest.core.batch import Floats, Ints
 
 
+# What a fill leaves of a lot below this share of itself is rounding, and no trade of its own.
+DUST = 1e-12
+
+
 class Lot(NamedTuple):
     """Shares bought (or sold short) in one fill; costs are per share, in account currency.
 
@@ -121,10 +125,11 @@ def close_lots(
         One per lot touched, oldest first.
     """
     left = -fill.quantity
+    dust = DUST * abs(left)
     trades = []
-    while lots and (is_flat or abs(left) > 0.0):
+    while lots and (is_flat or abs(left) > dust):
         lot = lots[0]
-        part = lot.quantity if is_flat or abs(lot.quantity) <= abs(left) else left
+        part = lot.quantity if is_flat or abs(lot.quantity) <= abs(left) + dust else left
         left -= part
         trades.append(_trade(sid, lot, part, fill, reason, multiplier))
         if part == lot.quantity:
