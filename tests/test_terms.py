@@ -179,7 +179,7 @@ def test_a_dividend_is_paid_at_the_first_bar_at_or_after_its_pay_date() -> None:
     ]  # fmt: skip
 
 
-def test_actions_of_one_bar_come_by_asset_and_kind() -> None:
+def test_actions_of_one_bar_come_by_kind_and_asset() -> None:
     rows = action_rows(
         ("MSFT", DAYS[1], "split", 2.0),
         ("AAPL", DAYS[1], "delisting", None),
@@ -190,9 +190,9 @@ def test_actions_of_one_bar_come_by_asset_and_kind() -> None:
     assert plain(actions_of(prices(), rows)) == [
         (1, 0, "dividend", 0.5, 1, -1),
         (1, 0, "split", 3.0, 1, -1),
+        (1, 1, "split", 2.0, 1, -1),
         (1, 0, "rename", None, 1, 2),
         (1, 0, "delisting", None, 1, -1),
-        (1, 1, "split", 2.0, 1, -1),
     ]
 
 
@@ -202,7 +202,7 @@ def test_a_dividend_on_new_shares_is_told_per_old_share_of_its_bar() -> None:
         ("AAPL", date(2024, 1, 6), "split", 4.0), ("AAPL", date(2024, 1, 7), "dividend", 0.25),
         ("MSFT", date(2024, 1, 7), "split", 4.0), ("MSFT", date(2024, 1, 6), "dividend", 0.25),
     )  # fmt: skip
-    assert [a.value for a in actions_of(prices(), rows)] == [1.0, 4.0, 0.25, 4.0]
+    assert [a.value for a in actions_of(prices(), rows)] == [1.0, 0.25, 4.0, 4.0]
 
 
 def test_assets_may_be_numbers_and_ex_dates_may_have_a_zone() -> None:
@@ -262,7 +262,7 @@ def test_actions_fall_on_the_bars_that_plain_python_finds(
 
     order = {name: i for i, name in enumerate(ACTION_KINDS)}
     assert sorted(found, key=str) == sorted(expected, key=str)
-    assert found == sorted(found, key=lambda row: (row[0], row[1], order[str(row[2])]))
+    assert found == sorted(found, key=lambda row: (row[0], order[str(row[2])], row[1]))
 
 
 # -- axes and last bars --------------------------------------------------------------------
