@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import gc
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from ml4t.backtest.config import BacktestConfig
@@ -22,6 +24,8 @@ from ml4t.backtest.session import Market, Session
 from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.version import versions
 
+# New containers between two collections; the ledger makes no cycles, a strategy might.
+MOST_OBJECTS = (50_000, 50, 50)
 # Read where the sources have them: the exchange's price limits and the borrow market.
 OPTIONAL_FEATURES = ("limit_up", "limit_down", "borrow_fee", "borrow_available")
 Progress = Callable[[int, int], None]
@@ -106,7 +110,8 @@ class BacktestEngine:
         )
         recorder = Recorder()
         session = Session(self.config, self.risk_manager, market, self.initial_capital, recorder)
-        self._loop(_reported(chunks, prepared.n_bars, progress), session, recorder)
+        with _rare_collections():
+            self._loop(_reported(chunks, prepared.n_bars, progress), session, recorder)
         facts = RunFacts(
             started_at=started_at,
             finished_at=datetime.now(UTC),
@@ -176,6 +181,17 @@ class BacktestEngine:
             "limits": [repr(limit) for limit in self.risk_manager.limits],
             **self.config.to_dict(),
         }
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Let Python's cycle collector run rarely: it would walk the growing ledger time and again."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(*MOST_OBJECTS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
 
 
 def _reported(chunks: Iterable[Chunk], n_bars: int, progress: Progress | None) -> Iterable[Chunk]:

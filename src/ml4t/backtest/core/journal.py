@@ -13,7 +13,7 @@ from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.core.orders import Ended, Fills
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
 class Decision:
     """A rule or limit that acted, with what it saw.
 

@@ -7,7 +7,7 @@ checked against the live quantity, so two reasons to leave one position never ma
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -128,6 +128,7 @@ class SimulationBroker:
     def round_prices(self, order: Order) -> None:
         """Put the prices of an order on ticks: limits never worse, stops never nearer."""
         sids = np.array([order.sid])
+        order.tick = float(self.executor.terms.tick_size[order.sid])
         for name, up in (("limit", -order.side), ("stop", order.side)):
             price = getattr(order, name)
             if price is not None:
@@ -154,19 +155,25 @@ class SimulationBroker:
         self.executor.start_bar(batch)
         if self._book:
             self._book.reject_gone(batch)
+            # A split or delisting may have closed a position.
+            self._book.close_orphans(self._portfolio)
         self._waiting.leave(batch)
         if self._timing.moment is Moment.OPEN:
             self._waiting.fill(batch, batch.open, at_open=True)
         elif self._book:
             self._waiting.fill_rests(batch)
-        self._tidy()
+        self._book.close_orphans(self._portfolio)
 
-    def fill_inside(self, batch: Batch) -> list[Touched]:
-        """Fill the levels and resting orders that the bar touched; return the levels."""
-        touched = self._inside.fill(batch)
-        if touched and not self.executor.policy.reentry:
-            self._closed_inside.update(sid for one in touched for sid in one.sids.tolist())
-        return touched
+    def fill_inside(self, batch: Batch) -> Iterator[Touched]:
+        """Fill the levels and resting orders that the bar touched; yield the levels.
+
+        Each is yielded before anything else fills: what follows may be another position.
+        """
+        for touched in self._inside.fill(batch):
+            if not self.executor.policy.reentry:
+                self._closed_inside.update(touched.sids.tolist())
+            if len(touched.sids):
+                yield touched
 
     def fill_close(self, batch: Batch) -> None:
         """Fill what waited for this close, before anything is decided at it."""
@@ -174,17 +181,17 @@ class SimulationBroker:
             # At the close itself all of them meet, so that sales free cash for any purchase.
             kinds = MARKET_TYPES if self._timing.column == "close" else MARKET_TYPES[:1]
             self._waiting.fill(batch, self._prices(batch), at_open=False, kinds=kinds)
-            self._tidy()
+            self._book.close_orphans(self._portfolio)
         if self._book:
             self._waiting.fill_on_close(batch, _traded(batch))
-            self._tidy()
+            self._book.close_orphans(self._portfolio)
             self._book.end_bar(batch, fills_decided=self._timing.moment is Moment.DECISION)
 
     def fill_decided(self, batch: Batch) -> None:
         """Fill at this close what was decided at it, where the timing says so."""
         if self._timing.moment is Moment.DECISION:
             self._waiting.fill(batch, _traded(batch), at_open=False)
-            self._tidy()
+            self._book.close_orphans(self._portfolio)
 
     def end_bar(self, batch: Batch) -> None:
         """End what was decided at this close and is over with it."""
@@ -258,11 +265,6 @@ class SimulationBroker:
             self.cancel(order, "split")
         elif left != order.left:
             order.quantity = order.filled_quantity + left
-
-    def _tidy(self) -> None:
-        """End the exits of positions that are gone."""
-        for sid in self._book.sids() if self._book else ():
-            self._book.close_exits(sid, float(self._portfolio.quantity[sid]))
 
     def _without(self, t: int, selection: Selection) -> Selection:
         """Deny targets for what a rule closed in this bar."""

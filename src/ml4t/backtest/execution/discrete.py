@@ -11,7 +11,7 @@ from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.fitting import fit
 from ml4t.backtest.execution.gate import NO_BORROW, Gate, why_not
 from ml4t.backtest.execution.order import Order
-from ml4t.backtest.execution.order_book import OrderBook
+from ml4t.backtest.execution.order_book import IMMEDIATE, OrderBook
 from ml4t.backtest.portfolio.portfolio import Seen
 
 CANNOT_SHORT = "cash account cannot short"
@@ -37,8 +37,8 @@ class DiscreteOrders:
     def is_reduction(self, order: Order) -> bool:
         """Whether an order only closes what is held; without short sales no more can fill."""
         live = float(self._portfolio.quantity[order.sid])
-        is_within = abs(order.left) <= abs(live) or not self._account.can_short
-        return live * order.left < 0 and is_within
+        is_within = abs(order.left) <= abs(live) or order.is_exit
+        return live * order.left < 0 and (is_within or not self._account.can_short)
 
     def fill_market(self, batch: Batch, prices: Floats, order: Order, seen: Seen) -> None:
         """Fill a market order, or end it where it cannot fill and may not wait."""
@@ -48,6 +48,8 @@ class DiscreteOrders:
                 self._book.end(order, OrderStatus.REJECTED, reason)
             return
         self.fill(batch, prices, order, self.cut_to_held(order), seen=seen)
+        if order.time_in_force is TimeInForce.IOC:
+            self._book.end(order, OrderStatus.CANCELLED, IMMEDIATE)
 
     def cut_to_held(self, order: Order) -> float:
         """Return what is left of an order; of an exit no more than it can close."""

@@ -19,10 +19,9 @@ from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.execution.policy import ExecutionPolicy, Moment
 from ml4t.backtest.execution.quote import Commission, Quote, Slippage
 from ml4t.backtest.execution.settlement import Settlement
+from ml4t.backtest.execution.ticks import WHOLE, on_ticks
 from ml4t.backtest.portfolio.portfolio import Portfolio, Seen
 
-# Rounding in a quotient, of the size of which a multiple of a lot or a tick is still whole.
-WHOLE = 1e-9
 NOTHING: Mapping[str, Floats] = {}
 
 
@@ -80,6 +79,7 @@ class Executor:
         self.lot_size = np.maximum(terms.lot_size, 1.0) if policy.whole_shares else terms.lot_size
         self.has_lots = bool((self.lot_size > 0).any())
         self.has_ticks = bool((terms.tick_size > 0).any())
+        self._volume = np.empty(0)  # of this bar, as far as this account may trade it
         self._volume_left: Floats | None = None
         self.decided_close = np.full(len(portfolio.quantity), np.nan)
         self._known: Mapping[str, Floats] = NOTHING
@@ -89,8 +89,8 @@ class Executor:
     def start_bar(self, batch: Batch) -> None:
         """Begin a bar: its volume is untouched."""
         if self.policy.participation is not None:
-            volume = np.nan_to_num(batch.features["volume"])
-            self._volume_left = volume * self.policy.participation
+            self._volume = np.nan_to_num(batch.features["volume"]) * self.policy.participation
+            self._volume_left = self._volume.copy()
 
     def end_bar(self, batch: Batch) -> None:
         """Remember the closes: orders of the next bar were decided at them."""
@@ -122,6 +122,8 @@ class Executor:
         if self._volume_left is None:
             return quantity
         left = self._volume_left[sids]
+        # What rounding leaves of a volume that is used up is no share to trade.
+        left = np.where(left > WHOLE * self._volume[sids], left, 0.0)
         is_cut = np.abs(quantity) > left
         cut = self.whole(sids, np.sign(quantity) * left)
         return np.where(is_cut, cut, quantity)
@@ -152,11 +154,7 @@ class Executor:
         """Return prices on their assets' ticks; rounded up where `up` > 0, else down."""
         if not self.has_ticks:
             return price
-        tick = self.terms.tick_size[sids]
-        safe = np.where(tick > 0, tick, 1.0)
-        steps = price / safe
-        on_tick = np.where(up > 0, np.ceil(steps - WHOLE), np.floor(steps + WHOLE)) * safe
-        return np.where(tick > 0, on_tick, price)
+        return on_ticks(price, self.terms.tick_size[sids], up)
 
     # -- fills ------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ its bar one event at a time, because what fills first decides what can fill at a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +16,14 @@ from ml4t.backtest.core.levels import Touched
 from ml4t.backtest.core.orders import OrderType, TimeInForce
 from ml4t.backtest.execution.discrete import DiscreteOrders
 from ml4t.backtest.execution.gate import why_locked
-from ml4t.backtest.execution.level_book import TARGET, LevelBook, LevelFills, Protection
+from ml4t.backtest.execution.level_book import (
+    STOP,
+    TARGET,
+    TRAIL,
+    LevelBook,
+    LevelFills,
+    Protection,
+)
 from ml4t.backtest.execution.level_filler import LevelFiller
 from ml4t.backtest.execution.order import Order
 from ml4t.backtest.execution.order_book import MARKET_TYPES, OrderBook
@@ -31,6 +39,8 @@ from ml4t.backtest.execution.touch import (
 from ml4t.backtest.portfolio.portfolio import Portfolio, Seen
 
 Event = tuple[Touch, int, "Order | Protection"]
+# The numbers that levels have among the orders of a walk.
+LEVEL_TIES = {Protection(kind, 0.0, -1).tie for kind in (STOP, TARGET, TRAIL)}
 
 
 class InsideBar:
@@ -60,44 +70,55 @@ class InsideBar:
         self._portfolio, self._levels, self._filler = portfolio, levels, filler
         self._book, self._discrete, self._can_short = book, discrete, can_short
 
-    def fill(self, batch: Batch) -> list[Touched]:
-        """Fill what the bar touched; return the levels among it."""
+    def fill(self, batch: Batch) -> Iterator[Touched]:
+        """Fill what the bar touched; yield the levels among it, each before anything else fills."""
         if batch.low is None or batch.high is None:
-            return []
+            return
         resting = [sid for sid in self._book.sids() if self._resting(sid)] if self._book else []
-        found = []
         if not self._levels.is_empty:
             sids = self._portfolio.held
             if resting:
                 sids = sids[~np.isin(sids, resting)]
             fills = self._levels.touched(batch, sids)
             if fills is not None:
-                found.append(self._filler.fill(batch, fills))
+                yield from self._fill_levels(batch, fills)
         for sid in resting:
-            found += self._walk(batch, sid)
-        return [one for one in found if len(one.sids)]
+            yield from self._walk(batch, sid)
+
+    def _fill_levels(self, batch: Batch, fills: LevelFills) -> Iterator[Touched]:
+        """Fill levels; a stop closes what a target has left that the open was beyond."""
+        first = self._filler.fill(batch, fills)
+        yield first
+        rest = first.sids[~first.is_stop]
+        rest = rest[self._portfolio.quantity[rest] != 0]
+        again = self._levels.touched(batch, rest) if len(rest) else None
+        if again is not None:
+            yield self._filler.fill(batch, again)
 
     # -- resting orders ---------------------------------------------------------------
 
     def _resting(self, sid: int) -> list[Order]:
         return [order for order in self._book.of(sid) if order.order_type not in MARKET_TYPES]
 
-    def _walk(self, batch: Batch, sid: int) -> list[Touched]:
+    def _walk(self, batch: Batch, sid: int) -> Iterator[Touched]:
         """Walk one asset through its bar, event by event, until nothing more is touched."""
         bar = _bar(batch, sid)
-        found: list[Touched] = []
         if bar.open != bar.open:
-            return found
+            return
         walk = _Walk(bar=bar, is_entry=int(self._portfolio.entry_t[sid]) == batch.t)
         while events := self._events(batch, sid, walk):
             touch, _, what = min(events, key=_when)
+            if touch.phase is not Phase.OPEN:
+                self._book.end_immediate(sid)
+            found: list[Touched] = []
             before = float(self._portfolio.quantity[sid])
             self._meet(batch, sid, walk, what, touch, found)
             live = float(self._portfolio.quantity[sid])
             if isinstance(what, Order) and abs(live) > abs(before) * (before * live > 0):
                 is_new = before * live <= 0
                 self._after_entry(batch, sid, walk, what, touch, found, is_new=is_new)
-        return found
+            yield from found
+        self._book.end_immediate(sid)
 
     def _events(self, batch: Batch, sid: int, walk: _Walk) -> list[Event]:
         """Return what could fill next, with the number that breaks ties: levels come first."""
@@ -133,7 +154,8 @@ class InsideBar:
     ) -> None:
         """Fill what the bar met, as far as it can."""
         if isinstance(what, Protection):
-            walk.done.add(what.tie)
+            # Behind a stop all of the position is an exit.
+            walk.done |= {what.tie} if what.kind == TARGET else LEVEL_TIES
             found += self._fill_protection(batch, sid, walk, what, touch)
             self._book.close_exits(sid, float(self._portfolio.quantity[sid]))
             return
@@ -161,8 +183,10 @@ class InsideBar:
     ) -> None:
         """Test at once what protects a position that was opened or grew inside the bar."""
         if touch.phase is Phase.OPEN:
-            # The whole bar is ahead, as after any entry at the open.
-            walk.is_entry = walk.is_entry or is_new
+            if is_new:
+                # The whole bar is ahead, as after any entry at the open; its levels are new ones.
+                walk.is_entry = True
+                walk.done -= LEVEL_TIES
             return
         by_stop = touch.phase is Phase.STOP
         side = -order.side
@@ -186,15 +210,19 @@ class InsideBar:
                 else stop_after_entry(walk.bar, level.level, side, touch.price)
             )
             guards += [(met, level.tie, level)] if met else []
+        if why_locked(batch, sid, side):
+            return
+        is_leaving = False
         for met, _, what in sorted(guards, key=_when):
-            is_open = what.is_open if isinstance(what, Order) else True
+            is_open = what.is_open if isinstance(what, Order) else not is_leaving
             if self._portfolio.quantity[sid] and is_open:
                 self._meet(batch, sid, walk, what, met, found)
+                is_leaving |= isinstance(what, Protection) and what.kind != TARGET
 
     def _fill_protection(
         self, batch: Batch, sid: int, walk: _Walk, level: Protection, touch: Touch
     ) -> list[Touched]:
-        quantity = self._levels.closing(sid, level.kind)
+        quantity = step = self._levels.closing(sid, level.kind)
         if level.kind == TARGET and touch.phase is Phase.LIMIT:
             quantity = walk.certain(quantity, float(self._portfolio.quantity[sid]), level.level)
         if not quantity:
@@ -208,7 +236,7 @@ class InsideBar:
             set_t=np.array([self._levels.set_t(sid)]),
             quantity=np.array([quantity]),
         )
-        return [self._filler.fill(batch, fills)]
+        return [self._filler.fill(batch, fills, np.array([step]))]
 
     def _fill_order(self, batch: Batch, walk: _Walk, order: Order, touch: Touch) -> None:
         sid, is_limit = order.sid, touch.phase is Phase.LIMIT

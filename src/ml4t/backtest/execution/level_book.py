@@ -178,6 +178,8 @@ class LevelBook:
     def sold(self, sids: Ints, asked: Floats, done: Floats) -> Bools:
         """Note what targets closed; return which of them are done, none of its part left."""
         is_done = np.abs(done) >= np.abs(asked)
+        # One step a bar: the next target is set at the close.
+        self._level[TARGET][sids] = np.nan
         if self._has_parts:
             self._sold[sids] = np.where(is_done, 0.0, self._sold[sids] + np.abs(done))
         return is_done
@@ -253,7 +255,8 @@ class LevelBook:
         at_stop = worst <= stop
         if self._policy.open_first:
             is_entry = self._portfolio.entry_t[sids] == batch.t
-            at_stop &= is_entry | ~(opens >= target)
+            # Beyond both at the open: the stop, the worse of the two.
+            at_stop &= is_entry | (opens <= stop) | ~(opens >= target)
         kind = np.where(at_stop, STOP, TARGET)
         if self._has[TRAIL]:
             kind = np.where(~at_stop & ~(best >= target), TRAIL, kind)

@@ -13,6 +13,7 @@ from ml4t.backtest.execution.level_book import ORDER_TYPES, TARGET, Bools, Level
 from ml4t.backtest.execution.waiting import Waiting
 
 CARRIED = "volume limit: the rest follows at the next open"
+STAYS = "volume limit: the rest stays its target"
 
 
 class LevelFiller:
@@ -42,8 +43,11 @@ class LevelFiller:
         self._slips, self._rule_names = policy.slips, rule_names
         self._portfolio = executor.portfolio
 
-    def fill(self, batch: Batch, fills: LevelFills) -> Touched:
-        """Fill levels and return those that no price limit of the exchange held back."""
+    def fill(self, batch: Batch, fills: LevelFills, step: Floats | None = None) -> Touched:
+        """Fill levels and return those that no price limit of the exchange held back.
+
+        `step` is what targets close in all, where `fills` may close only a part of that now.
+        """
         for name in LOCKS:
             if name in batch.features:
                 fills = fills.where(~locked_sides(batch, name, fills.sids, fills.quantity))
@@ -51,7 +55,7 @@ class LevelFiller:
         is_done = np.ones(len(kinds), dtype=bool)
         for kind in set(kinds):
             of_kind = fills.kind == kind
-            is_done[of_kind] = self._fill_kind(batch, fills.where(of_kind), kind)
+            is_done[of_kind] = self._fill_kind(batch, fills.where(of_kind), kind, step)
         return Touched(
             sids=fills.sids,
             is_stop=fills.kind != TARGET,
@@ -60,10 +64,13 @@ class LevelFiller:
             is_done=is_done,
         )
 
-    def _fill_kind(self, batch: Batch, fills: LevelFills, kind: int) -> Bools:
+    def _fill_kind(
+        self, batch: Batch, fills: LevelFills, kind: int, step: Floats | None
+    ) -> Bools:
         """Fill levels of one kind; return which are done."""
         executor, sids, is_target = self._executor, fills.sids, kind == TARGET
         asked = self._whole_parts(sids, fills.quantity) if is_target else fills.quantity
+        step = asked if step is None else self._whole_parts(sids, step)
         done = executor.within_volume(sids, asked)
         ids = executor.journal.new_ids(len(sids))
         tags = tuple(self._rule_names[i] for i in fills.rule.tolist())
@@ -78,12 +85,12 @@ class LevelFiller:
         if done is asked:
             self._record(ids, fills, asked, done, tags, kind, OrderStatus.FILLED, "")
             if is_target:
-                return self._levels.sold(sids, asked, done)
+                return self._levels.sold(sids, step, done)
             return np.ones(len(sids), dtype=bool)
         is_cut = done != asked
         for which, status, reason in (
             (~is_cut, OrderStatus.FILLED, ""),
-            (is_cut, OrderStatus.EXPIRED, CARRIED),
+            (is_cut, OrderStatus.EXPIRED, STAYS if is_target else CARRIED),
         ):
             if which.any():
                 self._record(
@@ -91,7 +98,7 @@ class LevelFiller:
                     _chosen(tags, which), kind, status, reason,
                 )  # fmt: skip
         if is_target:
-            return self._levels.sold(sids, asked, done)
+            return self._levels.sold(sids, step, done)
         if is_cut.any():
             # A stop that was met is a market order for all of it: the rest leaves at the open.
             self._waiting.exits(batch.t, sids[is_cut], _chosen(tags, is_cut))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ml4t.backtest.core.orders import OrderStatus, OrderType, TimeInForce
+from ml4t.backtest.execution.ticks import on_ticks
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -62,6 +65,7 @@ class Order:
     filled_quantity: float = 0.0
     reason: str = ""
     # The broker's own notes.
+    tick: float = 0.0  # of the asset; 0: any price
     best_price: float | None = None  # of a trailing stop, since it came alive
     is_triggered: bool = False  # a stop whose level was touched, a limit or market order now
     live_t: int = -1  # bar at which a child came alive, or a stop-limit was triggered
@@ -97,8 +101,13 @@ class Order:
         if self.best_price is None:
             return self.stop
         if self.trail_fraction is not None:
-            return self.best_price * (1 + self.side * self.trail_fraction)
-        return self.best_price + self.side * (self.trail_amount or 0.0)
+            level = self.best_price * (1 + self.side * self.trail_fraction)
+        else:
+            level = self.best_price + self.side * (self.trail_amount or 0.0)
+        if not self.tick:
+            return level
+        # A stop rounds away from the market, as where its price is given.
+        return float(on_ticks(np.array([level]), np.array([self.tick]), np.array([self.side]))[0])
 
     def split(self, ratio: float) -> None:
         """Restate what is left and the prices after a split of `ratio` new shares per old one.

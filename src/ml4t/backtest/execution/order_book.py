@@ -11,9 +11,11 @@ from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.journal import Journal
 from ml4t.backtest.core.orders import Ended, OrderStatus, OrderType, TimeInForce
 from ml4t.backtest.execution.order import Order
+from ml4t.backtest.portfolio.portfolio import Portfolio
 
 LEFT = "asset left the data"
 ONE_CANCELS_OTHER = "one cancels other"
+IMMEDIATE = "immediate or cancel"
 BY_STRATEGY = "cancelled by the strategy"
 MARKET_TYPES = (OrderType.MARKET, OrderType.MARKET_ON_CLOSE)
 
@@ -170,6 +172,13 @@ class OrderBook:
         for order in self.waiting((OrderType.MARKET,)):
             self._end_over(order, t)
 
+    def end_immediate(self, sid: int) -> None:
+        """End what had its only chance at the open of this bar."""
+        for order in self.of(sid):
+            is_resting = order.order_type not in MARKET_TYPES
+            if is_resting and order.time_in_force is TimeInForce.IOC and order.is_alive:
+                self.end(order, OrderStatus.CANCELLED, IMMEDIATE)
+
     def end_late(self, order: Order) -> None:
         """End an order that is good till a date before the next bar's."""
         if order.good_till is not None and self._following(order.created_t) > order.good_till:
@@ -185,7 +194,7 @@ class OrderBook:
         if order.good_till is not None and following > order.good_till:
             self.end(order, OrderStatus.EXPIRED, "good till date")
         elif order.time_in_force is TimeInForce.IOC and order.is_alive:
-            self.end(order, OrderStatus.CANCELLED, "immediate or cancel")
+            self.end(order, OrderStatus.CANCELLED, IMMEDIATE)
         elif order.time_in_force is TimeInForce.DAY and following > today:
             self.end(order, OrderStatus.EXPIRED, "end of day")
 
@@ -197,6 +206,11 @@ class OrderBook:
                     self._last_bars = self._find_last_bars()
                 if batch.t > self._last_bars[order.sid]:
                     self.end(order, OrderStatus.REJECTED, LEFT)
+
+    def close_orphans(self, portfolio: Portfolio) -> None:
+        """Cancel the exits of all positions that are gone."""
+        for sid in self.sids() if self._orders else ():
+            self.close_exits(sid, float(portfolio.quantity[sid]))
 
     def close_exits(self, sid: int, live: float) -> None:
         """Cancel exits that have nothing left to close."""

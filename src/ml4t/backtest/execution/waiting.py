@@ -15,7 +15,7 @@ from ml4t.backtest.core.batch import Batch, Floats, Ints, Selection
 from ml4t.backtest.core.orders import OrderStatus, OrderType
 from ml4t.backtest.execution.account import Account
 from ml4t.backtest.execution.discrete import CANNOT_SHORT, DiscreteOrders
-from ml4t.backtest.execution.executor import WHOLE, Executor
+from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.fitting import SMALLEST_SHARE, fit
 from ml4t.backtest.execution.gate import NO_BAR, Gate
 from ml4t.backtest.execution.order import Order
@@ -23,6 +23,7 @@ from ml4t.backtest.execution.order_book import OrderBook
 from ml4t.backtest.execution.policy import Moment, SizedAt
 from ml4t.backtest.execution.submission import fitting_changes, fitting_orders
 from ml4t.backtest.execution.tickets import TicketLedger, Tickets
+from ml4t.backtest.execution.ticks import WHOLE
 from ml4t.backtest.portfolio.portfolio import Seen
 
 END_OF_DATA = "end of data"
@@ -242,6 +243,7 @@ class Waiting:
         tickets = self._gate.priced(batch, prices, Tickets(sids, quantity, tags))
         tickets = self._gate.unlocked(batch, tickets)
         done = self._ledger.fill(batch, prices, tickets, why_cut="the rest follows")
+        self._book.close_orphans(self._portfolio)
         for i in np.flatnonzero(done != tickets.quantity).tolist():
             sid = int(tickets.sids[i])
             rest = abs(float(tickets.quantity[i] - done[i]))
@@ -321,6 +323,8 @@ class Waiting:
     def _reduce(self, batch: Batch, prices: Floats, sids: Ints, quantity: Floats) -> None:
         tickets = self._gate.unlocked(batch, _rebalancing(sids, quantity))
         self._ledger.fill(batch, prices, tickets)
+        # At once: what is bought back at this very moment is another position.
+        self._book.close_orphans(self._portfolio)
 
     def _increase(
         self, batch: Batch, prices: Floats, sids: Ints, quantity: Floats, seen: Seen

@@ -177,7 +177,9 @@ class Offers:
         return Settled(level, rule, np.array(parts)[winner])
 
     def _is_plain_pair(self) -> bool:
-        return self._priorities[0] == self._priorities[1] and self._parts == [None, None]
+        return self._priorities[0] == self._priorities[1] and all(
+            part is None for part in self._parts
+        )
 
     def _tighter_of_two(self, tighter: Floats) -> Settled:
         first, second = self._levels

@@ -208,14 +208,16 @@ class StrategyBroker:
             order.is_triggered = order.is_triggered and name != "stop"
         self._broker.round_prices(order)
         if abs(order.left) <= SMALLEST_CHANGE * abs(order.quantity) or order.left * order.side < 0:
+            if order.filled_quantity:
+                order.quantity = order.filled_quantity
             self._broker.cancel(order)
 
     def one_cancels_other(self, orders: Sequence[Order]) -> None:
-        """Tie open orders together: the first that fills cancels the others."""
-        group = list(orders)
+        """Tie orders together: the first that fills cancels the others; ended ones are left out."""
+        group = [order for order in orders if order.is_open]
         for order in group:
-            if not order.is_open or order.group:
-                raise ConfigError(f"order {order.order_id} has ended or is in a group already")
+            if order.group:
+                raise ConfigError(f"order {order.order_id} is in a group already")
         for order in group:
             order.group = group
 

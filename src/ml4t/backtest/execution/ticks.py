@@ -1,0 +1,21 @@
+"""Ticks: prices on the multiples at which an asset trades."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Floats
+
+# Rounding in a quotient, of the size of which a multiple of a lot or a tick is still whole.
+WHOLE = 1e-9
+# Digits after the point that a tick may have. 2961 * 0.01 is not quite 29.61, and a bar whose
+# high is 29.61 would not touch it.
+DIGITS = 10
+
+
+def on_ticks(price: Floats, tick: Floats, up: Floats) -> Floats:
+    """Return prices rounded to multiples of `tick`: up where `up` > 0, else down; tick 0: as is."""
+    safe = np.where(tick > 0, tick, 1.0)
+    steps = price / safe
+    whole = np.where(up > 0, np.ceil(steps - WHOLE), np.floor(steps + WHOLE))
+    return np.where(tick > 0, np.round(whole * safe, DIGITS), price)
