@@ -5,7 +5,8 @@ order in which a run uses them.
 """
 
 from ml4t.backtest.config import BacktestConfig
-from ml4t.backtest.core.levels import LevelPolicy
+from ml4t.backtest.core.batch import Batch, Selection
+from ml4t.backtest.core.levels import LevelBase, LevelPolicy, TrailBy, TrailStart, Trigger
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.engine import BacktestEngine
@@ -31,6 +32,8 @@ from ml4t.backtest.execution import (
     Order,
     PerOrderCommission,
     PerShareCommission,
+    Shortfall,
+    SizedAt,
     SpreadSlippage,
     SquareRootImpact,
     ThisClose,
@@ -69,7 +72,15 @@ __all__ = [
     "ThisClose",
     "VolumeWeighted",
     "LevelPolicy",
+    "LevelBase",
+    "TrailStart",
+    "TrailBy",
+    "Trigger",
+    "Shortfall",
+    "SizedAt",
     "ActionPolicy",
+    "Batch",
+    "Selection",
     "Order",
     "BacktestEngine",
     "Engine",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 
-from ml4t.backtest.core.levels import LevelPolicy
+from ml4t.backtest.core.levels import LevelPolicy, Trigger
 from ml4t.backtest.errors import ConfigError, did_you_mean
 from ml4t.backtest.execution.account import Account, CashAccount, MarginAccount
 from ml4t.backtest.execution.commission import BasisPointCommission
@@ -64,6 +64,17 @@ class BacktestConfig:
             is_model = callable(getattr(model, method, None)) and not isinstance(model, type)
             if not is_model and not (name == "impact" and model is None):
                 raise ConfigError(f"{name} must have a method {method}(), was {model!r}")
+
+    @property
+    def fill_policy(self) -> str:
+        """When and in which order what fills, as one line for the summary."""
+        inside = "stops, limits and targets act inside the bar"
+        if self.levels.trigger is Trigger.NEXT_OPEN:
+            inside = "a stop or target that a bar touches leaves at the next open"
+        return (
+            f"{self.execution.description}; exits of rules fill at the next open, before what "
+            f"reduces positions, before what increases them; {inside}"
+        )
 
     @property
     def features(self) -> tuple[str, ...]:

@@ -116,7 +116,7 @@ class BacktestEngine:
             started_at=started_at,
             finished_at=datetime.now(UTC),
             initial_capital=self.initial_capital,
-            fill_policy=self.config.execution.description,
+            fill_policy=self.config.fill_policy,
             configuration=self._configuration(),
             sources=self.catalog.fingerprints(),
             rows_dropped=prepared.dropped,
@@ -133,6 +133,10 @@ class BacktestEngine:
         ranking = None
         if wanted is not None:
             ranking = plan_ranking(wanted, prepared, long_only=not self.config.account.can_short)
+        if self.config.actions.exit_on_membership_end and not prepared.has_universe:
+            raise ConfigError(
+                "exit_on_membership_end needs a membership; register a 'universe' source"
+            )
         manager = self.risk_manager
         plan = plan_batches(
             prepared,

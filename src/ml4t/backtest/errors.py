@@ -84,6 +84,18 @@ def require_flags(settings: object, *names: str) -> None:
             raise ConfigError(f"{name} must be True or False, was {value!r}")
 
 
+def require_within(
+    name: str, value: object, *, least: float = 0.0, below: float = float("inf")
+) -> None:
+    """Raise a `ConfigError` unless ``least <= value < below``; NaN and booleans are no numbers."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not least <= float(value) < below:  # type: ignore[arg-type]
+        bounds = f"from {least:g} to " + (
+            "below infinity" if below == float("inf") else f"below {below:,g}"
+        )
+        raise ConfigError(f"{name} must be a number {bounds}, was {value!r}")
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Suggest the nearest known name, or list the known ones.
 

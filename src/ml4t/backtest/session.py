@@ -89,14 +89,15 @@ class Session:
         executor.guard = self.rules.guard_entries
         self.limits = LimitDesk(
             risk_manager.limits, self.portfolio, journal, terms, axes.sessions,
-            names=risk_manager.limit_names,
+            names=risk_manager.limit_names, whole=executor.whole,
         )  # fmt: skip
         self.strategy = StrategyBroker(self.broker, self.portfolio, self.limits, axes.asset_ids)
         self.margin = MarginWatch(config.account, self.portfolio, self.broker, journal)
         self.accruals = Accruals(self.portfolio, config.financing, axes.sessions)
         policy = config.actions
         self.actions = CorporateActions(
-            market.actions, self.portfolio, (self.broker, self.rules), whole=executor.whole,
+            market.actions, self.portfolio, (self.broker, self.rules, self.accruals),
+            whole=executor.whole,
             delisting_return=policy.delisting_return,
             reinvest=self.broker.reinvest if policy.reinvest_dividends else None,
         )  # fmt: skip
@@ -106,14 +107,17 @@ class Session:
 
     def protect(self, batch: Batch) -> None:
         """Ask everything that guards the account at a close; exits wait for the next open."""
-        self.rules.protect(batch)
         self.margin.at_close(batch)
+        self.rules.protect(batch)
         if self._exits_members:
             self._leave_non_members(batch)
         if self._has_limits:
             equity, gross = self._exposure()
             for cut in self.limits.at_close(batch.t, equity, gross, batch.features):
-                self.broker.scale_down(batch.t, cut.rule, cut.factor)
+                self.broker.scale_down(cut.rule, cut.factor)
+            if self.limits.braking:
+                # What rests from earlier bars would increase positions behind the limit's back.
+                self.broker.cancel_entries(f"cancelled by {self.limits.braking}")
 
     def settle(self, batch: Batch) -> None:
         """Fill what trades at this close, end what is over, and record the account."""

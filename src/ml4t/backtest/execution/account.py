@@ -10,7 +10,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.core.orders import parse_choice
 from ml4t.backtest.core.terms import Instruments
-from ml4t.backtest.errors import ConfigError, require_flags, require_number
+from ml4t.backtest.errors import ConfigError, require_flags, require_number, require_within
 from ml4t.backtest.portfolio.portfolio import Portfolio
 
 
@@ -82,8 +82,7 @@ class CashAccount:
     def __post_init__(self) -> None:
         object.__setattr__(self, "shortfall", parse_choice(Shortfall, "shortfall", self.shortfall))
         require_flags(self, "shorting", "checks_submission")
-        if not 0 <= self.overdraft < float("inf"):
-            raise ConfigError(f"overdraft must be a finite amount >= 0, was {self.overdraft!r}")
+        require_within("overdraft", self.overdraft)
         if type(self.settlement) is not int or self.settlement < 0:
             raise ConfigError(f"settlement must be a whole number >= 0, was {self.settlement!r}")
 
@@ -131,7 +130,7 @@ class MarginAccount:
     Attributes
     ----------
     initial_margin, maintenance_margin : float
-        Fractions of exposure. Regulation T: 0.5 and 0.25.
+        Fractions of exposure. Regulation T asks for 0.5, FINRA Rule 4210 for 0.25 (longs).
     shortfall : Shortfall
         What happens to increases of one bar that the account cannot carry.
     """
@@ -143,7 +142,8 @@ class MarginAccount:
     def __post_init__(self) -> None:
         object.__setattr__(self, "shortfall", parse_choice(Shortfall, "shortfall", self.shortfall))
         require_number("initial_margin", self.initial_margin, above=0, below=10)
-        if not 0 <= self.maintenance_margin <= self.initial_margin:
+        require_within("maintenance_margin", self.maintenance_margin)
+        if self.maintenance_margin > self.initial_margin:
             raise ConfigError(
                 "maintenance_margin must be from 0 to initial_margin = "
                 f"{self.initial_margin}, was {self.maintenance_margin!r}"
@@ -187,7 +187,9 @@ class MarginAccount:
     def maintenance(self, sids: Ints, terms: Instruments) -> Floats:
         """Return the maintenance margin of each asset, a fraction of exposure."""
         own = terms.maintenance_margin[sids]
-        return np.where(np.isnan(own), self.maintenance_margin, own)
+        # An asset with a lower initial margin than the account's maintenance keeps no more.
+        general = np.minimum(self.maintenance_margin, self.initial(sids, terms))
+        return np.where(np.isnan(own), general, own)
 
     def room(
         self,

@@ -89,20 +89,24 @@ class SimulationBroker:
         self._waiting.targets(batch, selection, untouched)
 
     def order_exits(
-        self, t: int, sids: Ints, rules: tuple[str, ...], parts: Floats | None = None
+        self,
+        t: int,  # noqa: ARG002 - the desk says when; the queue knows
+        sids: Ints,
+        rules: tuple[str, ...],
+        parts: Floats | None = None,
     ) -> None:
         """Queue exits at the next open; `rules` names why, per asset.
 
         `parts` are shares of the peak quantity, None: all of it. Of two exits of one asset the
         larger stands, so that no position is sold twice.
         """
-        self._waiting.exits(t, sids, rules, parts)
+        self._waiting.exits(sids, rules, parts)
         if not self.executor.policy.reentry:
             self._closed_inside.update(sids.tolist())
 
-    def scale_down(self, t: int, rule: str, factor: float) -> None:
+    def scale_down(self, rule: str, factor: float) -> None:
         """Queue the reduction of every position to `factor` of what it is, at the next open."""
-        self._waiting.scale_down(t, rule, factor)
+        self._waiting.scale_down(rule, factor)
 
     def set_levels(self, levels: Levels) -> None:
         """Replace the protective levels of `levels.sids`."""
@@ -138,6 +142,12 @@ class SimulationBroker:
     def cancel(self, order: Order, reason: str = BY_STRATEGY) -> None:
         """Cancel an open order; one that has ended stays as it ended."""
         self._book.end(order, OrderStatus.CANCELLED, reason)
+
+    def cancel_entries(self, reason: str) -> None:
+        """Cancel the open orders that are no exits."""
+        for order in self._book.all() if self._book else ():
+            if not order.is_exit and order.is_open:
+                self._book.end(order, OrderStatus.CANCELLED, reason)
 
     def open_orders(self, sid: int | None = None) -> list[Order]:
         """Return the open orders, of one asset or of all, by number."""
@@ -179,10 +189,15 @@ class SimulationBroker:
         """Fill what waited for this close, before anything is decided at it."""
         if self._timing.moment is Moment.CLOSE:
             # At the close itself all of them meet, so that sales free cash for any purchase.
-            kinds = MARKET_TYPES if self._timing.column == "close" else MARKET_TYPES[:1]
+            kinds: tuple[OrderType, ...] = MARKET_TYPES[:1]
+            if self._timing.column == "close":
+                kinds = MARKET_TYPES
+                # A bar without volume has a close to be valued at, though nothing trades there.
+                self._portfolio.remark(batch.close)
             self._waiting.fill(batch, self._prices(batch), at_open=False, kinds=kinds)
             self._book.close_orphans(self._portfolio)
         if self._book:
+            self._portfolio.remark(batch.close)
             self._waiting.fill_on_close(batch, _traded(batch))
             self._book.close_orphans(self._portfolio)
             self._book.end_bar(batch, fills_decided=self._timing.moment is Moment.DECISION)

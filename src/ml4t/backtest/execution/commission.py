@@ -13,8 +13,8 @@ from typing import ClassVar
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats
-from ml4t.backtest.errors import ConfigError, require_number
-from ml4t.backtest.execution.quote import Quote, require_within
+from ml4t.backtest.errors import ConfigError, require_number, require_within
+from ml4t.backtest.execution.quote import Quote
 
 
 @dataclass(frozen=True, slots=True)

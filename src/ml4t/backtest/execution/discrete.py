@@ -88,7 +88,7 @@ class DiscreteOrders:
         quantity = float(self._executor.within_volume(sids, np.array([asked]))[0])
         if not quantity:
             return 0.0
-        fits = self.fitted(batch, prices, order.sid, quantity)
+        fits = self.fitted(batch, prices, order.sid, quantity, limit)
         if isinstance(fits, str):
             closed = 0.0
             if live * quantity < 0 and (self._account.is_margin or fits == NO_BORROW):
@@ -108,7 +108,14 @@ class DiscreteOrders:
             self._book.end(order, OrderStatus.REJECTED, CANNOT_SHORT)
         return fits
 
-    def fitted(self, batch: Batch, prices: Floats, sid: int, quantity: float) -> float | str:
+    def fitted(
+        self,
+        batch: Batch,
+        prices: Floats,
+        sid: int,
+        quantity: float,
+        limit: float | None = None,
+    ) -> float | str:
         """Return how much of an order the account carries, or why it carries none of it."""
         live = float(self._portfolio.quantity[sid])
         opening = quantity if live * quantity >= 0 else beyond(quantity, live)
@@ -123,7 +130,7 @@ class DiscreteOrders:
         own = self._account.shortfall
         fits = fit(
             self._account, self._executor, batch, prices, sids, np.array([quantity]),
-            self._executor.settlement.unsettled(batch.t), closing=quantity - opening,
+            self._executor.settlement.unsettled(batch.t), closing=quantity - opening, limit=limit,
             shortfall=Shortfall.REJECT if own is Shortfall.SCALE else own,
         )  # fmt: skip
         return float(fits[0]) if fits[0] else self._account.lacks

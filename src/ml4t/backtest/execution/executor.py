@@ -197,7 +197,9 @@ class Executor:
         if len(closed):
             self.gone(closed)
         if len(opened):
-            self._base_levels(batch, sids, base, opened)
+            # Of a position that was turned over nothing counts for the new one.
+            self.gone(opened)
+            self._base_levels(batch, sids, base, opened, at_close=seen is Seen.NOTHING)
             self.guard(batch.t, opened, at_close=seen is Seen.NOTHING)
         return opened
 
@@ -213,17 +215,24 @@ class Executor:
         self.journal.filled(fills)
         self.portfolio.apply(fills)
 
-    def _base_levels(self, batch: Batch, sids: Ints, base: Floats, opened: Ints) -> None:
-        """Tell the portfolio where the levels of new positions count from."""
+    def _base_levels(
+        self, batch: Batch, sids: Ints, base: Floats, opened: Ints, *, at_close: bool
+    ) -> None:
+        """Tell the portfolio where the levels of new positions count from.
+
+        Before the close of the entry bar is known, a trail that starts at it starts at the fill.
+        """
         levels = self._levels
         is_plain = levels.base is LevelBase.FILL and levels.trail_start is TrailStart.FILL
         if is_plain:
             return
-        at_close = self.policy.timing.moment is Moment.DECISION
-        decided = batch.close[opened] if at_close else self.decided_close[opened]
+        decided_now = at_close and self.policy.timing.moment is Moment.DECISION
+        decided = batch.close[opened] if decided_now else self.decided_close[opened]
         quoted = base[[int(np.flatnonzero(sids == sid)[-1]) for sid in opened.tolist()]]
         bases = {LevelBase.QUOTE: quoted, LevelBase.DECISION_CLOSE: decided}
-        starts = {TrailStart.ENTRY_CLOSE: batch.close[opened], TrailStart.DECISION_CLOSE: decided}
+        starts = {TrailStart.DECISION_CLOSE: decided}
+        if at_close:
+            starts[TrailStart.ENTRY_CLOSE] = batch.close[opened]
         self.portfolio.rebase(opened, bases.get(levels.base), starts.get(levels.trail_start))
 
     def _quote(

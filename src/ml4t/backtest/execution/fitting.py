@@ -29,6 +29,7 @@ def fit(
     unsettled: float,
     *,
     closing: float = 0.0,
+    limit: float | None = None,
     shortfall: Shortfall | None = None,
 ) -> Floats:
     """Return the quantities that the account can carry, 0 where nothing of an order fits.
@@ -43,18 +44,21 @@ def fit(
         Sale proceeds that cannot be spent yet.
     closing : float
         The part of a single order that only closes what is held on the other side.
+    limit : float, optional
+        Price past which a single order does not fill.
     shortfall : Shortfall, optional
         The account's own by default.
     """
     shortfall = account.shortfall if shortfall is None else shortfall
     if shortfall is Shortfall.NONE:
         return quantity
+    cap = None if limit is None else np.array([limit])
     room = account.room(executor.portfolio, prices, executor.terms, unsettled)
 
     def need(index: slice, share: float) -> Floats:
         asked = quantity[index] * share
         base = prices[sids[index]]
-        price = executor.price(batch, sids[index], asked, base)[1]
+        price = executor.price(batch, sids[index], asked, base, cap)[1]
         charge = executor.charge(batch, sids[index], asked, price)
         return account.need(
             Increase(

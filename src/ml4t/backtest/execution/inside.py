@@ -98,7 +98,8 @@ class InsideBar:
     # -- resting orders ---------------------------------------------------------------
 
     def _resting(self, sid: int) -> list[Order]:
-        return [order for order in self._book.of(sid) if order.order_type not in MARKET_TYPES]
+        orders = self._book.of(sid)
+        return [one for one in orders if one.is_alive and one.order_type not in MARKET_TYPES]
 
     def _walk(self, batch: Batch, sid: int) -> Iterator[Touched]:
         """Walk one asset through its bar, event by event, until nothing more is touched."""

@@ -64,9 +64,7 @@ class LevelFiller:
             is_done=is_done,
         )
 
-    def _fill_kind(
-        self, batch: Batch, fills: LevelFills, kind: int, step: Floats | None
-    ) -> Bools:
+    def _fill_kind(self, batch: Batch, fills: LevelFills, kind: int, step: Floats | None) -> Bools:
         """Fill levels of one kind; return which are done."""
         executor, sids, is_target = self._executor, fills.sids, kind == TARGET
         asked = self._whole_parts(sids, fills.quantity) if is_target else fills.quantity
@@ -101,7 +99,7 @@ class LevelFiller:
             return self._levels.sold(sids, step, done)
         if is_cut.any():
             # A stop that was met is a market order for all of it: the rest leaves at the open.
-            self._waiting.exits(batch.t, sids[is_cut], _chosen(tags, is_cut))
+            self._waiting.exits(sids[is_cut], _chosen(tags, is_cut))
         is_whole: Bools = ~is_cut
         return is_whole
 

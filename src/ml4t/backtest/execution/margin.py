@@ -40,7 +40,7 @@ class MarginWatch:
             return
         initial = float((exposure * account.initial(portfolio.held, terms)).sum())
         factor = max(equity, 0.0) / initial
-        self._broker.scale_down(batch.t, MARGIN_CALL, factor)
+        self._broker.scale_down(MARGIN_CALL, factor)
         for sid in portfolio.held.tolist():
             self._journal.decision(
                 Decision(

@@ -6,13 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ml4t.backtest.core.orders import parse_choice
-from ml4t.backtest.errors import ConfigError, require_flags, require_number
-
-
-ORDER_IN_A_BAR = (
-    "exits of rules at the open, then what reduces positions, then what increases them; then stops, "
-    "limits and targets inside the bar"
-)
+from ml4t.backtest.errors import ConfigError, require_flags, require_number, require_within
 
 
 class Moment(StrEnum):
@@ -120,6 +114,10 @@ class VolumeWeighted(FillTiming):
 
     vwap: str = "vwap"
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.vwap, str) or self.vwap in ("", "open", "high", "low", "close"):
+            raise ConfigError(f"vwap must name a column of its own, was {self.vwap!r}")
+
     @property
     def column(self) -> str:
         """The column named by `vwap`."""
@@ -188,11 +186,12 @@ class ExecutionPolicy:
         require_flags(self, "whole_shares", "reentry", "rounds_change", "within_range")
         if self.participation is not None:
             require_number("participation", self.participation, above=0, below=1.0000001)
+        require_within("whole_tolerance", self.whole_tolerance, below=0.01)
 
     @property
     def description(self) -> str:
         """The policy in force as one line, for the summary."""
-        words = [self.timing.description, ORDER_IN_A_BAR]
+        words = [self.timing.description]
         if self.sized_at is SizedAt.DECISION:
             words.append("target weights are sized at the deciding close")
         if self.whole_shares:
@@ -223,7 +222,4 @@ class ActionPolicy:
 
     def __post_init__(self) -> None:
         require_flags(self, "reinvest_dividends", "exit_on_membership_end")
-        if not -1 <= self.delisting_return < float("inf"):
-            raise ConfigError(
-                f"delisting_return must be at least -1, was {self.delisting_return!r}"
-            )
+        require_within("delisting_return", self.delisting_return, least=-1)

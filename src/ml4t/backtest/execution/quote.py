@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats, Ints
-from ml4t.backtest.errors import BacktestError, ConfigError
+from ml4t.backtest.errors import BacktestError
 
 
 class CostError(BacktestError, ValueError):
@@ -108,15 +108,3 @@ class Slippage(Protocol):
     def fill_price(self, quote: Quote) -> Floats:
         """Return the price per share, above 0 and never better than ``quote.price``."""
         ...
-
-
-def require_within(
-    name: str, value: object, *, least: float = 0.0, below: float = float("inf")
-) -> None:
-    """Raise a `ConfigError` unless ``least <= value < below``; NaN and booleans are no numbers."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not least <= float(value) < below:  # type: ignore[arg-type]
-        bounds = f"from {least:g} to " + (
-            "below infinity" if below == float("inf") else f"below {below:,g}"
-        )
-        raise ConfigError(f"{name} must be a number {bounds}, was {value!r}")

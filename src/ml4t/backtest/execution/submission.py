@@ -18,7 +18,7 @@ Bools = NDArray[np.bool_]
 
 def fitting_changes(executor: Executor, batch: Batch, sids: Ints, change: Floats) -> Bools:
     """Say which changes of a rebalance fit: sales first, then purchases, each in asset order."""
-    cost = _cost(executor, batch, sids, change, executor.decided_close[sids])
+    cost = _cost(executor, batch, sids, change, _decided(executor, sids))
     order = np.argsort(change > 0, kind="stable")
     fits = np.empty(len(sids), dtype=bool)
     # An order that did not fit is not paid back: what follows it finds even less.
@@ -34,7 +34,7 @@ def fitting_orders(executor: Executor, batch: Batch, orders: list[Order]) -> lis
         for one in (order, *order.children):
             sids, quantity = np.array([one.sid]), np.array([one.left])
             level = one.limit if one.limit is not None else one.stop_level()
-            price = executor.decided_close[sids] if level is None else np.array([level])
+            price = _decided(executor, sids) if level is None else np.array([level])
             cash -= float(_cost(executor, batch, sids, quantity, price)[0])
             is_fit &= cash >= 0
             if not is_fit:
@@ -42,6 +42,12 @@ def fitting_orders(executor: Executor, batch: Batch, orders: list[Order]) -> lis
         if is_fit:
             fitting.append(order)
     return fitting
+
+
+def _decided(executor: Executor, sids: Ints) -> Floats:
+    """Return the closes of the decision; the last mark, or nothing, where there was no bar."""
+    close, mark = executor.decided_close[sids], executor.portfolio.mark[sids]
+    return np.nan_to_num(np.where(np.isnan(close), mark, close))
 
 
 def _cost(executor: Executor, batch: Batch, sids: Ints, quantity: Floats, price: Floats) -> Floats:

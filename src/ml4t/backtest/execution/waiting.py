@@ -27,6 +27,7 @@ from ml4t.backtest.execution.ticks import WHOLE
 from ml4t.backtest.portfolio.portfolio import Seen
 
 END_OF_DATA = "end of data"
+POSITION_CLOSED = "position closed"
 REBALANCE = "rebalance"
 # A change below this share of the position is rounding, not a decision.
 SMALLEST_CHANGE = 1e-9
@@ -65,25 +66,21 @@ class Waiting:
         self._target_quantity: Floats | None = None
         self._exits: Exits = {}
         self._leaving: Exits = {}
-        self._left_t, self._equity = -1, 0.0
+        self._left_t, self._targets_t, self._equity = -1, -1, 0.0
         self._before = self._untouched = NO_SIDS
 
     # -- queueing ---------------------------------------------------------------------
 
     def targets(self, batch: Batch, selection: Selection, untouched: Ints = NO_SIDS) -> None:
         """Queue target weights, zero for all else held; the newest wish counts."""
-        self._ledger.created_t = batch.t
-        self._targets, self._untouched = selection, untouched
+        self._targets, self._untouched, self._targets_t = selection, untouched, batch.t
         if self._executor.policy.sized_at is SizedAt.DECISION:
             close = batch.close[selection.sids]
             equity = self._portfolio.equity_at(batch.close)
             self._target_quantity = self._sized(selection.sids, selection.weights, close, equity)
 
-    def exits(
-        self, t: int, sids: Ints, rules: tuple[str, ...], parts: Floats | None = None
-    ) -> None:
+    def exits(self, sids: Ints, rules: tuple[str, ...], parts: Floats | None = None) -> None:
         """Queue exits, of all or of parts of the peak quantity; of two the larger stands."""
-        self._ledger.created_t = t
         live = np.abs(self._portfolio.quantity[sids])
         share = np.ones(len(sids))
         if parts is not None:
@@ -95,16 +92,17 @@ class Waiting:
             if size and part > self._exits.get(sid, ("", 0.0))[1]:
                 self._exits[sid] = (rule, part)
 
-    def scale_down(self, t: int, rule: str, factor: float) -> None:
+    def scale_down(self, rule: str, factor: float) -> None:
         """Queue the reduction of every position to `factor` of what it is."""
-        self._ledger.created_t = t
         for sid in self._portfolio.held.tolist():
             if 1 - factor > self._exits.get(sid, ("", 0.0))[1]:
                 self._exits[sid] = (rule, 1 - factor)
 
     def drop(self, sid: int, reason: str) -> None:
-        """Forget the queued exit of an asset that is gone, and cancel its target."""
-        self._exits.pop(sid, None)
+        """Cancel the queued exit and the target of an asset that is gone."""
+        if sid in self._exits:
+            tag = self._exits.pop(sid)[0]
+            self._ledger.end(_unsized(np.array([sid]), (tag,)), OrderStatus.CANCELLED, reason)
         if self._targets is not None and sid in self._targets.sids:
             stays = self._targets.sids != sid
             self._targets = self._targets.where(stays)
@@ -115,11 +113,24 @@ class Waiting:
     def rename(self, old: int, new: int) -> None:
         """Move what is queued to the asset that the old one became."""
         if old in self._exits:
-            self._exits[new] = self._exits.pop(old)
+            both = (self._exits.pop(old), self._exits.get(new, ("", 0.0)))
+            self._exits[new] = max(both, key=lambda one: one[1])
         if self._targets is not None and old in self._targets.sids:
-            sids = np.where(self._targets.sids == old, new, self._targets.sids)
-            self._targets = replace(self._targets, sids=sids)
+            self._rename_target(self._targets, old, new)
         self._untouched = np.where(self._untouched == old, new, self._untouched)
+
+    def _rename_target(self, targets: Selection, old: int, new: int) -> None:
+        """Move a target to the new name; where both have one, they add up."""
+        sids, weights = np.where(targets.sids == old, new, targets.sids), targets.weights.copy()
+        stays = np.ones(len(sids), dtype=bool)
+        both = np.flatnonzero(sids == new).tolist()
+        if len(both) == 2:
+            weights[both[0]] += weights[both[1]]
+            stays[both[1]] = False
+            if self._target_quantity is not None:
+                self._target_quantity[both[0]] += self._target_quantity[both[1]]
+                self._target_quantity = self._target_quantity[stays]
+        self._targets = replace(targets, sids=sids, weights=weights).where(stays)
 
     def split(self, sid: int, ratio: float) -> None:
         """Restate targets that are shares already."""
@@ -145,7 +156,9 @@ class Waiting:
 
     def leave(self, batch: Batch) -> None:
         """Fill the exits that rules asked for: always at the next open."""
-        self._left_t, self._leaving = batch.t, self._exits
+        self._left_t, self._leaving = batch.t, dict(self._exits)
+        # Asked for at the last close, or inside its bar.
+        self._ledger.created_t = batch.t - 1
         if self._exits:
             # Taken before the exits: the base of every target weight.
             self._equity = self._portfolio.equity_at(batch.open)
@@ -168,6 +181,7 @@ class Waiting:
         if targets is None and not markets:
             return
         self._targets = self._target_quantity = None
+        self._ledger.created_t = self._targets_t
         leaving = self._leaving if self._left_t == batch.t else {}
         if self._executor.policy.timing.moment is Moment.DECISION:
             leaving = self._exits
@@ -217,16 +231,18 @@ class Waiting:
                 self._discrete.fill_market(batch, prices, order, seen)
         return others
 
-    def _fill_orders(
-        self, batch: Batch, prices: Floats, orders: list[Order], seen: Seen
-    ) -> None:
+    def _fill_orders(self, batch: Batch, prices: Floats, orders: list[Order], seen: Seen) -> None:
         for order in orders:
             if order.is_open:
                 self._discrete.fill_market(batch, prices, order, seen)
 
     def _leave(self, batch: Batch, prices: Floats, exits: Exits) -> None:
         sids = np.array(sorted(exits), dtype=np.int64)
-        sids = sids[self._portfolio.quantity[sids] != 0]
+        is_gone = self._portfolio.quantity[sids] == 0
+        if is_gone.any():
+            tags = tuple(exits[sid][0] for sid in sids[is_gone].tolist())
+            self._ledger.end(_unsized(sids[is_gone], tags), OrderStatus.CANCELLED, POSITION_CLOSED)
+            sids = sids[~is_gone]
         if not len(sids):
             return
         tags = tuple(exits[sid][0] for sid in sids.tolist())

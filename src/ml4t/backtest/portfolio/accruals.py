@@ -64,6 +64,23 @@ class Accruals:
         if interest:
             portfolio.receive(t, -1, "interest", interest)
 
+    def split(self, sid: int, ratio: float) -> None:
+        """Nothing to restate: fees are fractions of value."""
+
+    def rename(
+        self,
+        old_sid: int,
+        new_sid: int,
+        *,
+        with_levels: bool = True,  # noqa: ARG002 - a fee is no level
+    ) -> None:
+        """Let the fee known of an asset stand for what it became, until that has its own."""
+        if self._fee is not None and not self._fee[new_sid]:
+            self._fee[new_sid] = self._fee[old_sid]
+
+    def delist(self, sid: int) -> None:
+        """Nothing to forget: what is not held pays nothing."""
+
     def end_bar(self, batch: Batch) -> None:
         """Remember cash and the fees known at this close; a missing fee stays what it was."""
         self._cash = self._portfolio.cash

@@ -86,8 +86,9 @@ class CorporateActions:
             elif action.kind == "split":
                 self._split(t, action)
             elif action.kind == "rename":
-                self._rename(action)
+                self._rename(t, action)
             else:
+                assert action.kind == "delisting", action
                 self._delist(t, action)
         for sid, amount in self._due.pop(t, ()):
             self._portfolio.receive(t, sid, "dividend", amount)
@@ -116,9 +117,9 @@ class CorporateActions:
         if abs(fraction) > NO_FRACTION * abs(quantity):
             portfolio.close_out(t, sid, fraction, float(portfolio.mark[sid]), "cash in lieu")
 
-    def _rename(self, action: Action) -> None:
+    def _rename(self, t: int, action: Action) -> None:
         old, new = action.sid, action.new_sid
-        with_levels = self._portfolio.rename(old, new)
+        with_levels = self._portfolio.rename(t, old, new)
         for follower in self._followers:
             follower.rename(old, new, with_levels=with_levels)
         self._due = {

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Floats, Ints
 
-
 # What a fill leaves of a lot below this share of itself is rounding, and no trade of its own.
 DUST = 1e-12
 

@@ -12,7 +12,6 @@ from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.journal import Journal
 from ml4t.backtest.core.levels import LevelPolicy, TrailBy, TrailStart
 from ml4t.backtest.core.orders import Fills
-from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.portfolio.lot_book import LotBook
 from ml4t.backtest.portfolio.lots import Lot, Lots, Trade, close_lots, open_part
 
@@ -170,6 +169,10 @@ class Portfolio:
                 self._only_close_t[opened] = fills.t
         return opened
 
+    def remark(self, closes: Floats) -> None:
+        """Mark what is held at closes at which more may fill; water marks stay."""
+        self._mark(closes)
+
     def mark_to_close(self, batch: Batch) -> None:
         """Mark at the close and move the water marks; no bar: the last mark, stale."""
         self._mark(batch.close)
@@ -244,19 +247,18 @@ class Portfolio:
         )  # fmt: skip
         self._lots.put(sid, deque(lots))
 
-    def rename(self, old: int, new: int) -> bool:
+    def rename(self, t: int, old: int, new: int) -> bool:
         """Move a position to the asset that the old one became; lots of both are one position.
+
+        A long and a short of what is one asset now close each other at the new one's mark.
 
         Returns
         -------
         bool
             Whether its levels go with it: of two positions those of the older one stand.
-
-        Raises
-        ------
-        ConfigError
-            One is held long and the other short.
         """
+        if self.quantity[old] * self.quantity[new] < 0:
+            self._net(t, old, new)
         if not self.quantity[old]:
             return False
         if self.quantity[new]:
@@ -288,12 +290,15 @@ class Portfolio:
             self.receive(t, sid, kind, amount, in_trades=True)
             self._moved()
 
+    def _net(self, t: int, old: int, new: int) -> None:
+        """Close a long and a short against each other, as far as the smaller goes."""
+        size = min(abs(float(self.quantity[old])), abs(float(self.quantity[new])))
+        price = float(self.mark[new])
+        for sid in (old, new):
+            side = 1.0 if self.quantity[sid] > 0 else -1.0
+            self.close_out(t, sid, side * size, price, "rename")
+
     def _merge(self, old: int, new: int) -> bool:
-        if self.quantity[old] * self.quantity[new] < 0:
-            raise ConfigError(
-                f"asset number {old} becomes number {new}, and one is held long, the other short; "
-                "close one before the rename"
-            )
         # What borrowing has cost is counted from the new asset's own sum.
         shift = float(self._borrowed[new] - self._borrowed[old])
         moved = [lot._replace(borrowed=lot.borrowed + shift) for lot in self._lots.of(old)]

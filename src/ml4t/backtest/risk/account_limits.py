@@ -119,6 +119,11 @@ class _Brake(Limit):
         self._factor = {"halt": 1.0, "reduce": scale, "liquidate": 0.0}[action]
         self._is_on = False
 
+    @property
+    def is_braking(self) -> bool:
+        """Whether it is on, and leaves nothing to increase."""
+        return self._is_on and self._kind in (LimitKind.HALT, LimitKind.LIQUIDATE)
+
     def edit(self, wish: Wish) -> Floats:
         """Return the weights that the brake leaves while it is on."""
         if not self._is_on:

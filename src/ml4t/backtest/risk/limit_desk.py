@@ -11,7 +11,7 @@ orders of the same close are about to give them. Orders that rest from earlier b
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
@@ -31,6 +31,7 @@ DESK = "limits"
 SMALLEST_SHARE = 1e-9
 # A weight that moved by less than this is rounding, not an edit.
 SMALLEST_CHANGE = 1e-12
+Whole = Callable[[Ints, Floats], Floats]
 NO_FEATURES: Mapping[str, Floats] = MappingProxyType({})
 
 
@@ -60,6 +61,9 @@ class LimitDesk:
         Calendar date of each bar of the run, as a number.
     names : sequence of str, optional
         What decisions call the limits; each limit's own name by default.
+    whole : callable, optional
+        ``whole(sids, quantity)`` cuts quantities toward zero to whole lots, those of the
+        instruments by default.
 
     Attributes
     ----------
@@ -84,6 +88,7 @@ class LimitDesk:
         instruments: Instruments,
         sessions: Ints,
         names: Sequence[str] | None = None,
+        whole: Whole | None = None,
     ) -> None:
         _require_groups(limits, instruments)
         self._names = [limit.name for limit in limits] if names is None else list(names)
@@ -94,6 +99,7 @@ class LimitDesk:
         self._groups = list(dict.fromkeys(name for limit in limits for name in limit.groups))
         self._feature_names = list(dict.fromkeys(n for limit in limits for n in limit.features))
         self._portfolio, self._journal, self._instruments = portfolio, journal, instruments
+        self._whole = self._to_lots if whole is None else whole
         self._features = NO_FEATURES
         self._n_asked, self._n_fired = [0] * len(limits), [0] * len(limits)
         # Weights that the orders of bar `_intended_t` are about to give, by sid.
@@ -139,6 +145,12 @@ class LimitDesk:
             if i in self._liquidating:
                 cuts.append(Cut(self._names[i], LimitKind.LIQUIDATE, 0.0))
         return cuts if len(self._portfolio.held) else []
+
+    @property
+    def braking(self) -> str:
+        """Name of a limit that forbids to increase any position now, empty where none does."""
+        names = (name for name, run in zip(self._names, self._runs, strict=True) if run.is_braking)
+        return next(names, "")
 
     def record(self, t: int, equity: float, gross: float) -> None:
         """Record bar `t` again, after orders that filled at its close: nothing is asked."""
@@ -312,9 +324,13 @@ class LimitDesk:
             return 0.0
         if share >= 1 - SMALLEST_SHARE:
             return quantity
-        lot = float(self._instruments.lot_size[sid])
-        cut = quantity * share
-        return math.trunc(cut / lot * (1 + SMALLEST_SHARE)) * lot if lot > 0 else cut
+        return float(self._whole(np.array([sid]), np.array([quantity * share]))[0])
+
+    def _to_lots(self, sids: Ints, quantity: Floats) -> Floats:
+        lots = self._instruments.lot_size[sids]
+        safe = np.where(lots > 0, lots, 1.0)
+        steps = np.trunc(quantity / safe * (1 + SMALLEST_SHARE))
+        return np.where(lots > 0, steps * safe, quantity)
 
     def _equity(self) -> float:
         held = self._portfolio.held

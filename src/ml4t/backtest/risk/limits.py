@@ -169,6 +169,11 @@ class Limit:
         """Return the weights that the limit leaves; ``wish.wanted`` itself where it has no say."""
         return wish.wanted
 
+    @property
+    def is_braking(self) -> bool:
+        """Whether the limit, in its run, forbids to increase any position now."""
+        return False
+
     def at_close(self, account: AccountState) -> Sequence[LimitAction]:  # noqa: ARG002 - no say
         """Return what the limit does to the whole account at this close, in its order."""
         return ()

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.risk.base import Answer, Held, RiskRule
 
@@ -126,8 +128,9 @@ def ask(node: Node, view: View) -> Answer:
 
 
 def _first_whole_step(node: Node, view: View, held: Held, answer: Answer, whole: Whole) -> Answer:
-    """Pass over the steps whose part is below one lot."""
+    """Pass over the steps whose part is below one lot, unless that leaves none."""
     done = view.steps_done[node.step_row]
+    before = done.copy()
     for _ in range(MOST_STEPS):
         if answer.part is None:
             break
@@ -137,6 +140,9 @@ def _first_whole_step(node: Node, view: View, held: Held, answer: Answer, whole:
             break
         done += is_none
         answer = node.rule.answer(replace(held, steps_done=done))
+    if answer.target is not None:
+        # A position that grows may have a lot for them yet.
+        done[:] = np.where(np.isnan(answer.target), before, done)
     return answer
 
 

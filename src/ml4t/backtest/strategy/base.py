@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Unpack
 
 from ml4t.backtest.core.batch import Batch
@@ -109,6 +110,10 @@ class Strategy:
     ) -> Order | None:
         """Order what is missing to hold `fraction` of equity, both at this close."""
         return self.broker.order_target_percent(asset, fraction, tag=tag)
+
+    def order_target_weights(self, weights: Mapping[object, float]) -> None:
+        """Order target weights, fractions of equity; what is held and not named is closed."""
+        self.broker.order_target_weights(weights)
 
     def cancel(self, order: Order) -> None:
         """Cancel an open order."""

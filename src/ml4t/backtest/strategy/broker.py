@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import TypedDict, Unpack
 
@@ -106,9 +106,27 @@ class StrategyBroker:
     # -- target weights ---------------------------------------------------------------
 
     def order_targets(self, selection: Selection) -> None:
-        """Order target weights for all assets: what is held and not named is closed."""
+        """Order target weights for all assets: what is held and not named is closed.
+
+        Raises
+        ------
+        ConfigError
+            A weight is not finite, or an asset is named twice or does not exist.
+        """
+        n_assets = len(self._portfolio.quantity)
+        sids = selection.sids
+        if not np.isfinite(selection.weights).all():
+            raise ConfigError(f"target weights must be finite, were {selection.weights!r}")
+        if len(np.unique(sids)) < len(sids) or ((sids < 0) | (sids >= n_assets)).any():
+            raise ConfigError(f"targets must name known assets, each once, were {sids!r}")
         selection = self._limits.edit_targets(self._now.t, selection)
         self._broker.order_targets(self._now, selection, self._limits.untouched)
+
+    def order_target_weights(self, weights: Mapping[object, float]) -> None:
+        """Order target weights by asset, fractions of equity; what is not named is closed."""
+        sids = np.array([self.sid(asset) for asset in weights], dtype=np.int64)
+        shares = np.array([float(weight) for weight in weights.values()])
+        self.order_targets(Selection(sids=sids, scores=np.full(len(sids), np.nan), weights=shares))
 
     # -- discrete orders --------------------------------------------------------------
 
@@ -154,15 +172,10 @@ class StrategyBroker:
         """Order what is missing to `quantity`, open market orders counted; None: nothing is."""
         sid = self.sid(asset)
         target = float(self._broker.executor.whole(np.array([sid]), np.array([quantity]))[0])
-        live = float(self._portfolio.quantity[sid])
-        live += sum(
-            order.left
-            for order in self._broker.open_orders(sid)
-            if order.is_alive
-            and (order.order_type in MARKET_TYPES or (order.is_triggered and order.limit is None))
-        )
-        change = target - live
-        if abs(change) <= SMALLEST_CHANGE * max(abs(target), abs(live)):
+        live, coming = float(self._portfolio.quantity[sid]), self._coming(sid)
+        change = target - live - sum(coming)
+        # Measured against what it is the difference of: their rounding is no order.
+        if abs(change) <= SMALLEST_CHANGE * max(map(abs, (target, live, *coming))):
             return None
         return self.order(asset, change, tag=tag)
 
@@ -196,7 +209,7 @@ class StrategyBroker:
         if quantity is not None:
             if not _is_number(quantity) or quantity * order.quantity <= 0:
                 raise ConfigError(f"quantity must keep the order's side, was {quantity!r}")
-            order.quantity = self._whole(order, float(quantity))
+            order.quantity += self._allowed_more(order, self._whole(order, float(quantity)))
         for name, value in (("limit", limit), ("stop", stop)):
             if value is None:
                 continue
@@ -211,6 +224,16 @@ class StrategyBroker:
             if order.filled_quantity:
                 order.quantity = order.filled_quantity
             self._broker.cancel(order)
+
+    def _allowed_more(self, order: Order, quantity: float) -> float:
+        """Return the change of an order's quantity that the limits leave; less is always fine."""
+        more = quantity - order.quantity
+        if more * order.side <= 0:
+            return more
+        allowed = self._limits.allow(self._now.t, order.sid, more, self._price(order.sid))
+        if allowed != more:
+            order.reason = f"cut by {self._limits.denied_by}"
+        return allowed
 
     def one_cancels_other(self, orders: Sequence[Order]) -> None:
         """Tie orders together: the first that fills cancels the others; ended ones are left out."""
@@ -233,6 +256,15 @@ class StrategyBroker:
         close = float(self._now.close[sid])
         return close if close == close else float(self._portfolio.mark[sid])
 
+    def _coming(self, sid: int) -> list[float]:
+        """Return what open market orders of an asset are still to trade, signed."""
+        return [
+            order.left
+            for order in self._broker.open_orders(sid)
+            if order.is_alive
+            and (order.order_type in MARKET_TYPES or (order.is_triggered and order.limit is None))
+        ]
+
     def _place(self, order: Order) -> None:
         """Round to lots and ticks, ask the limits, and submit."""
         whole = self._whole(order, order.quantity)
@@ -240,6 +272,14 @@ class StrategyBroker:
             self._broker.refuse(order, OrderStatus.REJECTED, "below one lot")
             return
         order.quantity = whole
+        # What only reduces a position when it is sent never opens the other side, whatever has
+        # closed the position by the time it fills.
+        # A position that is only on its way does not count: until it is there, nothing is held that
+        # an exit could close, and it would end.
+        live = float(self._portfolio.quantity[order.sid])
+        held = live + sum(left for left in self._coming(order.sid) if left * live < 0)
+        is_within = abs(whole) <= abs(held) * (1 + SMALLEST_CHANGE)
+        order.is_exit = live * whole < 0 and held * whole < 0 and is_within
         price = self._price(order.sid)
         if order.order_type is OrderType.TRAILING_STOP:
             if price != price:
