@@ -54,13 +54,8 @@ def check_cash(result: BacktestResult, scale: float) -> None:
     """Cash moves by fills and flows alone, and a fill moves what its position is worth."""
     gap = result.sql(
         """
-        with units as (
-            select asset_id, any_value(value / (quantity * price)) as multiplier
-            from positions group by asset_id
-        ), moved as (
-            select timestamp,
-                sum(-quantity * price * coalesce(multiplier, 1) - commission) as moved
-            from fills left join units using (asset_id) group by timestamp
+        with moved as (
+            select timestamp, sum(-value - commission) as moved from fills group by timestamp
         ), flows as (
             select timestamp, sum(amount) as amount from cash_flows group by timestamp
         ), running as (

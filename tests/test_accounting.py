@@ -651,7 +651,7 @@ def levels(stop: float, target: float) -> Levels:
 
 def touch(broker: SimulationBroker, bar: Batch) -> Touched | None:
     """The levels that a bar touched; at most one set of them here."""
-    touched = broker.fill_inside(bar)
+    touched = list(broker.fill_inside(bar))
     assert len(touched) <= 1
     return touched[0] if touched else None
 

@@ -124,7 +124,7 @@ def test_run_as_json_is_one_document(folder):
     assert document["saved_to"] is None
     assert document["metrics"]["first_timestamp"] == "2020-01-02T00:00:00"
     assert {"exit_rule", "n_trades", "pnl"} <= set(document["exits"][0])
-    assert document["fill_policy"] == "orders decided at a close fill at the next open"
+    assert document["fill_policy"].startswith("orders decided at a close fill at the next open; ")
     assert document["configuration"]["account"]["kind"] == "CashAccount"
     assert [one["name"] for one in document["activity"]] == [
         "VolatilityScaledStopLoss", "DynamicTrailingStop", "TakeProfit",

@@ -69,7 +69,7 @@ class SimulationBroker:
             executor.portfolio, levels, executor.round_price if executor.has_ticks else None
         )
         self._ledger = TicketLedger(executor)
-        gate = Gate(executor, self._ledger)
+        self._gate = gate = Gate(executor, self._ledger)
         discrete = DiscreteOrders(executor, self._book, account, gate)
         self._waiting = Waiting(executor, self._book, discrete, account, gate, self._ledger)
         filler = LevelFiller(executor, self._levels, self._waiting, levels, rule_names)
@@ -182,6 +182,7 @@ class SimulationBroker:
         for touched in self._inside.fill(batch):
             if not self.executor.policy.reentry:
                 self._closed_inside.update(touched.sids.tolist())
+            self._waiting.closed_inside(touched.sids)
             if len(touched.sids):
                 yield touched
 
@@ -201,6 +202,7 @@ class SimulationBroker:
             self._waiting.fill_on_close(batch, _traded(batch))
             self._book.close_orphans(self._portfolio)
             self._book.end_bar(batch, fills_decided=self._timing.moment is Moment.DECISION)
+        self._gate.learn(batch)
 
     def fill_decided(self, batch: Batch) -> None:
         """Fill at this close what was decided at it, where the timing says so."""
@@ -239,6 +241,7 @@ class SimulationBroker:
             self._levels.drop(np.array([old_sid]))
         self._book.rename(old_sid, new_sid)
         self._waiting.rename(old_sid, new_sid)
+        self._gate.rename(old_sid, new_sid)
 
     def delist(self, sid: int) -> None:
         """Cancel every order and forget every level of an asset that trades no more."""
@@ -255,7 +258,8 @@ class SimulationBroker:
         sids = np.array([sid])
         unit = price * float(self.executor.terms.multiplier[sid])
         quantity = self.executor.whole(sids, np.array([amount / unit]))
-        has_cash = self._portfolio.cash + self.account.overdraft >= amount
+        unsettled = self.executor.settlement.unsettled(batch.t)
+        has_cash = self._portfolio.cash - unsettled + self.account.overdraft >= amount
         if quantity[0] and has_cash:
             tickets = Tickets(sids, quantity, (REINVESTMENT,))
             self._ledger.fill_free(batch, tickets, np.array([price]))

@@ -125,7 +125,7 @@ class DiscreteOrders:
         if opening < 0 and not self._account.can_short:
             return CANNOT_SHORT
         sids = np.array([sid])
-        if opening and not self._gate.can_borrow(batch, sids, np.array([opening]))[0]:
+        if opening and not self._gate.can_borrow(sids, np.array([opening]))[0]:
             return NO_BORROW
         own = self._account.shortfall
         fits = fit(

@@ -82,7 +82,6 @@ class Executor:
         self._volume = np.empty(0)  # of this bar, as far as this account may trade it
         self._volume_left: Floats | None = None
         self.decided_close = np.full(len(portfolio.quantity), np.nan)
-        self._known: Mapping[str, Floats] = NOTHING
         self.guard: Guard = _nobody
         self.gone: Callable[[Ints], None] = _nothing
 
@@ -94,11 +93,7 @@ class Executor:
 
     def end_bar(self, batch: Batch) -> None:
         """Remember the closes: orders of the next bar were decided at them."""
-        self.decided_close, self._known = batch.close, batch.features
-
-    def known(self, batch: Batch) -> Mapping[str, Floats]:
-        """Return the features that were known when the orders of this bar were decided."""
-        return batch.features if self.policy.timing.moment is Moment.DECISION else self._known
+        self.decided_close = batch.close
 
     def split(self, sid: int, ratio: float) -> None:
         """Restate the last close of an asset after a split; the array is the executor's own."""

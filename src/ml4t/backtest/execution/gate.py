@@ -29,6 +29,8 @@ class Gate:
 
     def __init__(self, executor: Executor, ledger: TicketLedger) -> None:
         self._executor, self._ledger = executor, ledger
+        # By sid: 1 where shares are lent, 0 where not, NaN where nothing was ever known.
+        self._lent: Floats | None = None
 
     def priced(self, batch: Batch, prices: Floats, tickets: Tickets) -> Tickets:
         """Return the tickets whose asset has a price: a bar, and volume in it."""
@@ -51,26 +53,38 @@ class Gate:
                 tickets = tickets.where(~is_locked)
         return tickets
 
-    def borrowable(self, batch: Batch, tickets: Tickets) -> Tickets:
+    def borrowable(self, tickets: Tickets) -> Tickets:
         """Return the tickets that need no borrowed shares, or can have them."""
-        can = self.can_borrow(batch, tickets.sids, tickets.quantity)
+        can = self.can_borrow(tickets.sids, tickets.quantity)
         self._reject(tickets, ~can, NO_BORROW)
         return tickets.where(can)
 
-    def can_borrow(self, batch: Batch, sids: Ints, quantity: Floats) -> Bools:
+    def can_borrow(self, sids: Ints, quantity: Floats) -> Bools:
         """Say which increases are no short sales, or of shares that were known to be lent.
 
-        A share without a known fee cannot be borrowed, where a ``borrow`` source is registered.
+        A share whose fee was never known cannot be borrowed, where a ``borrow`` source is
+        registered.
         """
-        known = self._executor.known(batch)
-        can = np.ones(len(sids), dtype=bool)
-        if (quantity < 0).any():
-            if "borrow_fee" in known:
-                can &= ~np.isnan(known["borrow_fee"][sids])
-            if "borrow_available" in known:
-                # A NULL says nothing against it; false does.
-                can &= known["borrow_available"][sids] != 0
-        return can | (quantity > 0)
+        if self._lent is None:
+            return np.ones(len(sids), dtype=bool)
+        can: Bools = (quantity > 0) | (self._lent[sids] == 1)
+        return can
+
+    def learn(self, batch: Batch) -> None:
+        """Take what is known at a close of shares to borrow; what is missing stays as it was."""
+        fee = batch.features.get("borrow_fee")
+        if fee is None:
+            return
+        before = np.full(len(fee), np.nan) if self._lent is None else self._lent
+        available = batch.features.get("borrow_available")
+        # A NULL says nothing against it; false does.
+        lent = np.ones(len(fee)) if available is None else available != 0
+        self._lent = np.where(np.isnan(fee), before, lent)
+
+    def rename(self, old: int, new: int) -> None:
+        """Let what is known of an asset stand for what it became, until that has its own."""
+        if self._lent is not None and np.isnan(self._lent[new]):
+            self._lent[new] = self._lent[old]
 
     def _reject(self, tickets: Tickets, which: Bools, reason: str) -> None:
         if which.any():

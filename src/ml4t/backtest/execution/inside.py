@@ -79,6 +79,7 @@ class InsideBar:
             sids = self._portfolio.held
             if resting:
                 sids = sids[~np.isin(sids, resting)]
+            sids = self._filler.without_pending(sids)
             fills = self._levels.touched(batch, sids)
             if fills is not None:
                 yield from self._fill_levels(batch, fills)
@@ -134,7 +135,8 @@ class InsideBar:
             if touch is not None and not is_late:
                 events.append((touch, order.order_id, order))
         live = float(self._portfolio.quantity[sid])
-        for level in self._levels.of(sid) if live else ():
+        is_held = live != 0 and len(self._filler.without_pending(np.array([sid]))) > 0
+        for level in self._levels.of(sid) if is_held else ():
             side = -1.0 if live > 0 else 1.0
             if level.tie in walk.done or why_locked(batch, sid, side):
                 continue

@@ -43,6 +43,11 @@ class LevelFiller:
         self._slips, self._rule_names = policy.slips, rule_names
         self._portfolio = executor.portfolio
 
+    def without_pending(self, sids: Ints) -> Ints:
+        """Return the assets of which no exit is on its way already."""
+        pending = self._waiting.leaving()
+        return sids[~np.isin(sids, pending)] if pending else sids
+
     def fill(self, batch: Batch, fills: LevelFills, step: Floats | None = None) -> Touched:
         """Fill levels and return those that no price limit of the exchange held back.
 

@@ -66,6 +66,7 @@ class Waiting:
         self._target_quantity: Floats | None = None
         self._exits: Exits = {}
         self._leaving: Exits = {}
+        self._closed_inside: set[int] = set()
         self._left_t, self._targets_t, self._equity = -1, -1, 0.0
         self._before = self._untouched = NO_SIDS
 
@@ -97,6 +98,15 @@ class Waiting:
         for sid in self._portfolio.held.tolist():
             if 1 - factor > self._exits.get(sid, ("", 0.0))[1]:
                 self._exits[sid] = (rule, 1 - factor)
+
+    def leaving(self) -> list[int]:
+        """Return the assets of which an exit of all is queued."""
+        return [sid for sid, (_, share) in self._exits.items() if share >= 1]
+
+    def closed_inside(self, sids: Ints) -> None:
+        """Take note of what rules closed inside this bar."""
+        flat = sids[self._portfolio.quantity[sids] == 0]
+        self._closed_inside.update(flat.tolist())
 
     def drop(self, sid: int, reason: str) -> None:
         """Cancel the queued exit and the target of an asset that is gone."""
@@ -157,6 +167,7 @@ class Waiting:
     def leave(self, batch: Batch) -> None:
         """Fill the exits that rules asked for: always at the next open."""
         self._left_t, self._leaving = batch.t, dict(self._exits)
+        self._closed_inside.clear()
         # Asked for at the last close, or inside its bar.
         self._ledger.created_t = batch.t - 1
         if self._exits:
@@ -185,6 +196,9 @@ class Waiting:
         leaving = self._leaving if self._left_t == batch.t else {}
         if self._executor.policy.timing.moment is Moment.DECISION:
             leaving = self._exits
+        elif not at_open:
+            # Decided before a rule closed it in this bar.
+            leaving = {**leaving, **dict.fromkeys(self._closed_inside, (REBALANCE, 1.0))}
         # Taken once, before any fill of this moment: the base of every target weight.
         is_taken = at_open and bool(leaving)
         equity = self._equity if is_taken else self._portfolio.equity_at(prices)
@@ -348,7 +362,7 @@ class Waiting:
         """Open and add within what the account can carry, costs reserved."""
         tickets = self._gate.unlocked(batch, _rebalancing(sids, quantity))
         if self._account.can_short:
-            tickets = self._gate.borrowable(batch, tickets)
+            tickets = self._gate.borrowable(tickets)
         if not len(tickets):
             return
         # The bar's volume first: what cannot trade needs no cash.

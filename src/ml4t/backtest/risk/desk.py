@@ -46,7 +46,7 @@ class RuleActivity:
     ----------
     name : str
     evaluated : int
-        Positions times closes at which it was asked.
+        Positions times closes at which it was asked; 0 where what it reads never had a value.
     fired : int
         Times a level of it was touched, or it asked for an exit that stood.
     """
@@ -93,6 +93,12 @@ class RiskDesk:
         # Steps whose exit is ordered: sid -> row of the step, share of the peak quantity held.
         self._waiting: dict[int, tuple[int, float]] = {}
         self._n_asked = 0
+        # Rules that read columns, until one row of them had a value.
+        self._blind = {
+            i: names
+            for i, rule in enumerate(manager.rules)
+            if (names := [n for one in rule.walk() for n in (*one.features, *one.conditions)])
+        }
         self._n_fired = [0] * len(self._roots)
 
     # -- what the loop calls ----------------------------------------------------------
@@ -153,6 +159,8 @@ class RiskDesk:
         if not len(sids):
             return
         self._n_asked += len(sids)
+        if self._blind:
+            self._look_for_values(batch, sids)
         bars_held = batch.t - self._first_t[sids] + 1
         merged = self._panel.ask(sids, close, bars_held, is_entry=False, has_trails=True)
         if not self._has_levels:
@@ -185,9 +193,15 @@ class RiskDesk:
     def activity(self) -> list[RuleActivity]:
         """Return how often each rule was asked and acted, in the order in which they were named."""
         return [
-            RuleActivity(name=name, evaluated=self._n_asked, fired=fired)
-            for name, fired in zip(self._names, self._n_fired, strict=True)
+            RuleActivity(name=name, evaluated=0 if i in self._blind else self._n_asked, fired=fired)
+            for i, (name, fired) in enumerate(zip(self._names, self._n_fired, strict=True))
         ]
+
+    def _look_for_values(self, batch: Batch, sids: Ints) -> None:
+        """Find out which rules have something to go by."""
+        for i, names in list(self._blind.items()):
+            if any(not np.isnan(batch.features[name][sids]).all() for name in names):
+                del self._blind[i]
 
     # -- acting -----------------------------------------------------------------------
 
