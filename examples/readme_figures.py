@@ -21,7 +21,8 @@ ROWS = (
     ("Exposure, mean", "exposure", "{:.2%}"),
     ("Fills", "n_fills", "{:,}"),
     ("Closed trades", "n_trades", "{:,}"),
-    ("Commission and slippage", "costs", "{:,.2f}"),
+    ("Dividends", "dividends", "{:,.2f}"),
+    ("Costs", "costs", "{:,.2f}"),
 )
 
 
