@@ -136,7 +136,7 @@ class InsideBar:
                 events.append((touch, order.order_id, order))
         live = float(self._portfolio.quantity[sid])
         is_held = live != 0 and len(self._filler.without_pending(np.array([sid]))) > 0
-        for level in self._levels.of(sid) if is_held else ():
+        for level in self._levels.acting(batch, sid) if is_held else ():
             side = -1.0 if live > 0 else 1.0
             if level.tie in walk.done or why_locked(batch, sid, side):
                 continue

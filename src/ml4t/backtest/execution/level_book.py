@@ -166,6 +166,19 @@ class LevelBook:
             if level == level:
                 yield Protection(kind, level, int(self._rule[kind, sid]))
 
+    def acting(self, batch: Batch, sid: int) -> Iterable[Protection]:
+        """Yield the levels of one asset that may act in this bar.
+
+        Where the policy settles several by their rules' order, only the one that it picks: what
+        rests in the book beside them must not change which of them fills.
+        """
+        if self._policy.open_first and not self._policy.in_rule_order:
+            yield from self.of(sid)
+            return
+        fills = self.touched(batch, np.array([sid]))
+        if fills is not None:
+            yield from (level for level in self.of(sid) if level.kind == fills.kind[0])
+
     def closing(self, sid: int, kind: int) -> float:
         """Return what a touched level of one asset trades, signed against the position."""
         sids = np.array([sid])
