@@ -25,6 +25,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PEERS_HOME = Path(os.environ.get("PEERS_HOME", Path.home() / ".cache" / "ml4t-backtest-peers"))
 SIZES = {"A": (500, 252), "B": (500, 2_520), "C": (3_000, 2_520)}
+WORKLOADS = ("W1", "W2", "W3")
 # name -> (environment, script, extra arguments, workloads, sizes)
 PEERS = {
     "numpy, no accounting": ("numpy", "numpy_w1.py", (), ("W1",), "ABC"),
@@ -114,7 +115,7 @@ def table(size: str, workload: str, measured: dict[str, Figures]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=["A", "B"])
-    parser.add_argument("--workloads", nargs="+", choices=["W1", "W2"], default=["W1", "W2"])
+    parser.add_argument("--workloads", nargs="+", choices=list(WORKLOADS), default=list(WORKLOADS))
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=[], help="names of peers")
     parser.add_argument("--data", type=Path, default=Path("out/bench"))
@@ -129,6 +130,8 @@ def main() -> None:
             arguments = f"{str(data)!r}, n_assets={n_assets}, n_bars={n_bars}"
             make = f"from ml4t.backtest.synthetic import make_market; make_market({arguments})"
             subprocess.run([sys.executable, "-c", make], check=True)
+        if "W3" in options.workloads and not (data / "borrow.parquet").exists():
+            subprocess.run([sys.executable, str(HERE / "extras.py"), str(data)], check=True)
         for workload in options.workloads:
             found = commands(size, workload, data, set(options.only))
             measured = {name: Figures() for name in found}

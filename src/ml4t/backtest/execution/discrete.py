@@ -12,7 +12,7 @@ from ml4t.backtest.execution.fitting import fit
 from ml4t.backtest.execution.gate import NO_BORROW, Gate, why_not
 from ml4t.backtest.execution.order import Order
 from ml4t.backtest.execution.order_book import IMMEDIATE, OrderBook
-from ml4t.backtest.portfolio.portfolio import Seen
+from ml4t.backtest.portfolio.portfolio import DUST, Seen
 
 CANNOT_SHORT = "cash account cannot short"
 CUT_TO_HELD = "cut to what is held"
@@ -166,4 +166,4 @@ class DiscreteOrders:
 def beyond(quantity: float, live: float) -> float:
     """Return the part of an order that goes through zero, signed like the order."""
     rest = abs(quantity) - abs(live)
-    return float(np.sign(quantity)) * rest if rest > 0 else 0.0
+    return float(np.sign(quantity)) * rest if rest > DUST * abs(live) else 0.0

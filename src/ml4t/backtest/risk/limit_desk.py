@@ -240,7 +240,9 @@ class LimitDesk:
         allowed = quantity
         if left[k] != wanted[k]:
             allowed = self._whole_lots(sid, quantity, float((left[k] - before[k]) / step))
-        intended[sid] = float(before[k] + step * (allowed / quantity))
+        weight = float(before[k] + step * (allowed / quantity))
+        # What rounding leaves of a position that is closed is no position.
+        intended[sid] = weight if abs(weight) > SMALLEST_CHANGE else 0.0
         return allowed
 
     def activity(self) -> list[tuple[str, int, int]]:

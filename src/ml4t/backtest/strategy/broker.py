@@ -117,7 +117,9 @@ class StrategyBroker:
         sids = selection.sids
         if not np.isfinite(selection.weights).all():
             raise ConfigError(f"target weights must be finite, were {selection.weights!r}")
-        if len(np.unique(sids)) < len(sids) or ((sids < 0) | (sids >= n_assets)).any():
+        # A set is ten times faster than numpy's unique, and this is asked at every decision.
+        named = set(sids.tolist())
+        if len(named) < len(sids) or (named and not 0 <= min(named) <= max(named) < n_assets):
             raise ConfigError(f"targets must name known assets, each once, were {sids!r}")
         selection = self._limits.edit_targets(self._now.t, selection)
         self._broker.order_targets(self._now, selection, self._limits.untouched)
