@@ -603,7 +603,8 @@ class Step:
             if self.kind == "cancel":
                 s.cancel(order)
             else:
-                limit = None if order.limit is None else self.price
+                # Of a part that has filled the table shows no limit but the last.
+                limit = self.price if order.limit and not order.filled_quantity else None
                 s.replace(order, quantity=order.side * self.quantity, limit=limit)
 
 

@@ -13,7 +13,6 @@ from ml4t.backtest import (
     ActionPolicy,
     BacktestResult,
     BasisPointCommission,
-    ConfigError,
     ExecutionPolicy,
     Financing,
     MarginAccount,
@@ -646,7 +645,8 @@ def test_a_queued_exit_and_the_levels_of_a_delisted_asset_are_gone() -> None:
     rules = (StopLoss(0.1), TimeBasedExit(1))
     result = play(assets, {0: buy(10)}, [act("delisting", 2, 70.0)], *rules)
     assert [row[:2] for row in trades(result)] == [("delisting", 10)]
-    assert orders(result) == [("filled", "", 10)]
+    # The exit that the rule had asked for has an end of its own.
+    assert orders(result) == [("filled", "", 10), ("cancelled", "delisted", 0)]
 
 
 def test_what_is_ordered_after_a_delisting_is_rejected() -> None:
@@ -800,11 +800,12 @@ def test_bars_held_of_the_older_position_count_for_both() -> None:
     assert fills(alone)[-1] == (5, "B", -10, 10)
 
 
-def test_a_rename_onto_the_other_side_is_refused() -> None:
+def test_a_rename_closes_a_long_and_a_short_against_each_other() -> None:
+    # Long 10 of what becomes B, short 5 of B: five of each close at B's mark of 12.
     assets = {"A": flat(10, 2), "B": flat(12, 3)}
-    script = {0: [buy(10), sell(5, "B")]}
-    with pytest.raises(ConfigError, match="one is held long, the other short"):
-        play(assets, script, [RENAME], account=MARGIN)
+    result = play(assets, {0: [buy(10), sell(5, "B")]}, [RENAME], account=MARGIN)
+    assert trades(result)[:2] == [("rename", 5, 10), ("rename", -5, 0)]
+    assert [row[1:] for row in held(result) if row[0] == 2] == [("B", 5)]
 
 
 # -- the run's edges, and intraday bars -------------------------------------------------------

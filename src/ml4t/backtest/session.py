@@ -124,6 +124,8 @@ class Session:
         if self._fills_at_decision:
             self.broker.fill_decided(batch)
             if self._has_limits:
+                # What was opened at the close is marked at its fill until then.
+                self.portfolio.remark(batch.close)
                 self.limits.record(batch.t, *self._exposure())
         self.broker.end_bar(batch)
         self.accruals.end_bar(batch)

@@ -15,6 +15,8 @@ from ml4t.backtest.execution.executor import Executor
 MARGIN = 1e-14
 # Room for less than this share of what is needed is no room: dust is not worth an order.
 SMALLEST_SHARE = 1e-6
+# Room that is left below this share of it is used up.
+NO_ROOM = 1e-12
 # Steps in which minimum charges must have been fitted in; proportional costs take one.
 MOST_STEPS = 60
 
@@ -114,14 +116,29 @@ def _share_that_fits(required: Callable[[float], float], room: float) -> float:
     """Return the largest share of the orders that the room carries.
 
     The last digits are given away so that rounding cannot take cash below zero. One step is
-    enough where costs are proportional; minimum charges take a few more.
+    enough where costs are proportional; minimum charges take a few more. Where costs grow faster
+    than the orders, as impact does, a proportional cut leaves room: the share lies between it and
+    the last one that was too large.
     """
-    share = 1.0
+    share, too_large, excess = 1.0, 1.0, 0.0
     for _ in range(MOST_STEPS):
-        needed = required(share)
-        if needed <= room:
-            return share
-        share *= max(room, 0.0) * (1 - MARGIN) / needed
-        if share < SMALLEST_SHARE:
+        left = room - required(share)
+        if left >= 0:
             break
-    return 0.0  # the charges alone eat the room
+        too_large, excess = share, -left
+        share *= max(room, 0.0) * (1 - MARGIN) / (room - left)
+        if share < SMALLEST_SHARE:
+            return 0.0  # the charges alone eat the room
+    else:
+        return 0.0
+    for _ in range(MOST_STEPS):
+        if share == 1.0 or left <= NO_ROOM * room:
+            break
+        # By false position; the excess is halved so that both ends move.
+        middle = share + (too_large - share) * left / (left + excess)
+        left_then = room - required(middle)
+        if left_then >= 0:
+            share, left, excess = middle, left_then, excess / 2
+        else:
+            too_large, excess = middle, -left_then
+    return share

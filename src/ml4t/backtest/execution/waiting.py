@@ -112,8 +112,10 @@ class Waiting:
         """Cancel the queued exit and the target of an asset that is gone."""
         if sid in self._exits:
             tag = self._exits.pop(sid)[0]
+            self._ledger.created_t = self._left_t
             self._ledger.end(_unsized(np.array([sid]), (tag,)), OrderStatus.CANCELLED, reason)
         if self._targets is not None and sid in self._targets.sids:
+            self._ledger.created_t = self._targets_t
             stays = self._targets.sids != sid
             self._targets = self._targets.where(stays)
             if self._target_quantity is not None:
@@ -156,7 +158,9 @@ class Waiting:
         """End what is still queued after the last bar."""
         tags = tuple(tag for _, (tag, _) in sorted(self._exits.items()))
         sids = np.array(sorted(self._exits), dtype=np.int64)
+        self._ledger.created_t = self._left_t
         self._ledger.end(_unsized(sids, tags), OrderStatus.EXPIRED, END_OF_DATA)
+        self._ledger.created_t = self._targets_t
         if self._targets is not None:
             wanted = np.setdiff1d(np.union1d(self._portfolio.held, self._targets.sids), sids)
             tags = (REBALANCE,) * len(wanted)
