@@ -65,8 +65,9 @@ def lines(result: BacktestResult) -> list[str]:
 def test_the_fill_policy_in_force_is_printed() -> None:
     policy = (
         "Fill policy: orders decided at a close fill at the next close; whole shares; "
-        "at most 50.00% of a bar's volume; exits of rules fill at the next open, before what reduces "
-        "positions, before what increases them; stops, limits and targets act inside the bar"
+        "at most 50.00% of a bar's volume; exits of rules fill at the next open, before what "
+        "reduces positions, before what increases them; stops, limits and targets act inside the "
+        "bar"
     )
     assert policy in lines(run())
 

@@ -1,26 +1,43 @@
-"""Random universes for differential tests: bars with holes, features with gaps."""
+"""Random universes for differential tests: bars with holes, features with gaps, and more at will.
+
+The draws of the plain universe do not depend on what is added to it: options that are off change
+nothing, options that are on draw from a generator of their own.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import polars as pl
 
 import reference
 
+Bars = dict[datetime, dict[str, reference.Bar]]
+SignalRows = dict[tuple[datetime, str], dict[str, float | None]]
+
 
 @dataclass
 class Universe:
     """The same rows twice: as the reference wants them, and as frames."""
 
-    bars: dict[datetime, dict[str, reference.Bar]]
-    signals: dict[tuple[datetime, str], dict[str, float | None]]
+    bars: Bars
+    signals: SignalRows
     market: dict[datetime, dict[str, float | None]]
     prices: pl.DataFrame
     features: pl.DataFrame
     context: pl.DataFrame
+    actions: list[reference.Action] = field(default_factory=list)
+    borrow: dict[tuple[datetime, str], reference.Borrow] = field(default_factory=dict)
+    sectors: dict[str, str | None] = field(default_factory=dict)
+    actions_frame: pl.DataFrame = field(default_factory=pl.DataFrame)
+    borrow_frame: pl.DataFrame = field(default_factory=pl.DataFrame)  # the changes only
+    sectors_frame: pl.DataFrame = field(default_factory=pl.DataFrame)
+
+    @property
+    def assets(self) -> list[str]:
+        return sorted({asset for row in self.bars.values() for asset in row})
 
 
 def make_universe(
@@ -32,13 +49,30 @@ def make_universe(
     p_hole: float = 0.05,
     p_gap: float = 0.05,
     tied_scores: bool = False,
+    bars_per_day: int = 1,
+    volume: bool = False,
+    p_zero_volume: float = 0.05,
+    p_limit_flag: float = 0.0,
+    vwap: bool = False,
+    p_no_vwap: float = 0.0,
+    tick: float = 0.0,
+    p_action: float = 0.0,
+    borrow: bool = False,
+    sectors: int = 0,
 ) -> Universe:
-    """Draw a universe; `p_hole` bars and `p_gap` feature values are missing."""
+    """Draw a universe; `p_hole` bars and `p_gap` feature values are missing.
+
+    p_action: the chance of each kind of action for each asset (dividends: of each of three).
+    sectors: how many; some assets have none.
+    """
     random = np.random.default_rng(seed)
     assets = [f"A{i:02d}" for i in range(n_assets)]
-    times = [datetime(2024, 1, 1) + timedelta(days=i) for i in range(n_bars)]
-    bars: dict[datetime, dict[str, reference.Bar]] = {}
-    signals: dict[tuple[datetime, str], dict[str, float | None]] = {}
+    times = [
+        datetime(2024, 1, 1) + timedelta(days=i // bars_per_day, hours=2 * (i % bars_per_day))
+        for i in range(n_bars)
+    ]
+    bars: Bars = {}
+    signals: SignalRows = {}
     last = {asset: float(random.uniform(20, 200)) for asset in assets}
     for time in times:
         bars[time] = {}
@@ -61,12 +95,58 @@ def make_universe(
     market: dict[datetime, dict[str, float | None]] = {
         time: {"vix": float(random.uniform(10, 35))} for time in times
     }
+
+    extra = np.random.default_rng([seed, 1])
+    actions = draw_actions(extra, bars, signals, p_action) if p_action else []
+    finish_bars(
+        extra, bars, volume=volume, p_zero_volume=p_zero_volume, p_limit_flag=p_limit_flag,
+        vwap=vwap, p_no_vwap=p_no_vwap, tick=tick,
+    )  # fmt: skip
+    universe = Universe(bars, signals, market, *frames_of(bars, signals, market), actions)
+    universe.actions_frame = pl.DataFrame(
+        [
+            {
+                "asset_id": action.asset, "ex_date": action.ex_date, "kind": action.kind,
+                "value": action.value, "pay_date": action.pay_date,
+                "new_asset_id": action.new_asset, "delisting_return": action.delisting_return,
+            }
+            for action in actions
+        ],
+        schema={
+            "asset_id": pl.String, "ex_date": pl.Datetime, "kind": pl.String, "value": pl.Float64,
+            "pay_date": pl.Datetime, "new_asset_id": pl.String, "delisting_return": pl.Float64,
+        },
+    )  # fmt: skip
+    if borrow:
+        draw_borrow(extra, universe)
+    if sectors:
+        names = [*(f"S{i}" for i in range(sectors)), None]
+        universe.sectors = {a: names[int(extra.integers(len(names)))] for a in universe.assets}
+        universe.sectors_frame = pl.DataFrame(
+            [{"asset_id": a, "sector": name} for a, name in universe.sectors.items()],
+            schema={"asset_id": pl.String, "sector": pl.String},
+        )
+    return universe
+
+
+def frames_of(
+    bars: Bars, signals: SignalRows, market: dict[datetime, dict[str, float | None]]
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Return prices, features and context; columns of bars that are never used are left out."""
+    rows = [(time, asset, bar) for time, row in bars.items() for asset, bar in row.items()]
+    plain = reference.Bar(1, 1, 1, 1)
+    used = [
+        name
+        for name in reference.Bar._fields
+        if any(getattr(bar, name) != getattr(plain, name) for _, _, bar in rows)
+        or name in ("open", "high", "low", "close")
+    ]
     prices = pl.DataFrame(
         [
-            {"timestamp": time, "asset_id": asset, **bar._asdict()}
-            for time, row in bars.items()
-            for asset, bar in row.items()
-        ]
+            {"timestamp": time, "asset_id": asset, **{name: getattr(bar, name) for name in used}}
+            for time, asset, bar in rows
+        ],
+        infer_schema_length=None,
     )
     features = pl.DataFrame(
         [
@@ -76,4 +156,222 @@ def make_universe(
         schema_overrides={"score": pl.Float64, "atr": pl.Float64},
     )
     context = pl.DataFrame([{"timestamp": time, **row} for time, row in market.items()])
-    return Universe(bars, signals, market, prices, features, context)
+    return prices, features, context
+
+
+def finish_bars(
+    extra: np.random.Generator, bars: Bars, *,
+    volume: bool, p_zero_volume: float, p_limit_flag: float, vwap: bool, p_no_vwap: float,
+    tick: float,
+) -> None:  # fmt: skip
+    """Add volume, limit flags and vwap to the bars, and put their prices on ticks."""
+    for row in bars.values():
+        for asset, bar in row.items():
+            if tick:
+                prices = [max(tick, round(round(p / tick) * tick, 10)) for p in bar[:4]]
+                bar = bar._replace(open=prices[0], high=prices[1], low=prices[2], close=prices[3])
+            if volume:
+                is_zero = extra.random() < p_zero_volume
+                bar = bar._replace(volume=0.0 if is_zero else float(extra.integers(50, 20_000)))
+            if extra.random() < p_limit_flag:
+                bar = bar._replace(**{["limit_up", "limit_down"][int(extra.integers(2))]: True})
+            if vwap and not (p_no_vwap and extra.random() < p_no_vwap):
+                share = float(extra.random())
+                bar = bar._replace(vwap=bar.low + share * (bar.high - bar.low))
+            row[asset] = bar
+
+
+def draw_actions(
+    extra: np.random.Generator, bars: Bars, signals: SignalRows, p_action: float
+) -> list[reference.Action]:
+    """Draw splits, dividends, renames and delistings, and let the bars and features follow them."""
+    times = sorted(bars)
+    is_intraday = any(time.hour for time in times)
+    actions: list[reference.Action] = []
+
+    def when(share: float = 0.1) -> tuple[int, datetime]:
+        """Return a bar in the later part of the run, and an ex-date that falls on it.
+
+        Next to daily bars an ex-date has no time of day.
+        """
+        t = int(extra.integers(max(1, int(share * len(times))), len(times)))
+        minutes = int(extra.choice([0, 0, 30]))
+        return t, times[t] - timedelta(minutes=minutes if is_intraday else 0)
+
+    for asset in sorted({asset for row in bars.values() for asset in row}):
+        name = asset
+        if extra.random() < p_action:
+            t, ex_date = when(0.3)
+            kept = bool(extra.random() < 0.5) and any(asset in bars[time] for time in times[t:])
+            name = f"{asset}N" if kept else asset
+            if kept:
+                actions.append(reference.Action(asset, ex_date, "rename", new_asset=name))
+                move_rows(bars, signals, times[t:], asset, name)
+            else:
+                price, change = [(7.5, None), (None, -0.3), (None, None)][int(extra.integers(3))]
+                actions.append(
+                    reference.Action(asset, ex_date, "delisting", price, delisting_return=change)
+                )
+                move_rows(bars, signals, times[t:], asset, None)
+        if extra.random() < p_action:
+            t, ex_date = when()
+            ratio = float(extra.choice([2.0, 1.5, 3.0, 0.1]))
+            holder = name if any(name in bars[time] for time in times[: t + 1]) else asset
+            actions.append(reference.Action(holder, ex_date, "split", ratio))
+            divide_rows(bars, signals, times[t:], {asset, name}, ratio)
+        for _ in range(3):
+            if extra.random() < p_action:
+                t, ex_date = when()
+                days = int(extra.integers(-1, 6))
+                pay_date = None if days < 0 else ex_date + timedelta(days=days)
+                holder = name if any(name in bars[time] for time in times[: t + 1]) else asset
+                value = float(extra.uniform(0.05, 1.0))
+                actions.append(reference.Action(holder, ex_date, "dividend", value, pay_date))
+    for time in times:
+        if not bars[time]:
+            del bars[time]
+    return one_of_a_kind(actions)
+
+
+def one_of_a_kind(actions: list[reference.Action]) -> list[reference.Action]:
+    """Keep the first of each (asset, ex-date, kind), which is the grain of the table."""
+    kept = {(action.asset, action.ex_date, action.kind): action for action in reversed(actions)}
+    return sorted(kept.values(), key=lambda action: (action.ex_date, action.asset, action.kind))
+
+
+def move_rows(
+    bars: Bars, signals: SignalRows, times: list[datetime], old: str, new: str | None
+) -> None:
+    for time in times:
+        bar = bars[time].pop(old, None)
+        values = signals.pop((time, old), None)
+        if new is not None and bar is not None:
+            bars[time][new] = bar
+        if new is not None and values is not None:
+            signals[time, new] = values
+
+
+def divide_rows(
+    bars: Bars, signals: SignalRows, times: list[datetime], names: set[str], ratio: float
+) -> None:
+    for time in times:
+        for name in names & set(bars[time]):
+            opens, high, low, close, *_ = bars[time][name]
+            prices = (opens / ratio, high / ratio, low / ratio, close / ratio)
+            bars[time][name] = reference.Bar(*prices)
+        for name in names:
+            values = signals.get((time, name))
+            if values is not None and values["atr"] is not None:
+                signals[time, name] = {**values, "atr": values["atr"] / ratio}
+
+
+def draw_borrow(extra: np.random.Generator, universe: Universe) -> None:
+    """Draw fees that change now and then; some assets have none at first, some not to borrow."""
+    rows = []
+    for asset in universe.assets:
+        known: reference.Borrow | None = None
+        for time in sorted(universe.bars):
+            if extra.random() < 0.15 and asset in universe.bars[time]:
+                known = reference.Borrow(
+                    round(float(extra.uniform(0, 0.5)), 4), bool(extra.random() < 0.8)
+                )
+                row = {"timestamp": time, "asset_id": asset, **known._asdict()}
+                rows.append(row)
+            if known is not None:
+                universe.borrow[time, asset] = known
+    schema = {
+        "timestamp": pl.Datetime, "asset_id": pl.String, "fee": pl.Float64, "available": pl.Boolean
+    }  # fmt: skip
+    universe.borrow_frame = pl.DataFrame(rows, schema=schema)
+
+
+# -- scripts ---------------------------------------------------------------------------------
+
+
+def make_script(
+    seed: int, universe: Universe, *, capital: float = 1_000_000.0, shorts: bool = True,
+    per_bar: float = 1.0, kinds: tuple[str, ...] = ("order", "change", "target", "weights"),
+) -> dict[int, list[reference.Instruction]]:  # fmt: skip
+    """Draw instructions for every bar: orders of all sorts, cancels, replaces, targets, weights.
+
+    per_bar: the mean number of instructions a bar.
+    """
+    random = np.random.default_rng([seed, 2])
+    script: dict[int, list[reference.Instruction]] = {}
+    tags: list[str] = []
+    last: dict[str, float] = {}
+    for t, time in enumerate(sorted(universe.bars)):
+        row = universe.bars[time]
+        last |= {asset: bar.close for asset, bar in row.items()}
+        for _ in range(int(random.poisson(per_bar))):
+            asset = str(random.choice(sorted(row)))
+            kind = str(random.choice(kinds))
+            side = -1 if random.random() < 0.5 else 1
+            made: reference.Instruction
+            if kind == "order" or (kind == "change" and not tags):
+                tag = f"order {len(tags) // 4}"
+                quantity = side * float(random.uniform(0.02, 0.25)) * capital / last[asset]
+                made = draw_order(random, asset, quantity, last[asset], tag, time.date())
+                tags += [tag, tag, f"{tag}.stop_loss", f"{tag}.take_profit"]
+            elif kind == "change":
+                made = draw_change(random, str(random.choice(tags[-24:])), last[asset])
+            elif kind == "target":
+                share = float(random.choice([0.0, 0.1, 0.3])) * (side if shorts else 1)
+                made = reference.OrderTargetPercent(asset, share)
+                if random.random() < 0.5:
+                    made = reference.OrderTarget(asset, share * capital / last[asset])
+            else:
+                n = int(random.integers(0, len(row) + 1))
+                names = [str(name) for name in random.permutation(sorted(row))[:n]]
+                low = -0.4 if shorts else 0.0
+                made = reference.Targets({a: float(random.uniform(low, 0.5)) for a in names})
+            script.setdefault(t, []).append(made)
+    return script
+
+
+def draw_order(
+    random: np.random.Generator, asset: str, quantity: float, price: float, tag: str, today: date
+) -> reference.Order:
+    """Draw a market, limit, stop, stop-limit, trailing or closing order, at times a bracket."""
+    side = 1 if quantity > 0 else -1
+
+    def near() -> float:
+        return float(price * (1 + random.normal(0, 0.03)))
+
+    kinds = ("market", "limit", "stop", "stop limit", "amount", "fraction", "close")
+    kind = str(random.choice(kinds))
+    prices: dict[str, float] = {}
+    if kind in ("limit", "stop limit"):
+        prices["limit"] = near()
+    if kind in ("stop", "stop limit"):
+        prices["stop"] = near()
+    if kind == "amount":
+        prices["trail_amount"] = abs(near() - price) + 0.01 * price
+    if kind == "fraction":
+        prices["trail_fraction"] = float(random.uniform(0.01, 0.08))
+    if random.random() < 0.4:
+        prices["take_profit"] = price * (1 + side * float(random.uniform(0.02, 0.1)))
+    children = random.random()
+    if children < 0.4:
+        prices["stop_loss"] = price * (1 - side * float(random.uniform(0.02, 0.1)))
+    elif children < 0.6:
+        prices["stop_loss_trail_fraction"] = float(random.uniform(0.02, 0.08))
+    tif = [None, "day", "gtc", "gtd", "ioc"][int(random.integers(5))]
+    return reference.Order(
+        asset=asset, quantity=quantity, tag=tag, on_close=kind == "close",
+        tif=tif,
+        good_till=today + timedelta(days=int(random.integers(0, 6))),
+        group=f"group {random.integers(3)}" if random.random() < 0.2 else None, **prices,
+    )  # fmt: skip
+
+
+def draw_change(
+    random: np.random.Generator, ref: str, price: float
+) -> reference.Cancel | reference.Replace:
+    if random.random() < 0.5:
+        return reference.Cancel(ref)
+    near = float(price * (1 + random.normal(0, 0.03)))
+    which = random.random()
+    if which < 0.3:
+        return reference.Replace(ref, quantity=float(random.normal(0, 500)))
+    return reference.Replace(ref, limit=near) if which < 0.6 else reference.Replace(ref, stop=near)

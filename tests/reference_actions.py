@@ -1,0 +1,219 @@
+"""ACTIONS: what happens before the open: corporate actions, dividends due, borrow, interest."""
+
+from __future__ import annotations
+
+from reference_ledger import Level, Position
+from reference_orders import cancel_orphans
+from reference_protect import put_on_ticks
+from reference_types import REBALANCE, Action, Asset
+from reference_world import World
+
+KINDS = ("dividend", "split", "rename", "delisting")
+
+
+def step_actions(world: World) -> None:
+    today = [action for action in world.setup.actions if first_bar(world, action) == world.t]
+    today.sort(key=lambda action: (action.ex_date, KINDS.index(action.kind), action.asset))
+    for action in today:
+        if action.kind == "dividend":
+            dividend(world, action)
+        elif action.kind == "split":
+            assert action.value is not None
+            split(world, action.asset, action.value)
+        elif action.kind == "rename":
+            assert action.new_asset is not None
+            rename(world, action.asset, action.new_asset)
+        else:
+            delist(world, action)
+    pay_dividends(world)
+    charge_borrow(world)
+    pay_interest(world)
+
+
+def first_bar(world: World, action: Action) -> int | None:
+    """Return the bar at which the action applies; None: before or after the run."""
+    if action.ex_date < world.timeline[0]:
+        return None
+    for t, timestamp in enumerate(world.timeline):
+        if timestamp >= action.ex_date:
+            return t
+    return None
+
+
+def days(world: World) -> int:
+    """Count the calendar days since the previous bar."""
+    if world.t == 0:
+        return 0
+    return (world.now.date() - world.timeline[world.t - 1].date()).days
+
+
+# -- dividends
+
+
+def dividend(world: World, action: Action) -> None:
+    """Note what is due: what was held before the bar is entitled, a short owes.
+
+    Nothing has filled yet; a split of the same ex-date comes after, one of an earlier date before.
+    """
+    assert action.value is not None
+    quantity = world.ledger.live(action.asset)
+    if quantity != 0:
+        amount = quantity * action.value * world.terms(action.asset).multiplier
+        pay_date = action.pay_date or world.now
+        world.due.append((pay_date, action.asset, amount))
+
+
+def pay_dividends(world: World) -> None:
+    waiting = []
+    for pay_date, asset, amount in world.due:
+        if pay_date <= world.now:
+            world.ledger.flow(world.t, asset, "dividend", amount)
+            world.reinvest.append((asset, amount))
+        else:
+            waiting.append((pay_date, asset, amount))
+    world.due = waiting
+
+
+# -- splits
+
+
+def split(world: World, asset: Asset, ratio: float) -> None:
+    """Multiply every quantity and divide every price of the asset by the ratio."""
+    ledger, terms = world.ledger, world.terms(asset)
+    world.ratios[asset] = world.ratios.get(asset, 1.0) * ratio
+    if asset in ledger.marks:
+        ledger.marks[asset] /= ratio
+    if asset in ledger.positions:
+        split_position(ledger.positions[asset], ratio, terms.tick)
+    for order in world.book:
+        if order.asset != asset:
+            continue
+        order.quantity = order.filled + (order.quantity - order.filled) * ratio
+        order.best /= ratio
+        for name in (
+            "limit", "stop", "trail_amount", "take_profit", "stop_loss", "child_trail_amount",
+        ):  # fmt: skip
+            price = getattr(order, name)
+            setattr(order, name, None if price is None else price / ratio)
+        order.put_on_ticks(terms.tick)
+        if terms.lot:
+            left = world.to_lot(asset, order.remaining)
+            order.quantity = order.filled + order.side * left
+            if left == 0:
+                world.finish(order, "cancelled", "split")
+    if terms.lot and asset in ledger.positions:
+        pay_fraction(world, asset)
+
+
+def split_position(position: Position, ratio: float, tick: float) -> None:
+    for lot in position.lots:
+        lot.bought *= ratio
+        lot.quantity *= ratio
+        lot.price /= ratio
+    position.water_mark /= ratio
+    position.peak *= ratio
+    memory = position.memory
+    memory.stops = {path: price / ratio for path, price in memory.stops.items()}
+    memory.sold = {path: shares * ratio for path, shares in memory.sold.items()}
+    stop, target = position.stop, position.target
+    if stop is not None:
+        position.stop = Level(stop.price / ratio, stop.rule)
+    if target is not None:
+        price = target.price / ratio
+        position.target = Level(price, target.rule, target.part, target.part_path)
+    put_on_ticks(position, tick)
+
+
+def pay_fraction(world: World, asset: Asset) -> None:
+    """Pay the fraction of a lot that a split left in cash, at the mark."""
+    live = world.ledger.live(asset)
+    fraction = live - world.to_lot(asset, live)
+    if abs(fraction) > 1e-9 * abs(live):
+        mark = world.ledger.marks[asset]
+        world.ledger.close_at_terms(world.t, asset, -fraction, mark, "cash in lieu")
+        cancel_orphans(world, asset)
+
+
+# -- the end of a name
+
+
+def rename(world: World, old: Asset, new: Asset) -> None:
+    ledger = world.ledger
+    world.names[new] = old
+    if old in ledger.marks:
+        ledger.marks.setdefault(new, ledger.marks[old])
+    if old in world.ratios:
+        world.ratios.setdefault(new, world.ratios[old])
+    if old in ledger.positions:
+        moved = ledger.positions.pop(old)
+        there = ledger.positions.get(new)
+        if there is None:
+            ledger.positions[new] = moved
+        else:
+            assert there.side == moved.side, "a rename onto the opposite side is undefined"
+            kept = there if there.entry_t <= moved.entry_t else moved
+            lots = sorted([*there.lots, *moved.lots], key=lambda lot: lot.t)
+            kept.lots.clear()
+            kept.lots.extend(lots)
+            kept.peak = max(there.peak + moved.peak, abs(kept.quantity))
+            ledger.positions[new] = kept
+    if old in world.exits:
+        queued = world.exits.pop(old)
+        world.queue_exit(new, queued.rule, queued.part)
+    if world.targets is not None:
+        for names in (world.targets.pending, world.targets.untouched):
+            if old in names:
+                names.remove(old)
+                names.add(new)
+        if old in world.targets.weights:
+            world.targets.weights[new] = world.targets.weights.pop(old)
+    for order in world.book:
+        if order.asset == old:
+            order.asset = new
+    world.due = [(day, new if asset == old else asset, amount) for day, asset, amount in world.due]
+
+
+def delist(world: World, action: Action) -> None:
+    """Close the position at the terms given, and forget whatever was queued."""
+    asset, ledger = action.asset, world.ledger
+    if asset in ledger.positions:
+        price = action.value
+        if price is None:
+            price = ledger.marks[asset] * (1 + (action.delisting_return or 0.0))
+        quantity = -ledger.live(asset)
+        ledger.close_at_terms(world.t, asset, quantity, price, "delisting")
+    for order in world.book:
+        if order.asset == asset:
+            world.finish(order, "cancelled", "delisted")
+    if asset in world.exits:
+        order = world.new_order(asset, 0.0, world.exits.pop(asset).rule)
+        world.finish(order, "cancelled", "delisted")
+    if world.targets is not None and asset in world.targets.weights:
+        del world.targets.weights[asset]
+        world.finish(world.new_order(asset, 0.0, REBALANCE), "cancelled", "delisted")
+
+
+# -- the cost of time
+
+
+def charge_borrow(world: World) -> None:
+    """Charge the shorts held over the interval, at the fee and the mark of the previous close."""
+    ledger = world.ledger
+    for asset in sorted(ledger.positions):
+        quantity = ledger.live(asset)
+        if quantity < 0 and world.t > 0:
+            borrow = world.borrow_known(world.t - 1, asset)
+            if borrow is not None and borrow.fee * days(world) != 0:
+                value = -quantity * ledger.marks[asset] * world.terms(asset).multiplier
+                ledger.charge_borrow(world.t, asset, borrow.fee * value * days(world) / 365)
+
+
+def pay_interest(world: World) -> None:
+    """Pay or charge interest on the cash of the previous close."""
+    if world.t == 0:
+        return
+    cash = world.result.equity[-1].cash
+    rate = world.setup.credit_rate if cash > 0 else world.setup.debit_rate
+    amount = cash * rate * days(world) / 365
+    if amount != 0:
+        world.ledger.flow(world.t, None, "interest", amount)

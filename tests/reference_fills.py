@@ -1,0 +1,246 @@
+"""Fills: what one costs, whether it fits the account, and the orders that fill at one price.
+
+A discrete order through zero is one fill; a rebalance through zero is two orders.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from reference_ledger import AT_OPEN, Level, Paid
+from reference_orders import (
+    LiveOrder,
+    cancel_orphans,
+    make_children,
+    one_cancels_other,
+    to_tick,
+)
+from reference_protect import levels_at_entry
+from reference_types import (
+    NO_BORROW,
+    NO_BUYING_POWER,
+    NO_CASH,
+    NO_SHORTS,
+    POSITION_CLOSED,
+    VOLUME_LIMIT,
+    Asset,
+    Trade,
+)
+from reference_world import World
+
+
+class Plan(NamedTuple):
+    """A fill that is not made yet."""
+
+    asset: Asset
+    base: float
+    paid: Paid
+
+
+def plan(
+    world: World, asset: Asset, quantity: float, base: float, limit: float | None = None
+) -> Plan:
+    """Work out the price paid and the costs of `quantity` at the base price."""
+    terms, side = world.terms(asset), 1 if quantity > 0 else -1
+    volume = world.bars[asset].volume
+    trade = Trade(asset, world.t, quantity, base, terms.multiplier, volume)
+
+    def moved(start: float, fraction: float) -> float:
+        price = to_tick(start * (1 + side * fraction), terms.tick, up=side > 0)
+        return limit if limit is not None and side * price > side * limit else price
+
+    slipped = moved(base, world.setup.slippage(trade))
+    price = moved(slipped, world.setup.impact(trade._replace(price=slipped)))
+    amount = abs(quantity) * terms.multiplier
+    commission = world.setup.commission(trade._replace(price=price))
+    slippage, impact = abs(slipped - base) * amount, abs(price - slipped) * amount
+    return Plan(asset, base, Paid(quantity, price, commission, slippage, impact))
+
+
+def fits(world: World, plans: Sequence[Plan], *, is_strict: bool = False) -> bool:
+    """Say whether the account can carry these fills, all of which open or increase."""
+    setup, ledger = world.setup, world.ledger
+    tolerance = 0.0 if is_strict else 1e-9
+    if setup.margin is None:
+        cost = math.fsum(
+            paid.quantity * paid.price * world.terms(asset).multiplier + paid.commission
+            for asset, _, paid in plans
+        )
+        left = ledger.settled_cash(world.t) + setup.overdraft - cost
+        return left >= -tolerance * abs(cost)
+    cash = ledger.cash
+    prices = dict(world.prices)
+    quantities = {asset: ledger.live(asset) for asset in ledger.positions}
+    for asset, base, paid in plans:
+        cash -= paid.quantity * paid.price * world.terms(asset).multiplier + paid.commission
+        prices[asset] = base
+        quantities[asset] = quantities.get(asset, 0.0) + paid.quantity
+    values = {a: q * prices[a] * world.terms(a).multiplier for a, q in quantities.items()}
+    required = math.fsum(initial_rate(world, a) * abs(value) for a, value in values.items())
+    return cash + math.fsum(values.values()) >= required * (1 - tolerance)
+
+
+def initial_rate(world: World, asset: Asset) -> float:
+    assert world.setup.margin is not None
+    own = world.terms(asset).initial
+    return world.setup.margin.initial if own is None else own
+
+
+def refusal(world: World, asset: Asset, side: int) -> str | None:
+    """Return why the account may not open on this side at all."""
+    if side > 0:
+        return None
+    if world.setup.margin is None:
+        return NO_SHORTS
+    if world.setup.borrow is None:
+        return None
+    borrow = world.borrow_known(world.t if world.is_after_protect else world.t - 1, asset)
+    return NO_BORROW if borrow is None or not borrow.available else None
+
+
+def not_enough(world: World) -> str:
+    return NO_CASH if world.setup.margin is None else NO_BUYING_POWER
+
+
+def book(world: World, what: Plan, entered: str, order: int, why: str) -> None:
+    """Make the fill; a position it opens gets its levels."""
+    asset, _, paid = what
+    before = world.ledger.positions.get(asset)
+    world.ledger.fill(world.t, asset, paid, entered, order, why)
+    world.traded[asset] = world.traded.get(asset, 0.0) + abs(paid.quantity)
+    position = world.ledger.positions.get(asset)
+    if position is not None and position is not before:
+        levels_at_entry(world, asset, position)
+
+
+def reduce(
+    world: World, asset: Asset, shares: float, base: float, limit: float | None,
+    order: LiveOrder,
+) -> float:  # fmt: skip
+    """Close up to `shares` of the position, as far as the volume goes; return how much."""
+    live = world.ledger.live(asset)
+    if shares >= abs(live) * (1 - 1e-9):
+        shares = abs(live)  # what dust were left would be no position
+    shares = min(shares, world.capacity(asset))
+    if shares <= 0:
+        return 0.0
+    quantity = -math.copysign(shares, live)
+    book(world, plan(world, asset, quantity, base, limit), AT_OPEN, order.id, order.why)
+    order.filled += quantity
+    return shares
+
+
+def is_reduction(world: World, order: LiveOrder) -> bool:
+    """Say whether an order can only close; in a cash account no other part of it would fill."""
+    live = world.ledger.live(order.asset)
+    is_within = order.remaining <= abs(live) * (1 + 1e-9)
+    is_within |= order.is_exit or world.setup.margin is None
+    return live * order.side < 0 and is_within
+
+
+def fill_order(
+    world: World, order: LiveOrder, base: float, entered: str, *, sellable: float = math.inf
+) -> None:
+    """Fill what can be filled of a discrete order; what goes through zero is one fill.
+
+    Where the account cannot carry what is beyond zero, the closing part fills and the rest is
+    rejected.
+    """
+    asset = order.asset
+    live = world.ledger.live(asset)
+    if is_reduction(world, order):
+        shares = min(order.remaining, abs(live), sellable)
+        closed = reduce(world, asset, shares, base, order.limit, order)
+        is_flat = world.ledger.live(asset) == 0
+        if order.remaining == 0:
+            world.finish(order, "filled")
+        elif order.is_exit and is_flat:  # cut to what was live
+            world.finish(order, "filled", POSITION_CLOSED)
+        after_fill(world, order, closed)
+        if order.status == "open" and is_flat:
+            world.finish(order, "rejected", NO_SHORTS)
+        return
+    if order.is_exit:
+        return
+    if world.setup.margin is None and order.side < 0:
+        world.finish(order, "rejected", NO_SHORTS)
+        return
+    shares = min(order.remaining, world.capacity(asset))
+    opened = shares if live * order.side >= 0 else max(0.0, shares - abs(live))
+    if shares <= 0:
+        return
+    what = plan(world, asset, order.side * shares, base, order.limit)
+    reason = refusal(world, asset, order.side) if opened > 0 else None
+    if reason is None and opened > 0 and not fits(world, [what]):
+        reason = not_enough(world)
+    if reason is not None:
+        closed = 0.0
+        if live * order.side < 0:
+            closed = reduce(world, asset, abs(live), base, order.limit, order)
+            after_fill(world, order, closed)
+        world.finish(order, "rejected", reason)
+        return
+    book(world, what, entered, order.id, order.why)
+    order.filled += what.paid.quantity
+    if order.remaining == 0:
+        world.finish(order, "filled")
+    after_fill(world, order, shares)
+    if opened > 0:
+        make_children(world, order, opened, what.paid.price, entered)
+
+
+def after_fill(world: World, order: LiveOrder, shares: float) -> None:
+    if shares > 0:
+        one_cancels_other(world, order, shares)
+    cancel_orphans(world, order.asset)
+
+
+def finish_now(world: World, order: LiveOrder) -> None:
+    """End an order that has one moment: what it did not get, the volume kept."""
+    if order.remaining == 0:
+        world.finish(order, "filled")
+    else:
+        world.finish(order, "expired", VOLUME_LIMIT)
+
+
+def step_left(world: World, asset: Asset, level: Level) -> float:
+    """Return the |shares| that a level closes: all, or what is left of a part of the peak."""
+    position = world.ledger.positions[asset]
+    live = abs(position.quantity)
+    if level.part is None:
+        return live
+    step = world.to_lot(asset, level.part * position.peak)
+    return min(step - position.memory.sold[level.part_path], live)
+
+
+def fire_level(
+    world: World, asset: Asset, level: Level, base: float, *,
+    is_stop: bool, sellable: float = math.inf,
+) -> None:  # fmt: skip
+    """Leave at a level of a rule; what the volume leaves of a stop is an exit at the next open."""
+    live = world.ledger.live(asset)
+    left = step_left(world, asset, level)
+    wanted = min(left, sellable)
+    if wanted <= 0:
+        return
+    order = world.new_order(asset, -math.copysign(wanted, live), level.rule.name)
+    shares = reduce(world, asset, wanted, base, None if is_stop else level.price, order)
+    finish_now(world, order)
+    position = world.ledger.positions.get(asset)
+    if level.part is not None and position is not None:
+        memory, path = position.memory, level.part_path
+        memory.sold[path] += shares
+        if shares >= left * (1 - 1e-9):
+            memory.steps_done[path] += 1
+            memory.sold[path] = 0.0
+    if not is_stop and position is not None:
+        position.target = None  # once a bar; the next is set at the close
+    if is_stop and order.remaining > 0:
+        world.queue_exit(asset, level.rule.name)
+        if position is not None:
+            position.stop = position.target = None  # all of it is an exit now
+    if position is None:
+        world.closed_inside.add(asset)
+    cancel_orphans(world, asset)

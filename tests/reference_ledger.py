@@ -1,0 +1,241 @@
+"""The books: lots, positions, cash, and the rows that follow from every change of them.
+
+The ledger does what it is told; whether a fill may happen is settled elsewhere. The identities at
+the end tie its rows to one another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reference_rules import Memory, Rule
+from reference_types import (
+    Asset,
+    FillRow,
+    FlowRow,
+    OpenLotRow,
+    ReferenceResult,
+    Timestamp,
+    TradeRow,
+)
+
+# How a lot, or a position, came about within its first bar.
+AT_OPEN, BY_STOP, BY_LIMIT, AT_CLOSE = "at open", "by stop", "by limit", "at close"
+
+
+@dataclass
+class Lot:
+    t: int
+    entered: str
+    timestamp: Timestamp
+    bought: float  # signed quantity at entry
+    quantity: float  # signed quantity left
+    price: float
+    commission: float  # these three on the whole entry
+    slippage: float
+    impact: float
+    borrow: float = 0.0  # paid so far for what is left
+
+
+@dataclass(frozen=True)
+class Level:
+    price: float
+    rule: Rule
+    part: float | None = None  # of the peak quantity to sell there, None: all
+    part_path: tuple[int, ...] = ()
+
+
+@dataclass
+class Position:
+    entry_t: int
+    entered: str
+    side: int
+    water_mark: float
+    lots: deque[Lot] = field(default_factory=deque)
+    peak: float = 0.0
+    stop: Level | None = None
+    target: Level | None = None
+    memory: Memory = field(default_factory=Memory)
+
+    @property
+    def quantity(self) -> float:
+        return math.fsum(lot.quantity for lot in self.lots)
+
+    @property
+    def average_price(self) -> float:
+        if len(self.lots) == 1:  # the same number, without the rounding of q * p / q
+            return self.lots[0].price
+        return math.fsum(lot.quantity * lot.price for lot in self.lots) / self.quantity
+
+    def sellable(self, t: int, close: float, level: float) -> float:
+        """Return the |quantity| of which it is certain that it was held when `level` was met.
+
+        A lot bought by a limit inside this bar was met afterwards only if the close is there yet.
+        """
+        is_certain = self.side * close >= self.side * level
+        return math.fsum(
+            abs(lot.quantity)
+            for lot in self.lots
+            if is_certain or lot.t != t or lot.entered != BY_LIMIT
+        )
+
+
+@dataclass(frozen=True)
+class Paid:
+    """One fill as the books see it: price with slippage, costs in money."""
+
+    quantity: float
+    price: float
+    commission: float
+    slippage: float
+    impact: float
+
+    def part(self, quantity: float) -> Paid:
+        """Return a part of the fill with its share of the costs."""
+        share = quantity / self.quantity
+        costs = (self.commission, self.slippage, self.impact)
+        return Paid(quantity, self.price, *(share * cost for cost in costs))
+
+
+@dataclass
+class Ledger:
+    timeline: list[Timestamp]
+    sessions: list[int]
+    multipliers: Mapping[Asset, float]
+    initial: float
+    settlement: int  # sessions until the proceeds of a sale are spendable
+    result: ReferenceResult
+    cash: float = 0.0
+    positions: dict[Asset, Position] = field(default_factory=dict)
+    marks: dict[Asset, float] = field(default_factory=dict)
+    unsettled: list[tuple[int, float]] = field(default_factory=list)  # (first session, amount)
+
+    def live(self, asset: Asset) -> float:
+        return self.positions[asset].quantity if asset in self.positions else 0.0
+
+    def settled_cash(self, t: int) -> float:
+        waiting = [amount for session, amount in self.unsettled if session > self.sessions[t]]
+        return self.cash - math.fsum(waiting)
+
+    def value(self, asset: Asset, price: float) -> float:
+        return self.live(asset) * price * self.multipliers[asset]
+
+    def equity(self, prices: Mapping[Asset, float]) -> float:
+        return self.cash + math.fsum(self.value(a, prices[a]) for a in self.positions)
+
+    # -- flows
+
+    def flow(self, t: int, asset: Asset | None, kind: str, amount: float) -> None:
+        self.cash += amount
+        self.result.cash_flows.append(FlowRow(self.timeline[t], asset, kind, amount))
+
+    def charge_borrow(self, t: int, asset: Asset, fee: float) -> None:
+        """Charge the fee (money, positive) to the lots, by quantity."""
+        self.flow(t, asset, "borrow", -fee)
+        quantity = self.live(asset)
+        for lot in self.positions[asset].lots:
+            lot.borrow += fee * lot.quantity / quantity
+
+    def close_at_terms(self, t: int, asset: Asset, qty: float, price: float, kind: str) -> None:
+        """Close without an order or a cost, as a flow: a delisting, cash in lieu of a fraction."""
+        self.flow(t, asset, kind, -qty * price * self.multipliers[asset])
+        self.consume(t, asset, Paid(qty, price, 0.0, 0.0, 0.0), kind)
+
+    # -- fills
+
+    def fill(self, t: int, asset: Asset, paid: Paid, entered: str, order: int, why: str) -> None:
+        """Book a fill; one that goes through zero closes the position, and opens another."""
+        timestamp = self.timeline[t]
+        amount = -paid.quantity * paid.price * self.multipliers[asset] - paid.commission
+        self.cash += amount
+        if paid.quantity < 0 and self.settlement > 0:
+            self.unsettled.append((self.sessions[t] + self.settlement, amount))
+        costs = (paid.commission, paid.slippage, paid.impact)
+        row = FillRow(timestamp, asset, paid.quantity, paid.price, *costs, order, why)
+        self.result.fills.append(row)
+        live = self.live(asset)
+        if live * paid.quantity < 0:
+            if abs(paid.quantity) <= abs(live):
+                self.consume(t, asset, paid, why)
+                return
+            self.consume(t, asset, paid.part(-live), why)
+            paid = paid.part(paid.quantity + live)
+            costs = (paid.commission, paid.slippage, paid.impact)
+        lot = Lot(t, entered, timestamp, paid.quantity, paid.quantity, paid.price, *costs)
+        if asset not in self.positions:
+            side = 1 if paid.quantity > 0 else -1
+            self.positions[asset] = Position(t, entered, side, paid.price)
+        position = self.positions[asset]
+        position.lots.append(lot)  # levels stay those set at the last close
+        position.peak = max(position.peak, abs(position.quantity))
+
+    def consume(self, t: int, asset: Asset, paid: Paid, why: str) -> None:
+        """Close lots from the oldest; each part closed is a trade."""
+        timestamp, multiplier = self.timeline[t], self.multipliers[asset]
+        lots = self.positions[asset].lots
+        everything = paid.quantity == -self.live(asset)
+        left = abs(paid.quantity)
+        assert everything or left <= abs(self.live(asset)) * (1 + 1e-9)
+        dust = 1e-12 * left  # of a lot: no trade of its own
+        while lots and (everything or left > dust):
+            lot = lots[0]
+            size = abs(lot.quantity)
+            part = size if everything or left >= size - dust else left
+            signed = math.copysign(part, lot.quantity)
+            entry_share, exit_share = signed / lot.bought, part / abs(paid.quantity)
+            commission = lot.commission * entry_share + paid.commission * exit_share
+            slippage = lot.slippage * entry_share + paid.slippage * exit_share
+            impact = lot.impact * entry_share + paid.impact * exit_share
+            borrow = lot.borrow * part / size
+            pnl = signed * (paid.price - lot.price) * multiplier - commission - borrow
+            entry, exit_ = (lot.timestamp, lot.price), (timestamp, paid.price)
+            results = (pnl, commission, slippage, t - lot.t, why, impact, borrow)
+            self.result.trades.append(TradeRow(asset, signed, *entry, *exit_, *results))
+            left -= part
+            if part == size:
+                lots.popleft()
+            else:
+                lot.quantity -= signed
+                lot.borrow -= borrow
+        if not lots:
+            del self.positions[asset]  # exactly flat: everything about the position is forgotten
+
+    # -- the end
+
+    def report_open_lots(self) -> None:
+        for asset in sorted(self.positions):
+            mark, multiplier = self.marks[asset], self.multipliers[asset]
+            for lot in self.positions[asset].lots:
+                left = lot.quantity / lot.bought
+                costs = (lot.commission * left, lot.slippage * left, lot.impact * left)
+                pnl = lot.quantity * (mark - lot.price) * multiplier - costs[0] - lot.borrow
+                entry = (lot.timestamp, lot.price)
+                row = OpenLotRow(asset, lot.quantity, *entry, *costs, lot.borrow, pnl)
+                self.result.open_lots.append(row)
+
+    def check_identities(self) -> None:
+        """Assert that the rows tell one story: cash at every bar, profit at the end."""
+        result = self.result
+        scale = 1e-9 * max([self.initial, *(abs(row.equity) for row in result.equity)])
+        moves: dict[Timestamp, list[float]] = {timestamp: [] for timestamp in self.timeline}
+        for fill in result.fills:
+            amount = -fill.quantity * fill.price * self.multipliers[fill.asset] - fill.commission
+            moves[fill.timestamp].append(amount)
+        for flow in result.cash_flows:
+            moves[flow.timestamp].append(flow.amount)  # the deposit stands for the initial cash
+        values: dict[Timestamp, list[float]] = {timestamp: [] for timestamp in self.timeline}
+        for held in result.positions:
+            value = held.quantity * held.price * self.multipliers[held.asset]
+            values[held.timestamp].append(value)
+        cash = 0.0
+        for row in result.equity:
+            cash = math.fsum([cash, *moves[row.timestamp]])
+            assert abs(row.cash - cash) <= scale
+            assert abs(row.equity - row.cash - math.fsum(values[row.timestamp])) <= scale
+        profit = [row.pnl for row in result.trades] + [row.pnl for row in result.open_lots]
+        in_trades = {"borrow", "delisting", "cash in lieu"}
+        flows = [row.amount for row in result.cash_flows if row.kind not in in_trades]
+        assert abs(math.fsum(profit + flows) - result.equity[-1].equity) <= scale

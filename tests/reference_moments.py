@@ -1,0 +1,201 @@
+"""Orders at one price of a bar: the risk exits of the open, market orders, the rebalance.
+
+The order is: risk exits; reductions of the rebalance, then of discrete orders by id; increases of
+the rebalance, all by one factor, then of discrete orders by id.
+"""
+
+from __future__ import annotations
+
+import math
+
+from reference_fills import (
+    Plan,
+    book,
+    fill_order,
+    finish_now,
+    fits,
+    is_reduction,
+    not_enough,
+    plan,
+    reduce,
+    refusal,
+)
+from reference_ledger import AT_CLOSE, AT_OPEN
+from reference_orders import DAY, IOC, LiveOrder, cancel_orphans
+from reference_types import (
+    EXIT_PENDING,
+    IMMEDIATE_OR_CANCEL,
+    POSITION_CLOSED,
+    REBALANCE,
+    VOLUME_LIMIT,
+    Asset,
+    RejectionRow,
+)
+from reference_world import NEXT_CLOSE, NEXT_OPEN, THIS_CLOSE, World
+
+
+def fill_exits(world: World) -> None:
+    """Fill the risk exits queued at the last close, at this open."""
+    exits, world.exits = world.exits, {}
+    for asset in sorted(exits):
+        live, rule, part = world.ledger.live(asset), exits[asset].rule, exits[asset].part
+        if live == 0:
+            order = world.new_order(asset, 0.0, rule)
+            world.finish(order, "cancelled", POSITION_CLOSED)
+            continue
+        wanted = abs(live) - world.to_lot(asset, abs(live) * (1 - part))
+        if wanted == 0:
+            continue
+        order = world.new_order(asset, -math.copysign(wanted, live), rule)
+        order.tag = rule
+        reason = world.blocked(asset, order.side)
+        if reason is not None:
+            world.finish(order, "rejected", reason)
+        else:
+            reduce(world, asset, wanted, world.prices[asset], None, order)
+            if order.remaining > 0:
+                rest = order.remaining / abs(world.ledger.live(asset))
+                world.queue_exit(asset, rule, rest if rest < 1 - 1e-9 else 1.0)
+            finish_now(world, order)
+            cancel_orphans(world, asset)
+
+
+def is_due(world: World, order: LiveOrder, moment: str) -> bool:
+    """Say whether this is the moment at which a market order fills."""
+    if not order.is_market:
+        return False
+    if order.triggered_t is not None:  # the rest of a stop
+        return moment == NEXT_OPEN and order.triggered_t < world.t
+    mine = NEXT_CLOSE if order.on_close else world.setup.timing
+    return mine == moment and (order.born_t < world.t or mine == THIS_CLOSE)
+
+
+def fill_moment(world: World, moment: str) -> None:
+    """Fill what fills at this moment of the bar: reductions first, so that cash is free."""
+    entered = AT_OPEN if moment == NEXT_OPEN else AT_CLOSE
+    due = []
+    for order in world.book:
+        if is_due(world, order, moment):
+            reason = world.blocked(order.asset, order.side)
+            if reason is None:
+                due.append(order)
+            elif order.tif in (DAY, IOC):
+                world.finish(order, "rejected", reason)
+    changes = Changes(world) if moment == world.setup.timing else None
+    if changes is not None:
+        changes.reduce()
+    for order in due:
+        if order.status == "open" and is_reduction(world, order):
+            fill_order(world, order, world.prices[order.asset], entered)
+    if changes is not None:
+        changes.increase(entered)
+    for order in due:
+        if order.status == "open":
+            fill_order(world, order, world.prices[order.asset], entered)
+        if order.status == "open" and order.tif == IOC:
+            world.finish(order, "cancelled", IMMEDIATE_OR_CANCEL)
+
+
+class Changes:
+    """What the queued weights ask of every asset at this moment's prices, signed."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.reductions: dict[Asset, float] = {}
+        self.increases: dict[Asset, float] = {}
+        queued, world.targets = world.targets, None
+        if queued is None:
+            return
+        for asset in sorted({*world.ledger.positions, *queued.weights}):
+            weight = queued.weights.get(asset, 0.0)
+            if asset in queued.untouched:
+                continue
+            reason = world.blocked(asset, 0)
+            is_leaving = asset in queued.pending or (
+                asset in world.closed_inside and not world.is_after_protect
+            )
+            if is_leaving and weight != 0:
+                world.finish(world.new_order(asset, 0.0, REBALANCE), "denied", EXIT_PENDING)
+                world.result.rejections.append(RejectionRow(world.now, asset, EXIT_PENDING))
+            elif reason is not None:  # no quantity: there is no price
+                world.finish(world.new_order(asset, 0.0, REBALANCE), "rejected", reason)
+            else:
+                self.add(asset, weight)
+
+    def add(self, asset: Asset, weight: float) -> None:
+        """Split the change of one asset into the part that reduces and the part that opens."""
+        world = self.world
+        live = world.ledger.live(asset)
+        price = world.prices[asset] * world.terms(asset).multiplier
+        target = world.to_lot(asset, weight * world.sizing_equity / price)
+        change = target - live
+        if abs(change) <= 1e-9 * max(abs(target), abs(live)):
+            return
+        reason = world.blocked(asset, 1 if change > 0 else -1)
+        if reason is not None:
+            for part in (-live, target) if live * target < 0 else (change,):
+                world.finish(world.new_order(asset, part, REBALANCE), "rejected", reason)
+        elif live * target < 0:
+            self.reductions[asset], self.increases[asset] = -live, target
+        elif live * change < 0:
+            self.reductions[asset] = change
+        else:
+            self.increases[asset] = change
+
+    def reduce(self) -> None:
+        world = self.world
+        for asset, change in self.reductions.items():  # by asset
+            order = world.new_order(asset, change, REBALANCE)
+            reduce(world, asset, abs(change), world.prices[asset], None, order)
+            finish_now(world, order)
+            cancel_orphans(world, asset)
+
+    def increase(self, entered: str) -> None:
+        world = self.world
+        orders, wanted = [], {}
+        for asset, change in self.increases.items():
+            order = world.new_order(asset, change, REBALANCE)
+            reason = refusal(world, asset, order.side)
+            if reason is not None:
+                world.finish(order, "rejected", reason)
+            elif world.ledger.live(asset) * change < 0 or world.capacity(asset) <= 0:
+                world.finish(order, "expired", VOLUME_LIMIT)  # the closing part did not get done
+            else:
+                orders.append(order)
+                wanted[asset] = math.copysign(min(abs(change), world.capacity(asset)), change)
+        factor = self.common_factor(wanted) if world.setup.reserve_costs else 1.0
+        for order in orders:
+            asset = order.asset
+            quantity = wanted[asset]
+            is_short_of_volume = abs(quantity) < abs(order.quantity) * (1 - 1e-9)
+            if factor < 1:
+                quantity = world.to_lot(asset, quantity * factor)
+            is_nothing = quantity == 0 or factor < 1e-6
+            what = None if is_nothing else plan(world, asset, quantity, world.prices[asset])
+            is_affordable = world.setup.reserve_costs or (what is not None and fits(world, [what]))
+            if what is None or not is_affordable:
+                world.finish(order, "rejected", not_enough(world))
+                continue
+            book(world, what, entered, order.id, order.why)
+            order.filled = quantity
+            if not is_short_of_volume:
+                order.quantity = quantity  # what the account could carry
+            finish_now(world, order)
+
+    def common_factor(self, wanted: dict[Asset, float]) -> float:
+        """Return the largest factor in [0, 1] with which all of them fit, by bisection."""
+
+        def plans(factor: float) -> list[Plan]:
+            world = self.world
+            return [plan(world, a, q * factor, world.prices[a]) for a, q in wanted.items()]
+
+        if fits(self.world, plans(1.0), is_strict=True):
+            return 1.0
+        low, high = 0.0, 1.0
+        for _ in range(100):
+            middle = (low + high) / 2
+            if fits(self.world, plans(middle), is_strict=True):
+                low = middle
+            else:
+                high = middle
+        return low
