@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format bench bench-peers clean
+.PHONY: demo test lint format bench bench-peers parity clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -27,6 +27,10 @@ bench: $(VENV)/.installed
 
 bench-peers:
 	bash benchmarks/peers/setup.sh
+
+# The presets against the packages that they reproduce; writes docs/parity.md.
+parity: $(VENV)/.installed
+	$(BIN)/python tests/parity/compare.py
 
 clean:
 	rm -rf $(VENV) out build dist

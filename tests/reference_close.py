@@ -80,7 +80,7 @@ def call_margin(world: World) -> None:
         initial.append(value * initial_rate(world, asset))
     if not values or equity >= math.fsum(maintenance):
         return
-    kept_fraction = max(0.0, equity) / math.fsum(initial)
+    kept_fraction = max(0.0, equity) / (math.fsum(initial) or 1.0)
     for asset in values:
         live = abs(ledger.live(asset))
         kept = world.to_lot(asset, live * min(1.0, kept_fraction))
@@ -92,6 +92,8 @@ def call_margin(world: World) -> None:
 def record(world: World) -> None:
     """Write the account as it is after the last fill of the bar."""
     ledger, result = world.ledger, world.result
+    for asset, bar in world.bars.items():
+        ledger.marks[asset] = bar.close
     worth, weight = [], []
     for asset in sorted(ledger.positions):
         mark = ledger.marks[asset]

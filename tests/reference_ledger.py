@@ -168,6 +168,7 @@ class Ledger:
         if asset not in self.positions:
             side = 1 if paid.quantity > 0 else -1
             self.positions[asset] = Position(t, entered, side, paid.price)
+            self.marks[asset] = paid.price  # until the close
         position = self.positions[asset]
         position.lots.append(lot)  # levels stay those set at the last close
         position.peak = max(position.peak, abs(position.quantity))

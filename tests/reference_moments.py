@@ -25,6 +25,7 @@ from reference_orders import DAY, IOC, LiveOrder, cancel_orphans
 from reference_types import (
     EXIT_PENDING,
     IMMEDIATE_OR_CANCEL,
+    NO_SHORTS,
     POSITION_CLOSED,
     REBALANCE,
     VOLUME_LIMIT,
@@ -120,7 +121,10 @@ class Changes:
             elif reason is not None:  # no quantity: there is no price
                 world.finish(world.new_order(asset, 0.0, REBALANCE), "rejected", reason)
             else:
-                self.add(asset, weight)
+                if weight < 0 and world.setup.margin is None:
+                    order = world.new_order(asset, 0.0, REBALANCE)
+                    world.finish(order, "rejected", NO_SHORTS)
+                self.add(asset, weight if world.setup.margin is not None else max(0.0, weight))
 
     def add(self, asset: Asset, weight: float) -> None:
         """Split the change of one asset into the part that reduces and the part that opens."""

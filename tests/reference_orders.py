@@ -69,6 +69,7 @@ class LiveOrder:
     is_exit: bool = False  # may only reduce
     triggered_t: int | None = None
     children: list[LiveOrder] = field(default_factory=list)  # the pair made last
+    parent: LiveOrder | None = None
     has_covered: bool = False  # a pair was made before
     status: str = ""
     reason: str = ""
@@ -171,13 +172,22 @@ def place(world: World, order: LiveOrder) -> None:
 
 
 def make_children(world: World, parent: LiveOrder, shares: float, price: float, born: str) -> None:
-    """Cover what the parent opened; enlarge the pair that is there, if none of it has ended."""
+    """Cover what the parent opened: enlarge what is there of its pair, or make a new one.
+
+    What the strategy has cancelled is not made again.
+    """
+    for child in parent.children:
+        if child.reason == BY_STRATEGY and child.limit is not None:
+            parent.take_profit = None
+        elif child.reason == BY_STRATEGY:
+            parent.stop_loss = parent.child_trail_amount = parent.child_trail_fraction = None
     is_trailing = parent.child_trail_amount is not None or parent.child_trail_fraction is not None
     if parent.take_profit is None and parent.stop_loss is None and not is_trailing:
         return
-    if parent.children and all(child.status == "open" for child in parent.children):
-        for child in parent.children:
-            child.quantity -= parent.side * shares
+    working = [child for child in parent.children if child.status == "open"]
+    for child in working:
+        child.quantity -= parent.side * shares
+    if working:
         return
     is_first = not parent.has_covered
     parent.children, parent.has_covered = [], True
@@ -189,7 +199,7 @@ def make_children(world: World, parent: LiveOrder, shares: float, price: float, 
         child.tag = f"{parent.tag}.{name}"
         child.group = f"children of {parent.id}, {world.t}"
         child.tif, child.is_exit, child.born, child.best = GTC, True, born, price
-        child.status = "open"
+        child.status, child.parent = "open", parent
         if name == "take_profit":
             child.limit = parent.take_profit
         elif parent.stop_loss is not None:
@@ -261,6 +271,10 @@ def replace(world: World, change: Replace, allow: Allow) -> None:
     if change.trail_fraction is not None and order.is_trailing:
         order.trail_amount, order.trail_fraction = None, change.trail_fraction
     order.put_on_ticks(world.terms(order.asset).tick)
+    if order.parent is not None and order.limit is not None:
+        order.parent.take_profit = order.limit
+    elif order.parent is not None and not order.is_trailing:
+        order.parent.stop_loss = order.stop
 
 
 def ratchet(world: World) -> None:

@@ -188,6 +188,9 @@ class SimulationBroker:
 
     def fill_close(self, batch: Batch) -> None:
         """Fill what waited for this close, before anything is decided at it."""
+        if self._book:
+            # Exits of positions that levels have closed inside the bar.
+            self._book.close_orphans(self._portfolio)
         if self._timing.moment is Moment.CLOSE:
             # At the close itself all of them meet, so that sales free cash for any purchase.
             kinds: tuple[OrderType, ...] = MARKET_TYPES[:1]
@@ -230,6 +233,8 @@ class SimulationBroker:
         self._book.split(sid, ratio)
         for order in self._book.of(sid):
             self._restate(order)
+            for child in order.children:
+                self.round_prices(child)
         self._waiting.split(sid, ratio)
         self.executor.split(sid, ratio)
 

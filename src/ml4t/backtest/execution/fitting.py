@@ -17,8 +17,8 @@ MARGIN = 1e-14
 SMALLEST_SHARE = 1e-6
 # Room that is left below this share of it is used up.
 NO_ROOM = 1e-12
-# Steps in which minimum charges must have been fitted in; proportional costs take one.
-MOST_STEPS = 60
+# Cuts in proportion; and steps in which the share between two others must have been found.
+FEW_STEPS, MOST_STEPS = 4, 60
 
 
 def fit(
@@ -115,22 +115,23 @@ def _total(need: Callable[[slice, float], Floats], index: slice, share: float) -
 def _share_that_fits(required: Callable[[float], float], room: float) -> float:
     """Return the largest share of the orders that the room carries.
 
-    The last digits are given away so that rounding cannot take cash below zero. One step is
-    enough where costs are proportional; minimum charges take a few more. Where costs grow faster
-    than the orders, as impact does, a proportional cut leaves room: the share lies between it and
-    the last one that was too large.
+    The last digits are given away so that rounding cannot take cash below zero. One cut is enough
+    where costs are proportional. Minimum charges take more, and where costs grow faster than the
+    orders, as impact does, a cut leaves room: then the share lies between the last ones that were
+    too small and too large.
     """
     share, too_large, excess = 1.0, 1.0, 0.0
-    for _ in range(MOST_STEPS):
+    for _ in range(FEW_STEPS):
         left = room - required(share)
         if left >= 0:
             break
         too_large, excess = share, -left
-        share *= max(room, 0.0) * (1 - MARGIN) / (room - left)
-        if share < SMALLEST_SHARE:
-            return 0.0  # the charges alone eat the room
+        share = max(share * room * (1 - MARGIN) / (room - left), SMALLEST_SHARE)
     else:
-        return 0.0
+        share = SMALLEST_SHARE
+        left = room - required(share)
+        if left < 0:
+            return 0.0  # the charges alone eat the room
     for _ in range(MOST_STEPS):
         if share == 1.0 or left <= NO_ROOM * room:
             break

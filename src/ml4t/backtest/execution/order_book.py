@@ -145,6 +145,9 @@ class OrderBook:
         """Restate the orders of an asset after a split of `ratio` new shares per old one."""
         for order in self.of(sid):
             order.split(ratio)
+            for child in order.children:
+                if not child.is_open:  # it may be renewed
+                    child.split(ratio)
 
     def rename(self, old: int, new: int) -> None:
         """Move orders to the asset that the old one became; they keep the name they had."""

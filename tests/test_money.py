@@ -1,0 +1,123 @@
+"""The engine against the reference where money moves: orders, accounts, costs, actions, risk.
+
+Random cases with every feature on, and with one feature at a time, so that what differs says
+where. `MONEY_CASES=2000 make test` compares so many of the mixed ones instead of a few.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import reference as r
+from conftest import check_cash, check_equity, check_trades
+from money import CAPITAL, Case, compared, engine_run, money_case
+
+MIXED = int(os.environ.get("MONEY_CASES", "48"))
+BLOCK = 8  # cases a test: enough that a run is not all overhead, few enough to share them out
+
+# What each option is when it is off.
+PLAIN: dict[str, Any] = {
+    "rules": [], "limits": [], "actions": [], "reinvest_dividends": False, "borrow": None,
+    "commission_bps": 10.0, "slippage_bps": 5.0, "commission": None, "slippage": None,
+    "impact": None, "costs": {}, "margin": None, "settlement": 0, "credit_rate": 0.0,
+    "debit_rate": 0.0, "terms": {}, "participation": None, "timing": "next_open",
+    "reserve_costs": True, "members": None, "membership_end": "hold", "overdraft": 0.0,
+    "delisting_return": 0.0,
+}  # fmt: skip
+SHORTS = {"margin": r.Margin(initial=0.5, maintenance=0.15)}
+FEATURES: dict[str, set[str]] = {
+    "orders": set(),
+    "cash": {"settlement", "overdraft", "reserve_costs", "credit_rate", "debit_rate"},
+    "shorts": {"borrow", "credit_rate", "debit_rate", "reserve_costs"},
+    "costs": {
+        "commission", "slippage", "impact", "costs", "commission_bps", "slippage_bps",
+        "participation",
+    },
+    "actions": {"actions", "reinvest_dividends", "delisting_return"},
+    "sizes": {"terms", "participation"},
+    "timing": {"timing"},
+    "rules": {"rules"},
+    "limits": {"limits"},
+    "members": {"members", "membership_end"},
+}  # fmt: skip
+ON_MARGIN = {"shorts", "sizes", "timing", "rules", "limits"}
+
+
+def case_with(feature: str, seed: int) -> Case:
+    """Return a case in which all but one feature is off."""
+    universe, options = money_case(seed)
+    kept = {name: options.get(name, PLAIN[name]) for name in FEATURES[feature]}
+    options = {**PLAIN, "script": options["script"], **kept}
+    if feature in ON_MARGIN:
+        options |= SHORTS
+    if feature == "limits":  # their groups
+        options["terms"] = {a: r.Terms(group=universe.sectors.get(a)) for a in universe.assets}
+    return universe, options
+
+
+@pytest.fixture(autouse=True)
+def _invariants() -> None:
+    """Leave out what the ends of orders must be: a split or a replaced limit moves the goal."""
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_each_feature_alone_equals_the_reference(feature: str) -> None:
+    for seed in range(4):
+        assert compared(case_with(feature, seed)) == [], seed
+
+
+@pytest.mark.parametrize("first", range(0, MIXED, BLOCK))
+def test_everything_mixed_equals_the_reference(first: int) -> None:
+    for seed in range(first, min(first + BLOCK, MIXED)):
+        assert compared(money_case(seed)) == [], seed
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_case_at_random_equals_the_reference_and_keeps_its_books(seed: int) -> None:
+    case = money_case(seed)
+    assert compared(case) == []
+    result = engine_run(*case)
+    gross = result.sql("select max(gross_exposure) from equity").fetchall()[0][0]
+    scale = max(CAPITAL, abs(result["final_value"]), gross)
+    check_equity(result, scale)
+    check_cash(result, scale)
+    check_trades(result, scale)
+
+
+def test_the_random_cases_do_everything() -> None:
+    """They would prove little if what they are about never happened."""
+    tags, ends, flows, decisions = set(), set(), set(), set()
+    for seed in range(24):
+        result = engine_run(*money_case(seed))
+        rows = result.sql("select split_part(tag, '#', 1), status, reason from orders").fetchall()
+        tags |= {tag for tag, status, _ in rows if status == "filled"}
+        ends |= {(status, reason.partition(":")[0]) for _, status, reason in rows}
+        flows |= {row[0] for row in result.sql("select kind from cash_flows").fetchall()}
+        decisions |= set(result.sql("select rule, action from decisions").fetchall())
+    assert tags >= {
+        "rebalance", "order", "take_profit", "stop_loss", "margin_call", "membership",
+        "reinvestment", "MaxDrawdown", "StopLoss", "TakeProfit", "TrailingStop", "ScaledExit",
+        "VolatilityTrailingStop", "VolatilityScaledStopLoss", "BreakevenStop", "AnyOf", "AllOf",
+        "DynamicTrailingStop", "TimeBasedExit", "SignalExit",
+    }  # fmt: skip
+    assert flows >= {"deposit", "dividend", "borrow", "interest", "delisting", "cash in lieu"}
+    assert ends >= {
+        ("filled", ""), ("filled", "cut"), ("expired", "volume limit"), ("expired", "end of day"),
+        ("expired", "good till date"), ("expired", "end of data"),
+        ("cancelled", "immediate or cancel"), ("cancelled", "one cancels other"),
+        ("cancelled", "position closed"), ("cancelled", "cancelled by the strategy"),
+        ("cancelled", "delisted"), ("rejected", "insufficient cash"),
+        ("rejected", "insufficient buying power"), ("rejected", "cash account cannot short"),
+        ("rejected", "not available to borrow"), ("rejected", "no bar"), ("rejected", "no volume"),
+        ("rejected", "limit up"), ("rejected", "limit down"), ("rejected", "below one lot"),
+        ("rejected", "asset left the data"), ("denied", "risk exit pending"),
+    }  # fmt: skip
+    assert {action for _, action in decisions} >= {
+        "stop", "target", "exit", "edit", "deny", "reduce", "liquidate", "halt", "resume"
+    }  # fmt: skip
