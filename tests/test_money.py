@@ -115,7 +115,7 @@ def test_the_random_cases_do_everything() -> None:
         ("cancelled", "delisted"), ("rejected", "insufficient cash"),
         ("rejected", "insufficient buying power"), ("rejected", "cash account cannot short"),
         ("rejected", "not available to borrow"), ("rejected", "no bar"), ("rejected", "no volume"),
-        ("rejected", "limit up"), ("rejected", "limit down"), ("rejected", "below one lot"),
+        ("rejected", "limit up"), ("rejected", "limit down"),
         ("rejected", "asset left the data"), ("denied", "risk exit pending"),
     }  # fmt: skip
     assert {action for _, action in decisions} >= {
