@@ -16,9 +16,8 @@ N_SEEDS_SHOWN = 5
 TEXT = """# Parity
 
 `BacktestConfig.preset("vectorbt" | "backtrader" | "zipline")` fills as those packages do. This page
-is the proof, written by `make parity` on {day} (UTC): the real packages ({versions}), in
-environments of their own, and this engine with its presets as shipped, over the same {n_seeds}
-random paths per scenario.
+is the proof, written by `make parity` on {day} (UTC): the real packages, in environments of their
+own, and this engine with its presets as shipped, over the same {n_seeds} random paths per scenario.
 
 {summary}
 
@@ -109,7 +108,6 @@ def page(results: dict[tuple[str, str], Counts], n_seeds: int) -> str:
              if any(name in counts for counts in counted.values())]  # fmt: skip
     return TEXT.format(
         day=datetime.now(UTC).date(),
-        versions=", ".join(f"{package} {version}" for package, version in results),
         n_seeds=n_seeds,
         summary=table(
             [
