@@ -13,10 +13,10 @@ KINDS = ("dividend", "split", "rename", "delisting")
 
 def step_actions(world: World) -> None:
     today = [action for action in world.setup.actions if first_bar(world, action) == world.t]
-    today.sort(key=lambda action: (action.ex_date, KINDS.index(action.kind), action.asset))
+    today.sort(key=lambda action: (KINDS.index(action.kind), action.asset, action.ex_date))
     for action in today:
         if action.kind == "dividend":
-            dividend(world, action)
+            dividend(world, action, today)
         elif action.kind == "split":
             assert action.value is not None
             split(world, action.asset, action.value)
@@ -50,13 +50,19 @@ def days(world: World) -> int:
 # -- dividends
 
 
-def dividend(world: World, action: Action) -> None:
+def dividend(world: World, action: Action, today: list[Action]) -> None:
     """Note what is due: what was held before the bar is entitled, a short owes.
 
-    Nothing has filled yet; a split of the same ex-date comes after, one of an earlier date before.
+    Nothing has filled yet; a split of the same ex-date comes after. One of an earlier date that
+    falls on this bar too comes before: the dividend is on the new shares.
     """
     assert action.value is not None
     quantity = world.ledger.live(action.asset)
+    for other in today:
+        is_split = other.kind == "split" and other.asset == action.asset
+        if is_split and other.ex_date < action.ex_date:
+            assert other.value is not None
+            quantity *= other.value
     if quantity != 0:
         amount = quantity * action.value * world.terms(action.asset).multiplier
         pay_date = action.pay_date or world.now

@@ -109,6 +109,11 @@ def rebalance(world: World, weights: Weights) -> None:
     rows: list[DecisionRow] = []
     if world.setup.limits and world.ledger.equity(world.ledger.marks) <= 0:
         allowed, untouched = dict.fromkeys(wanted, 0.0), set[Asset]()
+        rows = [
+            DecisionRow(world.now, asset, LIMITS, "deny", weight, 0.0)
+            for asset, weight in wanted.items()
+            if weight != 0
+        ]
     else:
         allowed, untouched = edit(world, wanted, current, ranks, rows)
         world.intended = dict(allowed)
@@ -148,9 +153,14 @@ def allow(world: World, asset: Asset, quantity: float) -> tuple[float, str]:
     if equity <= 0:  # what closes is let through
         live = ledger.live(asset)
         closing = min(abs(quantity), abs(live)) if live * quantity < 0 else 0.0
+        if closing < abs(quantity):
+            row = DecisionRow(world.now, asset, LIMITS, "edit", quantity, closing)
+            world.result.decisions.append(row)
         return math.copysign(closing, quantity) if closing else 0.0, LIMITS
     price = world.price_now(asset)
     if price is None:
+        row = DecisionRow(world.now, asset, LIMITS, "deny", quantity, 0.0)
+        world.result.decisions.append(row)
         return 0.0, LIMITS
     effect = quantity * price * world.terms(asset).multiplier / equity
     current = weights_now(world)

@@ -151,7 +151,7 @@ class Ledger:
         timestamp = self.timeline[t]
         amount = -paid.quantity * paid.price * self.multipliers[asset] - paid.commission
         self.cash += amount
-        if paid.quantity < 0 and self.settlement > 0:
+        if paid.quantity < 0 and amount > 0 and self.settlement > 0:
             self.unsettled.append((self.sessions[t] + self.settlement, amount))
         costs = (paid.commission, paid.slippage, paid.impact)
         row = FillRow(timestamp, asset, paid.quantity, paid.price, *costs, order, why)

@@ -206,7 +206,8 @@ class Watch:
         limit = self.limit
         if isinstance(limit, MaxDrawdown):
             if self.fired_t is not None:
-                if limit.resume_after is None or t < self.fired_t + limit.resume_after:
+                is_early = limit.resume_after is None or t < self.fired_t + limit.resume_after
+                if is_early or equity <= 0:
                     return events
                 events.append("resume")
                 self.fired_t, self.reference = None, equity

@@ -74,27 +74,29 @@ def is_due(world: World, order: LiveOrder, moment: str) -> bool:
 def fill_moment(world: World, moment: str) -> None:
     """Fill what fills at this moment of the bar: reductions first, so that cash is free."""
     entered = AT_OPEN if moment == NEXT_OPEN else AT_CLOSE
-    due = []
-    for order in world.book:
-        if is_due(world, order, moment):
-            reason = world.blocked(order.asset, order.side)
-            if reason is None:
-                due.append(order)
-            elif order.tif in (DAY, IOC):
-                world.finish(order, "rejected", reason)
+    due = [order for order in world.book if is_due(world, order, moment)]
     changes = Changes(world) if moment == world.setup.timing else None
     if changes is not None:
         changes.reduce()
     for order in due:
         if order.status == "open" and is_reduction(world, order):
-            fill_order(world, order, world.prices[order.asset], entered)
+            try_order(world, order, entered)
     if changes is not None:
         changes.increase(entered)
     for order in due:
         if order.status == "open":
-            fill_order(world, order, world.prices[order.asset], entered)
+            try_order(world, order, entered)
         if order.status == "open" and order.tif == IOC:
             world.finish(order, "cancelled", IMMEDIATE_OR_CANCEL)
+
+
+def try_order(world: World, order: LiveOrder, entered: str) -> None:
+    """Fill a market order; on a halted bar it is rejected, unless it may wait."""
+    reason = world.blocked(order.asset, order.side)
+    if reason is None:
+        fill_order(world, order, world.prices[order.asset], entered)
+    elif order.tif in (DAY, IOC):
+        world.finish(order, "rejected", reason)
 
 
 class Changes:

@@ -182,7 +182,6 @@ class SimulationBroker:
         for touched in self._inside.fill(batch):
             if not self.executor.policy.reentry:
                 self._closed_inside.update(touched.sids.tolist())
-            self._waiting.closed_inside(touched.sids)
             if len(touched.sids):
                 yield touched
 

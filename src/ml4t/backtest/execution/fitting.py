@@ -132,14 +132,17 @@ def _share_that_fits(required: Callable[[float], float], room: float) -> float:
         left = room - required(share)
         if left < 0:
             return 0.0  # the charges alone eat the room
+    weight = left
     for _ in range(MOST_STEPS):
         if share == 1.0 or left <= NO_ROOM * room:
             break
-        # By false position; the excess is halved so that both ends move.
-        middle = share + (too_large - share) * left / (left + excess)
+        # By false position; what one end weighs is halved when the other has moved.
+        middle = share + (too_large - share) * weight / (weight + excess)
+        if not share < middle < too_large:
+            middle = (share + too_large) / 2
         left_then = room - required(middle)
         if left_then >= 0:
-            share, left, excess = middle, left_then, excess / 2
+            share, left, weight, excess = middle, left_then, left_then, excess / 2
         else:
-            too_large, excess = middle, -left_then
+            too_large, excess, weight = middle, -left_then, weight / 2
     return share

@@ -61,6 +61,7 @@ class LevelFiller:
         for kind in set(kinds):
             of_kind = fills.kind == kind
             is_done[of_kind] = self._fill_kind(batch, fills.where(of_kind), kind, step)
+        self._waiting.closed_inside(fills.sids)
         return Touched(
             sids=fills.sids,
             is_stop=fills.kind != TARGET,

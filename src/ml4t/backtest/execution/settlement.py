@@ -32,7 +32,8 @@ class Settlement:
         """Note what sales brought in, net of their commission; buys are passed over."""
         if self._delay:
             value = -fills.quantity * fills.price * self._multiplier[fills.sids]
-            proceeds = float((value - fills.commission)[fills.quantity < 0].sum())
+            # A sale that its commission eats up costs cash at once.
+            proceeds = float(np.maximum(value - fills.commission, 0)[fills.quantity < 0].sum())
             if proceeds > 0:
                 self._pending.append((int(self._number[fills.t]) + self._delay, proceeds))
 

@@ -31,6 +31,7 @@ class AccountState:
     def __init__(self, sessions: Ints) -> None:
         self.t = -1
         self.peak = -math.inf
+        self._initial = math.nan
         self._sessions = sessions
         self._equity = np.full(len(sessions), np.nan)
         self._gross = np.full(len(sessions), np.nan)
@@ -77,6 +78,8 @@ class AccountState:
         self._gross[t] = gross / equity if equity > 0 else 0.0
         if t == self.t:
             return
+        if t == 0:
+            self._initial = equity
         self.t, self.peak = t, max(self.peak, equity)
         if t > 0 and self._gross[t - 1] > LEAST_EXPOSURE:
             earned = equity / self._equity[t - 1] - 1
@@ -86,11 +89,11 @@ class AccountState:
     def loss_in_session(self) -> float:
         """Return the loss since the last close of the session before, as a fraction of it.
 
-        Negative is a gain. In the first session the first close stands in: nothing was held
-        before it. An account that had no equity left has lost all.
+        Negative is a gain. In the first session the first close stands in, before what was traded
+        at it: nothing was held before. An account that had no equity left has lost all.
         """
         first = int(np.searchsorted(self._sessions[: self.t + 1], self.session))
-        before = float(self._equity[max(first - 1, 0)])
+        before = self._initial if first == 0 else float(self._equity[first - 1])
         return 1 - self.equity / before if before > 0 else 1.0
 
     def unlevered_returns(self, window: int) -> Floats:
