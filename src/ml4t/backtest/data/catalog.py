@@ -6,6 +6,7 @@ schema when it is registered and its rows when the first query or run needs them
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -130,12 +131,12 @@ class Catalog:
                     f"source {entry.name!r} has a column available_at and takes no lag"
                 )
             entry = replace(entry, available_at="available_at")
-        self._attach(entry)
+        self._view(entry, raw)
         self._sources[entry.name] = entry
         return self
 
-    def _attach(self, source: Source) -> None:
-        raw = attach(source, self._database)
+    def _view(self, source: Source, raw: Mapping[str, str]) -> None:
+        """Create the view of a source under its canonical names and types."""
         items = canonical_columns(source, raw)
         view = f"main.{quote(source.name)}"
         select = f"select {', '.join(items.values())} from raw.{quote(source.name)}"
@@ -154,7 +155,7 @@ class Catalog:
         """Start over on a fresh connection: a locked one takes no new source."""
         self._database, self._prepared = self._connect(), None
         for source in self._sources.values():
-            self._attach(source)
+            self._view(source, attach(source, self._database))
 
     # -- inspection -------------------------------------------------------------------
 
@@ -293,7 +294,7 @@ class Catalog:
         """Return a catalog with the same sources and a context; this one stays as it is."""
         other = Catalog(threads=self._threads, memory_limit=self._memory_limit)
         for source in self._sources.values():
-            other._attach(source)
+            other._view(source, attach(source, other._database))
             other._sources[source.name] = source
         return other.register("context", columns)
 
