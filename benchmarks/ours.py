@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
+import ml4t.backtest.risk as r
 from ml4t.backtest import (
     BacktestConfig,
     BacktestEngine,
@@ -15,41 +16,26 @@ from ml4t.backtest import (
     MarginAccount,
     TopN,
 )
-from ml4t.backtest.risk import (
-    AllOf,
-    AnyOf,
-    BreakevenStop,
-    DynamicTrailingStop,
-    MaxGroupWeight,
-    RiskManager,
-    ScaledExit,
-    SignalExit,
-    StopLoss,
-    TakeProfit,
-    TimeBasedExit,
-    TrailingStop,
-    VolatilityScaledStopLoss,
-    VolatilityTrailingStop,
-)
 
 SOURCES = {"W1": (), "W2": (), "W3": ("assets", "borrow")}
 # W3 is long twenty and short five of what it ranks, so that borrowing is not idle.
 LONG_SHORT = "case when rank <= 20 then 0.06 else -0.04 end"
 
 
-def rules_of(workload: str) -> RiskManager:
+def rules_of(workload: str) -> r.RiskManager:
     """W1 has no rules, W2 three, W3 all of them and a limit on sectors."""
     if workload == "W1":
-        return RiskManager()
-    three = [VolatilityScaledStopLoss(2.0), DynamicTrailingStop(0.05), TimeBasedExit(60)]
+        return r.RiskManager()
+    three = [r.VolatilityScaledStopLoss(2.0), r.DynamicTrailingStop(0.05), r.TimeBasedExit(60)]
     if workload == "W2":
-        return RiskManager(three)
+        return r.RiskManager(three)
     others = [
-        StopLoss(0.2), TakeProfit(0.5), TrailingStop(0.15), VolatilityTrailingStop(4.0),
-        BreakevenStop(0.1), SignalExit("ml_score < 0.02"), ScaledExit(((0.1, 0.5),)),
-        AllOf([TimeBasedExit(20), TakeProfit(0.02)]), AnyOf([StopLoss(0.3), TimeBasedExit(90)]),
+        r.StopLoss(0.2), r.TakeProfit(0.5), r.TrailingStop(0.15), r.VolatilityTrailingStop(4.0),
+        r.BreakevenStop(0.1), r.SignalExit("ml_score < 0.02"), r.ScaledExit(((0.1, 0.5),)),
+        r.AllOf([r.TimeBasedExit(20), r.TakeProfit(0.02)]),
+        r.AnyOf([r.StopLoss(0.3), r.TimeBasedExit(90)]),
     ]  # fmt: skip
-    return RiskManager([*three, *others], limits=[MaxGroupWeight(0.3, group="sector")])
+    return r.RiskManager([*three, *others], limits=[r.MaxGroupWeight(0.3, group="sector")])
 
 
 def config_of(workload: str, *, overdraft: bool) -> BacktestConfig:

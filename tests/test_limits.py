@@ -24,20 +24,15 @@ from ml4t.backtest.risk.account_limits import (
     VolatilityTarget,
 )
 from ml4t.backtest.risk.account_state import AccountState
+from ml4t.backtest.risk.limit import UNRANKED, Cut, Limit, LimitAction, LimitKind, Wish
 from ml4t.backtest.risk.limit_desk import LimitDesk
 from ml4t.backtest.risk.limits import (
-    UNRANKED,
-    Cut,
-    Limit,
-    LimitAction,
-    LimitKind,
     MaxGrossExposure,
     MaxGroupWeight,
     MaxNetExposure,
     MaxPositions,
     MaxTurnover,
     MaxWeight,
-    Wish,
 )
 
 NEAR = 1e-8
@@ -804,7 +799,7 @@ def test_orders_from_flat_never_break_a_limit_between_them(
 def test_cuts_come_in_the_order_of_the_limits_and_are_told() -> None:
     desk, log = desk_of([MaxDrawdown(0.1, "reduce", 0.4, 1), MaxDailyLoss(0.2, "liquidate")], [20])
     assert desk.at_close(1, 750.0, 100.0) == [
-        Cut("MaxDrawdown", LimitKind.REDUCE, 0.4), Cut("MaxDailyLoss", LimitKind.LIQUIDATE, 0.0),
+        Cut("MaxDrawdown", 0.4), Cut("MaxDailyLoss", 0.0),
     ]  # fmt: skip
     assert log.decisions[0].features == {"drawdown": 0.25, "equity": 750.0, "peak": 1000.0}
     assert log.decisions[1].features == {"loss": 0.25, "equity": 750.0}
@@ -819,7 +814,7 @@ def test_cuts_come_in_the_order_of_the_limits_and_are_told() -> None:
 
 def test_a_liquidation_is_named_at_every_close_that_still_holds_something() -> None:
     desk, log = desk_of([MaxDrawdown(0.1, "liquidate", resume_after=2)], [20])
-    cut = Cut("MaxDrawdown", LimitKind.LIQUIDATE, 0.0)
+    cut = Cut("MaxDrawdown", 0.0)
     assert [desk.at_close(t, 800.0, 200.0) for t in (1, 2, 3)] == [[cut], [cut], []]
     assert [row[2] for row in log.rows()] == ["liquidate", "resume"]
 

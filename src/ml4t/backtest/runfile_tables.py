@@ -60,7 +60,7 @@ class Family:
 
 def _exported(module: ModuleType, is_member: Callable[[type], bool]) -> dict[str, type[Any]]:
     """Return the classes that a module exports and a table can fill, by name."""
-    found = [vars(module)[name] for name in vars(module)["__all__"]]
+    found = [getattr(module, name) for name in module.__all__]
     return {
         kind.__name__: kind
         for kind in found

@@ -18,15 +18,8 @@ from ml4t.backtest.core.batch import Floats
 from ml4t.backtest.core.orders import parse_choice
 from ml4t.backtest.errors import require_number
 from ml4t.backtest.risk.account_state import AccountState
-from ml4t.backtest.risk.limits import (
-    TOLERANCE,
-    Limit,
-    LimitAction,
-    LimitKind,
-    Wish,
-    require_whole,
-    scale_gross,
-)
+from ml4t.backtest.risk.limit import Limit, LimitAction, LimitKind, Wish
+from ml4t.backtest.risk.limits import TOLERANCE, require_whole, scale_gross
 
 
 class BreachAction(StrEnum):

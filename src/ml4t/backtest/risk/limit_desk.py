@@ -18,12 +18,12 @@ from typing import Protocol
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Floats, Ints, Selection
+from ml4t.backtest.core.batch import Bools, Floats, Ints, Selection
 from ml4t.backtest.core.journal import Decision, Journal
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.errors import ConfigError, did_you_mean
 from ml4t.backtest.risk.account_state import AccountState
-from ml4t.backtest.risk.limits import UNRANKED, Bools, Cut, Limit, LimitAction, LimitKind, Wish
+from ml4t.backtest.risk.limit import UNRANKED, Cut, Limit, LimitAction, LimitKind, Wish
 
 # The name of decisions that no limit in particular made.
 DESK = "limits"
@@ -143,7 +143,7 @@ class LimitDesk:
             for action in run.at_close(self.account):
                 cuts += self._act(i, action)
             if i in self._liquidating:
-                cuts.append(Cut(self._names[i], LimitKind.LIQUIDATE, 0.0))
+                cuts.append(Cut(self._names[i], 0.0))
         return cuts if len(self._portfolio.held) else []
 
     @property
@@ -266,7 +266,7 @@ class LimitDesk:
         if action.kind is LimitKind.LIQUIDATE:
             self._liquidating.add(i)
         is_once = action.kind is LimitKind.REDUCE
-        return [Cut(self._names[i], action.kind, action.factor)] if is_once else []
+        return [Cut(self._names[i], action.factor)] if is_once else []
 
     def _apply(self, wish: Wish, before: Floats, *, is_order: bool) -> Floats:
         """Ask each limit in turn; `before` holds the weights where nothing is let through."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.risk.base import RiskRule, require_column, require_priority
-from ml4t.backtest.risk.limits import Limit
+from ml4t.backtest.risk.limit import Limit
 
 
 class RiskManager:
