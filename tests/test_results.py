@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import weakref
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -70,6 +72,24 @@ def make_run(seed: int = 1, **changes: Any) -> BacktestResult:
     return BacktestEngine(
         catalog, TopN(3, by="score", every=2), risk_manager=RiskManager(rules)
     ).run()
+
+
+def test_a_run_leaves_nothing_to_the_cycle_collector() -> None:
+    """Many runs in one process must not wait for it to give back sources and ledgers."""
+    catalog = Catalog()
+    catalog.register("prices", make_universe(1, n_bars=10).prices)
+    gc.collect()
+    gc.disable()
+    try:
+        engine = BacktestEngine(
+            catalog, TopN(3, by="close"), risk_manager=RiskManager([TakeProfit(0.06)])
+        )
+        engine.run()
+        gone = weakref.ref(catalog)
+        del catalog, engine
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 @pytest.fixture(scope="module")

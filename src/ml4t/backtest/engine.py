@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,7 +13,6 @@ from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.data.batches import BatchPlan, batches, plan_batches
 from ml4t.backtest.data.catalog import Catalog
-from ml4t.backtest.data.lookahead import preload
 from ml4t.backtest.data.prepared import Prepared
 from ml4t.backtest.data.ranking import RankingPlan, plan_ranking
 from ml4t.backtest.errors import ConfigError, require_number
@@ -26,6 +26,7 @@ from ml4t.backtest.version import versions
 
 # New containers between two collections; the ledger makes no cycles, a strategy might.
 MOST_OBJECTS = (50_000, 50, 50)
+SWITCH_SECONDS = 0.0002
 # Read where the sources have them: the exchange's price limits and the borrow market.
 OPTIONAL_FEATURES = ("limit_up", "limit_down", "borrow_fee", "borrow_available")
 Progress = Callable[[int, int], None]
@@ -94,10 +95,14 @@ class BacktestEngine:
         ExpressionError
             An expression of the strategy cannot be used; nothing was run.
         """
+        with _two_threads():
+            return self._run(progress)
+
+    def _run(self, progress: Progress | None) -> BacktestResult:
         started_at = datetime.now(UTC)
         with ThreadPoolExecutor(max_workers=1) as aside:
             # Beside the checks, which leave the interpreter to others.
-            aside.submit(preload)
+            aside.submit(_preload)
             opening = aside.submit(open_store)
             prepared = self.catalog.validate()
         plan, ranking = self._plan(prepared)
@@ -110,8 +115,7 @@ class BacktestEngine:
         )
         recorder = Recorder()
         session = Session(self.config, self.risk_manager, market, self.initial_capital, recorder)
-        with _rare_collections():
-            self._loop(_reported(chunks, prepared.n_bars, progress), session, recorder)
+        self._loop(_reported(chunks, prepared.n_bars, progress), session, recorder)
         facts = RunFacts(
             started_at=started_at,
             finished_at=datetime.now(UTC),
@@ -123,6 +127,7 @@ class BacktestEngine:
             versions=versions(),
             activity=session.activity(),
         )
+        session.close()
         tables = opening.result()
         store(recorder.staged(), market.axes, market.terms, facts, tables)
         return BacktestResult(tables)
@@ -187,15 +192,28 @@ class BacktestEngine:
         }
 
 
+def _preload() -> None:
+    from ml4t.backtest.data.lookahead import preload
+
+    preload()
+
+
 @contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Let Python's cycle collector run rarely: it would walk the growing ledger time and again."""
-    thresholds = gc.get_threshold()
+def _two_threads() -> Iterator[None]:
+    """Set up the interpreter for a loop and a reader beside it, and back again.
+
+    The reader is between two calls of DuckDB most of the time it needs the interpreter: by
+    default the loop would let it wait 5 ms at each. The cycle collector would walk the growing
+    ledger time and again.
+    """
+    thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
     gc.set_threshold(*MOST_OBJECTS)
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         yield
     finally:
         gc.set_threshold(*thresholds)
+        sys.setswitchinterval(interval)
 
 
 def _reported(chunks: Iterable[Chunk], n_bars: int, progress: Progress | None) -> Iterable[Chunk]:

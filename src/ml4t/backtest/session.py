@@ -86,6 +86,7 @@ class Session:
             risk_manager, self.portfolio, self.broker, journal, config.levels,
             whole=executor.whole if executor.has_lots else None,
         )  # fmt: skip
+        self._executor = executor
         executor.guard = self.rules.guard_entries
         self.limits = LimitDesk(
             risk_manager.limits, self.portfolio, journal, terms, axes.sessions,
@@ -130,6 +131,10 @@ class Session:
         self.broker.end_bar(batch)
         self.accruals.end_bar(batch)
         self.portfolio.record(batch)
+
+    def close(self) -> None:
+        """Part executor and rules, which know each other, so that the run's memory is freed."""
+        self._executor.release()
 
     def activity(self) -> list[dict[str, object]]:
         """Return how often each rule and limit was asked, and acted."""

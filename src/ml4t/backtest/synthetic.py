@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from numpy.random import Generator
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 HORIZON = 5
 """Bars ahead that a score speaks of: the return from the close of bar t to that of t + 5."""

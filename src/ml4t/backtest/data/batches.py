@@ -7,9 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ml4t.backtest.core.batch import Chunk, Floats, Ints, Selection
+from ml4t.backtest.core.batch import Bools, Chunk, Floats, Ints, Selection
 from ml4t.backtest.data.asof import Known
 from ml4t.backtest.data.columns import is_number
 from ml4t.backtest.data.conditions import Condition, Conditions, plan_conditions
@@ -19,7 +18,6 @@ from ml4t.backtest.data.queries import first_bars, literal, quote, read, render
 from ml4t.backtest.data.ranking import RankingPlan, rank
 from ml4t.backtest.errors import ConfigError, did_you_mean
 
-Bools = NDArray[np.bool_]
 # Cells per dense array: 2 MB a column, whatever the length of the run.
 CHUNK_CELLS = 1 << 18
 # Chunks that are ranked by one query; only the bars at decisions pass through it.

@@ -13,16 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml4t.backtest.core.batch import Floats
+from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.data.columns import is_number
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.known_at import at_bars
-from ml4t.backtest.data.lookahead import Names, analyse
 from ml4t.backtest.data.prepared import Prepared
 from ml4t.backtest.data.queries import quote, read, render
 from ml4t.backtest.errors import ExpressionError
 
-Bools = NDArray[np.bool_]
 _KEYS = ("timestamp", "asset_id")
 
 
@@ -56,6 +54,10 @@ def plan_conditions(texts: Sequence[str], prepared: Prepared) -> tuple[Condition
     ExpressionError
         A text is no boolean expression over one row, names an unknown column or looks ahead.
     """
+    if not texts:
+        return ()
+    from ml4t.backtest.data.lookahead import Names, analyse  # its parser loads beside the checks
+
     names = Names(
         signals=prepared.signal_columns, market=set(prepared.market_columns) - {"timestamp"}
     )

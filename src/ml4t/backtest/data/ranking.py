@@ -11,8 +11,6 @@ from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.data.asof import Known
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.known_at import at_bars
-from ml4t.backtest.data.lookahead import Names, analyse
-from ml4t.backtest.data.ordering import in_total_order
 from ml4t.backtest.data.prepared import Prepared
 from ml4t.backtest.data.queries import columns, quote, read, render
 from ml4t.backtest.errors import DataError, ExpressionError
@@ -62,6 +60,8 @@ def plan_ranking(ranking: Ranking, prepared: Prepared, *, long_only: bool = True
     ExpressionError
         An expression does not parse, names an unknown column or looks ahead.
     """
+    from ml4t.backtest.data.lookahead import Names, analyse  # its parser loads beside the checks
+
     database = prepared.database
     market = set(prepared.market_columns) - {"timestamp"}
     names = Names(signals=prepared.signal_columns, market=market)
@@ -183,6 +183,8 @@ def _ranked_query(plan: RankingPlan, database: Database) -> str:
 
 def _line(expression: str) -> str:
     """Return a user's expression with ordered windows; its last comment ends with its line."""
+    from ml4t.backtest.data.ordering import in_total_order
+
     return in_total_order(expression) + "\n"
 
 

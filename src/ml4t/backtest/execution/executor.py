@@ -85,6 +85,10 @@ class Executor:
         self.guard: Guard = _nobody
         self.gone: Callable[[Ints], None] = _nothing
 
+    def release(self) -> None:
+        """Forget the guard, after the last bar."""
+        self.guard = _nobody
+
     def start_bar(self, batch: Batch) -> None:
         """Begin a bar: its volume is untouched."""
         if self.policy.participation is not None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.orders import OrderStatus
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.tickets import TicketLedger, Tickets
 
-Bools = NDArray[np.bool_]
 NO_BAR, NO_VOLUME, NO_PRICE = "no bar", "no volume", "no price"
 NO_BORROW = "not available to borrow"
 # Flags of prices by the side that cannot trade while they are up.

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.levels import LevelPolicy, Levels
 from ml4t.backtest.core.orders import OrderType
 from ml4t.backtest.portfolio.portfolio import Portfolio
-
-Bools = NDArray[np.bool_]
 
 
 class Rounding(Protocol):
@@ -221,11 +218,10 @@ class LevelBook:
             hit |= best >= self._side_level(TARGET, sids, side)
         if self._has[TRAIL]:
             hit |= worst <= self._side_level(TRAIL, sids, side)
-        if not hit.any():
+        (at,) = hit.nonzero()
+        if not len(at):
             return None
-        return self._fills(
-            batch, sids[hit], worst[hit], best[hit], None if side is None else side[hit]
-        )
+        return self._fills(batch, sids[at], worst[at], best[at], None if side is None else side[at])
 
     def _fills(
         self, batch: Batch, sids: Ints, worst: Floats, best: Floats, side: Floats | None

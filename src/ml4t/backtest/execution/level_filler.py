@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.levels import LevelPolicy, Touched
 from ml4t.backtest.core.orders import Ended, OrderStatus, TimeInForce
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.gate import LOCKS, locked_sides
-from ml4t.backtest.execution.level_book import ORDER_TYPES, TARGET, Bools, LevelBook, LevelFills
+from ml4t.backtest.execution.level_book import ORDER_TYPES, TARGET, LevelBook, LevelFills
 from ml4t.backtest.execution.waiting import Waiting
 
 CARRIED = "volume limit: the rest follows at the next open"
@@ -56,11 +56,14 @@ class LevelFiller:
         for name in LOCKS:
             if name in batch.features:
                 fills = fills.where(~locked_sides(batch, name, fills.sids, fills.quantity))
-        kinds = fills.kind.tolist()
-        is_done = np.ones(len(kinds), dtype=bool)
-        for kind in set(kinds):
-            of_kind = fills.kind == kind
-            is_done[of_kind] = self._fill_kind(batch, fills.where(of_kind), kind, step)
+        kinds = set(fills.kind.tolist())
+        if len(kinds) == 1:  # most of the time
+            is_done = self._fill_kind(batch, fills, kinds.pop(), step)
+        else:
+            is_done = np.ones(len(fills.sids), dtype=bool)
+            for kind in kinds:
+                of_kind = fills.kind == kind
+                is_done[of_kind] = self._fill_kind(batch, fills.where(of_kind), kind, step)
         self._waiting.closed_inside(fills.sids)
         return Touched(
             sids=fills.sids,
@@ -79,7 +82,7 @@ class LevelFiller:
         ids = executor.journal.new_ids(len(sids))
         tags = tuple(self._rule_names[i] for i in fills.rule.tolist())
         some = done != 0
-        if some.all():
+        if done is fills.quantity or some.all():
             self._book(batch, ids, fills, done, tags, is_target=is_target)
         elif some.any():
             self._book(

@@ -7,13 +7,10 @@ the other, sales adding and purchases taking; what the next open brings is not k
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.order import Order
-
-Bools = NDArray[np.bool_]
 
 
 def fitting_changes(executor: Executor, batch: Batch, sids: Ints, change: Floats) -> Bools:

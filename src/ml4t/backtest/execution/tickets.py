@@ -9,14 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.orders import Ended, OrderStatus, OrderType, TimeInForce
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.portfolio.portfolio import Seen
 
-Bools = NDArray[np.bool_]
 VOLUME_LIMIT = "volume limit"
 
 

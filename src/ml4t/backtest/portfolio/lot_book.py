@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections import deque
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ml4t.backtest.core.batch import Floats, Ints
+from ml4t.backtest.core.batch import Bools, Floats, Ints
 from ml4t.backtest.portfolio.lots import Lot, Lots, Trades
-
-Bools = NDArray[np.bool_]
 
 
 class LotBook:

@@ -6,16 +6,14 @@ from collections import deque
 from enum import Enum
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.journal import Journal
 from ml4t.backtest.core.levels import LevelPolicy, TrailBy, TrailStart
 from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.portfolio.lot_book import LotBook
 from ml4t.backtest.portfolio.lots import Lot, Lots, Trade, close_lots, open_part
 
-Bools = NDArray[np.bool_]
 # What is left below this share of a position is rounding in its lots: the position is flat.
 DUST = 1e-12
 # Up to so many fills are faster one by one than as vectors.

@@ -50,15 +50,15 @@ class Recorder:
                 orders.sids,
                 orders.quantity,
                 orders.filled,
-                self._encode(orders.tag),
+                orders.tag,
                 orders.created_t,
                 orders.limit,
                 orders.stop,
                 orders.parent,
-                self._code(orders.order_type),
-                self._code(orders.time_in_force),
-                self._code(orders.status),
-                self._code(orders.reason),
+                orders.order_type,
+                orders.time_in_force,
+                orders.status,
+                orders.reason,
             )
         )
 
@@ -123,10 +123,10 @@ class Recorder:
         return tables
 
     def _encode(self, labels: Sequence[str]) -> Ints:
-        return np.array([self._code(label) for label in labels], dtype=np.int64)
-
-    def _code(self, label: str) -> int:
-        return self._codes.setdefault(label, len(self._codes))
+        codes = self._codes
+        for label in dict.fromkeys(labels):
+            codes.setdefault(label, len(codes))
+        return np.array([codes[label] for label in labels], dtype=np.int64)
 
     @staticmethod
     def _joined(
@@ -139,16 +139,16 @@ class Recorder:
         }
 
     def _order_columns(self) -> dict[str, NDArray[Any]]:
-        vectors = {"order_id": int, "sid": int, "quantity": float, "filled": float, "tag": int}
-        table = self._joined([row[:5] for row in self._orders], vectors)
+        vectors = {"order_id": int, "sid": int, "quantity": float, "filled": float}
+        table = self._joined([row[:4] for row in self._orders], vectors)
+        table["tag"] = self._encode([tag for row in self._orders for tag in row[4]])
         sizes = [len(row[0]) for row in self._orders]
         # One value for all orders that ended together, or one each; None: nothing.
         mixed = {"created_t": -1, "limit_price": np.nan, "stop_price": np.nan, "parent": -1}
         for i, (name, nothing) in enumerate(mixed.items(), start=5):
             table[name] = _spread([row[i] for row in self._orders], sizes, nothing)
         for i, name in enumerate(("kind", "tif", "status", "reason"), start=9):
-            codes = np.array([row[i] for row in self._orders], dtype=np.int64)
-            table[name] = np.repeat(codes, sizes)
+            table[name] = np.repeat(self._encode([row[i] for row in self._orders]), sizes)
         return table
 
     def _fill_columns(self) -> dict[str, NDArray[Any]]:
@@ -210,7 +210,7 @@ class Recorder:
     def _decision_columns(self) -> Staged:
         decisions = self._decisions
         seen = [
-            (i, self._code(name), value)
+            (i, name, value)
             for i, decision in enumerate(decisions)
             for name, value in decision.features.items()
         ]
@@ -227,7 +227,7 @@ class Recorder:
             },
             "staged_seen": {
                 "decision_id": np.array(ids, dtype=np.int64),
-                "name": np.array(names, dtype=np.int64),
+                "name": self._encode(names),
                 "value": np.array(values, dtype=np.float64),
             },
         }

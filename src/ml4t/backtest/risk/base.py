@@ -11,13 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ml4t.backtest.core.batch import Floats, Ints
+from ml4t.backtest.core.batch import Bools, Floats, Ints
 from ml4t.backtest.errors import ConfigError, require_number
 from ml4t.backtest.risk.decision import RiskContext, RiskDecision
 
-Bools = NDArray[np.bool_]
 Pairs = tuple[tuple[float, float], ...]
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Floats
+from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.errors import ConfigError
-from ml4t.backtest.risk.base import Answer, Bools, Held, RiskRule, require_priority
+from ml4t.backtest.risk.base import Answer, Held, RiskRule, require_priority
 
 
 @dataclass(frozen=True, slots=True)

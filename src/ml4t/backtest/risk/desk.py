@@ -100,6 +100,11 @@ class RiskDesk:
             if (names := [n for one in rule.walk() for n in (*one.features, *one.conditions)])
         }
         self._n_fired = [0] * len(self._roots)
+        self._reasons = tuple(rule.reason for rule in manager.rules)
+        self._seen_by = tuple(
+            tuple(dict.fromkeys(name for one in rule.walk() for name in one.features))
+            for rule in manager.rules
+        )
 
     # -- what the loop calls ----------------------------------------------------------
 
@@ -287,8 +292,6 @@ class RiskDesk:
 
     def _log(self, t: int, sid: int, rule: int, action: str, level: float) -> None:
         self._n_fired[rule] += 1
-        one = self._roots[rule].rule
-        names = dict.fromkeys(name for inner in one.walk() for name in inner.features)
         self._journal.decision(
             Decision(
                 t=t,
@@ -296,7 +299,7 @@ class RiskDesk:
                 rule=self._names[rule],
                 action=action,
                 level=level,
-                reason=one.reason,
-                features=self._memory.seen(sid, tuple(names)),
+                reason=self._reasons[rule],
+                features=self._memory.seen(sid, self._seen_by[rule]),
             )
         )

@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Floats, Ints
-from ml4t.backtest.risk.base import Bools
+from ml4t.backtest.core.batch import Bools, Floats, Ints
 
 
 class Settled(NamedTuple):

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Floats
+from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.errors import ConfigError, require_number
 from ml4t.backtest.risk.base import (
-    Bools,
     Held,
     Pairs,
     RiskRule,
