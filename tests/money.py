@@ -89,6 +89,19 @@ def money_case(seed: int) -> Case:
     options["impact"], options["costs"] = None, {}
     if pick.random() < 0.5:
         draw_costs(pick, options, has_volume=has_volume)
+    if options["margin"] is not None and pick.random() < 0.5:  # calls come early
+        initial = options["margin"].initial
+        options["margin"] = replace(options["margin"], maintenance=0.98 * initial)
+        options["terms"] = {
+            asset: replace(one, initial=None, maintenance=None)
+            for asset, one in options["terms"].items()
+        }
+    if pick.random() < 0.2:  # lots that most orders do not fill
+        big = pick.sample(universe.assets, k=2)  # and so are what they are renamed to
+        options["terms"] = {
+            asset: replace(one, lot=2_000) if asset.removesuffix("N") in big else one
+            for asset, one in options["terms"].items()
+        }
     return universe, options
 
 

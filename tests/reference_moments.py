@@ -37,7 +37,7 @@ from reference_world import NEXT_CLOSE, NEXT_OPEN, THIS_CLOSE, World
 
 def fill_exits(world: World) -> None:
     """Fill the risk exits queued at the last close, at this open."""
-    exits, world.exits = world.exits, {}
+    exits, world.exits, world.closed = world.exits, {}, {}
     for asset in sorted(exits):
         live, rule, part = world.ledger.live(asset), exits[asset].rule, exits[asset].part
         if live == 0:
@@ -47,18 +47,18 @@ def fill_exits(world: World) -> None:
         wanted = abs(live) - world.to_lot(asset, abs(live) * (1 - part))
         if wanted == 0:
             continue
+        if world.blocked(asset, -math.copysign(1.0, live)) is not None:
+            world.exits[asset] = exits[asset]  # at the first open at which it trades
+            continue
         order = world.new_order(asset, -math.copysign(wanted, live), rule)
         order.tag = rule
-        reason = world.blocked(asset, order.side)
-        if reason is not None:
-            world.finish(order, "rejected", reason)
-        else:
-            reduce(world, asset, wanted, world.prices[asset], None, order)
-            if order.remaining > 0:
-                rest = order.remaining / abs(world.ledger.live(asset))
-                world.queue_exit(asset, rule, rest if rest < 1 - 1e-9 else 1.0)
-            finish_now(world, order)
-            cancel_orphans(world, asset)
+        reduce(world, asset, wanted, world.prices[asset], None, order)
+        world.closed[asset] = order.side * (abs(order.quantity) - order.remaining)
+        if order.remaining > 0:
+            rest = order.remaining / abs(world.ledger.live(asset))
+            world.queue_exit(asset, rule, rest if rest < 1 - 1e-9 else 1.0)
+        finish_now(world, order)
+        cancel_orphans(world, asset)
 
 
 def is_due(world: World, order: LiveOrder, moment: str) -> bool:
@@ -75,6 +75,8 @@ def fill_moment(world: World, moment: str) -> None:
     """Fill what fills at this moment of the bar: reductions first, so that cash is free."""
     entered = AT_OPEN if moment == NEXT_OPEN else AT_CLOSE
     due = [order for order in world.book if is_due(world, order, moment)]
+    for order in due:
+        take_off_closed(world, order)
     changes = Changes(world) if moment == world.setup.timing else None
     if changes is not None:
         changes.reduce()
@@ -88,6 +90,19 @@ def fill_moment(world: World, moment: str) -> None:
             try_order(world, order, entered)
         if order.status == "open" and order.tif == IOC:
             world.finish(order, "cancelled", IMMEDIATE_OR_CANCEL)
+
+
+def take_off_closed(world: World, order: LiveOrder) -> None:
+    """Take off an order what a risk exit has closed of its position at this open."""
+    closed = world.closed.get(order.asset, 0.0)
+    if order.is_exit or order.born_t == world.t or closed * order.side <= 0:
+        return
+    taken = min(abs(closed), order.remaining)
+    world.closed[order.asset] = closed - order.side * taken
+    if order.remaining - taken <= 1e-9 * order.remaining:
+        world.finish(order, "cancelled", POSITION_CLOSED)
+    else:
+        order.quantity -= order.side * taken
 
 
 def try_order(world: World, order: LiveOrder, entered: str) -> None:

@@ -97,6 +97,7 @@ class World:
     sizing_equity: float = 0.0  # at the start of this moment, never below 0
     orders: list[LiveOrder] = field(default_factory=list)  # all there ever were, by id
     exits: dict[Asset, Exit] = field(default_factory=dict)
+    closed: dict[Asset, float] = field(default_factory=dict)  # by exits at this open, signed
     targets: QueuedTargets | None = None
     due: list[tuple[Timestamp, Asset, float]] = field(default_factory=list)  # dividends
     reinvest: list[tuple[Asset, float]] = field(default_factory=list)  # paid at this bar

@@ -867,11 +867,13 @@ def test_what_is_no_member_any_more_is_held_unless_it_is_to_be_sold(side: Any) -
     assert [row[1] for row in held(result) if row[0] >= 3] == ["B", "B"]
 
 
-def test_a_membership_exit_of_a_halted_asset_is_asked_again() -> None:
+def test_a_membership_exit_of_a_halted_asset_waits_for_its_next_trade() -> None:
     rows = [*flat(100, 3, 1), *flat(100, 1, 0), *flat(90, 2, 1)]
     result = play(rows, {0: buy(10)}, [], sources={"universe": MEMBERS}, actions=EXIT)
-    assert orders(result)[1:] == [("rejected", "no volume", 0), ("filled", "", -10)]
+    assert orders(result)[1:] == [("filled", "", -10)]
     assert fills(result)[1:] == [(4, "A", -10, 90)]
+    said = result.sql("select rule, action, reason from decisions").fetchall()
+    assert said == [("membership", "exit", "left the universe")]
 
 
 def test_an_asset_that_was_never_a_member_is_sold_too() -> None:

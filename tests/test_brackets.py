@@ -19,6 +19,7 @@ from ml4t.backtest import (
     ExecutionPolicy,
     MarginAccount,
     NextClose,
+    NextOpen,
     ThisClose,
 )
 from ml4t.backtest.risk import StopLoss, TakeProfit, TimeBasedExit
@@ -313,6 +314,21 @@ def test_a_trim_and_a_stop_on_one_bar_close_the_position_once(side: int) -> None
     assert fills(result)[1:] == [(2, "A", -4 * side, 10), (2, "A", -6 * side, stop)]
     assert orders(result)[1] == ("filled", "cut to what is held", -6 * side)
     assert held(result) == [(1, "A", 10 * side)]
+
+
+@pytest.mark.parametrize(("timing", "bar"), [(NextOpen(), 1), (NextClose(), 2)])
+@pytest.mark.parametrize("target", [-5, -2, 0, 4])
+def test_a_change_and_a_time_exit_of_one_close_leave_flat_or_the_turned_size(
+    timing: NextOpen | NextClose, bar: int, target: int
+) -> None:
+    result = play(
+        flat(10, 5),
+        {0: lambda s: s.buy("A", 10), bar: lambda s: s.order_target("A", target)},
+        TimeBasedExit(1), account=MarginAccount(), execution=ExecutionPolicy(timing=timing),
+    )  # fmt: skip
+    assert next(sold for t, _, sold, _ in fills(result) if t == bar + 1) == -10
+    after = [quantity for t, _, quantity in held(result) if t == bar + 1]
+    assert after == ([target] if target < 0 else [])
 
 
 def test_a_trim_and_a_stop_of_a_part_leave_exactly_the_trimmed_size() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml4t.backtest.core.batch import Floats
-from ml4t.backtest.errors import BacktestError, ConfigError
+from ml4t.backtest.errors import BacktestError, ConfigError, CostError
 from ml4t.backtest.execution.commission import (
     BasisPointCommission,
     MakerTakerCommission,
@@ -19,7 +19,7 @@ from ml4t.backtest.execution.commission import (
     TieredCommission,
 )
 from ml4t.backtest.execution.financing import Financing
-from ml4t.backtest.execution.quote import Commission, CostError, Quote, Slippage
+from ml4t.backtest.execution.quote import Commission, Quote, Slippage
 from ml4t.backtest.execution.slippage import (
     BasisPointSlippage,
     FixedSlippage,
@@ -27,6 +27,7 @@ from ml4t.backtest.execution.slippage import (
     SquareRootImpact,
     VolumeShareSlippage,
 )
+from scripted import play
 
 NAN, INF = float("nan"), float("inf")
 MARKET = {"spread": 0.04, "volume": 10_000.0, "volatility": 0.02}
@@ -394,3 +395,12 @@ def test_tiers_start_at_zero_and_ascend(tiers: tuple[tuple[float, float], ...]) 
 def test_a_model_is_a_value(model: object) -> None:
     assert hash(model) == hash(eval(repr(model)))
     assert model == eval(repr(model))
+
+
+def test_a_run_that_meets_an_unknown_cost_names_bar_and_assets() -> None:
+    names = ("open", "high", "low", "close", "spread")
+    bars = {"A": [(10, 10, 10, 10, 0.1)] * 3, "B": [(10, 10, 10, 10, None)] * 3}
+    script = {1: [lambda s: s.buy("A", 1), lambda s: s.buy("B", 1)]}
+    with pytest.raises(CostError, match=r"^at 2024-01-03 \(B\): column 'spread'") as caught:
+        play(bars, script, names=names, slippage=SpreadSlippage())
+    assert (caught.value.timestamp, caught.value.asset_ids) == ("2024-01-03", ("B",))

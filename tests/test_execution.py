@@ -34,6 +34,7 @@ from ml4t.backtest.risk import (
     MaxDailyLoss,
     MaxDrawdown,
     RiskManager,
+    SignalExit,
     StopLoss,
     TakeProfit,
     TimeBasedExit,
@@ -520,11 +521,28 @@ def test_levels_and_exits_of_rules_wait_out_a_halt() -> None:
     by_level = play(both, {0: lambda s: s.buy("A", 1)}, StopLoss(0.1))
     assert fills(by_level)[1:] == [(4, "A", -1, 8)]
     by_time = play(both, {0: lambda s: s.buy("A", 1)}, TimeBasedExit(1))
-    # Asked at every close at which the asset has a row, not at that of day 3: so not on day 4.
-    assert orders(by_time)[1:] == [
-        ("rejected", "no volume", 0), ("rejected", "no bar", 0), ("filled", "", -1)
-    ]  # fmt: skip
-    assert fills(by_time)[1:] == [(5, "A", -1, 6)]
+    # Asked at the close of day 1; day 4 is the first that trades.
+    assert orders(by_time)[1:] == [("filled", "", -1)]
+    assert fills(by_time)[1:] == [(4, "A", -1, 8)]
+
+
+def test_an_exit_stands_until_it_trades_whatever_its_rule_says_later() -> None:
+    columns = {"mood": [0.0, 1, 0, 0, 0, 0]}
+    bars: list[Row] = [(10, 10, 10, 10, 9)] * 2 + [None, (10, 10, 10, 10, 0), (8, 9, 7, 8, 9)]
+    bars.append((10, 10, 10, 10, 9))
+    result = play(
+        {"A": [None if bar is None else (*bar, columns["mood"][t]) for t, bar in enumerate(bars)],
+         "B": [(1, 1, 1, 1, 9, 0.0)] * 6},
+        {0: lambda s: s.buy("A", 1)},
+        SignalExit("mood = 1"),
+        names=("open", "high", "low", "close", "volume", "mood"),
+    )  # fmt: skip
+    assert fills(result)[1:] == [(4, "A", -1, 8)]
+    to_the_end = play(
+        {"A": flat(10, 2, 9) + [(10, 10, 10, 10, 0)] * 2, "B": flat(1, 4, 9)},
+        {0: lambda s: s.buy("A", 1)}, TimeBasedExit(1),
+    )  # fmt: skip
+    assert orders(to_the_end)[1:] == [("expired", "end of data", 0)]
 
 
 def test_targets_of_a_halted_asset_are_rejected_and_the_others_filled() -> None:
@@ -583,12 +601,13 @@ def test_a_stop_that_is_locked_out_waits_for_a_bar_on_which_it_can_sell() -> Non
     assert fills(result)[2:] == [(3, "A", -1, 7), (3, "B", -1, 7)]
 
 
-def test_exits_and_targets_that_are_locked_out_are_rejected() -> None:
+def test_an_exit_that_is_locked_out_waits_and_a_target_is_rejected() -> None:
     bars: dict[str, Sequence[Row]] = {
         "A": [(10, 10, 10, 10, 0, 0)] * 2 + [(9, 9, 9, 9, 0, 1), (8, 8, 8, 8, 0, 0)]
     }
     result = play(bars, {0: lambda s: s.buy("A", 1)}, TimeBasedExit(1), names=FLAGS)
-    assert orders(result)[1:] == [("rejected", "limit down", 0), ("filled", "", -1)]
+    assert orders(result)[1:] == [("filled", "", -1)]
+    assert fills(result)[1:] == [(3, "A", -1, 8)]
     up: dict[str, Sequence[Row]] = {"A": [(10, 10, 10, 10, 0, 0), (11, 11, 11, 11, 1, 0)]}
     target = rebalance(up, {0: {"A": 0.5}}, names=FLAGS)
     assert orders(target) == [("rejected", "limit up", 0)]

@@ -93,7 +93,7 @@ def test_a_case_at_random_equals_the_reference_and_keeps_its_books(seed: int) ->
 def test_the_random_cases_do_everything() -> None:
     """They would prove little if what they are about never happened."""
     tags, ends, flows, decisions = set(), set(), set(), set()
-    for seed in range(60):
+    for seed in range(120):
         result = engine_run(*money_case(seed))
         rows = result.sql("select split_part(tag, '#', 1), status, reason from orders").fetchall()
         tags |= {tag for tag, status, _ in rows if status == "filled"}
@@ -101,7 +101,7 @@ def test_the_random_cases_do_everything() -> None:
         flows |= {row[0] for row in result.sql("select kind from cash_flows").fetchall()}
         decisions |= set(result.sql("select rule, action from decisions").fetchall())
     assert tags >= {
-        "rebalance", "order", "take_profit", "stop_loss", "membership",
+        "rebalance", "order", "take_profit", "stop_loss", "membership", "margin_call",
         "reinvestment", "MaxDrawdown", "StopLoss", "TakeProfit", "TrailingStop", "ScaledExit",
         "VolatilityTrailingStop", "VolatilityScaledStopLoss", "BreakevenStop", "AnyOf", "AllOf",
         "DynamicTrailingStop", "TimeBasedExit", "SignalExit",
@@ -116,7 +116,8 @@ def test_the_random_cases_do_everything() -> None:
         ("rejected", "insufficient buying power"), ("rejected", "cash account cannot short"),
         ("rejected", "not available to borrow"), ("rejected", "no bar"), ("rejected", "no volume"),
         ("rejected", "limit up"), ("rejected", "limit down"),
-        ("rejected", "asset left the data"), ("denied", "risk exit pending"),
+        ("rejected", "asset left the data"), ("rejected", "below one lot"),
+        ("denied", "risk exit pending"),
     }  # fmt: skip
     assert {action for _, action in decisions} >= {
         "stop", "target", "exit", "edit", "deny", "reduce", "liquidate", "halt", "resume"

@@ -13,6 +13,7 @@ from ml4t.backtest.engine import BacktestEngine
 from ml4t.backtest.errors import (
     BacktestError,
     ConfigError,
+    CostError,
     DataError,
     ExpressionError,
     ResultError,
@@ -87,6 +88,7 @@ __all__ = [
     "BacktestResult",
     "BacktestError",
     "ConfigError",
+    "CostError",
     "DataError",
     "ExpressionError",
     "ResultError",

@@ -15,7 +15,7 @@ from ml4t.backtest.data.batches import BatchPlan, batches, plan_batches
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.prepared import Prepared
 from ml4t.backtest.data.ranking import RankingPlan, plan_ranking
-from ml4t.backtest.errors import ConfigError, require_number
+from ml4t.backtest.errors import ConfigError, CostError, require_number
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.store import RunFacts, open_store, store
@@ -94,6 +94,8 @@ class BacktestEngine:
             A source breaks its contract; nothing was run.
         ExpressionError
             An expression of the strategy cannot be used; nothing was run.
+        CostError
+            A cost model could not tell what a fill costs; the error names bar and assets.
         """
         with _two_threads():
             return self._run(progress)
@@ -115,7 +117,11 @@ class BacktestEngine:
         )
         recorder = Recorder()
         session = Session(self.config, self.risk_manager, market, self.initial_capital, recorder)
-        self._loop(_reported(chunks, prepared.n_bars, progress), session, recorder)
+        try:
+            self._loop(_reported(chunks, prepared.n_bars, progress), session, recorder)
+        except CostError as error:
+            error.locate(market.axes.time(session.t), market.axes.asset_ids.tolist())
+            raise
         facts = RunFacts(
             started_at=started_at,
             finished_at=datetime.now(UTC),
@@ -160,6 +166,7 @@ class BacktestEngine:
         recorder.cash_flow(0, -1, "deposit", portfolio.cash, in_trades=False)
         for chunk in chunks:
             for batch in chunk.batches():
+                session.t = batch.t
                 # Before the open: splits, dividends and the like, then what time has cost.
                 session.actions.apply(batch.t)
                 session.accruals.charge(batch.t)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+# Assets that a message names; the error holds all of them.
+N_NAMED = 5
+
 
 class BacktestError(Exception):
     """Base of all errors that a user can cause and mend."""
@@ -62,6 +65,33 @@ class ExpressionError(BacktestError, ValueError):
     def __init__(self, expression: str, message: str) -> None:
         self.expression = expression
         super().__init__(f"expression {expression!r} {message}")
+
+
+class CostError(BacktestError, ValueError):
+    """A cost model could not tell what a fill costs; an unknown cost is never taken to be zero.
+
+    Attributes
+    ----------
+    sids : tuple of int
+        Numbers of the assets concerned, as the model saw them; empty where it did not know them.
+    timestamp : str
+        Bar of the fill; empty before the run has named it.
+    asset_ids : tuple
+        The assets concerned.
+    """
+
+    def __init__(self, message: str, *, sids: Iterable[int] | None = None) -> None:
+        self.sids = () if sids is None else tuple(int(sid) for sid in sids)
+        self.timestamp = ""
+        self.asset_ids: tuple[object, ...] = ()
+        super().__init__(message)
+
+    def locate(self, timestamp: str, asset_ids: Sequence[object]) -> None:
+        """Say when and for which assets; ``asset_ids`` are all of the run's, by number."""
+        self.timestamp = timestamp
+        self.asset_ids = tuple(asset_ids[sid] for sid in self.sids)
+        of = f" ({', '.join(map(str, self.asset_ids[:N_NAMED]))})" if self.sids else ""
+        self.args = (f"at {timestamp}{of}: {self.args[0]}",)
 
 
 class ResultError(BacktestError, ValueError):

@@ -10,7 +10,7 @@ import numpy as np
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Batch, Ints
-from ml4t.backtest.core.journal import Journal
+from ml4t.backtest.core.journal import Decision, Journal
 from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.execution.broker import SimulationBroker
 from ml4t.backtest.execution.executor import Executor
@@ -57,6 +57,11 @@ class Session:
     initial_capital : float
         Account currency.
     journal : Journal
+
+    Attributes
+    ----------
+    t : int
+        The bar that the loop is at.
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class Session:
         initial_capital: float,
         journal: Journal,
     ) -> None:
+        self.t = -1
         axes, terms = market.axes, market.terms
         self.portfolio = Portfolio(
             len(axes.asset_ids), initial_capital, journal,
@@ -86,7 +92,7 @@ class Session:
             risk_manager, self.portfolio, self.broker, journal, config.levels,
             whole=executor.whole if executor.has_lots else None,
         )  # fmt: skip
-        self._executor = executor
+        self._executor, self._journal = executor, journal
         executor.guard = self.rules.guard_entries
         self.limits = LimitDesk(
             risk_manager.limits, self.portfolio, journal, terms, axes.sessions,
@@ -152,5 +158,13 @@ class Session:
     def _leave_non_members(self, batch: Batch) -> None:
         held = self.portfolio.held
         gone = held[batch.features["is_member"][held] == 0]
+        gone = gone[~np.isin(gone, self.broker.leaving())]
         if len(gone):
             self.broker.order_exits(batch.t, gone, (MEMBERSHIP,) * len(gone))
+        for sid in gone.tolist():
+            self._journal.decision(
+                Decision(
+                    t=batch.t, sid=sid, rule=MEMBERSHIP, action="exit", level=float("nan"),
+                    reason="left the universe", features={},
+                )
+            )  # fmt: skip

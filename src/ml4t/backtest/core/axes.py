@@ -28,3 +28,11 @@ class Axes:
     sessions: NDArray[np.int64]
     asset_ids: NDArray[np.object_]
     asset_type: str
+
+    def time(self, t: int) -> str:
+        """Return a bar's time as text (UTC where bars have a zone)."""
+        if self.timestamp_type == "DATE":
+            return str(self.sessions[t].astype("datetime64[D]"))
+        unit = "ns" if self.timestamp_type == "TIMESTAMP_NS" else "us"
+        text = str(self.timestamps[t].astype(f"datetime64[{unit}]"))
+        return text.rstrip("0").rstrip(".")

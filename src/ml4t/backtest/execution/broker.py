@@ -104,6 +104,10 @@ class SimulationBroker:
         if not self.executor.policy.reentry:
             self._closed_inside.update(sids.tolist())
 
+    def leaving(self) -> list[int]:
+        """Return the assets of which an exit of all waits for an open."""
+        return self._waiting.leaving()
+
     def scale_down(self, rule: str, factor: float) -> None:
         """Queue the reduction of every position to `factor` of what it is, at the next open."""
         self._waiting.scale_down(rule, factor)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats
-from ml4t.backtest.errors import require_number, require_within
-from ml4t.backtest.execution.quote import CostError
+from ml4t.backtest.errors import CostError, require_number, require_within
 
 # Actual/365: calendar days over a year of 365. Some brokers divide by 360 for US dollars; a rate
 # quoted that way is passed as rate * 365 / 360.

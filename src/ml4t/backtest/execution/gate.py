@@ -51,6 +51,14 @@ class Gate:
                 tickets = tickets.where(~is_locked)
         return tickets
 
+    def can_trade(self, batch: Batch, prices: Floats, tickets: Tickets) -> Bools:
+        """Say which tickets have a price and are not locked out; ends none of them."""
+        can: Bools = ~np.isnan(prices[tickets.sids])
+        for name in LOCKS:
+            if name in batch.features:
+                can &= ~locked_sides(batch, name, tickets.sids, tickets.quantity)
+        return can
+
     def borrowable(self, tickets: Tickets) -> Tickets:
         """Return the tickets that need no borrowed shares, or can have them."""
         can = self.can_borrow(tickets.sids, tickets.quantity)

@@ -17,6 +17,7 @@ LEFT = "asset left the data"
 ONE_CANCELS_OTHER = "one cancels other"
 IMMEDIATE = "immediate or cancel"
 BY_STRATEGY = "cancelled by the strategy"
+POSITION_CLOSED = "position closed"
 MARKET_TYPES = (OrderType.MARKET, OrderType.MARKET_ON_CLOSE)
 
 
@@ -219,7 +220,7 @@ class OrderBook:
         """Cancel exits that have nothing left to close."""
         for order in self.of(sid):
             if order.is_exit and order.is_alive and live * order.left >= 0:
-                self.end(order, OrderStatus.CANCELLED, "position closed")
+                self.end(order, OrderStatus.CANCELLED, POSITION_CLOSED)
 
 
 def _ended(order: Order) -> Ended:

@@ -9,21 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats, Ints
-from ml4t.backtest.errors import BacktestError
-
-
-class CostError(BacktestError, ValueError):
-    """A cost model could not tell what a fill costs; an unknown cost is never taken to be zero.
-
-    Attributes
-    ----------
-    sids : tuple of int
-        Assets concerned; empty where the model did not know them.
-    """
-
-    def __init__(self, message: str, *, sids: Ints | None = None) -> None:
-        self.sids: tuple[int, ...] = () if sids is None else tuple(sids.tolist())
-        super().__init__(message)
+from ml4t.backtest.errors import CostError
 
 
 @dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field

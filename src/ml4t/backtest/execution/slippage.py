@@ -14,8 +14,8 @@ from typing import ClassVar
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats
-from ml4t.backtest.errors import require_within
-from ml4t.backtest.execution.quote import CostError, Quote
+from ml4t.backtest.errors import CostError, require_within
+from ml4t.backtest.execution.quote import Quote
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.fitting import SMALLEST_SHARE, fit
 from ml4t.backtest.execution.gate import NO_BAR, Gate
 from ml4t.backtest.execution.order import Order
-from ml4t.backtest.execution.order_book import OrderBook
+from ml4t.backtest.execution.order_book import POSITION_CLOSED, OrderBook
 from ml4t.backtest.execution.policy import Moment, SizedAt
 from ml4t.backtest.execution.submission import fitting_changes, fitting_orders
 from ml4t.backtest.execution.tickets import TicketLedger, Tickets
@@ -27,7 +27,6 @@ from ml4t.backtest.execution.ticks import WHOLE
 from ml4t.backtest.portfolio.portfolio import Seen
 
 END_OF_DATA = "end of data"
-POSITION_CLOSED = "position closed"
 REBALANCE = "rebalance"
 # A change below this share of the position is rounding, not a decision.
 SMALLEST_CHANGE = 1e-9
@@ -66,6 +65,7 @@ class Waiting:
         self._target_quantity: Floats | None = None
         self._exits: Exits = {}
         self._leaving: Exits = {}
+        self._closed: dict[int, float] = {}  # shares that exits closed at this open, signed
         self._closed_inside: set[int] = set()
         self._left_t, self._targets_t, self._equity = -1, -1, 0.0
         self._before = self._untouched = NO_SIDS
@@ -171,6 +171,7 @@ class Waiting:
     def leave(self, batch: Batch) -> None:
         """Fill the exits that rules asked for: always at the next open."""
         self._left_t, self._leaving = batch.t, dict(self._exits)
+        self._closed = {}
         self._closed_inside.clear()
         # Asked for at the last close, or inside its bar.
         self._ledger.created_t = batch.t - 1
@@ -243,11 +244,29 @@ class Waiting:
         """Fill the orders that are reductions when their turn comes; return the others."""
         others = []
         for order in orders:
+            if self._closed:
+                self._take_off_closed(batch.t, order)
             if not self._discrete.is_reduction(order):
                 others.append(order)
             elif order.is_open:
                 self._discrete.fill_market(batch, prices, order, seen)
         return others
+
+    def _take_off_closed(self, t: int, order: Order) -> None:
+        """Take off an order what an exit of a rule has closed of its position at this open.
+
+        Two reasons to leave one position never make a short (or a long).
+        """
+        closed = self._closed.get(order.sid, 0.0)
+        is_meant = order.is_open and not order.is_exit and order.created_t < t
+        if not is_meant or closed * order.left <= 0:
+            return
+        taken = order.side * min(abs(closed), abs(order.left))
+        self._closed[order.sid] = closed - taken
+        if abs(order.left - taken) <= SMALLEST_CHANGE * abs(order.left):
+            self._book.end(order, OrderStatus.CANCELLED, POSITION_CLOSED)
+        else:
+            order.quantity -= taken
 
     def _fill_orders(self, batch: Batch, prices: Floats, orders: list[Order], seen: Seen) -> None:
         for order in orders:
@@ -274,9 +293,14 @@ class Waiting:
             part = np.abs(live) * share
             part = np.where(lots > 0, np.ceil(part / safe - WHOLE) * safe, part)
             quantity = np.where(share < 1, -np.sign(live) * np.minimum(part, np.abs(live)), -live)
-        tickets = self._gate.priced(batch, prices, Tickets(sids, quantity, tags))
-        tickets = self._gate.unlocked(batch, tickets)
+        tickets = Tickets(sids, quantity, tags)
+        can = self._gate.can_trade(batch, prices, tickets)
+        if not can.all():
+            # A position that is to be left is left at the first open at which it trades.
+            self._exits = {sid: exits[sid] for sid in sids[~can].tolist()}
+            tickets = tickets.where(can)
         done = self._ledger.fill(batch, prices, tickets, why_cut="the rest follows")
+        self._closed = dict(zip(tickets.sids.tolist(), done.tolist(), strict=True))
         self._book.close_orphans(self._portfolio)
         for i in np.flatnonzero(done != tickets.quantity).tolist():
             sid = int(tickets.sids[i])
