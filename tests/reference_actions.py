@@ -118,6 +118,7 @@ def split_position(position: Position, ratio: float, tick: float) -> None:
         lot.price /= ratio
     position.water_mark /= ratio
     position.peak *= ratio
+    position.splits *= ratio
     memory = position.memory
     memory.stops = {path: price / ratio for path, price in memory.stops.items()}
     memory.sold = {path: shares * ratio for path, shares in memory.sold.items()}

@@ -56,6 +56,7 @@ class Position:
     water_mark: float
     lots: deque[Lot] = field(default_factory=deque)
     peak: float = 0.0
+    splits: float = 1.0  # shares that one share at the entry has become
     stop: Level | None = None
     target: Level | None = None
     memory: Memory = field(default_factory=Memory)

@@ -61,7 +61,7 @@ def set_levels(
     for place, rule in enumerate(world.setup.rules):
         view = View(
             side, position.average_price, position.water_mark, close, held, position.peak,
-            terms.lot, signals, ratio, position.memory, (place,), is_entry,
+            terms.lot, signals, ratio, position.splits, position.memory, (place,), is_entry,
         )  # fmt: skip
         verdict = evaluate(rule, view)
         if verdict.exit and (exit_rule is None or rule.priority > exit_rule.priority):

@@ -51,6 +51,7 @@ class View:
     lot: float
     signals: Signals
     ratio: float  # of the splits since the signals were known
+    splits: float  # shares that one share at the entry has become
     memory: Memory
     path: tuple[int, ...]
     is_entry: bool  # asked as the position is opened
@@ -159,7 +160,7 @@ class TrailingStop(Rule):
             stop = view.water_mark * (1 - view.side * self.fraction)
         else:
             assert self.amount is not None
-            stop = view.water_mark - view.side * self.amount
+            stop = view.water_mark - view.side * self.amount / view.splits
         return Verdict(stop=view.never_looser(stop))
 
 

@@ -369,11 +369,17 @@ def test_a_water_mark_from_before_a_split_is_divided() -> None:
     assert fills(result)[1:] == [(3, "A", -20, 63)]
 
 
-def test_a_trail_in_units_of_price_never_loosens_through_a_split() -> None:
-    rows = [*flat(100, 2), (50, 50, 49, 49), (49, 49, 47, 47)]
-    result = play(rows, {0: buy(10)}, [act("split", 2, 2.0)], TrailingStop(amount=4.0))
-    # 96 is 48; a distance of 4 from 50 would be 46.
-    assert fills(result)[1:] == [(3, "A", -20, 48)]
+@pytest.mark.parametrize(("ratio", "level"), [(2.0, 48), (0.5, 192)])
+def test_a_trail_in_units_of_price_is_divided_by_a_split(ratio: float, level: float) -> None:
+    price = 100 / ratio
+    rows = [*flat(100, 2), (price, price, price - 1, price - 1), (price, price, level - 2, level)]
+    result = play(rows, {0: buy(10)}, [act("split", 2, ratio)], TrailingStop(amount=4.0))
+    # 4 below 100 is 2 below 50, and 8 below 200.
+    assert fills(result)[1:] == [(3, "A", -10 * ratio, level)]
+    # After the split a distance is one of new shares.
+    rows = [*flat(100, 2), *flat(price, 2), (price, price, price - 4, price)]
+    later = play(rows, {2: buy(10)}, [act("split", 2, ratio)], TrailingStop(amount=4.0))
+    assert fills(later)[1:] == [(4, "A", -10, price - 4)]
 
 
 def test_a_volatility_known_before_a_split_is_divided_for_the_entry_bar() -> None:

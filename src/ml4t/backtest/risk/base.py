@@ -40,6 +40,9 @@ class Held:
     steps_done : int array
         How many parts the asking rule has closed since the position was opened; counted for rules
         that answer with a `part`, else 0.
+    splits : float array
+        Shares that one share at the entry has become by splits since; distances in units of price
+        are divided by it.
     """
 
     side: Floats
@@ -50,6 +53,7 @@ class Held:
     features: Mapping[str, Floats]
     last_stop: Floats
     steps_done: Ints
+    splits: Floats
 
     def never_loosened(self, level: Floats) -> Floats:
         """Return `level`, or the last stop where that one is tighter or there is no level."""
@@ -197,6 +201,7 @@ class RiskRule:
             features={name: np.array([context.features.get(name, nan)]) for name in read},
             last_stop=np.array([nan if context.last_stop is None else context.last_stop]),
             steps_done=np.array([context.steps_done]),
+            splits=np.ones(1),
         )
         answer = self.answer(held)
         stop, target, part = _first(answer.stop), _first(answer.target), _first(answer.part)

@@ -26,6 +26,10 @@ class Memory:
         Per rule with steps, by `sid`: the target that it gave last.
     steps_done : list of int array
         Per rule with steps, by `sid`: how many were closed since the position was opened.
+    splits : float array
+        By `sid`: what splits have made of one share since the position was opened.
+    has_splits : bool
+        Whether there was any split yet.
     """
 
     def __init__(self, roots: Sequence[Node], n_assets: int) -> None:
@@ -36,6 +40,7 @@ class Memory:
         self.last_stop = [np.full(n_assets, np.nan) for _ in range(n_stops)]
         self.offered = [np.full(n_assets, np.nan) for _ in range(n_steps)]
         self.steps_done = [np.zeros(n_assets, dtype=np.int64) for _ in range(n_steps)]
+        self.splits, self.has_splits = np.ones(n_assets), False
         rules = [node.rule for node in nodes]
         self._features = tuple(dict.fromkeys(name for rule in rules for name in rule.features))
         conditions = (name for rule in rules for name in rule.conditions)
@@ -82,6 +87,8 @@ class Memory:
 
     def split(self, sid: int, ratio: float) -> None:
         """Divide all that is in units of price by the ratio of a split."""
+        self.splits[sid] *= ratio
+        self.has_splits = True
         for row in (*self.last_stop, *self.offered):
             row[sid] /= ratio
         for name in self._in_price:
@@ -103,6 +110,8 @@ class Memory:
             yield row, np.nan
         for count in self.steps_done:
             yield count, 0
+        if self.has_splits:
+            yield self.splits, 1
 
     def _of(self, name: str) -> Floats:
         return self._copied[name] if name in self._copied else self._known[name]

@@ -110,8 +110,9 @@ class Blank:
         self._missing = np.full(n_assets, np.nan)
         self._nobody = np.full(n_assets, -1, dtype=np.int64)
         self._zero = np.zeros(n_assets, dtype=np.int64)
+        self._one = np.ones(n_assets)
         self._count = np.arange(n_assets)
-        for vector in (self._missing, self._nobody, self._zero, self._count):
+        for vector in (self._missing, self._nobody, self._zero, self._one, self._count):
             vector.flags.writeable = False
 
     def missing(self, n: int) -> Floats:
@@ -125,6 +126,10 @@ class Blank:
     def zero(self, n: int) -> Ints:
         """Return `n` times 0."""
         return self._zero[:n]
+
+    def one(self, n: int) -> Floats:
+        """Return `n` times 1: no split."""
+        return self._one[:n]
 
     def count(self, n: int) -> Ints:
         """Return 0, 1, ... n - 1."""

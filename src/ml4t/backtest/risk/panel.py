@@ -88,6 +88,7 @@ class RulePanel:
             close=close,
             bars_held=bars_held,
             features=memory.look(sids),
+            splits=memory.splits[sids] if memory.has_splits else self._blank.one(n),
             peak=portfolio.peak_quantity[sids],
             whole=self._whole,
             last_stop=[row[sids] for row in memory.last_stop],

@@ -38,7 +38,8 @@ class TrailingStop(TrailingRule):
     fraction : float or None
         Distance as a fraction of the water mark, 0.05 = 5%.
     amount : float or None
-        Distance in units of price; a split does not change it. Exactly one of the two is given.
+        Distance in units of price at the entry; a split divides it, like every price. Exactly one
+        of the two is given.
     """
 
     fraction: float | None = None
@@ -66,7 +67,7 @@ class TrailingStop(TrailingRule):
     def stop(self, held: Held) -> Floats:
         """Return the trailing level, never looser than the one this rule gave before."""
         if self.amount is not None:
-            return held.never_loosened(held.water_mark - held.side * self.amount)
+            return held.never_loosened(held.water_mark - held.side * self.amount / held.splits)
         return held.never_loosened(held.water_mark * (1 - held.side * (self.fraction or 0.0)))
 
 

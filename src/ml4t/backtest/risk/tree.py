@@ -54,7 +54,7 @@ class View:
     Attributes
     ----------
     sids : int array
-    side, entry_price, water_mark, close, bars_held, features
+    side, entry_price, water_mark, close, bars_held, features, splits
         As in `Held`.
     peak : float array
         Largest ``|quantity|`` since the position was opened from flat.
@@ -80,6 +80,7 @@ class View:
     close: Floats
     bars_held: Ints
     features: Mapping[str, Floats]
+    splits: Floats
     peak: Floats
     whole: Whole | None
     last_stop: list[Floats]
@@ -112,6 +113,7 @@ def ask(node: Node, view: View) -> Answer:
         features=view.features,
         last_stop=view.missing if node.stop_row < 0 else view.last_stop[node.stop_row],
         steps_done=view.none_done if node.step_row < 0 else view.steps_done[node.step_row],
+        splits=view.splits,
     )
     if node.children:
         answer = node.rule.combine(held, tuple(ask(child, view) for child in node.children))
