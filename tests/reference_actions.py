@@ -5,7 +5,7 @@ from __future__ import annotations
 from reference_ledger import Level, Position
 from reference_orders import cancel_orphans
 from reference_protect import put_on_ticks
-from reference_types import REBALANCE, Action, Asset
+from reference_types import POSITION_CLOSED, REBALANCE, Action, Asset
 from reference_world import World
 
 KINDS = ("dividend", "split", "rename", "delisting")
@@ -95,6 +95,7 @@ def split(world: World, asset: Asset, ratio: float) -> None:
         if order.asset != asset:
             continue
         order.quantity = order.filled + (order.quantity - order.filled) * ratio
+        order.opening *= ratio
         order.best /= ratio
         for name in (
             "limit", "stop", "trail_amount", "take_profit", "stop_loss", "child_trail_amount",
@@ -151,6 +152,7 @@ def rename(world: World, old: Asset, new: Asset) -> None:
         ledger.marks.setdefault(new, ledger.marks[old])
     if old in world.ratios:
         world.ratios.setdefault(new, world.ratios[old])
+    is_younger = False
     if old in ledger.positions:
         moved = ledger.positions.pop(old)
         there = ledger.positions.get(new)
@@ -158,7 +160,8 @@ def rename(world: World, old: Asset, new: Asset) -> None:
             ledger.positions[new] = moved
         else:
             assert there.side == moved.side, "a rename onto the opposite side is undefined"
-            kept = there if there.entry_t <= moved.entry_t else moved
+            is_younger = there.entry_t <= moved.entry_t
+            kept = there if is_younger else moved
             lots = sorted([*there.lots, *moved.lots], key=lambda lot: lot.t)
             kept.lots.clear()
             kept.lots.extend(lots)
@@ -166,7 +169,10 @@ def rename(world: World, old: Asset, new: Asset) -> None:
             ledger.positions[new] = kept
     if old in world.exits:
         queued = world.exits.pop(old)
-        world.queue_exit(new, queued.rule, queued.part)
+        if is_younger:  # a part of an older position now
+            world.finish(world.new_order(old, 0.0, queued.rule), "cancelled", POSITION_CLOSED)
+        else:
+            world.queue_exit(new, queued.rule, queued.part)
     if world.targets is not None:
         for names in (world.targets.pending, world.targets.untouched):
             if old in names:

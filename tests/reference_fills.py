@@ -111,7 +111,12 @@ def book(world: World, what: Plan, entered: str, order: int, why: str) -> None:
     world.ledger.fill(world.t, asset, paid, entered, order, why)
     world.traded[asset] = world.traded.get(asset, 0.0) + abs(paid.quantity)
     position = world.ledger.positions.get(asset)
-    if position is not None and position is not before:
+    if position is before:
+        return
+    if asset in world.exits:  # asked for of a position that is no more
+        gone = world.new_order(asset, 0.0, world.exits.pop(asset).rule)
+        world.finish(gone, "cancelled", POSITION_CLOSED)
+    if position is not None:
         levels_at_entry(world, asset, position)
 
 
@@ -138,6 +143,14 @@ def is_reduction(world: World, order: LiveOrder) -> bool:
     is_within = order.remaining <= abs(live) * (1 + 1e-9)
     is_within |= order.is_exit or world.setup.margin is None
     return live * order.side < 0 and is_within
+
+
+def cut_to_opening(world: World, order: LiveOrder) -> None:
+    """Cut an order that was to turn a position over to what it still closes, and was to open."""
+    live = world.ledger.live(order.asset)
+    most = order.opening + (abs(live) if live * order.side < 0 else 0.0)
+    if order.status == "open" and not order.is_exit and order.remaining > most * (1 + 1e-12):
+        order.quantity = order.filled + order.side * most
 
 
 def fill_order(
@@ -227,6 +240,7 @@ def fire_level(
         return
     order = world.new_order(asset, -math.copysign(wanted, live), level.rule.name)
     shares = reduce(world, asset, wanted, base, None if is_stop else level.price, order)
+    world.closed[asset] = world.closed.get(asset, 0.0) + order.side * shares
     finish_now(world, order)
     position = world.ledger.positions.get(asset)
     if level.part is not None and position is not None:

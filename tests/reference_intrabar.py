@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from reference_fills import fill_order, fire_level
+from reference_fills import cut_to_opening, fill_order, fire_level
 from reference_ledger import AT_OPEN, BY_LIMIT, BY_STOP, Level, Position
 from reference_orders import IOC, LiveOrder
 from reference_types import IMMEDIATE_OR_CANCEL, Asset
@@ -141,6 +141,7 @@ def fire(world: World, asset: Asset, item: Candidate, base: float, entered: str)
         if order.limit is not None and order.side * (base - order.limit) > 0:
             return  # a limit from now on
     known = len(world.orders)
+    cut_to_opening(world, order)
     fill_order(world, order, base, entered, sellable=sellable)
     if entered != AT_OPEN:
         after = world.ledger.positions.get(asset)

@@ -11,6 +11,7 @@ import math
 from reference_fills import (
     Plan,
     book,
+    cut_to_opening,
     fill_order,
     finish_now,
     fits,
@@ -75,27 +76,29 @@ def fill_moment(world: World, moment: str) -> None:
     """Fill what fills at this moment of the bar: reductions first, so that cash is free."""
     entered = AT_OPEN if moment == NEXT_OPEN else AT_CLOSE
     due = [order for order in world.book if is_due(world, order, moment)]
-    for order in due:
-        take_off_closed(world, order)
     changes = Changes(world) if moment == world.setup.timing else None
     if changes is not None:
         changes.reduce()
     for order in due:
+        take_off_closed(world, order)
+        cut_to_opening(world, order)
         if order.status == "open" and is_reduction(world, order):
             try_order(world, order, entered)
     if changes is not None:
         changes.increase(entered)
     for order in due:
         if order.status == "open":
+            cut_to_opening(world, order)
             try_order(world, order, entered)
         if order.status == "open" and order.tif == IOC:
             world.finish(order, "cancelled", IMMEDIATE_OR_CANCEL)
 
 
 def take_off_closed(world: World, order: LiveOrder) -> None:
-    """Take off an order what a risk exit has closed of its position at this open."""
+    """Take off an order that only reduces what exits of rules have closed in this bar."""
     closed = world.closed.get(order.asset, 0.0)
-    if order.is_exit or order.born_t == world.t or closed * order.side <= 0:
+    is_market = order.is_market and order.triggered_t is None
+    if not order.is_exit or not is_market or order.born_t == world.t or closed * order.side <= 0:
         return
     taken = min(abs(closed), order.remaining)
     world.closed[order.asset] = closed - order.side * taken

@@ -67,6 +67,7 @@ class LiveOrder:
     tag: str = ""
     on_close: bool = False
     is_exit: bool = False  # may only reduce
+    opening: float = math.inf  # |shares| beyond the position that it met when it was sent
     triggered_t: int | None = None
     children: list[LiveOrder] = field(default_factory=list)  # the pair made last
     parent: LiveOrder | None = None
@@ -152,8 +153,9 @@ def prepare(world: World, wanted: Order) -> LiveOrder | None:
     live = world.ledger.live(asset)
     coming = math.fsum(left for left in on_the_way(world, asset) if left * live < 0)
     held = live + coming
-    is_within = abs(order.quantity) <= abs(held) * (1 + 1e-9)
-    order.is_exit = live * order.side < 0 and held * order.side < 0 and is_within
+    if live * order.side < 0 and held * order.side < 0:
+        order.is_exit = abs(order.quantity) <= abs(held) * (1 + 1e-9)
+        order.opening = max(0.0, abs(order.quantity) - abs(held))
     return order
 
 
@@ -262,6 +264,8 @@ def replace(world: World, change: Replace, allow: Allow) -> None:
         if more * order.side > 0:
             more, _ = allow(world, order.asset, more)
         order.quantity += more
+        if not order.is_exit:
+            order.opening += max(0.0, more * order.side)
     if change.limit is not None and order.limit is not None:
         order.limit = change.limit
     if change.stop is not None and order.stop is not None and not order.is_trailing:

@@ -438,7 +438,7 @@ def test_a_sell_without_a_bar_is_rejected_and_the_position_stays() -> None:
     assert position(result)[-1] == (2, 100.0, 10.0)
 
 
-def test_a_risk_exit_without_a_bar_is_rejected_and_asked_again_at_the_next_close() -> None:
+def test_a_risk_exit_without_a_bar_waits_for_the_next_one() -> None:
     rows: list[Row] = [
         (0, "A", 10, 10, 10, 10, 1.0), (0, "B", 10, 10, 10, 10, None),
         (1, "A", 10, 10, 10, 10, None), (1, "B", 10, 10, 10, 10, None),
@@ -447,8 +447,8 @@ def test_a_risk_exit_without_a_bar_is_rejected_and_asked_again_at_the_next_close
         (4, "A", 12, 12, 12, 12, None), (4, "B", 10, 10, 10, 10, None),
     ]  # fmt: skip
     result = run(rows, TimeBasedExit(1))
-    assert unfilled(result) == [("A", "rejected", "no bar", "TimeBasedExit")]
-    assert fills(result)[-1] == (4, "A", -100.0, 12.0, "TimeBasedExit")
+    assert unfilled(result) == []
+    assert fills(result)[-1] == (3, "A", -100.0, 11.0, "TimeBasedExit")
 
 
 def test_orders_still_queued_after_the_last_bar_expire() -> None:
@@ -664,11 +664,15 @@ def test_a_broker_without_orders_does_nothing() -> None:
     assert portfolio.cash == 900.0
 
 
-def test_a_broker_forgets_an_order_once_it_was_tried() -> None:
+def test_a_broker_keeps_an_exit_until_it_was_filled_and_no_longer() -> None:
     broker, portfolio = broker_with(10)
     broker.order_exits(0, ints(0), ("Stop",))
     broker.fill_open(batch(1, (NAN,) * 4, (5, 5, 5, 5)))
+    assert portfolio.quantity.tolist() == [10.0, 0.0]
     broker.fill_open(batch(2, (12, 12, 12, 12), (5, 5, 5, 5)))
+    assert portfolio.quantity.tolist() == [0.0, 0.0]
+    portfolio.apply(fill(2, 0, 10, 12))
+    broker.fill_open(batch(3, (12, 12, 12, 12), (5, 5, 5, 5)))
     assert portfolio.quantity.tolist() == [10.0, 0.0]
 
 

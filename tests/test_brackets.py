@@ -353,7 +353,8 @@ def test_the_legs_end_with_the_position_and_do_not_close_the_next_one() -> None:
 
 
 def test_a_rule_that_closes_the_position_ends_its_bracket_in_the_same_bar() -> None:
-    # The rule's stop at 9; then a short is opened at 11, which the old target must not add to.
+    # The rule's stop at 9; then the limit at 11 opens the short that it was to open beyond the
+    # position, which the old target must not add to.
     script = {
         0: lambda s: s.buy("A", 10, take_profit=11.5),
         1: lambda s: s.sell("A", 14, limit=11),
@@ -361,9 +362,9 @@ def test_a_rule_that_closes_the_position_ends_its_bracket_in_the_same_bar() -> N
     result = play(
         [TEN, TEN, (10, 12, 8.5, 10), TEN], script, StopLoss(0.1), account=MarginAccount()
     )
-    assert fills(result) == [(1, "A", 10, 10), (2, "A", -10, 9), (2, "A", -14, 11)]
+    assert fills(result) == [(1, "A", 10, 10), (2, "A", -10, 9), (2, "A", -4, 11)]
     assert orders(result)[1] == ("cancelled", "position closed", 0)
-    assert held(result)[-1] == (3, "A", -14)
+    assert held(result)[-1] == (3, "A", -4)
 
 
 def test_a_time_exit_at_the_open_ends_the_bracket() -> None:

@@ -21,7 +21,7 @@ from ml4t.backtest.data.database import Database, Relation
 from ml4t.backtest.data.prepared import Prepared, facts_of_files, prepare
 from ml4t.backtest.data.queries import quote, read, render
 from ml4t.backtest.data.sources import CLOCKED, Role, Source, attach, fingerprint, scannable
-from ml4t.backtest.data.terms import read_actions, read_instruments
+from ml4t.backtest.data.terms import read_actions, read_instruments, require_same_contract
 from ml4t.backtest.errors import ConfigError, DataError
 
 
@@ -268,7 +268,9 @@ class Catalog:
         prepared = self.prepare()
         if "actions" not in self._sources:
             return []
-        return read_actions(self._found["actions"], prepared.database)
+        actions = read_actions(self._found["actions"], prepared.database)
+        require_same_contract(actions, self.instruments())
+        return actions
 
     def fingerprints(self) -> list[dict[str, object]]:
         """Return what identifies the content of every source.

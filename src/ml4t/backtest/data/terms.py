@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from ml4t.backtest.core.terms import ACTION_KINDS, Action, Instruments
 from ml4t.backtest.data.columns import OPTIONAL
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.queries import first_bars, quote, render
+from ml4t.backtest.errors import DataError
 
 # What NULL, or no column, stands for.
 _PLAIN = {"multiplier": "1.0", "lot_size": "0.0", "tick_size": "0.0"}
@@ -69,3 +70,28 @@ def read_actions(found: Mapping[str, str], database: Database) -> list[Action]:
         rows[name].tolist() for name in ("t", "sid", "value", "pay_t", "new_sid")
     )
     return list(map(Action._make, zip(t, sid, kinds, value, pay_t, new_sid, strict=True)))
+
+
+def require_same_contract(actions: Sequence[Action], terms: Instruments) -> None:
+    """Refuse a rename to an asset of another multiplier: it would make or lose money.
+
+    Raises
+    ------
+    DataError
+        Before the run; the sample has the bars and both multipliers.
+    """
+    bad = [
+        one
+        for one in actions
+        if one.kind == "rename" and terms.multiplier[one.sid] != terms.multiplier[one.new_sid]
+    ]
+    if bad:
+        sample: list[dict[str, object]] = [
+            {"bar": one.t, "multiplier": float(terms.multiplier[one.sid]),
+             "new_multiplier": float(terms.multiplier[one.new_sid])}
+            for one in bad[:5]
+        ]  # fmt: skip
+        raise DataError(
+            "assets", "rename_keeps_multiplier", "gives the old and the new name of an asset "
+            "different multipliers; give both the same", n_rows=len(bad), sample=sample,
+        )  # fmt: skip

@@ -17,15 +17,18 @@ from ml4t.backtest.core.orders import OrderStatus, OrderType
 from ml4t.backtest.execution.account import Account
 from ml4t.backtest.execution.discrete import DiscreteOrders
 from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.exit_filler import ExitFiller
 from ml4t.backtest.execution.gate import Gate
 from ml4t.backtest.execution.inside import InsideBar
 from ml4t.backtest.execution.level_book import LevelBook
 from ml4t.backtest.execution.level_filler import LevelFiller
 from ml4t.backtest.execution.order import Order
-from ml4t.backtest.execution.order_book import BY_STRATEGY, MARKET_TYPES, OrderBook
+from ml4t.backtest.execution.order_book import BY_STRATEGY, MARKET_TYPES, POSITION_CLOSED, OrderBook
 from ml4t.backtest.execution.policy import Moment
+from ml4t.backtest.execution.rebalance import REBALANCE, Rebalancer
 from ml4t.backtest.execution.tickets import TicketLedger, Tickets
-from ml4t.backtest.execution.waiting import NO_SIDS, REBALANCE, Waiting
+from ml4t.backtest.execution.waiting import NO_SIDS, Waiting
+from ml4t.backtest.execution.waiting_filler import WaitingFiller
 
 REINVESTMENT = "reinvestment"
 # Part of a price by which an average of trades may miss their range.
@@ -71,13 +74,18 @@ class SimulationBroker:
         self._ledger = TicketLedger(executor)
         self._gate = gate = Gate(executor, self._ledger)
         discrete = DiscreteOrders(executor, self._book, account, gate)
-        self._waiting = Waiting(executor, self._book, discrete, account, gate, self._ledger)
-        filler = LevelFiller(executor, self._levels, self._waiting, levels, rule_names)
+        self._waiting = waiting = Waiting(executor, self._ledger)
+        self._exits = ExitFiller(executor, waiting, self._book, gate, self._ledger)
+        rebalancer = Rebalancer(executor, self._book, account, gate, self._ledger)
+        self._filler = WaitingFiller(
+            executor, waiting, self._exits, rebalancer, self._book, discrete
+        )
+        filler = LevelFiller(executor, self._levels, waiting, levels, rule_names)
         self._inside = InsideBar(
             executor.portfolio, self._levels, filler, self._book, discrete,
             can_short=account.can_short,
         )  # fmt: skip
-        executor.gone = self._levels.drop
+        executor.gone = self._forget
         self._closed_inside: set[int] = set()
 
     # -- orders, decided at the close -------------------------------------------------
@@ -171,11 +179,11 @@ class SimulationBroker:
             self._book.reject_gone(batch)
             # A split or delisting may have closed a position.
             self._book.close_orphans(self._portfolio)
-        self._waiting.leave(batch)
+        self._exits.leave(batch)
         if self._timing.moment is Moment.OPEN:
-            self._waiting.fill(batch, batch.open, at_open=True)
+            self._filler.fill(batch, batch.open, at_open=True)
         elif self._book:
-            self._waiting.fill_rests(batch)
+            self._filler.fill_rests(batch)
         self._book.close_orphans(self._portfolio)
 
     def fill_inside(self, batch: Batch) -> Iterator[Touched]:
@@ -201,11 +209,11 @@ class SimulationBroker:
                 kinds = MARKET_TYPES
                 # A bar without volume has a close to be valued at, though nothing trades there.
                 self._portfolio.remark(batch.close)
-            self._waiting.fill(batch, self._prices(batch), at_open=False, kinds=kinds)
+            self._filler.fill(batch, self._prices(batch), at_open=False, kinds=kinds)
             self._book.close_orphans(self._portfolio)
         if self._book:
             self._portfolio.remark(batch.close)
-            self._waiting.fill_on_close(batch, _traded(batch))
+            self._filler.fill_on_close(batch, _traded(batch))
             self._book.close_orphans(self._portfolio)
             self._book.end_bar(batch, fills_decided=self._timing.moment is Moment.DECISION)
         self._gate.learn(batch)
@@ -213,7 +221,7 @@ class SimulationBroker:
     def fill_decided(self, batch: Batch) -> None:
         """Fill at this close what was decided at it, where the timing says so."""
         if self._timing.moment is Moment.DECISION:
-            self._waiting.fill(batch, _traded(batch), at_open=False)
+            self._filler.fill(batch, _traded(batch), at_open=False)
             self._book.close_orphans(self._portfolio)
 
     def end_bar(self, batch: Batch) -> None:
@@ -248,6 +256,9 @@ class SimulationBroker:
         else:
             self._levels.drop(np.array([old_sid]))
         self._book.rename(old_sid, new_sid)
+        if not with_levels:
+            # It was netted, or is part of an older position now: not the one that was to be left.
+            self._waiting.drop_exit(old_sid, POSITION_CLOSED)
         self._waiting.rename(old_sid, new_sid)
         self._gate.rename(old_sid, new_sid)
 
@@ -273,6 +284,12 @@ class SimulationBroker:
             self._ledger.fill_free(batch, tickets, np.array([price]))
 
     # -- inside -----------------------------------------------------------------------
+
+    def _forget(self, sids: Ints) -> None:
+        """Forget levels and queued exits of positions that are closed or turned over."""
+        self._levels.drop(sids)
+        for sid in sids.tolist() if self._waiting.pending else ():
+            self._waiting.drop_exit(sid, POSITION_CLOSED)
 
     def _prices(self, batch: Batch) -> Floats:
         if self._timing.column == "close":

@@ -12,7 +12,9 @@ from ml4t.backtest.execution.fitting import fit
 from ml4t.backtest.execution.gate import NO_BORROW, Gate, why_not
 from ml4t.backtest.execution.order import Order
 from ml4t.backtest.execution.order_book import IMMEDIATE, OrderBook
-from ml4t.backtest.portfolio.portfolio import DUST, Seen
+from ml4t.backtest.execution.submission import fitting_orders
+from ml4t.backtest.portfolio.portfolio import Seen
+from ml4t.backtest.portfolio.positions import DUST
 
 CANNOT_SHORT = "cash account cannot short"
 CUT_TO_HELD = "cut to what is held"
@@ -50,6 +52,24 @@ class DiscreteOrders:
         self.fill(batch, prices, order, self.cut_to_held(order), seen=seen)
         if order.time_in_force is TimeInForce.IOC:
             self._book.end(order, OrderStatus.CANCELLED, IMMEDIATE)
+
+    def submitted(self, batch: Batch, orders: list[Order]) -> list[Order]:
+        """Return the orders that fit at their decision, where the account looks at that."""
+        if not self._account.checks_submission:
+            return orders
+        fitting = fitting_orders(self._executor, batch, orders)
+        for order in orders:
+            if order not in fitting:
+                self._book.end(order, OrderStatus.REJECTED, self._account.lacks)
+        return fitting
+
+    def cut_to_opening(self, order: Order) -> None:
+        """Cut what was to turn a position over to what it still closes, and was to open."""
+        live = float(self._portfolio.quantity[order.sid])
+        most = order.opening + (abs(live) if live * order.side < 0 else 0.0)
+        if not order.is_exit and abs(order.left) > most * (1 + DUST):
+            order.quantity = order.filled_quantity + order.side * most
+            order.reason = CUT_TO_HELD
 
     def cut_to_held(self, order: Order) -> float:
         """Return what is left of an order; of an exit no more than it can close."""

@@ -6,6 +6,7 @@ it; commission comes on top; the bar's volume bounds the size.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from ml4t.backtest.core.journal import Journal
 from ml4t.backtest.core.levels import LevelBase, LevelPolicy, TrailStart
 from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.terms import Instruments
+from ml4t.backtest.errors import CostError
 from ml4t.backtest.execution.policy import ExecutionPolicy, Moment
 from ml4t.backtest.execution.quote import Commission, Quote, Slippage
 from ml4t.backtest.execution.settlement import Settlement
@@ -86,8 +88,8 @@ class Executor:
         self.gone: Callable[[Ints], None] = _nothing
 
     def release(self) -> None:
-        """Forget the guard, after the last bar."""
-        self.guard = _nobody
+        """Forget who is told of fills, after the last bar."""
+        self.guard, self.gone = _nobody, _nothing
 
     def start_bar(self, batch: Batch) -> None:
         """Begin a bar: its volume is untouched."""
@@ -138,16 +140,26 @@ class Executor:
         )
         slipped = self._capped(batch, sids, quantity, slipped, limit)
         if self._impact is None:
+            _require_prices(self._slippage, sids, base, slipped)
             return slipped, slipped
         paid = self._impact.fill_price(self._quote(batch, sids, quantity, slipped, self._impact))
-        return slipped, self._capped(batch, sids, quantity, paid, limit)
+        paid = self._capped(batch, sids, quantity, paid, limit)
+        _require_prices(self._impact, sids, base, paid)
+        return slipped, paid
 
     def charge(
         self, batch: Batch, sids: Ints, quantity: Floats, price: Floats, *, is_maker: bool = False
     ) -> Floats:
         """Return the commission of each fill, account currency."""
         quote = self._quote(batch, sids, quantity, price, self._commission, is_maker=is_maker)
-        return self._commission.charge(quote)
+        charged = self._commission.charge(quote)
+        if not math.isfinite(charged.sum()):
+            raise CostError(
+                f"{self._commission!r} charged {charged[~np.isfinite(charged)][0]} for a fill; a "
+                "commission is a finite number",
+                sids=sids[~np.isfinite(charged)],
+            )
+        return charged
 
     def round_price(self, sids: Ints, price: Floats, *, up: Floats) -> Floats:
         """Return prices on their assets' ticks; rounded up where `up` > 0, else down."""
@@ -266,6 +278,18 @@ class Executor:
             # fmin and fmax ignore NaN: no limit.
             price = np.where(quantity > 0, np.fmin(price, bound), np.fmax(price, bound))
         return price
+
+
+def _require_prices(model: Slippage, sids: Ints, base: Floats, price: Floats) -> None:
+    """Refuse what is no price; a model of the user's may return anything."""
+    if len(price) and not 0 < price.min() <= price.max() < math.inf:  # false where one is NaN
+        bad = ~((price > 0) & (price < math.inf)) & (base > 0)
+        if bad.any():
+            raise CostError(
+                f"{model!r} left a price of {price[bad][0]} at {bad.sum()} of {len(price)} fills; "
+                "a fill's price is above 0",
+                sids=sids[bad],
+            )
 
 
 def _nobody(t: int, opened: Ints, *, at_close: bool = False) -> None:

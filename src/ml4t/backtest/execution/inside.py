@@ -243,6 +243,7 @@ class InsideBar:
 
     def _fill_order(self, batch: Batch, walk: _Walk, order: Order, touch: Touch) -> None:
         sid, is_limit = order.sid, touch.phase is Phase.LIMIT
+        self._discrete.cut_to_opening(order)
         live = float(self._portfolio.quantity[sid])
         quantity = self._discrete.cut_to_held(order)
         if is_limit and live * quantity < 0 and (order.is_exit or not self._can_short):

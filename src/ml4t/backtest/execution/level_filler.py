@@ -56,6 +56,10 @@ class LevelFiller:
         for name in LOCKS:
             if name in batch.features:
                 fills = fills.where(~locked_sides(batch, name, fills.sids, fills.quantity))
+        if self._executor.has_lots:
+            # A part below one lot is passed over; the rule says so at the close.
+            is_some = self._whole_parts(fills.sids, fills.quantity) != 0
+            fills = fills.where((fills.kind != TARGET) | is_some)
         kinds = set(fills.kind.tolist())
         if len(kinds) == 1:  # most of the time
             is_done = self._fill_kind(batch, fills, kinds.pop(), step)
@@ -81,6 +85,7 @@ class LevelFiller:
         done = executor.within_volume(sids, asked)
         ids = executor.journal.new_ids(len(sids))
         tags = tuple(self._rule_names[i] for i in fills.rule.tolist())
+        self._waiting.note_closed(sids, done)
         some = done != 0
         if done is fills.quantity or some.all():
             self._book(batch, ids, fills, done, tags, is_target=is_target)

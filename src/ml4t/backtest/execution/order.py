@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,6 +38,9 @@ class Order:
         One cancels the others; shared by all of them.
     is_exit : bool
         Cut to what is held when it fills, so that it never opens anything.
+    opening : float
+        Shares, without sign, beyond the position that it met when it was sent: whatever closes
+        that position before it fills, it opens no more. Infinite where it met none.
     status : OrderStatus
     filled_quantity : float
         Shares done, signed.
@@ -61,6 +65,7 @@ class Order:
     children: list[Order] = field(default_factory=list)
     group: list[Order] = field(default_factory=list)
     is_exit: bool = False
+    opening: float = math.inf
     status: OrderStatus = OrderStatus.OPEN
     filled_quantity: float = 0.0
     reason: str = ""
@@ -115,6 +120,7 @@ class Order:
         What has filled stays as it was: its fills are history.
         """
         self.quantity = self.filled_quantity + self.left * ratio
+        self.opening *= ratio
         for name in ("limit", "stop", "trail_amount", "best_price"):
             value = getattr(self, name)
             if value is not None:

@@ -148,3 +148,8 @@ class TicketLedger:
                 tag=tickets.tags,
             )
         )
+
+
+def unsized(sids: Ints, tags: tuple[str, ...]) -> Tickets:
+    """Return the tickets of what ended before it had a quantity."""
+    return Tickets(sids, np.full(len(sids), np.nan), tags)

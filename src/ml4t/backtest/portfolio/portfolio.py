@@ -1,8 +1,10 @@
-"""Portfolio: cash, positions and their lots, in arrays indexed by `sid`."""
+"""Portfolio: cash and positions, what they are worth, and what an account pays and receives.
+
+What fills, splits and renames do to quantities and lots is in `positions`.
+"""
 
 from __future__ import annotations
 
-from collections import deque
 from enum import Enum
 
 import numpy as np
@@ -11,13 +13,8 @@ from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.journal import Journal
 from ml4t.backtest.core.levels import LevelPolicy, TrailBy, TrailStart
 from ml4t.backtest.core.orders import Fills
-from ml4t.backtest.portfolio.lot_book import LotBook
-from ml4t.backtest.portfolio.lots import Lot, Lots, Trade, close_lots, open_part
-
-# What is left below this share of a position is rounding in its lots: the position is flat.
-DUST = 1e-12
-# Up to so many fills are faster one by one than as vectors.
-FEW = 4
+from ml4t.backtest.portfolio.lots import Lot, Lots, Trade, open_part
+from ml4t.backtest.portfolio.positions import Positions
 
 
 class Seen(Enum):
@@ -77,24 +74,17 @@ class Portfolio:
     ) -> None:
         self.cash = cash
         self.held: Ints = np.empty(0, dtype=np.int64)
-        self.quantity = np.zeros(n_assets)
-        self.mark = np.full(n_assets, np.nan)
-        self.water_mark = np.full(n_assets, np.nan)
-        self.peak_quantity = np.zeros(n_assets)
-        self.entry_t = np.full(n_assets, -1, dtype=np.int64)
-        self.first_t = np.full(n_assets, -1, dtype=np.int64)
-        self._only_close_t = np.full(n_assets, -1, dtype=np.int64)
-        self._last_partial_t = -1
         self.multiplier = np.ones(n_assets) if multiplier is None else multiplier
         self._has_multipliers = bool((self.multiplier != 1).any())
+        self._positions = positions = Positions(n_assets, journal, self.multiplier)
+        # The same arrays, not copies: all of them are written in place.
+        self.quantity, self.mark = positions.quantity, positions.mark
+        self.water_mark, self.peak_quantity = positions.water_mark, positions.peak_quantity
+        self.entry_t, self.first_t = positions.entry_t, positions.first_t
+        self._only_close_t = np.full(n_assets, -1, dtype=np.int64)
+        self._last_partial_t = -1
         self._policy = policy if policy is not None else LevelPolicy()
-        self._base = np.full(n_assets, np.nan)  # where stops count from; NaN: the average fill
         self._has_bases = False
-        self._basis = np.zeros(n_assets)  # sum of quantity * price over open lots
-        self._paid = np.zeros(n_assets)  # commission and borrow fees paid on open lots
-        self._borrowed = np.zeros(n_assets)  # cost of borrowing one share since the run began
-        self._n_short = 0
-        self._lots = LotBook(n_assets)
         self._journal = journal
         self._stale: Bools = np.empty(0, dtype=bool)
         self._is_marked = False
@@ -104,18 +94,18 @@ class Portfolio:
     @property
     def has_shorts(self) -> bool:
         """Whether any position is short."""
-        return self._n_short > 0
+        return self._positions.n_short > 0
 
     def entry_price(self, sids: Ints) -> Floats:
         """Return the average fill price of the open lots, without commission."""
-        average: Floats = self._basis[sids] / self.quantity[sids]
+        average: Floats = self._positions.basis[sids] / self.quantity[sids]
         return average
 
     def base_price(self, sids: Ints) -> Floats:
         """Return the price from which stops and targets count, as the level policy says."""
         if not self._has_bases:
             return self.entry_price(sids)
-        base = self._base[sids]
+        base = self._positions.base[sids]
         return np.where(np.isnan(base), self.entry_price(sids), base)
 
     def value_at(self, prices: Floats) -> Floats:
@@ -134,11 +124,11 @@ class Portfolio:
         """Return every open lot as a trade without an exit, its P&L at the mark."""
         return [
             open_part(
-                sid, lot, float(self.mark[sid]), float(self._borrowed[sid]),
+                sid, lot, float(self.mark[sid]), float(self._positions.borrowed[sid]),
                 float(self.multiplier[sid]),
             )
             for sid in self.held.tolist()
-            for lot in self._lots.of(sid)
+            for lot in self._positions.lots_of(sid)
         ]  # fmt: skip
 
     # -- fills and closes -------------------------------------------------------------
@@ -155,9 +145,9 @@ class Portfolio:
         size, sids = np.abs(fills.quantity), fills.sids
         lots = Lots(
             sids, fills.quantity, fills.price, fills.commission / size, fills.slippage / size,
-            fills.impact / size, fills.t, self._borrowed[sids], fills.reason,
+            fills.impact / size, fills.t, self._positions.borrowed[sids], fills.reason,
         )  # fmt: skip
-        opened = self._fill_each(lots) if len(sids) <= FEW else self._fill_many(lots)
+        opened = self._positions.fill(lots)
         self._moved()
         if seen is not Seen.ALL and len(opened):
             self._last_partial_t = fills.t
@@ -179,7 +169,7 @@ class Portfolio:
         # fmax and fmin ignore the NaN of an asset without a bar.
         high = close if by_close or batch.high is None else batch.high[held]
         best = np.fmax(self.water_mark[held], high)
-        if self._n_short:
+        if self._positions.n_short:
             low = close if by_close or batch.low is None else batch.low[held]
             lowest = np.fmin(self.water_mark[held], low)
             best = np.where(self.quantity[held] < 0, lowest, best)
@@ -194,11 +184,11 @@ class Portfolio:
         if not self._is_marked:  # fills at this close came after the mark
             self._mark(batch.close)
         held, quantity, mark = self.held, self.quantity[self.held], self.mark[self.held]
-        value, cost = quantity * mark, self._basis[held]
+        value, cost = quantity * mark, self._positions.basis[held]
         if self._has_multipliers:
             multiplier = self.multiplier[held]
             value, cost = value * multiplier, cost * multiplier
-        cost = cost + self._paid[held]
+        cost = cost + self._positions.paid[held]
         self._journal.close(
             batch.t, self.cash, held, quantity, mark, value, value - cost, self._stale
         )
@@ -206,7 +196,7 @@ class Portfolio:
     def rebase(self, sids: Ints, base: Floats | None, water_mark: Floats | None) -> None:
         """Set where levels of newly opened positions count from, and where trails start."""
         if base is not None:
-            self._base[sids] = base
+            self._positions.base[sids] = base
             self._has_bases = True
         if water_mark is not None:
             self.water_mark[sids] = water_mark
@@ -222,28 +212,14 @@ class Portfolio:
 
     def charge_borrow(self, t: int, sids: Ints, fee: Floats) -> None:
         """Pay what borrowing short positions cost; `fee` in account currency, positive."""
-        self._borrowed[sids] += fee / np.abs(self.quantity[sids])
-        self._paid[sids] += fee
+        self._positions.borrowed[sids] += fee / np.abs(self.quantity[sids])
+        self._positions.paid[sids] += fee
         for sid, amount in zip(sids.tolist(), fee.tolist(), strict=True):
             self.receive(t, sid, "borrow", -amount, in_trades=True)
 
     def split(self, sid: int, ratio: float) -> None:
         """Turn each share into `ratio` shares; what the position is worth stays."""
-        if not self.quantity[sid]:
-            return
-        self.quantity[sid] *= ratio
-        self.peak_quantity[sid] *= ratio
-        for prices in (self.mark, self.water_mark, self._base, self._borrowed):
-            prices[sid] /= ratio
-        lots = (
-            lot._replace(
-                quantity=lot.quantity * ratio, price=lot.price / ratio,
-                commission=lot.commission / ratio, slippage=lot.slippage / ratio,
-                impact=lot.impact / ratio, borrowed=lot.borrowed / ratio,
-            )
-            for lot in self._lots.of(sid)
-        )  # fmt: skip
-        self._lots.put(sid, deque(lots))
+        self._positions.split(sid, ratio)
 
     def rename(self, t: int, old: int, new: int) -> bool:
         """Move a position to the asset that the old one became; lots of both are one position.
@@ -259,19 +235,9 @@ class Portfolio:
             self._net(t, old, new)
         if not self.quantity[old]:
             return False
-        if self.quantity[new]:
-            return self._merge(old, new)
-        for vector in (
-            self.quantity, self.mark, self.water_mark, self.peak_quantity, self._base,
-            self._basis, self._paid, self._borrowed,
-        ):  # fmt: skip
-            vector[new] = vector[old]
-        self.entry_t[new], self.first_t[new] = self.entry_t[old], self.first_t[old]
-        self._lots.put(new, self._lots.of(old))
-        self._forget(old)
-        self.quantity[old] = 0.0
+        with_levels = self._positions.rename(old, new)
         self._moved()
-        return True
+        return with_levels
 
     def close_out(self, t: int, sid: int, quantity: float, price: float, kind: str) -> None:
         """Exchange shares for cash at `price` without an order or costs: a flow inside a trade.
@@ -282,8 +248,8 @@ class Portfolio:
             Signed like the position, at most all of it.
         """
         if quantity:
-            fill = Lot(-quantity, price, 0.0, 0.0, 0.0, t, float(self._borrowed[sid]))
-            self._fill(sid, fill, kind)
+            fill = Lot(-quantity, price, 0.0, 0.0, 0.0, t, float(self._positions.borrowed[sid]))
+            self._positions.fill_one(sid, fill, kind)
             amount = quantity * price * float(self.multiplier[sid])
             self.receive(t, sid, kind, amount, in_trades=True)
             self._moved()
@@ -295,24 +261,6 @@ class Portfolio:
         for sid in (old, new):
             side = 1.0 if self.quantity[sid] > 0 else -1.0
             self.close_out(t, sid, side * size, price, "rename")
-
-    def _merge(self, old: int, new: int) -> bool:
-        # What borrowing has cost is counted from the new asset's own sum.
-        shift = float(self._borrowed[new] - self._borrowed[old])
-        moved = [lot._replace(borrowed=lot.borrowed + shift) for lot in self._lots.of(old)]
-        lots = sorted([*moved, *self._lots.of(new)], key=lambda lot: lot.t)
-        self._lots.put(new, deque(lots))
-        for vector in (self.quantity, self.peak_quantity, self._basis, self._paid):
-            vector[new] += vector[old]
-        is_older = bool(self.entry_t[old] < self.entry_t[new])
-        if is_older:
-            for own in (self.water_mark, self._base, self.entry_t, self.first_t):
-                own[new] = own[old]
-        self._n_short -= int(self.quantity[old] < 0)
-        self._forget(old)
-        self.quantity[old] = 0.0
-        self._moved()
-        return is_older
 
     # -- inside -----------------------------------------------------------------------
 
@@ -334,106 +282,3 @@ class Portfolio:
         self._stale = np.isnan(close)
         self.mark[held] = np.where(self._stale, self.mark[held], close)
         self._is_marked = True
-
-    def _fill_each(self, lots: Lots) -> Ints:
-        opened = [sid for sid, lot, reason in lots.rows() if self._fill(sid, lot, reason)]
-        return np.array(opened, dtype=np.int64)
-
-    def _fill_many(self, lots: Lots) -> Ints:
-        """Apply fills as vectors where they open a position from flat or close one lot."""
-        before = self.quantity[lots.sids]
-        after = before + lots.quantity
-        is_opening = before == 0
-        is_whole = (np.abs(after) <= DUST * np.abs(before)) & ~is_opening
-        is_part = (before * lots.quantity < 0) & (before * after > 0)
-        is_closing = self._lots.is_single(lots.sids) & (is_whole | is_part)
-        if is_closing.any():
-            self._close_single(lots.where(is_closing), is_whole[is_closing])
-        opening = lots.where(is_opening)
-        if len(opening.sids):
-            self._open(opening)
-        is_other = ~(is_opening | is_closing)
-        if not is_other.any():
-            return opening.sids
-        return np.concatenate([opening.sids, self._fill_each(lots.where(is_other))])
-
-    def _open(self, lots: Lots) -> None:
-        """Open positions from flat."""
-        sids = lots.sids
-        self._lots.open(lots)
-        self.quantity[sids] = lots.quantity
-        size = np.abs(lots.quantity)
-        self.peak_quantity[sids] = size
-        self._basis[sids] = lots.quantity * lots.price
-        self._paid[sids] = size * lots.commission
-        self.entry_t[sids] = self.first_t[sids] = lots.t
-        self.mark[sids] = self.water_mark[sids] = lots.price
-        self._n_short += int((lots.quantity < 0).sum())
-
-    def _close_single(self, lots: Lots, is_whole: Bools) -> None:
-        """Close positions of one lot each, whole or in part."""
-        sids = lots.sids
-        trades = self._lots.close(lots, is_whole, self.multiplier[sids])
-        self._journal.trades(trades)
-        self.quantity[sids] += lots.quantity
-        self._basis[sids] -= trades.quantity * trades.entry_price
-        own = trades.commission - np.abs(trades.quantity) * lots.commission
-        self._paid[sids] -= own + trades.borrow
-        gone = sids[is_whole]
-        self._n_short -= int((trades.quantity[is_whole] < 0).sum())
-        self.quantity[gone] = self._basis[gone] = self._paid[gone] = 0.0
-        self.peak_quantity[gone] = 0.0
-        self.mark[gone] = self.water_mark[gone] = self._base[gone] = np.nan
-        self.entry_t[gone] = self.first_t[gone] = -1
-
-    def _fill(self, sid: int, fill: Lot, reason: str) -> bool:
-        """Apply one fill to one asset; return whether it opened a position or turned one over."""
-        before = float(self.quantity[sid])
-        after = before + fill.quantity
-        if abs(after) <= DUST * abs(before):
-            after = 0.0
-        is_turned = before * after < 0
-        if (before < 0) != (after < 0):
-            self._n_short += 1 if after < 0 else -1
-        if before * fill.quantity < 0:
-            closing = fill._replace(quantity=-before) if is_turned else fill
-            self._close(sid, closing, reason, is_flat=is_turned or after == 0.0)
-            if not is_turned:
-                self.quantity[sid] = after
-                if after == 0.0:
-                    self._forget(sid)
-                return False
-            self._forget(sid)
-            fill = fill._replace(quantity=after)
-        self.quantity[sid] = after
-        if abs(after) > self.peak_quantity[sid]:
-            self.peak_quantity[sid] = abs(after)
-        self._basis[sid] += fill.quantity * fill.price
-        self._paid[sid] += abs(fill.quantity) * fill.commission
-        lots = self._lots.of(sid)
-        lots.append(fill)
-        self._lots.put(sid, lots)
-        is_new = before == 0.0 or is_turned
-        if is_new:
-            self.entry_t[sid] = self.first_t[sid] = fill.t
-            self.mark[sid] = self.water_mark[sid] = fill.price
-        return is_new
-
-    def _close(self, sid: int, fill: Lot, reason: str, *, is_flat: bool) -> None:
-        lots = self._lots.of(sid)
-        trades = close_lots(
-            lots, sid, fill, reason, is_flat=is_flat, multiplier=float(self.multiplier[sid])
-        )
-        self._lots.put(sid, lots)
-        for trade in trades:
-            size = abs(trade.quantity)
-            self._basis[sid] -= trade.quantity * trade.entry_price
-            self._paid[sid] -= trade.commission - size * fill.commission + trade.borrow
-            self._journal.trade(trade)
-
-    def _forget(self, sid: int) -> None:
-        """Reset what belongs to a position that is gone, dust included."""
-        self._lots.put(sid, deque())
-        self._basis[sid] = self._paid[sid] = self.peak_quantity[sid] = 0.0
-        self.mark[sid] = self.water_mark[sid] = self._base[sid] = np.nan
-        self.entry_t[sid] = self.first_t[sid] = -1

@@ -2,7 +2,8 @@
 
 One bar: `at_close` records the account and asks the limits that watch it; then, as the strategy
 decides, `edit_targets` edits a rebalance and `allow` each discrete order. Where orders fill at the
-close itself, `record` is called once more after them.
+close itself, `record` is called once more after them. What the limits do to the whole account at a
+close is in `account_watch`, what they see in `limit_view`, what the journal is told in `limit_log`.
 
 A discrete order trades one asset: all others keep the weight that they have, or that earlier
 orders of the same close are about to give them. Orders that rest from earlier bars do not count.
@@ -13,17 +14,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
-from typing import Protocol
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Bools, Floats, Ints, Selection
-from ml4t.backtest.core.journal import Decision, Journal
+from ml4t.backtest.core.batch import Floats, Ints, Selection
+from ml4t.backtest.core.journal import Journal
 from ml4t.backtest.core.terms import Instruments
-from ml4t.backtest.errors import ConfigError, did_you_mean
+from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.risk.account_state import AccountState
-from ml4t.backtest.risk.limit import UNRANKED, Cut, Limit, LimitAction, LimitKind, Wish
+from ml4t.backtest.risk.account_watch import AccountWatch
+from ml4t.backtest.risk.limit import UNRANKED, Cut, Limit, Wish
+from ml4t.backtest.risk.limit_log import LimitLog
+from ml4t.backtest.risk.limit_view import NO_FEATURES, Holdings, LimitView
 
 # The name of decisions that no limit in particular made.
 DESK = "limits"
@@ -32,16 +34,6 @@ SMALLEST_SHARE = 1e-9
 # A weight that moved by less than this is rounding, not an edit.
 SMALLEST_CHANGE = 1e-12
 Whole = Callable[[Ints, Floats], Floats]
-NO_FEATURES: Mapping[str, Floats] = MappingProxyType({})
-
-
-class Holdings(Protocol):
-    """What the desk reads of a portfolio; arrays are indexed by `sid`."""
-
-    cash: float
-    held: Ints
-    quantity: Floats
-    mark: Floats
 
 
 class LimitDesk:
@@ -90,23 +82,18 @@ class LimitDesk:
         names: Sequence[str] | None = None,
         whole: Whole | None = None,
     ) -> None:
-        _require_groups(limits, instruments)
-        self._names = [limit.name for limit in limits] if names is None else list(names)
-        self._reasons = [limit.reason for limit in limits]
-        self._runs = [limit.start() for limit in limits]
-        self._watches = [type(run).at_close is not Limit.at_close for run in self._runs]
-        self._edits = [type(run).edit is not Limit.edit for run in self._runs]
-        self._groups = list(dict.fromkeys(name for limit in limits for name in limit.groups))
-        self._feature_names = list(dict.fromkeys(n for limit in limits for n in limit.features))
-        self._portfolio, self._journal, self._instruments = portfolio, journal, instruments
+        self._view = LimitView(limits, portfolio, instruments)
+        names = [limit.name for limit in limits] if names is None else names
+        self._log = LimitLog(limits, names, journal)
+        runs = [limit.start() for limit in limits]
+        self._watch = AccountWatch(runs, self._log)
+        self._has_limits = bool(runs)
+        self._editing = [(i, run) for i, run in enumerate(runs) if type(run).edit is not Limit.edit]
+        self._portfolio, self._instruments = portfolio, instruments
         self._whole = self._to_lots if whole is None else whole
-        self._features = NO_FEATURES
-        self._n_asked, self._n_fired = [0] * len(limits), [0] * len(limits)
         # Weights that the orders of bar `_intended_t` are about to give, by sid.
         self._intended: dict[int, float] = {}
         self._intended_t = -1
-        self._t = -1
-        self._liquidating: set[int] = set()
         self.account = AccountState(sessions)
         self.untouched: Ints = np.empty(0, dtype=np.int64)
         self.denied_by = ""
@@ -131,30 +118,21 @@ class LimitDesk:
             What to sell and cover at the next open, in the limits' order; empty where nothing is
             held. A liquidation is named at every close until its limit resumes.
         """
-        if not self._runs:
+        if not self._has_limits:
             return []
-        self._t, self._features = t, features
+        self._log.t, self._view.features = t, features
         self.account.record(t, equity, gross)
-        cuts = []
-        for i, run in enumerate(self._runs):
-            if not self._watches[i]:
-                continue
-            self._n_asked[i] += 1
-            for action in run.at_close(self.account):
-                cuts += self._act(i, action)
-            if i in self._liquidating:
-                cuts.append(Cut(self._names[i], 0.0))
+        cuts = self._watch.at_close(self.account)
         return cuts if len(self._portfolio.held) else []
 
     @property
     def braking(self) -> str:
         """Name of a limit that forbids to increase any position now, empty where none does."""
-        names = (name for name, run in zip(self._names, self._runs, strict=True) if run.is_braking)
-        return next(names, "")
+        return self._watch.braking
 
     def record(self, t: int, equity: float, gross: float) -> None:
         """Record bar `t` again, after orders that filled at its close: nothing is asked."""
-        if self._runs:
+        if self._has_limits:
             self.account.record(t, equity, gross)
 
     # -- decisions --------------------------------------------------------------------
@@ -173,10 +151,10 @@ class LimitDesk:
         ConfigError
             A weight is not finite, or a limit answers with what are no weights.
         """
-        if not self._runs:
+        if not self._has_limits:
             return selection
         _require_finite(selection)
-        self._t, equity = t, self._equity()
+        self._log.t, equity = t, self._view.equity(t)
         self.untouched = self.untouched[:0]
         if equity <= 0:
             return self._without_equity(selection, equity)
@@ -184,8 +162,11 @@ class LimitDesk:
         place = np.searchsorted(sids, selection.sids)
         wanted, rank = np.zeros(len(sids)), np.full(len(sids), UNRANKED)
         wanted[place], rank[place] = selection.weights, np.arange(len(place))
-        current = self._weights(sids, equity)
-        wish = self._wish(sids, current, wanted, rank, np.zeros(len(sids), dtype=bool))
+        current = self._view.weights(sids, equity)
+        wish = self._view.wish(
+            sids=sids, current=current, wanted=wanted, rank=rank,
+            is_fixed=np.zeros(len(sids), dtype=bool), account=self.account,
+        )  # fmt: skip
         left = self._apply(wish, current, is_order=False)
         self._intended_t, self._intended = t, dict(zip(sids.tolist(), left.tolist(), strict=True))
         if left is wanted:
@@ -214,28 +195,31 @@ class LimitDesk:
             Last close, per share.
         """
         self.denied_by = ""
-        if not self._runs or quantity == 0:
+        if not self._has_limits or quantity == 0:
             return quantity
-        self._t, equity = t, self._equity()
+        self._log.t, equity = t, self._view.equity(t)
         if equity <= 0:
             return self._closing_part(sid, quantity, equity)
         step = quantity * price * float(self._instruments.multiplier[sid]) / equity
         if not math.isfinite(step):
             self.denied_by = DESK
-            self._tell(DESK, sid, "deny", math.nan, "no price to weigh the order by", {})
+            self._log.tell(DESK, sid, "deny", math.nan, "no price to weigh the order by", {})
             return 0.0
         if self._intended_t != t:
             self._intended_t, self._intended = t, {}
         intended = self._intended
         sids = np.union1d(self._portfolio.held, [sid, *intended]).astype(np.int64)
-        current = self._weights(sids, equity)
+        current = self._view.weights(sids, equity)
         before = current.copy()
         before[np.searchsorted(sids, list(intended))] = list(intended.values())
         k = int(np.searchsorted(sids, sid))
         wanted = before.copy()
         wanted[k] += step
         rank = np.full(len(sids), UNRANKED)
-        wish = self._wish(sids, current, wanted, rank, sids != sid)
+        wish = self._view.wish(
+            sids=sids, current=current, wanted=wanted, rank=rank,
+            is_fixed=sids != sid, account=self.account,
+        )  # fmt: skip
         left = self._apply(wish, before, is_order=True)
         allowed = quantity
         if left[k] != wanted[k]:
@@ -250,37 +234,22 @@ class LimitDesk:
 
         It is asked at each decision, and at each close where it watches the account.
         """
-        return list(zip(self._names, self._n_asked, self._n_fired, strict=True))
+        return self._log.activity()
 
     # -- inside -----------------------------------------------------------------------
 
-    def _act(self, i: int, action: LimitAction) -> list[Cut]:
-        """Tell the journal of an act on the account; return what it cuts once."""
-        is_cut = action.kind in (LimitKind.REDUCE, LimitKind.LIQUIDATE)
-        level = action.factor if is_cut else math.nan
-        self._decide(i, -1, action.kind.value, level, action.seen)
-        if action.kind is LimitKind.RESUME:
-            self._liquidating.discard(i)
-            return []
-        self._n_fired[i] += 1
-        if action.kind is LimitKind.LIQUIDATE:
-            self._liquidating.add(i)
-        is_once = action.kind is LimitKind.REDUCE
-        return [Cut(self._names[i], action.factor)] if is_once else []
-
     def _apply(self, wish: Wish, before: Floats, *, is_order: bool) -> Floats:
         """Ask each limit in turn; `before` holds the weights where nothing is let through."""
-        for i, run in enumerate(self._runs):
-            if not self._edits[i]:
-                continue
-            self._n_asked[i] += 1
+        log = self._log
+        for i, run in self._editing:
+            log.n_asked[i] += 1
             wanted = wish.wanted
             # A limit that edits in place would leave no decision behind.
             wanted.flags.writeable = False
             left = run.edit(wish)
             if left is wanted:
                 continue
-            _require_weights(self._names[i], left, wanted)
+            _require_weights(log.names[i], left, wanted)
             if is_order:
                 # One order: never beyond what it asked, never back beyond where it began.
                 low, high = np.minimum(before, wanted), np.maximum(before, wanted)
@@ -288,13 +257,13 @@ class LimitDesk:
             changed = np.flatnonzero(np.abs(left - wanted) > SMALLEST_CHANGE)
             if not len(changed):
                 continue
-            self._n_fired[i] += 1
-            self.denied_by = self._names[i]
+            log.n_fired[i] += 1
+            self.denied_by = log.names[i]
             for k in changed.tolist():
                 level = float(left[k])
                 is_denied = level == before[k] or (level == 0 and not is_order)
                 seen = {"wanted": float(wanted[k]), "current": float(wish.current[k])}
-                self._decide(i, int(wish.sids[k]), "deny" if is_denied else "edit", level, seen)
+                log.decide(i, int(wish.sids[k]), "deny" if is_denied else "edit", level, seen)
             wish = replace(wish, wanted=left)
         return wish.wanted
 
@@ -305,7 +274,7 @@ class LimitDesk:
         for sid, weight in zip(selection.sids.tolist(), selection.weights.tolist(), strict=True):
             if weight != 0:
                 seen = {"wanted": weight, "equity": equity}
-                self._tell(DESK, sid, "deny", 0.0, "no equity", seen)
+                self._log.tell(DESK, sid, "deny", 0.0, "no equity", seen)
         return replace(selection, weights=np.zeros(len(selection.sids)))
 
     def _closing_part(self, sid: int, quantity: float, equity: float) -> float:
@@ -317,7 +286,7 @@ class LimitDesk:
         if allowed != quantity:
             self.denied_by = DESK
             action = "edit" if allowed else "deny"
-            self._tell(DESK, sid, action, math.nan, "no equity", {"equity": equity})
+            self._log.tell(DESK, sid, action, math.nan, "no equity", {"equity": equity})
         return allowed
 
     def _whole_lots(self, sid: int, quantity: float, share: float) -> float:
@@ -333,60 +302,6 @@ class LimitDesk:
         safe = np.where(lots > 0, lots, 1.0)
         steps = np.trunc(quantity / safe * (1 + SMALLEST_SHARE))
         return np.where(lots > 0, steps * safe, quantity)
-
-    def _equity(self) -> float:
-        held = self._portfolio.held
-        value = self._portfolio.quantity[held] * self._portfolio.mark[held]
-        equity = self._portfolio.cash + float((value * self._instruments.multiplier[held]).sum())
-        assert math.isfinite(equity), f"equity at bar {self._t} was {equity}"
-        return equity
-
-    def _weights(self, sids: Ints, equity: float) -> Floats:
-        quantity = self._portfolio.quantity[sids]
-        # What is not held has no mark.
-        mark = np.where(quantity == 0, 0.0, self._portfolio.mark[sids])
-        weights: Floats = quantity * mark * self._instruments.multiplier[sids] / equity
-        return weights
-
-    def _wish(
-        self, sids: Ints, current: Floats, wanted: Floats, rank: Ints, is_fixed: Bools
-    ) -> Wish:
-        return Wish(
-            sids=sids,
-            current=current,
-            wanted=wanted,
-            rank=rank,
-            is_fixed=is_fixed,
-            account=self.account,
-            groups={name: self._instruments.groups[name][sids] for name in self._groups},
-            features={name: self._features[name][sids] for name in self._feature_names},
-        )
-
-    def _decide(
-        self, i: int, sid: int, action: str, level: float, seen: Mapping[str, float]
-    ) -> None:
-        self._tell(self._names[i], sid, action, level, self._reasons[i], seen)
-
-    def _tell(
-        self, rule: str, sid: int, action: str, level: float, reason: str,
-        seen: Mapping[str, float],
-    ) -> None:  # fmt: skip
-        self._journal.decision(
-            Decision(
-                t=self._t, sid=sid, rule=rule, action=action, level=level, reason=reason,
-                features=seen,
-            )
-        )  # fmt: skip
-
-
-def _require_groups(limits: Sequence[Limit], instruments: Instruments) -> None:
-    for limit in limits:
-        for name in limit.groups:
-            if name not in instruments.groups:
-                raise ConfigError(
-                    f"limit {limit!r} needs a column '{name}' of source 'assets'"
-                    f"{did_you_mean(name, instruments.groups)}"
-                )
 
 
 def _require_finite(selection: Selection) -> None:

@@ -9,7 +9,8 @@ from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.order import Order
-from ml4t.backtest.strategy.broker import OrderTerms, StrategyBroker
+from ml4t.backtest.strategy.broker import StrategyBroker
+from ml4t.backtest.strategy.order_terms import OrderTerms
 
 
 class Strategy:

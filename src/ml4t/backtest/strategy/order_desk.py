@@ -1,0 +1,243 @@
+"""OrderDesk: makes one order of what a strategy said, checks it, and hands it to the broker.
+
+An order is made (`make`: its type, its bracket) and sent (`place`: cut to lots, asked of the
+limits, submitted or refused). What it may say is in `order_terms`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Batch
+from ml4t.backtest.core.orders import OrderStatus, OrderType, TimeInForce
+from ml4t.backtest.errors import ConfigError
+from ml4t.backtest.execution.broker import SimulationBroker
+from ml4t.backtest.execution.order import Order
+from ml4t.backtest.execution.order_book import MARKET_TYPES
+from ml4t.backtest.portfolio.portfolio import Portfolio
+from ml4t.backtest.risk.limit_desk import LimitDesk
+from ml4t.backtest.strategy.order_terms import OrderTerms, days, is_number
+
+ORDER_TAG, TAKE_PROFIT, STOP_LOSS = "order", "take_profit", "stop_loss"
+# A change below this share of the position is rounding, not a decision.
+SMALLEST_CHANGE = 1e-9
+
+
+class OrderDesk:
+    """Makes, sends and changes the orders of one run, one at a time.
+
+    Parameters
+    ----------
+    broker : SimulationBroker
+    portfolio : Portfolio
+    limits : LimitDesk
+        Asked before every order.
+
+    Attributes
+    ----------
+    batch : Batch or None
+        The bar at whose close the next orders are decided; None before the first.
+    """
+
+    def __init__(self, broker: SimulationBroker, portfolio: Portfolio, limits: LimitDesk) -> None:
+        self._broker, self._portfolio, self._limits = broker, portfolio, limits
+        self.batch: Batch | None = None
+
+    @property
+    def now(self) -> Batch:
+        """The bar at whose close orders are decided."""
+        if self.batch is None:
+            raise ConfigError("orders can be sent from decide() only, at the close of a bar")
+        return self.batch
+
+    def price(self, sid: int) -> float:
+        """Return the last close of an asset, per share; NaN where none is known."""
+        close = float(self.now.close[sid])
+        return close if close == close else float(self._portfolio.mark[sid])
+
+    def coming(self, sid: int) -> list[float]:
+        """Return what open market orders of an asset are still to trade, signed."""
+        return [
+            order.left
+            for order in self._broker.open_orders(sid)
+            if order.is_alive
+            and (order.order_type in MARKET_TYPES or (order.is_triggered and order.limit is None))
+        ]
+
+    def make(
+        self,
+        asset: object,
+        *,
+        sid: int,
+        quantity: float,
+        kind: OrderType,
+        force: TimeInForce,
+        terms: OrderTerms,
+    ) -> Order:
+        """Return an order, with the exits of its bracket as children; it is not sent yet.
+
+        Parameters
+        ----------
+        quantity : float
+            Shares, positive buys, negative sells; not 0.
+        kind, force
+            What `require_terms` says of the terms.
+
+        Raises
+        ------
+        ConfigError
+            The order needs a high and a low that the bars do not have.
+        """
+        good_till = terms.get("good_till")
+        order = Order(
+            order_id=self._broker.new_id(),
+            sid=sid,
+            asset=asset,
+            quantity=quantity,
+            order_type=kind,
+            created_t=self.now.t,
+            limit=terms.get("limit"),
+            stop=terms.get("stop"),
+            trail_amount=terms.get("trail"),
+            trail_fraction=terms.get("trail_fraction"),
+            time_in_force=force,
+            good_till=None if good_till is None else days(good_till),
+            tag=terms.get("tag") or ORDER_TAG,
+        )
+        self._add_children(order, terms.get("take_profit"), terms.get("stop_loss"))
+        self._require_range(order)
+        return order
+
+    def place(self, order: Order) -> None:
+        """Round to lots and ticks, ask the limits, and submit."""
+        whole = self._whole(order, order.quantity)
+        if whole == 0:
+            self._broker.refuse(order, OrderStatus.REJECTED, "below one lot")
+            return
+        order.quantity = whole
+        # What reduces a position when it is sent never opens the other side with that part,
+        # whatever has closed the position by the time it fills.
+        # A position that is only on its way does not count: until it is there, nothing is held that
+        # an exit could close, and it would end.
+        live = float(self._portfolio.quantity[order.sid])
+        held = live + sum(left for left in self.coming(order.sid) if left * live < 0)
+        if live * whole < 0 and held * whole < 0:
+            order.is_exit = abs(whole) <= abs(held) * (1 + SMALLEST_CHANGE)
+            order.opening = max(abs(whole) - abs(held), 0.0)
+        price = self.price(order.sid)
+        if order.order_type is OrderType.TRAILING_STOP:
+            if price != price:
+                self._broker.refuse(order, OrderStatus.REJECTED, "no bar")
+                return
+            order.best_price = price
+        left = self._limits.allow(self.now.t, order.sid, order.quantity, price)
+        if left == 0:
+            self._broker.refuse(order, OrderStatus.DENIED, self._limits.denied_by)
+            return
+        if left != order.quantity:
+            order.reason, order.quantity = f"cut by {self._limits.denied_by}", left
+        self._broker.submit(order)
+
+    def refuse_unsized(self, asset: object, *, sid: int, tag: str) -> Order:
+        """Refuse an order for an asset whose price is not known, so that it has no quantity."""
+        order = Order(
+            order_id=self._broker.new_id(),
+            sid=sid,
+            asset=asset,
+            quantity=float("nan"),
+            order_type=OrderType.MARKET,
+            created_t=self.now.t,
+            time_in_force=TimeInForce.DAY,
+            tag=tag,
+        )
+        self._broker.refuse(order, OrderStatus.REJECTED, "no bar")
+        return order
+
+    def replace(
+        self,
+        order: Order,
+        *,
+        quantity: float | None = None,
+        limit: float | None = None,
+        stop: float | None = None,
+    ) -> None:
+        """Change an open order in place; `quantity` counts what has filled already."""
+        if not order.is_open:
+            raise ConfigError(f"order {order.order_id} is {order.status} and cannot be replaced")
+        if quantity is not None and (not is_number(quantity) or quantity * order.quantity <= 0):
+            raise ConfigError(f"quantity must keep the order's side, was {quantity!r}")
+        given = (("limit", limit), ("stop", stop))
+        prices = {name: value for name, value in given if value is not None}
+        for name, value in prices.items():
+            if getattr(order, name) is None:
+                raise ConfigError(f"a {order.order_type} order has no {name} to replace")
+            if not is_number(value) or not value > 0:
+                raise ConfigError(f"{name} must be a number above 0, was {value!r}")
+        if quantity is not None:
+            more = self._allowed_more(order, self._whole(order, float(quantity)))
+            order.quantity += more
+            if not order.is_exit:
+                order.opening += max(more * order.side, 0.0)
+        for name, value in prices.items():
+            setattr(order, name, float(value))
+            order.is_triggered = order.is_triggered and name != "stop"
+        self._broker.round_prices(order)
+        if abs(order.left) <= SMALLEST_CHANGE * abs(order.quantity) or order.left * order.side < 0:
+            if order.filled_quantity:
+                order.quantity = order.filled_quantity
+            self._broker.cancel(order)
+
+    # -- inside -----------------------------------------------------------------------
+
+    def _allowed_more(self, order: Order, quantity: float) -> float:
+        """Return the change of an order's quantity that the limits leave; less is always fine."""
+        more = quantity - order.quantity
+        if more * order.side <= 0:
+            return more
+        allowed = self._limits.allow(self.now.t, order.sid, more, self.price(order.sid))
+        if allowed != more:
+            order.reason = f"cut by {self._limits.denied_by}"
+        return allowed
+
+    def _whole(self, order: Order, quantity: float) -> float:
+        """Return a quantity cut to whole lots, unless it closes exactly what is held."""
+        if quantity - order.filled_quantity == -float(self._portfolio.quantity[order.sid]):
+            return quantity
+        whole = self._broker.executor.whole(np.array([order.sid]), np.array([quantity]))
+        return float(whole[0])
+
+    def _add_children(
+        self, parent: Order, take_profit: float | None, stop_loss: float | None
+    ) -> None:
+        """Give an order the exits that come alive when it fills, one cancelling the other."""
+        for price, tag in ((take_profit, TAKE_PROFIT), (stop_loss, STOP_LOSS)):
+            if price is None:
+                continue
+            is_limit = tag == TAKE_PROFIT
+            child = Order(
+                order_id=self._broker.new_id(),
+                sid=parent.sid,
+                asset=parent.asset,
+                quantity=-parent.quantity,
+                order_type=OrderType.LIMIT if is_limit else OrderType.STOP,
+                created_t=parent.created_t,
+                limit=price if is_limit else None,
+                stop=None if is_limit else price,
+                tag=tag,
+                parent=parent,
+                is_exit=True,
+            )
+            parent.children.append(child)
+        if len(parent.children) > 1:
+            for child in parent.children:
+                child.group = parent.children
+
+    def _require_range(self, order: Order) -> None:
+        if self.now.high is not None and self.now.low is not None:
+            return
+        for one in (order, *order.children):
+            if one.order_type not in MARKET_TYPES:
+                raise ConfigError(
+                    f"a {one.order_type} order needs prices with columns 'high' and 'low'; "
+                    "add them to the source"
+                )

@@ -1,0 +1,90 @@
+"""Order terms: what may be said of an order, and which type of order it makes."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TypedDict
+
+import numpy as np
+
+from ml4t.backtest.core.orders import OrderType, TimeInForce, parse_choice
+from ml4t.backtest.errors import ConfigError, did_you_mean
+
+EPOCH = date(1970, 1, 1)
+PRICES = ("limit", "stop", "trail", "trail_fraction", "take_profit", "stop_loss")
+KINDS = {
+    (): OrderType.MARKET,
+    ("on_close",): OrderType.MARKET_ON_CLOSE,
+    ("limit",): OrderType.LIMIT,
+    ("stop",): OrderType.STOP,
+    ("limit", "stop"): OrderType.STOP_LIMIT,
+    ("trail",): OrderType.TRAILING_STOP,
+    ("trail_fraction",): OrderType.TRAILING_STOP,
+}
+
+
+class OrderTerms(TypedDict, total=False):
+    """What may be said of an order besides asset and quantity; see `Strategy.buy`."""
+
+    limit: float | None
+    stop: float | None
+    trail: float | None
+    trail_fraction: float | None
+    take_profit: float | None
+    stop_loss: float | None
+    on_close: bool
+    tif: str | None
+    good_till: date | datetime | None
+    tag: str
+
+
+def require_terms(terms: OrderTerms) -> tuple[OrderType, TimeInForce]:
+    """Return type and time in force of an order, or refuse terms that mean nothing.
+
+    Raises
+    ------
+    ConfigError
+        A word, number or combination that means nothing.
+    """
+    given: dict[str, object] = {name: value for name, value in terms.items() if value is not None}
+    unknown = set(given) - set(OrderTerms.__annotations__)
+    if unknown:
+        name = sorted(unknown)[0]
+        raise ConfigError(
+            f"an order has no {name!r}{did_you_mean(name, OrderTerms.__annotations__)}"
+        )
+    for name in PRICES:
+        value = given.get(name, 1.0)
+        if not is_number(value) or not float(value) > 0:  # type: ignore[arg-type]
+            raise ConfigError(f"{name} must be a number above 0, was {value!r}")
+    if terms.get("trail_fraction") is not None and not float(terms["trail_fraction"] or 0) < 1:
+        raise ConfigError(f"trail_fraction must be below 1, was {terms['trail_fraction']!r}")
+    own = [name for name in PRICES[:4] if name in given]
+    own += ["on_close"] if terms.get("on_close") else []
+    if tuple(own) not in KINDS:
+        raise ConfigError(f"an order cannot have {' and '.join(own)} together")
+    kind = KINDS[tuple(own)]
+    is_market = kind in (OrderType.MARKET, OrderType.MARKET_ON_CLOSE)
+    default = TimeInForce.DAY if is_market else TimeInForce.GTC
+    tif = terms.get("tif")
+    force = default if tif is None else parse_choice(TimeInForce, "tif", tif)
+    if (force is TimeInForce.GTD) != ("good_till" in given):
+        raise ConfigError("good_till goes with tif='gtd', and the other way round")
+    if not isinstance(given.get("good_till", EPOCH), date):
+        raise ConfigError(f"good_till must be a date, was {given['good_till']!r}")
+    return kind, force
+
+
+def is_number(value: object) -> bool:
+    """Return whether `value` is a finite number; True and False are none."""
+    return (
+        isinstance(value, (int, float, np.integer, np.floating))
+        and not isinstance(value, bool)
+        and bool(np.isfinite(value))
+    )
+
+
+def days(when: date | datetime) -> int:
+    """Return a calendar date as days since 1970."""
+    day = when.date() if isinstance(when, datetime) else when
+    return (day - EPOCH).days
