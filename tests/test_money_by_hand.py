@@ -238,7 +238,7 @@ def test_a_touched_level_counts_for_the_position_that_it_closed() -> None:
     rows: list[Row] = [*flat(100, 2), (100, 106, 90, 95), (95, 95, 90, 92)]
     script = {0: lambda s: s.buy("A", 2), 1: lambda s: s.sell("A", 4, limit=105)}
     result = play(rows, script, STEPS, TakeProfit(0.5), account=MarginAccount())
-    # Day 2: half of two at 102; then four are sold at 105, three of them short. Their own first
+    # Day 2: half of two at 102; then three are sold at 105, two of them short. Their own first
     # step, at 102.90, is behind the close; day 3 opens beyond the second.
-    assert fills(result)[1:3] == [(2, "A", -1, 102), (2, "A", -4, 105)]
-    assert fills(result)[3:] == [(2, "A", 1.5, 102.9), (3, "A", 1.5, 95)]
+    assert fills(result)[1:3] == [(2, "A", -1, 102), (2, "A", -3, 105)]
+    assert fills(result)[3:] == [(2, "A", 1, 102.9), (3, "A", 1, 95)]

@@ -191,7 +191,10 @@ class LevelBook:
         # One step a bar: the next target is set at the close.
         self._level[TARGET][sids] = np.nan
         if self._has_parts:
-            self._sold[sids] = np.where(is_done, 0.0, self._sold[sids] + np.abs(done))
+            sold = self._sold[sids]
+            # What a target of all of it closed is no part of a step.
+            is_step = self._part[sids] < 1
+            self._sold[sids] = np.where(is_step & is_done, 0.0, sold + is_step * np.abs(done))
         return is_done
 
     # -- a bar ------------------------------------------------------------------------
