@@ -26,7 +26,7 @@ from ml4t.backtest.version import versions
 
 # New containers between two collections; the ledger makes no cycles, a strategy might.
 MOST_OBJECTS = (50_000, 50, 50)
-SWITCH_SECONDS = 0.0002
+SWITCH_SECONDS = 0.00005
 # Read where the sources have them: the exchange's price limits and the borrow market.
 OPTIONAL_FEATURES = ("limit_up", "limit_down", "borrow_fee", "borrow_available")
 Progress = Callable[[int, int], None]

@@ -12,6 +12,7 @@ from ml4t.backtest.core.batch import Bools, Chunk, Floats, Ints, Selection
 from ml4t.backtest.data.asof import Known
 from ml4t.backtest.data.columns import is_number
 from ml4t.backtest.data.conditions import Condition, Conditions, plan_conditions
+from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.known_at import at_bars
 from ml4t.backtest.data.prepared import Prepared
 from ml4t.backtest.data.queries import first_bars, literal, quote, read, render
@@ -115,16 +116,20 @@ def batches(
     chunk_cells : int
         Upper bound of bars times assets in a chunk (one bar at least).
     """
-    reader = _Reader(plan, ranking, prepared, max(1, chunk_cells // max(prepared.n_assets, 1)))
-    return _one_ahead(reader.load, range(0, prepared.n_bars, reader.bars_per_chunk))
-
-
-def _one_ahead(load: Callable[[int], Chunk], starts: range) -> Iterator[Chunk]:
+    bars_per_chunk = max(1, chunk_cells // max(prepared.n_assets, 1))
+    starts = range(0, prepared.n_bars, bars_per_chunk)
+    # A session of its own: the caller goes on with the other.
+    database = prepared.database.cursor()
     # DuckDB and NumPy release the interpreter, so that reading and the loop share two cores. The
     # first chunk is begun now, not when it is asked for.
-    reader = ThreadPoolExecutor(max_workers=1)
-    first = reader.submit(load, starts[0]) if starts else None
-    return _following(reader, load, starts, first)
+    thread = ThreadPoolExecutor(max_workers=1)
+    opened = thread.submit(_Reader, plan, ranking, prepared, bars_per_chunk, database)
+
+    def load(first_t: int) -> Chunk:
+        return opened.result().load(first_t)
+
+    first = thread.submit(load, starts[0]) if starts else None
+    return _following(thread, load, starts, first)
 
 
 def _following(
@@ -149,11 +154,16 @@ class _Reader:
     """Reads chunks in time order, and ranks several of them ahead in one query."""
 
     def __init__(
-        self, plan: BatchPlan, ranking: RankingPlan | None, prepared: Prepared, bars_per_chunk: int
+        self,
+        plan: BatchPlan,
+        ranking: RankingPlan | None,
+        prepared: Prepared,
+        bars_per_chunk: int,
+        database: Database,
     ) -> None:
         self.bars_per_chunk = bars_per_chunk
         self._plan, self._ranking, self._prepared = plan, ranking, prepared
-        self._database = prepared.database.cursor()
+        self._database = database
         self._database.execute(read("signals/market_rows"))
         starts = range(0, prepared.n_bars, bars_per_chunk)
         ends = [min(t + bars_per_chunk, prepared.n_bars) - 1 for t in starts]
