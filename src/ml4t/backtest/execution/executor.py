@@ -135,17 +135,14 @@ class Executor:
         self, batch: Batch, sids: Ints, quantity: Floats, base: Floats, limit: Floats | None = None
     ) -> tuple[Floats, Floats]:
         """Return the price per share before and after impact; never past a limit, NaN = none."""
-        slipped = self._slippage.fill_price(
-            self._quote(batch, sids, quantity, base, self._slippage)
-        )
-        slipped = self._capped(batch, sids, quantity, slipped, limit)
+        quote = self._quote(batch, sids, quantity, base, self._slippage)
+        slipped = self._capped(batch, sids, quantity, self._slippage.fill_price(quote), limit)
+        quote.require_price(slipped)  # a model of the user's may return anything
         if self._impact is None:
-            _require_prices(self._slippage, sids, base, slipped)
             return slipped, slipped
-        paid = self._impact.fill_price(self._quote(batch, sids, quantity, slipped, self._impact))
-        paid = self._capped(batch, sids, quantity, paid, limit)
-        _require_prices(self._impact, sids, base, paid)
-        return slipped, paid
+        quote = self._quote(batch, sids, quantity, slipped, self._impact)
+        paid = self._capped(batch, sids, quantity, self._impact.fill_price(quote), limit)
+        return slipped, quote.require_price(paid)
 
     def charge(
         self, batch: Batch, sids: Ints, quantity: Floats, price: Floats, *, is_maker: bool = False
@@ -278,18 +275,6 @@ class Executor:
             # fmin and fmax ignore NaN: no limit.
             price = np.where(quantity > 0, np.fmin(price, bound), np.fmax(price, bound))
         return price
-
-
-def _require_prices(model: Slippage, sids: Ints, base: Floats, price: Floats) -> None:
-    """Refuse what is no price; a model of the user's may return anything."""
-    if len(price) and not 0 < price.min() <= price.max() < math.inf:  # false where one is NaN
-        bad = ~((price > 0) & (price < math.inf)) & (base > 0)
-        if bad.any():
-            raise CostError(
-                f"{model!r} left a price of {price[bad][0]} at {bad.sum()} of {len(price)} fills; "
-                "a fill's price is above 0",
-                sids=sids[bad],
-            )
 
 
 def _nobody(t: int, opened: Ints, *, at_close: bool = False) -> None:

@@ -69,6 +69,24 @@ class Quote:
             )
         return values
 
+    def require_price(self, price: Floats) -> Floats:
+        """Return `price`, refused where it is not above 0 and finite.
+
+        Raises
+        ------
+        CostError
+            Some price is none; NaN is none either.
+        """
+        if len(price) and not 0 < price.min() <= price.max() < np.inf:  # false where one is NaN
+            bad = ~((price > 0) & (price < np.inf))
+            raise CostError(
+                f"slippage left a price of {float(price[bad][0]):g} of "
+                f"{float(self.price[bad][0]):g} at {bad.sum()} of {len(price)} fills; lower the "
+                "slippage, or limit orders to a share of the volume",
+                sids=self.sids[bad],
+            )
+        return price
+
 
 class Commission(Protocol):
     """Charges for fills, in account currency."""

@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats
-from ml4t.backtest.errors import CostError, require_within
+from ml4t.backtest.errors import require_within
 from ml4t.backtest.execution.quote import Quote
 
 
@@ -57,7 +57,7 @@ class FixedSlippage:
 
     def fill_price(self, quote: Quote) -> Floats:
         """Return ``price + side * amount``."""
-        return _above_zero(quote, quote.price + quote.side * self.amount)
+        return quote.require_price(quote.price + quote.side * self.amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class SpreadSlippage:
     def fill_price(self, quote: Quote) -> Floats:
         """Return ``price + side * share * spread``."""
         spread = quote.known(self.column)
-        return _above_zero(quote, quote.price + quote.side * (self.share * spread))
+        return quote.require_price(quote.price + quote.side * (self.share * spread))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class VolumeShareSlippage:
         """Return ``price * (1 + side * price_impact * (|quantity| / volume) ** 2)``."""
         share = quote.quantity / quote.known(self.volume_key, positive=True)
         moved = quote.side * (self.price_impact * (share * share))
-        return _above_zero(quote, quote.price * (1 + moved))
+        return quote.require_price(quote.price * (1 + moved))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,18 +170,4 @@ class SquareRootImpact:
         volatility = quote.known(self.volatility_key)
         share = np.abs(quote.quantity) / quote.known(self.volume_key, positive=True)
         moved = quote.side * (self.coefficient * volatility * np.sqrt(share))
-        return _above_zero(quote, quote.price * (1 + moved))
-
-
-def _above_zero(quote: Quote, price: Floats) -> Floats:
-    """Return `price`, refused where it is not above 0."""
-    is_price = price > 0
-    if not is_price.all():
-        bad = ~is_price
-        raise CostError(
-            f"slippage left a price of {float(price[bad][0]):g} of {float(quote.price[bad][0]):g} "
-            f"at {bad.sum()} of {len(price)} fills; lower the slippage, or limit orders to a "
-            "share of the volume",
-            sids=quote.sids[bad],
-        )
-    return price
+        return quote.require_price(quote.price * (1 + moved))
