@@ -79,28 +79,32 @@ def fit(
         share = _share_that_fits(partial(_total, need, slice(None)), room)
         return quantity if share == 1.0 else executor.whole(sids, quantity * share)
     fitted = np.zeros(len(sids))
-    order = np.arange(len(sids))
-    if shortfall is Shortfall.IN_TURN:
-        # The smallest first, so that one large order does not starve many; short sales, which
-        # bring cash, before all. Equal weights differ in their last digits once they are shares:
-        # such orders keep the order of the assets.
-        value = quantity * prices[sids] * executor.terms.multiplier[sids]
-        size = np.abs(value)
-        ranked = np.round((size if account.is_margin else value) / (size.max() or 1.0), 9)
-        order = np.argsort(ranked, kind="stable")
+    in_turn = shortfall is Shortfall.IN_TURN
+    value = quantity * prices[sids] * executor.terms.multiplier[sids]
+    order = _smallest_first(value, account) if in_turn else np.arange(len(sids))
     for i in order.tolist():
         if not quantity[i]:
             continue  # the bar's volume has left nothing of it
         one = slice(i, i + 1)
-        share = 1.0
-        if shortfall is Shortfall.IN_TURN:
-            share = _share_that_fits(partial(_total, need, one), room)
+        share = _share_that_fits(partial(_total, need, one), room) if in_turn else 1.0
         part = quantity[one] if share == 1.0 else executor.whole(sids[one], quantity[one] * share)
         cost = _total(need, one, float(part[0] / quantity[i]))
         if part[0] and cost <= room:
             fitted[i] = part[0]
             room -= cost
     return fitted
+
+
+def _smallest_first(value: Floats, account: Account) -> Ints:
+    """Return the order in which orders of these values, signed, are served.
+
+    The smallest first, so that one large order does not starve many; short sales, which bring
+    cash, before all. Equal weights differ in their last digits once they are shares: such orders
+    keep the order of the assets.
+    """
+    size = np.abs(value)
+    ranked = np.round((size if account.is_margin else value) / (size.max() or 1.0), 9)
+    return np.argsort(ranked, kind="stable")
 
 
 def _signed_least(quantity: Floats, closing: float) -> Floats:
