@@ -12,7 +12,7 @@ orders of the same close are about to give them. Orders that rest from earlier b
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -26,6 +26,7 @@ from ml4t.backtest.risk.account_watch import AccountWatch
 from ml4t.backtest.risk.limit import UNRANKED, Cut, Limit, Wish
 from ml4t.backtest.risk.limit_log import LimitLog
 from ml4t.backtest.risk.limit_view import NO_FEATURES, Holdings, LimitView
+from ml4t.backtest.risk.tree import Whole
 
 # The name of decisions that no limit in particular made.
 DESK = "limits"
@@ -33,7 +34,6 @@ DESK = "limits"
 SMALLEST_SHARE = 1e-9
 # A weight that moved by less than this is rounding, not an edit.
 SMALLEST_CHANGE = 1e-12
-Whole = Callable[[Ints, Floats], Floats]
 
 
 class LimitDesk:

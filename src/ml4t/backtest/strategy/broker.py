@@ -15,9 +15,10 @@ from ml4t.backtest.core.batch import Batch, Selection
 from ml4t.backtest.errors import ConfigError, did_you_mean
 from ml4t.backtest.execution.broker import SimulationBroker
 from ml4t.backtest.execution.order import Order
+from ml4t.backtest.execution.rebalance import SMALLEST_CHANGE
 from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.risk.limit_desk import LimitDesk
-from ml4t.backtest.strategy.order_desk import ORDER_TAG, SMALLEST_CHANGE, OrderDesk
+from ml4t.backtest.strategy.order_desk import ORDER_TAG, OrderDesk
 from ml4t.backtest.strategy.order_terms import OrderTerms, is_number, require_terms
 
 

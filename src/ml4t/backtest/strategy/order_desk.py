@@ -14,13 +14,12 @@ from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.broker import SimulationBroker
 from ml4t.backtest.execution.order import Order
 from ml4t.backtest.execution.order_book import MARKET_TYPES
+from ml4t.backtest.execution.rebalance import SMALLEST_CHANGE
 from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.risk.limit_desk import LimitDesk
 from ml4t.backtest.strategy.order_terms import OrderTerms, days, is_number
 
 ORDER_TAG, TAKE_PROFIT, STOP_LOSS = "order", "take_profit", "stop_loss"
-# A change below this share of the position is rounding, not a decision.
-SMALLEST_CHANGE = 1e-9
 
 
 class OrderDesk:
