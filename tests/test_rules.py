@@ -418,7 +418,8 @@ def test_a_rule_refuses_an_argument_outside_what_it_may_be(
 
 def test_parts_that_add_up_to_one_by_hand_are_taken() -> None:
     for parts in ((0.6, 0.3, 0.1), (1 / 3, 1 / 3, 1 / 3), (0.1,) * 10, (1.0,)):
-        ScaledExit(tuple((0.1 * (i + 1), part) for i, part in enumerate(parts)))
+        rule = ScaledExit(tuple((0.1 * (i + 1), part) for i, part in enumerate(parts)))
+        assert tuple(part for _, part in rule.steps) == parts
 
 
 def test_a_manager_refuses_a_rule_that_a_run_could_not_ask() -> None:
