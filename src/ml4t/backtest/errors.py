@@ -67,6 +67,27 @@ class ExpressionError(BacktestError, ValueError):
         super().__init__(f"expression {expression!r} {message}")
 
 
+class SignalError(BacktestError, KeyError):
+    """A strategy read a signal or a context value that is not there.
+
+    Attributes
+    ----------
+    name : str
+        As the strategy spelled it.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str] | None = None) -> None:
+        self.name = name
+        if known is None:
+            way_out = f"read it with .get({name!r}), which is None then"
+            super().__init__(f"{kind} {name!r} has no value here; {way_out}")
+        else:
+            super().__init__(f"there is no {kind} {name!r}{did_you_mean(str(name), known)}")
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # a KeyError would quote it
+
+
 class CostError(BacktestError, ValueError):
     """A cost model could not tell what a fill costs; an unknown cost is never taken to be zero.
 

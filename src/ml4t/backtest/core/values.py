@@ -1,0 +1,83 @@
+"""Values: named columns that are read when they are asked for, and one row of them.
+
+A missing value (NULL, NaN) has no key in a row: ``.get("atr")`` is None, and
+``.get("rsi", 50.0)`` is 50.0. It never becomes 0.0 by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from ml4t.backtest.errors import SignalError
+
+# Numbers and flags arrive as float, text as str, times as datetime or date.
+Value = Any
+
+
+class Columns(dict[str, Sequence[Value]]):
+    """Columns by name; `load` reads one when it is first asked for.
+
+    Parameters
+    ----------
+    names : collection of str
+        Every column that there is.
+    load : callable
+        Returns the values of a column.
+    """
+
+    __slots__ = ("load", "names")
+
+    def __init__(self, names: Collection[str], load: Callable[[str], Sequence[Value]]) -> None:
+        super().__init__()
+        self.names, self.load = names, load
+
+    @classmethod
+    def of(cls, values: Mapping[str, Value]) -> Columns:
+        """Return columns of one row each."""
+        return cls(tuple(values), lambda name: (values[name],))
+
+    def __missing__(self, name: str) -> Sequence[Value]:
+        if name not in self.names:
+            raise KeyError(name)
+        column = self[name] = self.load(name)
+        return column
+
+
+class Values(Mapping[str, Value]):
+    """One row of columns as a read-only mapping without its missing values."""
+
+    __slots__ = ("_at", "_columns")
+    kind = "value"
+
+    def __init__(self, columns: Columns, at: int) -> None:
+        self._columns, self._at = columns, at
+
+    def __getitem__(self, name: str) -> Value:
+        try:
+            value = self._columns[name][self._at]
+        except KeyError:
+            raise SignalError(self.kind, name, self._columns.names) from None
+        if value is None or value != value:
+            raise SignalError(self.kind, name)
+        return value
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a value, or `default` where it is missing or there is no such column."""
+        try:
+            value = self._columns[name][self._at]
+        except KeyError:
+            return default
+        return default if value is None or value != value else value
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.get(name) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._columns.names if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({dict(self)})"
