@@ -39,6 +39,8 @@ LAYERS: dict[str, set[str]] = {
     "lazy": set(),
     "core": {"errors"},
     "synthetic": {"core", "errors"},
+    "scenarios": {"core", "errors"},
+    "testing": {"scenarios"},
     "data": {"core", "errors"},
     "results": {"core", "data", "errors"},
     "portfolio": {"core", "errors"},
