@@ -1,0 +1,170 @@
+"""Indicator rows: what the indicators are made of, as relations that a query reads.
+
+1. `Rows.of` is a source as a run will see it; `Rows.bars` is one value a bar made of its prices.
+2. `moments` and `smoothed` roll over such values; `Rows.cross_section` has all assets of a bar.
+
+A relation is a name or a query in brackets. None is run here: an indicator is one query, which
+the catalog can attach again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ml4t.backtest.data.asof import Known
+from ml4t.backtest.data.checks import check_query, rules_for
+from ml4t.backtest.data.columns import is_number
+from ml4t.backtest.data.queries import columns, literal, quote, render
+from ml4t.backtest.data.sources import Role, Source
+from ml4t.backtest.errors import ConfigError, did_you_mean
+
+KEYS = ("timestamp", "asset_id", "available_at")
+_VALUED: tuple[Role, ...] = ("prices", "features")
+_GROUPED: tuple[Role, ...] = ("prices", "features", "assets")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a catalog's sources.
+
+    Attributes
+    ----------
+    sources : mapping
+        By name.
+    found : mapping
+        Columns of each source's view, with types.
+    """
+
+    sources: Mapping[str, Source]
+    found: Mapping[str, Mapping[str, str]]
+
+    def of(self, name: str) -> str:
+        """Return the rows of a source that a run will see."""
+        source, relation = self.sources[name], f"main.{quote(name)}"
+        if not source.drop_bad_rows:
+            return relation
+        *rules, last = rules_for(source, self.found[name])
+        selects = [
+            f"select __row_id from ({check_query(rule, source, self.found[name], 'numbered')})"
+            for rule in rules
+        ]
+        kept = render(
+            "indicators/kept",
+            source=relation,
+            checks=" union all ".join(selects),
+            # The one rule about more than one row; it comes last, and reads what the others left.
+            duplicates=check_query(last, source, self.found[name], "sound"),
+        )
+        return f"({kept})"
+
+    def prices(self) -> str:
+        """Return the prices that a run will see.
+
+        Raises
+        ------
+        ConfigError
+            None are registered.
+        """
+        if "prices" not in self.sources:
+            raise ConfigError("no prices are registered; call catalog.register('prices', ...)")
+        return self.of("prices")
+
+    def bars(self, statement: str, **places: str) -> str:
+        """Return what a statement makes of the prices, such as one value a bar."""
+        return f"({render(statement, prices=self.prices(), **places)})"
+
+    def cross_section(self, column: str, by: str | None) -> str:
+        """Return a column's values, and those of the column that groups them, at every bar.
+
+        Raises
+        ------
+        ConfigError
+            No source has them, or `column` is no number.
+        """
+        prices = self.prices()
+        owner = self._owner(column, _VALUED)
+        kind = self.found[owner][column]
+        if not is_number(kind):
+            raise ConfigError(f"column {column!r} of {owner!r} is {kind}; it must be a number")
+        wanted = {owner: [column]}
+        grouped = None if by is None else (self._owner(by, _GROUPED), by)
+        if grouped is not None and grouped != (owner, column):
+            wanted.setdefault(grouped[0], []).append(grouped[1])
+        known = {
+            name: self._known(self.sources[name], tuple(names))
+            for name, names in wanted.items()
+            if self.sources[name].role == "features"
+        }
+        joins = [
+            f"asof left join {rows.relation} as {quote(name)} on prices.asset_id = "
+            f"{quote(name)}.asset_id and prices.timestamp >= {quote(name)}.available_at"
+            for name, rows in known.items()
+        ]
+        if "assets" in wanted:
+            joins.append(
+                f"left join {self.of('assets')} as assets on prices.asset_id = assets.asset_id"
+            )
+        rows = render(
+            "indicators/cross_section",
+            prices=prices,
+            value=_item(owner, column, known),
+            # Without groups, all are of one.
+            group_value="true" if grouped is None else _item(*grouped, known),
+            joins="\n".join(joins),
+        )
+        return f"({rows})"
+
+    def _owner(self, column: str, roles: tuple[Role, ...]) -> str:
+        """Return the name of the source that has a column."""
+        owners = {
+            name: source
+            for source, names in self.found.items()
+            if self.sources[source].role in roles
+            for name in names
+            if name not in KEYS
+        }
+        if column not in owners:
+            raise ConfigError(
+                f"no source of {' or '.join(roles)} registered so far has a column "
+                f"{column!r}{did_you_mean(str(column), owners)}"
+            )
+        return owners[column]
+
+    def _known(self, source: Source, names: tuple[str, ...]) -> Known:
+        """Return columns of a features source by the time they became known."""
+        has_clock = source.available_at is not None or source.lag is not None
+        available = "timestamp" + (f" + {literal(source.lag)}::interval" if source.lag else "")
+        statement = render(
+            "signals/known_revisions" if has_clock else "signals/known",
+            target="known",
+            source=self.of(source.name),
+            available="available_at" if source.available_at is not None else available,
+            columns=columns(names),
+            filter="asset_id is not null",
+        )
+        # The rows behind ``signals``, without the view or table that the statement puts them in.
+        _, _, query = statement.partition(" as\n")
+        return Known(
+            source=source.name, relation=f"({query})", columns=names, max_age=source.max_age
+        )
+
+
+def moments(inputs: str, n: int) -> str:
+    """Return mean and deviation of the last `n` values of a relation."""
+    return f"({render('indicators/moments', inputs=inputs, n=str(n))})"
+
+
+def smoothed(inputs: str, n: int, *, weight: str, first: int = 1) -> str:
+    """Return the smoothed values of a relation, the seed made of `n` from the `first` on."""
+    places = {"inputs": inputs, "n": str(n), "first": str(first), "weight": weight}
+    return f"({render('indicators/smoothed', **places)})"
+
+
+def _item(source: str, column: str, known: Mapping[str, Known]) -> str:
+    """Return a column as it was known at the bar, NULL where it is too old."""
+    item = f"{quote(source)}.{quote(column)}"
+    if source not in known:
+        return item
+    is_fresh = known[source].is_fresh("prices.timestamp", f"{quote(source)}.available_at")
+    return f"case when {is_fresh} then {item} end"
