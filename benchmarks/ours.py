@@ -14,6 +14,9 @@ from ml4t.backtest import (
     ExecutionPolicy,
     Financing,
     MarginAccount,
+    Ranking,
+    SQLStrategy,
+    Strategy,
     TopN,
 )
 
@@ -51,6 +54,30 @@ def config_of(workload: str, *, overdraft: bool) -> BacktestConfig:
     return BacktestConfig()
 
 
+def strategy_of(workload: str, form: str) -> Strategy:
+    """The same selection as a ranking, as a query over it, and as a query over all signals."""
+    weight = LONG_SHORT if workload == "W3" else "equal"
+    if form == "topn":
+        return TopN(25, by="ml_score", where="atr is not null", when="vix <= 30", every=5,
+                    weight=weight)  # fmt: skip
+    if form == "sql":
+        ranking = Ranking(n=25, by="ml_score", where="atr is not null", when="vix <= 30", every=5,
+                          weight=weight)  # fmt: skip
+        return SQLStrategy("select timestamp, asset_id, weight from ranked", ranking=ranking)
+    query = f"""
+        select
+            timestamp,
+            asset_id,
+            ml_score as score,
+            row_number() over (partition by timestamp order by ml_score desc) as rank,
+            {"1.0 / 25" if weight == "equal" else weight} as weight
+        from signals
+        where atr is not null and isfinite(ml_score)
+        qualify rank <= 25
+    """
+    return SQLStrategy(query, every=5, when="vix <= 30")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data")
@@ -58,17 +85,14 @@ def main() -> None:
     parser.add_argument(
         "--overdraft", action="store_true", help="no cash reserve, so that the peers' rule is met"
     )
+    parser.add_argument("--as", dest="form", choices=["topn", "sql", "sql-signals"], default="topn")
     options = parser.parse_args()
     catalog = Catalog()
     for role in ("prices", "features", "context", *SOURCES[options.workload]):
         catalog.register(role, f"{options.data}/{role}.parquet")
-    strategy = TopN(
-        25, by="ml_score", where="atr is not null", when="vix <= 30", every=5,
-        weight=LONG_SHORT if options.workload == "W3" else "equal",
-    )  # fmt: skip
     result = BacktestEngine(
         catalog,
-        strategy,
+        strategy_of(options.workload, options.form),
         risk_manager=rules_of(options.workload),
         initial_capital=1_000_000,
         config=config_of(options.workload, overdraft=options.overdraft),

@@ -8,8 +8,9 @@ select
     timeline.timestamp,
     assets.asset_id,
     staged.rank::integer as rank,
-    staged.score,
-    staged.weight
+    -- What was not said comes as NaN.
+    case when isfinite(staged.score) then staged.score end as score,
+    case when isfinite(staged.weight) then staged.weight end as weight
 from staged_selections as staged
 inner join stage.timeline as timeline on staged.t = timeline.t
 inner join stage.assets as assets on staged.sid = assets.sid

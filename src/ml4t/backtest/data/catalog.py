@@ -13,12 +13,15 @@ import numpy as np
 
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Ints
+from ml4t.backtest.core.selecting import Selects
 from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.data.checks import CheckResult, require_clean, run_checks
 from ml4t.backtest.data.columns import TIMES, canonical_columns
 from ml4t.backtest.data.contracts import require_overlap, require_registrable
 from ml4t.backtest.data.database import Database, Relation
+from ml4t.backtest.data.indicators import Indicators
 from ml4t.backtest.data.prepared import Prepared, facts_of_files, prepare
+from ml4t.backtest.data.preview import preview
 from ml4t.backtest.data.queries import quote, read, render
 from ml4t.backtest.data.sources import CLOCKED, Role, Source, attach, fingerprint, scannable
 from ml4t.backtest.data.terms import read_actions, read_instruments, require_same_contract
@@ -135,6 +138,14 @@ class Catalog:
         self._sources[entry.name] = entry
         return self
 
+    @property
+    def indicators(self) -> Indicators:
+        """Indicators over the prices; each adds its columns to ``signals``: see `Indicators`.
+
+        ``catalog.indicators.atr(20).indicators.rsi(14)``
+        """
+        return Indicators(self, self._sources, self._found)
+
     def _view(self, source: Source, raw: Mapping[str, str]) -> None:
         """Create the view of a source under its canonical names and types."""
         items = canonical_columns(source, raw)
@@ -173,6 +184,34 @@ class Catalog:
             Lazy; ``.fetchall()``, ``.pl()``, ``.df()``, ``.to_arrow_table()`` run it.
         """
         return self.prepare().database.cursor().sql(query)
+
+    def preview(self, strategy: Selects, timestamp: object) -> Relation:
+        """Show what a strategy would hold at one bar, and why it would not hold the rest.
+
+        Parameters
+        ----------
+        strategy : Strategy
+            One that ranks or has a query, such as `TopN` or `SQLStrategy`.
+        timestamp : datetime, date or str
+            Of a bar. Where the strategy does not decide, nothing is held, and every reason says
+            so.
+
+        Returns
+        -------
+        duckdb.DuckDBPyRelation
+            One row per asset with a bar: ``asset_id``, ``score``, ``rank`` (in its group, where
+            the ranking has groups), ``weight`` (``quantity`` or ``signal`` where the query yields
+            those), ``is_held``, and ``reason``: the first that keeps an asset out, such as
+            ``where: atr is not null`` or ``rank 26 of 25``; NULL for what is held.
+
+        Raises
+        ------
+        ConfigError
+            There is no bar at the timestamp; the message names the nearest.
+        ExpressionError
+            Something that the strategy asks for cannot be used.
+        """
+        return preview(strategy, timestamp, self.prepare())
 
     def checks(self) -> list[CheckResult]:
         """Run every check on every source and return what each found; raises nothing."""

@@ -1,14 +1,16 @@
 """What a user's SQL expression may say: known columns, one cross-section, no future.
 
 `analyse` parses an expression, refuses what reads outside the row's own timestamp or depends
-on more than its data, and returns the columns that it names.
+on more than its data, and returns the columns that it names. What holds for an expression inside
+a query too (`locality`) has a name of its own: `refuse_ahead`, `refuse_functions`, `called`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NoReturn
 
 import numpy as np
 import sqlglot
@@ -95,9 +97,12 @@ def analyse(text: str, names: Names, database: Database, *, one_row: bool = Fals
         if one_row:
             _refuse_other_rows(text, node)
         _refuse_node(text, node)
-    called = _called(text)
-    if called:
-        _refuse_functions(text, tree, called, database)
+    calls = called(text)
+    if calls:
+        kinds = refuse_functions(text, calls, database)
+        for call in tree.find_all(exp.Anonymous):
+            if "aggregate" in kinds.get(call.name.lower(), ()) and not in_window(call):
+                _refuse_aggregate(text, call.name)
     return _resolve(text, tree, names)
 
 
@@ -138,6 +143,25 @@ def _refuse_node(text: str, node: Node) -> None:
             f"may not hold {node.sql('duckdb')}: no subquery, statement, star, parameter, "
             "column by position or lambda, whose names could mislead a window",
         )
+    refuse_ahead(text, node, _is_clock)
+
+
+def _is_clock(column: exp.Column) -> bool:
+    return column.name.lower() == "timestamp" and column.table.lower() in ("", "signals")
+
+
+def refuse_ahead(
+    text: str, node: Node, is_clock: Callable[[exp.Column], bool], *, may_aggregate: bool = False
+) -> None:
+    """Refuse a node that reads another timestamp, or what is no value of the data.
+
+    Parameters
+    ----------
+    is_clock : callable
+        Says whether a column is the timestamp of the row.
+    may_aggregate : bool
+        Aggregates are of one timestamp each, windows or not.
+    """
     if isinstance(node, _CLOCKS):
         raise ExpressionError(
             text, f"uses {node.sql('duckdb')}, which is not a value of the row: a run could not "
@@ -150,27 +174,25 @@ def _refuse_node(text: str, node: Node) -> None:
     ):  # fmt: skip
         raise ExpressionError(text, "looks ahead: its window frame reaches following rows")
     if isinstance(node, exp.Window):
-        _refuse_window(text, node)
-    if isinstance(node, exp.AggFunc) and not _in_window(node):
-        raise ExpressionError(
-            text,
-            f"aggregates over all timestamps; write {node.key}(...) over (partition by timestamp)",
-        )
+        _refuse_window(text, node, is_clock)
+    if isinstance(node, exp.AggFunc) and not may_aggregate and not in_window(node):
+        _refuse_aggregate(text, node.key)
 
 
-def _refuse_window(text: str, window: exp.Window) -> None:
+def _refuse_aggregate(text: str, name: str) -> NoReturn:
+    raise ExpressionError(
+        text, f"aggregates over all timestamps; write {name}(...) over (partition by timestamp)"
+    )
+
+
+def _refuse_window(text: str, window: exp.Window, is_clock: Callable[[exp.Column], bool]) -> None:
     if isinstance(window.this, exp.Lag) and any(
         ordered.args.get("desc") for ordered in window.find_all(exp.Ordered)
     ):
         raise ExpressionError(text, "looks ahead: lag() over a descending order is a lead()")
     # The bare column alone: `partition by timestamp is null` would span the whole run.
     parts = [part.unnest() for part in window.args.get("partition_by") or []]
-    if not any(
-        isinstance(part, exp.Column)
-        and part.name.lower() == "timestamp"
-        and part.table.lower() in ("", "signals")
-        for part in parts
-    ):
+    if not any(isinstance(part, exp.Column) and is_clock(part) for part in parts):
         raise ExpressionError(
             text,
             "has a window that leaves its timestamp; write partition by timestamp, and "
@@ -178,15 +200,16 @@ def _refuse_window(text: str, window: exp.Window) -> None:
         )
 
 
-def _in_window(node: Node) -> bool:
+def in_window(node: Node) -> bool:
+    """Say whether a function is computed over a window."""
     parent = node.parent
     while isinstance(parent, (exp.Filter, exp.IgnoreNulls, exp.RespectNulls, exp.WithinGroup)):
         parent = parent.parent
     return isinstance(parent, exp.Window)
 
 
-def _called(text: str) -> set[str]:
-    """Return every word that stands before a bracket, as the user wrote it."""
+def called(text: str, syntax: Collection[str] = ()) -> set[str]:
+    """Return every word that stands before a bracket, as the user wrote it, but for syntax."""
     tokens = sqlglot.tokenize(text, read="duckdb")
     return (
         {
@@ -200,15 +223,22 @@ def _called(text: str) -> set[str]:
             )
         }
         - _SYNTAX
+        - set(syntax)
         - {"partition by", "order by", "within group"}
     )
 
 
-def _refuse_functions(text: str, tree: Node, called: set[str], database: Database) -> None:
-    """Refuse all but the functions that DuckDB's own catalog calls consistent."""
+def refuse_functions(text: str, names: set[str], database: Database) -> dict[str, set[str]]:
+    """Refuse all but the functions that DuckDB's own catalog calls consistent.
+
+    Returns
+    -------
+    dict of str to set of str
+        The kinds of each: scalar, aggregate, macro.
+    """
     kinds: dict[str, set[str]] = {}
     for name, kind, stability, is_internal in database.rows(
-        read("sources/functions"), {"names": sorted(called)}
+        read("sources/functions"), {"names": sorted(names)}
     ):
         kinds.setdefault(name, set()).add(kind)
         if kind in ("table", "pragma", "table_macro") and name not in _SYNTAX:
@@ -220,15 +250,31 @@ def _refuse_functions(text: str, tree: Node, called: set[str], database: Databas
             )
         if kind == "macro" and not (is_internal and name in _MACROS):
             raise ExpressionError(text, f"calls the macro {name}(), which may hide a query")
-    unknown = sorted(called - set(kinds))
+    unknown = sorted(names - set(kinds))
     if unknown:
         raise ExpressionError(text, f"calls {unknown[0]}(), which DuckDB does not know")
-    for node in tree.find_all(exp.Anonymous):
-        if "aggregate" in kinds.get(node.name.lower(), ()) and not _in_window(node):
-            raise ExpressionError(
-                text, f"aggregates over all timestamps; write {node.name}(...) over "
-                "(partition by timestamp)",
-            )  # fmt: skip
+    return kinds
+
+
+def conjuncts(text: str) -> list[str]:
+    """Return the conditions that a condition joins by AND, as the user wrote them."""
+    tree = _parse(text)
+    n_parts = len(list(tree.flatten())) if isinstance(tree, exp.And) else 1
+    tokens = sqlglot.tokenize(text, read="duckdb")
+    parts: list[list[sqlglot.Token]] = [[]]
+    depth = n_between = 0
+    for token in tokens:
+        word = token.text.lower() if token.token_type != sqlglot.TokenType.STRING else ""
+        depth += (word in ("(", "[", "{", "case")) - (word in (")", "]", "}", "end"))
+        n_between += depth == 0 and word == "between"
+        if depth == 0 and word == "and" and not n_between:
+            parts.append([])
+            continue
+        n_between -= depth == 0 and word == "and"
+        parts[-1].append(token)
+    if len(parts) != n_parts or not all(parts):
+        return [text]  # a word of the language as a name: better whole than wrong
+    return [text[part[0].start : part[-1].end + 1] for part in parts]
 
 
 def _resolve(text: str, tree: Node, names: Names) -> set[str]:

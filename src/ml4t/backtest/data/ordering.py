@@ -1,10 +1,13 @@
-"""Ordering: give every window of a user's expression a total order.
+"""Ordering: give every window and float aggregate of a user's SQL a total order.
 
 A float sum depends on the order of its rows, and that on the number of threads; so does
-``row_number()`` among ties. The text is edited where a window closes, and nowhere else.
+``row_number()`` among ties. The text is edited where a window or an aggregate closes, and
+nowhere else.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection, Sequence
 
 import sqlglot
 from sqlglot import Token, TokenType
@@ -14,8 +17,15 @@ from ml4t.backtest.errors import ExpressionError
 # Ties do not change what these return, so their order stays as the user wrote it.
 _PEERS = frozenset({"rank", "dense_rank", "percent_rank", "cume_dist"})
 _POSITIONS = frozenset({"row_number", "ntile", "first_value", "last_value", "nth_value", "lag"})
-_ORDER = " order by signals.sid asc "
-_WHOLE = f"{_ORDER}rows between unbounded preceding and unbounded following"
+# Nor does the order of the rows, as aggregates.
+_ORDERLESS = frozenset({
+    "bit_and", "bit_or", "bit_xor", "bool_and", "bool_or", "count", "count_if", "countif", "mad",
+    "max", "median", "min", "quantile", "quantile_cont", "quantile_disc",
+})  # fmt: skip
+_WHOLE = "rows between unbounded preceding and unbounded following"
+_OPENING = (TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE)
+_CLOSING = (TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE)
+Edits = list[tuple[int, str]]
 
 
 def in_total_order(text: str) -> str:
@@ -30,9 +40,43 @@ def in_total_order(text: str) -> str:
         A ranking function has a window without an order.
     """
     tokens = sqlglot.tokenize(text, read="duckdb")
-    edits: list[tuple[int, str]] = []
-    for i, token in enumerate(tokens[:-1]):
-        if token.token_type != TokenType.OVER or tokens[i + 1].token_type != TokenType.L_PAREN:
+    return _edited(text, _ordered_windows(text, tokens, range(len(tokens)), "signals.sid asc"))
+
+
+def query_in_total_order(text: str, ties: Sequence[str], aggregates: Collection[str]) -> str:
+    """Return a query that answers the same rows whatever the number of threads.
+
+    Windows break their ties by what tells the rows of their SELECT apart. An aggregate takes
+    its rows in the order of its own arguments: rows that are alike there are alike to it.
+
+    Parameters
+    ----------
+    ties : sequence of str
+        For every SELECT in the order of the text, what to order its windows by at last.
+    aggregates : collection of str
+        Which functions are aggregates, in lower case.
+    """
+    tokens = sqlglot.tokenize(text, read="duckdb")
+    starts = [i for i, token in enumerate(tokens) if token.token_type == TokenType.SELECT]
+    if len(starts) != len(ties):
+        raise ExpressionError(text, "cannot be followed; write each part as select ... from ...")
+    edits: Edits = []
+    for start, end, tie in zip(starts, [*starts[1:], len(tokens)], ties, strict=True):
+        edits += _ordered_windows(text, tokens, range(start, end), tie)
+        edits += _ordered_aggregates(text, tokens, range(start, end), aggregates)
+    return _edited(text, edits)
+
+
+def _edited(text: str, edits: Edits) -> str:
+    for position, addition in sorted(edits, reverse=True):
+        text = text[:position] + addition + text[position:]
+    return text
+
+
+def _ordered_windows(text: str, tokens: list[Token], span: range, ties: str) -> Edits:
+    edits: Edits = []
+    for i in span[:-1]:
+        if tokens[i].token_type != TokenType.OVER or tokens[i + 1].token_type != TokenType.L_PAREN:
             continue
         end = _closing(tokens, i + 1)
         name, closing = _function(tokens, i)
@@ -40,19 +84,73 @@ def in_total_order(text: str) -> str:
         if not ordered:
             if name in _PEERS | _POSITIONS:
                 raise ExpressionError(text, f"calls {name}() over a window without order by")
+            if name in _ORDERLESS:
+                continue
             frame = _frame(tokens, i + 2, end)
-            edits.append((tokens[frame].start, _WHOLE if frame == end else _ORDER))
+            whole = _WHOLE if frame == end else ""
+            edits.append((tokens[frame].start, f" order by {ties} {whole}"))
         elif name in _POSITIONS:
-            edits.append((tokens[_frame(tokens, i + 2, end)].start, ", signals.sid asc "))
+            edits.append((tokens[_frame(tokens, i + 2, end)].start, f", {ties} "))
         elif name not in _PEERS and tokens[_frame(tokens, i + 2, end)].text.lower() == "rows":
             # A frame of rows among ties would hold whichever came first.
-            edits.append((tokens[_frame(tokens, i + 2, end)].start, ", signals.sid asc "))
-        elif name not in _PEERS and tokens[closing - 1].token_type == TokenType.VAR:
+            edits.append((tokens[_frame(tokens, i + 2, end)].start, f", {ties} "))
+        elif name not in _PEERS | _ORDERLESS:
             # Peers enter a running sum together; what they add up in is their own order.
-            edits.append((tokens[closing].start, " order by signals.sid asc"))
-    for position, addition in sorted(edits, reverse=True):
-        text = text[:position] + addition + text[position:]
-    return text
+            arguments, is_ordered = _arguments(text, tokens, _opening(tokens, closing) + 1, closing)
+            if arguments and not is_ordered:
+                edits.append((tokens[closing].start, f" order by {ties}"))
+    return edits
+
+
+def _ordered_aggregates(
+    text: str, tokens: list[Token], span: range, aggregates: Collection[str]
+) -> Edits:
+    edits: Edits = []
+    for i in span[:-1]:
+        name = tokens[i].text.lower()
+        if (
+            name not in aggregates
+            or name in _ORDERLESS
+            or tokens[i + 1].token_type != TokenType.L_PAREN
+        ):
+            continue
+        end = _closing(tokens, i + 1)
+        arguments, is_ordered = _arguments(text, tokens, i + 2, end)
+        if arguments and not _is_ordered_after(tokens, end):
+            lead = ", " if is_ordered else " order by "
+            edits.append((tokens[end].start, lead + ", ".join(arguments)))
+    return edits
+
+
+def _is_ordered_after(tokens: list[Token], closing: int) -> bool:
+    """Say whether a window or a WITHIN GROUP follows the bracket of an aggregate."""
+    i = closing + 1
+    while i < len(tokens) and tokens[i].text.lower() in ("filter", "ignore", "respect", "nulls"):
+        is_filter = tokens[i].text.lower() == "filter"
+        i = _closing(tokens, i + 1) + 1 if is_filter else i + 1
+    return i < len(tokens) and tokens[i].text.lower() in ("over", "within", "within group")
+
+
+def _arguments(text: str, tokens: list[Token], start: int, end: int) -> tuple[list[str], bool]:
+    """Return the texts of a call's arguments, literals left out, and whether it has an order."""
+    parts: list[list[Token]] = [[]]
+    depth, is_ordered = 0, False
+    for token in tokens[start:end]:
+        depth += (token.token_type in _OPENING) - (token.token_type in _CLOSING)
+        if depth == 0 and token.token_type == TokenType.ORDER_BY:
+            is_ordered = True
+            break
+        if depth == 0 and token.token_type == TokenType.COMMA:
+            parts.append([])
+        elif token.token_type != TokenType.DISTINCT:
+            parts[-1].append(token)
+    literals = (TokenType.NUMBER, TokenType.STRING, TokenType.STAR)
+    found = [
+        text[part[0].start : part[-1].end + 1]
+        for part in parts
+        if part and not (len(part) == 1 and part[0].token_type in literals)
+    ]
+    return found, is_ordered
 
 
 def _closing(tokens: list[Token], opening: int) -> int:
@@ -67,23 +165,28 @@ def _closing(tokens: list[Token], opening: int) -> int:
     raise AssertionError("a parsed expression has balanced brackets")
 
 
+def _opening(tokens: list[Token], closing: int) -> int:
+    """Return the index of the bracket that the one at `closing` closes."""
+    depth = 0
+    for i in range(closing, -1, -1):
+        depth += (tokens[i].token_type == TokenType.R_PAREN) - (
+            tokens[i].token_type == TokenType.L_PAREN
+        )
+        if depth == 0:
+            return i
+    raise AssertionError("a parsed expression has balanced brackets")
+
+
 def _function(tokens: list[Token], over: int) -> tuple[str, int]:
     """Return the function that the window at `over` belongs to, and where its bracket closes."""
     closing = over - 1
     while True:
         while tokens[closing].token_type != TokenType.R_PAREN:
             closing -= 1  # ignore nulls
-        depth, i = 0, closing
-        while True:
-            depth += (tokens[i].token_type == TokenType.R_PAREN) - (
-                tokens[i].token_type == TokenType.L_PAREN
-            )
-            i -= 1
-            if depth == 0:
-                break
-        if tokens[i].text.lower() != "filter":
-            return tokens[i].text.lower(), closing
-        closing = i - 1
+        before = _opening(tokens, closing) - 1
+        if tokens[before].text.lower() != "filter":
+            return tokens[before].text.lower(), closing
+        closing = before - 1
 
 
 def _frame(tokens: list[Token], start: int, end: int) -> int:

@@ -8,11 +8,16 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Selection
 from ml4t.backtest.core.ranking import Ranking
-from ml4t.backtest.data.asof import Known
+from ml4t.backtest.data.cross_section import (
+    CrossSection,
+    collect_bars,
+    cross_section,
+    decide,
+    joined,
+)
 from ml4t.backtest.data.database import Database, EngineError
-from ml4t.backtest.data.known_at import at_bars
 from ml4t.backtest.data.prepared import Prepared
-from ml4t.backtest.data.queries import columns, quote, read, render
+from ml4t.backtest.data.queries import quote, render
 from ml4t.backtest.errors import DataError, ExpressionError
 
 
@@ -23,13 +28,8 @@ class RankingPlan:
     Attributes
     ----------
     ranking : Ranking
-    price_columns : tuple of str
-        Columns of ``prices`` that its expressions read.
-    known : tuple of (Known, columns)
-        Features sources that its expressions read, with the columns.
-    reads_membership, has_universe : bool
-    timestamp_type : str
-        DuckDB type of the bars.
+    section : CrossSection
+        Columns of ``signals`` that its expressions read.
     market_columns : tuple of str
         Columns of ``market`` that a weight can name.
     long_only : bool
@@ -37,11 +37,7 @@ class RankingPlan:
     """
 
     ranking: Ranking
-    price_columns: tuple[str, ...]
-    known: tuple[tuple[Known, tuple[str, ...]], ...]
-    reads_membership: bool
-    has_universe: bool
-    timestamp_type: str
+    section: CrossSection
     market_columns: tuple[str, ...]
     long_only: bool
 
@@ -75,18 +71,9 @@ def plan_ranking(ranking: Ranking, prepared: Prepared, *, long_only: bool = True
         used |= analyse(ranking.weight, kept, database)
     if ranking.when is not None:
         analyse(ranking.when, Names(signals=("timestamp",), market=market), database)
-    known = []
-    for source in prepared.per_asset:
-        read_here = tuple(name for name in source.columns if name in used)
-        if read_here:
-            known.append((source, read_here))
     return RankingPlan(
         ranking=ranking,
-        price_columns=tuple(n for n in ("asset_id", *prepared.price_columns) if n in used),
-        known=tuple(known),
-        reads_membership=prepared.has_universe and "is_member" in used,
-        has_universe=prepared.has_universe,
-        timestamp_type=prepared.timestamp_type,
+        section=cross_section(used, prepared),
         # In a weight, score and rank are the ranking's own, whatever the market has.
         market_columns=tuple(sorted(n for n in market if n.lower() not in ("score", "rank"))),
         long_only=long_only,
@@ -108,20 +95,11 @@ def rank(plan: RankingPlan, database: Database, first_t: int, last_t: int) -> di
     """
     ranking = plan.ranking
     try:
-        database.execute(
-            render("ranking/decisions", condition=(ranking.when or "true") + "\n"),
-            {
-                "first_t": first_t,
-                "last_t": last_t,
-                "every": ranking.every,
-                "offset": ranking.offset,
-            },
-        )
-        decision_ts = [row[0] for row in database.rows("select t from temp.decisions order by t")]
+        decision_ts = decide(ranking, database, first_t, last_t)
         if not decision_ts:
             return {}
-        _collect_bars(plan, database)
-        ranked = database.numpy(_ranked_query(plan, database))
+        collect_bars(plan.section, database)
+        ranked = database.numpy(ranked_query(plan, *joined(plan.section, database)))
     except EngineError as error:
         first = str(error).splitlines()[0]
         raise ExpressionError(_spoken(ranking), f"failed on the data: {first}") from error
@@ -131,30 +109,14 @@ def rank(plan: RankingPlan, database: Database, first_t: int, last_t: int) -> di
     return _split(decision_ts, ranked)
 
 
-def _collect_bars(plan: RankingPlan, database: Database) -> None:
-    member = read("signals/is_member") if plan.has_universe else "true"
-    items = [f"prices.{quote(name)}" for name in plan.price_columns]
-    if plan.reads_membership:
-        items.append("true as is_member")  # a row that is no member is not here at all
-    database.execute(
-        render("ranking/bars", columns="".join(f", {item}" for item in items), membership=member)
-    )
+def ranked_query(plan: RankingPlan, items: dict[str, str], joins: str) -> str:
+    """Return the query that ranks ``temp.bars``, given its columns and joins.
 
-
-def _ranked_query(plan: RankingPlan, database: Database) -> str:
+    Its rows are ``(t, sid, rank, score, weight)``, ordered, best first.
+    """
     ranking = plan.ranking
-    items = ["bars.timestamp", *(f"bars.{quote(name)}" for name in plan.price_columns)]
-    if plan.reads_membership:
-        items.append("bars.is_member")
-    joins = []
-    for i, (known, names) in enumerate(plan.known):
-        table = at_bars(known, names, f"at_{i}", plan.timestamp_type, database)
-        items.append(columns(names, table))
-        joins.append(
-            f"left join temp.{table} as {table} on bars.t = {table}.t and bars.sid = {table}.sid"
-        )
     if ranking.weight != "equal":
-        weight = _line(ranking.weight)
+        weight = ordered(ranking.weight)
     elif ranking.within is None:
         weight = f"1.0::double / {ranking.n}"
     else:
@@ -162,26 +124,28 @@ def _ranked_query(plan: RankingPlan, database: Database) -> str:
             f"1.0::double / ({ranking.n} * count(distinct signals.__group) "
             "over (partition by signals.t))"
         )
-    kept = ["timestamp", *plan.price_columns, *(name for _, names in plan.known for name in names)]
-    if plan.reads_membership:
-        kept.append("is_member")
-    kept = [name for name in kept if name.lower() not in ("score", "rank")]
+    kept = [name for name in items if name.lower() not in ("score", "rank")]
     return render(
         "ranking/ranked",
         kept_columns="".join(f", {quote(name)}" for name in kept),
         market_columns="".join(f", {quote(name)}" for name in plan.market_columns),
-        columns="".join(f", {item}" for item in items),
-        joins="\n".join(joins),
-        score=_line(ranking.by),
-        eligible=f"coalesce(({_line(ranking.where or 'true')}), false)",
-        grouping=_line(ranking.within or "0"),
+        columns="".join(f", {item}" for item in items.values()),
+        joins=joins,
+        score=ordered(ranking.by),
+        eligible=eligible(ranking),
+        grouping=ordered(ranking.within or "0"),
         n=str(ranking.n),
         direction="asc" if ranking.ascending else "desc",
         weight=weight,
     )
 
 
-def _line(expression: str) -> str:
+def eligible(ranking: Ranking) -> str:
+    """Return the condition under which a row can be ranked at all."""
+    return f"coalesce(({ordered(ranking.where or 'true')}), false)"
+
+
+def ordered(expression: str) -> str:
     """Return a user's expression with ordered windows; its last comment ends with its line."""
     from ml4t.backtest.data.ordering import in_total_order
 

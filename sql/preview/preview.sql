@@ -1,0 +1,57 @@
+-- grain:  one row per asset with a bar at the timestamp
+-- reads:  temp.shown, temp.scored, preview_chosen
+-- params: $kind, $skipped, $n, $within, $is_ranked, :kind
+-- What would be held, and why all else would not: the first reason that applies.
+create or replace temp table preview as
+with
+
+joined as (
+    select
+        shown.asset_id,
+        shown.is_member,
+        scored.score as ranked_score,
+        scored.filter_text,
+        scored.group_text,
+        case when scored.is_ranked then scored.place end as ranked_place,
+        chosen.sid is not null as is_chosen,
+        chosen.position,
+        -- What was not said comes as NaN.
+        case when isfinite(chosen.score) then chosen.score end as score,
+        chosen.amount
+    from temp.shown as shown
+    left join temp.scored as scored on shown.sid = scored.sid
+    left join preview_chosen as chosen on shown.sid = chosen.sid
+),
+
+explained as (
+    select
+        asset_id,
+        coalesce(score, ranked_score) as score,
+        coalesce(ranked_place, position) as rank,
+        amount,
+        case
+            when $skipped::varchar is not null then $skipped::varchar
+            when not is_member then 'no member'
+            when is_chosen and (amount > 0 or (amount < 0 and $kind <> 'signal'))
+                then null
+            when is_chosen then $kind || ' ' || amount
+            when $is_ranked and filter_text is not null then 'where: ' || filter_text
+            when $is_ranked and not coalesce(isfinite(ranked_score), false)
+                then 'score is NULL or NaN'
+            when $is_ranked and group_text is null
+                then $within::varchar || ' is NULL'
+            when $is_ranked and ranked_place > $n
+                then 'rank ' || ranked_place || ' of ' || $n
+            else 'not returned by the query'
+        end as reason
+    from joined
+)
+
+select
+    asset_id,
+    score,
+    rank,
+    amount as :kind,
+    reason is null as is_held,
+    reason
+from explained

@@ -1,0 +1,50 @@
+-- grain:  one row per sid of temp.bars
+-- reads:  temp.bars with its features, temp.market
+-- params: :columns, :joins, :score, :filter, :eligible, :grouping, :direction
+-- As ranking/ranked, but nothing is left out: the filter that an asset fails, NULL where it
+-- passes, and the rank that it has whether it is kept or not.
+create or replace temp table scored as
+with
+
+known as (
+    select
+        bars.t,
+        bars.sid
+        :columns
+    from temp.bars as bars
+    :joins
+),
+
+scored as (
+    select
+        signals.sid,
+        (:score)::double as __score,
+        (:filter)::varchar as __filter,
+        (:eligible) as __is_eligible,
+        (:grouping) as __group
+    from known as signals
+    inner join temp.market as market on signals.t = market.t
+),
+
+guarded as (
+    select
+        sid,
+        __score,
+        __filter,
+        __group,
+        coalesce(__is_eligible and isfinite(__score), false)
+        and __group is not null as __is_ranked
+    from scored
+)
+
+select
+    sid,
+    __score as score,
+    __filter as filter_text,
+    __group::varchar as group_text,
+    __is_ranked as is_ranked,
+    row_number() over (
+        partition by __group, __is_ranked
+        order by __score :direction, sid asc
+    ) as place
+from guarded

@@ -1,0 +1,28 @@
+-- grain:  one row per (timestamp, asset_id) of ranked
+-- reads:  ranked
+-- params: none
+-- w = s / sum(s), with s the score, 0 where it is negative; no score above 0: all weights are 0.
+with
+
+sized as (
+    select
+        timestamp,
+        asset_id,
+        greatest(score, 0) as size
+    from ranked
+),
+
+totalled as (
+    select
+        timestamp,
+        asset_id,
+        size,
+        sum(size) over (partition by timestamp) as total
+    from sized
+)
+
+select
+    timestamp,
+    asset_id,
+    coalesce(size / nullif(total, 0), 0) as weight
+from totalled

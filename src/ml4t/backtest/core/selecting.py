@@ -1,0 +1,72 @@
+"""Query: an SQL query that says what to hold, before it is checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from ml4t.backtest.core.ranking import Ranking
+from ml4t.backtest.errors import ConfigError
+
+# What a query can say of an asset: a share of equity, shares, or to enter and to leave.
+Kind = Literal["weight", "quantity", "signal"]
+KINDS: tuple[Kind, ...] = ("weight", "quantity", "signal")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A SELECT over ``signals``, ``market`` and ``ranked``, and the bars that it decides on.
+
+    Attributes
+    ----------
+    text : str
+        Yields ``timestamp``, ``asset_id`` and one of ``weight`` (fraction of equity),
+        ``quantity`` (shares, positive = long) and ``signal`` (above 0 enters, below 0 leaves).
+        A column ``score`` is kept with the selection; by ``rank`` (1 first) its rows are ordered.
+    ranking : Ranking or None
+        Gives the query the relation ``ranked``, and its own decision bars.
+    every, offset, when
+        As in `Ranking`; only without one.
+    kinds : tuple of {"weight", "quantity", "signal"}
+        What whoever asks can act on.
+    """
+
+    text: str
+    ranking: Ranking | None = None
+    every: int = 1
+    offset: int = 0
+    when: str | None = None
+    kinds: tuple[Kind, ...] = ("weight", "quantity")
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str) or not self.text.strip():
+            raise ConfigError(f"query must be an SQL SELECT, was {self.text!r}")
+        if self.ranking is None:
+            # The same words, held to the same rules.
+            Ranking(n=1, by="0", every=self.every, offset=self.offset, when=self.when)
+        elif not isinstance(self.ranking, Ranking):
+            raise ConfigError(f"ranking must be a Ranking, was {self.ranking!r}")
+        elif (self.every, self.offset, self.when) != (1, 0, None):
+            raise ConfigError(
+                "every, offset and when stand in the ranking where there is one, "
+                "as in SQLStrategy(query, ranking=Ranking(n=25, by='score', every=5))"
+            )
+
+    @property
+    def schedule(self) -> Ranking:
+        """What says which bars are decision bars, by its every, offset and when."""
+        if self.ranking is not None:
+            return self.ranking
+        return Ranking(n=1, by="0", every=self.every, offset=self.offset, when=self.when)
+
+
+class Selects(Protocol):
+    """What chooses assets in SQL: a strategy that ranks, or that has a query."""
+
+    def ranking(self) -> Ranking | None:
+        """Return what to rank; None: nothing."""
+        ...
+
+    def query(self) -> Query | None:
+        """Return the query that says what to hold; None: the ranking says it."""
+        ...

@@ -1,0 +1,178 @@
+"""Recipes: each weight formula against ten lines of Python."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml4t.backtest import Catalog, ConfigError, ExpressionError, Ranking, recipes
+from ml4t.backtest.core.selecting import Query
+from ml4t.backtest.data.batches import batches, plan_batches
+from ml4t.backtest.data.selecting import plan_query
+
+# score, volatility, sector of each asset; the ranking puts the highest score first.
+Asset = tuple[float, float | None, str | None]
+Weights = dict[int, float]
+NUMBER = st.floats(-5, 5).map(lambda x: round(x, 2))
+VOLATILITY = st.one_of(st.none(), st.sampled_from([0.0, math.nan, -1.0]), st.floats(0.1, 9))
+BARS = st.lists(
+    st.tuples(NUMBER, VOLATILITY, st.sampled_from(["tech", "energy", "banks", None])),
+    min_size=1, max_size=15,
+)  # fmt: skip
+CALM = settings(max_examples=25, deadline=None)
+
+
+def weights(text: str, bar: list[Asset], n: int = 1000) -> Weights:
+    """What a recipe gives at the only bar, by the number of the asset."""
+    size = len(bar)
+    catalog = Catalog(threads=1).register("prices", {
+        "timestamp": [date(2024, 1, 2)] * size, "asset_id": [f"{i:03}" for i in range(size)],
+        "open": [1.0] * size, "close": [1.0] * size,
+        "x": [row[0] for row in bar],
+        "vol": [row[1] for row in bar] if any(row[1] is not None for row in bar) else [0.0] * size,
+        "sector": [row[2] or "" for row in bar],
+    })  # fmt: skip
+    prepared = catalog.validate()
+    query = Query(text=text, ranking=Ranking(n=n, by="x"))
+    plan = plan_query(query, prepared, long_only=False)
+    found = {}
+    for chunk in batches(plan_batches(prepared, has_levels=False, features=()), plan, prepared):
+        for one in chunk.selections.values():
+            found |= dict(zip(one.sids.tolist(), one.weights.tolist(), strict=True))
+    return found
+
+
+def by_rank(bar: list[Asset]) -> list[int]:
+    return sorted(range(len(bar)), key=lambda i: (-bar[i][0], i))
+
+
+def shared(sizes: Weights) -> Weights:
+    total = sum(sizes.values())
+    return {i: size / total if total else 0.0 for i, size in sizes.items()}
+
+
+def plain_equal(bar: list[Asset]) -> Weights:
+    return shared(dict.fromkeys(range(len(bar)), 1.0))
+
+
+def plain_score(bar: list[Asset]) -> Weights:
+    return shared({i: max(row[0], 0.0) for i, row in enumerate(bar)})
+
+
+def plain_rank(bar: list[Asset]) -> Weights:
+    return shared({i: float(len(bar) - place) for place, i in enumerate(by_rank(bar))})
+
+
+def plain_volatility(bar: list[Asset]) -> Weights:
+    return shared({i: 1 / row[1] if row[1] and row[1] > 0 else 0.0 for i, row in enumerate(bar)})
+
+
+def plain_group(bar: list[Asset]) -> Weights:
+    groups = [row[2] or "" for row in bar]
+    return {i: 1 / len(set(groups)) / groups.count(group) for i, group in enumerate(groups)}
+
+
+def plain_long_short(bar: list[Asset]) -> Weights:
+    n = len(bar)
+    k = max(1, math.floor(0.2 * n + 1e-9))
+    order = by_rank(bar)
+    return dict.fromkeys(order[:k], 0.6 / k) | dict.fromkeys(order[-k:], -0.3 / k) if n > 1 else {}
+
+
+PLAIN: dict[str, tuple[str, Callable[[list[Asset]], Weights]]] = {
+    "equal": (recipes.equal(), plain_equal),
+    "score": (recipes.score_proportional(), plain_score),
+    "rank": (recipes.rank_weighted(), plain_rank),
+    "volatility": (recipes.inverse_volatility("vol"), plain_volatility),
+    "group": (recipes.per_group("sector"), plain_group),
+    "long short": (recipes.long_short(0.2, long=0.6, short=0.3), plain_long_short),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+@CALM
+@given(bar=BARS)
+def test_a_recipe_is_that_of_plain_python(name: str, bar: list[Asset]) -> None:
+    text, plain = PLAIN[name]
+    assert weights(text, bar) == pytest.approx(plain(bar))
+
+
+def plain_capped(sizes: Weights, cap: float) -> Weights:
+    """Cap and share out the excess in proportion, until none exceeds."""
+    total, capped = sum(sizes.values()), set[int]()
+    while True:
+        rest = sum(size for i, size in sizes.items() if i not in capped)
+        scale = (total - cap * len(capped)) / rest if rest else 0.0
+        found = {i: cap if i in capped else scale * size for i, size in sizes.items()}
+        over = {i for i, weight in found.items() if i not in capped and weight > cap * (1 + 1e-12)}
+        if not over:
+            return found
+        capped |= over
+
+
+@pytest.mark.parametrize("cap", [0.05, 0.2, 0.35, 1.0])
+@CALM
+@given(bar=BARS)
+def test_capped_weights_are_what_capping_again_and_again_ends_in(
+    cap: float, bar: list[Asset]
+) -> None:
+    text = recipes.capped(cap, of=recipes.score_proportional())
+    found = weights(text, bar)
+
+    assert found == pytest.approx(plain_capped(plain_score(bar), cap), abs=1e-12)
+    assert all(weight <= cap for weight in found.values())
+    n_sized = sum(row[0] > 0 for row in bar)
+    assert sum(found.values()) == pytest.approx(min(n_sized * cap, 1.0 if n_sized else 0.0))
+
+
+def test_the_sides_of_a_long_short_portfolio_are_capped_apart() -> None:
+    bar = [(float(i), 1.0 + i, None) for i in range(5)]
+    weighted = (
+        "select timestamp, asset_id, case asset_id when '000' then 0.9 when '001' then 0.1 "
+        "when '002' then -0.6 when '003' then -0.2 else -0.2 end as weight from ranked"
+    )
+    assert weights(recipes.capped(0.5, of=weighted), bar) == pytest.approx(
+        {0: 0.5, 1: 0.5, 2: -0.5, 3: -0.25, 4: -0.25}
+    )
+
+
+def test_capped_without_a_recipe_caps_equal_weights() -> None:
+    assert weights(recipes.capped(0.3), [(1.0, None, None)] * 2) == {0: 0.3, 1: 0.3}
+
+
+def test_a_decile_of_a_hundred_is_ten_on_each_side() -> None:
+    bar = [(float(i), None, None) for i in range(100)]
+    found = weights(recipes.long_short(), bar)
+
+    assert found == {i: 0.05 if i >= 90 else -0.05 for i in (*range(90, 100), *range(10))}
+    assert len(weights(recipes.long_short(0.29), bar)) == 58
+
+
+def test_an_asset_without_a_group_is_left_out() -> None:
+    text = recipes.per_group("sector").replace('"sector"', "nullif(sector, '')")
+    assert weights(text, [(1.0, None, "a"), (2.0, None, None)]) == {0: 1.0}
+
+
+def test_a_column_that_is_not_there_is_found_before_the_run() -> None:
+    with pytest.raises(ExpressionError, match="did you mean 'sector'"):
+        weights(recipes.per_group("sectr"), [(1.0, None, "a")])
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: recipes.long_short(0.6), "fraction must be at most 0.5"),
+        (lambda: recipes.long_short(short=0), "short must be a number above 0"),
+        (lambda: recipes.capped(0), "cap must be a number above 0"),
+        (lambda: recipes.capped(0.1, of=" "), "of must be an SQL SELECT"),
+        (lambda: recipes.per_group(""), "column must be the name of a column"),
+    ],
+)
+def test_a_recipe_is_valid_once_made(make: Callable[[], str], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        make()
