@@ -1,5 +1,27 @@
-"""The SQL side: sources, checks, as-of joins, ranking, batches."""
+"""The SQL side: sources, checks, as-of joins, ranking, batches; feeds and feature providers."""
+
+from typing import TYPE_CHECKING
 
 from ml4t.backtest.data.catalog import Catalog
+from ml4t.backtest.lazy import names_of
 
-__all__ = ["Catalog"]
+if TYPE_CHECKING:
+    from ml4t.backtest.data.feed import (
+        DataFeed,
+        HistoricalDataFeed,
+        ParquetDataFeed,
+        PolarsDataFeed,
+    )
+
+__all__ = [
+    "Catalog",
+    "DataFeed",
+    "HistoricalDataFeed",
+    "ParquetDataFeed",
+    "PolarsDataFeed",
+]
+
+__getattr__, __dir__ = names_of(
+    __name__,
+    {"feed": ("DataFeed", "HistoricalDataFeed", "ParquetDataFeed", "PolarsDataFeed")},
+)
