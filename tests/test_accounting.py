@@ -25,7 +25,8 @@ from ml4t.backtest.core.batch import Batch, Selection
 from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched
 from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.terms import Instruments
-from ml4t.backtest.execution import ExecutionPolicy, SimulationBroker
+from ml4t.backtest.execution import ExecutionPolicy
+from ml4t.backtest.execution.broker import BarBroker
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.settlement import Settlement
 from ml4t.backtest.portfolio import Portfolio
@@ -622,7 +623,7 @@ def test_lots_of_any_fills_add_up_to_the_change_of_equity(
         assert (sid in portfolio.held.tolist()) == (portfolio.quantity[sid] != 0)
 
 
-def broker_with(quantity: float, *, cash: float = 1_000.0) -> tuple[SimulationBroker, Portfolio]:
+def broker_with(quantity: float, *, cash: float = 1_000.0) -> tuple[BarBroker, Portfolio]:
     """A broker without costs; asset 0 was bought at 10 on bar 0, asset 1 is not held."""
     recorder = Recorder()
     portfolio = Portfolio(2, cash, recorder)
@@ -633,7 +634,7 @@ def broker_with(quantity: float, *, cash: float = 1_000.0) -> tuple[SimulationBr
         impact=None, terms=terms, policy=ExecutionPolicy(), levels=LevelPolicy(),
         settlement=Settlement(0, sessions, terms.multiplier),
     )  # fmt: skip
-    broker = SimulationBroker(
+    broker = BarBroker(
         executor, account=CashAccount(), levels=LevelPolicy(), sessions=sessions,
         last_bars=lambda: ints(9, 9), rule_names=("Stop", "Target"),
     )  # fmt: skip
@@ -649,7 +650,7 @@ def levels(stop: float, target: float) -> Levels:
     )  # fmt: skip
 
 
-def touch(broker: SimulationBroker, bar: Batch) -> Touched | None:
+def touch(broker: BarBroker, bar: Batch) -> Touched | None:
     """The levels that a bar touched; at most one set of them here."""
     touched = list(broker.fill_inside(bar))
     assert len(touched) <= 1

@@ -6,14 +6,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 
 from ml4t.backtest.core.levels import LevelPolicy, Trigger
-from ml4t.backtest.errors import ConfigError, did_you_mean
+from ml4t.backtest.errors import ConfigError, did_you_mean, require_number
 from ml4t.backtest.execution.account import Account, CashAccount, MarginAccount
 from ml4t.backtest.execution.commission import BasisPointCommission
 from ml4t.backtest.execution.financing import Financing
 from ml4t.backtest.execution.policy import ActionPolicy, ExecutionPolicy
 from ml4t.backtest.execution.quote import Commission, Slippage
+from ml4t.backtest.execution.simulation_broker import SimulationBroker
 from ml4t.backtest.execution.slippage import BasisPointSlippage
 from ml4t.backtest.presets import settings_of
+
+DEFAULT_CAPITAL = 100_000.0
+# Under this name the engine, which knows no part of execution, takes one.
+Broker = SimulationBroker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +132,39 @@ class BacktestConfig:
     def to_dict(self) -> dict[str, object]:
         """Return the settings as plain values, for the `runs` table."""
         return {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
+
+
+def run_settings(
+    broker: SimulationBroker | None, initial_capital: float | None, config: BacktestConfig | None
+) -> tuple[float, BacktestConfig]:
+    """Return capital, in account currency, and configuration of a run; `broker` stands for both.
+
+    Raises
+    ------
+    ConfigError
+        `broker` is none, or contradicts what is given beside it; the capital is no number above 0.
+    """
+    if broker is None:
+        capital = DEFAULT_CAPITAL if initial_capital is None else initial_capital
+        require_number("initial_capital", capital, above=0, below=float("inf"))
+        return float(capital), config if config is not None else BacktestConfig()
+    if not isinstance(broker, SimulationBroker):
+        raise ConfigError(
+            f"broker must be a SimulationBroker, was {type(broker).__name__}; all settings but "
+            "the broker are given by keyword"
+        )
+    if config is None:
+        config = BacktestConfig(commission=broker.commission, slippage=broker.slippage)
+    capital = broker.initial_cash if initial_capital is None else initial_capital
+    pairs: tuple[tuple[str, object, object], ...] = (
+        ("initial_capital", capital, broker.initial_cash),
+        ("commission of config", config.commission, broker.commission),
+        ("slippage of config", config.slippage, broker.slippage),
+    )
+    for name, given, own in pairs:
+        if given != own:
+            raise ConfigError(f"{name} was {given!r} and the broker's {own!r}; give it once")
+    return broker.initial_cash, config
 
 
 def _lines(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -1,7 +1,6 @@
 """Broker, order and fill rules, costs, accounts."""
 
 from ml4t.backtest.execution.account import CashAccount, MarginAccount, Shortfall
-from ml4t.backtest.execution.broker import SimulationBroker
 from ml4t.backtest.execution.commission import (
     BasisPointCommission,
     MakerTakerCommission,
@@ -10,6 +9,8 @@ from ml4t.backtest.execution.commission import (
     TieredCommission,
 )
 from ml4t.backtest.execution.financing import Financing
+from ml4t.backtest.execution.loop_order import Fill, LoopOrder
+from ml4t.backtest.execution.loop_portfolio import LoopPortfolio, LoopPosition
 from ml4t.backtest.execution.order import Order
 from ml4t.backtest.execution.policy import (
     ActionPolicy,
@@ -21,6 +22,7 @@ from ml4t.backtest.execution.policy import (
     VolumeWeighted,
 )
 from ml4t.backtest.execution.quote import Commission, Quote, Slippage
+from ml4t.backtest.execution.simulation_broker import SimulationBroker
 from ml4t.backtest.execution.slippage import (
     BasisPointSlippage,
     FixedSlippage,
@@ -36,8 +38,12 @@ __all__ = [
     "CashAccount",
     "Commission",
     "ExecutionPolicy",
+    "Fill",
     "Financing",
     "FixedSlippage",
+    "LoopOrder",
+    "LoopPortfolio",
+    "LoopPosition",
     "MakerTakerCommission",
     "MarginAccount",
     "NextClose",

@@ -1,4 +1,4 @@
-"""SimulationBroker: what strategies and rules order, and when in a bar it fills.
+"""BarBroker: what strategies and rules order, and when in a bar it fills.
 
 The order inside a bar is fixed (see the clock in the README): what waits fills at the open;
 then levels and resting orders, inside the bar; then what trades at the close. Every exit is
@@ -37,7 +37,7 @@ DELISTED = "delisted"
 CLOSED_INSIDE = "a rule closed it in this bar"
 
 
-class SimulationBroker:
+class BarBroker:
     """Fills orders and protective levels against the bars of a chunk.
 
     Parameters

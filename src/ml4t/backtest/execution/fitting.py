@@ -76,7 +76,7 @@ def fit(
 
     if shortfall is Shortfall.SCALE:
         # One factor for all, so that no asset is starved because of its name.
-        share = _share_that_fits(partial(_total, need, slice(None)), room)
+        share = share_that_fits(partial(_total, need, slice(None)), room)
         return quantity if share == 1.0 else executor.whole(sids, quantity * share)
     fitted = np.zeros(len(sids))
     in_turn = shortfall is Shortfall.IN_TURN
@@ -86,7 +86,7 @@ def fit(
         if not quantity[i]:
             continue  # the bar's volume has left nothing of it
         one = slice(i, i + 1)
-        share = _share_that_fits(partial(_total, need, one), room) if in_turn else 1.0
+        share = share_that_fits(partial(_total, need, one), room) if in_turn else 1.0
         part = quantity[one] if share == 1.0 else executor.whole(sids[one], quantity[one] * share)
         cost = _total(need, one, float(part[0] / quantity[i]))
         if part[0] and cost <= room:
@@ -116,7 +116,7 @@ def _total(need: Callable[[slice, float], Floats], index: slice, share: float) -
     return float(need(index, share).sum())
 
 
-def _share_that_fits(required: Callable[[float], float], room: float) -> float:
+def share_that_fits(required: Callable[[float], float], room: float) -> float:
     """Return the largest share of the orders that the room carries.
 
     The last digits are given away so that rounding cannot take cash below zero. One cut is enough

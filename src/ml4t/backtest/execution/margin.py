@@ -7,7 +7,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.journal import Decision, Journal
 from ml4t.backtest.execution.account import Account, MarginAccount
-from ml4t.backtest.execution.broker import SimulationBroker
+from ml4t.backtest.execution.broker import BarBroker
 from ml4t.backtest.portfolio.portfolio import Portfolio
 
 MARGIN_CALL = "margin_call"
@@ -21,7 +21,7 @@ class MarginWatch:
     """
 
     def __init__(
-        self, account: Account, portfolio: Portfolio, broker: SimulationBroker, journal: Journal
+        self, account: Account, portfolio: Portfolio, broker: BarBroker, journal: Journal
     ) -> None:
         self._account = account if isinstance(account, MarginAccount) else None
         self._portfolio, self._broker, self._journal = portfolio, broker, journal

@@ -7,7 +7,7 @@ the next open. It never sees a bar and acts inside it. A rule may be made of oth
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -251,6 +251,23 @@ def pairs_of(name: str, value: object, parts: str) -> Pairs:
         for number in pair:
             require_number(f"{name} {parts}", number, above=float("-inf"), below=float("inf"))
     return tuple((float(first), float(second)) for first, second in value)
+
+
+def told_apart(rules: Iterable[RiskRule]) -> tuple[str, ...]:
+    """Return the rules' names in their order; equal ones get ``#2``, ``#3``."""
+    return unequal(rule.name for rule in rules)
+
+
+def unequal(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names, equal ones with ``#2``, ``#3``."""
+    taken: list[str] = []
+    for name in names:
+        unique, n = name, 1
+        while unique in taken:
+            n += 1
+            unique = f"{name}#{n}"
+        taken.append(unique)
+    return tuple(taken)
 
 
 def _first(values: Floats | None) -> float | None:

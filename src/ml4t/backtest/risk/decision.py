@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+
+from ml4t.backtest.core.event import MarketEvent
+from ml4t.backtest.core.values import Value
+from ml4t.backtest.risk.loop_state import (
+    Account,
+    FeatureSource,
+    HeldPosition,
+    best_price,
+    features_of,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,13 +33,18 @@ class RiskContext:
     bars_held : int
         Bars of the run through which the position was held, whether or not the asset had a bar;
         the entry bar's included unless it was opened at its close.
-    features : mapping of str to float
+    features : mapping of str to value
         As-of values; a missing value has no key. The SQL condition of a `SignalExit` is a key
         too: 1 where it is true.
     last_stop : float or None
         The stop that the asking rule gave before for this position.
     steps_done : int
         How many parts the asking rule has closed before.
+    asset_id : object
+    timestamp : datetime or None
+        Of the event; None where the context was made without one.
+    equity : float
+        Of the account, account currency; NaN where it was not told.
     """
 
     quantity: float
@@ -36,9 +52,57 @@ class RiskContext:
     water_mark: float
     close: float
     bars_held: int
-    features: Mapping[str, float] = field(default_factory=dict)
+    features: Mapping[str, Value] = field(default_factory=dict)
     last_stop: float | None = None
     steps_done: int = 0
+    asset_id: object = None
+    timestamp: datetime | None = None
+    equity: float = float("nan")
+
+    @classmethod
+    def from_state(
+        cls,
+        *,
+        market_event: MarketEvent,
+        position: HeldPosition,
+        portfolio: Account | None = None,
+        feature_provider: FeatureSource | None = None,
+        water_mark: float | None = None,
+        bars_held: int = 0,
+    ) -> RiskContext:
+        """Put together what rules see of one position at the close of an event.
+
+        A feature is looked up in the event's signals, then with the provider, then in the event's
+        context, then among the provider's market features: the first that has a value counts, so
+        that rules see what the strategy saw.
+
+        Parameters
+        ----------
+        market_event : MarketEvent
+        position : HeldPosition
+            With `quantity` and `entry_price`.
+        portfolio : Account, optional
+            With `equity`, account currency.
+        feature_provider : FeatureSource, optional
+        water_mark : float, optional
+            Best price since entry; by default the better of the entry price and the event's high
+            (of a short: low), or its close where it has none.
+        bars_held : int
+        """
+        quantity, entry_price = float(position.quantity), float(position.entry_price)
+        if water_mark is None:
+            water_mark = best_price(entry_price, quantity, market_event)
+        return cls(
+            quantity=quantity,
+            entry_price=entry_price,
+            water_mark=water_mark,
+            close=market_event.close,
+            bars_held=bars_held,
+            features=features_of(market_event, feature_provider),
+            asset_id=market_event.asset_id,
+            timestamp=market_event.timestamp,
+            equity=float("nan") if portfolio is None else float(portfolio.equity),
+        )
 
     @property
     def unrealized_pnl(self) -> float:

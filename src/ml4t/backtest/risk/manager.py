@@ -1,12 +1,29 @@
-"""RiskManager: the rules and limits of a backtest, in the order that settles ties."""
+"""RiskManager: the rules and limits of a backtest, in the order that settles ties.
+
+An engine wires them itself. The methods from `check_position_exits` on are for loops written by
+hand; their state is in `by_hand`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
 
+import ml4t.backtest.risk as package
+from ml4t.backtest.core.event import MarketEvent
 from ml4t.backtest.errors import ConfigError
-from ml4t.backtest.risk.base import RiskRule, require_column, require_priority
+from ml4t.backtest.risk.base import (
+    RiskRule,
+    require_column,
+    require_priority,
+    told_apart,
+    unequal,
+)
+from ml4t.backtest.risk.by_hand import HandLoop
+from ml4t.backtest.risk.decision import RiskContext
 from ml4t.backtest.risk.limit import Limit
+from ml4t.backtest.risk.loop_state import Account, FeatureSource, LoopBroker, RecordedFill
 
 
 class RiskManager:
@@ -18,6 +35,9 @@ class RiskManager:
         Merged as `RiskDecision.merge` says; the order breaks ties.
     limits : sequence of Limit
         Applied in this order, each to what the one before it left.
+    feature_provider : FeatureSource, optional
+        Where a loop written by hand finds features that its events do not carry; an engine reads
+        them from its sources.
 
     Examples
     --------
@@ -26,9 +46,23 @@ class RiskManager:
     ('StopLoss', 'TimeBasedExit')
     """
 
-    def __init__(self, rules: Sequence[RiskRule] = (), limits: Sequence[Limit] = ()) -> None:
+    def __init__(
+        self,
+        rules: Sequence[RiskRule] = (),
+        limits: Sequence[Limit] = (),
+        *,
+        feature_provider: FeatureSource | None = None,
+    ) -> None:
+        if hasattr(rules, "get_features"):
+            raise ConfigError("rules came as a provider; give it as feature_provider=")
+        if feature_provider is not None and not hasattr(feature_provider, "get_features"):
+            raise ConfigError(
+                f"feature_provider must have a method get_features(), was {feature_provider!r}"
+            )
+        self.feature_provider = feature_provider
         self.rules: list[RiskRule] = []
         self.limits: list[Limit] = []
+        self._loop = HandLoop(self.rules)
         for rule in rules:
             self.add_rule(rule)
         for limit in limits:
@@ -50,19 +84,25 @@ class RiskManager:
     @property
     def rule_names(self) -> tuple[str, ...]:
         """Names in rule order; two rules of one kind are told apart by ``#2``, ``#3``."""
-        return _told_apart(rule.name for rule in self.rules)
+        return told_apart(self.rules)
 
     @property
     def limit_names(self) -> tuple[str, ...]:
         """Names in limit order, told apart from each other and from the rules."""
         names = [*self.rule_names, *(limit.name for limit in self.limits)]
-        return _told_apart(names)[len(self.rules) :]
+        return unequal(names)[len(self.rules) :]
 
     @property
     def features(self) -> tuple[str, ...]:
         """Columns of ``signals`` that rules and limits read, each once."""
-        named = [name for rule in self._all_rules() for name in rule.features]
+        named = list(self.rule_features)
         named += [name for limit in self.limits for name in limit.features]
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def rule_features(self) -> tuple[str, ...]:
+        """Columns that rules read of the positions held, each once."""
+        named = (name for rule in self._all_rules() for name in rule.features)
         return tuple(dict.fromkeys(named))
 
     @property
@@ -83,6 +123,79 @@ class RiskManager:
     def needs_range(self) -> bool:
         """Whether any rule reads levels or water marks, so that bars need a high and a low."""
         return any(rule.needs_range for rule in self.rules)
+
+    # -- loops written by hand --------------------------------------------------------
+
+    def check_position_exits(
+        self, event: MarketEvent, broker: LoopBroker, portfolio: Account | None = None
+    ) -> list[Any]:
+        """Return orders that leave the event's asset, for the loop to submit.
+
+        To be called once for every event, whether or not the asset is held, in order of time.
+        A level of the asset's last event that this bar has passed leaves at the level (see
+        `LoopOrder.met`); a rule that wants to leave does so at the event's close, where the event
+        goes to the broker after this, else at the next open. Then the rules set the levels of
+        the next event. Limits are for an engine alone. A second call for an event returns nothing.
+
+        Parameters
+        ----------
+        event : MarketEvent
+            With a range where it has one; else its close is all that levels are compared with.
+        broker : LoopBroker
+            A `SimulationBroker`, or what has its `get_position` and `exit_order`.
+        portfolio : Account, optional
+            With `equity`, for rules that read it.
+
+        Returns
+        -------
+        list
+            What `broker.exit_order` made; their `tag` is the rule's name.
+
+        Raises
+        ------
+        ConfigError
+            The event is older than the asset's last one, or a rule reads an SQL condition.
+        """
+        return self._loop.check(event, broker, portfolio, self.feature_provider)
+
+    def record_fill(self, fill: RecordedFill, market_event: MarketEvent) -> None:
+        """Take a fill, right after the broker made it.
+
+        A position counts from here: entry price, water mark and bars held, from the bar of
+        `market_event` on; of a fill with `at_close` from the bar after it. Without it the next
+        `check_position_exits` finds the position out by itself, as one that was filled before
+        the range of the asset's last bar.
+
+        Parameters
+        ----------
+        fill : RecordedFill
+            With `asset_id`, `quantity` (positive buys, negative sells) and `price` (per share).
+        market_event : MarketEvent
+            The event that filled it.
+        """
+        at_close = bool(getattr(fill, "at_close", False))
+        self._loop.record(fill, market_event, at_close=at_close)
+
+    def clear_cache(self, before_timestamp: datetime | None = None) -> None:
+        """Forget the contexts, or those of events before a time.
+
+        Never needed: there is one per asset held. Levels and water marks stay.
+        """
+        self._loop.clear(before_timestamp)
+
+    def _build_context(
+        self,
+        asset_id: object,
+        event: MarketEvent,
+        broker: LoopBroker,
+        portfolio: Account | None = None,
+    ) -> RiskContext:
+        """Return what the rules see of an asset at the close of its event, for debugging."""
+        if event.asset_id != asset_id:
+            raise ConfigError(f"the event must be one of {asset_id!r}, was {event!r}")
+        return self._loop.context(event, broker, portfolio, self.feature_provider)
+
+    # -- inside -----------------------------------------------------------------------
 
     def _all_rules(self) -> Iterator[RiskRule]:
         for rule in self.rules:
@@ -107,12 +220,8 @@ def _require_rule(rule: object) -> None:
         _require_rule(child)
 
 
-def _told_apart(names: Iterable[str]) -> tuple[str, ...]:
-    taken: list[str] = []
-    for name in names:
-        unique, n = name, 1
-        while unique in taken:
-            n += 1
-            unique = f"{name}#{n}"
-        taken.append(unique)
-    return tuple(taken)
+def __getattr__(name: str) -> Any:
+    """Return any public name of the package: rules are imported from here, too."""
+    if name not in package.__all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(package, name)

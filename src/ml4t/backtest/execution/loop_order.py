@@ -1,0 +1,133 @@
+"""Orders and fills of loops written by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+
+from ml4t.backtest.core.event import MarketEvent
+from ml4t.backtest.core.orders import OrderStatus
+
+
+class When(IntEnum):
+    """Moments of one bar, in their order."""
+
+    OPEN = 0
+    INSIDE = 1
+    CLOSE = 2
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class LoopOrder:
+    """A market order of a loop written by hand; the broker writes into it what became of it.
+
+    Attributes
+    ----------
+    order_id : int
+    asset_id : object
+    quantity : float
+        Shares, positive buys, negative sells.
+    decided_at : datetime or None
+        Timestamp of the newest event that the decision has seen; None: before any event.
+    at_close : bool
+        Whether it may fill at the close of the event at which it was decided.
+    stop, limit : float or None
+        Of an exit: the level, per share, that the event at which it was decided has passed. There
+        it fills inside the bar; at any later event it is a market order.
+    is_exit : bool
+        Cut to what is held when it fills, so that it never opens anything.
+    tag : str
+        Who asked: the strategy's own word, or the name of a rule.
+    status : OrderStatus
+    filled_quantity : float
+        Shares done, signed.
+    reason : str
+        Why it ended so; empty where it filled whole.
+    """
+
+    order_id: int
+    asset_id: object
+    quantity: float
+    decided_at: datetime | None
+    at_close: bool = False
+    stop: float | None = None
+    limit: float | None = None
+    is_exit: bool = False
+    tag: str = "order"
+    status: OrderStatus = OrderStatus.OPEN
+    filled_quantity: float = 0.0
+    reason: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still fill."""
+        return self.status is OrderStatus.OPEN
+
+    @property
+    def left(self) -> float:
+        """Shares still to do, signed."""
+        return self.quantity - self.filled_quantity
+
+    def end(self, status: OrderStatus, reason: str = "") -> None:
+        """Write down how it ended; the broker calls this."""
+        self.status, self.reason = status, reason
+
+    def met(self, event: MarketEvent) -> tuple[When, float] | None:
+        """Return when and at which price, before costs, it fills in an event's bar.
+
+        Returns
+        -------
+        (When, float) or None
+            None: not in this bar.
+        """
+        if event.volume == 0 or event.close != event.close:
+            return None  # nothing trades
+        has_open = event.open == event.open
+        if self.decided_at is None or self.decided_at < event.timestamp:
+            return When.OPEN, float(event.open if has_open else event.close)
+        if self.decided_at > event.timestamp or not self.at_close:
+            return None
+        level = self.limit if self.stop is None else self.stop
+        if level is None:
+            return When.CLOSE, float(event.close)
+        # Of a bar without an open nothing but its close is a price that was there.
+        market = float(event.open if has_open else event.close)
+        is_above = (self.quantity > 0) == (self.stop is not None)
+        return When.INSIDE, max(market, level) if is_above else min(market, level)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """An order, or a part of it, done.
+
+    Attributes
+    ----------
+    order_id : int
+    timestamp : datetime
+        Of the event in whose bar it filled.
+    asset_id : object
+    quantity : float
+        Shares, positive buys, negative sells.
+    price : float
+        Per share, slippage included.
+    commission, slippage : float
+        Account currency, positive = cost; slippage is inside `price` already.
+    pnl : float
+        Account currency: what it realised, net of the commission of entry and exit; 0 for a buy.
+    tag : str
+        Of the order.
+    at_close : bool
+        Whether it was made at the close, so that nothing of the bar belongs to what it opened.
+    """
+
+    order_id: int
+    timestamp: datetime
+    asset_id: object
+    quantity: float
+    price: float
+    commission: float
+    slippage: float
+    pnl: float
+    tag: str
+    at_close: bool
