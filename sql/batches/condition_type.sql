@@ -1,6 +1,6 @@
 -- grain:  described only, never run
 -- reads:  main.signals, main.market
--- params: :condition
+-- params: :condition, :previous
 -- What type a condition has, before any row is read.
 with
 
@@ -10,8 +10,15 @@ market_row as (
         0 as t,
         * exclude (timestamp)
     from main.market
+),
+
+signals as (
+    select
+        *
+        :previous
+    from main.signals
 )
 
 select (:condition) as holds
-from main.signals as signals
+from signals
 cross join market_row as market

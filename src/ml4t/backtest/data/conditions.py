@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Bools, Floats
+from ml4t.backtest.core.values import PREVIOUS
 from ml4t.backtest.data.columns import is_number
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.known_at import at_bars
@@ -58,14 +59,21 @@ def plan_conditions(texts: Sequence[str], prepared: Prepared) -> tuple[Condition
         return ()
     from ml4t.backtest.data.lookahead import Names, analyse  # its parser loads beside the checks
 
-    names = Names(
-        signals=prepared.signal_columns, market=set(prepared.market_columns) - {"timestamp"}
-    )
+    kinds = _with_previous(prepared.signal_columns)
+    names = Names(signals=kinds, market=set(prepared.market_columns) - {"timestamp"})
     planned = []
     for text in dict.fromkeys(texts):
         reads = sorted(analyse(text, names, prepared.database, one_row=True))
         try:
-            query = render("batches/condition_type", condition=text + "\n")
+            query = render(
+                "batches/condition_type",
+                condition=text + "\n",
+                previous="".join(
+                    f", null::double as {quote(name)}"
+                    for name in reads
+                    if name.startswith(PREVIOUS)
+                ),
+            )
             kind = prepared.database.schema(query)["holds"]
         except EngineError as error:
             raise _failed(text, "cannot be used", error) from error
@@ -77,7 +85,7 @@ def plan_conditions(texts: Sequence[str], prepared: Prepared) -> tuple[Condition
                 text=text,
                 columns=columns,
                 keys=tuple(name for name in reads if name in _KEYS),
-                is_dense=all(is_number(prepared.signal_columns[name]) for name in columns),
+                is_dense=all(is_number(kinds[name]) for name in columns),
             )
         )
     return tuple(planned)
@@ -127,8 +135,9 @@ class Conditions:
             holds |= self._evaluated(self._dense, rows, has_bar, first_t)
             self._database.unregister("__cells")
         if self._others:
-            rows = self._joined(first_t, first_t + len(has_bar) - 1)
+            rows = self._joined(arrays, has_bar, first_t)
             holds |= self._evaluated(self._others, rows, has_bar, first_t)
+            self._database.unregister("__earlier")
         return holds
 
     def _evaluated(
@@ -165,7 +174,7 @@ class Conditions:
         }
         cells |= {f"__{i}": arrays[name].reshape(-1) for i, name in enumerate(names)}
         self._database.register("__cells", cells)
-        kinds = self._prepared.signal_columns
+        kinds = _with_previous(self._prepared.signal_columns)
         items = ["cells.__sid as sid"]
         items += [f"cells.__{i}::{kinds[name]} as {quote(name)}" for i, name in enumerate(names)]
         joins = []
@@ -183,9 +192,10 @@ class Conditions:
             n_assets=str(has_bar.shape[1]),
         )
 
-    def _joined(self, first_t: int, last_t: int) -> str:
+    def _joined(self, arrays: Mapping[str, Floats], has_bar: Bools, first_t: int) -> str:
         """Collect the chunk's bars and known values, and return the query that joins them."""
         prepared, database = self._prepared, self._database
+        last_t = first_t + len(has_bar) - 1
         reads = {name for condition in self._others for name in condition.columns}
         reads |= {name for condition in self._others for name in condition.keys}
         in_prices = [name for name in ("asset_id", *prepared.price_columns) if name in reads]
@@ -210,9 +220,25 @@ class Conditions:
             f"{_filled(item, prepared.signal_columns[name])} as {quote(name)}"
             for name, item in found.items()
         ]
+        # What the bar before had is in arrays, wherever it came from.
+        earlier = sorted(name for name in reads if name.startswith(PREVIOUS))
+        rows, sids = np.nonzero(has_bar)
+        cells = {"t": rows + first_t, "sid": sids, **{n: arrays[n][has_bar] for n in earlier}}
+        database.register("__earlier", cells)
+        items += [f"earlier.{quote(name)}" for name in earlier]
+        if earlier:
+            joins.append(
+                "left join __earlier as earlier on bars.t = earlier.t and bars.sid = earlier.sid"
+            )
         return render(
             "batches/joined", columns=", ".join(["bars.sid", *items]), joins="\n".join(joins)
         )
+
+
+def _with_previous(kinds: Mapping[str, str]) -> dict[str, str]:
+    """Return the columns of signals, and of the numbers among them those at the bar before."""
+    earlier = {PREVIOUS + name: kind for name, kind in kinds.items() if is_number(kind)}
+    return {**kinds, **earlier}
 
 
 def _filled(item: str, kind: str) -> str:

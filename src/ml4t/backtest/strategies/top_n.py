@@ -14,7 +14,7 @@ class TopN(Strategy):
     """Hold the `n` assets with the highest score, at target weights.
 
     On a decision bar every asset that is held but not ranked gets a target of zero. A target
-    is a share of equity at the next open; see `SimulationBroker` for the order of fills.
+    is a share of equity at the next open; see `BarBroker` for the order of fills.
 
     Parameters
     ----------
@@ -32,6 +32,8 @@ class TopN(Strategy):
     >>> TopN(25, by="ml_score", where="atr is not null", when="vix <= 30", every=5)
     TopN(25, by='ml_score', where='atr is not null', when='vix <= 30', every=5)
     """
+
+    is_reusable = True
 
     def __init__(
         self,

@@ -1,0 +1,243 @@
+"""Predicate: the conditions of a declarative strategy, and how they combine.
+
+A predicate on signals or context is SQL, evaluated over the whole history; one on the position is
+evaluated in the loop. Logic is SQL's: what is missing is neither true nor false, and a strategy
+acts on what is true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Floats
+from ml4t.backtest.core.values import PREVIOUS
+from ml4t.backtest.errors import ConfigError
+from ml4t.backtest.strategy.portfolio_view import PositionArrays
+
+# 1 true, 0 false, NaN missing; one entry per asset that is looked at.
+Truth = Floats
+# Columns of ``signals``, and of ``market``.
+Named = tuple[tuple[str, ...], tuple[str, ...]]
+
+
+class Predicate:
+    """A condition on an asset at a close; combine with ``&``, ``|`` and ``~``."""
+
+    def __and__(self, other: Predicate) -> Predicate:
+        return AllOf((self, _predicate(other)))
+
+    def __or__(self, other: Predicate) -> Predicate:
+        return OneOf((self, _predicate(other)))
+
+    def __invert__(self) -> Predicate:
+        return Not(self)
+
+    def __bool__(self) -> bool:
+        raise ConfigError("combine rules with &, | and ~; and, or and not cannot be overridden")
+
+    # -- evaluation ---------------------------------------------------------------------
+
+    def holds(self, flags: Mapping[str, Truth], positions: PositionArrays) -> Truth:
+        """Evaluate for some assets; `flags` are the SQL parts, by text."""
+        raise NotImplementedError
+
+    def merged(self) -> Predicate:
+        """Return the same rule with as few, as large SQL parts as there can be."""
+        return self
+
+    def texts(self) -> tuple[str, ...]:
+        """Return the SQL parts."""
+        return ()
+
+    def possible(self, *, wanted: bool = True) -> str | None:
+        """Return SQL that is true wherever the rule can be `wanted`; None: anywhere."""
+        raise NotImplementedError
+
+    def names(self) -> Named:
+        """Return the columns of ``signals`` and of ``market`` that are compared with numbers."""
+        return (), ()
+
+    @property
+    def is_about_before(self) -> bool:
+        """Whether SQL inside reads the asset's bar before."""
+        return any(PREVIOUS in text for text in self.texts())
+
+
+class InSQL(Predicate):
+    """A condition in SQL."""
+
+    def __init__(
+        self, text: str, *, names: tuple[str, ...] = (), market_names: tuple[str, ...] = ()
+    ) -> None:
+        self.text, self._names = text, (names, market_names)
+
+    def holds(self, flags: Mapping[str, Truth], positions: PositionArrays) -> Truth:  # noqa: ARG002
+        """See `Predicate.holds`."""
+        return flags[self.text]
+
+    def texts(self) -> tuple[str, ...]:
+        """See `Predicate.texts`."""
+        return (self.text,)
+
+    def possible(self, *, wanted: bool = True) -> str:
+        """See `Predicate.possible`."""
+        return self.text if wanted else f"not ({self.text})"
+
+    def names(self) -> Named:
+        """See `Predicate.names`."""
+        return self._names
+
+    def __repr__(self) -> str:
+        return self.text.strip()
+
+
+class OfPosition(Predicate):
+    """A condition on the position, evaluated in the loop."""
+
+    def __init__(self, shown: str, test: Callable[[PositionArrays], Truth]) -> None:
+        self._shown, self._test = shown, test
+
+    def holds(self, flags: Mapping[str, Truth], positions: PositionArrays) -> Truth:  # noqa: ARG002
+        """See `Predicate.holds`."""
+        return self._test(positions)
+
+    def possible(self, *, wanted: bool = True) -> str | None:  # noqa: ARG002
+        """See `Predicate.possible`: either may be, anywhere."""
+        return None
+
+    @property
+    def label(self) -> str:
+        """The rule's name without its figures, as trades show it."""
+        return self._shown.split("(", maxsplit=1)[0]
+
+    def __repr__(self) -> str:
+        return self._shown
+
+
+class _Many(Predicate):
+    """Rules of which all, or one, must hold."""
+
+    word, decisive = "", 0.0
+    rules: tuple[Predicate, ...]
+
+    def __init__(self, rules: tuple[Predicate, ...]) -> None:
+        flat: list[Predicate] = []
+        for rule in rules:
+            flat += rule.rules if isinstance(rule, type(self)) else (rule,)
+        self.rules = tuple(flat)
+
+    def holds(self, flags: Mapping[str, Truth], positions: PositionArrays) -> Truth:
+        """See `Predicate.holds`."""
+        truths = [rule.holds(flags, positions) for rule in self.rules]
+        known = np.any([truth == self.decisive for truth in truths], axis=0)
+        # What decides, decides; else one that is missing makes the whole missing.
+        rest: Truth = np.sum(truths, axis=0)
+        return np.where(known, self.decisive, np.where(np.isnan(rest), rest, 1 - self.decisive))
+
+    def merged(self) -> Predicate:
+        """See `Predicate.merged`."""
+        parts = [rule.merged() for rule in self.rules]
+        kept: list[Predicate] = [part for part in parts if not isinstance(part, InSQL)]
+        # What looks at the bar before is read another way than text, so the two stay apart.
+        for before in (False, True):
+            group = [
+                part for part in parts if isinstance(part, InSQL) and part.is_about_before == before
+            ]
+            if group:
+                kept.append(_joined(group, self.word))
+        return kept[0] if len(kept) == 1 else type(self)(tuple(kept))
+
+    def texts(self) -> tuple[str, ...]:
+        """See `Predicate.texts`."""
+        return tuple(dict.fromkeys(text for rule in self.rules for text in rule.texts()))
+
+    def possible(self, *, wanted: bool = True) -> str | None:
+        """See `Predicate.possible`."""
+        parts = [rule.possible(wanted=wanted) for rule in self.rules]
+        # All must hold: one that is open narrows nothing. One must: an open one may be it.
+        is_all = (self.decisive == 0.0) == wanted
+        if not is_all and None in parts:
+            return None
+        texts = [f"({part})" for part in parts if part is not None]
+        return (" and " if is_all else " or ").join(texts) or None
+
+    def names(self) -> Named:
+        """See `Predicate.names`."""
+        return _all_names(self.rules)
+
+    def __repr__(self) -> str:
+        return f" {self.word} ".join(
+            f"({rule!r})" if isinstance(rule, _Many) else repr(rule) for rule in self.rules
+        )
+
+
+class AllOf(_Many):
+    """Rules that must all hold."""
+
+    word, decisive = "and", 0.0
+
+
+class OneOf(_Many):
+    """Rules of which one must hold."""
+
+    word, decisive = "or", 1.0
+
+
+class Not(Predicate):
+    """A rule that must be false; where it is missing, so is this."""
+
+    def __init__(self, rule: Predicate) -> None:
+        self.rule = _predicate(rule)
+
+    def holds(self, flags: Mapping[str, Truth], positions: PositionArrays) -> Truth:
+        """See `Predicate.holds`."""
+        return 1.0 - self.rule.holds(flags, positions)
+
+    def merged(self) -> Predicate:
+        """See `Predicate.merged`."""
+        inner = self.rule.merged()
+        if isinstance(inner, InSQL):
+            names, market_names = inner.names()
+            return InSQL(f"not ({inner.text})", names=names, market_names=market_names)
+        return Not(inner)
+
+    def texts(self) -> tuple[str, ...]:
+        """See `Predicate.texts`."""
+        return self.rule.texts()
+
+    def possible(self, *, wanted: bool = True) -> str | None:
+        """See `Predicate.possible`."""
+        return self.rule.possible(wanted=not wanted)
+
+    def names(self) -> Named:
+        """See `Predicate.names`."""
+        return self.rule.names()
+
+    def __repr__(self) -> str:
+        return f"not ({self.rule!r})"
+
+
+def _predicate(value: object) -> Predicate:
+    if not isinstance(value, Predicate):
+        raise ConfigError(f"a rule combines with rules only, was {value!r}")
+    return value
+
+
+def _joined(rules: list[InSQL], word: str) -> InSQL:
+    if len(rules) == 1:
+        return rules[0]
+    names, market_names = _all_names(rules)
+    return InSQL(
+        f" {word} ".join(f"({rule.text})" for rule in rules),
+        names=names, market_names=market_names,
+    )  # fmt: skip
+
+
+def _all_names(rules: Sequence[Predicate]) -> Named:
+    found = [rule.names() for rule in rules]
+    return (
+        tuple(dict.fromkeys(name for names, _ in found for name in names)),
+        tuple(dict.fromkeys(name for _, names in found for name in names)),
+    )

@@ -1,0 +1,149 @@
+"""Rule: makes the conditions of declarative strategies."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Bools, Floats
+from ml4t.backtest.core.values import PREVIOUS
+from ml4t.backtest.data.queries import quote
+from ml4t.backtest.errors import ConfigError, require_number, require_within
+from ml4t.backtest.strategies.predicate import InSQL, OfPosition, Predicate, Truth
+
+
+class Rule:
+    """Makes conditions on an asset at a close; combine them with ``&``, ``|`` and ``~``.
+
+    Examples
+    --------
+    >>> from ml4t.backtest.strategies import Rule
+    >>> Rule.signal_above("ml_pred", 0.8) & ~Rule.context_above("vix", 30)
+    signals."ml_pred" > 0.8 and not (market."vix" > 30.0)
+    """
+
+    # -- signals, one row per asset ---------------------------------------------------
+
+    @staticmethod
+    def signal_above(name: str, level: float | str) -> Predicate:
+        """Hold where a signal is above a number, or above another signal."""
+        return InSQL(f"{_signal(name)} > {_level(level)}", names=_names(name, level))
+
+    @staticmethod
+    def signal_below(name: str, level: float | str) -> Predicate:
+        """Hold where a signal is below a number, or below another signal."""
+        return InSQL(f"{_signal(name)} < {_level(level)}", names=_names(name, level))
+
+    @staticmethod
+    def signal_between(name: str, low: float, high: float) -> Predicate:
+        """Hold where ``low <= signal <= high``."""
+        text = f"{_signal(name)} between {_level(low)} and {_level(high)}"
+        if not float(low) <= float(high):
+            raise ConfigError(f"low must be at most high, was {low!r} and {high!r}")
+        return InSQL(text, names=(name,))
+
+    @staticmethod
+    def signal_crosses_above(name: str, level: float | str) -> Predicate:
+        """Hold where a signal is above, and was not above at the asset's bar before.
+
+        Where either value is missing nothing crosses.
+        """
+        return _crossing(name, level, ">", "<=")
+
+    @staticmethod
+    def signal_crosses_below(name: str, level: float | str) -> Predicate:
+        """Hold where a signal is below, and was not below at the asset's bar before."""
+        return _crossing(name, level, "<", ">=")
+
+    crosses_above = signal_crosses_above
+    crosses_below = signal_crosses_below
+
+    # -- context, one row per timestamp -----------------------------------------------
+
+    @staticmethod
+    def context_above(name: str, level: float) -> Predicate:
+        """Hold where a market-wide value is above a number."""
+        return InSQL(f"market.{quote(name)} > {_level(level)}", market_names=(name,))
+
+    @staticmethod
+    def context_below(name: str, level: float) -> Predicate:
+        """Hold where a market-wide value is below a number."""
+        return InSQL(f"market.{quote(name)} < {_level(level)}", market_names=(name,))
+
+    @staticmethod
+    def expression(text: str) -> Predicate:
+        """Hold where SQL over the columns of ``signals`` and ``market`` is true.
+
+        It is about one asset at one bar: no window, no aggregate, no other row.
+        """
+        if not isinstance(text, str) or not text.strip():
+            raise ConfigError(f"an expression must be SQL text, was {text!r}")
+        return InSQL(f"({text}\n)")
+
+    # -- the position ------------------------------------------------------------------
+
+    @staticmethod
+    def not_in_position() -> Predicate:
+        """Hold where nothing of the asset is held."""
+        return OfPosition("not_in_position()", lambda p: (p.quantity == 0).astype(float))
+
+    @staticmethod
+    def stop_loss(fraction: float) -> Predicate:
+        """Hold where the close is more than `fraction` of the entry price on the losing side.
+
+        It looks at closes and leaves at the next open; for a stop inside the bar see
+        `ml4t.backtest.risk.StopLoss`.
+        """
+        require_number("fraction", fraction, above=0, below=1)
+        return OfPosition(f"stop_loss({fraction!r})", lambda p: _truth(p.pnl, p.pnl < -fraction))
+
+    @staticmethod
+    def take_profit(fraction: float) -> Predicate:
+        """Hold where the close is more than `fraction` of the entry price on the winning side."""
+        require_number("fraction", fraction, above=0, below=float("inf"))
+        return OfPosition(f"take_profit({fraction!r})", lambda p: _truth(p.pnl, p.pnl > fraction))
+
+    @staticmethod
+    def trailing_stop(fraction: float) -> Predicate:
+        """Hold where the close is more than `fraction` below the best price since entry.
+
+        The best price is the highest high of a long, the lowest low of a short.
+        """
+        require_number("fraction", fraction, above=0, below=1)
+        return OfPosition(
+            f"trailing_stop({fraction!r})", lambda p: _truth(p.drop, p.drop > fraction)
+        )
+
+    @staticmethod
+    def max_bars(n: int) -> Predicate:
+        """Hold where the position has been held through `n` bars, the entry bar's included."""
+        require_within("n", n, least=1)
+        return OfPosition(f"max_bars({n!r})", lambda p: _truth(p.bars_held, p.bars_held >= n))
+
+
+def _truth(values: Floats, holds: Bools) -> Truth:
+    return np.where(np.isnan(values), np.nan, holds)
+
+
+def _signal(name: object, prefix: str = "") -> str:
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigError(f"a signal must be the name of a column, was {name!r}")
+    return f"signals.{quote(prefix + name)}"
+
+
+def _level(level: object, prefix: str = "") -> str:
+    if isinstance(level, str):
+        return _signal(level, prefix)
+    require_number("level", level, above=float("-inf"), below=float("inf"))
+    return repr(float(level))  # type: ignore[arg-type]
+
+
+def _names(name: str, level: float | str) -> tuple[str, ...]:
+    return (name, level) if isinstance(level, str) else (name,)
+
+
+def _crossing(name: str, level: float | str, now: str, before: str) -> Predicate:
+    text = (
+        f"{_signal(name)} {now} {_level(level)} "
+        f"and {_signal(name, PREVIOUS)} {before} {_level(level, PREVIOUS)}"
+    )
+    return InSQL(text, names=_names(name, level))

@@ -1,0 +1,191 @@
+"""SignalStrategy: entries and exits as rules, signals in SQL and positions in the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Batch, Chunk, Ints
+from ml4t.backtest.core.values import PREVIOUS
+from ml4t.backtest.data.queries import literal, quote, render
+from ml4t.backtest.errors import ConfigError
+from ml4t.backtest.strategies.predicate import AllOf, InSQL, OfPosition, OneOf, Predicate
+from ml4t.backtest.strategies.sizers import Entry, Sizer
+from ml4t.backtest.strategy.base import Strategy
+from ml4t.backtest.strategy.broker import StrategyBroker
+
+SIGNAL = "signal"
+
+
+class SignalStrategy(Strategy):
+    """Enters where all entry rules hold, leaves where one exit rule holds.
+
+    Rules on signals and context are one SQL predicate for entries and one for each exit, evaluated
+    by DuckDB over the whole history; the loop sees the rows that may enter, and what is held.
+    Orders go out at the close in asset order and fill at the next open. An asset that leaves does
+    not enter at the same close; one that is held enters again unless a rule says
+    `Rule.not_in_position`.
+
+    Parameters
+    ----------
+    entry_rules : sequence of Predicate
+        Made by `Rule`; at least one.
+    exit_rules : sequence of Predicate
+        Asked of what is held, in their order; the first that holds is the trade's ``exit_rule``
+        (``signal`` for rules on signals).
+    position_sizer : Sizer
+
+    Raises
+    ------
+    ConfigError
+        A rule was not made by `Rule`, a sizer no `Sizer`.
+
+    Examples
+    --------
+    >>> from ml4t.backtest.strategies import PercentSizer, Rule, SignalStrategy
+    >>> strategy = SignalStrategy(
+    ...     entry_rules=[Rule.signal_above("ml_pred", 0.8), Rule.not_in_position()],
+    ...     exit_rules=[Rule.stop_loss(0.05), Rule.take_profit(0.15)],
+    ...     position_sizer=PercentSizer(0.95),
+    ... )
+    """
+
+    is_reusable = True
+
+    def __init__(
+        self,
+        entry_rules: Sequence[Predicate],
+        exit_rules: Sequence[Predicate] = (),
+        *,
+        position_sizer: Sizer,
+    ) -> None:
+        self.entry_rules = _rules("entry_rules", entry_rules)
+        self.exit_rules = _rules("exit_rules", exit_rules)
+        if not self.entry_rules:
+            raise ConfigError("entry_rules must hold at least one rule, was empty")
+        if not isinstance(position_sizer, Sizer):
+            raise ConfigError(f"position_sizer must be a Sizer, was {position_sizer!r}")
+        self.position_sizer = position_sizer
+        # What cannot be sized is not entered.
+        sized = (InSQL(f"signals.{quote(n)} is not null") for n in position_sizer.features)
+        self._entry = AllOf((*self.entry_rules, *sized)).merged()
+        self._exits = tuple(rule.merged() for rule in self.exit_rules)
+        self._may_enter = self._entry.possible()
+        self._candidates = _Candidates(self._may_enter)
+
+    @property
+    def needs_range(self) -> bool:
+        """Whether bars need a high and a low: only trailing stops follow them."""
+        return any("trailing_stop" in repr(rule) for rule in (self._entry, *self._exits))
+
+    @property
+    def features(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What the sizer reads."""
+        return self.position_sizer.features
+
+    @property
+    def conditions(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The SQL of the rules."""
+        texts = [text for rule in (self._entry, *self._exits) for text in rule.texts()]
+        texts += [] if self._may_enter is None else [self._may_enter]
+        return tuple(dict.fromkeys(texts))
+
+    def decide(self, batch: Batch, broker: StrategyBroker) -> None:
+        """Send exits and entries of a close, in asset order."""
+        leaving = self._leaving(batch, broker)
+        entering = self._entering(batch, broker).tolist()
+        for sid in sorted({*leaving, *entering}):
+            if sid in leaving:
+                self.close_position(broker.asset_id(sid), tag=leaving[sid])
+            else:
+                self.position_sizer.enter(Entry.at(self, sid, batch, self.position_sizer))
+
+    def sql(self) -> str:
+        """Return the query of the rows that may enter or leave, as ``catalog.sql`` takes it.
+
+        ``may_enter`` and ``may_exit`` are true where signals and context allow it; what rules on
+        positions say is known in the loop only, and an exit that they alone decide is not here.
+        """
+        names, market_names = OneOf((self._entry, *self._exits)).names()
+        may_exit = " or ".join(f"({text})" for rule in self._exits if (text := rule.possible()))
+        previous = [name for name in names if any(PREVIOUS + name in t for t in self.conditions)]
+        return render(
+            "signals/rules",
+            signals=_without_nan(names),
+            previous="".join(
+                f", lag(signals.{quote(name)}) over (partition by signals.asset_id "
+                f"order by signals.timestamp asc) as {quote(PREVIOUS + name)}"
+                for name in previous
+            ),
+            market=_without_nan(market_names),
+            may_enter=self._may_enter or "true",
+            may_exit=may_exit or "false",
+        )
+
+    # -- inside -----------------------------------------------------------------------
+
+    def _leaving(self, batch: Batch, broker: StrategyBroker) -> dict[int, str]:
+        """Return the held assets that leave, each with the name of the rule."""
+        sids = broker.held_sids
+        if not len(sids) or not self._exits:
+            return {}
+        sids = sids[~np.isnan(batch.close[sids])]
+        positions = broker.positions_at(sids)
+        leaving: dict[int, str] = {}
+        for rule in self._exits:
+            flags = {text: batch.features[text][sids] for text in rule.texts()}
+            holds = rule.holds(flags, positions) == 1.0
+            label = rule.label if isinstance(rule, OfPosition) else SIGNAL
+            for sid in sids[holds].tolist():
+                leaving.setdefault(sid, label)
+        return leaving
+
+    def _entering(self, batch: Batch, broker: StrategyBroker) -> Ints:
+        """Return the assets for which all entry rules hold."""
+        sids = self._candidates.of(batch)
+        if not len(sids) or isinstance(self._entry, InSQL):
+            return sids
+        flags = {text: batch.features[text][sids] for text in self._entry.texts()}
+        holds = self._entry.holds(flags, broker.positions_at(sids)) == 1.0
+        found: Ints = sids[holds]
+        return found
+
+
+class _Candidates:
+    """The assets that may enter, bar by bar; found for a chunk at once."""
+
+    def __init__(self, condition: str | None) -> None:
+        self._condition = condition
+        self._chunk: Chunk | None = None
+        self._by_bar: list[Ints] = []
+
+    def of(self, batch: Batch) -> Ints:
+        """Return the numbers of the assets that may enter at a bar, ascending."""
+        chunk = batch.chunk
+        assert chunk is not None
+        if chunk is not self._chunk:
+            self._chunk, self._by_bar = chunk, self._found(chunk)
+        return self._by_bar[batch.t - chunk.first_t]
+
+    def _found(self, chunk: Chunk) -> list[Ints]:
+        closes = chunk.prices["close"]
+        may = ~np.isnan(closes) if self._condition is None else (
+            chunk.features[self._condition] == 1.0
+        )  # fmt: skip
+        rows, sids = np.nonzero(may)
+        return np.split(sids, np.searchsorted(rows, np.arange(1, len(closes))))
+
+
+def _rules(name: str, rules: Sequence[Predicate]) -> tuple[Predicate, ...]:
+    if isinstance(rules, Predicate) or not all(isinstance(rule, Predicate) for rule in rules):
+        raise ConfigError(f"{name} must be a list of rules, was {rules!r}")
+    return tuple(rules)
+
+
+def _without_nan(names: Sequence[str]) -> str:
+    """Return a replacement of columns by themselves, NULL where they are NaN, as in the loop."""
+    if not names:
+        return "*"
+    items = [f"nullif({quote(name)}::double, {literal('nan')}) as {quote(name)}" for name in names]
+    return f"* replace ({', '.join(items)})"

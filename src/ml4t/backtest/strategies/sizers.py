@@ -1,0 +1,174 @@
+"""Sizers: how much a declarative strategy buys of an asset that it enters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ml4t.backtest.core.batch import Batch
+from ml4t.backtest.errors import ConfigError, require_number
+from ml4t.backtest.execution.order import Order
+from ml4t.backtest.strategy.helpers import Helpers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An asset that is to be entered at a close.
+
+    Attributes
+    ----------
+    helpers : Helpers
+        To read the account, and to send the order.
+    asset_id : object
+    close : float
+        Per share.
+    values : mapping of str to float
+        What the sizer named in its features, NaN where missing.
+    """
+
+    helpers: Helpers
+    asset_id: object
+    close: float
+    values: Mapping[str, float]
+
+    @classmethod
+    def at(cls, helpers: Helpers, sid: int, batch: Batch, sizer: Sizer) -> Entry:
+        """Return the entry of an asset at the close of a batch."""
+        return cls(
+            helpers=helpers,
+            asset_id=helpers.broker.asset_id(sid),
+            close=batch.close.item(sid),
+            values={name: batch.features[name].item(sid) for name in sizer.features},
+        )
+
+
+class Sizer:
+    """Base of all sizers.
+
+    Attributes
+    ----------
+    features : tuple of str
+        Columns of ``signals`` that it reads; where one is missing nothing is entered.
+    """
+
+    features: tuple[str, ...] = ()
+
+    def enter(self, entry: Entry) -> Order | None:
+        """Send the order that enters an asset."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({values})"
+
+
+class PercentSizer(Sizer):
+    """Buys for a fraction of the portfolio's value.
+
+    Parameters
+    ----------
+    percent : float
+        Fraction of equity, 0.95 = 95%.
+    """
+
+    def __init__(self, percent: float) -> None:
+        require_number("percent", percent, above=0, below=float("inf"))
+        self.percent = float(percent)
+
+    def enter(self, entry: Entry) -> Order | None:
+        """Buy; see `Sizer.enter`."""
+        return entry.helpers.buy_percent(entry.asset_id, self.percent)
+
+
+class ConfidenceSizer(Sizer):
+    """Holds ``max_percent * confidence`` of the portfolio's value.
+
+    Parameters
+    ----------
+    max_percent : float
+        Fraction of equity at full confidence.
+    column : str
+        Signal from 0 to 1; what lies outside counts as the nearer end.
+    """
+
+    def __init__(self, max_percent: float, *, column: str = "confidence") -> None:
+        require_number("max_percent", max_percent, above=0, below=float("inf"))
+        self.max_percent, self.column = float(max_percent), _column(column)
+
+    @property
+    def features(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The confidence."""
+        return (self.column,)
+
+    def enter(self, entry: Entry) -> Order | None:
+        """Order what is missing; see `Sizer.enter`."""
+        confidence = min(max(entry.values[self.column], 0.0), 1.0)
+        return entry.helpers.size_by_confidence(entry.asset_id, confidence, self.max_percent)
+
+
+class VolatilitySizer(Sizer):
+    """Buys so many shares that a move by the volatility costs a fraction of the portfolio's value.
+
+    ``shares = risk * equity / (multiple * volatility)``, at most `max_percent` of equity.
+
+    Parameters
+    ----------
+    risk : float
+        Fraction of equity, 0.01 = 1%.
+    column : str
+        Signal in units of price, such as an ATR; where it is not above 0 nothing is entered.
+    multiple : float
+    max_percent : float
+        Fraction of equity.
+    """
+
+    def __init__(
+        self,
+        risk: float,
+        *,
+        column: str = "atr",
+        multiple: float = 1.0,
+        max_percent: float = 1.0,
+    ) -> None:
+        require_number("risk", risk, above=0, below=1)
+        require_number("multiple", multiple, above=0, below=float("inf"))
+        require_number("max_percent", max_percent, above=0, below=float("inf"))
+        self.risk, self.column = float(risk), _column(column)
+        self.multiple, self.max_percent = float(multiple), float(max_percent)
+
+    @property
+    def features(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The volatility."""
+        return (self.column,)
+
+    def enter(self, entry: Entry) -> Order | None:
+        """Buy; see `Sizer.enter`."""
+        distance = self.multiple * entry.values[self.column]
+        if not distance > 0:
+            return None
+        percent = min(self.risk * entry.close / distance, self.max_percent)
+        return entry.helpers.buy_percent(entry.asset_id, percent)
+
+
+class FixedSizer(Sizer):
+    """Buys a number of shares.
+
+    Parameters
+    ----------
+    quantity : float
+        Shares, above 0.
+    """
+
+    def __init__(self, quantity: float) -> None:
+        require_number("quantity", quantity, above=0, below=float("inf"))
+        self.quantity = float(quantity)
+
+    def enter(self, entry: Entry) -> Order | None:
+        """Buy; see `Sizer.enter`."""
+        return entry.helpers.broker.order(entry.asset_id, self.quantity)
+
+
+def _column(name: object) -> str:
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigError(f"column must be the name of a signal, was {name!r}")
+    return name
