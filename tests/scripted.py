@@ -49,7 +49,7 @@ class Scripted(Strategy):
         assert self._batch is not None
         return self._batch
 
-    def decide(self, batch: Batch, broker: StrategyBroker) -> None:  # noqa: ARG002
+    def decide(self, batch: Batch, broker: StrategyBroker) -> None:
         self._batch = batch
         actions = self._script.get(batch.t, ())
         for act in actions if isinstance(actions, Sequence) else (actions,):

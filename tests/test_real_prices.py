@@ -72,7 +72,7 @@ class BuyEach(Strategy):
     def decide(self, batch: Batch, broker: StrategyBroker) -> None:
         if self._missing is None:
             self._missing = broker.assets
-        self._missing = [asset for asset in self._missing if not self.position(asset)]
+        self._missing = [asset for asset in self._missing if not self.get_position(asset)]
         for asset in self._missing:
             close = batch.close[broker.sid(asset)]
             if np.isfinite(close):

@@ -429,7 +429,7 @@ def test_a_manager_refuses_a_rule_that_a_run_could_not_ask() -> None:
     class Stray(Parent):
         children = (StopLoss,)  # type: ignore[assignment]
 
-        def combine(self, held: Held, answers: tuple[Answer, ...]) -> Answer:  # noqa: ARG002
+        def combine(self, held: Held, answers: tuple[Answer, ...]) -> Answer:
             return Answer()
 
     class Ranked(RiskRule):

@@ -232,14 +232,14 @@ class VectorbtSignals(Signals):
 class BacktraderSignals(Signals):
     """A share of the equity in whole shares of the close."""
 
-    def percent(self, broker: StrategyBroker, side: int, close: float) -> float:  # noqa: ARG002
+    def percent(self, broker: StrategyBroker, side: int, close: float) -> float:
         return float(broker.equity * self._scenario["size"]["value"] // close)
 
 
 class ZiplineSignals(Signals):
     """A share of the equity in shares of the close; the preset makes them whole."""
 
-    def percent(self, broker: StrategyBroker, side: int, close: float) -> float:  # noqa: ARG002
+    def percent(self, broker: StrategyBroker, side: int, close: float) -> float:
         return broker.equity * self._scenario["size"]["value"] / close
 
 

@@ -8,6 +8,7 @@ from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.batch import Batch, Selection
 from ml4t.backtest.core.levels import LevelBase, LevelPolicy, TrailBy, TrailStart, Trigger
 from ml4t.backtest.core.ranking import Ranking
+from ml4t.backtest.data import recipes
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.engine import BacktestEngine
 from ml4t.backtest.errors import (
@@ -17,6 +18,7 @@ from ml4t.backtest.errors import (
     DataError,
     ExpressionError,
     ResultError,
+    SignalError,
 )
 from ml4t.backtest.execution import (
     ActionPolicy,
@@ -43,6 +45,7 @@ from ml4t.backtest.execution import (
     VolumeWeighted,
 )
 from ml4t.backtest.results.result import BacktestResult
+from ml4t.backtest.strategies.sql import SQLStrategy
 from ml4t.backtest.strategies.top_n import TopN
 from ml4t.backtest.strategy.base import Strategy
 
@@ -52,6 +55,8 @@ __all__ = [
     "Catalog",
     "Strategy",
     "TopN",
+    "SQLStrategy",
+    "recipes",
     "Ranking",
     "BacktestConfig",
     "BasisPointCommission",
@@ -92,4 +97,5 @@ __all__ = [
     "DataError",
     "ExpressionError",
     "ResultError",
+    "SignalError",
 ]

@@ -9,19 +9,23 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from ml4t.backtest.config import BacktestConfig
+from ml4t.backtest.config import BacktestConfig, Broker, run_settings
 from ml4t.backtest.core.batch import Chunk
-from ml4t.backtest.data.batches import BatchPlan, batches, plan_batches
-from ml4t.backtest.data.catalog import Catalog
+from ml4t.backtest.core.computing import Computing
+from ml4t.backtest.data.batches import batches, plan_batches
+from ml4t.backtest.data.feature_provider import CallableFeatureProvider
+from ml4t.backtest.data.feed import Feeds, catalog_of, computing_provider
 from ml4t.backtest.data.prepared import Prepared
-from ml4t.backtest.data.ranking import RankingPlan, plan_ranking
-from ml4t.backtest.errors import ConfigError, CostError, require_number
+from ml4t.backtest.data.reader import BatchPlan
+from ml4t.backtest.data.selecting import SelectionPlan, plan_selection
+from ml4t.backtest.errors import ConfigError, CostError
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.store import RunFacts, open_store, store
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.session import Market, Session
 from ml4t.backtest.strategy.base import Strategy
+from ml4t.backtest.strategy.run import StrategyRun, require_fresh, require_handler, words_of
 from ml4t.backtest.version import versions
 
 # New containers between two collections; the ledger makes no cycles, a strategy might.
@@ -37,15 +41,18 @@ class BacktestEngine:
 
     Parameters
     ----------
-    data_feed : Catalog
-        The registered sources.
+    data_feed : Catalog, DataFeed, list of DataFeed, or dict of asset_id to DataFeed
+        The registered sources; feeds are made into a catalog, and read when a run begins.
     strategy : Strategy
+    broker : SimulationBroker, optional
+        Its initial cash, commission and slippage are the run's; nothing else of it is used.
     context_data : mapping of timestamp to mapping, optional
         Market-wide values, registered as the catalog's context.
-    initial_capital : float
-        Account currency, above 0.
+    initial_capital : float, optional
+        Account currency, above 0; 100,000 by default.
     risk_manager : RiskManager, optional
-        Rules that protect positions; none by default.
+        Rules that protect positions; none by default. The frame of its feature provider is
+        registered as ``features``, unless it is already.
     config : BacktestConfig, optional
         Costs and account rules.
 
@@ -53,28 +60,31 @@ class BacktestEngine:
     ------
     ConfigError
         A setting is outside what it may be.
+    DataError
+        A feed lacks a column, or two have one asset.
     """
 
     def __init__(
         self,
-        data_feed: Catalog,
+        data_feed: Feeds,
         strategy: Strategy,
+        broker: Broker | None = None,
         *,
         context_data: Mapping[datetime, Mapping[str, object]] | None = None,
-        initial_capital: float = 100_000,
+        initial_capital: float | None = None,
         risk_manager: RiskManager | None = None,
         config: BacktestConfig | None = None,
     ) -> None:
-        if not isinstance(data_feed, Catalog):
-            raise ConfigError(f"data_feed must be a Catalog, was {type(data_feed).__name__}")
-        require_number("initial_capital", initial_capital, above=0, below=float("inf"))
-        self.catalog = data_feed
+        require_handler(strategy)
         self.strategy = strategy
-        self.initial_capital = float(initial_capital)
+        self.initial_capital, self.config = run_settings(broker, initial_capital, config)
         self.risk_manager = risk_manager if risk_manager is not None else RiskManager()
-        self.config = config if config is not None else BacktestConfig()
+        provider = getattr(self.risk_manager, "feature_provider", None)
+        self.catalog = catalog_of(data_feed, provider)
+        # The one that is asked during a run; what a frame holds is in the catalog.
+        self.computing_provider = computing_provider(data_feed, provider)
         if context_data is not None:
-            self.catalog = data_feed.with_context(_columns_of(context_data))
+            self.catalog = self.catalog.with_context(_columns_of(context_data))
 
     def run(self, progress: Progress | None = None) -> BacktestResult:
         """Run from the first bar to the last.
@@ -101,6 +111,7 @@ class BacktestEngine:
             return self._run(progress)
 
     def _run(self, progress: Progress | None) -> BacktestResult:
+        require_fresh(self.strategy)
         started_at = datetime.now(UTC)
         with ThreadPoolExecutor(max_workers=1) as aside:
             # Beside the checks, which leave the interpreter to others.
@@ -108,9 +119,11 @@ class BacktestEngine:
             opening = aside.submit(open_store)
             prepared = self.catalog.validate()
         plan, ranking = self._plan(prepared)
-        chunks = batches(plan, ranking, prepared)
+        axes, provider = self.catalog.axes(), self.computing_provider
+        computing = None if provider is None else Computing(provider, axes)
+        chunks = batches(plan, ranking, prepared, computing=computing)
         market = Market(
-            axes=self.catalog.axes(),
+            axes=axes,
             terms=self.catalog.instruments(),
             actions=self.catalog.actions(),
             last_bars=self.catalog.last_bars,
@@ -118,9 +131,10 @@ class BacktestEngine:
         recorder = Recorder()
         session = Session(self.config, self.risk_manager, market, self.initial_capital, recorder)
         try:
-            self._loop(_reported(chunks, prepared.n_bars, progress), session, recorder)
+            with _recording(provider, computing, recorder):
+                self._loop(_reported(chunks, prepared.n_bars, progress), session, recorder)
         except CostError as error:
-            error.locate(market.axes.time(session.t), market.axes.asset_ids.tolist())
+            error.locate(axes.time(session.t), axes.asset_ids.tolist())
             raise
         facts = RunFacts(
             started_at=started_at,
@@ -138,12 +152,14 @@ class BacktestEngine:
         store(recorder.staged(), market.axes, market.terms, facts, tables)
         return BacktestResult(tables)
 
-    def _plan(self, prepared: Prepared) -> tuple[BatchPlan, RankingPlan | None]:
+    def _plan(self, prepared: Prepared) -> tuple[BatchPlan, SelectionPlan | None]:
         """Check what strategy, rules, limits and costs read, and plan how to read it."""
-        wanted = self.strategy.ranking()
-        ranking = None
-        if wanted is not None:
-            ranking = plan_ranking(wanted, prepared, long_only=not self.config.account.can_short)
+        ranking = plan_selection(
+            self.strategy.ranking(),
+            self.strategy.query(),
+            prepared,
+            long_only=not self.config.account.can_short,
+        )
         if self.config.actions.exit_on_membership_end and not prepared.has_universe:
             raise ConfigError(
                 "exit_on_membership_end needs a membership; register a 'universe' source"
@@ -155,38 +171,41 @@ class BacktestEngine:
             has_rules=bool(manager.rules) or self.strategy.needs_range,
             features=(*manager.features, *self.strategy.features, *self.config.features),
             optional_features=OPTIONAL_FEATURES,
-            conditions=manager.conditions,
+            conditions=(*manager.conditions, *self.strategy.conditions),
+            likely=words_of(self.strategy),
+            has_events=require_handler(self.strategy) != "decide",
+            computable=manager.rule_features if self.computing_provider is not None else (),
         )
         return plan, ranking
 
     def _loop(self, chunks: Iterable[Chunk], session: Session, recorder: Recorder) -> None:
         """Walk the bars, each in ledger order."""
-        broker, portfolio, orders = session.broker, session.portfolio, session.strategy
-        self.strategy.bind(orders)
+        broker, portfolio = session.broker, session.portfolio
         recorder.cash_flow(0, -1, "deposit", portfolio.cash, in_trades=False)
-        for chunk in chunks:
-            for batch in chunk.batches():
-                session.t = batch.t
-                # Before the open: splits, dividends and the like, then what time has cost.
-                session.actions.apply(batch.t)
-                session.accruals.charge(batch.t)
-                # Open: what was decided at the last close fills.
-                broker.fill_open(batch)
-                # Inside the bar: levels and orders that rest.
-                for touched in broker.fill_inside(batch):
-                    session.rules.report(batch.t, touched)
-                # Close: what trades at it, then mark.
-                broker.fill_close(batch)
-                session.actions.at_close(batch)
-                portfolio.mark_to_close(batch)
-                # Protect and decide with what is known now.
-                session.protect(batch)
-                if batch.selection is not None:
-                    recorder.selection(batch.t, batch.selection)
-                orders.begin(batch)
-                self.strategy.decide(batch, orders)
-                session.settle(batch)
-        self.strategy.bind(None)
+        with StrategyRun(self.strategy, session.strategy) as strategy:
+            recorder.on_fills = strategy.listener
+            for chunk in chunks:
+                for batch in chunk.batches():
+                    session.t = batch.t
+                    # Before the open: splits, dividends and the like, then what time has cost.
+                    session.actions.apply(batch.t)
+                    session.accruals.charge(batch.t)
+                    # Open: what was decided at the last close fills.
+                    broker.fill_open(batch)
+                    # Inside the bar: levels and orders that rest.
+                    for touched in broker.fill_inside(batch):
+                        session.rules.report(batch.t, touched)
+                    # Close: what trades at it, then mark.
+                    broker.fill_close(batch)
+                    session.actions.at_close(batch)
+                    portfolio.mark_to_close(batch)
+                    # Protect and decide with what is known now.
+                    session.protect(batch)
+                    if batch.selection is not None:
+                        recorder.selection(batch.t, batch.selection)
+                    strategy.decide(batch)
+                    session.settle(batch)
+            strategy.finish()
         broker.expire()
         recorder.open_lots(portfolio.open_trades())
 
@@ -195,6 +214,11 @@ class BacktestEngine:
             "strategy": repr(self.strategy),
             "risk_rules": [repr(rule) for rule in self.risk_manager.rules],
             "limits": [repr(limit) for limit in self.risk_manager.limits],
+            **(
+                {"feature_provider": repr(provider)}
+                if (provider := self.computing_provider)
+                else {}
+            ),
             **self.config.to_dict(),
         }
 
@@ -203,6 +227,24 @@ def _preload() -> None:
     from ml4t.backtest.data.lookahead import preload
 
     preload()
+
+
+@contextmanager
+def _recording(
+    provider: CallableFeatureProvider | None, computing: Computing | None, recorder: Recorder
+) -> Iterator[None]:
+    """Have a provider start afresh, and keep what it computes in a run that ends well."""
+    if provider is None or computing is None:
+        yield
+        return
+    provider.begin()
+    try:
+        yield
+        found = provider.computed()
+        t, sids = computing.places(found.asset_ids, found.timestamps)
+        recorder.computed(t, sids, found.names, found.values)
+    finally:
+        provider.end()
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from difflib import get_close_matches
 
 # Assets that a message names; the error holds all of them.
 N_NAMED = 5
+# Characters of an expression that a message shows; the error holds all of it.
+N_SHOWN = 200
 
 
 class BacktestError(Exception):
@@ -64,7 +66,10 @@ class ExpressionError(BacktestError, ValueError):
 
     def __init__(self, expression: str, message: str) -> None:
         self.expression = expression
-        super().__init__(f"expression {expression!r} {message}")
+        shown = " ".join(expression.split())
+        if len(shown) > N_SHOWN:
+            shown = f"{shown[:N_SHOWN]}..."
+        super().__init__(f"expression {shown!r} {message}")
 
 
 class SignalError(BacktestError, KeyError):

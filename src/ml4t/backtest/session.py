@@ -12,7 +12,7 @@ from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Batch, Ints
 from ml4t.backtest.core.journal import Decision, Journal
 from ml4t.backtest.core.terms import Action, Instruments
-from ml4t.backtest.execution.broker import SimulationBroker
+from ml4t.backtest.execution.broker import BarBroker
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.margin import MarginWatch
 from ml4t.backtest.execution.settlement import Settlement
@@ -84,7 +84,7 @@ class Session:
             impact=config.impact, terms=terms, policy=config.execution, levels=config.levels,
             settlement=settlement,
         )  # fmt: skip
-        self.broker = SimulationBroker(
+        self.broker = BarBroker(
             executor, account=config.account, levels=config.levels, sessions=axes.sessions,
             last_bars=market.last_bars, rule_names=risk_manager.rule_names,
         )  # fmt: skip
@@ -98,7 +98,7 @@ class Session:
             risk_manager.limits, self.portfolio, journal, terms, axes.sessions,
             names=risk_manager.limit_names, whole=executor.whole,
         )  # fmt: skip
-        self.strategy = StrategyBroker(self.broker, self.portfolio, self.limits, axes.asset_ids)
+        self.strategy = StrategyBroker(self.broker, self.portfolio, self.limits, axes)
         self.margin = MarginWatch(config.account, self.portfolio, self.broker, journal)
         self.accruals = Accruals(self.portfolio, config.financing, axes.sessions)
         policy = config.actions

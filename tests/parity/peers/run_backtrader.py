@@ -56,7 +56,7 @@ class FeePerFill(bt.CommInfoBase):
 
     params = (("stocklike", True), ("commtype", bt.CommInfoBase.COMM_FIXED))
 
-    def _getcommission(self, size: float, price: float, pseudoexec: bool) -> float:  # noqa: ARG002
+    def _getcommission(self, size: float, price: float, pseudoexec: bool) -> float:
         return self.p.commission if size else 0.0
 
 

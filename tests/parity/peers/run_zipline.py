@@ -52,7 +52,7 @@ class ArrayReader(InMemoryDailyBarReader):
     def get_value(self, sid: int, dt: pd.Timestamp, field: str) -> float:
         return self._values[field][self._row[dt], sid]
 
-    def get_last_traded_dt(self, asset: Equity, dt: pd.Timestamp) -> pd.Timestamp:  # noqa: ARG002
+    def get_last_traded_dt(self, asset: Equity, dt: pd.Timestamp) -> pd.Timestamp:
         return dt
 
 
@@ -108,7 +108,7 @@ class Recorded(TradingAlgorithm):
         self.bar = -1
         self.equities = finder.retrieve_all(range(n_assets))
 
-    def initialize(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def initialize(self, *args: Any, **kwargs: Any) -> None:
         self.set_slippage(us_equities=SlippedOpen(self.scenario["slippage"]))
         self.set_commission(us_equities=commission_model(self.scenario["commission"]))
 
@@ -199,7 +199,7 @@ def run_signals(
     path: paths.Arrays,
     scenario: paths.Scenario,
     wanted: paths.Arrays,
-    exits: str,  # noqa: ARG001
+    exits: str,
 ) -> Result:
     return Signals(path, scenario, wanted).results()
 

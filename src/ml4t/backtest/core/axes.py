@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
+
+EPOCH = datetime(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,3 +39,11 @@ class Axes:
         unit = "ns" if self.timestamp_type == "TIMESTAMP_NS" else "us"
         text = str(self.timestamps[t].astype(f"datetime64[{unit}]"))
         return text.rstrip("0").rstrip(".")
+
+    def moment(self, t: int) -> datetime:
+        """Return a bar's time: midnight of a date, UTC where bars have a zone, no nanoseconds."""
+        ticks = self.timestamps.item(t)
+        if self.timestamp_type == "TIMESTAMP_NS":
+            ticks //= 1_000
+        moment = EPOCH + timedelta(microseconds=ticks)
+        return moment.replace(tzinfo=UTC) if "ZONE" in self.timestamp_type else moment

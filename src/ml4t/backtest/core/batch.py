@@ -7,11 +7,14 @@ asset has no bar, so that the loop reads any held asset by plain indexing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ml4t.backtest.core.selecting import Kind
+from ml4t.backtest.core.values import Columns, Value
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -26,17 +29,27 @@ class Selection:
     ----------
     sids : int array
     scores, weights : float array
-        Weights are fractions of equity.
+        Weights are fractions of equity, NaN where amounts say what is wanted.
+    kind : {"weight", "quantity", "signal"}
+        What is said of each asset.
+    amounts : float array or None
+        Shares (positive = long), or signals (above 0 enters, below 0 leaves); None for weights.
     """
 
     sids: Ints
     scores: Floats
     weights: Floats
+    kind: Kind = "weight"
+    amounts: Floats | None = None
 
     def where(self, chosen: NDArray[np.bool_]) -> Selection:
         """Return the candidates that a mask keeps."""
         return Selection(
-            sids=self.sids[chosen], scores=self.scores[chosen], weights=self.weights[chosen]
+            sids=self.sids[chosen],
+            scores=self.scores[chosen],
+            weights=self.weights[chosen],
+            kind=self.kind,
+            amounts=None if self.amounts is None else self.amounts[chosen],
         )
 
 
@@ -55,6 +68,8 @@ class Batch:
         columns of prices (``volume``, ``vwap``, ``limit_up``) are this bar's own.
     selection : Selection or None
         None when `t` is no decision bar.
+    chunk : Chunk or None
+        Where the bar comes from, with all that can be read of it; None for a bar made by hand.
     """
 
     t: int
@@ -64,16 +79,45 @@ class Batch:
     close: Floats
     features: Mapping[str, Floats]
     selection: Selection | None
+    chunk: Chunk | None = None
+
+
+def _nothing_more() -> Columns:
+    return Columns.of({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """Bars ``first_t .. first_t + n_bars - 1`` for all assets; bounded in memory."""
+    """Bars ``first_t .. first_t + n_bars - 1`` for all assets; bounded in memory.
+
+    Attributes
+    ----------
+    first_t : int
+    prices : mapping of str to float array
+        ``[bars, assets]``, as the broker sees them.
+    features : mapping of str to float array
+        ``[bars, assets]``, what was planned.
+    selections : mapping of int to Selection
+        By bar.
+    signals : Columns
+        Any column of ``signals``, ``[bars, assets]``: numbers NaN, others None where missing. One
+        that was not planned is read when it is asked for, and from then on with every chunk.
+    market : Columns
+        Any column of ``market``, ``[bars]``, likewise.
+    computed : callable or None
+        ``computed(t, sid)`` returns more values of one asset at one bar.
+    market_computed : callable or None
+        ``market_computed(t)`` returns more market-wide values of one bar.
+    """
 
     first_t: int
     prices: Mapping[str, Floats]
     features: Mapping[str, Floats]
     selections: Mapping[int, Selection]
+    signals: Columns = field(default_factory=_nothing_more)
+    market: Columns = field(default_factory=_nothing_more)
+    computed: Callable[[int, int], Mapping[str, Value]] | None = None
+    market_computed: Callable[[int], Mapping[str, Value]] | None = None
 
     def batches(self) -> Iterator[Batch]:
         """Yield one `Batch` per bar, in time order; rows are views, nothing is copied."""
@@ -89,4 +133,5 @@ class Chunk:
                 close=closes[row],
                 features={name: values[row] for name, values in self.features.items()},
                 selection=self.selections.get(t),
+                chunk=self,
             )

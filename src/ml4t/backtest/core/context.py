@@ -47,7 +47,7 @@ class Context(Values):
 
     def __bool__(self) -> bool:
         """Return whether there is any market-wide column; none is read to say so."""
-        return bool(self._columns.names)
+        return bool(self._columns.names) or self._columns.computed is not None
 
 
 class ContextCache:

@@ -7,6 +7,7 @@ for, so that an event costs what is read of it. `Events` are those of one timest
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import overload
 
@@ -207,3 +208,34 @@ class Events(Sequence[MarketEvent]):
         if isinstance(index, slice):
             return [BarEvent(self._bar, at) for at in self._places[index]]
         return BarEvent(self._bar, self._places[index])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """One fill, as a strategy hears of it.
+
+    Attributes
+    ----------
+    timestamp : datetime
+        Close of the bar in which it filled.
+    asset_id : object
+    quantity : float
+        Shares, positive buys, negative sells.
+    price : float
+        Per share, slippage and impact included.
+    commission, slippage, impact : float
+        Account currency, positive = cost; the last two are already inside `price`.
+    order_id : int
+    reason : str
+        Who asked: the tag of an order, or the name of a rule.
+    """
+
+    timestamp: datetime
+    asset_id: object
+    quantity: float
+    price: float
+    commission: float
+    slippage: float
+    impact: float
+    order_id: int
+    reason: str

@@ -6,16 +6,18 @@ A missing value (NULL, NaN) has no key in a row: ``.get("atr")`` is None, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from ml4t.backtest.errors import SignalError
 
-# Numbers and flags arrive as float, text as str, times as datetime or date.
+# Numbers and flags arrive as float, text as str, times and dates as datetime.
 Value = Any
+# Leads the name of a column's value at the asset's bar before; no source has names that begin so.
+PREVIOUS = "__previous_"
 
 
-class Columns(dict[str, Sequence[Value]]):
+class Columns(dict[str, Any]):
     """Columns by name; `load` reads one when it is first asked for.
 
     Parameters
@@ -23,21 +25,28 @@ class Columns(dict[str, Sequence[Value]]):
     names : collection of str
         Every column that there is.
     load : callable
-        Returns the values of a column.
+        Returns the values of a column: a list, or an array.
+    computed : callable, optional
+        Returns more values of one row, computed when they are asked for.
     """
 
-    __slots__ = ("load", "names")
+    __slots__ = ("computed", "load", "names")
 
-    def __init__(self, names: Collection[str], load: Callable[[str], Sequence[Value]]) -> None:
+    def __init__(
+        self,
+        names: Collection[str],
+        load: Callable[[str], Any],
+        computed: Callable[[int], Mapping[str, Value]] | None = None,
+    ) -> None:
         super().__init__()
-        self.names, self.load = names, load
+        self.names, self.load, self.computed = names, load, computed
 
     @classmethod
     def of(cls, values: Mapping[str, Value]) -> Columns:
         """Return columns of one row each."""
         return cls(tuple(values), lambda name: (values[name],))
 
-    def __missing__(self, name: str) -> Sequence[Value]:
+    def __missing__(self, name: str) -> Any:
         if name not in self.names:
             raise KeyError(name)
         column = self[name] = self.load(name)
@@ -57,7 +66,9 @@ class Values(Mapping[str, Value]):
         try:
             value = self._columns[name][self._at]
         except KeyError:
-            raise SignalError(self.kind, name, self._columns.names) from None
+            value = self._computed().get(name)
+            if value is None:
+                raise SignalError(self.kind, name, self.names) from None
         if value is None or value != value:
             raise SignalError(self.kind, name)
         return value
@@ -67,14 +78,23 @@ class Values(Mapping[str, Value]):
         try:
             value = self._columns[name][self._at]
         except KeyError:
-            return default
+            return self._computed().get(name, default)
         return default if value is None or value != value else value
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every column, whether or not it has a value here, and what is computed here."""
+        return tuple(dict.fromkeys((*self._columns.names, *self._computed())))
+
+    def _computed(self) -> Mapping[str, Value]:
+        computed = self._columns.computed
+        return {} if computed is None else computed(self._at)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self.get(name) is not None
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name in self._columns.names if name in self)
+        return (name for name in self.names if name in self)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

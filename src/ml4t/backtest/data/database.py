@@ -131,6 +131,10 @@ def is_relation(source: object) -> bool:
 
 
 def _filled(values: NDArray[Any]) -> NDArray[Any]:
-    if isinstance(values, np.ma.MaskedArray) and values.dtype.kind in "fiu":
-        return np.where(np.ma.getmaskarray(values), np.nan, np.ma.getdata(values))
-    return np.ma.getdata(values)
+    data = np.ma.getdata(values)
+    if isinstance(values, np.ma.MaskedArray) and data.dtype.kind in "fiu":
+        mask = np.ma.getmaskarray(values)
+        if data.dtype.kind != "f":
+            return np.where(mask, np.nan, data)
+        data[mask] = np.nan  # in place: nobody else has it
+    return data

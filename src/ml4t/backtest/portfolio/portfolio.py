@@ -101,6 +101,11 @@ class Portfolio:
         average: Floats = self._positions.basis[sids] / self.quantity[sids]
         return average
 
+    def entry_price_of(self, sid: int) -> float:
+        """Return `entry_price` of one asset; NaN when flat."""
+        quantity = self.quantity.item(sid)
+        return self._positions.basis.item(sid) / quantity if quantity else float("nan")
+
     def base_price(self, sids: Ints) -> Floats:
         """Return the price from which stops and targets count, as the level policy says."""
         if not self._has_bases:

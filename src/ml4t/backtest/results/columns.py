@@ -101,8 +101,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "timestamp": "decision bar",
         "asset_id": "asset",
         "rank": "1 = best",
-        "score": "value of the ranking expression",
-        "weight": "target share of equity",
+        "score": "value of the ranking expression, or what a query gave as one, else NULL",
+        "weight": "target share of equity; NULL where a query asked for shares or signals",
     },
     "cash_flows": {
         "run_id": RUN_ID,
@@ -111,6 +111,14 @@ COLUMNS: dict[str, dict[str, str]] = {
         "kind": "deposit, dividend, borrow, interest, delisting or cash in lieu",
         "amount": "account currency, positive = received",
         "in_trades": "it is part of the pnl of trades too",
+    },
+    "signals": {
+        "run_id": RUN_ID,
+        "timestamp": "bar",
+        "asset_id": "asset; NULL where a value is market-wide",
+        "name": "as the feature provider's function returned it",
+        "value": "what it computed; NULL where that is text",
+        "value_text": "what it computed, where that is text",
     },
 }
 

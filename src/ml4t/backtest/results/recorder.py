@@ -6,7 +6,7 @@ loop hands over are vectors; they are joined once, in `staged`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,16 @@ Staged = dict[str, dict[str, NDArray[Any]]]
 
 
 class Recorder:
-    """Implements `ml4t.backtest.core.journal.Journal` in memory."""
+    """Implements `ml4t.backtest.core.journal.Journal` in memory.
+
+    Attributes
+    ----------
+    on_fills : callable or None
+        Told of fills as they happen.
+    """
 
     def __init__(self) -> None:
+        self.on_fills: Callable[[Fills], None] | None = None
         self._codes: dict[str, int] = {}
         self._orders: list[tuple[Any, ...]] = []
         self._fills: list[tuple[Any, ...]] = []
@@ -32,6 +39,7 @@ class Recorder:
         self._trade_blocks: list[tuple[Any, ...]] = []
         self._decisions: list[Decision] = []
         self._selections: list[tuple[int, Selection]] = []
+        self._signals: list[tuple[int, int, str, float | str]] = []
         self._n_orders = 0
 
     # -- the journal ------------------------------------------------------------------
@@ -68,6 +76,8 @@ class Recorder:
             (fills.ids, fills.sids, fills.quantity, fills.price, fills.commission,
              fills.slippage, fills.impact, fills.t)
         )  # fmt: skip
+        if self.on_fills is not None:
+            self.on_fills(fills)
 
     def decision(self, decision: Decision) -> None:
         """Keep a rule or limit that acted."""
@@ -97,6 +107,12 @@ class Recorder:
         """Keep the ranked candidates of a decision bar."""
         self._selections.append((t, selection))
 
+    def computed(
+        self, t: list[int], sids: list[int], names: list[str], values: list[float | str]
+    ) -> None:
+        """Keep values that a provider computed, one entry each; sid -1: market-wide."""
+        self._signals.extend(zip(t, sids, names, values, strict=True))
+
     # -- the end ----------------------------------------------------------------------
 
     def open_lots(self, rows: Iterable[Sequence[float | str]]) -> None:
@@ -112,6 +128,7 @@ class Recorder:
             "staged_trades": self._trade_columns(),
             "staged_selections": self._selection_columns(),
             "staged_flows": self._flow_columns(),
+            "staged_signals": self._signal_columns(),
             **self._decision_columns(),
             **self._close_columns(),
         }  # fmt: skip
@@ -193,6 +210,22 @@ class Recorder:
         return self._joined(
             rows, {"t": int, "sid": int, "rank": int, "score": float, "weight": float}
         )
+
+    def _signal_columns(self) -> dict[str, NDArray[Any]]:
+        t, sids, names, values = zip(*self._signals, strict=True) if self._signals else ((),) * 4
+        texts = [value if isinstance(value, str) else None for value in values]
+        codes = self._encode([text for text in texts if text is not None])
+        value_text = np.full(len(values), -1)
+        value_text[[i for i, text in enumerate(texts) if text is not None]] = codes
+        return {
+            "t": np.array(t, dtype=np.int64),
+            "sid": np.array(sids, dtype=np.int64),
+            "name": self._encode(names),
+            "value": np.array(
+                [np.nan if isinstance(value, str) else value for value in values], dtype=np.float64
+            ),
+            "value_text": value_text,
+        }
 
     def _flow_columns(self) -> dict[str, NDArray[Any]]:
         t, sid, kinds, amounts, in_trades = zip(*self._flows, strict=True) if self._flows else (

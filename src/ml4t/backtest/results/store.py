@@ -17,7 +17,7 @@ from ml4t.backtest.data.queries import read, render
 from ml4t.backtest.results.recorder import Staged
 
 TABLES = ("runs", "orders", "fills", "trades", "positions", "equity", "decisions",
-          "selections", "cash_flows")  # fmt: skip
+          "selections", "cash_flows", "signals")  # fmt: skip
 # Microseconds (nanoseconds for TIMESTAMP_NS) back to the bars' own type.
 _REBUILT = {
     "DATE": "make_timestamp(tick)::date",

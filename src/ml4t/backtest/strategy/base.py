@@ -1,4 +1,9 @@
-"""Strategy: what to rank, and what to do with the ranked batch."""
+"""Strategy: what to rank, and what to do at each close.
+
+A subclass overrides one handler. Per asset: ``on_market_event(event, context)``, also under its
+other name ``on_market_data``. Per timestamp: ``on_timestamp_batch(events, broker, portfolio)``, or
+``decide(batch, broker)``, which works on arrays. `StrategyRun` calls it.
+"""
 
 from __future__ import annotations
 
@@ -6,32 +11,58 @@ from collections.abc import Mapping
 from typing import Unpack
 
 from ml4t.backtest.core.batch import Batch
+from ml4t.backtest.core.context import Context
+from ml4t.backtest.core.event import Events, Fill, MarketEvent
 from ml4t.backtest.core.ranking import Ranking
+from ml4t.backtest.core.selecting import Query
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.order import Order
 from ml4t.backtest.strategy.broker import StrategyBroker
+from ml4t.backtest.strategy.helpers import Helpers
 from ml4t.backtest.strategy.order_terms import OrderTerms
+from ml4t.backtest.strategy.portfolio_view import PortfolioView
 
 
-class Strategy:
-    """Base of all strategies: a ranking done in SQL, and a decision per batch.
+class Strategy(Helpers):
+    """Base of all strategies: a handler for each close, and the helpers that it calls.
+
+    What a handler keeps on ``self`` lives as long as the instance, so one instance runs once; for
+    another run make another.
 
     Attributes
     ----------
     features : tuple of str
         Columns of ``signals`` or ``market`` that `decide` reads from ``batch.features``; an
-        unknown one is refused before the run.
+        unknown one is refused before the run. Events read any column without being told.
+    conditions : tuple of str
+        SQL conditions over ``signals`` and ``market`` that `decide` reads as features: 1 true,
+        0 false, NaN NULL.
+    is_reusable : bool
+        Whether instances keep nothing between bars and may run again; a class says so for itself,
+        its subclasses for themselves.
+    has_run : bool
+        Whether a run of this instance has begun.
+
+    Examples
+    --------
+    >>> from ml4t.backtest import Strategy
+    >>> class Threshold(Strategy):
+    ...     def on_market_event(self, event, context=None):
+    ...         if event.signals["ml_score"] > 0.8 and self.get_position(event.asset_id) == 0:
+    ...             self.buy_percent(event.asset_id, 0.1)
     """
 
     features: tuple[str, ...] = ()
-    _broker: StrategyBroker | None = None
+    conditions: tuple[str, ...] = ()
+    is_reusable = False
+    has_run = False
 
     def __repr__(self) -> str:
         """Show the strategy by its values, so that equal ones give runs of equal identity."""
         values = ", ".join(
             f"{name}={value!r}"
             for name, value in sorted(vars(self).items())
-            if not name.startswith("_")
+            if not name.startswith("_") and name != "has_run"
         )
         return f"{type(self).__name__}({values})"
 
@@ -44,22 +75,53 @@ class Strategy:
         """Return what to rank, evaluated in SQL over the whole period, once; None: nothing."""
         return None
 
-    def decide(self, batch: Batch, broker: StrategyBroker) -> None:
-        """Send orders at the close of a bar; by default they wait for the next open."""
-        raise NotImplementedError(f"{type(self).__name__} has no decide()")
+    def query(self) -> Query | None:
+        """Return an SQL query that says what to hold; None: the ranking says it."""
+        return None
 
-    # -- orders, from inside `decide` -------------------------------------------------
+    # -- handlers: a subclass overrides one -------------------------------------------
+
+    def on_market_event(self, event: MarketEvent, context: Context | None = None) -> None:
+        """Act on one asset at a close; called for every asset with a bar, in asset order."""
+        raise NotImplementedError
+
+    def on_market_data(self, event: MarketEvent, context: Context | None = None) -> None:
+        """Act on one asset at a close; another name of `on_market_event`."""
+        raise NotImplementedError
+
+    def on_event(self, event: MarketEvent) -> None:
+        """Act on one asset at a close; the oldest name, which may stand beside another handler.
+
+        It is called first.
+        """
+        raise NotImplementedError
+
+    def on_timestamp_batch(
+        self, events: Events, broker: StrategyBroker, portfolio: PortfolioView
+    ) -> None:
+        """Act on all assets of a close at once; `events` are in asset order."""
+        raise NotImplementedError
+
+    def decide(self, batch: Batch, broker: StrategyBroker) -> None:
+        """Act on the arrays of a close; orders wait for the next open by default."""
+        raise NotImplementedError
+
+    # -- beside the handler -----------------------------------------------------------
+
+    def on_start(self) -> None:
+        """Prepare, before the first bar; helpers that read the account work."""
+
+    def on_fill(self, fill: Fill) -> None:
+        """Hear of a fill at the close of its bar, before the handler of that close."""
+
+    def on_end(self) -> None:
+        """Finish, after the last bar; orders sent here expire."""
+
+    # -- orders, from inside a handler -------------------------------------------------
 
     def bind(self, broker: StrategyBroker | None) -> None:
         """Take the broker of a run that begins, None when it is over; the engine calls this."""
         self._broker = broker
-
-    @property
-    def broker(self) -> StrategyBroker:
-        """The broker of the run that is going on."""
-        if self._broker is None:
-            raise ConfigError("orders can be sent from decide() only, while a run goes on")
-        return self._broker
 
     def buy(self, asset: object, quantity: float, **terms: Unpack[OrderTerms]) -> Order:
         """Buy `quantity` shares; without any price at the next open.
@@ -141,10 +203,6 @@ class Strategy:
     def open_orders(self, asset: object = None) -> list[Order]:
         """Return the open orders, of one asset or of all."""
         return self.broker.open_orders(asset)
-
-    def position(self, asset: object) -> float:
-        """Return the shares held, negative short."""
-        return self.broker.position(asset)
 
 
 def _above_zero(quantity: float) -> float:

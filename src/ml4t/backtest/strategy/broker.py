@@ -9,17 +9,19 @@ from collections.abc import Mapping, Sequence
 from typing import Unpack
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ml4t.backtest.core.batch import Batch, Selection
+from ml4t.backtest.core.axes import Axes
+from ml4t.backtest.core.batch import Batch, Ints, Selection
+from ml4t.backtest.core.position import Position
 from ml4t.backtest.errors import ConfigError, did_you_mean
-from ml4t.backtest.execution.broker import SimulationBroker
+from ml4t.backtest.execution.broker import BarBroker
 from ml4t.backtest.execution.order import Order
 from ml4t.backtest.execution.rebalance import SMALLEST_CHANGE
 from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.risk.limit_desk import LimitDesk
 from ml4t.backtest.strategy.order_desk import ORDER_TAG, OrderDesk
 from ml4t.backtest.strategy.order_terms import OrderTerms, is_number, require_terms
+from ml4t.backtest.strategy.portfolio_view import PortfolioView, PositionArrays
 
 
 class StrategyBroker:
@@ -27,29 +29,33 @@ class StrategyBroker:
 
     Parameters
     ----------
-    broker : SimulationBroker
+    broker : BarBroker
     portfolio : Portfolio
     limits : LimitDesk
         Asked before every order.
-    asset_ids : array
-        By `sid`.
+    axes : Axes
+        What the integers of the run stand for.
     """
 
     def __init__(
         self,
-        broker: SimulationBroker,
+        broker: BarBroker,
         portfolio: Portfolio,
         limits: LimitDesk,
-        asset_ids: NDArray[np.object_],
+        axes: Axes,
     ) -> None:
         self._broker, self._portfolio, self._limits = broker, portfolio, limits
         self._desk = OrderDesk(broker, portfolio, limits)
-        self._asset_ids = asset_ids
-        self._sids: dict[object, int] = {}
+        self.axes = axes
+        self._asset_ids: list[object] = axes.asset_ids.tolist()
+        self._sids = {asset_id: sid for sid, asset_id in enumerate(self._asset_ids)}
+        self._equity: float | None = None
 
     def begin(self, batch: Batch) -> None:
         """Take the bar at whose close the next orders are decided."""
         self._desk.batch = batch
+        # Nothing fills while a strategy decides: what the account is worth is counted once.
+        self._equity = None
 
     # -- reading ----------------------------------------------------------------------
 
@@ -61,26 +67,82 @@ class StrategyBroker:
     @property
     def equity(self) -> float:
         """Cash plus positions at their marks, account currency."""
-        return self._portfolio.equity_at(self._portfolio.mark)
+        if self._equity is None:
+            self._equity = self._portfolio.equity_at(self._portfolio.mark)
+        return self._equity
+
+    @property
+    def portfolio(self) -> PortfolioView:
+        """The account, to be read."""
+        return PortfolioView(self)
 
     @property
     def assets(self) -> list[object]:
         """Every asset of the run, by `sid`: the index into the arrays of a batch."""
         return list(self._asset_ids)
 
+    @property
+    def held(self) -> list[object]:
+        """The assets with a position, in asset order."""
+        return [self._asset_ids[sid] for sid in self._portfolio.held.tolist()]
+
+    def asset_id(self, sid: int) -> object:
+        """Return the id of an asset by its number."""
+        return self._asset_ids[sid]
+
     def sid(self, asset: object) -> int:
         """Return the number of an asset, the index into the arrays of a batch."""
-        if not self._sids:
-            self._sids = {name: sid for sid, name in enumerate(self._asset_ids.tolist())}
-        if asset not in self._sids:
-            known = [str(name) for name in self._sids]
-            raise ConfigError(f"there is no asset {asset!r} in prices"
-                              f"{did_you_mean(str(asset), known[:10_000])}")  # fmt: skip
-        return self._sids[asset]
+        try:
+            return self._sids[asset]
+        except (KeyError, TypeError):
+            known = [str(name) for name in self._asset_ids[:10_000]]
+            raise ConfigError(
+                f"there is no asset {asset!r} in prices{did_you_mean(str(asset), known)}"
+            ) from None
 
     def position(self, asset: object) -> float:
         """Return the shares held, negative short."""
-        return float(self._portfolio.quantity[self.sid(asset)])
+        return self._portfolio.quantity.item(self.sid(asset))
+
+    def get_position(self, asset: object) -> Position:
+        """Return what is held of an asset, flat or not, with entry price and last close."""
+        sid = self.sid(asset)
+        return Position(
+            asset_id=asset,
+            quantity=self._portfolio.quantity.item(sid),
+            entry_price=self._portfolio.entry_price_of(sid),
+            price=self._desk.price(sid),
+            multiplier=self._portfolio.multiplier.item(sid),
+        )
+
+    @property
+    def held_sids(self) -> Ints:
+        """The numbers of the assets with a position, ascending."""
+        return self._portfolio.held
+
+    def positions_at(self, sids: Ints) -> PositionArrays:
+        """Return the positions of some assets as arrays; the same figures as `get_position`."""
+        portfolio = self._portfolio
+        quantity = portfolio.quantity[sids]
+        side = np.sign(quantity)
+        is_flat = side == 0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mark = portfolio.mark[sids]
+            pnl = side * (mark / portfolio.entry_price(sids) - 1.0)
+            drop = side * (1.0 - mark / portfolio.water_mark[sids])
+        bars_held = self._desk.now.t - portfolio.first_t[sids] + 1.0
+        return PositionArrays(
+            quantity=quantity,
+            pnl=np.where(is_flat, np.nan, pnl),
+            drop=np.where(is_flat, np.nan, drop),
+            bars_held=np.where(is_flat, np.nan, bars_held),
+        )
+
+    def unrealized_pnl_pct(self, asset: object) -> float | None:
+        """Return the P&L as a fraction of the entry value, positive = gain; None when flat."""
+        if not self._portfolio.quantity.item(self.sid(asset)):
+            return None
+        return self.get_position(asset).unrealized_pnl_pct
 
     def open_orders(self, asset: object = None) -> list[Order]:
         """Return the open orders, of one asset or of all, by number."""
@@ -153,16 +215,36 @@ class StrategyBroker:
         return self.order(asset, change, tag=tag)
 
     def order_target_percent(
-        self, asset: object, fraction: float, *, tag: str = ORDER_TAG
+        self, asset: object, fraction: float, *, price: float | None = None, tag: str = ORDER_TAG
     ) -> Order | None:
-        """Order what is missing to `fraction` of equity, both at this close."""
+        """Order what is missing to `fraction` of equity, both at this close unless priced."""
+        quantity = self._worth(asset, fraction, price)
+        if quantity is None:
+            return self._desk.refuse_unsized(asset, sid=self.sid(asset), tag=tag)
+        return self.order_target(asset, quantity, tag=tag)
+
+    def order_percent(
+        self, asset: object, fraction: float, *, price: float | None = None, tag: str = ORDER_TAG
+    ) -> Order | None:
+        """Buy (above 0) or sell shares for `fraction` of equity; None: there is no equity."""
+        quantity = self._worth(asset, fraction, price)
+        if quantity is None:
+            return self._desk.refuse_unsized(asset, sid=self.sid(asset), tag=tag)
+        return self.order(asset, quantity, tag=tag) if quantity else None
+
+    def _worth(self, asset: object, fraction: float, price: float | None) -> float | None:
+        """Return the shares that are worth `fraction` of equity; None: no price is known."""
         if not is_number(fraction):
             raise ConfigError(f"fraction must be a number, was {fraction!r}")
         sid = self.sid(asset)
-        price = self._desk.price(sid) * float(self._portfolio.multiplier[sid])
+        if price is None:
+            price = self._desk.price(sid)
+        elif not is_number(price) or not price > 0:
+            raise ConfigError(f"price must be a number above 0, was {price!r}")
         if price != price:
-            return self._desk.refuse_unsized(asset, sid=sid, tag=tag)
-        return self.order_target(asset, fraction * max(self.equity, 0.0) / price, tag=tag)
+            return None
+        unit = price * self._portfolio.multiplier.item(sid)
+        return fraction * max(self.equity, 0.0) / unit
 
     def cancel(self, order: Order) -> None:
         """Cancel an open order and what lives only through it; one that ended stays as it is."""

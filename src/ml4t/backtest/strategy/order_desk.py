@@ -11,7 +11,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.orders import OrderStatus, OrderType, TimeInForce
 from ml4t.backtest.errors import ConfigError
-from ml4t.backtest.execution.broker import SimulationBroker
+from ml4t.backtest.execution.broker import BarBroker
 from ml4t.backtest.execution.order import Order
 from ml4t.backtest.execution.order_book import MARKET_TYPES
 from ml4t.backtest.execution.rebalance import SMALLEST_CHANGE
@@ -27,7 +27,7 @@ class OrderDesk:
 
     Parameters
     ----------
-    broker : SimulationBroker
+    broker : BarBroker
     portfolio : Portfolio
     limits : LimitDesk
         Asked before every order.
@@ -38,7 +38,7 @@ class OrderDesk:
         The bar at whose close the next orders are decided; None before the first.
     """
 
-    def __init__(self, broker: SimulationBroker, portfolio: Portfolio, limits: LimitDesk) -> None:
+    def __init__(self, broker: BarBroker, portfolio: Portfolio, limits: LimitDesk) -> None:
         self._broker, self._portfolio, self._limits = broker, portfolio, limits
         self.batch: Batch | None = None
 

@@ -1,0 +1,185 @@
+"""Helpers: what the callbacks of a strategy ask of their broker, in one line each.
+
+Fractions are of the portfolio's value (equity at this close) unless the name says otherwise.
+Orders that they send wait for the next open, as all do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ml4t.backtest.errors import ConfigError
+from ml4t.backtest.execution.order import Order
+from ml4t.backtest.strategy.broker import StrategyBroker
+from ml4t.backtest.strategy.order_desk import ORDER_TAG
+from ml4t.backtest.strategy.order_terms import is_number
+
+
+class Helpers:
+    """Reading the account, and orders in fractions; only while a run goes on.
+
+    Raises
+    ------
+    ConfigError
+        Outside of a run; an asset that is not in prices; a fraction that is none. It is a
+        ValueError.
+    """
+
+    _broker: StrategyBroker | None = None
+
+    @property
+    def broker(self) -> StrategyBroker:
+        """The broker of the run that is going on."""
+        if self._broker is None:
+            raise ConfigError(
+                "Broker not initialized. Helper methods only available during backtest."
+            )
+        return self._broker
+
+    # -- reading ----------------------------------------------------------------------
+
+    def get_position(self, asset_id: object) -> float:
+        """Return the shares held, negative short, 0.0 flat."""
+        return self.broker.position(asset_id)
+
+    def get_positions(self) -> dict[object, float]:
+        """Return the shares of every open position by asset, in asset order."""
+        broker = self.broker
+        return {asset_id: broker.position(asset_id) for asset_id in broker.held}
+
+    def get_position_value(self, asset_id: object) -> float:
+        """Return what a position is worth at the last close, account currency, negative short."""
+        return self.broker.get_position(asset_id).value
+
+    def get_cash(self) -> float:
+        """Return the cash, account currency."""
+        return self.broker.cash
+
+    def get_portfolio_value(self) -> float:
+        """Return equity: cash plus positions at the last close, account currency."""
+        return self.broker.equity
+
+    def get_unrealized_pnl(self, asset_id: object) -> float:
+        """Return the P&L of a position before costs, account currency; 0.0 when flat."""
+        return self.broker.get_position(asset_id).unrealized_pnl
+
+    def get_unrealized_pnl_pct(self, asset_id: object) -> float | None:
+        """Return the P&L as a fraction of the entry value, positive = gain; None when flat.
+
+        ``side * (close / entry_price - 1)`` with side +1 long, -1 short, before costs.
+        """
+        return self.broker.unrealized_pnl_pct(asset_id)
+
+    # -- orders -----------------------------------------------------------------------
+
+    def buy_percent(
+        self, asset_id: object, percent: float, price: float | None = None, *, tag: str = ORDER_TAG
+    ) -> Order | None:
+        """Buy shares for a fraction of the portfolio's value.
+
+        Parameters
+        ----------
+        percent : float
+            Fraction of equity, 0.1 = 10%; 0: no order.
+        price : float, optional
+            Per share, to count shares with; the last close by default.
+
+        Returns
+        -------
+        Order or None
+            Rejected where no price is known.
+        """
+        return self._order_part(asset_id, _fraction("percent", percent), price, tag)
+
+    def sell_percent(
+        self, asset_id: object, percent: float, price: float | None = None, *, tag: str = ORDER_TAG
+    ) -> Order | None:
+        """Sell shares for a fraction of the portfolio's value; see `buy_percent`."""
+        return self._order_part(asset_id, -_fraction("percent", percent), price, tag)
+
+    def close_position(self, asset_id: object, *, tag: str = ORDER_TAG) -> Order | None:
+        """Close a position; None where there is nothing to close."""
+        if not self.broker.position(asset_id):
+            return None
+        return self.broker.order_target(asset_id, 0.0, tag=tag)
+
+    def reduce_position(
+        self, asset_id: object, percent: float, *, tag: str = ORDER_TAG
+    ) -> Order | None:
+        """Close a fraction of the position itself, long or short; None when flat."""
+        held, part = self.broker.position(asset_id), _fraction("percent", percent, most=1.0)
+        if not held or not part:
+            return None
+        if part == 1.0:
+            return self.broker.order_target(asset_id, 0.0, tag=tag)
+        return self.broker.order(asset_id, -held * part, tag=tag)
+
+    def set_position_percent(
+        self, asset_id: object, percent: float, price: float | None = None, *, tag: str = ORDER_TAG
+    ) -> Order | None:
+        """Order what is missing to hold a fraction of the portfolio's value, negative short."""
+        return self.broker.order_target_percent(asset_id, percent, price=price, tag=tag)
+
+    def size_by_confidence(
+        self,
+        asset_id: object,
+        confidence: float,
+        max_percent: float,
+        price: float | None = None,
+        *,
+        tag: str = ORDER_TAG,
+    ) -> Order | None:
+        """Hold ``max_percent * confidence`` of the portfolio's value, so never above the most.
+
+        Parameters
+        ----------
+        confidence : float
+            From 0 to 1.
+        max_percent : float
+            Fraction of equity at full confidence.
+        """
+        part = _fraction("confidence", confidence, most=1.0)
+        most = _fraction("max_percent", max_percent)
+        return self.set_position_percent(asset_id, most * part, price, tag=tag)
+
+    def rebalance_to_weights(
+        self,
+        target_weights: Mapping[object, float],
+        current_prices: Mapping[object, float] | None = None,
+    ) -> None:
+        """Order target weights, fractions of equity; what is held and not named is closed.
+
+        Parameters
+        ----------
+        target_weights : mapping of asset to float
+        current_prices : mapping of asset to float, optional
+            Per share, to count the shares of every target with, now. Without them a target is a
+            share of equity at the next open, which costs are reserved from: the more exact form.
+        """
+        broker = self.broker
+        if current_prices is None:
+            broker.order_target_weights(target_weights)
+            return
+        for asset_id in target_weights:
+            if asset_id not in current_prices:
+                raise ConfigError(f"current_prices has no price of {asset_id!r}; add it")
+        for asset_id in broker.held:
+            if asset_id not in target_weights:
+                broker.order_target(asset_id, 0.0)
+        for asset_id, weight in target_weights.items():
+            broker.order_target_percent(asset_id, weight, price=current_prices[asset_id])
+
+    def _order_part(
+        self, asset_id: object, part: float, price: float | None, tag: str
+    ) -> Order | None:
+        """Order shares for a signed fraction of equity."""
+        if not part:
+            return None
+        return self.broker.order_percent(asset_id, part, price=price, tag=tag)
+
+
+def _fraction(name: str, value: object, most: float = float("inf")) -> float:
+    if not is_number(value) or not 0 <= float(value) <= most:  # type: ignore[arg-type]
+        bounds = "of at least 0" if most == float("inf") else f"from 0 to {most:g}"
+        raise ConfigError(f"{name} must be a number {bounds}, was {value!r}")
+    return float(value)  # type: ignore[arg-type]
