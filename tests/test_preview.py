@@ -16,6 +16,7 @@ from ml4t.backtest import (
     Strategy,
     TopN,
 )
+from ml4t.backtest.strategies import PercentSizer, Rule, SignalStrategy
 
 START = date(2024, 1, 1)
 DAYS = [START + timedelta(days=t) for t in range(8)]
@@ -165,7 +166,50 @@ def test_what_cannot_be_previewed_is_refused(catalog: Catalog) -> None:
     class Still(Strategy):
         def decide(self, batch: object, broker: object) -> None: ...
 
-    with pytest.raises(ConfigError, match="Still has no ranking and no query"):
+    with pytest.raises(ConfigError, match="Still has no ranking, query or rules"):
         catalog.preview(Still(), DAYS[1])
     with pytest.raises(ExpressionError, match="did you mean 'atr'"):
         catalog.preview(TopN(1, by="art"), DAYS[1])
+
+
+# -- rules --------------------------------------------------------------------------------------
+
+
+def ruled() -> Catalog:
+    """A to D on two days, with a score that A lacks on the second and a VIX of 20, then 40."""
+    days, assets = [date(2024, 1, 1), date(2024, 1, 2)], "ABCD"
+    rows = [(day, name) for day in days for name in assets]
+    prices = {"timestamp": [day for day, _ in rows], "asset_id": [name for _, name in rows],
+              **{column: [10.0] * 8 for column in ("open", "high", "low", "close")}}  # fmt: skip
+    score = [0.9, 0.1, 0.9, 0.9, None, 0.9, float("nan"), 0.95]
+    features = {"timestamp": prices["timestamp"], "asset_id": prices["asset_id"], "score": score}
+    return (
+        Catalog(threads=1).register("prices", prices).register("features", features)
+        .register("context", {"timestamp": days, "vix": [20.0, 20.0]})
+    )  # fmt: skip
+
+
+def test_a_preview_of_rules_names_the_entry_rule_that_says_no() -> None:
+    strategy = SignalStrategy(
+        [Rule.context_below("vix", 30), Rule.signal_above("score", 0.8),
+         Rule.crosses_above("score", 0.5), Rule.not_in_position()],
+        [Rule.signal_below("score", 0.5), Rule.stop_loss(0.05)],
+        position_sizer=PercentSizer(0.1),
+    )  # fmt: skip
+    shown = ruled().preview(strategy, "2024-01-02").fetchall()
+    crossing = 'signals."score" > 0.5 and signals."__previous_score" <= 0.5'
+    assert [row[1:] for row in shown] == [
+        ("A", False, False, 'signals."score" > 0.8'),
+        ("B", True, False, None),
+        ("C", False, False, 'signals."score" > 0.8'),
+        ("D", False, False, crossing),
+    ]
+
+
+def test_a_preview_of_rules_refuses_a_typo_and_a_time_without_a_bar() -> None:
+    strategy = SignalStrategy([Rule.signal_above("scroe", 0.8)], position_sizer=PercentSizer(0.1))
+    with pytest.raises(ExpressionError, match="did you mean 'score'"):
+        ruled().preview(strategy, "2024-01-02")
+    strategy = SignalStrategy([Rule.signal_above("score", 0.8)], position_sizer=PercentSizer(0.1))
+    with pytest.raises(ConfigError, match="there is no bar at 2024-01-05; the nearest are"):
+        ruled().preview(strategy, "2024-01-05")

@@ -26,7 +26,6 @@ from ml4t.backtest.strategies import (
     VolatilitySizer,
 )
 from ml4t.backtest.strategies.predicate import Predicate
-from ml4t.backtest.strategy.portfolio_view import PositionArrays
 from scripted import FREE, Row, day, fills, flat, price_table, trades
 
 NAN = float("nan")
@@ -277,9 +276,7 @@ def test_the_loop_asks_what_the_query_shows() -> None:
 # -- logic with what is missing -----------------------------------------------------------------
 
 TRUTHS = {"t": 1.0, "f": 0.0, "n": NAN}
-FLAT = PositionArrays(
-    quantity=np.zeros(1), pnl=np.full(1, NAN), drop=np.full(1, NAN), bars_held=np.full(1, NAN)
-)
+FLAT: Any = None  # no rule here asks for a position
 
 
 @pytest.mark.parametrize("left", "tfn")

@@ -66,7 +66,7 @@ class TopScores(Strategy):
 
     def on_data(
         self,
-        timestamp: datetime,  # noqa: ARG002 - the engine's signature
+        timestamp: datetime,
         data: Bars,
         context: dict[str, Any],
         broker: Broker,

@@ -48,7 +48,7 @@ class Costs(FeeModel):
         order: Order,
         quantity: Quantity,
         price: Price,
-        instrument: Instrument,  # noqa: ARG002 - the engine's signature
+        instrument: Instrument,
     ) -> Money:
         side = 1.0 if order.side == OrderSide.BUY else -1.0
         rate = SLIPPAGE + COMMISSION * (1.0 + side * SLIPPAGE)
@@ -85,7 +85,7 @@ class TopScores(Strategy):
             if quantity:
                 self.submit_order(self.order_factory.market(key, side, quantity))
 
-    def on_order_filled(self, event: OrderFilled) -> None:  # noqa: ARG002
+    def on_order_filled(self, event: OrderFilled) -> None:
         self.fills += 1
 
 

@@ -51,7 +51,7 @@ class ArrayReader(InMemoryDailyBarReader):
     def get_value(self, sid: int, dt: pd.Timestamp, field: str) -> float:
         return self._values[field][self._row[dt], sid]
 
-    def get_last_traded_dt(self, asset: Equity, dt: pd.Timestamp) -> pd.Timestamp:  # noqa: ARG002
+    def get_last_traded_dt(self, asset: Equity, dt: pd.Timestamp) -> pd.Timestamp:
         return dt
 
 
@@ -92,7 +92,7 @@ def main() -> None:
         algo.set_slippage(us_equities=SlippedOpen())
         algo.set_commission(us_equities=PerDollar(COMMISSION))
 
-    def handle_data(algo: TradingAlgorithm, data: BarData) -> None:  # noqa: ARG001
+    def handle_data(algo: TradingAlgorithm, data: BarData) -> None:
         algo.bar += 1
         if algo.bar not in targets:
             return

@@ -26,8 +26,8 @@ evaluated as (
     select
         signals.timestamp,
         signals.asset_id,
-        coalesce(:may_enter, false) as may_enter,
-        coalesce(:may_exit, false) as may_exit
+        coalesce((:may_enter), false) as may_enter,
+        coalesce((:may_exit), false) as may_exit
     from signals
     inner join market on signals.timestamp = market.timestamp
 )

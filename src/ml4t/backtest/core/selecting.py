@@ -60,8 +60,41 @@ class Query:
         return Ranking(n=1, by="0", every=self.every, offset=self.offset, when=self.when)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleQuery:
+    """What declarative rules ask of signals and context, as the places of a query.
+
+    Attributes
+    ----------
+    signals, market : str
+        How the columns of the two views are read.
+    previous : str
+        Columns of the bar before.
+    may_enter, may_exit : str
+        Predicates.
+    entry_rules : tuple of (str, str)
+        Each entry rule that asks of more than the position: as it is shown, and its predicate.
+    """
+
+    signals: str
+    market: str
+    previous: str
+    may_enter: str
+    may_exit: str
+    entry_rules: tuple[tuple[str, str], ...]
+
+
 class Selects(Protocol):
-    """What chooses assets in SQL: a strategy that ranks, or that has a query."""
+    """What chooses assets in SQL: a strategy that ranks, has a query, or has rules."""
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The SQL conditions of its rules."""
+        ...
+
+    def rules(self) -> RuleQuery | None:
+        """Return what its rules ask; None: it has none."""
+        ...
 
     def ranking(self) -> Ranking | None:
         """Return what to rank; None: nothing."""

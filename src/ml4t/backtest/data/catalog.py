@@ -191,7 +191,7 @@ class Catalog:
         Parameters
         ----------
         strategy : Strategy
-            One that ranks or has a query, such as `TopN` or `SQLStrategy`.
+            One that ranks, has a query or has rules: `TopN`, `SQLStrategy`, `SignalStrategy`.
         timestamp : datetime, date or str
             Of a bar. Where the strategy does not decide, nothing is held, and every reason says
             so.
@@ -202,7 +202,9 @@ class Catalog:
             One row per asset with a bar: ``asset_id``, ``score``, ``rank`` (in its group, where
             the ranking has groups), ``weight`` (``quantity`` or ``signal`` where the query yields
             those), ``is_held``, and ``reason``: the first that keeps an asset out, such as
-            ``where: atr is not null`` or ``rank 26 of 25``; NULL for what is held.
+            ``where: atr is not null`` or ``rank 26 of 25``; NULL for what is held. Of rules:
+            ``timestamp``, ``asset_id``, ``may_enter``, ``may_exit`` (what rules on the position
+            say is left open), and ``reason``, the first entry rule that says no.
 
         Raises
         ------

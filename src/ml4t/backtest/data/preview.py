@@ -11,7 +11,8 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Selection
 from ml4t.backtest.core.ranking import Ranking
-from ml4t.backtest.core.selecting import Kind, Selects
+from ml4t.backtest.core.selecting import Kind, RuleQuery, Selects
+from ml4t.backtest.data.conditions import plan_conditions
 from ml4t.backtest.data.cross_section import CrossSection, collect_bars, decide, joined
 from ml4t.backtest.data.database import Database, EngineError, Relation
 from ml4t.backtest.data.prepared import Prepared
@@ -27,14 +28,18 @@ def preview(strategy: Selects, timestamp: object, prepared: Prepared) -> Relatio
     Raises
     ------
     ConfigError
-        There is no bar at the timestamp, or the strategy neither ranks nor has a query.
+        There is no bar at the timestamp, or the strategy has no ranking, query or rules.
     ExpressionError
         Something that it asks for cannot be used.
     """
+    rules = strategy.rules()
+    if rules is not None:
+        plan_conditions(strategy.conditions, prepared)  # refuses what cannot be used
+        return _ruled(rules, timestamp, prepared)
     plan = plan_selection(strategy.ranking(), strategy.query(), prepared, long_only=False)
     if plan is None:
         name = type(strategy).__name__
-        raise ConfigError(f"{name} has no ranking and no query; there is nothing to preview")
+        raise ConfigError(f"{name} has no ranking, query or rules; there is nothing to preview")
     database = prepared.database.cursor()
     database.execute(read("signals/market_rows"))
     t = _bar(timestamp, prepared, database)
@@ -55,6 +60,27 @@ def preview(strategy: Selects, timestamp: object, prepared: Prepared) -> Relatio
     kind = "weight" if isinstance(plan, RankingPlan) else plan.kind
     _write(selection, kind, skipped, ranking, database)
     return database.sql(read("preview/shown"))
+
+
+def _ruled(rules: RuleQuery, timestamp: object, prepared: Prepared) -> Relation:
+    """Return one row per asset: may it enter or leave, and which entry rule says no."""
+    database = prepared.database.cursor()
+    _bar(timestamp, prepared, database)
+    reasons = "".join(
+        f"when not coalesce(({text}), false) then {literal(shown)} "
+        for shown, text in rules.entry_rules
+    )
+    query = render(
+        "preview/rules",
+        signals=rules.signals,
+        previous=rules.previous,
+        market=rules.market,
+        may_enter=rules.may_enter,
+        may_exit=rules.may_exit,
+        reason=f"case {reasons}end" if reasons else "null::varchar",
+        moment=f"{literal(str(timestamp))}::{prepared.timestamp_type}",
+    )
+    return database.sql(query)
 
 
 def _bar(timestamp: object, prepared: Prepared, database: Database) -> int:

@@ -137,7 +137,7 @@ def _over_each(function: Function) -> Callable[[Sequence[Floats], int], NDArray[
 
 def _compiled(plain: Function) -> Callable[[Sequence[Floats], int], NDArray[Any]]:
     """Return a function that numba compiles over arrays; its user has numba."""
-    import numba  # type: ignore[import-untyped,import-not-found,unused-ignore] - an extra
+    import numba  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
     ufunc: Function = numba.vectorize(nopython=True)(plain)  # type: ignore[no-untyped-call]
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Chunk, Ints
+from ml4t.backtest.core.selecting import RuleQuery
 from ml4t.backtest.core.values import PREVIOUS
 from ml4t.backtest.data.queries import literal, quote, render
 from ml4t.backtest.errors import ConfigError
@@ -107,20 +108,34 @@ class SignalStrategy(Strategy):
         ``may_enter`` and ``may_exit`` are true where signals and context allow it; what rules on
         positions say is known in the loop only, and an exit that they alone decide is not here.
         """
-        names, market_names = OneOf((self._entry, *self._exits)).names()
-        may_exit = " or ".join(f"({text})" for rule in self._exits if (text := rule.possible()))
-        previous = [name for name in names if any(PREVIOUS + name in t for t in self.conditions)]
+        rules = self.rules()
         return render(
             "signals/rules",
+            signals=rules.signals,
+            previous=rules.previous,
+            market=rules.market,
+            may_enter=rules.may_enter,
+            may_exit=rules.may_exit,
+        )
+
+    def rules(self) -> RuleQuery:
+        """Return what the rules ask of signals and context."""
+        names, market_names = OneOf((self._entry, *self._exits)).names()
+        previous = [name for name in names if any(PREVIOUS + name in t for t in self.conditions)]
+        exits = [f"({text})" for rule in self._exits if (text := rule.possible())]
+        return RuleQuery(
             signals=_without_nan(names),
+            market=_without_nan(market_names),
             previous="".join(
                 f", lag(signals.{quote(name)}) over (partition by signals.asset_id "
                 f"order by signals.timestamp asc) as {quote(PREVIOUS + name)}"
                 for name in previous
             ),
-            market=_without_nan(market_names),
             may_enter=self._may_enter or "true",
-            may_exit=may_exit or "false",
+            may_exit=" or ".join(exits) or "false",
+            entry_rules=tuple(
+                (repr(rule), text) for rule in self.entry_rules if (text := rule.possible())
+            ),
         )
 
     # -- inside -----------------------------------------------------------------------

@@ -14,7 +14,7 @@ from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.context import Context
 from ml4t.backtest.core.event import Events, Fill, MarketEvent
 from ml4t.backtest.core.ranking import Ranking
-from ml4t.backtest.core.selecting import Query
+from ml4t.backtest.core.selecting import Query, RuleQuery
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.order import Order
 from ml4t.backtest.strategy.broker import StrategyBroker
@@ -77,6 +77,10 @@ class Strategy(Helpers):
 
     def query(self) -> Query | None:
         """Return an SQL query that says what to hold; None: the ranking says it."""
+        return None
+
+    def rules(self) -> RuleQuery | None:
+        """Return what declarative rules ask of signals and context; None: there are none."""
         return None
 
     # -- handlers: a subclass overrides one -------------------------------------------

@@ -122,21 +122,7 @@ class StrategyBroker:
 
     def positions_at(self, sids: Ints) -> PositionArrays:
         """Return the positions of some assets as arrays; the same figures as `get_position`."""
-        portfolio = self._portfolio
-        quantity = portfolio.quantity[sids]
-        side = np.sign(quantity)
-        is_flat = side == 0
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mark = portfolio.mark[sids]
-            pnl = side * (mark / portfolio.entry_price(sids) - 1.0)
-            drop = side * (1.0 - mark / portfolio.water_mark[sids])
-        bars_held = self._desk.now.t - portfolio.first_t[sids] + 1.0
-        return PositionArrays(
-            quantity=quantity,
-            pnl=np.where(is_flat, np.nan, pnl),
-            drop=np.where(is_flat, np.nan, drop),
-            bars_held=np.where(is_flat, np.nan, bars_held),
-        )
+        return PositionArrays(self._portfolio, sids, self._desk.now.t)
 
     def unrealized_pnl_pct(self, asset: object) -> float | None:
         """Return the P&L as a fraction of the entry value, positive = gain; None when flat."""

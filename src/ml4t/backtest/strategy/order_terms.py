@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, datetime
 from typing import TypedDict
 
@@ -46,6 +47,8 @@ def require_terms(terms: OrderTerms) -> tuple[OrderType, TimeInForce]:
     ConfigError
         A word, number or combination that means nothing.
     """
+    if not terms or terms.keys() == {"tag"}:
+        return OrderType.MARKET, TimeInForce.DAY
     given: dict[str, object] = {name: value for name, value in terms.items() if value is not None}
     unknown = set(given) - set(OrderTerms.__annotations__)
     if unknown:
@@ -53,8 +56,9 @@ def require_terms(terms: OrderTerms) -> tuple[OrderType, TimeInForce]:
         raise ConfigError(
             f"an order has no {name!r}{did_you_mean(name, OrderTerms.__annotations__)}"
         )
-    for name in PRICES:
-        value = given.get(name, 1.0)
+    for name, value in given.items():
+        if name not in PRICES:
+            continue
         if not is_number(value) or not float(value) > 0:  # type: ignore[arg-type]
             raise ConfigError(f"{name} must be a number above 0, was {value!r}")
     if terms.get("trail_fraction") is not None and not float(terms["trail_fraction"] or 0) < 1:
@@ -77,10 +81,12 @@ def require_terms(terms: OrderTerms) -> tuple[OrderType, TimeInForce]:
 
 def is_number(value: object) -> bool:
     """Return whether `value` is a finite number; True and False are none."""
+    if type(value) is float:  # hot: most are
+        return math.isfinite(value)
     return (
         isinstance(value, (int, float, np.integer, np.floating))
         and not isinstance(value, bool)
-        and bool(np.isfinite(value))
+        and math.isfinite(value)
     )
 
 

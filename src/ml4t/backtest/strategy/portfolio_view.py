@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ml4t.backtest.core.batch import Floats
+import numpy as np
+
+from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.core.position import Position
+from ml4t.backtest.portfolio.portfolio import Portfolio
 
 if TYPE_CHECKING:
     from ml4t.backtest.strategy.broker import StrategyBroker
@@ -55,25 +58,59 @@ class OpenPositions(Mapping[object, Position]):
         return len(self._broker.held)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PositionArrays:
     """Positions of some assets at a close; every array has one entry per asset.
 
-    Attributes
+    What is asked for is counted then: the same figures as those of `Position`.
+
+    Parameters
     ----------
-    quantity : float array
-        Shares, negative short, 0 flat.
-    pnl : float array
-        P&L as a fraction of the entry value, positive = gain; NaN when flat.
-    drop : float array
-        How far the close is on the losing side of the best price since entry, as a fraction of
-        it; NaN when flat.
-    bars_held : float array
-        Bars through which the position was held, the entry bar's included unless it was opened
-        at its close; NaN when flat.
+    portfolio : Portfolio
+    sids : int array
+    t : int
+        The bar.
     """
 
-    quantity: Floats
-    pnl: Floats
-    drop: Floats
-    bars_held: Floats
+    def __init__(self, portfolio: Portfolio, sids: Ints, t: int) -> None:
+        self._portfolio, self._sids, self._t = portfolio, sids, t
+
+    @cached_property
+    def quantity(self) -> Floats:
+        """Shares, negative short, 0 flat."""
+        shares: Floats = self._portfolio.quantity[self._sids]
+        return shares
+
+    @cached_property
+    def pnl(self) -> Floats:
+        """P&L as a fraction of the entry value, positive = gain; NaN when flat."""
+        with np.errstate(invalid="ignore"):
+            entry = self._portfolio.entry_price(self._sids)
+        return self._side * (self._mark / entry - 1.0)
+
+    @cached_property
+    def drop(self) -> Floats:
+        """How far the close is on the losing side of the best price since entry.
+
+        As a fraction of that price; NaN when flat.
+        """
+        drop: Floats = self._side * (1.0 - self._mark / self._portfolio.water_mark[self._sids])
+        return drop
+
+    @cached_property
+    def bars_held(self) -> Floats:
+        """Bars through which the position was held, NaN when flat.
+
+        The entry bar's included, unless it was opened at its close.
+        """
+        held: Floats = np.abs(self._side) * (self._t - self._portfolio.first_t[self._sids] + 1)
+        return held
+
+    @cached_property
+    def _side(self) -> Floats:
+        """+1 long, -1 short, NaN flat."""
+        return np.sign(np.where(self.quantity == 0, np.nan, self.quantity))
+
+    @cached_property
+    def _mark(self) -> Floats:
+        mark: Floats = self._portfolio.mark[self._sids]
+        return mark
