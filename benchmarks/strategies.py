@@ -73,9 +73,7 @@ def main() -> None:
             make = f"from ml4t.backtest.synthetic import make_market; make_market({arguments})"
             subprocess.run([sys.executable, "-c", make], check=True)
     whole = timed({form: command(form, options.data / "B") for form in WHOLE}, options.runs)
-    print(
-        "| form, 500 x 2,520 | wall s (min to max) | loop s | bars/s, whole | final equity | fills |"
-    )
+    print("| form, 500 x 2,520 | wall s (min to max) | loop s | bars/s | final equity | fills |")
     print("|---|---|---|---|---|---|")
     for form, one in whole.items():
         median = statistics.median(one.seconds)

@@ -640,3 +640,17 @@ def test_a_file_source_is_identified_by_path_size_and_time(folder: Path) -> None
     assert facts["files"] == [
         {"path": str(path), "bytes": path.stat().st_size, "modified_ns": path.stat().st_mtime_ns}
     ]
+
+
+@pytest.mark.parametrize("library", ["polars", "pandas"])
+def test_nanoseconds_with_a_zone_are_read_as_microseconds(library: str) -> None:
+    moments = [datetime(2024, 1, 2, 14, 30, tzinfo=UTC), datetime(2024, 1, 3, 14, 30, tzinfo=UTC)]
+    columns = {"asset_id": ["A", "A"], "open": [1.0, 2.0], "close": [1.0, 2.0]}
+    frame: object
+    if library == "polars":
+        times = pl.Series(moments).dt.cast_time_unit("ns")
+        frame = pl.DataFrame({"timestamp": times, **columns})
+    else:
+        frame = pd.DataFrame({"timestamp": pd.DatetimeIndex(moments).as_unit("ns"), **columns})
+    result = BacktestEngine(Catalog().register("prices", frame), TopN(1, by="close")).run()
+    assert [row[0] for row in result.sql("select timestamp from equity").fetchall()] == moments
