@@ -460,3 +460,36 @@ def test_a_class_that_never_calls_super_init_has_its_helpers() -> None:
     strategy = Bare()
     run(strategy, catalog(1))
     assert strategy.seen == [10_000.0, 10_000.0]
+
+
+# -- identity -----------------------------------------------------------------------------------
+
+
+def run_id(strategy: Strategy) -> str:
+    ((found,),) = run(strategy, catalog()).sql("select run_id from runs").fetchall()
+    return str(found)
+
+
+def counting(step: int) -> Strategy:
+    class Counts(Strategy):
+        def __init__(self) -> None:
+            self.count = 0
+
+        def on_market_event(self, event: Any, context: Any = None) -> None:
+            if step == 1:
+                self.count += 1
+
+    class CountsTwice(Counts):
+        def on_market_event(self, event: Any, context: Any = None) -> None:
+            self.count += 2
+
+    CountsTwice.__name__ = "Counts"
+    return Counts() if step == 1 else CountsTwice()
+
+
+def test_what_a_strategy_keeps_is_not_in_the_runs_identity_and_its_code_is() -> None:
+    assert run_id(counting(1)) == run_id(counting(1)) != run_id(counting(2))
+    ((shown,),) = (
+        run(counting(1), catalog()).sql("select configuration->>'strategy' from runs").fetchall()
+    )
+    assert shown == "Counts(count=0)"

@@ -25,7 +25,13 @@ from ml4t.backtest.results.store import RunFacts, open_store, store
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.session import Market, Session
 from ml4t.backtest.strategy.base import Strategy
-from ml4t.backtest.strategy.run import StrategyRun, require_fresh, require_handler, words_of
+from ml4t.backtest.strategy.run import (
+    StrategyRun,
+    code_of,
+    require_fresh,
+    require_handler,
+    words_of,
+)
 from ml4t.backtest.version import versions
 
 # New containers between two collections; the ledger makes no cycles, a strategy might.
@@ -112,6 +118,7 @@ class BacktestEngine:
 
     def _run(self, progress: Progress | None) -> BacktestResult:
         require_fresh(self.strategy)
+        configuration = self._configuration()  # what a strategy keeps while it runs is not in it
         started_at = datetime.now(UTC)
         with ThreadPoolExecutor(max_workers=1) as aside:
             # Beside the checks, which leave the interpreter to others.
@@ -141,7 +148,7 @@ class BacktestEngine:
             finished_at=datetime.now(UTC),
             initial_capital=self.initial_capital,
             fill_policy=self.config.fill_policy,
-            configuration=self._configuration(),
+            configuration=configuration,
             sources=self.catalog.fingerprints(),
             rows_dropped=prepared.dropped,
             versions=versions(),
@@ -165,6 +172,7 @@ class BacktestEngine:
                 "exit_on_membership_end needs a membership; register a 'universe' source"
             )
         manager = self.risk_manager
+        has_events = require_handler(self.strategy) != "decide"
         plan = plan_batches(
             prepared,
             has_levels=manager.needs_range,
@@ -172,8 +180,8 @@ class BacktestEngine:
             features=(*manager.features, *self.strategy.features, *self.config.features),
             optional_features=OPTIONAL_FEATURES,
             conditions=(*manager.conditions, *self.strategy.conditions),
-            likely=words_of(self.strategy),
-            has_events=require_handler(self.strategy) != "decide",
+            likely=words_of(self.strategy) if has_events else frozenset(),
+            has_events=has_events,
             computable=manager.rule_features if self.computing_provider is not None else (),
         )
         return plan, ranking
@@ -212,6 +220,7 @@ class BacktestEngine:
     def _configuration(self) -> dict[str, object]:
         return {
             "strategy": repr(self.strategy),
+            "strategy_code": code_of(self.strategy),
             "risk_rules": [repr(rule) for rule in self.risk_manager.rules],
             "limits": [repr(limit) for limit in self.risk_manager.limits],
             **(

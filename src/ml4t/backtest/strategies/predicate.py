@@ -60,6 +60,11 @@ class Predicate:
         return (), ()
 
     @property
+    def needs_range(self) -> bool:
+        """Whether it follows the best price since entry, so that bars need a high and a low."""
+        return False
+
+    @property
     def is_about_before(self) -> bool:
         """Whether SQL inside reads the asset's bar before."""
         return any(PREVIOUS in text for text in self.texts())
@@ -96,8 +101,15 @@ class InSQL(Predicate):
 class OfPosition(Predicate):
     """A condition on the position, evaluated in the loop."""
 
-    def __init__(self, shown: str, test: Callable[[PositionArrays], Truth]) -> None:
-        self._shown, self._test = shown, test
+    def __init__(
+        self, shown: str, test: Callable[[PositionArrays], Truth], *, needs_range: bool = False
+    ) -> None:
+        self._shown, self._test, self._needs_range = shown, test, needs_range
+
+    @property
+    def needs_range(self) -> bool:
+        """See `Predicate.needs_range`."""
+        return self._needs_range
 
     def holds(self, flags: Mapping[str, Truth], positions: PositionArrays) -> Truth:  # noqa: ARG002
         """See `Predicate.holds`."""
@@ -167,6 +179,11 @@ class _Many(Predicate):
         """See `Predicate.names`."""
         return _all_names(self.rules)
 
+    @property
+    def needs_range(self) -> bool:
+        """See `Predicate.needs_range`."""
+        return any(rule.needs_range for rule in self.rules)
+
     def __repr__(self) -> str:
         return f" {self.word} ".join(
             f"({rule!r})" if isinstance(rule, _Many) else repr(rule) for rule in self.rules
@@ -214,6 +231,11 @@ class Not(Predicate):
     def names(self) -> Named:
         """See `Predicate.names`."""
         return self.rule.names()
+
+    @property
+    def needs_range(self) -> bool:
+        """See `Predicate.needs_range`."""
+        return self.rule.needs_range
 
     def __repr__(self) -> str:
         return f"not ({self.rule!r})"

@@ -110,7 +110,9 @@ class Rule:
         """
         require_number("fraction", fraction, above=0, below=1)
         return OfPosition(
-            f"trailing_stop({fraction!r})", lambda p: _truth(p.drop, p.drop > fraction)
+            f"trailing_stop({fraction!r})",
+            lambda p: _truth(p.drop, p.drop > fraction),
+            needs_range=True,
         )
 
     @staticmethod

@@ -78,7 +78,7 @@ class SignalStrategy(Strategy):
     @property
     def needs_range(self) -> bool:
         """Whether bars need a high and a low: only trailing stops follow them."""
-        return any("trailing_stop" in repr(rule) for rule in (self._entry, *self._exits))
+        return any(rule.needs_range for rule in (self._entry, *self._exits))
 
     @property
     def features(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -101,6 +101,10 @@ class SignalStrategy(Strategy):
                 self.close_position(broker.asset_id(sid), tag=leaving[sid])
             else:
                 self.position_sizer.enter(Entry.at(self, sid, batch, self.position_sizer))
+
+    def on_end(self) -> None:
+        """Let go of the last bars."""
+        self._candidates = _Candidates(self._may_enter)
 
     def sql(self) -> str:
         """Return the query of the rows that may enter or leave, as ``catalog.sql`` takes it.

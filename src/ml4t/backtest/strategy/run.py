@@ -7,6 +7,7 @@ handlers see is built here from a batch, and only as far as they read it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from inspect import Parameter, signature
 from types import CodeType, FunctionType
 from typing import Self
@@ -70,23 +71,51 @@ def require_fresh(strategy: Strategy) -> None:
 
 
 def words_of(strategy: Strategy) -> frozenset[str]:
-    """Return the texts in the code of a strategy's class: names that it may read.
+    """Return the texts in a strategy's code and settings: names that it may read.
 
     A hint and no more: a column that is named here is read ahead, any other when it is asked for.
     """
-    found: set[str] = set()
-    todo = [
-        member.__code__
-        for kind in type(strategy).__mro__
-        if not kind.__module__.startswith("ml4t.backtest.strategy.")
-        for member in vars(kind).values()
-        if isinstance(member, FunctionType)
-    ]
-    while todo:
-        constants = todo.pop().co_consts
-        found.update(one for one in constants if isinstance(one, str))
-        todo += [one for one in constants if isinstance(one, CodeType)]
+    found = {value for value in vars(strategy).values() if isinstance(value, str)}
+    for code in _codes_of(strategy, but="ml4t.backtest.strategy."):
+        found.update(one for one in code.co_consts if isinstance(one, str))
     return frozenset(found)
+
+
+def code_of(strategy: Strategy) -> str | None:
+    """Return a digest of what a user wrote of a strategy, so that other code is another run.
+
+    None where all of it is this package's. It is of compiled code: comments do not count, another
+    Python gives another.
+    """
+    codes = _codes_of(strategy, but="ml4t.backtest.")
+    digest = sha256()
+    for code in codes:
+        constants = [one for one in code.co_consts if not isinstance(one, CodeType)]
+        digest.update(repr((code.co_name, code.co_code, code.co_names, constants)).encode())
+    return digest.hexdigest()[:12] if codes else None
+
+
+def _codes_of(strategy: Strategy, *, but: str) -> list[CodeType]:
+    """Return the code of a strategy's classes outside of modules that begin so."""
+    members = (
+        _function(member)
+        for kind in type(strategy).__mro__
+        if not kind.__module__.startswith(but)
+        for member in vars(kind).values()
+    )
+    todo = [member.__code__ for member in members if isinstance(member, FunctionType)]
+    found: list[CodeType] = []
+    while todo:
+        code = todo.pop()
+        found.append(code)
+        todo += [one for one in code.co_consts if isinstance(one, CodeType)]
+    return found
+
+
+def _function(member: object) -> object:
+    """Return the function behind a static method, a class method, or what compiles one."""
+    inner = getattr(member, "__func__", member)
+    return getattr(inner, "py_func", inner)
 
 
 class StrategyRun:
