@@ -1,6 +1,6 @@
--- grain:  one row per (timestamp, asset_id) at which signals and context allow an entry or exit
+-- grain:  one row per (timestamp, asset_id) that is :chosen
 -- reads:  main.signals, main.market
--- params: :signals, :previous, :market, :may_enter, :may_exit
+-- params: :signals, :previous, :market, :may_enter, :may_exit, :more, :chosen
 -- What a declarative strategy asks of the history, to be read and run by its user. A NaN counts
 -- as missing, and the bar before is the asset's own.
 with
@@ -28,10 +28,11 @@ evaluated as (
         signals.asset_id,
         coalesce((:may_enter), false) as may_enter,
         coalesce((:may_exit), false) as may_exit
+        :more
     from signals
     inner join market on signals.timestamp = market.timestamp
 )
 
 select * from evaluated
-where may_enter or may_exit
+where :chosen
 order by timestamp asc, asset_id asc

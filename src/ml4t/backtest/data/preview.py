@@ -71,14 +71,14 @@ def _ruled(rules: RuleQuery, timestamp: object, prepared: Prepared) -> Relation:
         for shown, text in rules.entry_rules
     )
     query = render(
-        "preview/rules",
+        "signals/rules",
         signals=rules.signals,
         previous=rules.previous,
         market=rules.market,
         may_enter=rules.may_enter,
         may_exit=rules.may_exit,
-        reason=f"case {reasons}end" if reasons else "null::varchar",
-        moment=f"{literal(str(timestamp))}::{prepared.timestamp_type}",
+        more=f", {f'case {reasons}end' if reasons else 'null::varchar'} as reason",
+        chosen=f"timestamp = {literal(str(timestamp))}::{prepared.timestamp_type}",
     )
     return database.sql(query)
 

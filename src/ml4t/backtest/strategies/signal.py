@@ -120,6 +120,8 @@ class SignalStrategy(Strategy):
             market=rules.market,
             may_enter=rules.may_enter,
             may_exit=rules.may_exit,
+            more="",
+            chosen="may_enter or may_exit",
         )
 
     def rules(self) -> RuleQuery:
