@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from document_blocks import document  # noqa: F401 - a fixture
 from ml4t.backtest import BacktestEngine, BacktestResult, CashAccount
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
