@@ -12,12 +12,13 @@ from ml4t.backtest import (
     BacktestConfig,
     BacktestEngine,
     BacktestResult,
+    CashAccount,
     Catalog,
     ConfigError,
     MarginAccount,
     Strategy,
 )
-from scripted import FREE, Row, day, fills, flat, held, price_table
+from scripted import FREE, Row, day, fills, flat, held, orders, price_table
 
 Act = Callable[[Strategy], Any]
 
@@ -187,6 +188,38 @@ def test_closing_twice_sells_once() -> None:
         strategy.close_position("A")
 
     assert order(twice) == [(2, "A", -100.0, 10.0)]
+
+
+@pytest.mark.parametrize("account", [CashAccount(), MarginAccount()])
+def test_closing_takes_back_what_would_add_to_the_position(account: Any) -> None:
+    def change_of_mind(strategy: Strategy) -> None:
+        strategy.buy_percent("A", 0.2)
+        strategy.sell_percent("A", 0.05)
+        strategy.close_position("A")
+
+    result, _ = play({0: lambda s: s.buy("A", 100), 1: change_of_mind}, account=account)
+    assert fills(result)[1:] == [(2, "A", -50.0, 10.0), (2, "A", -50.0, 10.0)]
+    assert [row[0] for row in orders(result)] == ["filled", "cancelled", "filled", "filled"]
+
+
+def test_closing_a_short_takes_back_what_would_sell_more() -> None:
+    def change_of_mind(strategy: Strategy) -> None:
+        strategy.sell_percent("A", 0.2)
+        strategy.close_position("A")
+
+    script = {0: lambda s: s.sell("A", 100), 1: change_of_mind}
+    result, _ = play(script, account=MarginAccount())
+    assert fills(result)[1:] == [(2, "A", 100.0, 10.0)]
+
+
+def test_a_gain_of_exactly_fifteen_percent_is_that() -> None:
+    rising: dict[str, list[Row]] = {
+        "A": [(100, 100, 100, 100), (100, 115, 100, 115), flat(115, 1)[0]]
+    }
+    _, (_, seen) = play(
+        {0: lambda s: s.buy("A", 10), 1: lambda s: s.get_unrealized_pnl_pct("A")}, rising
+    )
+    assert seen == 0.15
 
 
 def test_a_tag_is_the_exit_rule_of_the_trade_that_it_closes() -> None:

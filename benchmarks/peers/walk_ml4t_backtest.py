@@ -3,7 +3,6 @@
 Timed from the first call of the strategy to the last: the engine's own walk, without reading.
 """
 
-
 import json
 import sys
 import time

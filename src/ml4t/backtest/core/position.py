@@ -54,9 +54,10 @@ class Position:
     def unrealized_pnl_pct(self) -> float | None:
         """P&L as a fraction of the entry value, positive = gain; None when flat.
 
-        ``side * (price / entry_price - 1)`` with side +1 long, -1 short.
+        ``side * (price - entry_price) / entry_price`` with side +1 long, -1 short.
         """
         if not self.quantity:
             return None
-        move = self.price / self.entry_price - 1.0
+        # Not price / entry_price - 1, which misses 15% by a digit where a price has risen by it.
+        move = (self.price - self.entry_price) / self.entry_price
         return move if self.quantity > 0 else -move

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from inspect import signature
+from functools import cached_property, lru_cache
+from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
@@ -24,17 +25,23 @@ Function = Callable[..., Any]
 class HybridStrategy(Strategy):
     """Two functions decide: ``evaluate_entry`` 1 enters, ``evaluate_exit`` -1 leaves, 0 waits.
 
-    A subclass gives them as static methods. Their parameters are named after signals, or
-    ``position`` (shares, negative short), ``pnl_pct`` (fraction of the entry value, NaN when flat)
-    and ``bars_held`` (NaN when flat); all are float. Entries are asked of every asset with a bar
-    and all the signals named; exits of what is held. A function under ``numba.njit`` is compiled
-    once more, over arrays, and called once per close; a plain one is called for each asset. Both
-    give the same trades.
+    A subclass gives them as static methods. Their parameters are named after signals or columns of
+    ``market``, or ``position`` (shares, negative short), ``pnl_pct`` (fraction of the entry value,
+    NaN when flat) and ``bars_held`` (NaN when flat); all are float. Entries are asked of every
+    asset with a bar and a value of all that is named and the sizer reads; exits of what is held.
+    A function under ``numba.njit`` is compiled once more, over arrays, and called once per close;
+    a plain one is called for each asset. Both give the same trades.
 
     Parameters
     ----------
     position_sizer : Sizer
         95% of the portfolio's value by default.
+
+    Raises
+    ------
+    ConfigError
+        A function is missing, or takes more than plain parameters; the sizer is none. During a
+        run: a function returned something else.
 
     Examples
     --------
@@ -52,12 +59,24 @@ class HybridStrategy(Strategy):
     evaluate_entry: Function
     evaluate_exit: Function
 
+    position_sizer: Sizer = PercentSizer(0.95)
+
     def __init__(self, position_sizer: Sizer | None = None) -> None:
-        self.position_sizer = PercentSizer(0.95) if position_sizer is None else position_sizer
+        if position_sizer is not None:
+            self.position_sizer = position_sizer
         if not isinstance(self.position_sizer, Sizer):
             raise ConfigError(f"position_sizer must be a Sizer, was {position_sizer!r}")
-        self._entry = _Evaluated(self, "evaluate_entry", enters=1)
-        self._exit = _Evaluated(self, "evaluate_exit", enters=-1)
+        self._functions  # noqa: B018 - what is wrong with them is said now
+
+    @cached_property
+    def _functions(self) -> tuple[_Evaluated, _Evaluated]:
+        """Entry and exit; found when first asked for, so that no subclass need call __init__."""
+        # What cannot be sized is not entered, and may leave.
+        sized = self.position_sizer.features
+        return (
+            _Evaluated(self, "evaluate_entry", 1, sized=sized),
+            _Evaluated(self, "evaluate_exit", -1),
+        )
 
     @property
     def needs_range(self) -> bool:
@@ -67,51 +86,59 @@ class HybridStrategy(Strategy):
     @property
     def features(self) -> tuple[str, ...]:  # type: ignore[override]
         """The signals that the functions and the sizer name."""
-        names = (*self._entry.signals, *self._exit.signals, *self.position_sizer.features)
-        return tuple(dict.fromkeys(names))
+        return tuple(dict.fromkeys(name for one in self._functions for name in one.needed))
 
     def decide(self, batch: Batch, broker: StrategyBroker) -> None:
-        """Send entries and exits of a close, in asset order; an entry comes before an exit."""
-        entering = self._entry.at(np.flatnonzero(~np.isnan(batch.close)), batch, broker)
+        """Send exits and entries of a close, in asset order; what leaves does not enter."""
+        enter, leave = self._functions
+        entering = enter.at(np.flatnonzero(~np.isnan(batch.close)), batch, broker)
         held = broker.held_sids
-        leaving = self._exit.at(held[~np.isnan(batch.close[held])], batch, broker)
+        leaving = leave.at(held[~np.isnan(batch.close[held])], batch, broker)
         for sid in sorted({*entering, *leaving}):
-            if sid not in entering:
+            if sid in leaving:
                 self.close_position(broker.asset_id(sid))
-                continue
-            entry = Entry.at(self, sid, batch, self.position_sizer)
-            if not any(value != value for value in entry.values.values()):
-                self.position_sizer.enter(entry)
+            else:
+                self.position_sizer.enter(Entry.at(self, sid, batch, self.position_sizer))
 
 
 class _Evaluated:
-    """One of the two functions, by the names of its parameters."""
+    """One of the two functions, by the names of its parameters; it acts where it says `answer`."""
 
-    def __init__(self, strategy: HybridStrategy, name: str, *, enters: int) -> None:
-        function = getattr(strategy, name, None)
-        if function is None:
-            raise ConfigError(
-                f"{type(strategy).__name__} has no {name}; write it as a static method"
-            )
-        self._name, self._enters = f"{type(strategy).__name__}.{name}", enters
+    def __init__(
+        self, strategy: HybridStrategy, name: str, answer: int, *, sized: tuple[str, ...] = ()
+    ) -> None:
+        kind, function = type(strategy).__name__, getattr(strategy, name, None)
+        if not callable(function):
+            raise ConfigError(f"{kind} has no {name}; write it as a static method")
+        self._name, self._answer = f"{kind}.{name}", answer
         plain = getattr(function, "py_func", function)
-        self._parameters = tuple(signature(plain).parameters)
-        self.signals = tuple(one for one in self._parameters if one not in OF_POSITION)
+        parameters = signature(plain).parameters
+        for one in parameters.values():
+            if one.kind not in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD):
+                raise ConfigError(
+                    f"{self._name} takes {str(one)!r}; it must name each value that it reads"
+                )
+        self._parameters = tuple(parameters)
+        signals = (one for one in self._parameters if one not in OF_POSITION)
+        self.needed = tuple(dict.fromkeys((*signals, *sized)))
         self._over = _over_each(function) if plain is function else _compiled(plain)
 
     def at(self, sids: Ints, batch: Batch, broker: StrategyBroker) -> set[int]:
         """Return the assets for which the function says to act."""
-        for name in self.signals:
+        for name in self.needed:
             sids = sids[~np.isnan(batch.features[name][sids])]
         if not len(sids):
             return set()
         positions = broker.positions_at(sids)
         columns = [self._column(name, sids, batch, positions) for name in self._parameters]
         answers = self._over(columns, len(sids))
-        acts = answers == self._enters
-        if not (acts | (answers == 0)).all():
-            wrong = answers[~acts & (answers != 0)][0]
-            raise ConfigError(f"{self._name} must return {self._enters} or 0, was {wrong!r}")
+        acts = answers == self._answer
+        wrong = ~acts & (answers != 0)
+        if wrong.any():
+            asset, found = broker.asset_id(sids[wrong].item(0)), answers[wrong].tolist()[0]
+            raise ConfigError(
+                f"{self._name} must return {self._answer} or 0, was {found!r} for {asset!r}"
+            )
         return set(sids[acts].tolist())
 
     @staticmethod
@@ -126,15 +153,15 @@ def _over_each(function: Function) -> Callable[[Sequence[Floats], int], NDArray[
     """Return a plain function over arrays: it is called for each asset."""
 
     def over(columns: Sequence[Floats], n: int) -> NDArray[Any]:
-        if not columns:
-            return np.full(n, function())
-        return np.array(
-            [function(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]
-        )
+        rows = zip(*(column.tolist() for column in columns), strict=True) if columns else ((),) * n
+        # As objects: what is no number stays what it is, and is refused by its own name.
+        return np.fromiter((function(*row) for row in rows), dtype=object, count=n)
 
     return over
 
 
+# Another instance of the class, for another run, compiles nothing.
+@lru_cache(maxsize=64)
 def _compiled(plain: Function) -> Callable[[Sequence[Floats], int], NDArray[Any]]:
     """Return a function that numba compiles over arrays; its user has numba."""
     import numba  # type: ignore[import-untyped,import-not-found,unused-ignore]
@@ -144,7 +171,13 @@ def _compiled(plain: Function) -> Callable[[Sequence[Floats], int], NDArray[Any]
     def over(columns: Sequence[Floats], n: int) -> NDArray[Any]:
         if not columns:
             return np.full(n, plain())
-        found: NDArray[Any] = ufunc(*columns)
+        try:
+            found: NDArray[Any] = ufunc(*columns)
+        except (TypeError, numba.core.errors.NumbaError) as error:
+            raise ConfigError(
+                f"numba cannot compile {plain.__qualname__} over arrays; it must return a number "
+                "on every path, or go without njit"
+            ) from error
         return found
 
     return over

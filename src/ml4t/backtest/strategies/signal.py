@@ -69,7 +69,7 @@ class SignalStrategy(Strategy):
             raise ConfigError(f"position_sizer must be a Sizer, was {position_sizer!r}")
         self.position_sizer = position_sizer
         # What cannot be sized is not entered.
-        sized = (InSQL(f"signals.{quote(n)} is not null") for n in position_sizer.features)
+        sized = (InSQL(f"{quote(n)} is not null") for n in position_sizer.features)
         self._entry = AllOf((*self.entry_rules, *sized)).merged()
         self._exits = tuple(rule.merged() for rule in self.exit_rules)
         self._may_enter = self._entry.possible()

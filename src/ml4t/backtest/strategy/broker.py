@@ -232,6 +232,21 @@ class StrategyBroker:
         unit = price * self._portfolio.multiplier.item(sid)
         return fraction * max(self.equity, 0.0) / unit
 
+    def close_position(self, asset: object, *, tag: str = ORDER_TAG) -> Order | None:
+        """Sell, or buy back, all that is held; None: nothing is, or it is on its way out.
+
+        Market orders that would add to it are cancelled first: sales fill before purchases, so
+        that what they bought would stay.
+        """
+        sid = self.sid(asset)
+        live = self._portfolio.quantity.item(sid)
+        if not live:
+            return None
+        for order in self._desk.coming_orders(sid):
+            if order.left * live > 0:
+                self._broker.cancel(order)
+        return self.order_target(asset, 0.0, tag=tag)
+
     def cancel(self, order: Order) -> None:
         """Cancel an open order and what lives only through it; one that ended stays as it is."""
         self._broker.cancel(order)

@@ -66,7 +66,7 @@ class Helpers:
     def get_unrealized_pnl_pct(self, asset_id: object) -> float | None:
         """Return the P&L as a fraction of the entry value, positive = gain; None when flat.
 
-        ``side * (close / entry_price - 1)`` with side +1 long, -1 short, before costs.
+        ``side * (close - entry_price) / entry_price`` with side +1 long, -1 short, before costs.
         """
         return self.broker.unrealized_pnl_pct(asset_id)
 
@@ -98,10 +98,11 @@ class Helpers:
         return self._order_part(asset_id, -_fraction("percent", percent), price, tag)
 
     def close_position(self, asset_id: object, *, tag: str = ORDER_TAG) -> Order | None:
-        """Close a position; None where there is nothing to close."""
-        if not self.broker.position(asset_id):
-            return None
-        return self.broker.order_target(asset_id, 0.0, tag=tag)
+        """Close a position; None where there is nothing to close, or it is being closed.
+
+        Market orders that would add to it and have not filled are cancelled.
+        """
+        return self.broker.close_position(asset_id, tag=tag)
 
     def reduce_position(
         self, asset_id: object, percent: float, *, tag: str = ORDER_TAG
@@ -111,7 +112,7 @@ class Helpers:
         if not held or not part:
             return None
         if part == 1.0:
-            return self.broker.order_target(asset_id, 0.0, tag=tag)
+            return self.close_position(asset_id, tag=tag)
         return self.broker.order(asset_id, -held * part, tag=tag)
 
     def set_position_percent(

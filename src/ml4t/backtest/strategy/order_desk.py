@@ -56,8 +56,12 @@ class OrderDesk:
 
     def coming(self, sid: int) -> list[float]:
         """Return what open market orders of an asset are still to trade, signed."""
+        return [order.left for order in self.coming_orders(sid)]
+
+    def coming_orders(self, sid: int) -> list[Order]:
+        """Return the open orders of an asset that fill at the next chance, whatever the price."""
         return [
-            order.left
+            order
             for order in self._broker.open_orders(sid)
             if order.is_alive
             and (order.order_type in MARKET_TYPES or (order.is_triggered and order.limit is None))

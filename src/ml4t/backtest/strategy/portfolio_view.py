@@ -85,7 +85,7 @@ class PositionArrays:
         """P&L as a fraction of the entry value, positive = gain; NaN when flat."""
         with np.errstate(invalid="ignore"):
             entry = self._portfolio.entry_price(self._sids)
-        return self._side * (self._mark / entry - 1.0)
+        return self._side * ((self._mark - entry) / entry)
 
     @cached_property
     def drop(self) -> Floats:
