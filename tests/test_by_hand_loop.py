@@ -19,7 +19,7 @@ from ml4t.backtest import ConfigError
 from ml4t.backtest.core.event import MarketEvent
 from ml4t.backtest.core.levels import LevelPolicy
 from ml4t.backtest.execution import (
-    Fill,
+    LoopFill,
     SimulationBroker,
 )
 from ml4t.backtest.risk import (
@@ -464,7 +464,7 @@ def test_the_batch_loop_of_the_guide_runs(stored: tuple[Path, Path]) -> None:
     risk_manager.add_rule(VolatilityScaledStopLoss(atr_multiplier=2.0, volatility_key="atr"))
     risk_manager.add_rule(DynamicTrailingStop(initial_trail_pct=0.05))
 
-    exits: list[tuple[datetime, Fill]] = []
+    exits: list[tuple[datetime, LoopFill]] = []
     rebalanced = []
     for timestamp in sorted(stock_data["timestamp"].unique()):
         day_data = stock_data.filter(pl.col("timestamp") == timestamp)

@@ -18,7 +18,7 @@ from ml4t.backtest.execution import (
     BasisPointCommission,
     BasisPointSlippage,
     ExecutionPolicy,
-    Fill,
+    LoopFill,
     NextOpen,
     PerShareCommission,
     SimulationBroker,
@@ -28,7 +28,7 @@ from ml4t.backtest.execution import (
 from scripted import Scripted, held, play
 
 
-def prices_of(fills: Sequence[Fill]) -> list[tuple[float, float]]:
+def prices_of(fills: Sequence[LoopFill]) -> list[tuple[float, float]]:
     return [(fill.quantity, round(fill.price, 10)) for fill in fills]
 
 

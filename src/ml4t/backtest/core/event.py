@@ -212,7 +212,7 @@ class Events(Sequence[MarketEvent]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
-    """One fill, as a strategy hears of it.
+    """An order, or a part of it, done.
 
     Attributes
     ----------
@@ -226,8 +226,8 @@ class Fill:
     commission, slippage, impact : float
         Account currency, positive = cost; the last two are already inside `price`.
     order_id : int
-    reason : str
-        Who asked: the tag of an order, or the name of a rule.
+    tag : str
+        Who asked: the strategy's own word, or the name of a rule.
     """
 
     timestamp: datetime
@@ -236,6 +236,6 @@ class Fill:
     price: float
     commission: float
     slippage: float
-    impact: float
+    impact: float = 0.0
     order_id: int
-    reason: str
+    tag: str

@@ -9,7 +9,7 @@ from ml4t.backtest.execution.commission import (
     TieredCommission,
 )
 from ml4t.backtest.execution.financing import Financing
-from ml4t.backtest.execution.loop_order import Fill, LoopOrder
+from ml4t.backtest.execution.loop_order import LoopFill, LoopOrder
 from ml4t.backtest.execution.loop_portfolio import LoopPortfolio, LoopPosition
 from ml4t.backtest.execution.order import Order
 from ml4t.backtest.execution.policy import (
@@ -38,7 +38,7 @@ __all__ = [
     "CashAccount",
     "Commission",
     "ExecutionPolicy",
-    "Fill",
+    "LoopFill",
     "Financing",
     "FixedSlippage",
     "LoopOrder",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
-from ml4t.backtest.core.event import MarketEvent
+from ml4t.backtest.core.event import Fill, MarketEvent
 from ml4t.backtest.core.orders import OrderStatus
 
 
@@ -98,36 +98,16 @@ class LoopOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fill:
-    """An order, or a part of it, done.
+class LoopFill(Fill):
+    """A fill in a loop written by hand, and what it realised.
 
     Attributes
     ----------
-    order_id : int
-    timestamp : datetime
-        Of the event in whose bar it filled.
-    asset_id : object
-    quantity : float
-        Shares, positive buys, negative sells.
-    price : float
-        Per share, slippage included.
-    commission, slippage : float
-        Account currency, positive = cost; slippage is inside `price` already.
     pnl : float
-        Account currency: what it realised, net of the commission of entry and exit; 0 for a buy.
-    tag : str
-        Of the order.
+        Account currency, net of the commission of entry and exit; 0 for a buy.
     at_close : bool
         Whether it was made at the close, so that nothing of the bar belongs to what it opened.
     """
 
-    order_id: int
-    timestamp: datetime
-    asset_id: object
-    quantity: float
-    price: float
-    commission: float
-    slippage: float
     pnl: float
-    tag: str
     at_close: bool

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ml4t.backtest.core.position import Position
-from ml4t.backtest.execution.loop_order import Fill
+from ml4t.backtest.execution.loop_order import LoopFill
 from ml4t.backtest.portfolio.lots import Lot, close_lots
 from ml4t.backtest.portfolio.positions import DUST
 
@@ -98,7 +98,7 @@ class LoopPortfolio:
             if asset_id in self._held:
                 self._held[asset_id].price = float(close)
 
-    def buy(self, fill: Fill) -> None:
+    def buy(self, fill: LoopFill) -> None:
         """Book a fill that opens a position, or adds to it."""
         size = fill.quantity
         self.cash -= size * fill.price + fill.commission

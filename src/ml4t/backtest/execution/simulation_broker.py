@@ -23,7 +23,7 @@ from ml4t.backtest.execution.commission import BasisPointCommission
 from ml4t.backtest.execution.discrete import CANNOT_SHORT, CUT_TO_HELD
 from ml4t.backtest.execution.fitting import share_that_fits
 from ml4t.backtest.execution.loop_costs import LoopCosts
-from ml4t.backtest.execution.loop_order import Fill, LoopOrder, When
+from ml4t.backtest.execution.loop_order import LoopFill, LoopOrder, When
 from ml4t.backtest.execution.loop_portfolio import LoopPortfolio, LoopPosition
 from ml4t.backtest.execution.order_book import BY_STRATEGY, POSITION_CLOSED
 from ml4t.backtest.execution.quote import Commission, Slippage
@@ -198,12 +198,12 @@ class SimulationBroker:
 
     # -- events -----------------------------------------------------------------------
 
-    def on_market_event(self, event: MarketEvent) -> list[Fill]:
+    def on_market_event(self, event: MarketEvent) -> list[LoopFill]:
         """Fill what this event's bar fills, then mark the position at its close.
 
         Returns
         -------
-        list of Fill
+        list of LoopFill
             In the order in which cash moved. A purchase of another asset may be among them that
             waited for what a sale of this timestamp brought.
 
@@ -215,7 +215,7 @@ class SimulationBroker:
             A cost model could not tell what a fill costs.
         """
         self._begin(event.timestamp)
-        fills: list[Fill] = []
+        fills: list[LoopFill] = []
         met = [(order, order.met(event)) for order in self._pending.get(event.asset_id, ())]
         due = [(order, when) for order, when in met if when is not None]
         # By moment; at one moment what leaves comes before what sells, before what buys.
@@ -252,7 +252,7 @@ class SimulationBroker:
                 self._end(order, OrderStatus.REJECTED, NO_CASH)
         self._short_of_cash.clear()
 
-    def _sell(self, order: LoopOrder, event: MarketEvent, met: Met) -> list[Fill]:
+    def _sell(self, order: LoopOrder, event: MarketEvent, met: Met) -> list[LoopFill]:
         held = self.portfolio.quantity(order.asset_id)
         if not held:
             if order.is_exit:
@@ -277,7 +277,7 @@ class SimulationBroker:
                 self.portfolio.mark(waiting.asset_id, at.close)
         return fills
 
-    def _buy(self, order: LoopOrder, event: MarketEvent, met: Met) -> list[Fill]:
+    def _buy(self, order: LoopOrder, event: MarketEvent, met: Met) -> list[LoopFill]:
         """Buy as much as cash carries; the rest waits for sales of this timestamp."""
         if order.is_exit:
             self._end(order, OrderStatus.CANCELLED, POSITION_CLOSED)  # there is no short to cover
@@ -298,13 +298,13 @@ class SimulationBroker:
             self._short_of_cash.append((order, event, met))
         return fills
 
-    def _fill(self, order: LoopOrder, event: MarketEvent, met: Met, quantity: float) -> Fill:
+    def _fill(self, order: LoopOrder, event: MarketEvent, met: Met, quantity: float) -> LoopFill:
         """Book a fill of `quantity`, signed, at a base price, costs on top."""
         price, charge = self._costs.of(order, event, met[1], quantity)
         pnl = 0.0
         if quantity < 0:
             pnl = self.portfolio.sell(order.asset_id, quantity, price, charge)
-        fill = Fill(
+        fill = LoopFill(
             order_id=order.order_id,
             timestamp=event.timestamp,
             asset_id=order.asset_id,

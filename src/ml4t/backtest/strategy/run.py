@@ -263,7 +263,7 @@ class StrategyRun:
                     slippage=fills.slippage.item(i),
                     impact=fills.impact.item(i),
                     order_id=fills.ids.item(i),
-                    reason=fills.reason[i],
+                    tag=fills.reason[i],
                 )
                 try:
                     self._strategy.on_fill(fill)
