@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -209,7 +209,7 @@ def test_numbers_arrive_as_float_flags_as_one_or_zero_text_and_times_as_themselv
         lambda e: [e.signals[n] for n in ("n", "flag", "name", "on")], catalog(1, features=table)
     )
     assert seen == [
-        [3.0, 1.0, "x", datetime(2024, 1, 6)], [4.0, 0.0, "y", datetime(2024, 1, 7)],
+        [3.0, 1.0, "x", date(2024, 1, 6)], [4.0, 0.0, "y", date(2024, 1, 7)],
     ]  # fmt: skip
     assert type(seen[0][0]) is float
 
@@ -223,6 +223,40 @@ def test_a_missing_value_has_no_key() -> None:
     assert answers(lambda e: ("atr" in e.signals, len(e.signals), dict(e.signals)), data) == [
         (True, 3, {"atr": 1.5, "rsi": 50.0, "kind": "x"}), (False, 0, {}),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "kind", ["date", "timestamp", "timestamptz", "timestamp_ns", "timestamp_s", "interval", "time",
+             "integer", "decimal(9, 2)", "boolean", "double", "float", "varchar", "blob",
+             "integer[]", "struct(a integer)", "uuid"],
+)  # fmt: skip
+@pytest.mark.parametrize("place", ["features", "context", "earlier"])
+def test_a_null_of_any_type_has_no_key(kind: str, place: str) -> None:
+    time = "2023-12-01" if place == "earlier" else "2024-01-01"
+    asset = "" if place == "context" else "'A' as asset_id, "
+    query = f"select date '{time}' as timestamp, {asset}null::{kind} as x"
+    data = catalog(1, **{"context" if place == "context" else "features": query})
+    read = "context" if place == "context" else "signals"
+    ask = lambda e: (getattr(e, read).get("x"), "x" in getattr(e, read))  # noqa: E731
+    assert answers(ask, data)[0] == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("date '2024-05-06'", date(2024, 5, 6)),
+        ("timestamp '2024-05-06 07:08:09'", datetime(2024, 5, 6, 7, 8, 9)),
+        ("timestamptz '2024-05-06 07:08:09+00'", datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)),
+        ("[1, 2]", [1, 2]),
+        ("{'a': 1}", {"a": 1}),
+        ("3::decimal(9, 2)", 3.0),
+        ("true", 1.0),
+        ("'x'", "x"),
+    ],
+)
+def test_a_value_arrives_as_pythons_own(sql: str, expected: object) -> None:
+    query = f"select date '2024-01-01' as timestamp, 'A' as asset_id, {sql} as x"
+    assert answers(lambda e: e.signals.get("x"), catalog(1, features=query))[0] == expected
 
 
 def test_signals_are_known_as_of_the_bar() -> None:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desk_fakes import NAN, Bench
+from ml4t.backtest.core.identity import identity
 from ml4t.backtest.errors import BacktestError, ConfigError
 from ml4t.backtest.risk import (
     AllOf,
@@ -35,7 +36,6 @@ from ml4t.backtest.risk import (
     VolatilityScaledStopLoss,
     VolatilityTrailingStop,
 )
-from ml4t.backtest.risk.identity import identity
 
 STEPS = ((0.1, 0.5), (0.2, 0.25), (0.3, 0.25))
 

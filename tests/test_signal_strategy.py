@@ -254,6 +254,23 @@ def test_the_query_shows_the_rows_that_may_enter_and_leave() -> None:
     assert 'not (market."VIX" > 30.0)' in strategy.sql()
 
 
+def test_nan_is_missing_in_an_expression_of_the_run_and_of_its_query() -> None:
+    data = catalog(x=[NAN, 0.9, NAN], VIX=[10.0, NAN, 10.0])
+    rule = Rule.expression("x > 0.8") | Rule.expression("vix > 5") & Rule.expression("x > 100")
+    strategy = SignalStrategy([rule], position_sizer=FixedSizer(1))
+    assert entered(rule, data) == [1]
+    assert [row[0].day for row in data.sql(strategy.sql()).fetchall()] == [2]
+
+
+def test_a_rule_may_name_the_time() -> None:
+    rule = Rule.expression("timestamp > '2024-01-02'")
+    data = catalog(x=[1.0, 1.0, 1.0])
+    strategy = SignalStrategy([rule], position_sizer=FixedSizer(1))
+    assert entered(rule, data) == [2]
+    assert len(data.sql(strategy.sql()).fetchall()) == 1
+    assert data.preview(strategy, day(2)).fetchall()[0][2] is True
+
+
 def test_the_loop_asks_what_the_query_shows() -> None:
     rng = np.random.default_rng(4)
     n_bars, assets = 60, [f"A{i}" for i in range(7)]
@@ -306,6 +323,9 @@ def test_logic_is_that_of_sql(left: str, right: str) -> None:
         (Rule.context_above("VXI", 1), "unknown column 'VXI'; did you mean 'vix'?"),
         (Rule.expression("ml_scroe > 1"), "unknown column 'ml_scroe'; did you mean 'ml_score'?"),
         (Rule.expression("lead(ml_score) over () > 1"), "has the window"),
+        (Rule.expression("ml_score > 0) or (1 = 1"), "does not parse"),
+        (Rule.expression("ml_score >\u200b0"), "holds the character ZERO WIDTH SPACE"),
+        (Rule.expression("ml_score > map {#1: 1}[1] -- #}"), "holds '{#'"),
     ],
 )
 def test_a_mistake_in_a_rule_is_refused_before_the_run(rule: Predicate, message: str) -> None:
@@ -331,7 +351,7 @@ def test_a_mistake_in_a_rule_is_refused_before_the_run(rule: Predicate, message:
         (lambda: Rule.signal_above("x", True), "level must be a number"),
         (lambda: Rule.signal_between("x", 2, 1), "low must be at most high"),
         (lambda: Rule.stop_loss(5), "fraction must be a number above 0 and below 1, was 5"),
-        (lambda: Rule.max_bars(0), "n must be a number from 1"),
+        (lambda: Rule.max_bars(0), "n must be a whole number of at least 1"),
         (lambda: Rule.expression(" "), "an expression must be SQL text"),
         (lambda: Rule.stop_loss(0.1) and Rule.max_bars(2), "combine rules with &"),
         (lambda: Rule.stop_loss(0.1) & 3, "combines with rules only"),

@@ -697,3 +697,35 @@ def test_a_strategy_shows_what_it_was_made_of() -> None:
     assert repr(SQLStrategy("select 1", every=5, when="vix < 30")) == (
         "SQLStrategy('select 1', every=5, when='vix < 30')"
     )
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("select timestamp, asset_id, map {#1: lead(close) over (partition by asset_id order by "
+         "timestamp)}[#1] -- #} ([1], [1])[1]\nas weight from signals", "holds '{#'"),
+        ("select timestamp, asset_id, 0.5 as weight from signals as s\u200border\u200bby\u200b"
+         "timestamp\u200bdesc\u200blimit\u200b1", "ZERO WIDTH SPACE"),
+        ("select timestamp, asset_id, max(close) over (partition by timestamp\x85) / 100 as weight "
+         "from signals", "holds the character U"),
+    ],
+)  # fmt: skip
+def test_text_that_could_be_read_in_two_ways_is_refused(query: str, message: str) -> None:
+    prices = {"timestamp": [date(2024, 1, 1)], "asset_id": ["A"], "open": [1.0], "close": [1.0]}
+    with pytest.raises(ExpressionError, match=message):
+        BacktestEngine(Catalog().register("prices", prices), SQLStrategy(query)).run()
+
+
+def test_a_nan_is_missing_in_where_and_when_too() -> None:
+    days = [date(2024, 1, n) for n in (1, 2, 3)]
+    prices = {"timestamp": days, "asset_id": ["A"] * 3, "open": [1.0] * 3, "close": [1.0] * 3,
+              "x": [float("nan"), 1.0, 1.0]}  # fmt: skip
+    context = {"timestamp": days, "vix": [10.0, float("nan"), 10.0]}
+    catalog = Catalog().register("prices", prices).register("context", context)
+    for strategy in (
+        TopN(1, by="close", where="x > 0.8", when="vix > 5"),
+        SQLStrategy("select timestamp, asset_id, 1.0 as weight from signals join market using "
+                    "(timestamp) where x > 0.8 and vix > 5"),
+    ):  # fmt: skip
+        found = BacktestEngine(catalog, strategy).run().sql("select timestamp from selections")
+        assert found.fetchall() == [(days[2],)]

@@ -1,24 +1,22 @@
 -- grain:  one row per (timestamp, asset_id) that is :chosen
 -- reads:  main.signals, main.market
--- params: :signals, :previous, :market, :may_enter, :may_exit, :more, :chosen
--- What a declarative strategy asks of the history, to be read and run by its user. A NaN counts
--- as missing, and the bar before is the asset's own.
+-- params: :previous, :may_enter, :may_exit, :more, :chosen
+-- What a declarative strategy asks of the history, to be read and run by its user. The bar
+-- before is the asset's own.
 with
-
-cleaned as (
-    select :signals
-    from main.signals
-),
 
 signals as (
     select
         signals.*
         :previous
-    from cleaned as signals
+    from main.signals as signals
 ),
 
+-- The bare columns, so that a rule that names the time means that of signals.
 market as (
-    select :market
+    select
+        timestamp as __timestamp,
+        * exclude (timestamp)
     from main.market
 ),
 
@@ -30,7 +28,7 @@ evaluated as (
         coalesce((:may_exit), false) as may_exit
         :more
     from signals
-    inner join market on signals.timestamp = market.timestamp
+    inner join market on signals.timestamp = market.__timestamp
 )
 
 select * from evaluated

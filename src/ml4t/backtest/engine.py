@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from ml4t.backtest.config import BacktestConfig, Broker, run_settings
 from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.core.computing import Computing
+from ml4t.backtest.core.identity import class_identity
 from ml4t.backtest.data.batches import batches, plan_batches
+from ml4t.backtest.data.conditions import plan_conditions
 from ml4t.backtest.data.feature_provider import CallableFeatureProvider
 from ml4t.backtest.data.feed import Feeds, catalog_of, computing_provider
 from ml4t.backtest.data.prepared import Prepared
@@ -27,7 +29,6 @@ from ml4t.backtest.session import Market, Session
 from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.run import (
     StrategyRun,
-    code_of,
     require_fresh,
     require_handler,
     words_of,
@@ -171,6 +172,7 @@ class BacktestEngine:
             raise ConfigError(
                 "exit_on_membership_end needs a membership; register a 'universe' source"
             )
+        plan_conditions(self.strategy.expressions, prepared)  # refuses what it cannot use
         manager = self.risk_manager
         has_events = require_handler(self.strategy) != "decide"
         plan = plan_batches(
@@ -220,7 +222,7 @@ class BacktestEngine:
     def _configuration(self) -> dict[str, object]:
         return {
             "strategy": repr(self.strategy),
-            "strategy_code": code_of(self.strategy),
+            "strategy_code": class_identity(self.strategy, but="ml4t.backtest."),
             "risk_rules": [repr(rule) for rule in self.risk_manager.rules],
             "limits": [repr(limit) for limit in self.risk_manager.limits],
             **(
@@ -250,8 +252,8 @@ def _recording(
     try:
         yield
         found = provider.computed()
-        t, sids = computing.places(found.asset_ids, found.timestamps)
-        recorder.computed(t, sids, found.names, found.values)
+        places = map(computing.place, found.asset_ids, found.timestamps)
+        recorder.computed(zip(places, found.names, found.values, strict=True))
     finally:
         provider.end()
 

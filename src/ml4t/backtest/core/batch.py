@@ -7,8 +7,10 @@ asset has no bar, so that the loop reads any held asset by plain indexing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,8 +70,8 @@ class Batch:
         columns of prices (``volume``, ``vwap``, ``limit_up``) are this bar's own.
     selection : Selection or None
         None when `t` is no decision bar.
-    chunk : Chunk or None
-        Where the bar comes from, with all that can be read of it; None for a bar made by hand.
+    more : BarReader or None
+        Reads any other column of this bar; None for a bar made by hand.
     """
 
     t: int
@@ -79,7 +81,54 @@ class Batch:
     close: Floats
     features: Mapping[str, Floats]
     selection: Selection | None
-    chunk: Chunk | None = None
+    more: BarReader | None = None
+
+
+class BarReader:
+    """Reads what a batch does not hold, of its own bar alone.
+
+    Parameters
+    ----------
+    chunk : Chunk
+    row : int
+        The bar's place in it.
+    """
+
+    __slots__ = ("_chunk", "_row")
+
+    def __init__(self, chunk: Chunk, row: int) -> None:
+        self._chunk, self._row = chunk, row
+
+    @property
+    def signal_names(self) -> Collection[str]:
+        """The columns of ``signals``."""
+        return self._chunk.signals.names
+
+    @property
+    def market_names(self) -> Collection[str]:
+        """The columns of ``market``."""
+        return self._chunk.market.names
+
+    def signal(self, name: str) -> NDArray[Any]:
+        """Return a column of ``signals`` at this bar, by `sid`."""
+        column: NDArray[Any] = self._chunk.signals[name][self._row]
+        return column
+
+    def market(self, name: str) -> Value:
+        """Return the value of a column of ``market`` at this bar."""
+        return self._chunk.market[name][self._row]
+
+    @property
+    def computed(self) -> Callable[[int], Mapping[str, Value]] | None:
+        """Returns more values of an asset, by `sid`; None: nothing computes."""
+        of = self._chunk.computed
+        return None if of is None else partial(of, self._chunk.first_t + self._row)
+
+    @property
+    def market_computed(self) -> Callable[[int], Mapping[str, Value]] | None:
+        """Returns more market-wide values, whatever it is given; None: nothing computes."""
+        of, t = self._chunk.market_computed, self._chunk.first_t + self._row
+        return None if of is None else lambda _: of(t)
 
 
 def _nothing_more() -> Columns:
@@ -120,7 +169,13 @@ class Chunk:
     market_computed: Callable[[int], Mapping[str, Value]] | None = None
 
     def batches(self) -> Iterator[Batch]:
-        """Yield one `Batch` per bar, in time order; rows are views, nothing is copied."""
+        """Yield one `Batch` per bar, in time order; rows are views, nothing is copied.
+
+        They can only be read: who sees a bar must not change what fills at the next.
+        """
+        for array in (*self.prices.values(), *self.features.values()):
+            if isinstance(array, np.ndarray):
+                array.setflags(write=False)
         opens, closes = self.prices["open"], self.prices["close"]
         highs, lows = self.prices.get("high"), self.prices.get("low")
         for row in range(len(closes)):
@@ -133,5 +188,5 @@ class Chunk:
                 close=closes[row],
                 features={name: values[row] for name, values in self.features.items()},
                 selection=self.selections.get(t),
-                chunk=self,
+                more=BarReader(self, row),
             )

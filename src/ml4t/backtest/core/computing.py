@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol, overload
 
@@ -44,15 +44,15 @@ class Computing:
         self._provider, self._axes = provider, axes
         self._asset_ids: list[object] = axes.asset_ids.tolist()
         self._sids = {asset_id: sid for sid, asset_id in enumerate(self._asset_ids)}
-        self._bars: dict[datetime, int] = {}
+        self._bars: dict[datetime, int] | None = None
 
     def of(self, t: int, sid: int) -> Mapping[str, Value]:
         """Return an asset's own values at a bar."""
-        return self._provider.get_features(self._asset_ids[sid], self._moment(t))
+        return self._provider.get_features(self._asset_ids[sid], self._axes.moment(t))
 
     def market(self, t: int) -> Mapping[str, Value]:
         """Return the market-wide values at a bar."""
-        return self._provider.get_market_features(self._moment(t))
+        return self._provider.get_market_features(self._axes.moment(t))
 
     def number(self, name: str, t: int, sid: int) -> float:
         """Return a value that a rule reads, NaN where missing.
@@ -75,17 +75,17 @@ class Computing:
             raise ConfigError(f"feature '{name}' is {value!r}, not a number")
         return value
 
-    def places(
-        self, asset_ids: Sequence[object], timestamps: Sequence[datetime]
-    ) -> tuple[list[int], list[int]]:
-        """Return bars and assets of computed values by number; -1 for the market."""
-        sids = [-1 if asset_id is None else self._sids[asset_id] for asset_id in asset_ids]
-        return [self._bars[moment] for moment in timestamps], sids
+    def place(self, asset_id: object, timestamp: datetime) -> tuple[int, int] | None:
+        """Return bar and asset of a computed value by number, -1 for the market.
 
-    def _moment(self, t: int) -> datetime:
-        moment = self._axes.moment(t)
-        self._bars[moment] = t
-        return moment
+        None for what is no bar of the run: somebody asked the provider for it on the way.
+        """
+        if self._bars is None:
+            n_bars = len(self._axes.timestamps)
+            self._bars = {self._axes.moment(t): t for t in range(n_bars)}
+        t = self._bars.get(timestamp)
+        sid = -1 if asset_id is None else self._sids.get(asset_id)
+        return None if t is None or sid is None else (t, sid)
 
 
 class ComputedColumn:

@@ -39,10 +39,10 @@ class Context(Values):
         super().__init__(Columns.of(values or {}), 0)
 
     @classmethod
-    def at(cls, columns: Columns, row: int) -> Context:
-        """Return one row of columns."""
+    def at(cls, columns: Columns) -> Context:
+        """Return the context of columns of one row."""
         context = cls.__new__(cls)
-        context._columns, context._at = columns, row
+        context._columns, context._at = columns, 0
         return context
 
     def __bool__(self) -> bool:

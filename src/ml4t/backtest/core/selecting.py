@@ -66,8 +66,6 @@ class RuleQuery:
 
     Attributes
     ----------
-    signals, market : str
-        How the columns of the two views are read.
     previous : str
         Columns of the bar before.
     may_enter, may_exit : str
@@ -76,8 +74,6 @@ class RuleQuery:
         Each entry rule that asks of more than the position: as it is shown, and its predicate.
     """
 
-    signals: str
-    market: str
     previous: str
     may_enter: str
     may_exit: str
@@ -90,6 +86,11 @@ class Selects(Protocol):
     @property
     def conditions(self) -> tuple[str, ...]:
         """The SQL conditions of its rules."""
+        ...
+
+    @property
+    def expressions(self) -> tuple[str, ...]:
+        """SQL inside of them that is checked on its own."""
         ...
 
     def rules(self) -> RuleQuery | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ml4t.backtest.errors import SignalError
 
-# Numbers and flags arrive as float, text as str, times and dates as datetime.
+# Numbers and flags arrive as float, text as str, times as datetime, dates as date.
 Value = Any
 # Leads the name of a column's value at the asset's bar before; no source has names that begin so.
 PREVIOUS = "__previous_"
@@ -53,6 +53,11 @@ class Columns(dict[str, Any]):
         return column
 
 
+def _is_missing(value: Value) -> bool:
+    """Return whether a value is NULL or NaN; a list or an array is neither."""
+    return value is None or (isinstance(value, float) and value != value)
+
+
 class Values(Mapping[str, Value]):
     """One row of columns as a read-only mapping without its missing values."""
 
@@ -69,7 +74,9 @@ class Values(Mapping[str, Value]):
             value = self._computed().get(name)
             if value is None:
                 raise SignalError(self.kind, name, self.names) from None
-        if value is None or value != value:
+        if type(value) is float and value == value:  # hot: most are
+            return value
+        if _is_missing(value):
             raise SignalError(self.kind, name)
         return value
 
@@ -79,7 +86,9 @@ class Values(Mapping[str, Value]):
             value = self._columns[name][self._at]
         except KeyError:
             return self._computed().get(name, default)
-        return default if value is None or value != value else value
+        if type(value) is float and value == value:  # hot: most are
+            return value
+        return default if _is_missing(value) else value
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -51,6 +51,8 @@ _OPEN = ("end_date", "pay_date")
 _IDS = ("asset_id", "new_asset_id")
 _TEXTS = ("VARCHAR", "ENUM")
 _RESERVED = {"t", "sid"}
+# Roles with columns that are signals or context; prices themselves are held to their checks.
+_WITH_SIGNALS: tuple[Role, ...] = ("prices", "features", "context", "borrow")
 
 
 def is_number(kind: str) -> bool:
@@ -113,6 +115,9 @@ def _select_item(source: Source, name: str, given: str, kind: str) -> str:
         _refuse_type(source, name, kind, f"{what} must be a number")
     if is_double:
         return f"{quote(given)}::double as {quote(name)}"
+    if role in _WITH_SIGNALS and kind in ("DOUBLE", "FLOAT") and not is_number:
+        # Missing is missing: DuckDB holds a NaN above every number, so that it would pass vix > 30.
+        return f"nullif({quote(given)}, 'nan') as {quote(name)}"
     if kind == "TIMESTAMPTZ_NS":
         # DuckDB 2.0 can do little with it; microseconds are what a time with a zone has elsewhere.
         return f"{quote(given)}::timestamptz as {quote(name)}"

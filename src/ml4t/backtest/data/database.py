@@ -132,9 +132,10 @@ def is_relation(source: object) -> bool:
 
 def _filled(values: NDArray[Any]) -> NDArray[Any]:
     data = np.ma.getdata(values)
-    if isinstance(values, np.ma.MaskedArray) and data.dtype.kind in "fiu":
+    if isinstance(values, np.ma.MaskedArray) and data.dtype.kind in "fiumM":
         mask = np.ma.getmaskarray(values)
-        if data.dtype.kind != "f":
+        if data.dtype.kind in "iu":
             return np.where(mask, np.nan, data)
-        data[mask] = np.nan  # in place: nobody else has it
+        # In place: nobody else has it. NaN in an array of times is NaT.
+        data[mask] = np.nan if data.dtype.kind == "f" else "NaT"
     return data

@@ -19,7 +19,7 @@ import sqlglot
 from sqlglot import exp
 
 from ml4t.backtest.data.database import Database
-from ml4t.backtest.data.lookahead import called, refuse_functions
+from ml4t.backtest.data.lookahead import called, refuse_functions, require_plain
 from ml4t.backtest.data.ordering import query_in_total_order
 from ml4t.backtest.data.queries import quote
 from ml4t.backtest.data.scopes import CLOCK, Member, Relation, Scope
@@ -111,6 +111,7 @@ def prove_local(text: str, given: Mapping[str, Sequence[str]], database: Databas
 
 def _parse(text: str) -> tuple[str, _Node]:
     """Return the query without a semicolon at its end, and its tree."""
+    require_plain(text)
     try:
         statements = [one for one in sqlglot.parse(f"{text}\n", read="duckdb") if one is not None]
         statements = [one for one in statements if not isinstance(one, exp.Semicolon)]

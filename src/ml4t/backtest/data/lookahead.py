@@ -7,6 +7,7 @@ a query too (`locality`) has a name of its own: `refuse_ahead`, `refuse_function
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -106,7 +107,26 @@ def analyse(text: str, names: Names, database: Database, *, one_row: bool = Fals
     return _resolve(text, tree, names)
 
 
+def require_plain(text: str) -> None:
+    """Refuse characters that DuckDB and the parser here could read in two ways.
+
+    What one of them takes for a space, or for a comment, the other may take for a name: what was
+    checked would not be what runs.
+    """
+    for character in text:
+        is_space = character in " \t\r\n"
+        if not is_space and unicodedata.category(character) in ("Cc", "Cf", "Zs", "Zl", "Zp"):
+            name = unicodedata.name(character, f"U+{ord(character):04X}")
+            raise ExpressionError(
+                text, f"holds the character {name}; write plain spaces and line breaks"
+            )
+    for brackets in ("{#", "{%", "{{"):
+        if brackets in text:
+            raise ExpressionError(text, f"holds {brackets!r}; put a space between the two")
+
+
 def _parse(text: str) -> Node:
+    require_plain(text)
     try:
         statements = sqlglot.parse(f"select {text}\n", read="duckdb")
     except sqlglot.errors.SqlglotError as error:

@@ -34,7 +34,8 @@ def preview(strategy: Selects, timestamp: object, prepared: Prepared) -> Relatio
     """
     rules = strategy.rules()
     if rules is not None:
-        plan_conditions(strategy.conditions, prepared)  # refuses what cannot be used
+        # Refuses what cannot be used.
+        plan_conditions((*strategy.expressions, *strategy.conditions), prepared)
         return _ruled(rules, timestamp, prepared)
     plan = plan_selection(strategy.ranking(), strategy.query(), prepared, long_only=False)
     if plan is None:
@@ -72,15 +73,17 @@ def _ruled(rules: RuleQuery, timestamp: object, prepared: Prepared) -> Relation:
     )
     query = render(
         "signals/rules",
-        signals=rules.signals,
         previous=rules.previous,
-        market=rules.market,
         may_enter=rules.may_enter,
         may_exit=rules.may_exit,
         more=f", {f'case {reasons}end' if reasons else 'null::varchar'} as reason",
         chosen=f"timestamp = {literal(str(timestamp))}::{prepared.timestamp_type}",
     )
-    return database.sql(query)
+    try:
+        return database.sql(query)
+    except EngineError as error:
+        first = str(error).splitlines()[0]
+        raise ConfigError(f"the rules cannot be previewed: {first}") from error
 
 
 def _bar(timestamp: object, prepared: Prepared, database: Database) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any, cast
 
 import numpy as np
@@ -216,7 +217,9 @@ class Reader:
             first=self._times[first_t],
             last=self._times[last_t],
         )
-        arrays = _scatter(self._database.numpy(query), list(items), first_t, shape)
+        arrays = _scatter(
+            self._database.numpy(query), list(items), first_t, shape, self._signal_kinds
+        )
         return {name: arrays[alias] for name, alias in names.items()}, arrays
 
     def _intervals(self) -> list[tuple[int, int, int]]:
@@ -235,7 +238,7 @@ class Reader:
         """Read a column of ``market``, one value per bar."""
         item = _as_read(quote(name), self._market_kinds[name])
         found = self._database.numpy(render("batches/market", columns=f"{item} as {quote(name)}"))
-        return _as_column(found[name])
+        return _as_column(found[name], self._market_kinds[name])
 
     def _item(self, table: str, name: str) -> str:
         return _as_read(f"{table}.{quote(name)}", self._signal_kinds[name])
@@ -259,7 +262,7 @@ class Reader:
         is_known.reshape(-1)[_cells(found, first_t, shape)] = True
         if (has_bar & ~is_known).any():
             found = self._as_of(source, names, first_t, last_t)
-        return _scatter(found, list(names), first_t, shape)
+        return _scatter(found, list(names), first_t, shape, self._signal_kinds)
 
     def _as_of(
         self, source: Known, names: tuple[str, ...], first_t: int, last_t: int
@@ -288,13 +291,17 @@ def _cells(found: dict[str, np.ndarray], first_t: int, shape: tuple[int, ...]) -
 
 
 def _scatter(
-    found: dict[str, Column], names: list[str], first_t: int, shape: tuple[int, ...]
+    found: dict[str, Column],
+    names: list[str],
+    first_t: int,
+    shape: tuple[int, ...],
+    kinds: Mapping[str, str],
 ) -> dict[str, Column]:
     """Write rows by (t, sid) into dense arrays, missing where there is no row; empties `found`."""
     cell = _cells(found, first_t, shape)
     arrays = {}
     for name in names:
-        values = _as_column(found.pop(name))  # what is written is let go
+        values = _as_column(found.pop(name), kinds.get(name, "DOUBLE"))  # it is let go
         is_number = values.dtype == np.float64
         dense = np.full(shape[0] * shape[1], np.nan if is_number else None, dtype=values.dtype)
         dense[cell] = values
@@ -307,13 +314,24 @@ def _as_read(item: str, kind: str) -> str:
     return f"{item}::double" if is_number(kind) else item
 
 
-def _as_column(values: Column) -> Column:
-    """Return numbers as they are, all else as objects: text, datetimes (midnight of dates)."""
-    if values.dtype.kind == "M":
-        moments = values.astype("datetime64[us]").astype(object)
-        moments[np.isnat(values)] = None
+def _as_column(values: Column, kind: str) -> Column:
+    """Return numbers as they are, all else as Python's own objects, None where missing."""
+    if values.dtype.kind in "mM":
+        unit = "D" if kind == "DATE" else "us"
+        missing = np.isnat(values)
+        moments = values.astype(f"{values.dtype.kind}8[{unit}]").astype(object)
+        if "ZONE" in kind:
+            moments = np.array(
+                [None if moment is None else moment.replace(tzinfo=UTC) for moment in moments],
+                dtype=object,
+            )
+        moments[missing] = None
         return moments
-    return values if values.dtype == np.float64 else values.astype(object)
+    if values.dtype == np.float64:
+        return values
+    found = np.empty(len(values), dtype=object)
+    found[:] = [value.tolist() if isinstance(value, np.ndarray) else value for value in values]
+    return found
 
 
 def _without_keys(kinds: Mapping[str, str]) -> dict[str, str]:

@@ -279,6 +279,7 @@ class Portfolio:
 
     def _moved(self) -> None:
         self.held = np.flatnonzero(self.quantity)
+        self.held.setflags(write=False)
         self._is_marked = False
 
     def _mark(self, closes: Floats) -> None:

@@ -39,7 +39,7 @@ class Recorder:
         self._trade_blocks: list[tuple[Any, ...]] = []
         self._decisions: list[Decision] = []
         self._selections: list[tuple[int, Selection]] = []
-        self._signals: list[tuple[int, int, str, float | str]] = []
+        self._signals: dict[tuple[int, int, str], float | str] = {}
         self._n_orders = 0
 
     # -- the journal ------------------------------------------------------------------
@@ -107,11 +107,15 @@ class Recorder:
         """Keep the ranked candidates of a decision bar."""
         self._selections.append((t, selection))
 
-    def computed(
-        self, t: list[int], sids: list[int], names: list[str], values: list[float | str]
-    ) -> None:
-        """Keep values that a provider computed, one entry each; sid -1: market-wide."""
-        self._signals.extend(zip(t, sids, names, values, strict=True))
+    def computed(self, values: Iterable[tuple[tuple[int, int] | None, str, float | str]]) -> None:
+        """Keep values that a provider computed: ((t, sid), name, value), sid -1 market-wide.
+
+        What has no place in the run is left out. A value that was asked for again after it was
+        forgotten is the one that was there first.
+        """
+        for place, name, value in values:
+            if place is not None:
+                self._signals.setdefault((*place, name), value)
 
     # -- the end ----------------------------------------------------------------------
 
@@ -212,7 +216,8 @@ class Recorder:
         )
 
     def _signal_columns(self) -> dict[str, NDArray[Any]]:
-        t, sids, names, values = zip(*self._signals, strict=True) if self._signals else ((),) * 4
+        t, sids, names = zip(*self._signals, strict=True) if self._signals else ((), (), ())
+        values = list(self._signals.values())
         texts = [value if isinstance(value, str) else None for value in values]
         codes = self._encode([text for text in texts if text is not None])
         value_text = np.full(len(values), -1)

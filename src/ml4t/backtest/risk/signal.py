@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats
+from ml4t.backtest.core.identity import identity
 from ml4t.backtest.errors import BacktestError, ConfigError
 from ml4t.backtest.risk.base import Held, RiskRule, require_column, require_priority
-from ml4t.backtest.risk.identity import identity
 
 Condition = Callable[[Mapping[str, Floats]], Bools]
 

@@ -18,8 +18,6 @@ from ml4t.backtest.strategy.portfolio_view import PositionArrays
 
 # 1 true, 0 false, NaN missing; one entry per asset that is looked at.
 Truth = Floats
-# Columns of ``signals``, and of ``market``.
-Named = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 class Predicate:
@@ -51,13 +49,13 @@ class Predicate:
         """Return the SQL parts."""
         return ()
 
+    def expressions(self) -> tuple[str, ...]:
+        """Return the SQL that its user wrote, each to be checked on its own."""
+        return ()
+
     def possible(self, *, wanted: bool = True) -> str | None:
         """Return SQL that is true wherever the rule can be `wanted`; None: anywhere."""
         raise NotImplementedError
-
-    def names(self) -> Named:
-        """Return the columns of ``signals`` and of ``market`` that are compared with numbers."""
-        return (), ()
 
     @property
     def needs_range(self) -> bool:
@@ -73,10 +71,8 @@ class Predicate:
 class InSQL(Predicate):
     """A condition in SQL."""
 
-    def __init__(
-        self, text: str, *, names: tuple[str, ...] = (), market_names: tuple[str, ...] = ()
-    ) -> None:
-        self.text, self._names = text, (names, market_names)
+    def __init__(self, text: str, *, expressions: tuple[str, ...] = ()) -> None:
+        self.text, self._expressions = text, expressions
 
     def holds(self, flags: Mapping[str, Truth], positions: PositionArrays) -> Truth:  # noqa: ARG002
         """See `Predicate.holds`."""
@@ -86,13 +82,13 @@ class InSQL(Predicate):
         """See `Predicate.texts`."""
         return (self.text,)
 
+    def expressions(self) -> tuple[str, ...]:
+        """See `Predicate.expressions`."""
+        return self._expressions
+
     def possible(self, *, wanted: bool = True) -> str:
         """See `Predicate.possible`."""
         return self.text if wanted else f"not ({self.text})"
-
-    def names(self) -> Named:
-        """See `Predicate.names`."""
-        return self._names
 
     def __repr__(self) -> str:
         return self.text.strip()
@@ -165,6 +161,10 @@ class _Many(Predicate):
         """See `Predicate.texts`."""
         return tuple(dict.fromkeys(text for rule in self.rules for text in rule.texts()))
 
+    def expressions(self) -> tuple[str, ...]:
+        """See `Predicate.expressions`."""
+        return _expressions(self.rules)
+
     def possible(self, *, wanted: bool = True) -> str | None:
         """See `Predicate.possible`."""
         parts = [rule.possible(wanted=wanted) for rule in self.rules]
@@ -174,10 +174,6 @@ class _Many(Predicate):
             return None
         texts = [f"({part})" for part in parts if part is not None]
         return (" and " if is_all else " or ").join(texts) or None
-
-    def names(self) -> Named:
-        """See `Predicate.names`."""
-        return _all_names(self.rules)
 
     @property
     def needs_range(self) -> bool:
@@ -216,21 +212,20 @@ class Not(Predicate):
         """See `Predicate.merged`."""
         inner = self.rule.merged()
         if isinstance(inner, InSQL):
-            names, market_names = inner.names()
-            return InSQL(f"not ({inner.text})", names=names, market_names=market_names)
+            return InSQL(f"not ({inner.text})", expressions=inner.expressions())
         return Not(inner)
 
     def texts(self) -> tuple[str, ...]:
         """See `Predicate.texts`."""
         return self.rule.texts()
 
+    def expressions(self) -> tuple[str, ...]:
+        """See `Predicate.expressions`."""
+        return self.rule.expressions()
+
     def possible(self, *, wanted: bool = True) -> str | None:
         """See `Predicate.possible`."""
         return self.rule.possible(wanted=not wanted)
-
-    def names(self) -> Named:
-        """See `Predicate.names`."""
-        return self.rule.names()
 
     @property
     def needs_range(self) -> bool:
@@ -250,16 +245,10 @@ def _predicate(value: object) -> Predicate:
 def _joined(rules: list[InSQL], word: str) -> InSQL:
     if len(rules) == 1:
         return rules[0]
-    names, market_names = _all_names(rules)
     return InSQL(
-        f" {word} ".join(f"({rule.text})" for rule in rules),
-        names=names, market_names=market_names,
-    )  # fmt: skip
-
-
-def _all_names(rules: Sequence[Predicate]) -> Named:
-    found = [rule.names() for rule in rules]
-    return (
-        tuple(dict.fromkeys(name for names, _ in found for name in names)),
-        tuple(dict.fromkeys(name for _, names in found for name in names)),
+        f" {word} ".join(f"({rule.text})" for rule in rules), expressions=_expressions(rules)
     )
+
+
+def _expressions(rules: Sequence[Predicate]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for rule in rules for text in rule.expressions()))

@@ -7,7 +7,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.core.values import PREVIOUS
 from ml4t.backtest.data.queries import quote
-from ml4t.backtest.errors import ConfigError, require_number, require_within
+from ml4t.backtest.errors import ConfigError, require_number
 from ml4t.backtest.strategies.predicate import InSQL, OfPosition, Predicate, Truth
 
 
@@ -26,12 +26,12 @@ class Rule:
     @staticmethod
     def signal_above(name: str, level: float | str) -> Predicate:
         """Hold where a signal is above a number, or above another signal."""
-        return InSQL(f"{_signal(name)} > {_level(level)}", names=_names(name, level))
+        return InSQL(f"{_signal(name)} > {_level(level)}")
 
     @staticmethod
     def signal_below(name: str, level: float | str) -> Predicate:
         """Hold where a signal is below a number, or below another signal."""
-        return InSQL(f"{_signal(name)} < {_level(level)}", names=_names(name, level))
+        return InSQL(f"{_signal(name)} < {_level(level)}")
 
     @staticmethod
     def signal_between(name: str, low: float, high: float) -> Predicate:
@@ -39,7 +39,7 @@ class Rule:
         text = f"{_signal(name)} between {_level(low)} and {_level(high)}"
         if not float(low) <= float(high):
             raise ConfigError(f"low must be at most high, was {low!r} and {high!r}")
-        return InSQL(text, names=(name,))
+        return InSQL(text)
 
     @staticmethod
     def signal_crosses_above(name: str, level: float | str) -> Predicate:
@@ -62,12 +62,12 @@ class Rule:
     @staticmethod
     def context_above(name: str, level: float) -> Predicate:
         """Hold where a market-wide value is above a number."""
-        return InSQL(f"market.{quote(name)} > {_level(level)}", market_names=(name,))
+        return InSQL(f"market.{quote(name)} > {_level(level)}")
 
     @staticmethod
     def context_below(name: str, level: float) -> Predicate:
         """Hold where a market-wide value is below a number."""
-        return InSQL(f"market.{quote(name)} < {_level(level)}", market_names=(name,))
+        return InSQL(f"market.{quote(name)} < {_level(level)}")
 
     @staticmethod
     def expression(text: str) -> Predicate:
@@ -77,7 +77,7 @@ class Rule:
         """
         if not isinstance(text, str) or not text.strip():
             raise ConfigError(f"an expression must be SQL text, was {text!r}")
-        return InSQL(f"({text}\n)")
+        return InSQL(f"({text}\n)", expressions=(text,))
 
     # -- the position ------------------------------------------------------------------
 
@@ -118,7 +118,8 @@ class Rule:
     @staticmethod
     def max_bars(n: int) -> Predicate:
         """Hold where the position has been held through `n` bars, the entry bar's included."""
-        require_within("n", n, least=1)
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+            raise ConfigError(f"n must be a whole number of at least 1, was {n!r}")
         return OfPosition(f"max_bars({n!r})", lambda p: _truth(p.bars_held, p.bars_held >= n))
 
 
@@ -139,13 +140,9 @@ def _level(level: object, prefix: str = "") -> str:
     return repr(float(level))  # type: ignore[arg-type]
 
 
-def _names(name: str, level: float | str) -> tuple[str, ...]:
-    return (name, level) if isinstance(level, str) else (name,)
-
-
 def _crossing(name: str, level: float | str, now: str, before: str) -> Predicate:
     text = (
         f"{_signal(name)} {now} {_level(level)} "
         f"and {_signal(name, PREVIOUS)} {before} {_level(level, PREVIOUS)}"
     )
-    return InSQL(text, names=_names(name, level))
+    return InSQL(text)

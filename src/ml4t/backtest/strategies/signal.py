@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Batch, Chunk, Ints
+from ml4t.backtest.core.batch import Batch, Ints
 from ml4t.backtest.core.selecting import RuleQuery
 from ml4t.backtest.core.values import PREVIOUS
-from ml4t.backtest.data.queries import literal, quote, render
+from ml4t.backtest.data.queries import quote, render
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.strategies.predicate import AllOf, InSQL, OfPosition, OneOf, Predicate
 from ml4t.backtest.strategies.sizers import Entry, Sizer
@@ -73,7 +74,6 @@ class SignalStrategy(Strategy):
         self._entry = AllOf((*self.entry_rules, *sized)).merged()
         self._exits = tuple(rule.merged() for rule in self.exit_rules)
         self._may_enter = self._entry.possible()
-        self._candidates = _Candidates(self._may_enter)
 
     @property
     def needs_range(self) -> bool:
@@ -92,6 +92,11 @@ class SignalStrategy(Strategy):
         texts += [] if self._may_enter is None else [self._may_enter]
         return tuple(dict.fromkeys(texts))
 
+    @property
+    def expressions(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The SQL that its user wrote."""
+        return OneOf((self._entry, *self._exits)).expressions()
+
     def decide(self, batch: Batch, broker: StrategyBroker) -> None:
         """Send exits and entries of a close, in asset order."""
         leaving = self._leaving(batch, broker)
@@ -102,10 +107,6 @@ class SignalStrategy(Strategy):
             else:
                 self.position_sizer.enter(Entry.at(self, sid, batch, self.position_sizer))
 
-    def on_end(self) -> None:
-        """Let go of the last bars."""
-        self._candidates = _Candidates(self._may_enter)
-
     def sql(self) -> str:
         """Return the query of the rows that may enter or leave, as ``catalog.sql`` takes it.
 
@@ -115,9 +116,7 @@ class SignalStrategy(Strategy):
         rules = self.rules()
         return render(
             "signals/rules",
-            signals=rules.signals,
             previous=rules.previous,
-            market=rules.market,
             may_enter=rules.may_enter,
             may_exit=rules.may_exit,
             more="",
@@ -126,15 +125,13 @@ class SignalStrategy(Strategy):
 
     def rules(self) -> RuleQuery:
         """Return what the rules ask of signals and context."""
-        names, market_names = OneOf((self._entry, *self._exits)).names()
-        previous = [name for name in names if any(PREVIOUS + name in t for t in self.conditions)]
+        texts = " ".join(self.conditions)
+        previous = dict.fromkeys(re.findall(rf'"{PREVIOUS}((?:[^"]|"")+)"', texts))
         exits = [f"({text})" for rule in self._exits if (text := rule.possible())]
         return RuleQuery(
-            signals=_without_nan(names),
-            market=_without_nan(market_names),
             previous="".join(
-                f", lag(signals.{quote(name)}) over (partition by signals.asset_id "
-                f"order by signals.timestamp asc) as {quote(PREVIOUS + name)}"
+                f', lag(signals."{name}") over (partition by signals.asset_id '
+                f'order by signals.timestamp asc) as "{PREVIOUS}{name}"'
                 for name in previous
             ),
             may_enter=self._may_enter or "true",
@@ -164,7 +161,10 @@ class SignalStrategy(Strategy):
 
     def _entering(self, batch: Batch, broker: StrategyBroker) -> Ints:
         """Return the assets for which all entry rules hold."""
-        sids = self._candidates.of(batch)
+        may = ~np.isnan(batch.close) if self._may_enter is None else (
+            batch.features[self._may_enter] == 1.0
+        )  # fmt: skip
+        sids = np.flatnonzero(may)
         if not len(sids) or isinstance(self._entry, InSQL):
             return sids
         flags = {text: batch.features[text][sids] for text in self._entry.texts()}
@@ -173,40 +173,7 @@ class SignalStrategy(Strategy):
         return found
 
 
-class _Candidates:
-    """The assets that may enter, bar by bar; found for a chunk at once."""
-
-    def __init__(self, condition: str | None) -> None:
-        self._condition = condition
-        self._chunk: Chunk | None = None
-        self._by_bar: list[Ints] = []
-
-    def of(self, batch: Batch) -> Ints:
-        """Return the numbers of the assets that may enter at a bar, ascending."""
-        chunk = batch.chunk
-        assert chunk is not None
-        if chunk is not self._chunk:
-            self._chunk, self._by_bar = chunk, self._found(chunk)
-        return self._by_bar[batch.t - chunk.first_t]
-
-    def _found(self, chunk: Chunk) -> list[Ints]:
-        closes = chunk.prices["close"]
-        may = ~np.isnan(closes) if self._condition is None else (
-            chunk.features[self._condition] == 1.0
-        )  # fmt: skip
-        rows, sids = np.nonzero(may)
-        return np.split(sids, np.searchsorted(rows, np.arange(1, len(closes))))
-
-
 def _rules(name: str, rules: Sequence[Predicate]) -> tuple[Predicate, ...]:
     if isinstance(rules, Predicate) or not all(isinstance(rule, Predicate) for rule in rules):
         raise ConfigError(f"{name} must be a list of rules, was {rules!r}")
     return tuple(rules)
-
-
-def _without_nan(names: Sequence[str]) -> str:
-    """Return a replacement of columns by themselves, NULL where they are NaN, as in the loop."""
-    if not names:
-        return "*"
-    items = [f"nullif({quote(name)}::double, {literal('nan')}) as {quote(name)}" for name in names]
-    return f"* replace ({', '.join(items)})"

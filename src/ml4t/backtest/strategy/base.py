@@ -8,6 +8,7 @@ other name ``on_market_data``. Per timestamp: ``on_timestamp_batch(events, broke
 from __future__ import annotations
 
 from collections.abc import Mapping
+from reprlib import recursive_repr
 from typing import Unpack
 
 from ml4t.backtest.core.batch import Batch
@@ -37,6 +38,8 @@ class Strategy(Helpers):
     conditions : tuple of str
         SQL conditions over ``signals`` and ``market`` that `decide` reads as features: 1 true,
         0 false, NaN NULL.
+    expressions : tuple of str
+        SQL inside of those conditions that is checked on its own.
     is_reusable : bool
         Whether instances keep nothing between bars and may run again; a class says so for itself,
         its subclasses for themselves.
@@ -54,9 +57,11 @@ class Strategy(Helpers):
 
     features: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()
+    expressions: tuple[str, ...] = ()
     is_reusable = False
     has_run = False
 
+    @recursive_repr("...")
     def __repr__(self) -> str:
         """Show the strategy by its values, so that equal ones give runs of equal identity."""
         values = ", ".join(

@@ -6,8 +6,7 @@ handlers see is built here from a batch, and only as far as they read it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from hashlib import sha256
+from collections.abc import Callable, Collection, Sequence
 from inspect import Parameter, signature
 from types import CodeType, FunctionType
 from typing import Self
@@ -81,20 +80,6 @@ def words_of(strategy: Strategy) -> frozenset[str]:
     return frozenset(found)
 
 
-def code_of(strategy: Strategy) -> str | None:
-    """Return a digest of what a user wrote of a strategy, so that other code is another run.
-
-    None where all of it is this package's. It is of compiled code: comments do not count, another
-    Python gives another.
-    """
-    codes = _codes_of(strategy, but="ml4t.backtest.")
-    digest = sha256()
-    for code in codes:
-        constants = [one for one in code.co_consts if not isinstance(one, CodeType)]
-        digest.update(repr((code.co_name, code.co_code, code.co_names, constants)).encode())
-    return digest.hexdigest()[:12] if codes else None
-
-
 def _codes_of(strategy: Strategy, *, but: str) -> list[CodeType]:
     """Return the code of a strategy's classes outside of modules that begin so."""
     members = (
@@ -144,7 +129,8 @@ class StrategyRun:
         ]
         self._fills: list[Fills] = []
         self._asset_ids: Sequence[object] = broker.assets
-        self._market: tuple[object, Columns] = (None, Columns.of({}))
+        self._names_of: Collection[str] = ()
+        self._signal_names: list[str] = []
 
     def __enter__(self) -> Self:
         """Begin: helpers work from now on."""
@@ -215,37 +201,28 @@ class StrategyRun:
 
     def _bar(self, batch: Batch) -> tuple[Bar, list[int]]:
         """Return what the events of a batch share, and the places of assets with a bar."""
-        chunk = batch.chunk
-        assert chunk is not None
-        t, row, read = batch.t, batch.t - chunk.first_t, chunk.signals
-        of_asset = chunk.computed
+        more = batch.more
+        assert more is not None
 
         def price(name: str) -> list[float]:
-            if name not in read.names:
+            if name not in more.signal_names:
                 return [NAN] * len(self._asset_ids)
-            prices: list[float] = read[name][row].tolist()
+            prices: list[float] = more.signal(name).tolist()
             return prices
 
-        if self._market[0] is not chunk:
-            market = chunk.market
-            of_market, first_t = chunk.market_computed, chunk.first_t
-            columns = Columns(
-                market.names,
-                lambda name: market[name].tolist(),
-                None if of_market is None else lambda row: of_market(first_t + row),
-            )
-            self._market = (chunk, columns)
-            self._signal_names = [name for name in read.names if name not in PRICES]
+        if more.signal_names is not self._names_of:
+            self._names_of = more.signal_names
+            self._signal_names = [name for name in self._names_of if name not in PRICES]
         bar = Bar(
             self._broker.axes.moment(batch.t),
             self._asset_ids,
             prices=Columns(PRICES, price),
             signals=Columns(
-                self._signal_names,
-                lambda name: read[name][row].tolist(),
-                None if of_asset is None else lambda sid: of_asset(t, sid),
+                self._signal_names, lambda name: more.signal(name).tolist(), more.computed
             ),
-            context=Context.at(self._market[1], row),
+            context=Context.at(
+                Columns(more.market_names, lambda name: (more.market(name),), more.market_computed)
+            ),
         )
         return bar, np.flatnonzero(~np.isnan(batch.close)).tolist()
 
