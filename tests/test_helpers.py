@@ -212,6 +212,64 @@ def test_closing_a_short_takes_back_what_would_sell_more() -> None:
     assert fills(result)[1:] == [(2, "A", 100.0, 10.0)]
 
 
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("parts", [(0.5, 0.75), (0.5, 0.5, 0.5), (1.0, 0.5)])
+def test_reducing_for_several_reasons_never_turns_a_position_over(
+    parts: tuple[float, ...], side: int
+) -> None:
+    def reduce(strategy: Strategy) -> None:
+        for part in parts:
+            strategy.reduce_position("A", part)
+
+    start = lambda s: s.broker.order("A", side * 100.0)  # noqa: E731
+    result, _ = play({0: start, 1: reduce}, account=MarginAccount())
+    assert sum(row[2] for row in fills(result)) == 0
+    assert [row for row in held(result) if row[0] >= 2] == []
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda s: s.set_position_percent("A", 0.0),
+        lambda s: s.rebalance_to_weights({}, {}),
+        lambda s: s.rebalance_to_weights({}),
+        lambda s: s.close_position("A"),
+    ],
+)
+@pytest.mark.parametrize("account", [CashAccount(), MarginAccount()])
+def test_a_target_takes_back_purchases_that_wait(act: Act, account: Any) -> None:
+    def both(strategy: Strategy) -> None:
+        strategy.buy("A", 50)
+        act(strategy)
+
+    result, _ = play({0: lambda s: s.buy("A", 100), 1: both}, account=account)
+    assert [row for row in held(result) if row[0] >= 2] == []
+    assert "rejected" not in [row[0] for row in orders(result)]
+
+
+def test_weights_are_the_whole_portfolio_whatever_was_ordered_before() -> None:
+    def both(strategy: Strategy) -> None:
+        strategy.buy("B", 100)
+        strategy.rebalance_to_weights({"A": 0.5})
+
+    result, _ = play({0: both})
+    assert held(result)[0] == (1, "A", 500.0)
+    assert {row[1] for row in held(result)} == {"A"}
+
+
+def test_closing_what_is_not_held_yet_takes_the_entry_back() -> None:
+    def both(strategy: Strategy) -> None:
+        strategy.buy_percent("A", 0.5)
+        assert strategy.close_position("A") is None
+
+    assert held(play({0: both})[0]) == []
+
+
+def test_a_position_that_is_no_asset_is_not_there() -> None:
+    ask = lambda s: ("Z" in s.broker.portfolio.positions, s.broker.portfolio.positions.get("Z"))  # noqa: E731
+    assert play({0: ask})[1] == [(False, None)]
+
+
 def test_a_gain_of_exactly_fifteen_percent_is_that() -> None:
     rising: dict[str, list[Row]] = {
         "A": [(100, 100, 100, 100), (100, 115, 100, 115), flat(115, 1)[0]]
@@ -240,9 +298,17 @@ def test_an_asset_without_any_price_yet_is_rejected_with_a_reason() -> None:
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (lambda s: s.buy_percent("A", -0.1), "percent must be a number of at least 0, was -0.1"),
-        (lambda s: s.buy_percent("A", math.nan), "percent must be a number of at least 0"),
-        (lambda s: s.buy_percent("A", True), "percent must be a number of at least 0"),
+        (lambda s: s.buy_percent("A", -0.1), "percent must be a number from 0 to 10, was -0.1"),
+        (lambda s: s.buy_percent("A", math.nan), "percent must be a number from 0 to 10"),
+        (
+            lambda s: s.buy_percent("A", 50),
+            "percent must be a number from 0 to 10, was 50; 0.5 is 50%",
+        ),
+        (lambda s: s.buy("A", "10"), "quantity must be above 0, was '10'"),
+        (lambda s: s.rebalance_to_weights(None), "target_weights must be a mapping, was None"),
+        (lambda s: s.rebalance_to_weights({"A": None}), "the weight of 'A' must be a number"),
+        (lambda s: s.rebalance_to_weights({"A": True}), "the weight of 'A' must be a number"),
+        (lambda s: s.buy_percent("A", True), "percent must be a number from 0 to 10"),
         (lambda s: s.buy_percent("A", 0.1, price=0.0), "price must be a number above 0, was 0.0"),
         (lambda s: s.buy_percent("AA", 0.1), "there is no asset 'AA' in prices; did you mean 'A'"),
         (lambda s: s.get_position([]), "there is no asset [] in prices"),

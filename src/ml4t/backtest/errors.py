@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from numbers import Real
 
 # Assets that a message names; the error holds all of them.
 N_NAMED = 5
@@ -126,7 +127,7 @@ class ResultError(BacktestError, ValueError):
 
 def require_number(name: str, value: object, *, above: float, below: float) -> None:
     """Raise a `ConfigError` unless `value` is a number strictly between two bounds."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not is_number or not above < float(value) < below:  # type: ignore[arg-type]
         bounds = f"above {above:g}" + ("" if below == float("inf") else f" and below {below:g}")
         raise ConfigError(f"{name} must be a number {bounds}, was {value!r}")
@@ -144,7 +145,7 @@ def require_within(
     name: str, value: object, *, least: float = 0.0, below: float = float("inf")
 ) -> None:
     """Raise a `ConfigError` unless ``least <= value < below``; NaN and booleans are no numbers."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not is_number or not least <= float(value) < below:  # type: ignore[arg-type]
         bounds = f"from {least:g} to " + (
             "below infinity" if below == float("inf") else f"below {below:,g}"

@@ -184,6 +184,14 @@ class BarEvent(MarketEvent):
     def __init__(self, bar: Bar, at: int) -> None:
         self._bar, self._at = bar, at
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, BarEvent):
+            return NotImplemented
+        return self._bar is other._bar and self._at == other._at
+
+    def __hash__(self) -> int:
+        return hash((id(self._bar), self._at))
+
 
 class Events(Sequence[MarketEvent]):
     """The events of one timestamp in asset order; each is made when it is asked for."""

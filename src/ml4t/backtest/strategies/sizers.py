@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.errors import ConfigError, require_number
 from ml4t.backtest.execution.order import Order
-from ml4t.backtest.strategy.helpers import Helpers
+from ml4t.backtest.strategy.helpers import MOST, Helpers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class PercentSizer(Sizer):
     """
 
     def __init__(self, percent: float) -> None:
-        require_number("percent", percent, above=0, below=float("inf"))
+        require_number("percent", percent, above=0, below=MOST)
         self.percent = float(percent)
 
     def enter(self, entry: Entry) -> Order | None:

@@ -20,7 +20,7 @@ from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.order import Order
 from ml4t.backtest.strategy.broker import StrategyBroker
 from ml4t.backtest.strategy.helpers import Helpers
-from ml4t.backtest.strategy.order_terms import OrderTerms
+from ml4t.backtest.strategy.order_terms import OrderTerms, is_number
 from ml4t.backtest.strategy.portfolio_view import PortfolioView
 
 
@@ -215,6 +215,6 @@ class Strategy(Helpers):
 
 
 def _above_zero(quantity: float) -> float:
-    if isinstance(quantity, bool) or not quantity > 0:
+    if not is_number(quantity) or not quantity > 0:
         raise ConfigError(f"quantity must be above 0, was {quantity!r}; the other side has a name")
     return quantity

@@ -5,6 +5,7 @@ One order is made, checked and sent in `order_desk`; what may be said of it is i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Unpack
 
@@ -19,7 +20,7 @@ from ml4t.backtest.execution.order import Order
 from ml4t.backtest.execution.rebalance import SMALLEST_CHANGE
 from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.risk.limit_desk import LimitDesk
-from ml4t.backtest.strategy.order_desk import ORDER_TAG, OrderDesk
+from ml4t.backtest.strategy.order_desk import ORDER_TAG, OrderDesk, is_coming
 from ml4t.backtest.strategy.order_terms import OrderTerms, is_number, require_terms
 from ml4t.backtest.strategy.portfolio_view import PortfolioView, PositionArrays
 
@@ -209,6 +210,22 @@ class StrategyBroker:
             return self._desk.refuse_unsized(asset, sid=self.sid(asset), tag=tag)
         return self.order_target(asset, quantity, tag=tag)
 
+    def set_position_percent(
+        self, asset: object, fraction: float, *, price: float | None = None, tag: str = ORDER_TAG
+    ) -> Order | None:
+        """Order what is missing to `fraction` of equity, and take back what would be too much.
+
+        Other than `order_target_percent` it never sells what is only on its way: sales fill before
+        purchases, so that what they bought would stay.
+        """
+        quantity, sid = self._worth(asset, fraction, price), self.sid(asset)
+        live = self._portfolio.quantity.item(sid)
+        if quantity is not None:
+            change = quantity - live - sum(self._desk.coming(sid))
+            if change * live < 0 and abs(change) > abs(live):
+                self._cancel_additions(sid)
+        return self.order_target_percent(asset, fraction, price=price, tag=tag)
+
     def order_percent(
         self, asset: object, fraction: float, *, price: float | None = None, tag: str = ORDER_TAG
     ) -> Order | None:
@@ -235,17 +252,38 @@ class StrategyBroker:
     def close_position(self, asset: object, *, tag: str = ORDER_TAG) -> Order | None:
         """Sell, or buy back, all that is held; None: nothing is, or it is on its way out.
 
-        Market orders that would add to it are cancelled first: sales fill before purchases, so
-        that what they bought would stay.
+        Market orders that would open or add to it are cancelled first: sales fill before
+        purchases, so that what they bought would stay.
         """
         sid = self.sid(asset)
-        live = self._portfolio.quantity.item(sid)
-        if not live:
+        self._cancel_additions(sid)
+        if not self._portfolio.quantity.item(sid):
             return None
-        for order in self._desk.coming_orders(sid):
-            if order.left * live > 0:
-                self._broker.cancel(order)
         return self.order_target(asset, 0.0, tag=tag)
+
+    def reduce_position(self, asset: object, part: float, *, tag: str = ORDER_TAG) -> Order | None:
+        """Close a part of a position, at most what no other order closes; None: nothing is left."""
+        sid = self.sid(asset)
+        live = self._portfolio.quantity.item(sid)
+        leaving = sum(left for left in self._desk.coming(sid) if left * live < 0)
+        left = live + leaving
+        if left * live <= 0 or abs(left) <= SMALLEST_CHANGE * abs(live):
+            return None
+        closing = min(abs(live) * part, abs(left))
+        return self.order(asset, -math.copysign(closing, live), tag=tag) if closing else None
+
+    def cancel_coming(self) -> None:
+        """Cancel every market order that waits, whatever its asset."""
+        for order in self._broker.open_orders(None):
+            if is_coming(order):
+                self._broker.cancel(order)
+
+    def _cancel_additions(self, sid: int) -> None:
+        """Cancel the market orders that would open a position, or add to it."""
+        live = self._portfolio.quantity.item(sid)
+        for order in self._desk.coming_orders(sid):
+            if not live or order.left * live > 0:
+                self._broker.cancel(order)
 
     def cancel(self, order: Order) -> None:
         """Cancel an open order and what lives only through it; one that ended stays as it is."""

@@ -14,6 +14,9 @@ from ml4t.backtest.strategy.broker import StrategyBroker
 from ml4t.backtest.strategy.order_desk import ORDER_TAG
 from ml4t.backtest.strategy.order_terms import is_number
 
+# Fractions of equity beyond this are percentages by mistake.
+MOST = 10.0
+
 
 class Helpers:
     """Reading the account, and orders in fractions; only while a run goes on.
@@ -107,19 +110,20 @@ class Helpers:
     def reduce_position(
         self, asset_id: object, percent: float, *, tag: str = ORDER_TAG
     ) -> Order | None:
-        """Close a fraction of the position itself, long or short; None when flat."""
-        held, part = self.broker.position(asset_id), _fraction("percent", percent, most=1.0)
-        if not held or not part:
-            return None
+        """Close a fraction of the position itself, long or short; None when flat.
+
+        Of what other orders are closing already nothing is closed twice.
+        """
+        part = _fraction("percent", percent, most=1.0)
         if part == 1.0:
             return self.close_position(asset_id, tag=tag)
-        return self.broker.order(asset_id, -held * part, tag=tag)
+        return self.broker.reduce_position(asset_id, part, tag=tag)
 
     def set_position_percent(
         self, asset_id: object, percent: float, price: float | None = None, *, tag: str = ORDER_TAG
     ) -> Order | None:
         """Order what is missing to hold a fraction of the portfolio's value, negative short."""
-        return self.broker.order_target_percent(asset_id, percent, price=price, tag=tag)
+        return self.broker.set_position_percent(asset_id, percent, price=price, tag=tag)
 
     def size_by_confidence(
         self,
@@ -150,6 +154,8 @@ class Helpers:
     ) -> None:
         """Order target weights, fractions of equity; what is held and not named is closed.
 
+        Market orders that wait are cancelled: the weights are the whole portfolio.
+
         Parameters
         ----------
         target_weights : mapping of asset to float
@@ -158,6 +164,13 @@ class Helpers:
             share of equity at the next open, which costs are reserved from: the more exact form.
         """
         broker = self.broker
+        if not isinstance(target_weights, Mapping):
+            raise ConfigError(f"target_weights must be a mapping, was {target_weights!r}")
+        for asset_id, weight in target_weights.items():
+            broker.sid(asset_id)
+            if not is_number(weight):
+                raise ConfigError(f"the weight of {asset_id!r} must be a number, was {weight!r}")
+        broker.cancel_coming()
         if current_prices is None:
             broker.order_target_weights(target_weights)
             return
@@ -179,8 +192,8 @@ class Helpers:
         return self.broker.order_percent(asset_id, part, price=price, tag=tag)
 
 
-def _fraction(name: str, value: object, most: float = float("inf")) -> float:
+def _fraction(name: str, value: object, most: float = MOST) -> float:
     if not is_number(value) or not 0 <= float(value) <= most:  # type: ignore[arg-type]
-        bounds = "of at least 0" if most == float("inf") else f"from 0 to {most:g}"
-        raise ConfigError(f"{name} must be a number {bounds}, was {value!r}")
+        hint = "; 0.5 is 50%" if is_number(value) and float(value) > most else ""  # type: ignore[arg-type]
+        raise ConfigError(f"{name} must be a number from 0 to {most:g}, was {value!r}{hint}")
     return float(value)  # type: ignore[arg-type]

@@ -6,6 +6,8 @@ limits, submitted or refused). What it may say is in `order_terms`.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch
@@ -51,7 +53,7 @@ class OrderDesk:
 
     def price(self, sid: int) -> float:
         """Return the last close of an asset, per share; NaN where none is known."""
-        close = float(self.now.close[sid])
+        close = math.nan if self.batch is None else float(self.batch.close[sid])
         return close if close == close else float(self._portfolio.mark[sid])
 
     def coming(self, sid: int) -> list[float]:
@@ -60,12 +62,7 @@ class OrderDesk:
 
     def coming_orders(self, sid: int) -> list[Order]:
         """Return the open orders of an asset that fill at the next chance, whatever the price."""
-        return [
-            order
-            for order in self._broker.open_orders(sid)
-            if order.is_alive
-            and (order.order_type in MARKET_TYPES or (order.is_triggered and order.limit is None))
-        ]
+        return [order for order in self._broker.open_orders(sid) if is_coming(order)]
 
     def make(
         self,
@@ -244,3 +241,10 @@ class OrderDesk:
                     f"a {one.order_type} order needs prices with columns 'high' and 'low'; "
                     "add them to the source"
                 )
+
+
+def is_coming(order: Order) -> bool:
+    """Return whether an order fills at the next chance, whatever the price."""
+    return order.is_alive and (
+        order.order_type in MARKET_TYPES or (order.is_triggered and order.limit is None)
+    )

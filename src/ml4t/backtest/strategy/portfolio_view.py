@@ -46,10 +46,9 @@ class OpenPositions(Mapping[object, Position]):
         self._broker = broker
 
     def __getitem__(self, asset_id: object) -> Position:
-        position = self._broker.get_position(asset_id)
-        if not position.quantity:
+        if asset_id not in self._broker.held:
             raise KeyError(asset_id)
-        return position
+        return self._broker.get_position(asset_id)
 
     def __iter__(self) -> Iterator[object]:
         return iter(self._broker.held)
