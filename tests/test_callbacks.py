@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import traceback
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -496,6 +499,153 @@ def test_a_class_that_never_calls_super_init_has_its_helpers() -> None:
     assert strategy.seen == [10_000.0, 10_000.0]
 
 
+class Awaited(Strategy):
+    async def on_market_event(self, event: Any, context: Any = None) -> None: ...  # type: ignore[override]
+
+
+class Yielding(Strategy):
+    def on_market_event(self, event: Any, context: Any = None) -> Any:
+        yield event
+
+
+class FewArguments(Strategy):
+    def on_timestamp_batch(self, events: Any, broker: Any) -> None: ...  # type: ignore[override]
+
+
+class NoEvent(Strategy):
+    def on_market_event(self) -> None: ...  # type: ignore[override]
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (Awaited, "on_market_event is a coroutine or a generator"),
+        (Yielding, "on_market_event is a coroutine or a generator"),
+        (FewArguments, "on_timestamp_batch must take (self, events, broker, portfolio)"),
+        (NoEvent, "on_market_event must take (self, event, context)"),
+    ],
+)
+def test_a_handler_that_cannot_work_is_refused_when_the_engine_is_made(
+    kind: type[Strategy], message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        BacktestEngine(catalog(), kind())
+    assert message in str(caught.value)
+
+
+class OwnDefault(Told):
+    def on_market_event(self, event: Any, threshold: float = 0.8) -> None:  # type: ignore[override]
+        self._told.append(threshold)
+
+
+def test_a_second_parameter_of_another_name_keeps_its_default() -> None:
+    strategy = OwnDefault()
+    run(strategy, catalog(1))
+    assert strategy._told == [0.8, 0.8]
+
+
+def test_an_instance_does_not_run_beside_itself() -> None:
+    inner: list[str] = []
+
+    class Nested(TopN):
+        is_reusable = True
+
+        def decide(self, batch: Any, broker: Any) -> None:
+            if not inner:
+                inner.append("")
+                with pytest.raises(ConfigError, match="this Nested is running"):
+                    run(self, catalog(1))
+
+    run(Nested(1, by="close"), catalog(1))
+    assert inner == [""]
+
+
+def test_a_start_that_raises_says_so_and_leaves_no_broker() -> None:
+    class Starts(PerEvent):
+        def on_start(self) -> None:
+            raise ZeroDivisionError("mine")
+
+    strategy = Starts()
+    with pytest.raises(ZeroDivisionError) as caught:
+        run(strategy, catalog())
+    assert caught.value.__notes__ == ["raised by Starts.on_start before the first bar"]
+    with pytest.raises(ConfigError, match="Broker not initialized"):
+        strategy.get_cash()
+
+
+def test_a_note_names_the_handler_that_raised_beside_notes_of_its_own() -> None:
+    class OldFails(Told):
+        def on_event(self, event: MarketEvent) -> None:
+            error = ZeroDivisionError("mine")
+            error.add_note("own")
+            raise error
+
+        def on_timestamp_batch(self, events: Any, broker: Any, portfolio: Any) -> None: ...
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        run(OldFails(), catalog())
+    assert caught.value.__notes__ == ["own", "raised by OldFails.on_event at 2024-01-01, asset 'A'"]
+
+
+def test_a_frozen_strategy_runs() -> None:
+    @dataclass(frozen=True)
+    class Frozen(Strategy):
+        level: float = 5.0
+
+        def on_market_event(self, event: Any, context: Any = None) -> None:
+            if not self.get_position(event.asset_id) and event.close > self.level:
+                self.buy(event.asset_id, 1)
+
+    assert run(Frozen(), catalog())["n_fills"] == 1  # B has no bar to fill at
+
+
+def test_the_interpreter_is_left_as_it_was() -> None:
+    before = sys.getswitchinterval(), gc.get_threshold()
+
+    class Nests(Strategy):
+        def decide(self, batch: Any, broker: Any) -> None:
+            run(TopN(1, by="close"), catalog(1))
+
+    run(Nests(), catalog(2))
+    assert (sys.getswitchinterval(), gc.get_threshold()) == before
+
+
+def test_whole_numbers_as_asset_ids_are_whole_numbers_in_events() -> None:
+    data = Catalog(threads=1).register(
+        "prices", {"timestamp": [day(0), day(1)], "asset_id": [7, 7], "open": [1.0, 1.0],
+                   "close": [1.0, 1.0]},
+    )  # fmt: skip
+
+    class Whole(Told):
+        def on_market_event(self, event: Any, context: Any = None) -> None:
+            self._told.append((event.asset_id, self.get_position(7)))
+            self.buy(7, 1)
+
+    strategy = Whole()
+    result = run(strategy, data)
+    assert strategy._told == [(7, 0.0), (7, 1.0)]
+    assert result.sql("select asset_id from fills").fetchall() == [(7,)]
+
+
+def test_events_know_each_other() -> None:
+    class Looks(Told):
+        def on_timestamp_batch(self, events: Any, broker: Any, portfolio: Any) -> None:
+            self._told.append((events[0] in events, events.index(events[-1]), events[0] == 3))
+
+    strategy = Looks()
+    run(strategy, catalog(1))
+    assert strategy._told == [(True, 1, False)]
+
+
+def test_a_bar_can_be_read_and_not_changed() -> None:
+    class Writes(Strategy):
+        def decide(self, batch: Any, broker: Any) -> None:
+            batch.close[0] = 1.0
+
+    with pytest.raises(ValueError, match="read-only"):
+        run(Writes(), catalog())
+
+
 # -- identity -----------------------------------------------------------------------------------
 
 
@@ -519,6 +669,29 @@ def counting(step: int) -> Strategy:
 
     CountsTwice.__name__ = "Counts"
     return Counts() if step == 1 else CountsTwice()
+
+
+def above(level: float, *, as_attribute: bool) -> Strategy:
+    class Above(Strategy):
+        threshold = level if as_attribute else 0.0
+
+        def on_market_event(self, event: Any, context: Any = None, least: float = level) -> None:
+            if event.close > (self.threshold if as_attribute else level):
+                self.buy(event.asset_id, 1)
+
+    return Above()
+
+
+@pytest.mark.parametrize("as_attribute", [True, False])
+def test_another_setting_is_another_run_wherever_it_stands(as_attribute: bool) -> None:
+    first, second = above(15.0, as_attribute=as_attribute), above(5.0, as_attribute=as_attribute)
+    assert run_id(first) == run_id(above(15.0, as_attribute=as_attribute)) != run_id(second)
+
+
+def test_a_strategy_that_holds_itself_has_an_identity() -> None:
+    strategy = PerEvent()
+    strategy.me = strategy  # type: ignore[attr-defined]
+    assert len(run_id(strategy)) == 12
 
 
 def test_what_a_strategy_keeps_is_not_in_the_runs_identity_and_its_code_is() -> None:

@@ -187,3 +187,28 @@ def test_two_runs_of_one_provider_know_nothing_of_each_other() -> None:
     first, second = run(ask, provider)[0], run(ask, provider)[0]
     assert computed(first) == computed(second)
     assert provider.computed().names == []
+
+
+def test_asking_the_provider_oneself_is_recorded_where_it_is_a_bar() -> None:
+    provider = CallableFeatureProvider(scored)
+
+    def ask(strategy: Strategy, event: Any) -> None:
+        provider.get_features(event.asset_id, event.timestamp)
+        provider.get_features("SPY", event.timestamp)
+        provider.get_features("A", datetime(1999, 1, 1))
+
+    result, _ = run(ask, provider)
+    assert {row[1] for row in computed(result)} == {"A", "B"}
+
+
+def test_a_value_that_is_asked_for_again_later_is_one_row() -> None:
+    kept: list[Any] = []
+
+    def ask(strategy: Strategy, event: Any) -> None:
+        kept.append(event)
+        for one in kept:
+            assert one.signals["score"]
+
+    result, _ = run(ask, CallableFeatureProvider(scored))
+    rows = computed(result)
+    assert len(rows) == len(set(rows)) == 10 * 3

@@ -14,7 +14,7 @@ from hand_events import day, walk
 from ml4t.backtest import Strategy
 from ml4t.backtest.core.event import MarketEvent
 from ml4t.backtest.data.feature_provider import PrecomputedFeatureProvider
-from ml4t.backtest.execution import Fill, SimulationBroker
+from ml4t.backtest.execution import LoopFill, SimulationBroker
 from ml4t.backtest.risk import (
     DynamicTrailingStop,
     RiskManager,
@@ -194,9 +194,9 @@ class Noting(SimulationBroker):
 
     def __init__(self) -> None:
         super().__init__(initial_cash=1_000_000)
-        self.fills: list[Fill] = []
+        self.fills: list[LoopFill] = []
 
-    def on_market_event(self, event: MarketEvent) -> list[Fill]:
+    def on_market_event(self, event: MarketEvent) -> list[LoopFill]:
         fills = super().on_market_event(event)
         self.fills += fills
         return fills
@@ -252,7 +252,7 @@ def test_the_batch_loop_holds_the_top_25_and_leaves_at_stops(
         DynamicTrailingStop=DynamicTrailingStop,
         rebalance_portfolio=rebalance_portfolio,
     )
-    by_tag: dict[str, list[Fill]] = {}
+    by_tag: dict[str, list[LoopFill]] = {}
     for fill in broker.fills:
         by_tag.setdefault(fill.tag, []).append(fill)
     assert set(by_tag) == {"order", "VolatilityScaledStopLoss", "DynamicTrailingStop"}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import reprlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from threading import Lock
 
 from ml4t.backtest.config import BacktestConfig, Broker, run_settings
 from ml4t.backtest.core.batch import Chunk
@@ -27,12 +29,8 @@ from ml4t.backtest.results.store import RunFacts, open_store, store
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.session import Market, Session
 from ml4t.backtest.strategy.base import Strategy
-from ml4t.backtest.strategy.run import (
-    StrategyRun,
-    require_fresh,
-    require_handler,
-    words_of,
-)
+from ml4t.backtest.strategy.handlers import require_fresh, require_handler, words_of
+from ml4t.backtest.strategy.run import StrategyRun
 from ml4t.backtest.version import versions
 
 # New containers between two collections; the ledger makes no cycles, a strategy might.
@@ -114,7 +112,7 @@ class BacktestEngine:
         CostError
             A cost model could not tell what a fill costs; the error names bar and assets.
         """
-        with _two_threads():
+        with _two_threads:
             return self._run(progress)
 
     def _run(self, progress: Progress | None) -> BacktestResult:
@@ -258,22 +256,35 @@ def _recording(
         provider.end()
 
 
-@contextmanager
-def _two_threads() -> Iterator[None]:
-    """Set up the interpreter for a loop and a reader beside it, and back again.
+class _TwoThreads:
+    """Sets the interpreter up for a loop and a reader beside it, while any run goes on.
 
     The reader is between two calls of DuckDB most of the time it needs the interpreter: by
     default the loop would let it wait 5 ms at each. The cycle collector would walk the growing
     ledger time and again.
     """
-    thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
-    gc.set_threshold(*MOST_OBJECTS)
-    sys.setswitchinterval(SWITCH_SECONDS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
-        sys.setswitchinterval(interval)
+
+    def __init__(self) -> None:
+        self._lock, self._n_runs = Lock(), 0
+        self._before: tuple[tuple[int, int, int], float] = ((0, 0, 0), 0.0)
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._n_runs:
+                self._before = gc.get_threshold(), sys.getswitchinterval()
+                gc.set_threshold(*MOST_OBJECTS)
+                sys.setswitchinterval(SWITCH_SECONDS)
+            self._n_runs += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._n_runs -= 1
+            if not self._n_runs:
+                gc.set_threshold(*self._before[0])
+                sys.setswitchinterval(self._before[1])
+
+
+_two_threads = _TwoThreads()
 
 
 def _reported(chunks: Iterable[Chunk], n_bars: int, progress: Progress | None) -> Iterable[Chunk]:
@@ -285,6 +296,12 @@ def _reported(chunks: Iterable[Chunk], n_bars: int, progress: Progress | None) -
 
 def _columns_of(context: Mapping[datetime, Mapping[str, object]]) -> dict[str, list[object]]:
     """Turn ``{timestamp: {name: value}}`` into columns; a value that is absent is None."""
+    rows = context.values() if isinstance(context, Mapping) else ()
+    if not rows or not all(isinstance(row, Mapping) for row in rows):
+        raise ConfigError(
+            "context_data must be a mapping of timestamp to {name: value} with at least one, was "
+            f"{reprlib.repr(context)}"
+        )
     names = dict.fromkeys(name for row in context.values() for name in row)
     columns: dict[str, list[object]] = {"timestamp": list(context)}
     for name in names:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 EPOCH = datetime(1970, 1, 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Axes:
     """The run's bars and assets, by number.
 
@@ -24,6 +25,7 @@ class Axes:
     sessions : int array
         Each bar's calendar date (UTC where bars have a zone), as days since 1970.
     asset_ids : array
+        As text.
     """
 
     timestamps: NDArray[np.int64]
@@ -31,6 +33,13 @@ class Axes:
     sessions: NDArray[np.int64]
     asset_ids: NDArray[np.object_]
     asset_type: str
+
+    @cached_property
+    def ids(self) -> tuple[object, ...]:
+        """The assets' ids as prices have them: whole numbers as int, others as text."""
+        names = self.asset_ids.tolist()
+        is_whole = self.asset_type.endswith(("INT", "INTEGER"))
+        return tuple(int(name) for name in names) if is_whole else tuple(names)
 
     def time(self, t: int) -> str:
         """Return a bar's time as text (UTC where bars have a zone)."""

@@ -42,7 +42,7 @@ class Computing:
 
     def __init__(self, provider: ComputesFeatures, axes: Axes) -> None:
         self._provider, self._axes = provider, axes
-        self._asset_ids: list[object] = axes.asset_ids.tolist()
+        self._asset_ids = axes.ids
         self._sids = {asset_id: sid for sid, asset_id in enumerate(self._asset_ids)}
         self._bars: dict[datetime, int] | None = None
 

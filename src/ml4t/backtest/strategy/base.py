@@ -72,6 +72,11 @@ class Strategy(Helpers):
         return f"{type(self).__name__}({values})"
 
     @property
+    def is_running(self) -> bool:
+        """Whether a run of this instance is going on."""
+        return self._broker is not None
+
+    @property
     def needs_range(self) -> bool:
         """Whether it may send limits, stops or brackets, so that bars need a high and a low."""
         return True
@@ -130,7 +135,7 @@ class Strategy(Helpers):
 
     def bind(self, broker: StrategyBroker | None) -> None:
         """Take the broker of a run that begins, None when it is over; the engine calls this."""
-        self._broker = broker
+        object.__setattr__(self, "_broker", broker)  # a frozen one too
 
     def buy(self, asset: object, quantity: float, **terms: Unpack[OrderTerms]) -> Order:
         """Buy `quantity` shares; without any price at the next open.

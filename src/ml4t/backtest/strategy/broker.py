@@ -48,7 +48,7 @@ class StrategyBroker:
         self._broker, self._portfolio, self._limits = broker, portfolio, limits
         self._desk = OrderDesk(broker, portfolio, limits)
         self.axes = axes
-        self._asset_ids: list[object] = axes.asset_ids.tolist()
+        self._asset_ids = axes.ids
         self._sids = {asset_id: sid for sid, asset_id in enumerate(self._asset_ids)}
         self._equity: float | None = None
 

@@ -1,106 +1,29 @@
 """StrategyRun: calls one strategy's handlers through one run.
 
-Which handler a class overrides is settled when an engine is made (`require_handler`); what the
-handlers see is built here from a batch, and only as far as they read it.
+Which handler a class overrides is settled when an engine is made (`handlers`); what the handlers
+see is built here from a batch, and only as far as they read it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from inspect import Parameter, signature
-from types import CodeType, FunctionType
 from typing import Self
 
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.context import Context
-from ml4t.backtest.core.event import NAN, PRICES, Bar, BarEvent, Events, Fill, MarketEvent
+from ml4t.backtest.core.event import NAN, PRICES, Bar, BarEvent, Events, Fill
 from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.values import Columns
-from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.broker import StrategyBroker
-
-# One of these does the work; on_event may stand beside it.
-HANDLERS = ("on_market_event", "on_market_data", "on_timestamp_batch", "decide")
-LEGACY = "on_event"
-EventHandler = Callable[[MarketEvent, Context], object]
-
-
-def require_handler(strategy: object) -> str:
-    """Return the name of the handler that a strategy overrides.
-
-    Raises
-    ------
-    ConfigError
-        It is no `Strategy`, overrides none, or more than one.
-    """
-    if isinstance(strategy, type):
-        raise ConfigError(f"strategy must be an instance, was a class; write {strategy.__name__}()")
-    if not isinstance(strategy, Strategy):
-        name = type(strategy).__name__
-        raise ConfigError(f"{name} is no Strategy; write class {name}(Strategy)")
-    kind = type(strategy)
-    own = [name for name in HANDLERS if getattr(kind, name) is not getattr(Strategy, name)]
-    if len(own) > 1:
-        raise ConfigError(f"{kind.__name__} overrides both {own[0]} and {own[1]}; keep one")
-    if not own and kind.on_event is Strategy.on_event:
-        raise ConfigError(
-            f"{kind.__name__} overrides no handler; write on_market_event(event, context) for each "
-            "asset, or on_timestamp_batch(events, broker, portfolio) for each timestamp"
-        )
-    return own[0] if own else LEGACY
-
-
-def require_fresh(strategy: Strategy) -> None:
-    """Refuse to run an instance again that may carry over what it kept.
-
-    Raises
-    ------
-    ConfigError
-        It has run before.
-    """
-    if strategy.has_run and not vars(type(strategy)).get("is_reusable", False):
-        name = type(strategy).__name__
-        raise ConfigError(
-            f"this {name} has run before and may carry over what it kept; make another for "
-            "another run"
-        )
-
-
-def words_of(strategy: Strategy) -> frozenset[str]:
-    """Return the texts in a strategy's code and settings: names that it may read.
-
-    A hint and no more: a column that is named here is read ahead, any other when it is asked for.
-    """
-    found = {value for value in vars(strategy).values() if isinstance(value, str)}
-    for code in _codes_of(strategy, but="ml4t.backtest.strategy."):
-        found.update(one for one in code.co_consts if isinstance(one, str))
-    return frozenset(found)
-
-
-def _codes_of(strategy: Strategy, *, but: str) -> list[CodeType]:
-    """Return the code of a strategy's classes outside of modules that begin so."""
-    members = (
-        _function(member)
-        for kind in type(strategy).__mro__
-        if not kind.__module__.startswith(but)
-        for member in vars(kind).values()
-    )
-    todo = [member.__code__ for member in members if isinstance(member, FunctionType)]
-    found: list[CodeType] = []
-    while todo:
-        code = todo.pop()
-        found.append(code)
-        todo += [one for one in code.co_consts if isinstance(one, CodeType)]
-    return found
-
-
-def _function(member: object) -> object:
-    """Return the function behind a static method, a class method, or what compiles one."""
-    inner = getattr(member, "__func__", member)
-    return getattr(inner, "py_func", inner)
+from ml4t.backtest.strategy.handlers import (
+    LEGACY,
+    require_fresh,
+    require_handler,
+    taking_context,
+)
 
 
 class StrategyRun:
@@ -122,22 +45,28 @@ class StrategyRun:
         }.get(self._name, StrategyRun._on_each)
         kind = type(strategy)
         self._each = [
-            _taking_context(getattr(strategy, name))
+            (name, taking_context(getattr(strategy, name)))
             for name in dict.fromkeys((LEGACY, self._name))
             if name not in ("decide", "on_timestamp_batch")
             and getattr(kind, name) is not getattr(Strategy, name)
         ]
         self._fills: list[Fills] = []
+        self._t = -1
         self._asset_ids: Sequence[object] = broker.assets
         self._names_of: Collection[str] = ()
         self._signal_names: list[str] = []
 
     def __enter__(self) -> Self:
         """Begin: helpers work from now on."""
-        require_fresh(self._strategy)
-        self._strategy.has_run = True
-        self._strategy.bind(self._broker)
-        self._strategy.on_start()
+        strategy = self._strategy
+        require_fresh(strategy)
+        object.__setattr__(strategy, "has_run", True)  # a frozen one too
+        strategy.bind(self._broker)
+        try:
+            self._noted("on_start", strategy.on_start)
+        except BaseException:
+            strategy.bind(None)
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -152,51 +81,60 @@ class StrategyRun:
     def decide(self, batch: Batch) -> None:
         """Call the handlers at a close; what they raise says where."""
         self._broker.begin(batch)
+        self._t = batch.t
         if self._fills:
             self._tell_fills()
-        try:
-            self._call(self, batch)
-        except Exception as error:
-            if not getattr(error, "__notes__", None):
-                self._locate(error, batch.t, self._name)
-            raise
+        self._call(self, batch)
 
     def finish(self) -> None:
         """End: tell what filled last, then let the strategy finish."""
         if self._fills:
             self._tell_fills()
-        self._strategy.on_end()
+        self._noted("on_end", self._strategy.on_end)
 
     # -- inside -----------------------------------------------------------------------
+
+    def _noted(self, name: str, handler: Callable[..., object], *arguments: object) -> None:
+        """Call a handler; what it raises says when."""
+        try:
+            handler(*arguments)
+        except Exception as error:
+            self._locate(error, self._t, name)
+            raise
 
     def _decide(self, batch: Batch) -> None:
         if self._each:
             self._on_each(batch)
-        self._strategy.decide(batch, self._broker)
+        self._noted("decide", self._strategy.decide, batch, self._broker)
 
     def _on_batch(self, batch: Batch) -> None:
         bar, places = self._bar(batch)
         if self._each:
-            self._on_events(batch.t, bar, places)
-        self._strategy.on_timestamp_batch(Events(bar, places), self._broker, self._broker.portfolio)
+            self._on_events(bar, places)
+        events, broker = Events(bar, places), self._broker
+        self._noted(
+            "on_timestamp_batch", self._strategy.on_timestamp_batch, events, broker,
+            broker.portfolio,
+        )  # fmt: skip
 
     def _on_each(self, batch: Batch) -> None:
-        self._on_events(batch.t, *self._bar(batch))
+        self._on_events(*self._bar(batch))
 
-    def _on_events(self, t: int, bar: Bar, places: Sequence[int]) -> None:
-        context, at = bar.context, -1
+    def _on_events(self, bar: Bar, places: Sequence[int]) -> None:
+        context, at, name = bar.context, -1, ""
         try:
             if len(self._each) == 1:
-                handle = self._each[0]
+                name, handle = self._each[0]
                 for at in places:
                     handle(BarEvent(bar, at), context)
             else:
                 for at in places:
                     event = BarEvent(bar, at)
-                    for handle in self._each:
+                    for one in self._each:
+                        name, handle = one
                         handle(event, context)
         except Exception as error:
-            self._locate(error, t, self._name, asset=self._asset_ids[at])
+            self._locate(error, self._t, name, asset=self._asset_ids[at])
             raise
 
     def _bar(self, batch: Batch) -> tuple[Bar, list[int]]:
@@ -252,18 +190,5 @@ class StrategyRun:
         """Say where a strategy raised; its own error and traceback stay as they are."""
         of = "" if asset is None else f", asset {asset!r}"
         name = type(self._strategy).__name__
-        error.add_note(f"raised by {name}.{handler} at {self._broker.axes.time(t)}{of}")
-
-
-def _taking_context(handler: Callable[..., object]) -> EventHandler:
-    """Return a handler that takes event and context, whatever the user's own takes."""
-    parameters = signature(handler).parameters.values()
-    kinds = [one.kind for one in parameters]
-    n_positional = sum(
-        kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD) for kind in kinds
-    )
-    if n_positional >= 2 or Parameter.VAR_POSITIONAL in kinds:
-        return handler
-    if any(one.name == "context" for one in parameters):
-        return lambda event, context: handler(event, context=context)
-    return lambda event, context: handler(event)  # noqa: ARG005 - the user does not want it
+        when = "before the first bar" if t < 0 else f"at {self._broker.axes.time(t)}"
+        error.add_note(f"raised by {name}.{handler} {when}{of}")
