@@ -30,7 +30,9 @@ class HybridStrategy(Strategy):
     NaN when flat) and ``bars_held`` (NaN when flat); all are float. Entries are asked of every
     asset with a bar and a value of all that is named and the sizer reads; exits of what is held.
     A function under ``numba.njit`` is compiled once more, over arrays, and called once per close;
-    a plain one is called for each asset. Both give the same trades.
+    a plain one is called for each asset. Both give the same trades, but for what Python refuses:
+    a division by 0 or the root of a negative number raises in a plain function, and is infinite or
+    NaN in a compiled one.
 
     Parameters
     ----------

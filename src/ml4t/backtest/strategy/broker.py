@@ -58,6 +58,10 @@ class StrategyBroker:
         # Nothing fills while a strategy decides: what the account is worth is counted once.
         self._equity = None
 
+    def end(self) -> None:
+        """Take no more orders: the run is over."""
+        self._desk.batch = None
+
     # -- reading ----------------------------------------------------------------------
 
     @property

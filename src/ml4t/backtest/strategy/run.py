@@ -72,6 +72,7 @@ class StrategyRun:
     def __exit__(self, *error: object) -> None:
         """Take the broker away, however the run went."""
         self._strategy.bind(None)
+        self._broker.end()
 
     @property
     def listener(self) -> Callable[[Fills], None] | None:
