@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -435,6 +436,32 @@ def wide() -> pa.Table:
             "close": values,
         }
     )
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "avg(close) over (partition by timestamp order by round(close, 1) rows 20 preceding)",
+        "sum(close) over (partition by timestamp order by asset_id rows 20 preceding)",
+        "sum(distinct close) over (partition by timestamp, asset_id % 20)",
+    ],
+)
+def test_a_score_is_to_the_last_digit_the_same_whatever_other_bars_there_are(
+    expression: str, wide: pa.Table
+) -> None:
+    catalog = Catalog(threads=1).register("prices", wide.filter(pc.field("asset_id") < 700))
+    ranking = Ranking(n=700, by=expression, weight="0")
+    whole, parts = (selections(catalog, ranking, cells=cells) for cells in (1 << 19, 1))
+
+    assert [s.scores.tolist() for s in parts.values()] == [
+        s.scores.tolist() for s in whole.values()
+    ]
+
+
+def test_a_frame_that_excludes_rows_is_refused() -> None:
+    by = "avg(x) over (partition by timestamp order by x rows 2 preceding exclude ties)"
+    with pytest.raises(ExpressionError, match=r"exclude in the frame of avg\(\); take the row's"):
+        ranked(flat(1), by=by)
 
 
 @pytest.mark.parametrize(

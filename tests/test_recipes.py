@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml4t.backtest import Catalog, ConfigError, ExpressionError, Ranking, recipes
+from ml4t.backtest import Catalog, ConfigError, DataError, ExpressionError, Ranking, recipes
 from ml4t.backtest.core.selecting import Query
 from ml4t.backtest.data.batches import batches, plan_batches
 from ml4t.backtest.data.selecting import plan_query
@@ -27,7 +27,7 @@ BARS = st.lists(
 CALM = settings(max_examples=25, deadline=None)
 
 
-def weights(text: str, bar: list[Asset], n: int = 1000) -> Weights:
+def weights(text: str, bar: list[Asset], n: int = 1000, **ranking: object) -> Weights:
     """What a recipe gives at the only bar, by the number of the asset."""
     size = len(bar)
     catalog = Catalog(threads=1).register("prices", {
@@ -38,7 +38,7 @@ def weights(text: str, bar: list[Asset], n: int = 1000) -> Weights:
         "sector": [row[2] or "" for row in bar],
     })  # fmt: skip
     prepared = catalog.validate()
-    query = Query(text=text, ranking=Ranking(n=n, by="x"))
+    query = Query(text=text, ranking=Ranking(**({"n": n, "by": "x"} | ranking)))  # type: ignore[arg-type]
     plan = plan_query(query, prepared, long_only=False)
     found = {}
     for chunk in batches(plan_batches(prepared, has_levels=False, features=()), plan, prepared):
@@ -145,6 +145,83 @@ def test_capped_without_a_recipe_caps_equal_weights() -> None:
     assert weights(recipes.capped(0.3), [(1.0, None, None)] * 2) == {0: 0.3, 1: 0.3}
 
 
+@pytest.mark.parametrize("odd", ["null", "'nan'::double", "'-inf'::double"])
+def test_a_weight_that_is_no_number_is_refused_behind_a_cap_as_before_it(odd: str) -> None:
+    bar = [(3.0, None, None), (2.0, None, None), (1.0, None, None)]
+    weighted = (
+        f"select timestamp, asset_id, case when rank = 1 then {odd} else 0.5 end as weight "
+        "from ranked"
+    )
+    for text in (weighted, recipes.capped(0.3, of=weighted)):
+        with pytest.raises(DataError, match=r"NULL, NaN or infinite.*rule weights, 1 rows") as e:
+            weights(text, bar)
+        assert e.value.sample[0]["asset_id"] == "000"
+
+
+@pytest.mark.parametrize("end", [";", "; -- note", " -- note", ";\n/* note */ ;", " /* ; */"])
+def test_what_is_capped_may_end_as_any_query_does(end: str) -> None:
+    of = f"select timestamp, asset_id, 0.5 as weight from ranked where '-- ;' <> 'x'{end}"
+    assert weights(recipes.capped(0.3, of=of), [(1.0, None, None)]) == {0: 0.3}
+
+
+def test_two_queries_cannot_be_capped() -> None:
+    with pytest.raises(ExpressionError, match="does not parse"):
+        weights(recipes.capped(0.3, of="select 1; select 2"), [(1.0, None, None)])
+
+
+def test_capped_weights_are_alike_to_the_last_digit_whatever_other_bars_there_are() -> None:
+    cells = [(t, i) for t in range(12) for i in range(700)]
+    catalog = Catalog(threads=1).register("prices", {
+        "timestamp": [date(2024, 1, 2 + t) for t, _ in cells], "asset_id": [i for _, i in cells],
+        "open": [1.0] * len(cells), "close": [1.0] * len(cells),
+        "x": [(1 + math.sin(i * 1.7 + t) ** 2) * 10.0 ** (i % 7 - 3) for t, i in cells],
+    })  # fmt: skip
+    prepared = catalog.validate()
+    query = Query(
+        text=recipes.capped(0.002, of=recipes.score_proportional()),
+        ranking=Ranking(n=1000, by="x"),
+    )
+    plan = plan_query(query, prepared)
+    needs = plan_batches(prepared, has_levels=False, features=())
+    whole, parts = (
+        [
+            one.weights.tolist()
+            for chunk in batches(needs, plan, prepared, chunk_cells=size)
+            for one in chunk.selections.values()
+        ]
+        for size in (1 << 19, 1)
+    )
+
+    assert parts == whole
+    assert max(map(max, whole)) == 0.002
+
+
+@pytest.mark.parametrize(
+    ("ascending", "sides"), [(False, {3: 0.5, 0: -0.5}), (True, {0: 0.5, 3: -0.5})]
+)
+def test_the_best_and_the_worst_of_groups_are_those_of_the_timestamp(
+    ascending: bool, sides: Weights
+) -> None:
+    bar = [(1.0, None, "a"), (2.0, None, "a"), (3.0, None, "b"), (4.0, None, "b")]
+    grouped = recipes.long_short(0.25, ascending=ascending)
+
+    assert weights(grouped, bar, within="sector", ascending=ascending) == sides
+    # Without groups the rank says it all.
+    assert weights(recipes.long_short(0.25), bar, ascending=ascending) == sides
+
+
+@pytest.mark.parametrize(
+    ("text", "bar"),
+    [
+        (recipes.score_proportional(), [(1e308, None, None)] * 2),
+        (recipes.inverse_volatility("vol"), [(1.0, 1e-308, None)] * 2),
+    ],
+)
+def test_sizes_that_sum_to_infinity_are_refused(text: str, bar: list[Asset]) -> None:
+    with pytest.raises(DataError, match="NULL, NaN or infinite"):
+        weights(text, bar)
+
+
 def test_a_decile_of_a_hundred_is_ten_on_each_side() -> None:
     bar = [(float(i), None, None) for i in range(100)]
     found = weights(recipes.long_short(), bar)
@@ -169,7 +246,9 @@ def test_a_column_that_is_not_there_is_found_before_the_run() -> None:
         (lambda: recipes.long_short(0.6), "fraction must be at most 0.5"),
         (lambda: recipes.long_short(short=0), "short must be a number above 0"),
         (lambda: recipes.capped(0), "cap must be a number above 0"),
+        (lambda: recipes.capped(10**400), "cap must be a number above 0"),
         (lambda: recipes.capped(0.1, of=" "), "of must be an SQL SELECT"),
+        (lambda: recipes.long_short(ascending="no"), "ascending must be True or False"),  # type: ignore[arg-type]
         (lambda: recipes.per_group(""), "column must be the name of a column"),
     ],
 )

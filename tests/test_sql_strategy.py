@@ -363,7 +363,54 @@ def test_what_is_selected_depends_on_neither_threads_nor_the_order_of_rows() -> 
         assert all(other == first for other in others), name
 
 
+@pytest.fixture(scope="module")
+def wide() -> Catalog:
+    """701 assets over 20 bars, with numbers of any size: sums of them show their order."""
+    cells = [(t, i) for t in range(20) for i in range(701)]
+    closes = [(1 + math.sin(i * 1.7 + t * 0.3) ** 2) * 10.0 ** (i % 7 - 3) for t, i in cells]
+    return Catalog(threads=1).register("prices", {
+        "timestamp": [START + timedelta(days=t) for t, _ in cells],
+        "asset_id": [i for _, i in cells], "open": closes, "close": closes,
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        "avg(close) over (partition by timestamp order by round(close, 1) rows 20 preceding)",
+        "sum(close) over (partition by timestamp order by asset_id rows 20 preceding)",
+        "sum(close) over (partition by timestamp order by asset_id desc rows 20 preceding)",
+        "sum(close) over (partition by timestamp rows 20 preceding)",
+        "sum(close) over (partition by timestamp order by asset_id)",
+        "sum(close) filter (where asset_id <> 7) over (partition by timestamp order by asset_id "
+        "desc rows unbounded preceding)",
+        "sum(distinct close) over (partition by timestamp, asset_id % 5)",
+    ],
+)
+def test_a_window_adds_up_to_the_last_digit_alike_whatever_other_bars_there_are(
+    window: str, wide: Catalog
+) -> None:
+    query = Query(text=f"select timestamp, asset_id, {window} as weight from signals")
+    whole = selections(wide, query)
+
+    assert rows(selections(wide, query, cells=1)) == rows(whole)
+    assert len(whole) == 20
+
+
+def test_a_window_of_a_range_without_an_order_is_the_whole_timestamp(catalog: Catalog) -> None:
+    window = "sum(1) over (partition by timestamp range between unbounded preceding and current "
+    text = f"select timestamp, asset_id, {window} row) as weight from signals"
+
+    assert {one.weights.tolist() == [N_ASSETS] * N_ASSETS
+            for one in selections(catalog, Query(text=text)).values()} == {True}  # fmt: skip
+
+
 REFUSED = {
+    "an exclude": (
+        "select timestamp, asset_id, sum(close) over (partition by timestamp order by close "
+        "rows unbounded preceding exclude current row) as weight from signals",
+        r"has an exclude in the frame of sum\(\)",
+    ),
     "a window of its own": (
         "select timestamp, asset_id, max(close) over () / 1e9 as weight from signals",
         "leaves its timestamp",

@@ -24,5 +24,8 @@ totalled as (
 select
     timestamp,
     asset_id,
-    coalesce(size / nullif(total, 0), 0) as weight
+    -- A sum beyond all floats would make every weight 0: an infinite weight is refused.
+    case
+        when isinf(total) then total else coalesce(size / nullif(total, 0), 0)
+    end as weight
 from totalled

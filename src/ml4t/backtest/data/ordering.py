@@ -28,23 +28,34 @@ _CLOSING = (TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE)
 Edits = list[tuple[int, str]]
 
 
-def in_total_order(text: str) -> str:
-    """Return an expression whose windows answer the same whatever the number of threads.
+def without_end(text: str) -> str:
+    """Return a query without semicolons and comments behind it, to stand in brackets."""
+    try:
+        tokens = sqlglot.tokenize(text, read="duckdb")
+    except sqlglot.errors.SqlglotError:
+        return text  # it is refused where it is used
+    while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
+        tokens.pop()
+    return text[: tokens[-1].end + 1] if tokens else text
 
-    Aggregates over a whole partition add up in the order of the assets; functions of a
-    position break their ties by asset.
+
+def in_total_order(text: str) -> str:
+    """Return an expression whose windows answer the same whatever other rows there are.
+
+    Aggregates over a window add up in the order of the assets; functions of a position break
+    their ties by asset.
 
     Raises
     ------
     ExpressionError
-        A ranking function has a window without an order.
+        A ranking function has a window without an order, or a frame has an EXCLUDE.
     """
     tokens = sqlglot.tokenize(text, read="duckdb")
     return _edited(text, _ordered_windows(text, tokens, range(len(tokens)), "signals.sid asc"))
 
 
 def query_in_total_order(text: str, ties: Sequence[str], aggregates: Collection[str]) -> str:
-    """Return a query that answers the same rows whatever the number of threads.
+    """Return a query that answers the same rows whatever other timestamps there are.
 
     Windows break their ties by what tells the rows of their SELECT apart. An aggregate takes
     its rows in the order of its own arguments: rows that are alike there are alike to it.
@@ -55,6 +66,11 @@ def query_in_total_order(text: str, ties: Sequence[str], aggregates: Collection[
         For every SELECT in the order of the text, what to order its windows by at last.
     aggregates : collection of str
         Which functions are aggregates, in lower case.
+
+    Raises
+    ------
+    ExpressionError
+        As for `in_total_order`.
     """
     tokens = sqlglot.tokenize(text, read="duckdb")
     starts = [i for i, token in enumerate(tokens) if token.token_type == TokenType.SELECT]
@@ -81,25 +97,47 @@ def _ordered_windows(text: str, tokens: list[Token], span: range, ties: str) -> 
         end = _closing(tokens, i + 1)
         name, closing = _function(tokens, i)
         ordered = any(inner.token_type == TokenType.ORDER_BY for inner in tokens[i + 2 : end])
+        frame = _frame(tokens, i + 2, end)
+        if any(token.text.lower() == "exclude" for token in tokens[frame:end]):
+            # Behind the order that is added here, no row would have a peer.
+            raise ExpressionError(
+                text, f"has an exclude in the frame of {name}(); take the row's own part off the "
+                "whole, as in (sum(x) over (partition by timestamp) - x)",
+            )  # fmt: skip
+        is_rows = tokens[frame].text.lower() == "rows"
         if not ordered:
             if name in _PEERS | _POSITIONS:
                 raise ExpressionError(text, f"calls {name}() over a window without order by")
-            if name in _ORDERLESS:
-                continue
-            frame = _frame(tokens, i + 2, end)
-            whole = _WHOLE if frame == end else ""
-            edits.append((tokens[frame].start, f" order by {ties} {whole}"))
-        elif name in _POSITIONS:
-            edits.append((tokens[_frame(tokens, i + 2, end)].start, f", {ties} "))
-        elif name not in _PEERS and tokens[_frame(tokens, i + 2, end)].text.lower() == "rows":
+            if frame == end and name not in _ORDERLESS:
+                edits.append((tokens[end].start, f" order by {ties} {_WHOLE}"))
+            elif is_rows:
+                edits.append((tokens[frame].start, f" order by {ties} "))
+        elif name in _POSITIONS or (name not in _PEERS and is_rows):
             # A frame of rows among ties would hold whichever came first.
-            edits.append((tokens[_frame(tokens, i + 2, end)].start, f", {ties} "))
-        elif name not in _PEERS | _ORDERLESS:
-            # Peers enter a running sum together; what they add up in is their own order.
-            arguments, is_ordered = _arguments(text, tokens, _opening(tokens, closing) + 1, closing)
-            if arguments and not is_ordered:
-                edits.append((tokens[closing].start, f" order by {ties}"))
+            edits.append((tokens[frame].start, f", {ties} "))
+        if name not in _PEERS | _POSITIONS | _ORDERLESS:
+            start = _opening(tokens, closing) + 1
+            is_distinct = tokens[start].token_type == TokenType.DISTINCT
+            if is_distinct or ordered or frame != end:
+                edits += _ordered_arguments(text, tokens, range(start, closing), ties)
     return edits
+
+
+def _ordered_arguments(text: str, tokens: list[Token], span: range, ties: str) -> Edits:
+    """Let an aggregate over a window take the rows of each frame in an order of its own.
+
+    Else DuckDB adds up in blocks of the whole query's rows, and the last digit at a bar depends
+    on which other bars there are. It does so too where the order is the first part of that of
+    the window, which hardly one spelled as here is.
+    """
+    arguments, is_ordered = _arguments(text, tokens, span.start, span.stop)
+    if tokens[span.start].token_type == TokenType.DISTINCT:
+        by = ", ".join(arguments)  # it can be ordered by nothing else
+    else:
+        by = f"{ties.removesuffix('asc')}desc nulls first"
+    if not arguments:
+        return []
+    return [(tokens[span.stop].start, f"{', ' if is_ordered else ' order by '}{by}")]
 
 
 def _ordered_aggregates(

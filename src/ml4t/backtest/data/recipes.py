@@ -59,13 +59,16 @@ def per_group(column: str) -> str:
     return render("weights/per_group", member=_column(column))
 
 
-def long_short(fraction: float = 0.1, *, long: float = 0.5, short: float = 0.5) -> str:
+def long_short(
+    fraction: float = 0.1, *, long: float = 0.5, short: float = 0.5, ascending: bool = False
+) -> str:
     """Return the best of what is ranked long, and as many of the worst short.
 
     The first and the last ``k = max(1, floor(fraction * n))`` of n: ``w = long / k`` and
     ``w = -short / k``. The ranking must keep every asset that takes part, as
-    ``Ranking(n=100_000, by="ml_score")`` does, without `within`; the account must be able to
-    short. A bar with fewer than two assets is no decision.
+    ``Ranking(n=100_000, by="ml_score")`` does; the account must be able to short. A bar with
+    fewer than two assets is no decision. Where the ranking has groups (`within`), its ranks are
+    those in a group, and the assets of a bar are placed by score.
 
     Parameters
     ----------
@@ -73,14 +76,19 @@ def long_short(fraction: float = 0.1, *, long: float = 0.5, short: float = 0.5) 
         Share of the assets on each side, 0.1 = deciles; at most 0.5.
     long, short : float
         Sums of the weights on each side, both above 0.
+    ascending : bool
+        As of the ranking; read where it has groups: True holds the lowest scores long.
     """
     require_number("fraction", fraction, above=0, below=1)
     if fraction > 0.5:
         raise ConfigError(f"fraction must be at most 0.5, was {fraction!r}")
     for name, side in (("long", long), ("short", short)):
         require_number(name, side, above=0, below=float("inf"))
+    if not isinstance(ascending, bool):
+        raise ConfigError(f"ascending must be True or False, was {ascending!r}")
     return render(
         "weights/long_short",
+        direction="asc" if ascending else "desc",
         fraction=_number(fraction),
         long=_number(long),
         short=_number(short),
@@ -92,7 +100,8 @@ def capped(cap: float, *, of: str | None = None) -> str:
 
     ``v = min(cap, L * w)`` with L such that the sum stays what it was: what repeated capping and
     sharing out ends in, in one pass. Long and short weights are capped apart, each side keeping
-    its sum. Fewer than ``sum / cap`` assets: all are at the cap and the rest stays cash.
+    its sum. Fewer than ``sum / cap`` assets: all are at the cap and the rest stays cash. A weight
+    that is NULL, NaN or infinite stays what it is, which a run refuses.
 
     Parameters
     ----------
@@ -105,7 +114,9 @@ def capped(cap: float, *, of: str | None = None) -> str:
     weighted = equal() if of is None else of
     if not isinstance(weighted, str) or not weighted.strip():
         raise ConfigError(f"of must be an SQL SELECT, was {of!r}")
-    return render("weights/capped", cap=_number(cap), weighted=weighted.rstrip("; \n") + "\n")
+    from ml4t.backtest.data.ordering import without_end  # its parser loads where it is needed
+
+    return render("weights/capped", cap=_number(cap), weighted=without_end(weighted) + "\n")
 
 
 def _column(name: str) -> str:
