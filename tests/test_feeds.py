@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -151,6 +152,13 @@ def test_a_frame_without_an_asset_is_of_one_asset_called_asset() -> None:
     ]
 
 
+def test_an_asset_may_be_a_number_of_numpys() -> None:
+    given = {np.int64(3): PolarsDataFeed(AAPL), 4: PolarsDataFeed(MSFT, asset_id=np.int32(4))}
+    catalog = catalog_of(given)  # type: ignore[arg-type]
+
+    assert catalog.sql("select distinct asset_id from prices order by 1").fetchall() == [(3,), (4,)]
+
+
 def test_an_asset_may_be_a_number() -> None:
     catalog = catalog_of({7: HistoricalDataFeed(AAPL), 8: HistoricalDataFeed(MSFT)})
     assert [asset for _, asset, _ in rows(catalog, ["close"])][:2] == [7, 8]
@@ -185,6 +193,34 @@ def test_an_unknown_signal_column_is_refused_before_the_run_with_the_nearest_nam
     ):
         with pytest.raises(DataError, match=r"'predicton'; did you mean 'prediction'\?"):
             BacktestEngine(feed, TopN(1, by="prediction"))
+
+
+@pytest.mark.parametrize(
+    ("theirs", "kind"),
+    [(["1", "2", "3", "4"], "VARCHAR"), (DAYS, "TIMESTAMP"), ([[1.0]] * 4, r"DOUBLE\[\]")],
+)
+def test_a_column_of_two_kinds_is_refused_with_both_feeds(theirs: list[Any], kind: str) -> None:
+    catalog = catalog_of({
+        "AAPL": PolarsDataFeed(AAPL), "MSFT": PolarsDataFeed(bars(20.0, Prediction=theirs).drop(
+            "prediction")),
+    })  # fmt: skip
+    with pytest.raises(
+        DataError,
+        match=rf"column 'Prediction' of type DOUBLE in 'prices of AAPL' and {kind}.* in "
+        "'prices of MSFT'; cast one",
+    ):
+        catalog.prepare()
+
+
+def test_numbers_of_two_types_and_missing_ones_stand_under_each_other() -> None:
+    catalog = catalog_of({
+        "AAPL": PolarsDataFeed(AAPL), "MSFT": PolarsDataFeed(bars(20.0, prediction=[1, 2, 3, 4])),
+        "TSLA": PolarsDataFeed(bars(30.0, prediction=[None] * 4)),
+    })  # fmt: skip
+    found = catalog.sql(
+        "select asset_id, sum(prediction) from signals group by asset_id order by asset_id"
+    ).fetchall()
+    assert found == [("AAPL", 2.0), ("MSFT", 10.0), ("TSLA", None)]
 
 
 # -- universes -------------------------------------------------------------------------------
@@ -573,6 +609,14 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "a text for a list": (
         lambda: HistoricalDataFeed(AAPL, signal_columns="prediction"),
         ConfigError, "must be a list of column names, was 'prediction'",
+    ),
+    "a number for a list": (
+        lambda: HistoricalDataFeed(AAPL, signal_columns=5),  # type: ignore[arg-type]
+        ConfigError, "must be a list of column names, was 5",
+    ),
+    "a lazy frame that names what is not there": (
+        lambda: PolarsDataFeed(AAPL.lazy().select("close", "momentm"), asset_id="AAPL"),
+        DataError, "'prices' could not be collected: .*momentm",
     ),
     "a frame for a path": (
         lambda: ParquetDataFeed(AAPL),  # type: ignore[arg-type]

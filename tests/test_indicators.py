@@ -454,6 +454,15 @@ def test_fewer_bars_than_an_indicator_needs_are_null_and_not_missing() -> None:
     assert set(catalog.sql(f"select {counts} from signals").fetchall()[0]) == {0}
 
 
+def test_a_length_may_be_a_number_of_numpys() -> None:
+    theirs, ours = (
+        Catalog().register("prices", walks()).indicators.ema(n).sql("select * from signals")
+        for n in (np.int8(127), 127)
+    )
+    assert theirs.columns == ours.columns
+    assert sorted(theirs.fetchall(), key=repr) == sorted(ours.fetchall(), key=repr)
+
+
 # -- what is refused ------------------------------------------------------------------------
 
 
@@ -466,6 +475,9 @@ def test_fewer_bars_than_an_indicator_needs_are_null_and_not_missing() -> None:
         (lambda i: i.volatility(1), "n must be a whole number of bars from 2 to 1,000,000, was 1"),
         (lambda i: i.zscore(1), "n must be a whole number of bars from 2 to 1,000,000, was 1"),
         (lambda i: i.sma(10**9), "n must be a whole number of bars from 1 to 1,000,000, was 10"),
+        (lambda i: i.sma(np.int64(0)), r"whole number of bars from 1 to 1,000,000, was .*0"),
+        (lambda i: i.sma(3, name=5), "name must be the name of a column, was 5"),
+        (lambda i: i.cross_rank("close", name=5), "name must be the name of a column, was 5"),
         (lambda i: i.momentum(5, skip=5), "skip must be below n, was 5 with n=5"),
         (lambda i: i.momentum(5, skip=-1), "skip must be a whole number of bars from 0 to"),
         (lambda i: i.bollinger(k=float("nan")), "k must be a number from 0 to below infinity"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -283,6 +284,48 @@ def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
 def test_a_path_that_matches_no_file_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="source 'prices' matches no file"):
         Catalog().register("prices", tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        lambda path: path,
+        lambda path: path.parent,
+        lambda path: pq.read_table(path),
+        lambda path: pl.read_parquet(path),
+        lambda path: pl.scan_parquet(path),
+        lambda path: pq.read_table(path).to_pandas(),
+        lambda path: dict(features(x=[1.0, 2.0], X=[3.0, 4.0])),
+        lambda path: ds.dataset(path),
+        lambda path: duckdb.sql("select date '2024-01-02' as timestamp, 'A' as asset_id, 1 as x, "
+                                "2 as X"),
+    ],
+)  # fmt: skip
+def test_columns_that_differ_in_case_alone_are_refused(
+    source: Callable[[Path], object], tmp_path: Path
+) -> None:
+    path = tmp_path / "features.parquet"
+    pq.write_table(pa.table(features(x=[1.0, 2.0], X=[3.0, 4.0])), path)
+    with pytest.raises(
+        DataError, match=r"'features' has columns '[xX]' and '[xX]', which"
+    ) as error:
+        Catalog().register("features", source(path))
+    assert error.value.rule == "columns"
+
+
+def test_columns_that_differ_in_a_number_are_columns_of_their_own(tmp_path: Path) -> None:
+    table = pa.table(features(x=[1.0, 2.0], x_1=[3.0, 4.0], X_2=[5.0, 6.0]))
+    pq.write_table(table, tmp_path / "features.parquet")
+    for source in (table, tmp_path / "features.parquet"):
+        catalog = Catalog().register("prices", PRICES).register("features", source)
+        assert {"x", "x_1", "X_2"} <= set(catalog.sql("select * from signals").columns)
+
+
+def test_a_lazy_frame_that_names_what_is_not_there_is_refused() -> None:
+    with pytest.raises(DataError, match=r"'prices' could not be collected: .*opened"):
+        Catalog().register("prices", pl.DataFrame(PRICES).lazy().select("timestamp", "opened"))
+    with pytest.raises(DataError, match=r"'prices' could not be collected: .*nowhere"):
+        Catalog().register("prices", pl.scan_parquet("nowhere.parquet"))
 
 
 def test_sql_that_fails_is_refused() -> None:

@@ -127,8 +127,7 @@ class ResultError(BacktestError, ValueError):
 
 def require_number(name: str, value: object, *, above: float, below: float) -> None:
     """Raise a `ConfigError` unless `value` is a number strictly between two bounds."""
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if not is_number or not above < float(value) < below:  # type: ignore[arg-type]
+    if not above < _as_float(value) < below:
         bounds = f"above {above:g}" + ("" if below == float("inf") else f" and below {below:g}")
         raise ConfigError(f"{name} must be a number {bounds}, was {value!r}")
 
@@ -145,8 +144,7 @@ def require_within(
     name: str, value: object, *, least: float = 0.0, below: float = float("inf")
 ) -> None:
     """Raise a `ConfigError` unless ``least <= value < below``; NaN and booleans are no numbers."""
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if not is_number or not least <= float(value) < below:  # type: ignore[arg-type]
+    if not least <= _as_float(value) < below:
         bounds = f"from {least:g} to " + (
             "below infinity" if below == float("inf") else f"below {below:,g}"
         )
@@ -167,6 +165,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if near:
         return f"; did you mean '{lowered[near[0]]}'?"
     return f"; known: {', '.join(names)}" if names else ""
+
+
+def _as_float(value: object) -> float:
+    """Return a number as a float; NaN, which is in no range, for what is none or too large."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return float("nan")
+    try:
+        return float(value)
+    except OverflowError:
+        return float("nan")
 
 
 def _row_text(row: dict[str, object]) -> str:

@@ -7,8 +7,9 @@ which of their providers computes its values during a run. A feed can also be wa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 
 from ml4t.backtest.core.event import MarketEvent
@@ -67,7 +68,7 @@ class DataFeed:
         if signal_columns is not None and signals is not None:
             raise ConfigError("signals is another word for signal_columns; pass one of them")
         if asset_id is not None:
-            _require_asset("asset_id", asset_id)
+            asset_id = _asset("asset_id", asset_id)
         if feature_provider is not None:
             _require_provider(feature_provider)
         if hasattr(data, "read_all"):  # an Arrow reader can be read once, a feed often
@@ -240,10 +241,10 @@ def _given(data_feed: Feeds) -> list[Given]:
             )
         rows = feed.rows
         if isinstance(data_feed, Mapping):
-            _require_asset("a key of data_feed", key)
-            if rows.asset_id is not None and str(rows.asset_id) != str(key):
+            asset_id = _asset("a key of data_feed", key)
+            if rows.asset_id is not None and str(rows.asset_id) != str(asset_id):
                 raise ConfigError(f"data_feed[{key!r}] is a feed of asset {rows.asset_id!r}")
-            rows = replace(rows, asset_id=key)
+            rows = replace(rows, asset_id=asset_id)
         number = f"feed {len(given) + 1}"
         of = number if rows.asset_id is None else str(rows.asset_id)
         given.append((replace(rows, name=f"prices of {of}"), feed.feature_provider))
@@ -284,14 +285,19 @@ def _require_provider(provider: object) -> FeatureProvider:
     return CallableFeatureProvider(get_features, getattr(provider, "get_market_features", None))
 
 
-def _require_asset(label: str, asset_id: object) -> None:
-    if isinstance(asset_id, bool) or not isinstance(asset_id, (str, int)) or asset_id == "":
-        raise ConfigError(f"{label} must be an asset's name or number, was {asset_id!r}")
+def _asset(label: str, asset_id: object) -> AssetId:
+    """Return an asset's name, or its number, which may be of numpy's kinds."""
+    if isinstance(asset_id, str) and asset_id:
+        return asset_id
+    if isinstance(asset_id, Integral) and not isinstance(asset_id, bool):
+        return int(asset_id)
+    raise ConfigError(f"{label} must be an asset's name or number, was {asset_id!r}")
 
 
 def _names(columns: Sequence[str] | None) -> tuple[str, ...] | None:
     if columns is None:
         return None
-    if isinstance(columns, str) or not all(isinstance(name, str) for name in columns):
+    names = tuple(columns) if isinstance(columns, Iterable) else (columns,)
+    if isinstance(columns, str) or not all(isinstance(name, str) for name in names):
         raise ConfigError(f"signal_columns must be a list of column names, was {columns!r}")
-    return tuple(columns)
+    return names

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ml4t.backtest.data.columns import PRICE_COLUMNS
+from ml4t.backtest.data.columns import PRICE_COLUMNS, UNTYPED, is_number
 from ml4t.backtest.data.database import Database, EngineError, is_relation
 from ml4t.backtest.data.queries import literal, quote, render
-from ml4t.backtest.data.sources import Source, attach, scannable
+from ml4t.backtest.data.sources import Source, attach, of_lazy, scannable
 from ml4t.backtest.errors import DataError, did_you_mean
 
 AssetId = str | int
@@ -49,7 +49,7 @@ class FeedRows:
     def attach(self, database: Database, *, schema_only: bool = False) -> dict[str, str]:
         """Make the rows readable as ``raw.<name>`` and return their columns with types."""
         given = _timed(self.name, self.given)
-        given = scannable(self.name, _without_rows(given) if schema_only else given)
+        given = scannable(self.name, _without_rows(self.name, given) if schema_only else given)
         return attach(Source(role="prices", name=self.name, given=given), database)
 
     def items(
@@ -126,18 +126,22 @@ def gather(feeds: Sequence[FeedRows], left_out: frozenset[str], database: Databa
     Raises
     ------
     DataError
-        A feed cannot be read, two have one asset, or their times have no clock in common.
+        A feed cannot be read, two have one asset, their times have no clock in common, or a
+        column is a number in one and text in another.
     """
     database.execute("create schema raw")
     parts, zones = [], set()
+    owner: dict[str, tuple[FeedRows, str]] = {}
     try:
         for i, feed in enumerate(feeds):
             found = feed.attach(database)
-            items = [*feed.items(found, left_out).values(), f"{i} as __feed"]
+            items = feed.items(found, left_out)
+            taken = {name.lower() for name in items} - set(KEYS)
+            _require_one_type(feed, {n: found[n] for n in found if n.lower() in taken}, owner)
             part = render(
                 "sources/feed",
                 source=f"raw.{quote(feed.name)}",
-                columns=", ".join(items),
+                columns=", ".join([*items.values(), f"{i} as __feed"]),
                 condition=feed.condition(found),
             )
             clock = found[time_of(found) or ""]
@@ -163,6 +167,30 @@ def time_of(found: Mapping[str, str]) -> str | None:
     """Return the column that holds a feed's times."""
     by_lower = {name.lower(): name for name in found}
     return next((by_lower[name] for name in TIMES if name in by_lower), None)
+
+
+def _require_one_type(
+    feed: FeedRows, taken: Mapping[str, str], owner: dict[str, tuple[FeedRows, str]]
+) -> None:
+    """Refuse a column of another kind than in a feed before: together all would be text."""
+    for name, kind in taken.items():
+        if kind == UNTYPED:
+            continue
+        other, theirs = owner.setdefault(name.lower(), (feed, kind))
+        if _family(kind) != _family(theirs):
+            raise DataError(
+                "prices", "types", f"has column '{name}' of type {theirs} in '{other.name}' and "
+                f"{kind} in '{feed.name}'; cast one of them",
+            )  # fmt: skip
+
+
+def _family(kind: str) -> str:
+    """Return what columns of a type can stand under each other with."""
+    if is_number(kind):
+        return "number"
+    families = {"VARCHAR": "text", "ENUM": "text", "DATE": "time", "TIMESTAMP": "time"}
+    is_list = kind.endswith("]")
+    return next((families[k] for k in families if kind.startswith(k) and not is_list), kind)
 
 
 def _require_one_row_a_time(feed: FeedRows, part: str, database: Database) -> None:
@@ -212,7 +240,7 @@ def _timed(name: str, given: object) -> object:
     return given.rename_axis("timestamp").reset_index()  # type: ignore[attr-defined]
 
 
-def _without_rows(given: object) -> object:
+def _without_rows(name: str, given: object) -> object:
     """Return what has the same columns and is read at no cost, where there is such a thing."""
     kind = type(given).__module__
     if is_relation(given):
@@ -222,5 +250,5 @@ def _without_rows(given: object) -> object:
     if kind.startswith("polars") and hasattr(given, "collect_schema"):
         import polars as pl
 
-        return pl.DataFrame(schema=given.collect_schema())
+        return pl.DataFrame(schema=of_lazy(name, given.collect_schema))
     return given

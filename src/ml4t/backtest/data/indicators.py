@@ -12,6 +12,7 @@ whatever other rows there are: a value does not change in its last digit when a 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 from ml4t.backtest.data.indicator_rows import KEYS, Rows, moments, smoothed
@@ -88,7 +89,7 @@ class Indicators:
         ConfigError
             A number is outside its range, or a column of that name is there already.
         """
-        return self.momentum(n, name=name or f"returns_{n}")
+        return self.momentum(n, name=_named(name, f"returns_{n}"))
 
     def momentum(self, n: int = 20, *, skip: int = 0, name: str | None = None) -> Catalog:
         """Add the return up to `skip` bars ago: ``close[t - skip] / close[t - n] - 1``.
@@ -106,11 +107,10 @@ class Indicators:
         name : str, optional
             Column and source; ``momentum_<n>`` by default, ``momentum_<n>_<skip>`` with a skip.
         """
-        _require_bars("n", n)
-        _require_bars("skip", skip, least=0)
+        n, skip = _bars("n", n), _bars("skip", skip, least=0)
         if skip >= n:
             raise ConfigError(f"skip must be below n, was {skip} with n={n}")
-        name = name or (f"momentum_{n}_{skip}" if skip else f"momentum_{n}")
+        name = _named(name, f"momentum_{n}_{skip}" if skip else f"momentum_{n}")
         places = {"n": str(n), "skip": str(skip), "made": quote(name)}
         query = render("indicators/returns", prices=self._rows.prices(), **places)
         return self._add(name, query)
@@ -129,8 +129,8 @@ class Indicators:
         name : str, optional
             Column and source; ``volatility_<n>`` by default.
         """
-        _require_bars("n", n, least=2)
-        name = name or f"volatility_{n}"
+        n = _bars("n", n, least=2)
+        name = _named(name, f"volatility_{n}")
         changes = self._rows.bars("indicators/returns", n="1", skip="0", made="value")
         rows = moments(changes, n)
         query = render("indicators/volatility", moments=rows, n=str(n), made=quote(name))
@@ -146,8 +146,8 @@ class Indicators:
         name : str, optional
             Column and source; ``sma_<n>`` by default.
         """
-        _require_bars("n", n)
-        name = name or f"sma_{n}"
+        n = _bars("n", n)
+        name = _named(name, f"sma_{n}")
         rows = moments(self._rows.bars("indicators/closes"), n)
         return self._add(name, render("indicators/sma", moments=rows, made=quote(name)))
 
@@ -164,8 +164,8 @@ class Indicators:
         name : str, optional
             Column and source; ``ema_<n>`` by default.
         """
-        _require_bars("n", n)
-        name = name or f"ema_{n}"
+        n = _bars("n", n)
+        name = _named(name, f"ema_{n}")
         rows = smoothed(self._rows.bars("indicators/closes"), n, weight=f"2 / {n + 1}")
         return self._add(name, render("indicators/ema", smoothed=rows, made=quote(name)))
 
@@ -183,8 +183,8 @@ class Indicators:
         name : str, optional
             Column and source; ``zscore_<n>`` by default.
         """
-        _require_bars("n", n, least=2)
-        name = name or f"zscore_{n}"
+        n = _bars("n", n, least=2)
+        name = _named(name, f"zscore_{n}")
         rows = moments(self._rows.bars("indicators/closes"), n)
         query = render(
             "indicators/zscore", prices=self._rows.prices(), moments=rows, made=quote(name)
@@ -207,9 +207,9 @@ class Indicators:
         name : str, optional
             Source, and what its three columns begin with; ``bb`` by default.
         """
-        _require_bars("n", n, least=2)
+        n = _bars("n", n, least=2)
         require_within("k", k)
-        name = name or "bb"
+        name = _named(name, "bb")
         made = {side: f"{name}_{side}" for side in ("upper", "middle", "lower")}
         query = render(
             "indicators/bollinger",
@@ -234,8 +234,8 @@ class Indicators:
         name : str, optional
             Column and source; ``rsi_<n>`` by default.
         """
-        _require_bars("n", n)
-        name = name or f"rsi_{n}"
+        n = _bars("n", n)
+        name = _named(name, f"rsi_{n}")
         rises, falls = (self._rows.bars("indicators/moves", sign=sign) for sign in ("1", "-1"))
         query = render(
             "indicators/rsi",
@@ -264,11 +264,10 @@ class Indicators:
         name : str, optional
             Source, and what its three columns begin with; ``macd`` by default.
         """
-        for label, n in (("fast", fast), ("slow", slow), ("signal", signal)):
-            _require_bars(label, n)
+        fast, slow, signal = _bars("fast", fast), _bars("slow", slow), _bars("signal", signal)
         if fast >= slow:
             raise ConfigError(f"fast must be below slow, was {fast} with slow={slow}")
-        name = name or "macd"
+        name = _named(name, "macd")
         made = {"macd": name, "macd_signal": f"{name}_signal", "macd_hist": f"{name}_hist"}
         closes = self._rows.bars("indicators/closes")
         line = render(
@@ -306,7 +305,7 @@ class Indicators:
         DataError
             Prices have no high or no low.
         """
-        _require_bars("n", n)
+        n = _bars("n", n)
         ranges = self._rows.bars("indicators/true_ranges")
         for column in ("high", "low"):
             if column not in self._rows.found["prices"]:
@@ -314,7 +313,7 @@ class Indicators:
                     "prices", "columns", f"has no column '{column}', which atr needs beside "
                     "close; volatility needs close alone",
                 )  # fmt: skip
-        name = name or f"atr_{n}"
+        name = _named(name, f"atr_{n}")
         rows = smoothed(ranges, n, weight=f"1 / {n}", first=2)
         return self._add(name, render("indicators/atr", smoothed=rows, made=quote(name)))
 
@@ -342,11 +341,10 @@ class Indicators:
         ConfigError
             No source has the column, or it is no number.
         """
-        name = name or f"{column}_rank" + (f"_by_{by}" if by else "")
+        name = _named(name, f"{column}_rank" + (f"_by_{by}" if by else ""))
         rows = self._rows.cross_section(column, by)
-        return self._add(
-            name, render("indicators/cross_rank", cross_section=rows, made=quote(name))
-        )
+        query = render("indicators/cross_rank", cross_section=rows, made=quote(name))
+        return self._add(name, query)
 
     def cross_zscore(
         self, column: str, *, by: str | None = None, name: str | None = None
@@ -366,11 +364,10 @@ class Indicators:
             Column and source; ``<column>_zscore`` by default, with groups
             ``<column>_zscore_by_<by>``.
         """
-        name = name or f"{column}_zscore" + (f"_by_{by}" if by else "")
+        name = _named(name, f"{column}_zscore" + (f"_by_{by}" if by else ""))
         rows = self._rows.cross_section(column, by)
-        return self._add(
-            name, render("indicators/cross_zscore", cross_section=rows, made=quote(name))
-        )
+        query = render("indicators/cross_zscore", cross_section=rows, made=quote(name))
+        return self._add(name, query)
 
     # -- how they are added -----------------------------------------------------------
 
@@ -387,9 +384,17 @@ class Indicators:
         return self._catalog.register("features", query, name=name)
 
 
-def _require_bars(label: str, n: object, *, least: int = 1) -> None:
-    """Refuse what is no whole number of bars."""
-    if not isinstance(n, int) or isinstance(n, bool) or not least <= n <= _MOST_BARS:
+def _named(name: str | None, usual: str) -> str:
+    """Return the name of an indicator, the usual one where none is given."""
+    if name is not None and not isinstance(name, str):
+        raise ConfigError(f"name must be the name of a column, was {name!r}")
+    return name or usual
+
+
+def _bars(label: str, n: object, *, least: int = 1) -> int:
+    """Return a whole number of bars, of numpy's kinds too, and refuse what is none."""
+    if not isinstance(n, Integral) or isinstance(n, bool) or not least <= int(n) <= _MOST_BARS:
         raise ConfigError(
             f"{label} must be a whole number of bars from {least} to {_MOST_BARS:,}, was {n!r}"
         )
+    return int(n)

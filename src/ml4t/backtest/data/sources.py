@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ml4t.backtest.data.database import Database, EngineError, is_relation
 from ml4t.backtest.data.queries import literal, quote, render
@@ -28,6 +28,7 @@ SINGLE: tuple[Role, ...] = ("prices", "universe", "actions", "assets", "borrow")
 CLOCKED: tuple[Role, ...] = ("features", "context", "borrow")
 _SQL = re.compile(r"(\s|--[^\n]*\n|/\*.*?\*/)*(select|with|from)\s", re.IGNORECASE | re.DOTALL)
 _URL = re.compile(r"[a-z0-9]+://", re.IGNORECASE)
+_NUMBERED = re.compile(r"(.+)_\d+")
 # Views and temporary tables of a run; a source of that name would stand in for them.
 TAKEN = re.compile(r"market|signals|timeline|raw|stage|bars|decisions|at_\w+|__.*")
 
@@ -76,6 +77,8 @@ class Source:
         for path in self.paths():
             stem = re.split(r"[*?\[]", path)[0]
             found.append(stem if Path(path).is_dir() else stem.rsplit("/", 1)[0] or "/")
+        # A link is read where it leads to.
+        found += {str(file.resolve().parent) for file in self.files() if file.is_symlink()}
         return found
 
     def files(self) -> list[Path]:
@@ -110,13 +113,31 @@ def scannable(name: str, given: object) -> object:
         raise DataError(name, "readable", f"could not be read: {error}") from error
 
 
+def of_lazy(name: str, ask: Callable[[], Any]) -> Any:
+    """Return what a lazy frame answers; what is wrong with its plan shows only then.
+
+    Raises
+    ------
+    DataError
+        The plan names a column that is not there, or a file that cannot be read.
+    """
+    import polars as pl
+
+    try:
+        return ask()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        first = str(error).splitlines()[0]
+        raise DataError(name, "readable", f"could not be collected: {first}") from error
+
+
 def attach(source: Source, database: Database) -> dict[str, str]:
     """Create ``raw.<name>`` over a source and return its columns with their types.
 
     Raises
     ------
     DataError
-        No file matches, a file is no Parquet or cut short, or the frame cannot be read.
+        No file matches, a file is no Parquet or cut short, the frame cannot be read, or two
+        columns differ in case alone.
     """
     name = quote(source.name)
     given = source.given
@@ -132,10 +153,12 @@ def attach(source: Source, database: Database) -> dict[str, str]:
             database.register(f"__{source.name}", given)
             scan = quote(f"__{source.name}")
             database.execute(f"create or replace view raw.{name} as select * from {scan}")
-        return database.schema(f"select * from raw.{name}")
+        found = database.schema(f"select * from raw.{name}")
+        _require_own_names(source, found, database)
     except EngineError as error:
         first = str(error).splitlines()[0]
         raise DataError(source.name, "readable", f"could not be read: {first}") from error
+    return found
 
 
 def file_facts(source: Source) -> list[dict[str, object]]:
@@ -196,8 +219,47 @@ def _parquet_scan(source: Source, database: Database) -> str:
             ) from error  # fmt: skip
     elif not source.files():
         raise DataError(source.name, "readable", f"matches no file: {', '.join(paths)}")
-    scans = [f"{path}/**/*.parquet" if Path(path).is_dir() else path for path in paths]
-    return f"read_parquet([{', '.join(map(literal, scans))}], union_by_name = {len(scans) > 1})"
+    scans = _scans(source)
+    return f"read_parquet([{', '.join(scans)}], union_by_name = {len(scans) > 1})"
+
+
+def _scans(source: Source) -> list[str]:
+    """Return what DuckDB is to read of a file source, each as an SQL string."""
+    return [
+        literal(f"{path}/**/*.parquet" if Path(path).is_dir() else path) for path in source.paths()
+    ]
+
+
+def _require_own_names(source: Source, found: Mapping[str, str], database: Database) -> None:
+    """Refuse columns that differ in case alone: DuckDB would call x and X x and X_1."""
+    known = {name.lower() for name in found}
+    numbered = (_NUMBERED.fullmatch(name.lower()) for name in found)
+    # Files are read for their names only where there is a number that DuckDB may have added.
+    if not any(match and match[1] in known for match in numbered):
+        return
+    own = _own_names(source, database)
+    if set(found) <= set(own):
+        return
+    spelled: dict[str, str] = {}
+    for name in own:
+        other = spelled.setdefault(name.lower(), name)
+        if other != name:
+            raise DataError(
+                source.name, "columns", f"has columns '{other}' and '{name}', which are one to "
+                "SQL; rename one of them",
+            )  # fmt: skip
+
+
+def _own_names(source: Source, database: Database) -> list[str]:
+    """Return the columns of files or a frame as they are called there; [] for SQL text."""
+    if source.is_files:
+        query = f"select distinct name from parquet_schema([{', '.join(_scans(source))}])"
+        return sorted(row[0] for row in database.rows(query))
+    if isinstance(source.given, str):
+        return []
+    given: Any = source.given
+    is_arrow = type(given).__module__.startswith("pyarrow")
+    return [str(name) for name in (given.schema.names if is_arrow else given.columns)]
 
 
 def _frame(name: str, given: object) -> object:
@@ -207,7 +269,7 @@ def _frame(name: str, given: object) -> object:
     if kind.startswith("pyarrow") and hasattr(given, "read_all"):
         return given.read_all()  # a reader can be read once, a run reads its sources often
     if kind.startswith("polars") and hasattr(given, "collect"):
-        return given.collect().to_arrow()
+        return of_lazy(name, given.collect).to_arrow()
     if kind.startswith("polars"):
         return given.to_arrow()  # type: ignore[attr-defined]
     if kind.startswith("pandas"):
