@@ -700,3 +700,35 @@ def test_what_a_strategy_keeps_is_not_in_the_runs_identity_and_its_code_is() -> 
         run(counting(1), catalog()).sql("select configuration->>'strategy' from runs").fetchall()
     )
     assert shown == "Counts(count=0)"
+
+
+# -- names asked for in vain --------------------------------------------------------------------
+
+
+def test_the_summary_says_which_names_were_never_found() -> None:
+    class Misspelt(Strategy):
+        def on_market_event(self, event: Any, context: Any = None) -> None:
+            event.signals.get("scroe", 0.0)
+            context.get("vxi", 0.0)
+            event.signals.get("score")
+
+    data = catalog(3, features=features(score=[1.0, None]),
+                   context={"timestamp": [day(0)], "vix": [15.0]})  # fmt: skip
+    lines = run(Misspelt(), data).summary().splitlines()
+    assert [line for line in lines if line.startswith("Never found")] == [
+        "Never found: signal 'scroe', read 5 times; did you mean 'score'?",
+        "Never found: context value 'vxi', read 5 times; did you mean 'vix'?",
+    ]
+
+
+def test_the_summary_says_why_orders_did_not_fill() -> None:
+    class Greedy(Strategy):
+        def on_market_event(self, event: Any, context: Any = None) -> None:
+            if event.asset_id == "A":
+                self.buy_percent("A", 5.0)
+
+    lines = run(Greedy(), catalog(3)).summary().splitlines()
+    (at,) = [i for i, line in enumerate(lines) if line.startswith("Orders not filled whole")]
+    assert [line.split() for line in lines[at + 1 : at + 3]] == [
+        ["rejected:", "insufficient", "cash", "2"], ["expired:", "end", "of", "data", "1"],
+    ]  # fmt: skip

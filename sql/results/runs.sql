@@ -15,4 +15,5 @@ select
     $versions::varchar as versions,
     $n_assets::integer as n_assets,
     $n_bars::integer as n_bars,
-    $activity::varchar as activity
+    $activity::varchar as activity,
+    $misses::varchar as misses

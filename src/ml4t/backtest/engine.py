@@ -84,6 +84,11 @@ class BacktestEngine:
         self.strategy = strategy
         self.initial_capital, self.config = run_settings(broker, initial_capital, config)
         self.risk_manager = risk_manager if risk_manager is not None else RiskManager()
+        if not isinstance(self.risk_manager, RiskManager):
+            raise ConfigError(
+                f"risk_manager must be a RiskManager, was {risk_manager!r}; "
+                "write RiskManager([...])"
+            )
         provider = getattr(self.risk_manager, "feature_provider", None)
         self.catalog = catalog_of(data_feed, provider)
         # The one that is asked during a run; what a frame holds is in the catalog.
@@ -138,7 +143,7 @@ class BacktestEngine:
         session = Session(self.config, self.risk_manager, market, self.initial_capital, recorder)
         try:
             with _recording(provider, computing, recorder):
-                self._loop(_reported(chunks, prepared.n_bars, progress), session, recorder)
+                misses = self._loop(_reported(chunks, prepared.n_bars, progress), session, recorder)
         except CostError as error:
             error.locate(axes.time(session.t), axes.asset_ids.tolist())
             raise
@@ -152,6 +157,7 @@ class BacktestEngine:
             rows_dropped=prepared.dropped,
             versions=versions(),
             activity=session.activity(),
+            misses=misses,
         )
         session.close()
         tables = opening.result()
@@ -186,8 +192,10 @@ class BacktestEngine:
         )
         return plan, ranking
 
-    def _loop(self, chunks: Iterable[Chunk], session: Session, recorder: Recorder) -> None:
-        """Walk the bars, each in ledger order."""
+    def _loop(
+        self, chunks: Iterable[Chunk], session: Session, recorder: Recorder
+    ) -> list[dict[str, object]]:
+        """Walk the bars, each in ledger order; return what the strategy asked for in vain."""
         broker, portfolio = session.broker, session.portfolio
         recorder.cash_flow(0, -1, "deposit", portfolio.cash, in_trades=False)
         with StrategyRun(self.strategy, session.strategy) as strategy:
@@ -216,6 +224,7 @@ class BacktestEngine:
             strategy.finish()
         broker.expire()
         recorder.open_lots(portfolio.open_trades())
+        return strategy.misses
 
     def _configuration(self) -> dict[str, object]:
         return {

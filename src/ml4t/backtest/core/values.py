@@ -28,18 +28,21 @@ class Columns(dict[str, Any]):
         Returns the values of a column: a list, or an array.
     computed : callable, optional
         Returns more values of one row, computed when they are asked for.
+    missed : dict, optional
+        Takes how often a name was asked for that is not there, and a default was given.
     """
 
-    __slots__ = ("computed", "load", "names")
+    __slots__ = ("computed", "load", "missed", "names")
 
     def __init__(
         self,
         names: Collection[str],
         load: Callable[[str], Any],
         computed: Callable[[int], Mapping[str, Value]] | None = None,
+        missed: dict[str, int] | None = None,
     ) -> None:
         super().__init__()
-        self.names, self.load, self.computed = names, load, computed
+        self.names, self.load, self.computed, self.missed = names, load, computed, missed
 
     @classmethod
     def of(cls, values: Mapping[str, Value]) -> Columns:
@@ -85,7 +88,7 @@ class Values(Mapping[str, Value]):
         try:
             value = self._columns[name][self._at]
         except KeyError:
-            return self._computed().get(name, default)
+            return self._other(name, default)
         if type(value) is float and value == value:  # hot: most are
             return value
         return default if _is_missing(value) else value
@@ -94,6 +97,14 @@ class Values(Mapping[str, Value]):
     def names(self) -> tuple[str, ...]:
         """Every column, whether or not it has a value here, and what is computed here."""
         return tuple(dict.fromkeys((*self._columns.names, *self._computed())))
+
+    def _other(self, name: str, default: Any) -> Any:
+        """Return what is computed under a name that is no column, or the default."""
+        found = self._computed()
+        missed = self._columns.missed
+        if name not in found and missed is not None:
+            missed[name] = missed.get(name, 0) + 1
+        return found.get(name, default)
 
     def _computed(self) -> Mapping[str, Value]:
         computed = self._columns.computed

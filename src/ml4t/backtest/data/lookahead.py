@@ -315,7 +315,7 @@ def _resolve(text: str, tree: Node, names: Names) -> set[str]:
             known = {*signals, *market, *extra}
         if name not in known:
             raise ExpressionError(
-                text, f"names unknown column '{column.name}'{did_you_mean(column.name, known)}"
+                text, f"names unknown column '{column.name}'{_hint(column, known, tables)}"
             )
         if not table and name in signals and name in market and name != "timestamp":
             raise ExpressionError(
@@ -325,3 +325,14 @@ def _resolve(text: str, tree: Node, names: Names) -> set[str]:
         if name in signals and table != "market":
             used.add(signals[name])
     return used
+
+
+def _hint(
+    column: exp.Column, known: Collection[str], tables: Mapping[str, Mapping[str, str]]
+) -> str:
+    """Say where an unknown column is, or what is near; names that begin with __ are ours."""
+    name = column.name.lower()
+    for table, columns in tables.items():
+        if name in columns and table != column.table.lower():
+            return f"; it is a column of {table}"
+    return did_you_mean(column.name, (one for one in known if not one.startswith("__")))

@@ -17,6 +17,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "n_assets": "assets with a bar",
         "n_bars": "distinct timestamps",
         "activity": "how often each rule and limit was asked and acted, as JSON",
+        "misses": "names that the strategy read with a default and that are nowhere, as JSON",
     },
     "orders": {
         "run_id": RUN_ID,

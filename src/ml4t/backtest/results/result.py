@@ -20,8 +20,8 @@ METRICS = ("returns", "drawdown", "trading", "trades")
 class BacktestResult(Mapping[str, Any]):
     """A finished run. As a mapping it holds the metrics; `sql` reads its tables.
 
-    The tables ``runs orders fills trades positions equity decisions selections cash_flows``
-    are attributes too, as lazy relations: ``result.trades.pl()``, ``.df()``,
+    The tables ``runs orders fills trades positions equity decisions selections cash_flows
+    signals`` are attributes too, as lazy relations: ``result.trades.pl()``, ``.df()``,
     ``.to_arrow_table()``.
 
     Examples

@@ -42,6 +42,7 @@ class RunFacts:
     rows_dropped: Mapping[str, object]
     versions: Mapping[str, str]
     activity: list[dict[str, object]]
+    misses: list[dict[str, object]]
 
     @property
     def run_id(self) -> str:
@@ -89,6 +90,7 @@ def store(
             "rows_dropped": _json(facts.rows_dropped),
             "versions": _json(facts.versions),
             "activity": _json(facts.activity),
+            "misses": _json(facts.misses),
             "n_assets": len(axes.asset_ids),
             "n_bars": len(axes.timestamps),
         },

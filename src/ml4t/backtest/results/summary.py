@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from ml4t.backtest.data.queries import read
+
 if TYPE_CHECKING:
     from ml4t.backtest.results.result import BacktestResult
 
@@ -80,17 +82,22 @@ def summary_text(result: BacktestResult) -> str:
         lines += [
             f"{rule:<28}{n:>9,}{pnl:>18,.2f}{average:>13.2%}" for rule, n, pnl, average, _ in exits
         ]
+    ends = result.sql(read("metrics/orders")).fetchall()
+    if ends:
+        lines += ["", f"{'Orders not filled whole':<44}{'orders':>9}"]
+        lines += [f"{f'{status}: {reason}':<44}{n:>9,}" for status, reason, n in ends]
     return "\n".join([*lines, "", *facts_lines(run_facts(result))])
 
 
 def run_facts(result: BacktestResult) -> dict[str, Any]:
     """Return how the run was made: fill policy, configuration, and what rules and limits did."""
-    query = "select fill_policy, configuration, activity from runs"
-    policy, configuration, activity = result.sql(query).fetchall()[0]
+    query = "select fill_policy, configuration, activity, misses from runs"
+    policy, configuration, activity, misses = result.sql(query).fetchall()[0]
     return {
         "fill_policy": policy,
         "configuration": json.loads(configuration),
         "activity": json.loads(activity),
+        "misses": json.loads(misses),
     }
 
 
@@ -108,7 +115,11 @@ def facts_lines(facts: dict[str, Any]) -> list[str]:
             f"{one['name']:<28}{one['evaluated']:>12,}{one['fired']:>9,}  {text}"
             for one, text in zip(activity, made, strict=True)
         ]
-    return lines + [_idle(one) for one in activity if not one["fired"]]
+    lines += [_idle(one) for one in activity if not one["fired"]]
+    return lines + [
+        f"Never found: {one['kind']} '{one['name']}', read {one['times']:,} times{one['hint']}"
+        for one in facts["misses"]
+    ]
 
 
 def _idle(one: dict[str, Any]) -> str:

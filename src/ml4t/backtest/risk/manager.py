@@ -63,6 +63,8 @@ class RiskManager:
         self.rules: list[RiskRule] = []
         self.limits: list[Limit] = []
         self._loop = HandLoop(self.rules)
+        if isinstance(rules, RiskRule):
+            raise ConfigError(f"rules must be a list of rules; write RiskManager([{rules!r}])")
         for rule in rules:
             self.add_rule(rule)
         for limit in limits:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.errors import ConfigError, require_number
 from ml4t.backtest.execution.order import Order
-from ml4t.backtest.strategy.helpers import MOST, Helpers
+from ml4t.backtest.strategy.helpers import Helpers, require_fraction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,8 @@ class PercentSizer(Sizer):
     """
 
     def __init__(self, percent: float) -> None:
-        require_number("percent", percent, above=0, below=MOST)
+        require_fraction("percent", percent)
+        require_number("percent", percent, above=0, below=float("inf"))
         self.percent = float(percent)
 
     def enter(self, entry: Entry) -> Order | None:
@@ -92,6 +93,7 @@ class ConfidenceSizer(Sizer):
     """
 
     def __init__(self, max_percent: float, *, column: str = "confidence") -> None:
+        require_fraction("max_percent", max_percent)
         require_number("max_percent", max_percent, above=0, below=float("inf"))
         self.max_percent, self.column = float(max_percent), _column(column)
 

@@ -92,13 +92,13 @@ class Helpers:
         Order or None
             Rejected where no price is known.
         """
-        return self._order_part(asset_id, _fraction("percent", percent), price, tag)
+        return self._order_part(asset_id, require_fraction("percent", percent), price, tag)
 
     def sell_percent(
         self, asset_id: object, percent: float, price: float | None = None, *, tag: str = ORDER_TAG
     ) -> Order | None:
         """Sell shares for a fraction of the portfolio's value; see `buy_percent`."""
-        return self._order_part(asset_id, -_fraction("percent", percent), price, tag)
+        return self._order_part(asset_id, -require_fraction("percent", percent), price, tag)
 
     def close_position(self, asset_id: object, *, tag: str = ORDER_TAG) -> Order | None:
         """Close a position; None where there is nothing to close, or it is being closed.
@@ -114,7 +114,7 @@ class Helpers:
 
         Of what other orders are closing already nothing is closed twice.
         """
-        part = _fraction("percent", percent, most=1.0)
+        part = require_fraction("percent", percent, most=1.0)
         if part == 1.0:
             return self.close_position(asset_id, tag=tag)
         return self.broker.reduce_position(asset_id, part, tag=tag)
@@ -123,6 +123,8 @@ class Helpers:
         self, asset_id: object, percent: float, price: float | None = None, *, tag: str = ORDER_TAG
     ) -> Order | None:
         """Order what is missing to hold a fraction of the portfolio's value, negative short."""
+        if is_number(percent):
+            require_fraction("percent", abs(percent))
         return self.broker.set_position_percent(asset_id, percent, price=price, tag=tag)
 
     def size_by_confidence(
@@ -143,8 +145,8 @@ class Helpers:
         max_percent : float
             Fraction of equity at full confidence.
         """
-        part = _fraction("confidence", confidence, most=1.0)
-        most = _fraction("max_percent", max_percent)
+        part = require_fraction("confidence", confidence, most=1.0)
+        most = require_fraction("max_percent", max_percent)
         return self.set_position_percent(asset_id, most * part, price, tag=tag)
 
     def rebalance_to_weights(
@@ -170,6 +172,7 @@ class Helpers:
             broker.sid(asset_id)
             if not is_number(weight):
                 raise ConfigError(f"the weight of {asset_id!r} must be a number, was {weight!r}")
+            require_fraction(f"the weight of {asset_id!r}", abs(weight))
         broker.cancel_coming()
         if current_prices is None:
             broker.order_target_weights(target_weights)
@@ -192,7 +195,8 @@ class Helpers:
         return self.broker.order_percent(asset_id, part, price=price, tag=tag)
 
 
-def _fraction(name: str, value: object, most: float = MOST) -> float:
+def require_fraction(name: str, value: object, most: float = MOST) -> float:
+    """Return a fraction of equity as float; refuse what is a percentage by mistake."""
     if not is_number(value) or not 0 <= float(value) <= most:  # type: ignore[arg-type]
         hint = "; 0.5 is 50%" if is_number(value) and float(value) > most else ""  # type: ignore[arg-type]
         raise ConfigError(f"{name} must be a number from 0 to {most:g}, was {value!r}{hint}")

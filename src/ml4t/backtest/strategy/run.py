@@ -13,9 +13,10 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.context import Context
-from ml4t.backtest.core.event import NAN, PRICES, Bar, BarEvent, Events, Fill
+from ml4t.backtest.core.event import NAN, PRICES, Bar, BarEvent, Events, Fill, Signals
 from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.values import Columns
+from ml4t.backtest.errors import did_you_mean
 from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.broker import StrategyBroker
 from ml4t.backtest.strategy.handlers import (
@@ -53,6 +54,8 @@ class StrategyRun:
         self._fills: list[Fills] = []
         self._t = -1
         self._asset_ids: Sequence[object] = broker.assets
+        self._missed: dict[str, dict[str, int]] = {Signals.kind: {}, Context.kind: {}}
+        self._known: dict[str, Collection[str]] = {}
         self._names_of: Collection[str] = ()
         self._signal_names: list[str] = []
 
@@ -92,6 +95,16 @@ class StrategyRun:
         if self._fills:
             self._tell_fills()
         self._noted("on_end", self._strategy.on_end)
+
+    @property
+    def misses(self) -> list[dict[str, object]]:
+        """What was asked for with a default and is not there at all: kind, name, times, nearest."""
+        return [
+            {"kind": kind, "name": name, "times": times,
+             "hint": did_you_mean(name, self._known.get(kind, ()))}
+            for kind, names in self._missed.items()
+            for name, times in names.items()
+        ]  # fmt: skip
 
     # -- inside -----------------------------------------------------------------------
 
@@ -152,15 +165,24 @@ class StrategyRun:
         if more.signal_names is not self._names_of:
             self._names_of = more.signal_names
             self._signal_names = [name for name in self._names_of if name not in PRICES]
+            self._known = {Signals.kind: self._signal_names, Context.kind: more.market_names}
         bar = Bar(
             self._broker.axes.moment(batch.t),
             self._asset_ids,
             prices=Columns(PRICES, price),
             signals=Columns(
-                self._signal_names, lambda name: more.signal(name).tolist(), more.computed
+                self._signal_names,
+                lambda name: more.signal(name).tolist(),
+                more.computed,
+                self._missed[Signals.kind],
             ),
             context=Context.at(
-                Columns(more.market_names, lambda name: (more.market(name),), more.market_computed)
+                Columns(
+                    more.market_names,
+                    lambda name: (more.market(name),),
+                    more.market_computed,
+                    self._missed[Context.kind],
+                )
             ),
         )
         return bar, np.flatnonzero(~np.isnan(batch.close)).tolist()
