@@ -58,7 +58,7 @@ LAYERS: dict[str, set[str]] = {
     "demo": {"data", "engine", "results", "risk", "strategies", "synthetic"},
     "runfile_tables": {"config", "core", "errors", "execution", "risk"},
     "runfile": {"config", "core", "data", "engine", "errors", "risk", "runfile_tables",
-                "strategies"},
+                "strategies", "strategy"},
     "cli": {"config", "data", "demo", "engine", "errors", "presets", "results", "runfile",
             "runfile_tables"},
 }  # fmt: skip

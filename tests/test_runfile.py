@@ -115,6 +115,43 @@ def test_what_a_run_file_leaves_out_is_as_in_python(folder: Path) -> None:
     assert short.config == default.config
 
 
+QUERY = """
+[strategy]
+kind = "SQLStrategy"
+query = "select timestamp, asset_id, weight from ranked"
+
+[strategy.ranking]
+n = 5
+by = "ml_score"
+when = "vix <= 30"
+every = 5
+"""
+
+
+def test_a_query_is_a_strategy_and_trades_as_its_twin_in_topn(folder: Path) -> None:
+    query = engine_of(written(folder, HEAD[: HEAD.index("[strategy]")] + QUERY)).run()
+    ranked = engine(folder, "").run()
+    assert query["final_value"] == ranked["final_value"]
+    assert query["n_trades"] > 10
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("query =", "qeury =", "unknown key 'qeury'; did you mean 'query'"),
+        ('query = "select timestamp, asset_id, weight from ranked"', "", "has no query"),
+        ("n = 5", "m = 5", "[strategy.ranking] has the unknown key 'm'"),
+    ],
+)
+def test_a_mistake_in_a_query_of_a_run_file_is_named(
+    folder: Path, old: str, new: str, message: str
+) -> None:
+    text = HEAD[: HEAD.index("[strategy]")] + QUERY.replace(old, new)
+    with pytest.raises(ConfigError) as caught:
+        engine_of(written(folder, text))
+    assert message in str(caught.value)
+
+
 def test_strategy_capital_and_the_shorthands_of_costs_are_as_said(folder: Path) -> None:
     built = engine(
         folder, "[run]\ninitial_capital = 50_000\ncommission_bps = 1\nslippage_bps = 2.5"
@@ -427,7 +464,7 @@ def test_the_file_in_which_the_mistakes_are_made_is_right(folder: Path) -> None:
         ('path = "prices.parquet"', "path = 3", "path must be a text, was 3"),
         ("[strategy]", "[run]", "is no TOML"),
         ('kind = "TopN"', 'kind = "topn"', "unknown kind 'topn'; did you mean 'TopN'"),
-        ('kind = "TopN"', "", "has no kind; known: TopN"),
+        ('kind = "TopN"', "", "has no kind; known: SQLStrategy, TopN"),
         ("every = 5", "evry = 5", "unknown key 'evry'; did you mean 'every'"),
         ("n = 5\n", "", "has no n$"),
         ("n = 5\n", 'n = "5"\n', "n must be a whole number, was '5'"),

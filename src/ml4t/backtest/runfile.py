@@ -19,6 +19,9 @@ before anything is read; a relative path starts at the folder of the run file::
     by = "ml_score"                  # also: where, when, weight, every, offset, within, ascending
     when = "vix <= 30"
 
+    # or: kind = "SQLStrategy", query = "select timestamp, asset_id, weight from ...", every,
+    # offset, when, and in a table [strategy.ranking] what makes `ranked`
+
     [[risk]]                         # one per rule, in the order that breaks ties
     rule = "StopLoss"                # any rule of ml4t.backtest.risk
     fraction = 0.05                  # its arguments by name; a schedule is a list of pairs
@@ -64,7 +67,7 @@ changes only what it names; another kind starts from the defaults of that class.
 from __future__ import annotations
 
 import tomllib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +90,9 @@ from ml4t.backtest.runfile_tables import (
     require_type,
     take,
 )
+from ml4t.backtest.strategies.sql import SQLStrategy
 from ml4t.backtest.strategies.top_n import TopN
+from ml4t.backtest.strategy.base import Strategy
 
 TABLES = ("sources", "strategy", "risk", "limit", "run", *SETTINGS)
 SOURCE_KEYS = ("path", "role", "available_at", "lag", "max_age", "on_bad_rows")
@@ -104,7 +109,7 @@ SHORTHANDS = {
     "commission_bps": ("commission", "BasisPointCommission"),
     "slippage_bps": ("slippage", "BasisPointSlippage"),
 }
-STRATEGIES = ("TopN",)
+STRATEGIES = ("SQLStrategy", "TopN")
 
 
 def catalog_of(path: str | Path) -> Catalog:
@@ -221,11 +226,29 @@ def _path(given: object, folder: Path, where: str) -> str:
     return text if "://" in text else str(folder.absolute() / text)
 
 
-def _strategy(document: Table) -> TopN:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _QueryTable:
+    """What a table of kind SQLStrategy says beside its ranking."""
+
+    query: str
+    every: int = 1
+    offset: int = 0
+    when: str | None = None
+
+
+def _strategy(document: Table) -> Strategy:
     if "strategy" not in document:
         raise ConfigError("the run file has no table [strategy]")
     given = dict(_table(document, "strategy"))
     kind = take(given, "kind", STRATEGIES, "[strategy]")
+    if kind == "SQLStrategy":
+        ranking = None
+        if "ranking" in given:
+            table = _table(given, "ranking")
+            ranking = Ranking(**arguments_of(Ranking, table, "[strategy.ranking]"))
+            del given["ranking"]
+        said = arguments_of(_QueryTable, given, f"[strategy] of kind {kind}")
+        return SQLStrategy(ranking=ranking, **said)
     return TopN(**arguments_of(Ranking, given, f"[strategy] of kind {kind}"))
 
 
