@@ -633,3 +633,13 @@ def test_other_inputs_give_another_id() -> None:
     }
     assert len(ids) == 3
     assert all(re.fullmatch("[0-9a-f]{12}", one) for one in ids)
+
+
+def test_a_run_of_an_earlier_version_may_be_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "run.duckdb"
+    with duckdb.connect(str(path)) as older:
+        older.execute("create table runs as select 'abc' as run_id")
+    result = BacktestEngine(
+        Catalog().register("prices", make_universe(1, n_bars=6).prices), TopN(1, by="close")
+    ).run()
+    assert tables(BacktestResult.open(result.save(path))) == tables(result)

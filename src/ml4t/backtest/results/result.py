@@ -179,11 +179,19 @@ def _require_replaceable(target: Path) -> None:
         others = {item.name for item in target.iterdir()} - {f"{name}.parquet" for name in TABLES}
         if others:
             raise ResultError(f"'{target}' holds '{min(others)}', which no run wrote; pick another")
-    elif target.exists() and target.stat().st_size:
-        try:
-            BacktestResult.open(target)
-        except ResultError as error:
-            raise ResultError(f"'{target}' exists and is no saved run; pick another") from error
+    elif target.exists() and target.stat().st_size and not _is_a_run(target):
+        raise ResultError(f"'{target}' exists and is no saved run; pick another")
+
+
+def _is_a_run(path: Path) -> bool:
+    """Return whether a file is a run, of this version or of an earlier one."""
+    database = open_store()
+    try:
+        database.execute(f"attach {literal(str(path))} as run (read_only)")
+        database.schema("select run_id from run.runs")
+    except EngineError:
+        return False
+    return True
 
 
 def _remove(path: Path) -> None:
