@@ -27,7 +27,7 @@ def score_proportional() -> str:
 
     Where no score is above 0 all weights are 0.
     """
-    return read("weights/score_proportional")
+    return render("weights/proportional", size="score")
 
 
 def rank_weighted() -> str:
@@ -43,7 +43,12 @@ def inverse_volatility(column: str) -> str:
     column : str
         Volatility v, a column of ``signals``. An asset whose v is missing or not above 0 gets 0.
     """
-    return render("weights/inverse_volatility", volatility=_column(column))
+    volatility = f"{_column(column)}::double"
+    # NaN is above every number in DuckDB, so that it is asked for by name.
+    usable = f"isfinite({volatility}) and {volatility} > 0"
+    return render(
+        "weights/proportional", size=f"case when {usable} then 1 / {volatility} else 0 end"
+    )
 
 
 def per_group(column: str) -> str:

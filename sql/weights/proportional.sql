@@ -1,14 +1,14 @@
 -- grain:  one row per (timestamp, asset_id) of ranked
 -- reads:  ranked
--- params: none
--- w = s / sum(s), with s the score, 0 where it is negative; no score above 0: all weights are 0.
+-- params: :size
+-- w = s / sum(s), with s the size, 0 where it is negative; no size above 0: all weights are 0.
 with
 
 sized as (
     select
         timestamp,
         asset_id,
-        greatest(score, 0) as size
+        greatest(:size, 0) as size
     from ranked
 ),
 
