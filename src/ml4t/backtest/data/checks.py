@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ml4t.backtest.data.columns import OPTIONAL, PRICE_COLUMNS
@@ -162,16 +162,22 @@ def require_clean(source: Source, columns: Mapping[str, str], database: Database
     """
     if not _is_suspicious(source, columns, database):
         return
-    for result in run_checks(source, columns, database):
+    results = run_checks(source, columns, database)
+    require_passed(results, database, way_out=", or register it with on_bad_rows='drop'")
+
+
+def require_passed(
+    results: Iterable[CheckResult], database: Database, *, way_out: str = ""
+) -> None:
+    """Raise a `DataError` for the first check that selected rows; `way_out` is one more."""
+    for result in results:
         if not result.passed:
-            way_out = f"{WAYS_OUT[result.rule]}, or register it with on_bad_rows='drop'"
-            sample = database.records(f"select * from ({result.query}) limit {SAMPLE_ROWS}")
             raise DataError(
-                source.name,
+                result.source,
                 result.rule,
-                way_out,
+                WAYS_OUT[result.rule] + way_out,
                 n_rows=result.n_rows,
-                sample=sample,
+                sample=database.records(f"select * from ({result.query}) limit {SAMPLE_ROWS}"),
                 query=result.query,
             )
 

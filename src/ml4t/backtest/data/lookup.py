@@ -16,7 +16,7 @@ import numpy as np
 
 from ml4t.backtest.core.values import Value
 from ml4t.backtest.data.asof import Known, known_rows
-from ml4t.backtest.data.checks import SAMPLE_ROWS, WAYS_OUT, run_checks
+from ml4t.backtest.data.checks import require_passed, run_checks
 from ml4t.backtest.data.columns import canonical_columns, is_number
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.queries import quote, render
@@ -152,7 +152,7 @@ def read_known(given: object) -> tuple[Lookup | None, Lookup | None, Clock]:
     database.execute(f"create view main.{NAME} as select {items} from raw.{NAME}")
     kinds = database.schema(f"select * from main.{NAME}")
     try:
-        _require_clean(source, kinds, database)
+        require_passed(run_checks(source, kinds, database), database)
         per_asset, market = known_rows(source, kinds, database)
         found = [
             None if known is None or not known.columns else Lookup(
@@ -165,19 +165,6 @@ def read_known(given: object) -> tuple[Lookup | None, Lookup | None, Clock]:
         raise DataError(NAME, "readable", f"could not be read: {first}") from error
     clock = kinds.get("available_at", kinds["timestamp"])
     return found[0], found[1], Clock(has_zone="ZONE" in clock)
-
-
-def _require_clean(source: Source, kinds: dict[str, str], database: Database) -> None:
-    for result in run_checks(source, kinds, database):
-        if not result.passed:
-            raise DataError(
-                source.name,
-                result.rule,
-                WAYS_OUT[result.rule],
-                n_rows=result.n_rows,
-                sample=database.records(f"select * from ({result.query}) limit {SAMPLE_ROWS}"),
-                query=result.query,
-            )
 
 
 def _others(known: Known, names: list[str], database: Database) -> dict[str, Sequence[Value]]:
