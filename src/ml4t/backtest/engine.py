@@ -89,7 +89,7 @@ class BacktestEngine:
                 f"risk_manager must be a RiskManager, was {risk_manager!r}; "
                 "write RiskManager([...])"
             )
-        provider = getattr(self.risk_manager, "feature_provider", None)
+        provider = self.risk_manager.feature_provider
         self.catalog = catalog_of(data_feed, provider)
         # The one that is asked during a run; what a frame holds is in the catalog.
         self.computing_provider = computing_provider(data_feed, provider)

@@ -64,13 +64,15 @@ class Computing:
         """
         value = self.of(t, sid).get(name)
         if value is None:
-            value = self.market(t).get(name, np.nan)
-        names = self._provider.names
-        if name not in names:
-            raise ConfigError(
-                f"no source has the feature '{name}', and the feature provider did not return it"
-                f"{did_you_mean(name, names)}"
-            )
+            value = self.market(t).get(name)
+        if value is None:
+            names = self._provider.names
+            if name not in names:
+                raise ConfigError(
+                    f"no source has the feature '{name}', and the feature provider did not return "
+                    f"it{did_you_mean(name, names)}"
+                )
+            return float("nan")
         if not isinstance(value, float):
             raise ConfigError(f"feature '{name}' is {value!r}, not a number")
         return value

@@ -91,6 +91,11 @@ class StrategyBroker:
         """The assets with a position, in asset order."""
         return [self._asset_ids[sid] for sid in self._portfolio.held.tolist()]
 
+    def is_held(self, asset: object) -> bool:
+        """Return whether there is a position; an asset that is not in prices has none."""
+        sid = self._sids.get(asset)
+        return sid is not None and self._portfolio.quantity.item(sid) != 0
+
     def asset_id(self, sid: int) -> object:
         """Return the id of an asset by its number."""
         return self._asset_ids[sid]
@@ -223,12 +228,13 @@ class StrategyBroker:
         purchases, so that what they bought would stay.
         """
         quantity, sid = self._worth(asset, fraction, price), self.sid(asset)
+        if quantity is None:
+            return self._desk.refuse_unsized(asset, sid=sid, tag=tag)
         live = self._portfolio.quantity.item(sid)
-        if quantity is not None:
-            change = quantity - live - sum(self._desk.coming(sid))
-            if change * live < 0 and abs(change) > abs(live):
-                self._cancel_additions(sid)
-        return self.order_target_percent(asset, fraction, price=price, tag=tag)
+        change = quantity - live - sum(self._desk.coming(sid))
+        if change * live < 0 and abs(change) > abs(live):
+            self._cancel_additions(sid)
+        return self.order_target(asset, quantity, tag=tag)
 
     def order_percent(
         self, asset: object, fraction: float, *, price: float | None = None, tag: str = ORDER_TAG

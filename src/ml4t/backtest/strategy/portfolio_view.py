@@ -46,7 +46,7 @@ class OpenPositions(Mapping[object, Position]):
         self._broker = broker
 
     def __getitem__(self, asset_id: object) -> Position:
-        if asset_id not in self._broker.held:
+        if not self._broker.is_held(asset_id):
             raise KeyError(asset_id)
         return self._broker.get_position(asset_id)
 
