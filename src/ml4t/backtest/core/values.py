@@ -56,7 +56,7 @@ class Columns(dict[str, Any]):
         return column
 
 
-def _is_missing(value: Value) -> bool:
+def is_missing(value: Value) -> bool:
     """Return whether a value is NULL or NaN; a list or an array is neither."""
     return value is None or (isinstance(value, float) and value != value)
 
@@ -79,7 +79,7 @@ class Values(Mapping[str, Value]):
                 raise SignalError(self.kind, name, self.names) from None
         if type(value) is float and value == value:  # hot: most are
             return value
-        if _is_missing(value):
+        if is_missing(value):
             raise SignalError(self.kind, name)
         return value
 
@@ -91,7 +91,7 @@ class Values(Mapping[str, Value]):
             return self._other(name, default)
         if type(value) is float and value == value:  # hot: most are
             return value
-        return default if _is_missing(value) else value
+        return default if is_missing(value) else value
 
     @property
     def names(self) -> tuple[str, ...]:

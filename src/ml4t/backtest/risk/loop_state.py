@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from ml4t.backtest.core.event import MarketEvent
-from ml4t.backtest.core.values import Value
+from ml4t.backtest.core.values import Value, is_missing
 
 
 class FeatureSource(Protocol):
@@ -118,5 +118,5 @@ def best_price(mark: float, quantity: float, event: MarketEvent) -> float:
 
 def _add(features: dict[str, Value], more: Mapping[str, Value]) -> None:
     for name, value in more.items():
-        if name not in features and value is not None and value == value:
+        if name not in features and not is_missing(value):
             features[name] = value
