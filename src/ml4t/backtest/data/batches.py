@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.core.computing import Computing
-from ml4t.backtest.data.columns import is_number
+from ml4t.backtest.data.columns import is_number, without_keys
 from ml4t.backtest.data.conditions import plan_conditions
 from ml4t.backtest.data.prepared import Prepared
 from ml4t.backtest.data.reader import BatchPlan, Reader
@@ -70,8 +70,7 @@ def plan_batches(
             raise ConfigError(f"source 'prices' has no column '{name}', and {why}; add the column")
     if has_rules and not has_levels:
         needed += [name for name in ("high", "low") if name in prepared.price_columns]
-    readable = {**prepared.market_columns, **prepared.signal_columns}
-    del readable["timestamp"], readable["asset_id"]
+    readable = without_keys({**prepared.market_columns, **prepared.signal_columns})
     present = [name for name in optional_features if name in readable]
     computed = tuple(name for name in dict.fromkeys(computable) if name not in readable)
     for name in (*features, *present):
@@ -89,7 +88,7 @@ def plan_batches(
         computed=computed,
         conditions=plan_conditions(conditions, prepared),
         has_events=has_events,
-        likely=likely.intersection(prepared.signal_columns).difference(("timestamp", "asset_id")),
+        likely=likely.intersection(without_keys(prepared.signal_columns)),
     )
 
 

@@ -55,6 +55,20 @@ _RESERVED = {"t", "sid"}
 _WITH_SIGNALS: tuple[Role, ...] = ("prices", "features", "context", "borrow")
 
 
+# What tells the rows of prices apart; every other column of ``signals`` and ``market`` is a value.
+KEYS = ("timestamp", "asset_id")
+
+
+def without_keys(kinds: Mapping[str, str]) -> dict[str, str]:
+    """Return the columns of a view that are values, with types."""
+    return {name: kind for name, kind in kinds.items() if name not in KEYS}
+
+
+def as_read(item: str, kind: str) -> str:
+    """Return how a column is selected for Python: numbers and flags as double."""
+    return f"{item}::double" if is_number(kind) else item
+
+
 def is_number(kind: str) -> bool:
     """Say whether a DuckDB type is a number, or a flag that reads as 0 or 1."""
     return kind.startswith((*NUMBERS, "BOOLEAN")) and not kind.endswith("]")

@@ -15,14 +15,12 @@ from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.core.values import PREVIOUS
-from ml4t.backtest.data.columns import is_number
+from ml4t.backtest.data.columns import KEYS, is_number
+from ml4t.backtest.data.cross_section import cross_section, joined
 from ml4t.backtest.data.database import Database, EngineError
-from ml4t.backtest.data.known_at import at_bars
 from ml4t.backtest.data.prepared import Prepared
 from ml4t.backtest.data.queries import quote, read, render
 from ml4t.backtest.errors import ExpressionError
-
-_KEYS = ("timestamp", "asset_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +77,12 @@ def plan_conditions(texts: Sequence[str], prepared: Prepared) -> tuple[Condition
             raise _failed(text, "cannot be used", error) from error
         if kind != "BOOLEAN":
             raise ExpressionError(text, f"is of type {kind}; a condition is true or false")
-        columns = tuple(name for name in reads if name not in _KEYS)
+        columns = tuple(name for name in reads if name not in KEYS)
         planned.append(
             Condition(
                 text=text,
                 columns=columns,
-                keys=tuple(name for name in reads if name in _KEYS),
+                keys=tuple(name for name in reads if name in KEYS),
                 is_dense=all(is_number(kinds[name]) for name in columns),
             )
         )
@@ -108,15 +106,10 @@ class Conditions:
         self._dense = [condition for condition in conditions if condition.is_dense]
         self._others = [condition for condition in conditions if not condition.is_dense]
         self._prepared, self._database = prepared, database
-        market = [
-            f"{_filled(quote(name), kind)} as {quote(name)}"
-            for name, kind in prepared.market_columns.items()
-            if name != "timestamp"
-        ]
-        self._market_join = ""
-        if market and conditions:
-            database.execute(render("batches/filled_market", columns=", ".join(["t", *market])))
-            self._market_join = "inner join temp.filled_market as market on signals.t = market.t"
+        has_market = len(prepared.market_columns) > 1
+        self._market_join = (
+            "inner join temp.market as market on signals.t = market.t" if has_market else ""
+        )
 
     def hold(self, arrays: Mapping[str, Floats], has_bar: Bools, first_t: int) -> dict[str, Floats]:
         """Return each condition's ``[bars, assets]``: 1 true, 0 false, NaN NULL or no bar.
@@ -196,30 +189,15 @@ class Conditions:
         """Collect the chunk's bars and known values, and return the query that joins them."""
         prepared, database = self._prepared, self._database
         last_t = first_t + len(has_bar) - 1
-        reads = {name for condition in self._others for name in condition.columns}
-        reads |= {name for condition in self._others for name in condition.keys}
-        in_prices = [name for name in ("asset_id", *prepared.price_columns) if name in reads]
-        bars = [f", prices.{quote(name)}" for name in in_prices]
-        if prepared.has_universe and "is_member" in reads:
+        reads = {name for one in self._others for name in (*one.columns, *one.keys)}
+        section = cross_section(reads, prepared)
+        bars = [f", prices.{quote(name)}" for name in section.price_columns]
+        if section.reads_membership:
             bars.append(f", {read('signals/is_member')} as is_member")
-            in_prices.append("is_member")
         database.execute(read("ranking/all_bars"), {"first_t": first_t, "last_t": last_t})
         database.execute(render("ranking/bars", columns="".join(bars), membership="true"))
-        found = {name: f"bars.{quote(name)}" for name in ("timestamp", *in_prices)}
-        joins = []
-        for i, source in enumerate(prepared.per_asset):
-            names = tuple(name for name in source.columns if name in reads)
-            if names:
-                table = at_bars(source, names, f"at_{i}", prepared.timestamp_type, database)
-                found |= {name: f"{table}.{quote(name)}" for name in names}
-                joins.append(
-                    f"left join temp.{table} as {table} "
-                    f"on bars.t = {table}.t and bars.sid = {table}.sid"
-                )
-        items = [
-            f"{_filled(item, prepared.signal_columns[name])} as {quote(name)}"
-            for name, item in found.items()
-        ]
+        found, joins = joined(section, database)
+        items = [f"{item} as {quote(name)}" for name, item in found.items()]
         # What the bar before had is in arrays, wherever it came from.
         earlier = sorted(name for name in reads if name.startswith(PREVIOUS))
         rows, sids = np.nonzero(has_bar)
@@ -227,23 +205,16 @@ class Conditions:
         database.register("__earlier", cells)
         items += [f"earlier.{quote(name)}" for name in earlier]
         if earlier:
-            joins.append(
-                "left join __earlier as earlier on bars.t = earlier.t and bars.sid = earlier.sid"
+            joins += (
+                "\nleft join __earlier as earlier on bars.t = earlier.t and bars.sid = earlier.sid"
             )
-        return render(
-            "batches/joined", columns=", ".join(["bars.sid", *items]), joins="\n".join(joins)
-        )
+        return render("batches/joined", columns=", ".join(["bars.sid", *items]), joins=joins)
 
 
 def _with_previous(kinds: Mapping[str, str]) -> dict[str, str]:
     """Return the columns of signals, and of the numbers among them those at the bar before."""
     earlier = {PREVIOUS + name: kind for name, kind in kinds.items() if is_number(kind)}
     return {**kinds, **earlier}
-
-
-def _filled(item: str, kind: str) -> str:
-    """Return a column that is NULL where it is NaN: DuckDB sorts NaN above every number."""
-    return f"nullif({item}, 'nan')" if kind in ("DOUBLE", "FLOAT") else item
 
 
 def _failed(text: str, how: str, error: Exception) -> ExpressionError:

@@ -18,7 +18,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ml4t.backtest.core.values import Value
+from ml4t.backtest.core.values import Value, is_missing
+from ml4t.backtest.data.columns import KEYS
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.lookup import Clock, Lookup, read_known
 from ml4t.backtest.data.queries import quote, render
@@ -26,7 +27,6 @@ from ml4t.backtest.data.sources import Source, attach, scannable
 from ml4t.backtest.errors import ConfigError, DataError, did_you_mean
 
 Features = dict[str, Value]
-KEYS = ("timestamp", "asset_id")
 # Timestamps whose values a provider remembers: the one at hand and the one before it.
 N_REMEMBERED = 2
 MARKET = "market"
@@ -317,7 +317,7 @@ class CallableFeatureProvider(FeatureProvider):
             self._names.update(found)
             # A missing value has no key.
             values = at[asset] = {
-                name: value for name, value in found.items() if value == value and value is not None
+                name: value for name, value in found.items() if not is_missing(value)
             }
             if self._computed is not None:
                 self._computed.add(asset[0] if asset else None, timestamp, values)

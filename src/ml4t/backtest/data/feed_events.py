@@ -15,15 +15,13 @@ from ml4t.backtest.core.context import Context
 from ml4t.backtest.core.event import NAN, PRICES, Bar, BarEvent, MarketEvent
 from ml4t.backtest.core.values import Columns
 from ml4t.backtest.data.catalog import Catalog
-from ml4t.backtest.data.columns import is_number
+from ml4t.backtest.data.columns import KEYS, as_read, without_keys
 from ml4t.backtest.data.database import Relation
 from ml4t.backtest.data.feature_provider import FeatureProvider
 from ml4t.backtest.data.queries import quote, render
 
 # Rows in memory at a time.
 ROWS_PER_FETCH = 10_000
-# In front of the values of a row.
-KEYS = ("timestamp", "asset_id")
 Row = tuple[Any, ...]
 
 
@@ -43,8 +41,8 @@ def events_of(catalog: Catalog, provider: FeatureProvider | None = None) -> Iter
     """
     prepared = catalog.validate()
     axes = catalog.axes()
-    kinds = {k: v for k, v in prepared.signal_columns.items() if k not in KEYS}
-    market_kinds = {k: v for k, v in prepared.market_columns.items() if k not in KEYS}
+    kinds = without_keys(prepared.signal_columns)
+    market_kinds = without_keys(prepared.market_columns)
     unit = "ns" if axes.timestamp_type == "TIMESTAMP_NS" else "us"
     tick = f"epoch_{unit}(timestamp) as tick"
     items = ", ".join([tick, "asset_id::varchar as asset", *_items(kinds)])
@@ -75,6 +73,7 @@ def events_of(catalog: Catalog, provider: FeatureProvider | None = None) -> Iter
 def _bar_events(
     timestamp: Any, rows: list[Row], kinds: Mapping[str, str], context: Context
 ) -> Iterator[MarketEvent]:
+    # In a row the keys come first.
     places = {name: i + len(KEYS) for i, name in enumerate(kinds)}
 
     def price(name: str) -> list[float]:
@@ -100,8 +99,8 @@ def _items(kinds: Mapping[str, str]) -> list[str]:
     items = []
     for name, kind in kinds.items():
         # Arrow would make a pandas object of nanoseconds, where pandas is there.
-        cast = "::double" if is_number(kind) else "::timestamp" if kind == "TIMESTAMP_NS" else ""
-        items.append(f"{quote(name)}{cast}")
+        cast = "::timestamp" if kind == "TIMESTAMP_NS" else ""
+        items.append(as_read(quote(name), kind) + cast)
     return items
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ml4t.backtest.data.columns import PRICE_COLUMNS, UNTYPED, is_number
+from ml4t.backtest.data.columns import KEYS, PRICE_COLUMNS, UNTYPED, is_number
 from ml4t.backtest.data.database import Database, EngineError, is_relation
 from ml4t.backtest.data.queries import literal, quote, render
 from ml4t.backtest.data.sources import Source, attach, of_lazy, scannable
@@ -18,7 +18,6 @@ from ml4t.backtest.errors import DataError, did_you_mean
 AssetId = str | int
 # What a feed's time may be called, the likeliest first.
 TIMES = ("timestamp", "datetime", "date")
-KEYS = ("timestamp", "asset_id")
 OURS = (*KEYS, *PRICE_COLUMNS, "volume")
 # The one asset of a frame that does not say which it is.
 NAMELESS = "asset"

@@ -15,7 +15,7 @@ from ml4t.backtest.core.batch import Bools, Chunk, Floats, Ints, Selection
 from ml4t.backtest.core.computing import ComputedColumn, Computing
 from ml4t.backtest.core.values import Columns
 from ml4t.backtest.data.asof import Known
-from ml4t.backtest.data.columns import is_number
+from ml4t.backtest.data.columns import as_read, without_keys
 from ml4t.backtest.data.conditions import Condition, Conditions
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.known_at import at_bars
@@ -28,7 +28,6 @@ from ml4t.backtest.data.selecting import SelectionPlan, select
 CHUNKS_PER_RANKING = 8
 # Prices at which something could be bought or sold; a bar without volume has none of them.
 TRADED = ("open", "high", "low")
-KEYS = ("timestamp", "asset_id")
 # Numbers and flags as float, NaN where missing; all else as objects, None where missing.
 Column = NDArray[Any]
 
@@ -93,8 +92,8 @@ class Reader:
         self._times = {t: f"{literal(text)}::{kind}" for t, text in times}
         self._selections: dict[int, Selection] = {}
         self._ranked_to = 0
-        self._signal_kinds = _without_keys(prepared.signal_columns)
-        self._market_kinds = _without_keys(prepared.market_columns)
+        self._signal_kinds = without_keys(prepared.signal_columns)
+        self._market_kinds = without_keys(prepared.market_columns)
         dense = [name for c in plan.conditions if c.is_dense for name in c.columns]
         # Grows with what is asked for on the way.
         named = [name for c in plan.conditions for name in c.columns]
@@ -118,7 +117,7 @@ class Reader:
         shape = (last_t - first_t + 1, self._prepared.n_assets)
         names = [name for name in self._prepared.price_columns if name in self._reads]
         is_halted = not self._halted.isdisjoint(range(first_t, last_t + 1))
-        prices, signals = self._prices(names, first_t, shape)
+        prices, signals = self._prices(names, first_t, shape, is_halted=is_halted)
         # As they are in the source, where the broker sees them so too.
         signals |= {
             name: values for name, values in prices.items() if name not in TRADED or not is_halted
@@ -180,7 +179,9 @@ class Reader:
         """Read one column of ``signals``, now and with every later chunk."""
         self._reads.add(name)
         if name in self._prepared.price_columns:
-            return self._prices([name], first_t, has_bar.shape)[1][name]
+            return self._price_columns({name: self._item("prices", name)}, first_t, has_bar.shape)[
+                name
+            ]
         return self._known({name}, first_t, has_bar)[name]
 
     def _known(self, names: Collection[str], first_t: int, has_bar: Bools) -> dict[str, Column]:
@@ -197,30 +198,33 @@ class Reader:
         return found
 
     def _prices(
-        self, columns: Sequence[str], first_t: int, shape: tuple[int, ...]
+        self, columns: Sequence[str], first_t: int, shape: tuple[int, ...], *, is_halted: bool
     ) -> tuple[dict[str, Floats], dict[str, Column]]:
         """Read the bars as the broker sees them, and columns of prices that are signals."""
-        last_t = first_t + shape[0] - 1
         items = {name: self._item("prices", name) for name in columns}
-        traded = dict.fromkeys(self._plan.price_columns)
-        names = {name: name for name in traded}
-        if not self._halted.isdisjoint(range(first_t, last_t + 1)):
-            names |= {name: f"__{name}" for name in traded if name in TRADED}
+        names = {name: name for name in self._plan.price_columns}
+        if is_halted:
+            names |= {name: f"__{name}" for name in names if name in TRADED}
         for name, alias in names.items():
             item = self._item("prices", name)
             items[alias] = (
                 item if alias == name else f"case when prices.volume = 0 then null else {item} end"
             )
+        arrays = self._price_columns(items, first_t, shape)
+        return {name: arrays[alias] for name, alias in names.items()}, arrays
+
+    def _price_columns(
+        self, items: Mapping[str, str], first_t: int, shape: tuple[int, ...]
+    ) -> dict[str, Column]:
+        """Read select items over the rows of prices of a chunk."""
         query = render(
             "batches/prices",
-            columns=", ".join(f"{v} as {quote(k)}" for k, v in items.items()),
+            columns=", ".join(f"{item} as {quote(name)}" for name, item in items.items()),
             first=self._times[first_t],
-            last=self._times[last_t],
+            last=self._times[first_t + shape[0] - 1],
         )
-        arrays = _scatter(
-            self._database.numpy(query), list(items), first_t, shape, self._signal_kinds
-        )
-        return {name: arrays[alias] for name, alias in names.items()}, arrays
+        found = self._database.numpy(query)
+        return _scatter(found, list(items), first_t, shape, self._signal_kinds)
 
     def _intervals(self) -> list[tuple[int, int, int]]:
         bars = first_bars("main.universe", "start_date", "end_date")
@@ -236,12 +240,12 @@ class Reader:
 
     def _market_column(self, name: str) -> Column:
         """Read a column of ``market``, one value per bar."""
-        item = _as_read(quote(name), self._market_kinds[name])
+        item = as_read(quote(name), self._market_kinds[name])
         found = self._database.numpy(render("batches/market", columns=f"{item} as {quote(name)}"))
         return _as_column(found[name], self._market_kinds[name])
 
     def _item(self, table: str, name: str) -> str:
-        return _as_read(f"{table}.{quote(name)}", self._signal_kinds[name])
+        return as_read(f"{table}.{quote(name)}", self._signal_kinds[name])
 
     def _features(
         self, source: Known, names: tuple[str, ...], first_t: int, has_bar: Bools
@@ -272,7 +276,7 @@ class Reader:
         database.execute(render("ranking/bars", columns="", membership="true"))
         table = at_bars(source, names, "at_risk", self._prepared.timestamp_type, database)
         items = ", ".join(
-            f"{_as_read(quote(name), self._signal_kinds[name])} as {quote(name)}" for name in names
+            f"{as_read(quote(name), self._signal_kinds[name])} as {quote(name)}" for name in names
         )
         return database.numpy(render("batches/features", target=f"temp.{table}", columns=items))
 
@@ -309,11 +313,6 @@ def _scatter(
     return arrays
 
 
-def _as_read(item: str, kind: str) -> str:
-    """Return how a column is selected: numbers and flags as double."""
-    return f"{item}::double" if is_number(kind) else item
-
-
 def _as_column(values: Column, kind: str) -> Column:
     """Return numbers as they are, all else as Python's own objects, None where missing."""
     if values.dtype.kind in "mM":
@@ -332,7 +331,3 @@ def _as_column(values: Column, kind: str) -> Column:
     found = np.empty(len(values), dtype=object)
     found[:] = [value.tolist() if isinstance(value, np.ndarray) else value for value in values]
     return found
-
-
-def _without_keys(kinds: Mapping[str, str]) -> dict[str, str]:
-    return {name: kind for name, kind in kinds.items() if name not in KEYS}
