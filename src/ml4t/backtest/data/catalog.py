@@ -15,6 +15,7 @@ from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Ints
 from ml4t.backtest.core.selecting import Selects
 from ml4t.backtest.core.terms import Action, Instruments
+from ml4t.backtest.data.attaching import attach
 from ml4t.backtest.data.checks import CheckResult, require_clean, run_checks
 from ml4t.backtest.data.columns import TIMES, canonical_columns
 from ml4t.backtest.data.contracts import require_overlap, require_registrable
@@ -23,7 +24,7 @@ from ml4t.backtest.data.indicators import Indicators
 from ml4t.backtest.data.prepared import Prepared, facts_of_files, prepare
 from ml4t.backtest.data.preview import preview
 from ml4t.backtest.data.queries import quote, read, render
-from ml4t.backtest.data.sources import CLOCKED, Role, Source, attach, fingerprint, scannable
+from ml4t.backtest.data.sources import CLOCKED, Role, Source, file_facts, fingerprint, scannable
 from ml4t.backtest.data.terms import read_actions, read_instruments, require_same_contract
 from ml4t.backtest.errors import ConfigError, DataError
 
@@ -54,6 +55,7 @@ class Catalog:
         self._threads, self._memory_limit = threads, memory_limit
         self._sources: dict[str, Source] = {}
         self._found: dict[str, dict[str, str]] = {}
+        self._file_facts: dict[str, object] = {}
         self._database = self._connect()
         self._prepared: Prepared | None = None
 
@@ -71,6 +73,9 @@ class Catalog:
         on_bad_rows: str = "raise",
     ) -> Catalog:
         """Register a source; only its schema is read now.
+
+        Of files that differ in the type of a column, the column too is read where a value may not
+        fit into their common type.
 
         Parameters
         ----------
@@ -91,7 +96,9 @@ class Catalog:
         source
             A path, glob, folder, list of paths, ``s3://`` or ``https://`` URL, SQL text, an
             Arrow table, dataset or reader, a Polars frame (eager or lazy), a pandas frame, a
-            DuckDB relation, or a dict of columns.
+            DuckDB relation, or a dict of columns. Several files go together by the names of
+            their columns; a column that a file lacks is NULL there, one of several types gets
+            the one that loses nothing, or is refused.
         name : str, optional
             View name; needed to tell several features (or context) sources apart.
         available_at : str, optional
@@ -114,7 +121,8 @@ class Catalog:
         ConfigError
             An argument is outside what it may be.
         DataError
-            The source cannot be read, or lacks a column or a usable type.
+            The source cannot be read, or lacks a column or a usable type, or its files do not
+            go together.
         """
         if on_bad_rows not in ("raise", "drop"):
             raise ConfigError(f"on_bad_rows must be 'raise' or 'drop', was {on_bad_rows!r}")
@@ -126,7 +134,7 @@ class Catalog:
         entry = replace(entry, given=scannable(entry.name, source))
         if self._prepared is not None:
             self._reopen()
-        raw = attach(entry, self._database)
+        raw = self._attach(entry)
         if "available_at" in raw and entry.available_at is None and entry.role in CLOCKED:
             # The contract's own name for the clock: unread, the rows would be seen too early.
             if entry.lag is not None:
@@ -145,6 +153,13 @@ class Catalog:
         ``catalog.indicators.atr(20).indicators.rsi(14)``
         """
         return Indicators(self, self._sources, self._found)
+
+    def _attach(self, source: Source) -> dict[str, str]:
+        """Make a source readable, remember what its files were then, and return its columns."""
+        facts = file_facts(source)
+        raw = attach(source, self._database)
+        self._file_facts[source.name] = facts
+        return raw
 
     def _view(self, source: Source, raw: Mapping[str, str]) -> None:
         """Create the view of a source under its canonical names and types."""
@@ -166,7 +181,7 @@ class Catalog:
         """Start over on a fresh connection: a locked one takes no new source."""
         self._database, self._prepared = self._connect(), None
         for source in self._sources.values():
-            self._view(source, attach(source, self._database))
+            self._view(source, self._attach(source))
 
     # -- inspection -------------------------------------------------------------------
 
@@ -250,7 +265,10 @@ class Catalog:
         if self._prepared is None:
             if "prices" not in self._sources:
                 raise ConfigError("no prices are registered; call catalog.register('prices', ...)")
-            self._prepared = prepare(self._sources, self._found, self._database)
+            if facts_of_files(self._sources) != self._file_facts:
+                # Files came or changed since they were registered, maybe in other types.
+                self._reopen()
+            self._prepared = prepare(self._sources, self._found, self._file_facts, self._database)
         return self._prepared
 
     def validate(self) -> Prepared:
@@ -337,7 +355,7 @@ class Catalog:
         """Return a catalog with the same sources and a context; this one stays as it is."""
         other = Catalog(threads=self._threads, memory_limit=self._memory_limit)
         for source in self._sources.values():
-            other._view(source, attach(source, other._database))
+            other._view(source, other._attach(source))
             other._sources[source.name] = source
         return other.register("context", columns)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from ml4t.backtest.data.columns import TIMES, UNTYPED
 from ml4t.backtest.data.database import Database, EngineError
+from ml4t.backtest.data.files import dated_columns
 from ml4t.backtest.data.queries import literal, quote, read, render
 from ml4t.backtest.data.sources import CLOCKED, ROLES, SINGLE, TAKEN, Source
 from ml4t.backtest.errors import ConfigError, DataError, did_you_mean
@@ -80,6 +81,12 @@ def require_one_clock(sources: Sources, found: Columns, database: Database) -> N
     """Refuse mixed time zones, and dates next to intraday bars (or times next to daily ones)."""
     bars = found["prices"]["timestamp"]
     is_intraday = bars != "DATE" and database.rows(read("sources/intraday"))[0][0]
+    if is_intraday and "timestamp" in dated_columns(sources["prices"], database):
+        raise DataError(
+            "prices", "date_on_intraday_bars", "has dates in some files and times of day in "
+            "others: a date compares as midnight, before its bar could be complete; store the "
+            "time in all of them",
+        )  # fmt: skip
     for source in sources.values():
         columns = found[source.name]
         clocks = (*TIMES[source.role], "available_at")
@@ -94,8 +101,11 @@ def require_one_clock(sources: Sources, found: Columns, database: Database) -> N
             _require_dates(source, columns["ex_date"], database)
         if not is_intraday or source.role not in CLOCKED or source.lag is not None:
             continue
-        if columns.get("available_at", columns["timestamp"]) == "DATE" or (
-            source.available_at is None and _is_daily(source, database)
+        clock = "timestamp" if source.available_at is None else "available_at"
+        if (
+            columns[clock] == "DATE"
+            or (source.available_at or clock).lower() in dated_columns(source, database)
+            or (source.available_at is None and _is_daily(source, database))
         ):
             raise DataError(
                 source.name, "date_on_intraday_bars", "has dates next to intraday bars: a "

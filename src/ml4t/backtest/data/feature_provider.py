@@ -19,11 +19,12 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ml4t.backtest.core.values import Value, is_missing
+from ml4t.backtest.data.attaching import attach
 from ml4t.backtest.data.columns import KEYS
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.lookup import Clock, Lookup, read_known
 from ml4t.backtest.data.queries import quote, render
-from ml4t.backtest.data.sources import Source, attach, scannable
+from ml4t.backtest.data.sources import Source, scannable
 from ml4t.backtest.errors import ConfigError, DataError, did_you_mean
 
 Features = dict[str, Value]

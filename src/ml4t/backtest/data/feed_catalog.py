@@ -11,7 +11,7 @@ from ml4t.backtest.data.feature_provider import PrecomputedFeatureProvider
 from ml4t.backtest.data.feed_rows import OURS, FeedRows, gather
 from ml4t.backtest.data.indicators import Indicators
 from ml4t.backtest.data.prepared import Prepared
-from ml4t.backtest.data.sources import Source, attach
+from ml4t.backtest.data.sources import Source
 from ml4t.backtest.errors import ConfigError
 
 
@@ -51,10 +51,10 @@ class FeedCatalog(Catalog):
         self._schemas: list[dict[str, str]]
         self._schemas = _read_schemas(self._feeds) if copied is None else copied._schemas
         self._is_filled = False
-        # Columns of prices that are taken, lower case; None: all.
-        self._taken: set[str] | None = None if copied is None else copied._taken
+        # Columns of streamed files that another source answers for; None: nothing is streamed.
+        self._left_out: frozenset[str] | None = None if copied is None else copied._left_out
         for source in () if base is None else base._sources.values():
-            self._view(source, attach(source, self._database))
+            self._view(source, self._attach(source))
             self._sources[source.name] = source
 
     def with_context(self, columns: dict[str, list[object]]) -> Catalog:
@@ -95,15 +95,16 @@ class FeedCatalog(Catalog):
         """Return files as they are where a catalog can stream them, else a table of all rows."""
         feed, found = self._feeds[0], self._schemas[0]
         if len(self._feeds) == 1 and feed.is_streamable(found):
-            self._taken = {name.lower() for name in feed.items(found, left_out)}
+            self._left_out = left_out
             return feed.given
         database = Database(threads=self._threads, memory_limit=self._memory_limit)
         return gather(self._feeds, left_out, database)
 
     def _view(self, source: Source, raw: Mapping[str, str]) -> None:
         """Create a source's view; of files only over the columns that their feed takes."""
-        if source.name == "prices" and self._taken is not None:
-            raw = {name: kind for name, kind in raw.items() if name.lower() in self._taken}
+        if source.name == "prices" and self._left_out is not None:
+            taken = {name.lower() for name in self._feeds[0].items(raw, self._left_out)}
+            raw = {name: kind for name, kind in raw.items() if name.lower() in taken}
         super()._view(source, raw)
 
     def _has(self, provider: PrecomputedFeatureProvider) -> bool:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ml4t.backtest.data.columns import KEYS, PRICE_COLUMNS, UNTYPED, is_number
+from ml4t.backtest.data.attaching import attach
+from ml4t.backtest.data.columns import KEYS, PRICE_COLUMNS, UNTYPED
+from ml4t.backtest.data.common_types import clash, common_type, is_exact, require_none_inexact
 from ml4t.backtest.data.database import Database, EngineError, is_relation
 from ml4t.backtest.data.queries import literal, quote, render
-from ml4t.backtest.data.sources import Source, attach, of_lazy, scannable
+from ml4t.backtest.data.sources import Source, of_lazy, scannable
 from ml4t.backtest.errors import DataError, did_you_mean
 
 AssetId = str | int
@@ -126,36 +128,30 @@ def gather(feeds: Sequence[FeedRows], left_out: frozenset[str], database: Databa
     ------
     DataError
         A feed cannot be read, two have one asset, their times have no clock in common, or a
-        column is a number in one and text in another.
+        column has types in two of them that have none in common.
     """
     database.execute("create schema raw")
-    parts, zones = [], set()
-    owner: dict[str, tuple[FeedRows, str]] = {}
+    parts: list[str] = []
+    kinds: list[dict[str, str]] = []
     try:
         for i, feed in enumerate(feeds):
             found = feed.attach(database)
-            items = feed.items(found, left_out)
-            taken = {name.lower() for name in items} - set(KEYS)
-            _require_one_type(feed, {n: found[n] for n in found if n.lower() in taken}, owner)
             part = render(
                 "sources/feed",
                 source=f"raw.{quote(feed.name)}",
-                columns=", ".join([*items.values(), f"{i} as __feed"]),
+                columns=", ".join([*feed.items(found, left_out).values(), f"{i} as __feed"]),
                 condition=feed.condition(found),
             )
-            clock = found[time_of(found) or ""]
-            zones.add("ZONE" in clock or clock == ZONED_NS)
             if feed.asset_id is None and "asset_id" not in (name.lower() for name in found):
                 _require_one_row_a_time(feed, part, database)
             parts.append(part)
-        if len(zones) > 1:
-            raise DataError(
-                "prices", "mixed_time_zones", "comes from feeds with and without a time zone; "
-                "store all with one, or all without",
-            )  # fmt: skip
+            kinds.append(database.schema(part))
+        parts = _in_common_types(feeds, parts, kinds, database)
         table = database.sql(" union all by name ".join(parts)).to_arrow_table()
         database.register("gathered", table)
         _require_own_assets(feeds, database.rows(render("sources/feed_assets", source="gathered")))
+        if "DATE" in (times := [found["timestamp"] for found in kinds]) and len(set(times)) > 1:
+            _require_no_time_of_day(feeds[times.index("DATE")], database)
     except EngineError as error:
         first = str(error).splitlines()[0]
         raise DataError("prices", "readable", f"could not be read: {first}") from error
@@ -168,28 +164,66 @@ def time_of(found: Mapping[str, str]) -> str | None:
     return next((by_lower[name] for name in TIMES if name in by_lower), None)
 
 
-def _require_one_type(
-    feed: FeedRows, taken: Mapping[str, str], owner: dict[str, tuple[FeedRows, str]]
-) -> None:
-    """Refuse a column of another kind than in a feed before: together all would be text."""
-    for name, kind in taken.items():
-        if kind == UNTYPED:
-            continue
-        other, theirs = owner.setdefault(name.lower(), (feed, kind))
-        if _family(kind) != _family(theirs):
+def _in_common_types(
+    feeds: Sequence[FeedRows],
+    parts: Sequence[str],
+    kinds: Sequence[Mapping[str, str]],
+    database: Database,
+) -> list[str]:
+    """Return the queries of feeds with each column in the type that all feeds have in common."""
+    owners: dict[str, dict[str, FeedRows]] = {}
+    spelled: dict[str, str] = {}
+    for feed, found in zip(feeds, kinds, strict=True):
+        for name, kind in found.items():
+            spelled[name.lower()] = name
+            owners.setdefault(name.lower(), {}).setdefault(kind, feed)
+    if len({"ZONE" in kind for kind in owners["timestamp"]}) > 1:
+        raise DataError(
+            "prices", "mixed_time_zones", "comes from feeds with and without a time zone; "
+            "store all with one, or all without",
+        )  # fmt: skip
+    common: dict[str, str] = {}
+    for name, by_kind in owners.items():
+        kinds_apart = clash(by_kind)
+        if kinds_apart is not None:
+            one, other = kinds_apart
             raise DataError(
-                "prices", "types", f"has column '{name}' of type {theirs} in '{other.name}' and "
-                f"{kind} in '{feed.name}'; cast one of them",
+                "prices", "types", f"has column '{spelled[name]}' of type {one} in "
+                f"'{by_kind[one].name}' and {other} in '{by_kind[other].name}'; cast one of them",
             )  # fmt: skip
+        common[name] = common_type(by_kind) or UNTYPED
+    return [
+        _in_types(feed, part, found, common, database)
+        for feed, part, found in zip(feeds, parts, kinds, strict=True)
+    ]
 
 
-def _family(kind: str) -> str:
-    """Return what columns of a type can stand under each other with."""
-    if is_number(kind):
-        return "number"
-    families = {"VARCHAR": "text", "ENUM": "text", "DATE": "time", "TIMESTAMP": "time"}
-    is_list = kind.endswith("]")
-    return next((families[k] for k in families if kind.startswith(k) and not is_list), kind)
+def _in_types(
+    feed: FeedRows, part: str, found: Mapping[str, str], common: Mapping[str, str],
+    database: Database,
+) -> str:  # fmt: skip
+    """Return a feed's query with its columns cast; refuse values that this would change."""
+    casts = []
+    for name, kind in found.items():
+        wider = common[name.lower()]
+        if wider == kind:
+            continue
+        casts.append(f"{quote(name)}::{wider} as {quote(name)}")
+        if not is_exact(kind, wider):
+            places = {"item": quote(name), "kind": kind, "common": wider}
+            query = render("sources/inexact", source=f"({part})", **places)
+            require_none_inexact(feed.name, name, kind, wider, query, database)
+    return f"select * replace ({', '.join(casts)}) from ({part})" if casts else part
+
+
+def _require_no_time_of_day(dated: FeedRows, database: Database) -> None:
+    """Refuse dates in a feed next to times of day in others."""
+    is_daily = database.rows(render("sources/daily", source="gathered"))[0][0]
+    if not is_daily:
+        raise DataError(
+            dated.name, "date_on_intraday_bars", "has dates next to feeds with times of day: a "
+            "date compares as midnight, before its bar could be complete; store the time in all",
+        )  # fmt: skip
 
 
 def _require_one_row_a_time(feed: FeedRows, part: str, database: Database) -> None:

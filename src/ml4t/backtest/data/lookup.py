@@ -16,11 +16,12 @@ import numpy as np
 
 from ml4t.backtest.core.values import Value
 from ml4t.backtest.data.asof import Known, known_rows
+from ml4t.backtest.data.attaching import attach
 from ml4t.backtest.data.checks import require_passed, run_checks
 from ml4t.backtest.data.columns import canonical_columns, is_number
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.queries import quote, render
-from ml4t.backtest.data.sources import Source, attach
+from ml4t.backtest.data.sources import Source
 from ml4t.backtest.errors import ConfigError, DataError
 
 EPOCH = datetime(1970, 1, 1)

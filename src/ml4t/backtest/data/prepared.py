@@ -55,7 +55,10 @@ class Prepared:
 
 
 def prepare(
-    sources: Mapping[str, Source], found: Mapping[str, Mapping[str, str]], database: Database
+    sources: Mapping[str, Source],
+    found: Mapping[str, Mapping[str, str]],
+    file_facts: Mapping[str, object],
+    database: Database,
 ) -> Prepared:
     """Build timeline, known rows and views, then lock the database down.
 
@@ -65,8 +68,9 @@ def prepare(
         By name; one of them is ``prices``.
     found : mapping
         Columns of each source's view, with types.
+    file_facts : mapping
+        `file_facts` of each source, from when its view was made.
     """
-    file_facts_then = facts_of_files(sources)
     prices = found["prices"]
     price_columns = {k: v for k, v in prices.items() if k not in ("timestamp", "asset_id")}
     # What is wrong in the others may depend on the bars, so prices come first.
@@ -99,7 +103,7 @@ def prepare(
         n_assets=n_assets,
         n_bars=n_bars,
         timestamp_type=prices["timestamp"],
-        file_facts=file_facts_then,
+        file_facts=dict(file_facts),
         has_universe=has_universe,
     )
 

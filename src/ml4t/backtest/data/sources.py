@@ -1,8 +1,7 @@
-"""Sources: what was registered, and how it is scanned.
+"""Sources: what was registered, which files that is, and what identifies its content.
 
-A path, a glob, a folder, a list of paths or a URL becomes ``read_parquet(...)``; a frame is
-registered under its own name; SQL text becomes a table. Whatever it was, the rest of the
-package reads one relation, ``raw.<name>``.
+A path, a glob, a folder, a list of paths or a URL is files; SQL text is a query; all else is a
+frame. How they are read is `attaching`'s matter.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ml4t.backtest.data.database import Database, EngineError, is_relation
-from ml4t.backtest.data.queries import literal, quote, render
+from ml4t.backtest.data.database import Database, is_relation
+from ml4t.backtest.data.queries import quote, render
 from ml4t.backtest.errors import ConfigError, DataError
 
 Role = Literal["prices", "features", "context", "universe", "actions", "assets", "borrow"]
@@ -28,7 +27,7 @@ SINGLE: tuple[Role, ...] = ("prices", "universe", "actions", "assets", "borrow")
 CLOCKED: tuple[Role, ...] = ("features", "context", "borrow")
 _SQL = re.compile(r"(\s|--[^\n]*\n|/\*.*?\*/)*(select|with|from)\s", re.IGNORECASE | re.DOTALL)
 _URL = re.compile(r"[a-z0-9]+://", re.IGNORECASE)
-_NUMBERED = re.compile(r"(.+)_\d+")
+_WILD = re.compile(r"[*?\[]")
 # Views and temporary tables of a run; a source of that name would stand in for them.
 TAKEN = re.compile(r"market|signals|timeline|raw|stage|bars|decisions|at_\w+|__.*")
 
@@ -67,7 +66,7 @@ class Source:
     def paths(self) -> list[str]:
         """Return the files or globs of a file source, absolute; empty for a frame."""
         return [
-            path if _URL.match(path) else str(Path(path).expanduser().resolve())
+            path if is_remote(path) else str(Path(path).expanduser().resolve())
             for path in _paths(self.given) or []
         ]
 
@@ -75,22 +74,32 @@ class Source:
         """Return the folders (or URL prefixes) that a file source reads from."""
         found = []
         for path in self.paths():
-            stem = re.split(r"[*?\[]", path)[0]
-            found.append(stem if Path(path).is_dir() else stem.rsplit("/", 1)[0] or "/")
+            stem = path if Path(path).exists() else _WILD.split(path)[0]
+            found.append(stem if Path(stem).is_dir() else stem.rsplit("/", 1)[0] or "/")
         # A link is read where it leads to.
         found += {str(file.resolve().parent) for file in self.files() if file.is_symlink()}
         return found
 
     def files(self) -> list[Path]:
-        """Return the local files behind the source, sorted; empty for frames and URLs."""
-        found: list[Path] = []
-        for path in self.paths():
-            if _URL.match(path):
-                continue
-            pattern = f"{path}/**/*.parquet" if Path(path).is_dir() else path
-            # Path.glob cannot take an absolute pattern.
-            found += [Path(name) for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207
-        return sorted(found)
+        """Return the local files behind the source, sorted, each once; of URLs and frames none."""
+        return sorted({file for path in self.paths() for file in files_of(path)})
+
+
+def is_remote(path: str) -> bool:
+    """Say whether a path is a URL."""
+    return _URL.match(path) is not None
+
+
+def files_of(path: str) -> list[Path]:
+    """Return the local files that a path, a folder or a glob stands for; hidden ones are left."""
+    if is_remote(path):
+        return []
+    if Path(path).is_file():  # brackets in its name are no pattern
+        return [Path(path)]
+    pattern = f"{glob.escape(path)}/**/*.parquet" if Path(path).is_dir() else path
+    # Path.glob cannot take an absolute pattern.
+    found = map(Path, glob.glob(pattern, recursive=True))  # noqa: PTH207
+    return [file for file in found if file.is_file()]
 
 
 def scannable(name: str, given: object) -> object:
@@ -128,37 +137,6 @@ def of_lazy(name: str, ask: Callable[[], Any]) -> Any:
     except (pl.exceptions.PolarsError, OSError) as error:
         first = str(error).splitlines()[0]
         raise DataError(name, "readable", f"could not be collected: {first}") from error
-
-
-def attach(source: Source, database: Database) -> dict[str, str]:
-    """Create ``raw.<name>`` over a source and return its columns with their types.
-
-    Raises
-    ------
-    DataError
-        No file matches, a file is no Parquet or cut short, the frame cannot be read, or two
-        columns differ in case alone.
-    """
-    name = quote(source.name)
-    given = source.given
-    try:
-        if source.is_files:
-            scan = _parquet_scan(source, database)
-            database.execute(f"create or replace view raw.{name} as select * from {scan}")
-        elif isinstance(given, str):
-            if database.n_statements(given) != 1:
-                raise DataError(source.name, "readable", "must be a single SQL query")
-            database.execute(f"create or replace table raw.{name} as {given}")
-        else:
-            database.register(f"__{source.name}", given)
-            scan = quote(f"__{source.name}")
-            database.execute(f"create or replace view raw.{name} as select * from {scan}")
-        found = database.schema(f"select * from raw.{name}")
-        _require_own_names(source, found, database)
-    except EngineError as error:
-        first = str(error).splitlines()[0]
-        raise DataError(source.name, "readable", f"could not be read: {first}") from error
-    return found
 
 
 def file_facts(source: Source) -> list[dict[str, object]]:
@@ -204,62 +182,6 @@ def _paths(given: object) -> list[str] | None:
     ):
         return [str(path) for path in given]
     return None
-
-
-def _parquet_scan(source: Source, database: Database) -> str:
-    paths = source.paths()
-    remote = [path for path in paths if _URL.match(path)]
-    if remote:
-        try:
-            database.execute("load httpfs")
-        except EngineError as error:
-            raise DataError(
-                source.name, "readable", f"is at {remote[0]}, which needs DuckDB's httpfs "
-                "extension; install it once with: duckdb -c 'install httpfs'",
-            ) from error  # fmt: skip
-    elif not source.files():
-        raise DataError(source.name, "readable", f"matches no file: {', '.join(paths)}")
-    scans = _scans(source)
-    return f"read_parquet([{', '.join(scans)}], union_by_name = {len(scans) > 1})"
-
-
-def _scans(source: Source) -> list[str]:
-    """Return what DuckDB is to read of a file source, each as an SQL string."""
-    return [
-        literal(f"{path}/**/*.parquet" if Path(path).is_dir() else path) for path in source.paths()
-    ]
-
-
-def _require_own_names(source: Source, found: Mapping[str, str], database: Database) -> None:
-    """Refuse columns that differ in case alone: DuckDB would call x and X x and X_1."""
-    known = {name.lower() for name in found}
-    numbered = (_NUMBERED.fullmatch(name.lower()) for name in found)
-    # Files are read for their names only where there is a number that DuckDB may have added.
-    if not any(match and match[1] in known for match in numbered):
-        return
-    own = _own_names(source, database)
-    if set(found) <= set(own):
-        return
-    spelled: dict[str, str] = {}
-    for name in own:
-        other = spelled.setdefault(name.lower(), name)
-        if other != name:
-            raise DataError(
-                source.name, "columns", f"has columns '{other}' and '{name}', which are one to "
-                "SQL; rename one of them",
-            )  # fmt: skip
-
-
-def _own_names(source: Source, database: Database) -> list[str]:
-    """Return the columns of files or a frame as they are called there; [] for SQL text."""
-    if source.is_files:
-        query = f"select distinct name from parquet_schema([{', '.join(_scans(source))}])"
-        return sorted(row[0] for row in database.rows(query))
-    if isinstance(source.given, str):
-        return []
-    given: Any = source.given
-    is_arrow = type(given).__module__.startswith("pyarrow")
-    return [str(name) for name in (given.schema.names if is_arrow else given.columns)]
 
 
 def _frame(name: str, given: object) -> object:
