@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -697,3 +698,98 @@ def test_nanoseconds_with_a_zone_are_read_as_microseconds(library: str) -> None:
         frame = pd.DataFrame({"timestamp": pd.DatetimeIndex(moments).as_unit("ns"), **columns})
     result = BacktestEngine(Catalog().register("prices", frame), TopN(1, by="close")).run()
     assert [row[0] for row in result.sql("select timestamp from equity").fetchall()] == moments
+
+
+# -- a name is taken by what was registered alone ---------------------------------------------
+
+REFUSED: dict[str, object] = {
+    "SQL text": "select 1 as x",
+    "SQL that cannot run": "select * from nowhere",
+    "a frame": {"x": [1]},
+    "a folder that is not there": "/nowhere/at/all.parquet",
+}
+
+
+@pytest.mark.parametrize("second", REFUSED)
+@pytest.mark.parametrize("first", REFUSED)
+@pytest.mark.parametrize("role", ["prices", "features"])
+def test_a_refused_registration_leaves_its_name_free(role: str, first: str, second: str) -> None:
+    catalog = Catalog()
+    if role == "features":
+        catalog.register("prices", PRICES)
+    for refused in (first, second):
+        with pytest.raises(DataError):
+            catalog.register(role, REFUSED[refused])  # type: ignore[arg-type]
+
+    rows = PRICES if role == "prices" else features(x=[1.0, 2.0])
+    catalog.register(role, rows)  # type: ignore[arg-type]
+
+    assert len(catalog.sql(f"select * from {role}").fetchall()) == (4 if role == "prices" else 2)
+
+
+def test_a_registration_refused_after_a_query_leaves_the_catalog_as_it_was() -> None:
+    catalog = Catalog().register("prices", PRICES)
+    before = catalog.sql(QUERY).fetchall()
+
+    with pytest.raises(DataError, match="no column 'timestamp'"):
+        catalog.register("features", "select 1 as asset_id", name="extra")
+
+    assert catalog.sql(QUERY).fetchall() == before
+    catalog.register("features", features(x=[1.0, 2.0]), name="extra")
+    assert catalog.sql("select sum(x) from extra").fetchall() == [(3.0,)]
+
+
+@pytest.mark.parametrize("column", ["close", "open", "volume"])
+def test_lists_of_numbers_are_no_prices(column: str) -> None:
+    with pytest.raises(
+        DataError, match=rf"column '{column}' of type .*\[\]; a .* must be a number"
+    ):
+        Catalog().register("prices", {**PRICES, column: [[1.0]] * 4})
+
+
+# -- settings of a catalog --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [0, -1, True, 1.0, "2", 10**9])
+def test_threads_that_are_no_whole_number_of_threads_are_refused(threads: object) -> None:
+    with pytest.raises(ConfigError, match="threads must be a whole number from 1 to 1,024, was"):
+        Catalog(threads=threads)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("limit", ["", "0", "0GB", "-1", "x", "4", 4, 4e9, "GB"])
+def test_a_memory_limit_that_is_no_size_is_refused(limit: object) -> None:
+    with pytest.raises(ConfigError, match="memory_limit must be a size above 0 such as '4GB', was"):
+        Catalog(memory_limit=limit)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("limit", ["4GB", "0.5 GiB", "80%", "500mb"])
+def test_sizes_are_memory_limits(limit: str) -> None:
+    catalog = Catalog(threads=np.int64(1), memory_limit=limit).register("prices", PRICES)
+    assert len(catalog.sql(QUERY).fetchall()) == 4
+
+
+def test_a_kernel_that_refuses_the_setting_of_the_progress_bar_has_a_catalog(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connect, refused = duckdb.connect, []
+
+    class Kernel:
+        """A connection as in a notebook without ipywidgets."""
+
+        def __init__(self, *args: object, **settings: object) -> None:
+            self._own = connect(*args, **settings)  # type: ignore[arg-type]
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._own, name)
+
+        def execute(self, statement: str, *parameters: object) -> object:
+            if "enable_progress_bar" in statement:
+                refused.append(statement)
+                raise duckdb.InvalidInputException("required package 'ipywidgets' is missing")
+            return self._own.execute(statement, *parameters)
+
+    monkeypatch.setattr(duckdb, "connect", Kernel)
+    catalog = Catalog().register("prices", PRICES)
+
+    assert len(catalog.sql(QUERY).fetchall()) == 4
+    assert refused

@@ -1,7 +1,8 @@
 -- grain:  one row per offending row
 -- reads:  :source
--- params: none
--- A bar whose range is empty holds no price that could have traded.
+-- params: :tolerance
+-- A bar whose range is empty holds no price that could have traded. Up to :tolerance of
+-- the low is rounding.
 select *
 from :source
-where high < low
+where high < low - :tolerance * abs(low)

@@ -1,8 +1,11 @@
 -- grain:  one row per offending row
 -- reads:  :source
--- params: :low, :high
+-- params: :low, :high, :tolerance
 -- An open outside [low, high] means that one of the three is wrong. A side
--- that the source does not have is stood in for by the price itself.
+-- that the source does not have is stood in for by the price itself. Up to :tolerance
+-- of the bound is rounding: a price times an adjustment factor is off in its last digit.
 select *
 from :source
-where open < :low or open > :high
+where
+    open < :low - :tolerance * abs(:low)
+    or open > :high + :tolerance * abs(:high)

@@ -1,6 +1,7 @@
 -- grain:  one row per distinct timestamp of prices; a NULL timestamp keeps a row of its own
 -- reads:  main.prices
--- params: :ohlc names the price columns, a missing one replaced by its harmless stand-in
+-- params: :ohlc names the price columns, a missing one replaced by its harmless stand-in;
+--         :tolerance as in the checks of ranges
 -- One scan gives the bars, and counts the rows that some check will refuse and those without
 -- volume, on which nothing can trade.
 create or replace table stage.timeline as
@@ -23,12 +24,16 @@ counted as (
             where asset_id is null
             or not coalesce(
                 low > 0
+                and open > 0
+                and close > 0
+                and high > 0
                 -- Not least(open, close), which skips a NULL.
-                and low <= open
-                and low <= close
-                and high >= open
-                and high >= close
-                and high < 'infinity'::double,
+                and low - :tolerance * low <= open
+                and low - :tolerance * low <= close
+                and high + :tolerance * high >= open
+                and high + :tolerance * high >= close
+                and high < 'infinity'::double
+                and isfinite(timestamp),
                 false
             )
             or not coalesce(volume >= 0 and volume < 'infinity'::double, true)

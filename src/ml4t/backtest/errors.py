@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from numbers import Real
+from numbers import Integral, Real
 
 # Assets that a message names; the error holds all of them.
 N_NAMED = 5
@@ -130,6 +130,26 @@ def require_number(name: str, value: object, *, above: float, below: float) -> N
     if not above < _as_float(value) < below:
         bounds = f"above {above:g}" + ("" if below == float("inf") else f" and below {below:g}")
         raise ConfigError(f"{name} must be a number {bounds}, was {value!r}")
+
+
+def require_whole(
+    name: str, value: object, *, least: int | None = None, most: int | None = None
+) -> int:
+    """Return a whole number within bounds as an int; NumPy's are whole numbers, booleans none.
+
+    Raises
+    ------
+    ConfigError
+        It is none, or out of bounds.
+    """
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        number = int(value)
+        if (least is None or number >= least) and (most is None or number <= most):
+            return number
+    bounds = "" if least is None else f" from {least:,} to {most:,}"
+    if least is not None and most is None:
+        bounds = f" of at least {least:,}"
+    raise ConfigError(f"{name} must be a whole number{bounds}, was {value!r}")
 
 
 def require_flags(settings: object, *names: str) -> None:

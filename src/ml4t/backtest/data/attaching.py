@@ -12,7 +12,7 @@ from typing import Any
 
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.files import listed, scan_of
-from ml4t.backtest.data.queries import quote
+from ml4t.backtest.data.queries import quote, read
 from ml4t.backtest.data.sources import Source
 from ml4t.backtest.errors import DataError
 
@@ -48,6 +48,13 @@ def attach(source: Source, database: Database) -> dict[str, str]:
         first = str(error).splitlines()[0]
         raise DataError(source.name, "readable", f"could not be read: {first}") from error
     return found
+
+
+def detach(source: Source, database: Database) -> None:
+    """Take back what `attach` made of a source, as far as it came."""
+    for (kind,) in database.rows(read("sources/raw_kind"), {"name": source.name}):
+        database.execute(f"drop {kind} raw.{quote(source.name)}")
+    database.unregister(f"__{source.name}")
 
 
 def _require_own_names(source: Source, found: Mapping[str, str], database: Database) -> None:

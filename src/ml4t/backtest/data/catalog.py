@@ -15,7 +15,7 @@ from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Ints
 from ml4t.backtest.core.selecting import Selects
 from ml4t.backtest.core.terms import Action, Instruments
-from ml4t.backtest.data.attaching import attach
+from ml4t.backtest.data.attaching import attach, detach
 from ml4t.backtest.data.checks import CheckResult, require_clean, run_checks
 from ml4t.backtest.data.columns import TIMES, canonical_columns
 from ml4t.backtest.data.contracts import require_overlap, require_registrable
@@ -134,6 +134,17 @@ class Catalog:
         entry = replace(entry, given=scannable(entry.name, source))
         if self._prepared is not None:
             self._reopen()
+        try:
+            self._add(entry)
+        except BaseException:
+            # Or the name would be taken by what was refused.
+            detach(entry, self._database)
+            self._file_facts.pop(entry.name, None)
+            raise
+        return self
+
+    def _add(self, entry: Source) -> None:
+        """Attach a source under its canonical names."""
         raw = self._attach(entry)
         if "available_at" in raw and entry.available_at is None and entry.role in CLOCKED:
             # The contract's own name for the clock: unread, the rows would be seen too early.
@@ -144,7 +155,6 @@ class Catalog:
             entry = replace(entry, available_at="available_at")
         self._view(entry, raw)
         self._sources[entry.name] = entry
-        return self
 
     @property
     def indicators(self) -> Indicators:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ml4t.backtest.data.columns import OPTIONAL, PRICE_COLUMNS
+from ml4t.backtest.data.columns import OPTIONAL, PRICE_COLUMNS, TIMES
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.queries import quote, read, render
 from ml4t.backtest.data.sources import Role, Source
@@ -19,6 +19,9 @@ from ml4t.backtest.errors import DataError
 # Above this many (timestamp, asset) pairs a bitmap would cost more than grouping by the keys.
 BITMAP_CELLS = 1 << 30
 SAMPLE_ROWS = 3
+# Prices that miss their range by this part of its bound at most are in it: an adjusted price is
+# off in its last digit, which is rounding and no fault of the data.
+RANGE_TOLERANCE = "1e-9"
 _KEYS: dict[Role, tuple[str, ...]] = {
     "context": ("timestamp",),
     "actions": ("asset_id", "ex_date", "kind"),
@@ -26,6 +29,8 @@ _KEYS: dict[Role, tuple[str, ...]] = {
 }
 WAYS_OUT = {
     "null_timestamp": "has rows without a timestamp; remove them",
+    "infinite_time": "has rows at an infinite time (in Python the first or last "
+    "date that there is); remove them",
     "null_asset_id": "has rows without an asset_id; remove them",
     "null_available_at": "has rows that say never when they became known; fill available_at",
     "duplicate_keys": "has more than one row for a key; keep one row per key",
@@ -113,7 +118,18 @@ def rules_for(source: Source, columns: Mapping[str, str]) -> list[str]:
     }.get(source.role, ["null_timestamp"])  # fmt: skip
     if source.available_at is not None:
         rules.append("null_available_at")
+    if _times(source, columns):
+        rules.append("infinite_time")
     return [*rules, "duplicate_keys"]
+
+
+def _times(source: Source, columns: Mapping[str, str]) -> list[str]:
+    """Return the columns of a source that hold times, as far as it has them."""
+    return [
+        name
+        for name in (*TIMES[source.role], "available_at")
+        if name in columns and source.role != "universe"
+    ]
 
 
 def _price_rules(columns: Mapping[str, str]) -> list[str]:
@@ -133,6 +149,8 @@ def check_query(rule: str, source: Source, columns: Mapping[str, str], relation:
     # A column that the source does not have is stood in for by one that cannot offend.
     price = rule.split("_")[0]
     places = {side: side if side in columns else price for side in ("low", "high")}
+    places["tolerance"] = RANGE_TOLERANCE
+    places["is_infinite"] = " or ".join(f"not isfinite({name})" for name in _times(source, columns))
     places["new_asset_id"] = "new_asset_id" if "new_asset_id" in columns else "null"
     places["initial"] = "initial_margin" if "initial_margin" in columns else "null"
     keys = list(_KEYS.get(source.role, ("asset_id", "timestamp")))

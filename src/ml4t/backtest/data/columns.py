@@ -142,7 +142,7 @@ def _select_item(source: Source, name: str, given: str, kind: str) -> str:
     require_one_type(source.name, given, kind)
     is_double = name in _DOUBLES.get(role, ())
     is_number = is_double or (role == "prices" and name == "volume")
-    if is_number and not kind.startswith((*NUMBERS, UNTYPED)):
+    if is_number and (not kind.startswith((*NUMBERS, UNTYPED)) or kind.endswith("]")):
         what = "it"
         if role == "prices":
             what = "a volume" if name == "volume" else "a price"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -13,10 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml4t.backtest.data.queries import literal
+from ml4t.backtest.errors import ConfigError, require_whole
 
 Relation = duckdb.DuckDBPyRelation
 Columns = dict[str, NDArray[Any]]
 EngineError = duckdb.Error
+MOST_THREADS = 1_024
+# DuckDB takes 0 and negative sizes, too: the one fails in every query, the other is no limit.
+_SIZE = re.compile(r"\s*0*(\.0*)?[1-9][\d.]*\s*([kmgt]i?b|%)\s*", re.IGNORECASE)
 
 
 class Database:
@@ -43,15 +49,19 @@ class Database:
         spill = Path(tempfile.gettempdir()) / f"ml4t-backtest-{token_hex(8)}"
         settings: dict[str, Any] = {"temp_directory": str(spill)}
         if threads is not None:
-            settings["threads"] = threads
+            # DuckDB starts as many as it is told to, a billion too.
+            settings["threads"] = require_whole("threads", threads, least=1, most=MOST_THREADS)
         if memory_limit is not None:
             settings["memory_limit"] = memory_limit
-        self._connection = duckdb.connect(":memory:", config=settings)
+        self._connection = _connect(settings)
         self._frames: dict[str, object] = {}
         # Footers are read once a run, not once a query.
         self.execute("set parquet_metadata_cache = true")
         self.execute(f"set preserve_insertion_order = {str(keeps_order).lower()}")
-        self.execute("set enable_progress_bar = false")
+        # DuckDB draws a bar in notebooks alone, and refuses the setting where a kernel lacks
+        # ipywidgets: there it draws none.
+        with suppress(duckdb.InvalidInputException):
+            self.execute("set enable_progress_bar = false")
         # A DATE next to bars with a zone is midnight UTC, whatever the machine's own zone.
         self.execute("set timezone = 'UTC'")
         # Without this SQL could read any local data frame of the caller.
@@ -108,9 +118,9 @@ class Database:
         self._frames[name] = source
 
     def unregister(self, name: str) -> None:
-        """Undo `register`."""
-        self._connection.unregister(name)
-        del self._frames[name]
+        """Undo `register`, if there was one."""
+        if self._frames.pop(name, None) is not None:
+            self._connection.unregister(name)
 
     def lock(self, directories: Sequence[str]) -> None:
         """Keep user SQL to the registered folders and freeze the settings.
@@ -123,6 +133,19 @@ class Database:
         self.execute(f"set allowed_directories = [{allowed}]")
         self.execute("set enable_external_access = false")
         self.execute("set lock_configuration = true")
+
+
+def _connect(settings: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+    limit = settings.get("memory_limit")
+    must = "memory_limit must be a size above 0 such as '4GB'"
+    if limit is not None and not (isinstance(limit, str) and _SIZE.fullmatch(limit)):
+        raise ConfigError(f"{must}, was {limit!r}")
+    try:
+        return duckdb.connect(":memory:", config=settings)
+    except duckdb.Error as error:
+        if limit is None:
+            raise
+        raise ConfigError(f"{must}, was {limit!r}") from error
 
 
 def is_relation(source: object) -> bool:

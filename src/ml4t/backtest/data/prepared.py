@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ml4t.backtest.data.asof import Known, create_views, known_rows
-from ml4t.backtest.data.checks import drop_bad_rows
+from ml4t.backtest.data.checks import RANGE_TOLERANCE, drop_bad_rows
 from ml4t.backtest.data.columns import PRICE_COLUMNS
 from ml4t.backtest.data.contracts import require_one_clock, require_one_spelling
 from ml4t.backtest.data.database import Database
@@ -139,5 +139,5 @@ def _count_bars(price_columns: Mapping[str, str], database: Database) -> None:
             if "open" not in price_columns:
                 spare = spare.replace("open", "close")
             ohlc.append(f"{spare} as {name}")
-    database.execute(render("sources/timeline", ohlc=", ".join(ohlc)))
+    database.execute(render("sources/timeline", ohlc=", ".join(ohlc), tolerance=RANGE_TOLERANCE))
     database.execute(read("sources/assets"))
