@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from ml4t.backtest.data.queries import literal
 from ml4t.backtest.errors import ConfigError, require_whole
 
+# The zone of all that was not given one; never the machine's.
+UTC = "UTC"
 Relation = duckdb.DuckDBPyRelation
 Columns = dict[str, NDArray[Any]]
 EngineError = duckdb.Error
@@ -36,6 +38,8 @@ class Database:
         Such as ``"4GB"``; beyond it queries spill to a temporary folder.
     keeps_order : bool
         A table is read in the order in which it was written; slower for large scans.
+    timezone : str
+        In which times with a zone have a date and an hour, in every session.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class Database:
         threads: int | None = None,
         memory_limit: str | None = None,
         keeps_order: bool = True,
+        timezone: str = UTC,
     ) -> None:
         # A folder of its own: DuckDB makes it when a query spills, and lets SQL read it.
         spill = Path(tempfile.gettempdir()) / f"ml4t-backtest-{token_hex(8)}"
@@ -62,8 +67,9 @@ class Database:
         # ipywidgets: there it draws none.
         with suppress(duckdb.InvalidInputException):
             self.execute("set enable_progress_bar = false")
-        # A DATE next to bars with a zone is midnight UTC, whatever the machine's own zone.
-        self.execute("set timezone = 'UTC'")
+        # Global: a cursor does not inherit what its parent's session has set, and would have the
+        # zone of the machine.
+        self.execute(f"set global timezone = {literal(timezone)}")
         # Without this SQL could read any local data frame of the caller.
         self.execute("set python_enable_replacements = false")
 
