@@ -843,8 +843,8 @@ def test_activity_counts_how_often_a_limit_was_asked_and_acted() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: MaxPositions(0), "n must be a whole number >= 1, was 0"),
-        (lambda: MaxPositions(True), "n must be a whole number >= 1, was True"),
+        (lambda: MaxPositions(0), "n must be a whole number of at least 1, was 0"),
+        (lambda: MaxPositions(True), "n must be a whole number of at least 1, was True"),
         (lambda: MaxWeight(0), "fraction must be a number above 0, was 0"),
         (lambda: MaxWeight(math.nan), "fraction must be a number above 0, was nan"),
         (lambda: MaxGroupWeight(-1), "fraction must be"),
@@ -855,10 +855,13 @@ def test_activity_counts_how_often_a_limit_was_asked_and_acted() -> None:
         (lambda: MaxDrawdown(1.0), "fraction must be a number above 0 and below 1, was 1.0"),
         (lambda: MaxDrawdown(0.1, "sell"), "action must be one of 'halt', 'reduce', 'liquidate'"),
         (lambda: MaxDrawdown(0.1, "reduce", scale=1), "scale must be"),
-        (lambda: MaxDrawdown(0.1, resume_after=0), "resume_after must be a whole number >= 1"),
+        (
+            lambda: MaxDrawdown(0.1, resume_after=0),
+            "resume_after must be a whole number of at least 1",
+        ),
         (lambda: MaxDailyLoss(0.1, "resume"), "action must be one of"),
         (lambda: VolatilityTarget(0), "annual must be"),
-        (lambda: VolatilityTarget(0.1, window=1), "window must be a whole number >= 2"),
+        (lambda: VolatilityTarget(0.1, window=1), "window must be a whole number of at least 2"),
         (lambda: VolatilityTarget(0.1, max_scale=0), "max_scale must be"),
         (lambda: MaxVaR(0.1, confidence=1), "confidence must be"),
         (lambda: LimitAction(kind=LimitKind.REDUCE, factor=math.nan, seen={}), "factor must be"),

@@ -397,7 +397,7 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: DynamicTrailingStop(0.1, 0.2), "schedule must be a list"),  # type: ignore[arg-type]
     (lambda: SignalExit(""), "condition must be"),
     (lambda: SignalExit(5), "condition must be"),  # type: ignore[arg-type]
-    (lambda: SignalExit("a", features="a"), "features must be a list"),  # type: ignore[arg-type]
+    (lambda: SignalExit("a", features="a"), "must be a list of column names"),  # type: ignore[arg-type]
     (lambda: SignalExit("a", features=(1,)), "must be the name"),  # type: ignore[arg-type]
     (lambda: SignalExit(len), "features must name"),  # type: ignore[arg-type]
     (lambda: AnyOf([]), "AnyOf must be given a list of rules"),

@@ -663,7 +663,7 @@ def test_ranked_needs_a_ranking(catalog: Catalog) -> None:
 def test_a_schedule_stands_in_one_place() -> None:
     with pytest.raises(ConfigError, match="stand in the ranking"):
         SQLStrategy(PLAIN, ranking=RANKING, every=5)
-    with pytest.raises(ConfigError, match="offset must be"):
+    with pytest.raises(ConfigError, match=r"offset must be a whole number from 0 to"):
         SQLStrategy(PLAIN, every=2, offset=2)
     with pytest.raises(ConfigError, match="query must be an SQL SELECT"):
         SQLStrategy("  ")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 
 from ml4t.backtest.core.levels import LevelPolicy, Trigger
-from ml4t.backtest.errors import ConfigError, did_you_mean, require_number
+from ml4t.backtest.errors import ConfigError, did_you_mean, require_columns, require_number
 from ml4t.backtest.execution.account import Account, CashAccount, MarginAccount
 from ml4t.backtest.execution.commission import BasisPointCommission
 from ml4t.backtest.execution.financing import Financing
@@ -69,6 +69,8 @@ class BacktestConfig:
             is_model = callable(getattr(model, method, None)) and not isinstance(model, type)
             if not is_model and not (name == "impact" and model is None):
                 raise ConfigError(f"{name} must have a method {method}(), was {model!r}")
+            if model is not None:
+                require_columns(f"features of {name}", getattr(model, "features", None))
 
     @property
     def fill_policy(self) -> str:

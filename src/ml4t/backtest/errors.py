@@ -90,6 +90,17 @@ class SignalError(BacktestError, KeyError):
         else:
             super().__init__(f"there is no {kind} {name!r}{did_you_mean(str(name), known)}")
 
+    @classmethod
+    def undeclared(cls, name: str, declared: Iterable[str]) -> SignalError:
+        """Return the error of a feature that is read and that nobody declared."""
+        error = cls("feature", name)
+        known = ", ".join(map(repr, declared)) or "none"
+        error.args = (
+            f"{name!r} is no feature here, which has {known}; declare what is read, "
+            f"features = ({name!r},) in the class, and it is looked for before the run",
+        )
+        return error
+
     def __str__(self) -> str:
         return str(self.args[0])  # a KeyError would quote it
 
@@ -146,10 +157,43 @@ def require_whole(
         number = int(value)
         if (least is None or number >= least) and (most is None or number <= most):
             return number
-    bounds = "" if least is None else f" from {least:,} to {most:,}"
-    if least is not None and most is None:
-        bounds = f" of at least {least:,}"
+    bounds = "" if least is None else f" of at least {least:,}"
+    if least is not None and most is not None:
+        bounds = f" from {least:,} to {most:,}"
     raise ConfigError(f"{name} must be a whole number{bounds}, was {value!r}")
+
+
+def require_column(name: str, value: object) -> None:
+    """Raise a `ConfigError` unless `value` is a text that may name a column."""
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigError(f"{name} must be the name of a column, was {value!r}")
+
+
+def require_columns(name: str, value: object) -> tuple[str, ...]:
+    """Return a list or tuple of column names as a tuple; one text alone is not taken apart.
+
+    Raises
+    ------
+    ConfigError
+        It is no list, or holds what is no name.
+    """
+    names = require_list(name, value, "column names")
+    for one in names:
+        require_column(f"each of {name}", one)
+    return tuple(str(one) for one in names)
+
+
+def require_list(name: str, value: object, of: str) -> tuple[object, ...]:
+    """Return a list or tuple as a tuple.
+
+    Raises
+    ------
+    ConfigError
+        It is neither; `of` says what it must hold.
+    """
+    if not isinstance(value, (list, tuple)):
+        raise ConfigError(f"{name} must be a list of {of}, was {value!r}")
+    return tuple(value)
 
 
 def require_flags(settings: object, *names: str) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Floats
-from ml4t.backtest.errors import ConfigError, did_you_mean
+from ml4t.backtest.errors import ConfigError, did_you_mean, require_whole
 
 if TYPE_CHECKING:
     import polars as pl
@@ -170,9 +170,9 @@ def make_scenario(name: str, *, n_bars: int = YEAR, n_assets: int = 1, seed: int
     """
     if name not in _FIGURES:
         raise ConfigError(f"there is no scenario {name!r}{did_you_mean(str(name), _FIGURES)}")
-    _require_whole("n_bars", n_bars, LEAST_BARS, MOST_BARS)
-    _require_whole("n_assets", n_assets, 1, MOST_ASSETS)
-    _require_whole("seed", seed, 0, None)
+    n_bars = require_whole("n_bars", n_bars, least=LEAST_BARS, most=MOST_BARS)
+    n_assets = require_whole("n_assets", n_assets, least=1, most=MOST_ASSETS)
+    seed = require_whole("seed", seed, least=0)
     figures = _FIGURES[name]
     streams = _Streams(seed=seed, scenario=list(_FIGURES).index(name))
     days = np.busday_offset(FIRST_DAY, np.arange(n_bars), roll="forward")
@@ -195,13 +195,6 @@ class _Streams:
 
     def of(self, step: str, asset: int = 0) -> Generator:
         return np.random.default_rng([self.seed, self.scenario, STEPS[step], asset])
-
-
-def _require_whole(name: str, value: object, least: int, most: int | None) -> None:
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    if not is_whole or value < least or (most is not None and value > most):  # type: ignore[operator]
-        bounds = f"of at least {least}" if most is None else f"from {least} to {most:,}"
-        raise ConfigError(f"{name} must be a whole number {bounds}, was {value!r}")
 
 
 def _frame(

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Bools, Floats
-from ml4t.backtest.errors import ConfigError, DataError
+from ml4t.backtest.errors import DataError, require_whole
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -86,9 +86,9 @@ def make_market(
     ConfigError
         A number is outside what it may be.
     """
-    for name, value, least in (("n_assets", n_assets, 1), ("n_bars", n_bars, 1), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ConfigError(f"{name} must be a whole number of at least {least}, was {value!r}")
+    n_assets = require_whole("n_assets", n_assets, least=1)
+    n_bars = require_whole("n_bars", n_bars, least=1)
+    seed = require_whole("seed", seed, least=0)
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     days = np.busday_offset(FIRST_DAY, np.arange(n_bars), roll="forward")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ml4t.backtest.core.selecting import Kind
 from ml4t.backtest.core.values import Columns, Value
+from ml4t.backtest.errors import SignalError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -82,6 +83,15 @@ class Batch:
     features: Mapping[str, Floats]
     selection: Selection | None
     more: BarReader | None = None
+
+
+class Features(dict[str, Floats]):
+    """The features of one bar by name; one that nobody declared is an error that says so."""
+
+    __slots__ = ()
+
+    def __missing__(self, name: str) -> Floats:
+        raise SignalError.undeclared(name, self)
 
 
 class BarReader:
@@ -186,7 +196,7 @@ class Chunk:
                 high=None if highs is None else highs[row],
                 low=None if lows is None else lows[row],
                 close=closes[row],
-                features={name: values[row] for name, values in self.features.items()},
+                features=Features((name, values[row]) for name, values in self.features.items()),
                 selection=self.selections.get(t),
                 more=BarReader(self, row),
             )

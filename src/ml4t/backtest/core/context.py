@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from ml4t.backtest.core.values import Columns, Value, Values
-from ml4t.backtest.errors import ConfigError
+from ml4t.backtest.errors import require_whole
 
 
 class Context(Values):
@@ -70,8 +70,7 @@ class ContextCache:
     """
 
     def __init__(self, max_size: int = 256) -> None:
-        if type(max_size) is not int or max_size < 1:
-            raise ConfigError(f"max_size must be a whole number of at least 1, was {max_size!r}")
+        max_size = require_whole("max_size", max_size, least=1)
         self._max_size = max_size
         self._contexts: dict[datetime, Context] = {}
 

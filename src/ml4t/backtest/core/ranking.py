@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ml4t.backtest.errors import ConfigError
+from ml4t.backtest.errors import ConfigError, require_whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +46,9 @@ class Ranking:
 
     def __post_init__(self) -> None:
         for name in ("n", "every"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigError(f"{name} must be a whole number of at least 1, was {value!r}")
-        if not isinstance(self.offset, int) or not 0 <= self.offset < self.every:
-            raise ConfigError(
-                f"offset must be from 0 to every - 1 = {self.every - 1}, was {self.offset!r}"
-            )
+            object.__setattr__(self, name, require_whole(name, getattr(self, name), least=1))
+        offset = require_whole("offset", self.offset, least=0, most=self.every - 1)
+        object.__setattr__(self, "offset", offset)
         for name in ("by", "where", "when", "weight", "within"):
             value = getattr(self, name)
             is_optional = value is None and name not in ("by", "weight")

@@ -43,7 +43,9 @@ class Query:
             raise ConfigError(f"query must be an SQL SELECT, was {self.text!r}")
         if self.ranking is None:
             # The same words, held to the same rules.
-            Ranking(n=1, by="0", every=self.every, offset=self.offset, when=self.when)
+            own = Ranking(n=1, by="0", every=self.every, offset=self.offset, when=self.when)
+            object.__setattr__(self, "every", own.every)
+            object.__setattr__(self, "offset", own.offset)
         elif not isinstance(self.ranking, Ranking):
             raise ConfigError(f"ranking must be a Ranking, was {self.ranking!r}")
         elif (self.every, self.offset, self.when) != (1, 0, None):

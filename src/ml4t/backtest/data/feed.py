@@ -7,7 +7,7 @@ which of their providers computes its values during a run. A feed can also be wa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
@@ -23,7 +23,7 @@ from ml4t.backtest.data.feed_catalog import FeedCatalog
 from ml4t.backtest.data.feed_events import events_of
 from ml4t.backtest.data.feed_rows import AssetId, FeedRows
 from ml4t.backtest.data.sources import Source
-from ml4t.backtest.errors import ConfigError, DataError
+from ml4t.backtest.errors import ConfigError, DataError, require_columns
 
 
 class DataFeed:
@@ -297,7 +297,4 @@ def _asset(label: str, asset_id: object) -> AssetId:
 def _names(columns: Sequence[str] | None) -> tuple[str, ...] | None:
     if columns is None:
         return None
-    names = tuple(columns) if isinstance(columns, Iterable) else (columns,)
-    if isinstance(columns, str) or not all(isinstance(name, str) for name in names):
-        raise ConfigError(f"signal_columns must be a list of column names, was {columns!r}")
-    return names
+    return require_columns("signal_columns", columns)

@@ -12,13 +12,12 @@ whatever other rows there are: a value does not change in its last digit when a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Integral
 from typing import TYPE_CHECKING
 
 from ml4t.backtest.data.indicator_rows import KEYS, Rows, moments, smoothed
 from ml4t.backtest.data.queries import literal, quote, render
 from ml4t.backtest.data.sources import Source
-from ml4t.backtest.errors import ConfigError, DataError, require_within
+from ml4t.backtest.errors import ConfigError, DataError, require_whole, require_within
 
 if TYPE_CHECKING:
     from ml4t.backtest.data.catalog import Catalog
@@ -393,8 +392,4 @@ def _named(name: str | None, usual: str) -> str:
 
 def _bars(label: str, n: object, *, least: int = 1) -> int:
     """Return a whole number of bars, of numpy's kinds too, and refuse what is none."""
-    if not isinstance(n, Integral) or isinstance(n, bool) or not least <= int(n) <= _MOST_BARS:
-        raise ConfigError(
-            f"{label} must be a whole number of bars from {least} to {_MOST_BARS:,}, was {n!r}"
-        )
-    return int(n)
+    return require_whole(label, n, least=least, most=_MOST_BARS)

@@ -10,7 +10,13 @@ import numpy as np
 from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.core.orders import parse_choice
 from ml4t.backtest.core.terms import Instruments
-from ml4t.backtest.errors import ConfigError, require_flags, require_number, require_within
+from ml4t.backtest.errors import (
+    ConfigError,
+    require_flags,
+    require_number,
+    require_whole,
+    require_within,
+)
 from ml4t.backtest.portfolio.portfolio import Portfolio
 
 
@@ -83,8 +89,9 @@ class CashAccount:
         object.__setattr__(self, "shortfall", parse_choice(Shortfall, "shortfall", self.shortfall))
         require_flags(self, "shorting", "checks_submission")
         require_within("overdraft", self.overdraft)
-        if type(self.settlement) is not int or self.settlement < 0:
-            raise ConfigError(f"settlement must be a whole number >= 0, was {self.settlement!r}")
+        object.__setattr__(
+            self, "settlement", require_whole("settlement", self.settlement, least=0)
+        )
 
     @property
     def can_short(self) -> bool:

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats
-from ml4t.backtest.errors import ConfigError, require_number, require_within
+from ml4t.backtest.errors import ConfigError, require_list, require_number, require_within
 from ml4t.backtest.execution.quote import Quote
 
 
@@ -161,12 +161,17 @@ class TieredCommission:
     features: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        for start, basis_points in self.tiers:
-            require_within("start of a tier", start)
-            require_within("basis_points of a tier", basis_points, below=10_000)
-        starts = [start for start, _ in self.tiers]
+        tiers = []
+        for tier in require_list("tiers", self.tiers, "(start, basis_points) pairs"):
+            if not isinstance(tier, (list, tuple)) or len(tier) != 2:
+                raise ConfigError(f"a tier must be a (start, basis_points) pair, was {tier!r}")
+            require_within("start of a tier", tier[0])
+            require_within("basis_points of a tier", tier[1], below=10_000)
+            tiers.append((float(tier[0]), float(tier[1])))
+        starts = [start for start, _ in tiers]
         if not starts or starts[0] != 0 or starts != sorted(set(starts)):
             raise ConfigError(f"tiers must start at 0 and ascend, their starts were {starts!r}")
+        object.__setattr__(self, "tiers", tuple(tiers))
 
     def charge(self, quote: Quote) -> Floats:
         """Return the sum over the tiers of the value inside each times its rate, per fill."""

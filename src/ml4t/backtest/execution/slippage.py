@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats
-from ml4t.backtest.errors import require_within
+from ml4t.backtest.errors import require_column, require_within
 from ml4t.backtest.execution.quote import Quote
 
 
@@ -78,6 +78,7 @@ class SpreadSlippage:
 
     def __post_init__(self) -> None:
         require_within("share", self.share)
+        require_column("column", self.column)
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -115,6 +116,7 @@ class VolumeShareSlippage:
 
     def __post_init__(self) -> None:
         require_within("price_impact", self.price_impact)
+        require_column("volume_key", self.volume_key)
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -159,6 +161,8 @@ class SquareRootImpact:
 
     def __post_init__(self) -> None:
         require_within("coefficient", self.coefficient)
+        require_column("volatility_key", self.volatility_key)
+        require_column("volume_key", self.volume_key)
 
     @property
     def features(self) -> tuple[str, ...]:

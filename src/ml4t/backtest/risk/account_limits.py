@@ -16,10 +16,10 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Floats
 from ml4t.backtest.core.orders import parse_choice
-from ml4t.backtest.errors import require_number
+from ml4t.backtest.errors import require_number, require_whole
 from ml4t.backtest.risk.account_state import AccountState
 from ml4t.backtest.risk.limit import Limit, LimitAction, LimitKind, Wish
-from ml4t.backtest.risk.limits import TOLERANCE, require_whole, scale_gross
+from ml4t.backtest.risk.limits import TOLERANCE, scale_gross
 
 
 class BreachAction(StrEnum):
@@ -58,7 +58,9 @@ class MaxDrawdown(Limit):
         require_number("fraction", self.fraction, above=0, below=1)
         _require_action(self, self.action, self.scale)
         if self.resume_after is not None:
-            require_whole("resume_after", self.resume_after, at_least=1)
+            object.__setattr__(
+                self, "resume_after", require_whole("resume_after", self.resume_after, least=1)
+            )
 
     @property
     def reason(self) -> str:
@@ -208,7 +210,7 @@ class VolatilityTarget(Limit):
     def __post_init__(self) -> None:
         for name in ("annual", "periods_per_year", "max_scale"):
             require_number(name, getattr(self, name), above=0, below=float("inf"))
-        require_whole("window", self.window, at_least=2)
+        object.__setattr__(self, "window", require_whole("window", self.window, least=2))
 
     @property
     def reason(self) -> str:
@@ -251,7 +253,7 @@ class MaxVaR(Limit):
     def __post_init__(self) -> None:
         require_number("fraction", self.fraction, above=0, below=float("inf"))
         require_number("confidence", self.confidence, above=0, below=1)
-        require_whole("window", self.window, at_least=2)
+        object.__setattr__(self, "window", require_whole("window", self.window, least=2))
 
     @property
     def reason(self) -> str:

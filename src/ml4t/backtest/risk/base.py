@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats, Ints
-from ml4t.backtest.errors import ConfigError, require_number
+from ml4t.backtest.errors import ConfigError, require_number, require_whole
 from ml4t.backtest.risk.decision import RiskContext, RiskDecision
 
 Pairs = tuple[tuple[float, float], ...]
@@ -224,14 +224,7 @@ class RiskRule:
 
 def require_priority(value: object) -> None:
     """Raise a `ConfigError` unless `value` is a whole number."""
-    if type(value) is not int:
-        raise ConfigError(f"priority must be a whole number, was {value!r}")
-
-
-def require_column(name: str, value: object) -> None:
-    """Raise a `ConfigError` unless `value` is a text that may name a column."""
-    if not isinstance(value, str) or not value.strip():
-        raise ConfigError(f"{name} must be the name of a column, was {value!r}")
+    require_whole("priority", value)
 
 
 def pairs_of(name: str, value: object, parts: str) -> Pairs:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats
-from ml4t.backtest.errors import ConfigError, require_number
+from ml4t.backtest.errors import require_number, require_whole
 from ml4t.backtest.risk.limit import Limit, Wish
 
 # A limit is broken only by more than this fraction of equity: 25 times 0.04 is not quite 1, and
@@ -39,7 +39,7 @@ class MaxPositions(Limit):
     n: int
 
     def __post_init__(self) -> None:
-        require_whole("n", self.n, at_least=1)
+        object.__setattr__(self, "n", require_whole("n", self.n, least=1))
 
     @property
     def reason(self) -> str:
@@ -204,12 +204,6 @@ def scale_gross(wish: Wish, ceiling: float) -> Floats:
     if factor == 1:
         return wish.wanted
     return np.where(wish.is_fixed, wish.wanted, wish.wanted * factor)
-
-
-def require_whole(name: str, value: object, *, at_least: int) -> None:
-    """Raise a `ConfigError` unless `value` is a whole number of `at_least` or more."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
-        raise ConfigError(f"{name} must be a whole number >= {at_least}, was {value!r}")
 
 
 def _factor(size: Floats, is_fixed: Bools, ceiling: float) -> float:

@@ -12,10 +12,9 @@ from typing import Any
 
 import ml4t.backtest.risk as package
 from ml4t.backtest.core.event import MarketEvent
-from ml4t.backtest.errors import ConfigError
+from ml4t.backtest.errors import ConfigError, require_columns, require_list
 from ml4t.backtest.risk.base import (
     RiskRule,
-    require_column,
     require_priority,
     told_apart,
     unequal,
@@ -65,21 +64,22 @@ class RiskManager:
         self._loop = HandLoop(self.rules)
         if isinstance(rules, RiskRule):
             raise ConfigError(f"rules must be a list of rules; write RiskManager([{rules!r}])")
-        for rule in rules:
+        for rule in require_list("rules", rules, "rules"):
             self.add_rule(rule)
-        for limit in limits:
+        for limit in require_list("limits", limits, "limits"):
             self.add_limit(limit)
 
-    def add_rule(self, rule: RiskRule) -> RiskManager:
+    def add_rule(self, rule: object) -> RiskManager:
         """Append a rule and return the manager, so that calls chain."""
-        _require_rule(rule)
-        self.rules.append(rule)
+        self.rules.append(_rule(rule))
         return self
 
-    def add_limit(self, limit: Limit) -> RiskManager:
+    def add_limit(self, limit: object) -> RiskManager:
         """Append a limit and return the manager, so that calls chain."""
         if not isinstance(limit, Limit):
             raise ConfigError(f"a portfolio limit must be a Limit, was {limit!r}")
+        require_columns(f"features of limit {limit.name}", limit.features)
+        require_columns(f"groups of limit {limit.name}", limit.groups)
         self.limits.append(limit)
         return self
 
@@ -204,13 +204,13 @@ class RiskManager:
             yield from rule.walk()
 
 
-def _require_rule(rule: object) -> None:
-    """Raise a `ConfigError` unless `rule`, and each rule inside it, is one that a run can ask."""
+def _rule(rule: object) -> RiskRule:
+    """Return a rule; raise unless it, and each rule inside it, is one that a run can ask."""
     if not isinstance(rule, RiskRule):
         raise ConfigError(f"a risk rule must be a RiskRule, was {rule!r}")
     require_priority(rule.priority)
-    for name in (*rule.features, *rule.price_features, *rule.conditions):
-        require_column(f"a feature of rule {rule.name}", name)
+    for name in ("features", "price_features", "conditions"):
+        require_columns(f"{name} of rule {rule.name}", getattr(rule, name))
     stray = sorted(set(rule.price_features) - set(rule.features))
     if stray:
         raise ConfigError(
@@ -219,7 +219,8 @@ def _require_rule(rule: object) -> None:
     if rule.children and type(rule).combine is RiskRule.combine:
         raise ConfigError(f"rule {rule.name} has children and no method combine")
     for child in rule.children:
-        _require_rule(child)
+        _rule(child)
+    return rule
 
 
 def __getattr__(name: str) -> Any:

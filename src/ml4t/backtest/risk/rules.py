@@ -12,13 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats
-from ml4t.backtest.errors import ConfigError, require_number
+from ml4t.backtest.errors import ConfigError, require_column, require_number, require_whole
 from ml4t.backtest.risk.base import (
     Held,
     Pairs,
     RiskRule,
     pairs_of,
-    require_column,
     require_priority,
 )
 
@@ -209,8 +208,7 @@ class TimeBasedExit(RiskRule):
     priority: int = 100
 
     def __post_init__(self) -> None:
-        if type(self.max_bars) is not int or self.max_bars < 1:
-            raise ConfigError(f"max_bars must be a whole number >= 1, was {self.max_bars!r}")
+        object.__setattr__(self, "max_bars", require_whole("max_bars", self.max_bars, least=1))
         require_priority(self.priority)
 
     @property

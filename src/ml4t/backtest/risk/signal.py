@@ -9,8 +9,8 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.core.identity import identity
-from ml4t.backtest.errors import BacktestError, ConfigError
-from ml4t.backtest.risk.base import Held, RiskRule, require_column, require_priority
+from ml4t.backtest.errors import BacktestError, ConfigError, require_columns
+from ml4t.backtest.risk.base import Held, RiskRule, require_priority
 
 Condition = Callable[[Mapping[str, Floats]], Bools]
 
@@ -45,10 +45,7 @@ class SignalExit(RiskRule):
     priority: int = 100
 
     def __post_init__(self) -> None:
-        if not isinstance(self.features, (list, tuple)):
-            raise ConfigError(f"features must be a list of columns, was {self.features!r}")
-        for name in self.features:
-            require_column("a feature of SignalExit", name)
+        features = require_columns("features of SignalExit", self.features)
         if not callable(self.condition) and not (
             isinstance(self.condition, str) and self.condition.strip()
         ):
@@ -60,7 +57,7 @@ class SignalExit(RiskRule):
                 f"features must name the columns that {_shown(self.condition)} reads, was empty"
             )
         require_priority(self.priority)
-        object.__setattr__(self, "features", tuple(self.features))
+        object.__setattr__(self, "features", features)
 
     def __repr__(self) -> str:
         """Show a function by its name and a hash of its code, the same in every process."""

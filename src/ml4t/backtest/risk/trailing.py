@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats
-from ml4t.backtest.errors import ConfigError, require_number
+from ml4t.backtest.errors import ConfigError, require_column, require_number
 from ml4t.backtest.risk.base import (
     Held,
     Pairs,
     RiskRule,
     pairs_of,
-    require_column,
     require_priority,
 )
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.errors import ConfigError
-from ml4t.backtest.strategies.sizers import Entry, PercentSizer, Sizer
+from ml4t.backtest.strategies.sizers import Entry, PercentSizer, Sizer, require_sizer
 from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.broker import StrategyBroker
 from ml4t.backtest.strategy.portfolio_view import PositionArrays
@@ -66,8 +66,7 @@ class HybridStrategy(Strategy):
     def __init__(self, position_sizer: Sizer | None = None) -> None:
         if position_sizer is not None:
             self.position_sizer = position_sizer
-        if not isinstance(self.position_sizer, Sizer):
-            raise ConfigError(f"position_sizer must be a Sizer, was {position_sizer!r}")
+        require_sizer(self.position_sizer)
         self._functions  # noqa: B018 - what is wrong with them is said now
 
     @cached_property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ml4t.backtest.core.context import Context
 from ml4t.backtest.core.event import Events
-from ml4t.backtest.errors import ConfigError, require_number
+from ml4t.backtest.errors import ConfigError, require_number, require_whole
 from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.broker import StrategyBroker
 from ml4t.backtest.strategy.portfolio_view import PortfolioView
@@ -38,15 +38,12 @@ class TopNRotationStrategy(Strategy):
         required: str | None = "atr",
         max_vix: float | None = 30.0,
     ) -> None:
-        for name, value in (
-            ("n_positions", n_positions),
-            ("rebalance_frequency", rebalance_frequency),
-        ):
-            if type(value) is not int or value < 1:
-                raise ConfigError(f"{name} must be a whole number of at least 1, was {value!r}")
         if max_vix is not None:
             require_number("max_vix", max_vix, above=0, below=float("inf"))
-        self.n_positions, self.rebalance_frequency = n_positions, rebalance_frequency
+        self.n_positions = require_whole("n_positions", n_positions, least=1)
+        self.rebalance_frequency = require_whole(
+            "rebalance_frequency", rebalance_frequency, least=1
+        )
         self.score, self.required, self.max_vix = score, required, max_vix
         self.bar_count = 0
 

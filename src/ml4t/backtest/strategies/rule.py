@@ -7,7 +7,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.core.values import PREVIOUS
 from ml4t.backtest.data.queries import quote
-from ml4t.backtest.errors import ConfigError, require_number
+from ml4t.backtest.errors import ConfigError, require_number, require_whole
 from ml4t.backtest.strategies.predicate import InSQL, OfPosition, Predicate, Truth
 
 
@@ -118,8 +118,7 @@ class Rule:
     @staticmethod
     def max_bars(n: int) -> Predicate:
         """Hold where the position has been held through `n` bars, the entry bar's included."""
-        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-            raise ConfigError(f"n must be a whole number of at least 1, was {n!r}")
+        n = require_whole("n", n, least=1)
         return OfPosition(f"max_bars({n!r})", lambda p: _truth(p.bars_held, p.bars_held >= n))
 
 

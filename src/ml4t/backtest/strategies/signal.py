@@ -11,9 +11,9 @@ from ml4t.backtest.core.batch import Batch, Ints
 from ml4t.backtest.core.selecting import RuleQuery
 from ml4t.backtest.core.values import PREVIOUS
 from ml4t.backtest.data.queries import quote, render
-from ml4t.backtest.errors import ConfigError
+from ml4t.backtest.errors import ConfigError, require_list
 from ml4t.backtest.strategies.predicate import AllOf, InSQL, OfPosition, OneOf, Predicate
-from ml4t.backtest.strategies.sizers import Entry, Sizer
+from ml4t.backtest.strategies.sizers import Entry, Sizer, require_sizer
 from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.broker import StrategyBroker
 
@@ -66,9 +66,7 @@ class SignalStrategy(Strategy):
         self.exit_rules = _rules("exit_rules", exit_rules)
         if not self.entry_rules:
             raise ConfigError("entry_rules must hold at least one rule, was empty")
-        if not isinstance(position_sizer, Sizer):
-            raise ConfigError(f"position_sizer must be a Sizer, was {position_sizer!r}")
-        self.position_sizer = position_sizer
+        self.position_sizer = require_sizer(position_sizer)
         # What cannot be sized is not entered.
         sized = (InSQL(f"{quote(n)} is not null") for n in position_sizer.features)
         self._entry = AllOf((*self.entry_rules, *sized)).merged()
@@ -174,6 +172,8 @@ class SignalStrategy(Strategy):
 
 
 def _rules(name: str, rules: Sequence[Predicate]) -> tuple[Predicate, ...]:
-    if isinstance(rules, Predicate) or not all(isinstance(rule, Predicate) for rule in rules):
-        raise ConfigError(f"{name} must be a list of rules, was {rules!r}")
+    given = require_list(name, rules, "rules")
+    for rule in given:
+        if not isinstance(rule, Predicate):
+            raise ConfigError(f"each of {name} must be made by Rule, was {rule!r}")
     return tuple(rules)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ml4t.backtest.core.batch import Batch
-from ml4t.backtest.errors import ConfigError, require_number
+from ml4t.backtest.errors import ConfigError, require_column, require_columns, require_number
 from ml4t.backtest.execution.order import Order
 from ml4t.backtest.strategy.helpers import Helpers, require_fraction
 
@@ -170,7 +170,20 @@ class FixedSizer(Sizer):
         return entry.helpers.broker.order(entry.asset_id, self.quantity)
 
 
-def _column(name: object) -> str:
-    if not isinstance(name, str) or not name.strip():
-        raise ConfigError(f"column must be the name of a signal, was {name!r}")
+def require_sizer(sizer: object) -> Sizer:
+    """Return a sizer whose features are column names.
+
+    Raises
+    ------
+    ConfigError
+        It is none.
+    """
+    if not isinstance(sizer, Sizer):
+        raise ConfigError(f"position_sizer must be a Sizer, was {sizer!r}")
+    require_columns(f"features of {type(sizer).__name__}", sizer.features)
+    return sizer
+
+
+def _column(name: str) -> str:
+    require_column("column", name)
     return name

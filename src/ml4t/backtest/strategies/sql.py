@@ -5,8 +5,7 @@ from __future__ import annotations
 from ml4t.backtest.core.batch import Batch, Selection
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.core.selecting import Query
-from ml4t.backtest.errors import ConfigError
-from ml4t.backtest.strategies.sizers import Entry, Sizer
+from ml4t.backtest.strategies.sizers import Entry, Sizer, require_sizer
 from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.broker import StrategyBroker
 
@@ -72,8 +71,8 @@ class SQLStrategy(Strategy):
         when: str | None = None,
         position_sizer: Sizer | None = None,
     ) -> None:
-        if position_sizer is not None and not isinstance(position_sizer, Sizer):
-            raise ConfigError(f"position_sizer must be a Sizer, was {position_sizer!r}")
+        if position_sizer is not None:
+            require_sizer(position_sizer)
         self._query = Query(
             text=query, ranking=ranking, every=every, offset=offset, when=when,
             kinds=("weight", "quantity") if position_sizer is None else ("signal",),

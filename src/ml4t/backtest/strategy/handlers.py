@@ -8,7 +8,7 @@ from types import CodeType, FunctionType
 
 from ml4t.backtest.core.context import Context
 from ml4t.backtest.core.event import MarketEvent
-from ml4t.backtest.errors import ConfigError
+from ml4t.backtest.errors import ConfigError, require_columns
 from ml4t.backtest.strategy.base import Strategy
 
 # One of these does the work; on_event may stand beside it.
@@ -53,6 +53,8 @@ def require_handler(strategy: object) -> str:
         )
     for name in (*HANDLERS, LEGACY, *BESIDE):
         _require_plain(kind, name)
+    for name in ("features", "conditions", "expressions"):
+        require_columns(f"{kind.__name__}.{name}", getattr(strategy, name))
     return own[0] if own else LEGACY
 
 
