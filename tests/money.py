@@ -324,6 +324,7 @@ def config_of(options: Mapping[str, Any]) -> BacktestConfig:
         execution=ExecutionPolicy(
             timing=TIMINGS[options.get("timing", "next_open")],
             participation=options.get("participation"),
+            within_range=options.get("within_range", False),
         ),
         actions=ActionPolicy(
             reinvest_dividends=options.get("reinvest_dividends", False),

@@ -135,6 +135,7 @@ def run(
     terms: Mapping[Asset, Terms] | None = None,
     default_terms: Terms | None = None,
     participation: float | None = None,
+    within_range: bool = False,
     timing: str = NEXT_OPEN,
 ) -> ReferenceResult:
     """Run the strategy, the script, or both.
@@ -149,6 +150,7 @@ def run(
     credit_rate, debit_rate: a year, on the cash of the previous close.
     terms: by asset; default_terms: of all others.
     participation: of a bar's volume, at most.
+    within_range: slippage and impact take no price outside the bar's range.
     timing: of market orders and rebalances: next_open, vwap, next_close or this_close.
     """
     setup = Setup(
@@ -177,6 +179,7 @@ def run(
         terms=terms or {},
         default_terms=default_terms or Terms(),
         participation=participation,
+        within_range=within_range,
         timing=timing,
     )
     world = make_world(setup)

@@ -44,11 +44,14 @@ def plan(
 ) -> Plan:
     """Work out the price paid and the costs of `quantity` at the base price."""
     terms, side = world.terms(asset), 1 if quantity > 0 else -1
-    volume = world.bars[asset].volume
+    bar = world.bars[asset]
+    volume = bar.volume
     trade = Trade(asset, world.t, quantity, base, terms.multiplier, volume)
 
     def moved(start: float, fraction: float) -> float:
         price = to_tick(start * (1 + side * fraction), terms.tick, up=side > 0)
+        if world.setup.within_range:
+            price = min(price, bar.high) if side > 0 else max(price, bar.low)
         return limit if limit is not None and side * price > side * limit else price
 
     slipped = moved(base, world.setup.slippage(trade))

@@ -65,6 +65,7 @@ class Setup:
     terms: Mapping[Asset, Terms]
     default_terms: Terms
     participation: float | None
+    within_range: bool
     timing: str
 
 

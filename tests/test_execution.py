@@ -23,6 +23,7 @@ from ml4t.backtest import (
     MarginAccount,
     NextClose,
     NextOpen,
+    SQLStrategy,
     ThisClose,
     TopN,
     VolumeWeighted,
@@ -180,6 +181,37 @@ def test_a_bar_without_a_weighted_price_or_with_one_outside_its_range_fills_noth
         {"A": bars[:2]}, {0: {"A": 0.5}}, names=VWAP, execution=timed(VolumeWeighted())
     )
     assert orders(target) == [("rejected", "no price", 0)]
+
+
+def test_a_target_alone_does_not_fill_at_a_weighted_price_outside_its_bar() -> None:
+    """No rule and no order reads the range; the timing does."""
+    bars: list[Row] = [(10, 10, 10, 10, 10), (10, 12, 9, 11, 12.5), (10, 12, 9, 11, 11)]
+    timing = timed(VolumeWeighted())
+    result = rebalance({"A": bars}, {0: {"A": 0.5}}, names=VWAP, execution=timing)
+    assert orders(result) == [("rejected", "no price", 0)]
+
+
+WITHIN = {"slippage": BasisPointSlippage(50), "execution": ExecutionPolicy(within_range=True)}
+
+
+@pytest.mark.parametrize("rules", [[], [StopLoss(0.9)]])
+def test_slippage_stays_within_the_range_of_a_bar_that_nothing_else_reads(rules: list[Any]) -> None:
+    bars: list[Row] = [(100, 100, 99, 100)] * 3
+    result = rebalance({"A": bars}, {0: {"A": 0.5}}, *rules, **WITHIN)
+    assert fills(result) == [(1, "A", 50, 100)]  # without the range: at 100.5
+    table = price_table({"A": bars}, VWAP[:4], [day(t) for t in range(3)])
+    query = "select timestamp, asset_id, 0.5 as weight from signals where close > 0"
+    strategy = SQLStrategy(query)
+    engine = BacktestEngine(
+        Catalog(threads=1).register("prices", table), strategy, risk_manager=RiskManager(rules),
+        initial_capital=10_000, config=BacktestConfig(**{**FREE, **WITHIN}),
+    )  # fmt: skip
+    assert fills(engine.run())[0] == (1, "A", 50, 100)
+
+
+def test_a_range_that_the_prices_do_not_have_cannot_hold_a_fill() -> None:
+    with pytest.raises(ConfigError, match="no column 'high', and within_range=True"):
+        rebalance({"A": [(100, 100)] * 3}, {0: {"A": 0.5}}, names=("open", "close"), **WITHIN)
 
 
 def test_rounding_of_a_weighted_price_does_not_take_it_out_of_its_bar() -> None:

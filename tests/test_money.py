@@ -27,7 +27,7 @@ PLAIN: dict[str, Any] = {
     "impact": None, "costs": {}, "margin": None, "settlement": 0, "credit_rate": 0.0,
     "debit_rate": 0.0, "terms": {}, "participation": None, "timing": "next_open",
     "reserve_costs": True, "members": None, "membership_end": "hold", "overdraft": 0.0,
-    "delisting_return": 0.0,
+    "delisting_return": 0.0, "within_range": False,
 }  # fmt: skip
 SHORTS = {"margin": r.Margin(initial=0.5, maintenance=0.15)}
 FEATURES: dict[str, set[str]] = {
@@ -36,7 +36,7 @@ FEATURES: dict[str, set[str]] = {
     "shorts": {"borrow", "credit_rate", "debit_rate", "reserve_costs"},
     "costs": {
         "commission", "slippage", "impact", "costs", "commission_bps", "slippage_bps",
-        "participation",
+        "participation", "within_range",
     },
     "actions": {"actions", "reinvest_dividends", "delisting_return"},
     "sizes": {"terms", "participation"},

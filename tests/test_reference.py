@@ -41,16 +41,18 @@ ACCOUNTS: list[dict[str, Any]] = [
     tied=st.booleans(),
     ascending=st.booleans(),
     volatility=st.sampled_from([0.01, 0.04, 0.15]),
+    within_range=st.booleans(),
 )  # fmt: skip
 def test_engine_equals_the_reference_loop(
     seed: int, n: int, every: int, names: list[str], costs: tuple[float, float],
-    account: dict[str, Any], tied: bool, ascending: bool, volatility: float,
+    account: dict[str, Any], tied: bool, ascending: bool, volatility: float, within_range: bool,
 ) -> None:  # fmt: skip
     universe = make_universe(seed, tied_scores=tied, volatility=volatility)
     offset = seed % every
     options = {
         "rules": [RULES[name] for name in names],
-        "commission_bps": costs[0], "slippage_bps": costs[1], **account,
+        "commission_bps": costs[0], "slippage_bps": costs[1],
+        "within_range": within_range, **account,
     }  # fmt: skip
     strategy = TopN(
         n, by="score", where="atr is not null", when="vix <= 28", every=every, offset=offset,

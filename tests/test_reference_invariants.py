@@ -91,6 +91,7 @@ def random_case(seed: int) -> tuple[Universe, dict[str, Any]]:
         "participation": pick.choice([None, 0.1, 0.5]),
         "timing": pick.choice(["next_open", "next_open", "vwap", "next_close", "this_close"]),
         "reserve_costs": pick.random() < 0.8,
+        "within_range": random.Random(f"range {seed}").random() < 0.3,
         "members": members if pick.random() < 0.3 else None,
         "membership_end": pick.choice(["hold", "exit"]),
     }
@@ -131,13 +132,17 @@ def check_fills(universe: Universe, options: dict[str, Any], result: r.Reference
         given = (fill.slippage + fill.impact) / abs(fill.quantity) / terms.multiplier
         base = fill.price - side * given
         assert bar.low * (1 - 1e-9) <= base <= bar.high * (1 + 1e-9)
+        if options["within_range"] and fill.reason != "reinvestment":
+            assert bar.low * (1 - 1e-9) <= fill.price <= bar.high * (1 + 1e-9)
         assert min(fill.commission, fill.slippage, fill.impact) >= 0
         limit = orders[fill.order_id].limit
         is_scaled = any(action.kind == "split" for action in options["actions"])
         if limit is not None and not is_scaled:
             assert side * fill.price <= side * limit * (1 + side * 1e-12)
         if fill.reason != "reinvestment":
-            if terms.tick and limit is None:
+            # The ends of a bar that is off the ticks are prices that it traded.
+            is_end = options["within_range"] and fill.price in (bar.low, bar.high)
+            if terms.tick and limit is None and not is_end:
                 assert abs(fill.price / terms.tick - round(fill.price / terms.tick)) < 1e-4
             traded[fill.timestamp, fill.asset] += abs(fill.quantity)
     if options["participation"] is not None:

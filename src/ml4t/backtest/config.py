@@ -84,13 +84,23 @@ class BacktestConfig:
         )
 
     @property
+    def reads_range(self) -> bool:
+        """Whether prices of fills are held to the high and the low of their bar."""
+        return self.execution.within_range
+
+    @property
+    def follows_range(self) -> bool:
+        """Whether high and low are read where there are any, to hold an average price to them."""
+        return self.execution.timing.column not in ("open", "close")
+
+    @property
     def features(self) -> tuple[str, ...]:
         """Columns of ``signals`` that execution reads."""
         names = [*self.commission.features, *self.slippage.features]
         names += self.impact.features if self.impact is not None else ()
         if self.execution.participation is not None:
             names.append("volume")
-        if self.execution.timing.column not in ("open", "close"):
+        if self.follows_range:
             names.append(self.execution.timing.column)
         if self.actions.exit_on_membership_end:
             names.append("is_member")

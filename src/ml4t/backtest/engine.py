@@ -182,7 +182,8 @@ class BacktestEngine:
         plan = plan_batches(
             prepared,
             has_levels=manager.needs_range,
-            has_rules=bool(manager.rules) or self.strategy.needs_range,
+            has_rules=bool(manager.rules) or self.strategy.needs_range or self.config.follows_range,
+            holds_range=self.config.reads_range,
             features=(*manager.features, *self.strategy.features, *self.config.features),
             optional_features=OPTIONAL_FEATURES,
             conditions=(*manager.conditions, *self.strategy.conditions),

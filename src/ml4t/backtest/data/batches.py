@@ -27,6 +27,7 @@ def plan_batches(
     has_levels: bool,
     features: tuple[str, ...],
     has_rules: bool = False,
+    holds_range: bool = False,
     optional_features: tuple[str, ...] = (),
     conditions: tuple[str, ...] = (),
     likely: frozenset[str] = frozenset(),
@@ -43,7 +44,9 @@ def plan_batches(
         Columns of ``signals`` or ``market`` that somebody reads; where both have the name, that
         of ``signals``. With a universe, ``is_member`` is one of them.
     has_rules : bool
-        Water marks follow highs and lows, where there are any.
+        Highs and lows are followed, where there are any: by water marks, say.
+    holds_range : bool
+        Fills take no price outside the bar's range, so that it needs a high and a low.
     optional_features : tuple of str
         Features that are left out where no source has them.
     conditions : tuple of str
@@ -63,12 +66,13 @@ def plan_batches(
     ExpressionError
         A condition is no boolean expression over one row, or looks ahead.
     """
-    needed = ["open", "close"] + (["high", "low"] if has_levels else [])
+    needed = ["open", "close"] + (["high", "low"] if has_levels or holds_range else [])
+    why_range = "levels act inside the bar" if has_levels else "within_range=True holds fills to it"
     for name in needed:
         if name not in prepared.price_columns:
-            why = "orders fill at the next open" if name == "open" else "levels act inside the bar"
+            why = "orders fill at the next open" if name == "open" else why_range
             raise ConfigError(f"source 'prices' has no column '{name}', and {why}; add the column")
-    if has_rules and not has_levels:
+    if has_rules and "high" not in needed:
         needed += [name for name in ("high", "low") if name in prepared.price_columns]
     readable = without_keys({**prepared.market_columns, **prepared.signal_columns})
     present = [name for name in optional_features if name in readable]
