@@ -352,7 +352,7 @@ def test_a_mistake_in_a_rule_is_refused_before_the_run(rule: Predicate, message:
         (lambda: Rule.signal_between("x", 2, 1), "low must be at most high"),
         (lambda: Rule.stop_loss(5), "fraction must be a number above 0 and below 1, was 5"),
         (lambda: Rule.max_bars(0), "n must be a whole number of at least 1"),
-        (lambda: Rule.expression(" "), "an expression must be SQL text"),
+        (lambda: Rule.expression(" "), "the text of an expression must be SQL"),
         (lambda: Rule.stop_loss(0.1) and Rule.max_bars(2), "combine rules with &"),
         (lambda: Rule.stop_loss(0.1) & 3, "combines with rules only"),
         (lambda: PercentSizer(0), "percent must be a number above 0"),

@@ -138,7 +138,7 @@ class ResultError(BacktestError, ValueError):
 
 def require_number(name: str, value: object, *, above: float, below: float) -> None:
     """Raise a `ConfigError` unless `value` is a number strictly between two bounds."""
-    if not above < _as_float(value) < below:
+    if not above < as_float(value) < below:
         bounds = f"above {above:g}" + ("" if below == float("inf") else f" and below {below:g}")
         raise ConfigError(f"{name} must be a number {bounds}, was {value!r}")
 
@@ -208,7 +208,7 @@ def require_within(
     name: str, value: object, *, least: float = 0.0, below: float = float("inf")
 ) -> None:
     """Raise a `ConfigError` unless ``least <= value < below``; NaN and booleans are no numbers."""
-    if not least <= _as_float(value) < below:
+    if not least <= as_float(value) < below:
         bounds = f"from {least:g} to " + (
             "below infinity" if below == float("inf") else f"below {below:,g}"
         )
@@ -231,7 +231,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; known: {', '.join(names)}" if names else ""
 
 
-def _as_float(value: object) -> float:
+def as_float(value: object) -> float:
     """Return a number as a float; NaN, which is in no range, for what is none or too large."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return float("nan")

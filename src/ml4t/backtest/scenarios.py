@@ -168,7 +168,7 @@ def make_scenario(name: str, *, n_bars: int = YEAR, n_assets: int = 1, seed: int
     >>> bear.stated.accuracy
     0.65
     """
-    if name not in _FIGURES:
+    if not isinstance(name, str) or name not in _FIGURES:
         raise ConfigError(f"there is no scenario {name!r}{did_you_mean(str(name), _FIGURES)}")
     n_bars = require_whole("n_bars", n_bars, least=LEAST_BARS, most=MOST_BARS)
     n_assets = require_whole("n_assets", n_assets, least=1, most=MOST_ASSETS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ml4t.backtest.errors import ConfigError, require_whole
+from ml4t.backtest.errors import ConfigError, require_flags, require_whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,7 @@ class Ranking:
             object.__setattr__(self, name, require_whole(name, getattr(self, name), least=1))
         offset = require_whole("offset", self.offset, least=0, most=self.every - 1)
         object.__setattr__(self, "offset", offset)
+        require_flags(self, "ascending")
         for name in ("by", "where", "when", "weight", "within"):
             value = getattr(self, name)
             is_optional = value is None and name not in ("by", "weight")

@@ -137,7 +137,9 @@ class MarginAccount:
     Attributes
     ----------
     initial_margin, maintenance_margin : float
-        Fractions of exposure. Regulation T asks for 0.5, FINRA Rule 4210 for 0.25 (longs).
+        Fractions of exposure. Regulation T asks for 0.5, FINRA Rule 4210 for 0.25 (longs). The
+        initial one may be above 1: 2 lets exposure be half of equity. 0 for maintenance: never a
+        margin call.
     shortfall : Shortfall
         What happens to increases of one bar that the account cannot carry.
     """

@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ml4t.backtest.core.orders import parse_choice
-from ml4t.backtest.errors import ConfigError, require_flags, require_number, require_within
+from ml4t.backtest.errors import (
+    ConfigError,
+    require_column,
+    require_flags,
+    require_number,
+    require_within,
+)
 
 
 class Moment(StrEnum):
@@ -115,8 +121,9 @@ class VolumeWeighted(FillTiming):
     vwap: str = "vwap"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.vwap, str) or self.vwap in ("", "open", "high", "low", "close"):
-            raise ConfigError(f"vwap must name a column of its own, was {self.vwap!r}")
+        require_column("vwap", self.vwap)
+        if self.vwap in ("open", "high", "low", "close"):
+            raise ConfigError(f"vwap must be a column of its own, was {self.vwap!r}")
 
     @property
     def column(self) -> str:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats
-from ml4t.backtest.errors import require_number, require_whole
+from ml4t.backtest.errors import require_column, require_number, require_whole, require_within
 from ml4t.backtest.risk.limit import Limit, Wish
 
 # A limit is broken only by more than this fraction of equity: 25 times 0.04 is not quite 1, and
@@ -98,6 +98,7 @@ class MaxGroupWeight(Limit):
 
     def __post_init__(self) -> None:
         require_number("fraction", self.fraction, above=0, below=float("inf"))
+        require_column("group", self.group)
 
     @property
     def groups(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -149,8 +150,7 @@ class MaxNetExposure(Limit):
     fraction: float
 
     def __post_init__(self) -> None:
-        if isinstance(self.fraction, bool) or self.fraction != 0:
-            require_number("fraction", self.fraction, above=0, below=float("inf"))
+        require_within("fraction", self.fraction)
 
     @property
     def reason(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ml4t.backtest.core.context import Context
 from ml4t.backtest.core.event import Events
-from ml4t.backtest.errors import ConfigError, require_number, require_whole
+from ml4t.backtest.errors import ConfigError, require_column, require_number, require_whole
 from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.broker import StrategyBroker
 from ml4t.backtest.strategy.portfolio_view import PortfolioView
@@ -38,6 +38,9 @@ class TopNRotationStrategy(Strategy):
         required: str | None = "atr",
         max_vix: float | None = 30.0,
     ) -> None:
+        require_column("score", score)
+        if required is not None:
+            require_column("required", required)
         if max_vix is not None:
             require_number("max_vix", max_vix, above=0, below=float("inf"))
         self.n_positions = require_whole("n_positions", n_positions, least=1)

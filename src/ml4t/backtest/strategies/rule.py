@@ -7,7 +7,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.core.values import PREVIOUS
 from ml4t.backtest.data.queries import quote
-from ml4t.backtest.errors import ConfigError, require_number, require_whole
+from ml4t.backtest.errors import ConfigError, require_column, require_number, require_whole
 from ml4t.backtest.strategies.predicate import InSQL, OfPosition, Predicate, Truth
 
 
@@ -36,7 +36,7 @@ class Rule:
     @staticmethod
     def signal_between(name: str, low: float, high: float) -> Predicate:
         """Hold where ``low <= signal <= high``."""
-        text = f"{_signal(name)} between {_level(low)} and {_level(high)}"
+        text = f"{_signal(name)} between {_number('low', low)} and {_number('high', high)}"
         if not float(low) <= float(high):
             raise ConfigError(f"low must be at most high, was {low!r} and {high!r}")
         return InSQL(text)
@@ -62,12 +62,12 @@ class Rule:
     @staticmethod
     def context_above(name: str, level: float) -> Predicate:
         """Hold where a market-wide value is above a number."""
-        return InSQL(f"market.{quote(name)} > {_level(level)}")
+        return InSQL(f"{_market(name)} > {_number('level', level)}")
 
     @staticmethod
     def context_below(name: str, level: float) -> Predicate:
         """Hold where a market-wide value is below a number."""
-        return InSQL(f"market.{quote(name)} < {_level(level)}")
+        return InSQL(f"{_market(name)} < {_number('level', level)}")
 
     @staticmethod
     def expression(text: str) -> Predicate:
@@ -76,7 +76,7 @@ class Rule:
         It is about one asset at one bar: no window, no aggregate, no other row.
         """
         if not isinstance(text, str) or not text.strip():
-            raise ConfigError(f"an expression must be SQL text, was {text!r}")
+            raise ConfigError(f"the text of an expression must be SQL, was {text!r}")
         return InSQL(f"({text}\n)", expressions=(text,))
 
     # -- the position ------------------------------------------------------------------
@@ -126,17 +126,25 @@ def _truth(values: Floats, holds: Bools) -> Truth:
     return np.where(np.isnan(values), np.nan, holds)
 
 
-def _signal(name: object, prefix: str = "") -> str:
-    if not isinstance(name, str) or not name.strip():
-        raise ConfigError(f"a signal must be the name of a column, was {name!r}")
+def _signal(name: str, prefix: str = "", *, label: str = "name") -> str:
+    require_column(f"{label} of a signal", name)
     return f"signals.{quote(prefix + name)}"
 
 
-def _level(level: object, prefix: str = "") -> str:
+def _market(name: str) -> str:
+    require_column("name of a context value", name)
+    return f"market.{quote(name)}"
+
+
+def _number(label: str, number: float) -> str:
+    require_number(label, number, above=float("-inf"), below=float("inf"))
+    return repr(float(number))
+
+
+def _level(level: float | str, prefix: str = "") -> str:
     if isinstance(level, str):
-        return _signal(level, prefix)
-    require_number("level", level, above=float("-inf"), below=float("inf"))
-    return repr(float(level))  # type: ignore[arg-type]
+        return _signal(level, prefix, label="level")
+    return _number("level", level)
 
 
 def _crossing(name: str, level: float | str, now: str, before: str) -> Predicate:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ml4t.backtest.errors import ConfigError
+from ml4t.backtest.errors import ConfigError, as_float
 from ml4t.backtest.execution.order import Order
 from ml4t.backtest.strategy.broker import StrategyBroker
 from ml4t.backtest.strategy.order_desk import ORDER_TAG
@@ -197,7 +197,8 @@ class Helpers:
 
 def require_fraction(name: str, value: object, most: float = MOST) -> float:
     """Return a fraction of equity as float; refuse what is a percentage by mistake."""
-    if not is_number(value) or not 0 <= float(value) <= most:  # type: ignore[arg-type]
-        hint = "; 0.5 is 50%" if is_number(value) and float(value) > most else ""  # type: ignore[arg-type]
+    number = as_float(value)
+    if not 0 <= number <= most:
+        hint = "; 0.5 is 50%" if number > most else ""
         raise ConfigError(f"{name} must be a number from 0 to {most:g}, was {value!r}{hint}")
-    return float(value)  # type: ignore[arg-type]
+    return number

@@ -1,0 +1,234 @@
+"""The kind of every public parameter; one that is not named here fails a test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml4t.backtest as package
+from malformed import (
+    FLAG,
+    FRACTION,
+    INF,
+    NAME,
+    NAMES,
+    NONE,
+    NOTHING,
+    RATE,
+    Kind,
+    above,
+    at_least,
+    instance,
+    listed,
+    whole,
+    words,
+)
+from ml4t.backtest import (
+    Ranking,
+    Shortfall,
+    SizedAt,
+    recipes,
+    risk,
+    strategies,
+)
+from ml4t.backtest.execution.simulation_broker import SimulationBroker
+from ml4t.backtest.risk import Limit, RiskRule
+from ml4t.backtest.scenarios import make_scenario
+from ml4t.backtest.strategies import FixedSizer, Rule, Sizer
+from ml4t.backtest.strategies.predicate import Predicate
+
+# Public classes that are no settings: what a run makes and hands out, base classes, and those that
+# have a test of their own kind (registrations, runs, results, orders).
+NOT_SETTINGS = {
+    "Strategy", "Batch", "Selection", "Order", "BacktestEngine", "Engine", "BacktestResult",
+    "Answer", "Held", "Limit", "RiskRule", "RiskContext", "RiskDecision", "Rule", "Sizer",
+    "LevelBase", "TrailStart", "TrailBy", "Trigger", "Shortfall", "SizedAt",
+    "NextOpen", "NextClose", "ThisClose", "HybridStrategy", "LimitAction", "LimitKind",
+    "AccountState", "Wish", "Predicate", "Entry", "BreachAction",
+}  # fmt: skip
+PRIORITY = whole()
+SIGNAL_LEVEL = above(-INF) | NAME
+# A fraction of equity; more than ten times it is a percentage by mistake.
+EQUITY = above(0, 10 + 1e-9)
+BRAKE = words("halt", "reduce", "liquidate")
+RANKING: dict[str, Kind] = {
+    "n": whole(1), "by": NAME, "where": NAME | NONE, "when": NAME | NONE, "weight": NAME,
+    "every": whole(1), "offset": whole(0, 0), "within": NAME | NONE, "ascending": FLAG,
+}  # fmt: skip
+# What an error may call a parameter, or what is in it.
+ALSO_CALLED = {
+    "rules": "rule", "limits": "limit", "tiers": "tier", "name": "scenario",
+    "condition": "features", "data_feed": "feed",
+}  # fmt: skip
+# subject -> (what it needs beside, {parameter: kind})
+PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
+    "Catalog": ({}, {"threads": whole(1, 1024) | NONE, "memory_limit": NONE}),
+    "TopN": ({"n": 1, "by": "close"}, RANKING),
+    "Ranking": ({"n": 1, "by": "close"}, RANKING),
+    "SQLStrategy": (
+        {"query": "select 1"},
+        {"query": NAME, "ranking": NONE | instance(Ranking), "every": whole(1),
+         "offset": whole(0, 0), "when": NAME | NONE, "position_sizer": NONE | instance(Sizer)},
+    ),
+    "BacktestConfig": ({}, dict.fromkeys(
+        ("commission", "slippage", "financing", "account", "execution", "levels", "actions"),
+        NOTHING,
+    ) | {"impact": NONE}),
+    "BasisPointCommission": ({}, {"basis_points": RATE}),
+    "PerShareCommission": (
+        {"per_share": 0.01}, {"per_share": at_least(0), "minimum": at_least(0),
+                              "cap": FRACTION | NONE},
+    ),
+    "PerOrderCommission": ({}, {"amount": at_least(0)}),
+    "TieredCommission": ({}, {"tiers": NOTHING}),
+    "MakerTakerCommission": (
+        {"maker_basis_points": 1, "taker_basis_points": 1},
+        {"maker_basis_points": above(-10_000, 10_000), "taker_basis_points": RATE},
+    ),
+    "BasisPointSlippage": ({}, {"basis_points": RATE}),
+    "FixedSlippage": ({}, {"amount": at_least(0)}),
+    "SpreadSlippage": ({}, {"column": NAME, "share": at_least(0)}),
+    "VolumeShareSlippage": ({}, {"price_impact": at_least(0), "volume_key": NAME}),
+    "SquareRootImpact": (
+        {}, {"coefficient": at_least(0), "volatility_key": NAME, "volume_key": NAME},
+    ),
+    "Financing": (
+        {}, {"credit_rate": above(-1, 1), "debit_rate": at_least(0, 1),
+             "borrow_rate": at_least(0, 1)},
+    ),
+    "CashAccount": (
+        {}, {"shortfall": words(*Shortfall), "overdraft": at_least(0), "shorting": FLAG,
+             "checks_submission": FLAG, "settlement": whole(0)},
+    ),
+    "MarginAccount": (
+        {}, {"initial_margin": at_least(0.25, 10),
+             "maintenance_margin": at_least(0, most=0.5), "shortfall": words(*Shortfall)},
+    ),
+    "ExecutionPolicy": (
+        {}, {"timing": NOTHING, "sized_at": words(*SizedAt), "whole_shares": FLAG,
+             "participation": above(0, 1 + 1e-9) | NONE, "reentry": FLAG, "rounds_change": FLAG,
+             "whole_tolerance": at_least(0, 0.01), "within_range": FLAG},
+    ),
+    "VolumeWeighted": ({}, {"vwap": NAME}),
+    "LevelPolicy": (
+        {}, dict.fromkeys(("base", "trail_start", "trail_by", "trigger"), NOTHING)
+        | dict.fromkeys(("stop_from_entry", "trail_from_entry", "in_rule_order", "open_first",
+                         "slips", "trail_replaces_stop"), FLAG),
+    ),
+    "ActionPolicy": (
+        {}, {"reinvest_dividends": FLAG, "delisting_return": at_least(-1),
+             "exit_on_membership_end": FLAG},
+    ),
+    "RiskManager": (
+        {}, {"rules": listed(lambda v: isinstance(v, RiskRule)),
+             "limits": listed(lambda v: isinstance(v, Limit)), "feature_provider": NONE},
+    ),
+    "AllOf": ({"rules": [risk.StopLoss(0.1)]}, {"rules": NOTHING, "priority": PRIORITY}),
+    "AnyOf": ({"rules": [risk.StopLoss(0.1)]}, {"rules": NOTHING, "priority": PRIORITY}),
+    "BreakevenStop": (
+        {"trigger": 0.7}, {"trigger": above(0), "offset": above(-1, 0.7), "priority": PRIORITY},
+    ),
+    "DynamicTrailingStop": (
+        {}, {"initial_trail_pct": FRACTION, "schedule": listed(lambda v: False),
+             "priority": PRIORITY},
+    ),
+    "ScaledExit": ({"steps": [(0.1, 0.5)]}, {"steps": NOTHING, "priority": PRIORITY}),
+    "SignalExit": (
+        {"condition": "close > 1"},
+        {"condition": NAME, "features": NAMES, "priority": PRIORITY},
+    ),
+    "StopLoss": ({"fraction": 0.1}, {"fraction": FRACTION, "priority": PRIORITY}),
+    "TakeProfit": ({"fraction": 0.1}, {"fraction": above(0), "priority": PRIORITY}),
+    "TimeBasedExit": ({"max_bars": 3}, {"max_bars": whole(1), "priority": PRIORITY}),
+    "TrailingStop": (
+        {"fraction": 0.1}, {"fraction": FRACTION, "amount": NONE, "priority": PRIORITY},
+    ),
+    "VolatilityScaledStopLoss": (
+        {}, {"atr_multiplier": above(0), "volatility_key": NAME, "priority": PRIORITY},
+    ),
+    "VolatilityTrailingStop": (
+        {}, {"atr_multiplier": above(0), "volatility_key": NAME, "priority": PRIORITY},
+    ),
+    "MaxDailyLoss": ({"fraction": 0.1}, {"fraction": FRACTION, "action": BRAKE,
+                                         "scale": FRACTION}),
+    "MaxDrawdown": (
+        {"fraction": 0.1}, {"fraction": FRACTION, "action": BRAKE, "scale": FRACTION,
+                            "resume_after": whole(1) | NONE},
+    ),
+    "MaxGrossExposure": ({}, {"fraction": above(0)}),
+    "MaxGroupWeight": ({"fraction": 0.1}, {"fraction": above(0), "group": NAME}),
+    "MaxNetExposure": ({}, {"fraction": at_least(0)}),
+    "MaxPositions": ({}, {"n": whole(1)}),
+    "MaxTurnover": ({}, {"fraction": above(0)}),
+    "MaxVaR": ({"fraction": 0.1}, {"fraction": above(0), "confidence": FRACTION,
+                                   "window": whole(2)}),
+    "MaxWeight": ({}, {"fraction": above(0)}),
+    "VolatilityTarget": (
+        {"annual": 0.1}, {"annual": above(0), "window": whole(2), "periods_per_year": above(0),
+                          "max_scale": above(0)},
+    ),
+    "ConfidenceSizer": ({"max_percent": 0.1}, {"max_percent": EQUITY, "column": NAME}),
+    "FixedSizer": ({}, {"quantity": above(0)}),
+    "PercentSizer": ({}, {"percent": EQUITY}),
+    "VolatilitySizer": (
+        {"risk": 0.01}, {"risk": FRACTION, "column": NAME, "multiple": above(0),
+                         "max_percent": above(0)},
+    ),
+    "SignalStrategy": (
+        {"entry_rules": [Rule.not_in_position()], "position_sizer": FixedSizer(1)},
+        {"entry_rules": NOTHING, "exit_rules": listed(lambda v: isinstance(v, Predicate)),
+         "position_sizer": NOTHING},
+    ),
+    "TopNRotationStrategy": (
+        {}, {"n_positions": whole(1), "rebalance_frequency": whole(1), "score": NAME,
+             "required": NAME | NONE, "max_vix": above(0) | NONE},
+    ),
+    "SimulationBroker": ({}, {"initial_cash": above(0), "commission": NONE, "slippage": NONE}),
+    "make_scenario": (
+        {"name": "bull", "n_bars": 3},
+        {"name": NOTHING, "n_bars": whole(3, 5040), "n_assets": whole(1, 1000), "seed": whole(0)},
+    ),
+    **{
+        f"Rule.{name}": ({"name": "close", "level": 1.0}, {"name": NAME, "level": SIGNAL_LEVEL})
+        for name in ("signal_above", "signal_below", "crosses_above", "crosses_below",
+                     "signal_crosses_above", "signal_crosses_below")
+    },
+    **{
+        f"Rule.{name}": ({"name": "close", "level": 1.0}, {"name": NAME, "level": above(-INF)})
+        for name in ("context_above", "context_below")
+    },
+    "Rule.signal_between": (
+        {"name": "close", "low": 1, "high": 1},
+        {"name": NAME, "low": Kind("at most 1", lambda v: above(-INF).takes(v) and v <= 1),
+         "high": at_least(1)},
+    ),
+    "Rule.expression": ({}, {"text": NAME}),
+    "Rule.max_bars": ({}, {"n": whole(1)}),
+    "Rule.not_in_position": ({}, {}),
+    "Rule.stop_loss": ({}, {"fraction": FRACTION}),
+    "Rule.take_profit": ({}, {"fraction": above(0)}),
+    "Rule.trailing_stop": ({}, {"fraction": FRACTION}),
+    "recipes.capped": ({"cap": 0.1}, {"cap": above(0), "of": NAME | NONE}),
+    "recipes.equal": ({}, {}),
+    "recipes.inverse_volatility": ({}, {"column": NAME}),
+    "recipes.long_short": (
+        {}, {"fraction": above(0, 0.5 + 1e-12), "long": above(0), "short": above(0),
+             "ascending": FLAG},
+    ),
+    "recipes.per_group": ({}, {"column": NAME}),
+    "recipes.rank_weighted": ({}, {}),
+    "recipes.score_proportional": ({}, {}),
+}  # fmt: skip
+_OTHERS = {
+    "SimulationBroker": SimulationBroker, "make_scenario": make_scenario,
+}  # fmt: skip
+
+
+def subject(name: str) -> Any:
+    """Return what a name of `PARAMETERS` stands for."""
+    if "." in name:
+        owner, of = name.split(".")
+        return getattr({"Rule": Rule, "recipes": recipes}[owner], of)
+    for place in (package, risk, strategies):
+        if name in place.__all__:
+            return getattr(place, name)
+    return _OTHERS[name]
