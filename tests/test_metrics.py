@@ -353,10 +353,31 @@ def test_equity_below_zero_leaves_no_ratio_infinite() -> None:
     assert equity == pytest.approx([1_000, 1_000, 0, -1_000, 1_200, 1_000])
     returns = [0, 0, -1, 1_000 / 1_200 - 1]  # none at the bars after 0 and -1,000
     assert result["volatility"] == pytest.approx(np.std(returns, ddof=1) * 365.25**0.5)
+    downside = np.sqrt(np.mean(np.minimum(returns, 0) ** 2))
+    assert result["sortino"] == pytest.approx(np.mean(returns) / downside * 365.25**0.5)
     assert result["exposure"] == pytest.approx((0 + 1 + 800 / 1_200 + 1) / 4)
     assert result["max_drawdown"] == pytest.approx(-2)
     ruined = scripted_run([10, 10, 30], {0: -100}, config, initial_capital=1_000)
     assert (ruined["final_value"], ruined["cagr"]) == (pytest.approx(-1_000), None)
+
+
+def test_bars_without_a_return_are_no_bars_without_a_loss() -> None:
+    """9,000 short at 10 with 100,000: from the price of 30 on there is no equity, 7 returns in all.
+
+    They are 0, 0, -9%, 9,000 / 91,000, -18%, 9,000 / 82,000 and the one that ends it.
+    """
+    closes = [10.0, 10, 11, 10, 12, 11, 30, 60, 60, 60, 60, 60]
+    config = BacktestConfig(
+        commission=BasisPointCommission(0),
+        slippage=BasisPointSlippage(0),
+        account=CashAccount(shortfall="none", shorting=True),
+    )
+    result = scripted_run(closes, {0: -9_000}, config, initial_capital=100_000)
+    equity = np.array([100, 100, 91, 100, 82, 91, -80]) * 1_000
+    returns = equity / np.array([100_000, *equity[:-1]]) - 1
+    downside = np.sqrt(np.mean(np.minimum(returns, 0) ** 2))
+    assert result["sortino"] == pytest.approx(returns.mean() / downside * 365.25**0.5)
+    assert result["sortino"] == pytest.approx(-7.417, abs=5e-4)
 
 
 # -- dates ----------------------------------------------------------------------------------

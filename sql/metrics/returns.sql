@@ -35,7 +35,10 @@ span as (
         arg_max(equity, timestamp) as final_value,
         avg(bar_return) as mean_return,
         stddev_samp(bar_return) as bar_volatility,
-        sqrt(avg(least(bar_return, 0) ** 2)) as bar_downside
+        -- least() skips a NULL: unguarded, a bar without a return would count as one of 0.
+        sqrt(
+            avg(least(bar_return, 0) ** 2) filter (where bar_return is not null)
+        ) as bar_downside
     from bars
 ),
 
