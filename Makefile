@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format bench bench-peers parity clean
+.PHONY: demo test faults lint format bench bench-peers parity clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto
+
+# Two hundred and more savers killed, at every step and at any moment; `make test` kills some.
+faults: $(VENV)/.installed
+	ML4T_KILLS=200 $(BIN)/python -m pytest -n auto tests/test_saving.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff format --check src tests examples benchmarks

@@ -201,9 +201,9 @@ def test_preset_without_a_name_lists_the_presets():
     [
         ("select * from trade", "error: Catalog Error: Table with name trade does not exist!"),
         ("select from", "error: Parser Error"),
-        ("", "error: the statement returned no rows; --sql takes a query"),
+        ("", "error: a result takes one query, was 0 statements"),
         ("select 'x'::integer", "error: Conversion Error"),
-        ("drop table trades", "error: Catalog Error"),
+        ("drop table trades", "error: a result takes one query, was DROP"),
     ],
 )
 def test_an_error_in_the_users_sql_is_one_message_on_stderr(saved, sql, message):

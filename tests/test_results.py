@@ -356,6 +356,13 @@ def test_asset_ids_keep_their_type(asset: str, kind: str) -> None:
     assert result.sql("select typeof(asset_id) from cash_flows").fetchall() == [(kind,)]
 
 
+def test_ids_beyond_64_bits_are_saved_as_they_are(tmp_path: Path) -> None:
+    result = typed_run("DATE", asset="170141183460469231731687303715884105726::hugeint")
+    opened = BacktestResult.open(result.save(tmp_path / "run.duckdb"))
+    assert tables(opened) == tables(result)
+    assert opened.sql("select distinct asset_id from fills").fetchall() == [(2**127 - 2,)]
+
+
 # -- save and open --------------------------------------------------------------------------
 
 
@@ -455,8 +462,8 @@ def test_a_save_that_fails_leaves_the_earlier_run_and_can_be_tried_again(
     first, second = make_run(1), make_run(2)
     first.save(path)
     with monkeypatch.context() as patch:
-        patch.setattr("ml4t.backtest.results.result.comments", lambda: "no such statement")
-        with pytest.raises(Exception, match="syntax"):
+        patch.setattr("ml4t.backtest.results.saving.comments", lambda: "no such statement")
+        with pytest.raises(ResultError, match="syntax"):
             second.save(path)
     assert tables(BacktestResult.open(path)) == tables(first)
     second.save(path)
@@ -499,7 +506,7 @@ def test_opening_a_run_with_columns_missing_is_a_result_error(
 ) -> None:
     path = run.save(tmp_path / ("run" if as_folder else "run.duckdb"))
     if as_folder:
-        run.sql("select run_id from equity").write_parquet(str(path / "equity.parquet"))
+        run.sql("select run_id from equity").pl().write_parquet(path / "equity.parquet")
     else:
         with duckdb.connect(str(path)) as connection:
             connection.execute("create or replace table equity as select run_id from equity")

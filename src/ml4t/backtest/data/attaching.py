@@ -35,7 +35,7 @@ def attach(source: Source, database: Database) -> dict[str, str]:
             scan = scan_of(source, database)
             database.execute(f"create or replace view raw.{name} as {scan}")
         elif isinstance(given, str):
-            if database.n_statements(given) != 1:
+            if len(database.statements(given)) != 1:
                 raise DataError(source.name, "readable", "must be a single SQL query")
             database.execute(f"create or replace table raw.{name} as {given}")
         else:

@@ -83,36 +83,46 @@ class Database:
             other.register(name, frame)
         return other
 
+    def reader(self) -> Database:
+        """Return a session on the same database that can write nothing into it."""
+        other = self.cursor()
+        other.execute("begin transaction read only")
+        return other
+
     def execute(self, statement: str, parameters: Mapping[str, object] | None = None) -> None:
         """Run a statement for its effect."""
-        self._connection.execute(statement, parameters or None)
+        with _interruptible:
+            self._connection.execute(statement, parameters or None)
 
     def rows(
         self, query: str, parameters: Mapping[str, object] | None = None
     ) -> list[tuple[Any, ...]]:
         """Return all rows of a query."""
-        self._connection.execute(query, parameters or None)
-        return self._connection.fetchall()
+        with _interruptible:
+            self._connection.execute(query, parameters or None)
+            return self._connection.fetchall()
 
     def records(self, query: str) -> list[dict[str, Any]]:
         """Return all rows of a query as mappings."""
-        relation = self._connection.sql(query)
-        names = list(relation.columns)
-        return [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
+        with _interruptible:
+            relation = self._connection.sql(query)
+            names = list(relation.columns)
+            return [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
 
     def numpy(self, query: str, parameters: Mapping[str, object] | None = None) -> Columns:
         """Return a query's columns as arrays; NULL in a float column is NaN."""
-        self._connection.execute(query, parameters or None)
-        found = self._connection.fetchnumpy()
+        with _interruptible:
+            self._connection.execute(query, parameters or None)
+            found = self._connection.fetchnumpy()
         return {name: _filled(values) for name, values in found.items()}
 
     def schema(self, query: str) -> dict[str, str]:
         """Return the columns of a query with their types, without running it."""
         return {row[0]: row[1] for row in self.rows(f"describe {query}")}
 
-    def n_statements(self, text: str) -> int:
-        """Return how many SQL statements `text` holds."""
-        return len(self._connection.extract_statements(text))
+    def statements(self, text: str) -> list[str]:
+        """Return the kind of each SQL statement that `text` holds, such as ``SELECT``."""
+        return [one.type.name for one in self._connection.extract_statements(text)]
 
     def sql(self, query: str) -> Relation:
         """Return a lazy relation over `query`."""
@@ -157,6 +167,19 @@ def _connect(settings: dict[str, Any]) -> duckdb.DuckDBPyConnection:
 def is_relation(source: object) -> bool:
     """Say whether `source` is a DuckDB relation, of whatever connection."""
     return isinstance(source, duckdb.DuckDBPyRelation)
+
+
+class _Interruptible:
+    """Has Ctrl-C during a query be what it is in Python; DuckDB raises a RuntimeError."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, RuntimeError) and str(error) == "Query interrupted":
+            raise KeyboardInterrupt from None
+
+
+_interruptible = _Interruptible()
 
 
 def _filled(values: NDArray[Any]) -> NDArray[Any]:

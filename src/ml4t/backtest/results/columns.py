@@ -123,6 +123,29 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
 }
 
+# Columns that say when, of the bars' own type in every table.
+TIMES = ("timestamp", "created_at", "entry_timestamp", "exit_timestamp")
+_TIME_KINDS = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS",
+               "TIMESTAMP WITH TIME ZONE")  # fmt: skip
+# Types of columns that are neither a time nor a DOUBLE; a name is of one type in every table.
+_KINDS = {
+    "VARCHAR": "run_id fill_policy configuration sources rows_dropped versions activity misses "
+    "order_type time_in_force status reason tag exit_rule rule action kind name value_text",
+    "BIGINT": "order_id parent_id fill_id trade_id",
+    "INTEGER": "n_assets n_bars n_positions bars_held rank",
+    "BOOLEAN": "is_stale in_trades",
+    "TIMESTAMP WITH TIME ZONE": "started_at finished_at",
+    "MAP(VARCHAR, DOUBLE)": "features",
+}
+_KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names.split()}
+
+
+def kinds_of(name: str) -> tuple[str, ...] | None:
+    """Return the types that a column of this name may have; None: any, as of asset_id."""
+    if name == "asset_id":
+        return None
+    return _TIME_KINDS if name in TIMES else (_KIND_OF.get(name, "DOUBLE"),)
+
 
 def comments() -> str:
     """Return the statements that write every description into its table."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ml4t.backtest.data.database import Database, EngineError, Relation
-from ml4t.backtest.data.queries import literal, read
+from ml4t.backtest.data.queries import read
 from ml4t.backtest.errors import ResultError, did_you_mean
-from ml4t.backtest.results.columns import COLUMNS, comments
-from ml4t.backtest.results.store import TABLES, open_store
-from ml4t.backtest.results.summary import summary_text
+from ml4t.backtest.results.opening import load
+from ml4t.backtest.results.saving import save
+from ml4t.backtest.results.store import TABLES
+from ml4t.backtest.results.summary import facts_lines, run_facts, summary_text
 
 METRICS = ("returns", "drawdown", "trading", "trades")
+# Kinds of statements that are queries; PIVOT is MULTI, for it makes a type on its way.
+QUERIES = ("SELECT", "EXPLAIN", "MULTI")
 
 
 class BacktestResult(Mapping[str, Any]):
@@ -37,12 +39,36 @@ class BacktestResult(Mapping[str, Any]):
     def sql(self, query: str) -> Relation:
         """Query the result tables.
 
+        Parameters
+        ----------
+        query : str
+            One query in DuckDB SQL. It can read the tables of the run and nothing else, and
+            change nothing.
+
         Returns
         -------
         duckdb.DuckDBPyRelation
             Lazy; ``.fetchall()``, ``.pl()``, ``.df()``, ``.to_arrow_table()`` run it.
+
+        Raises
+        ------
+        ResultError
+            `query` is something else than one query, or would change the result.
         """
-        return self._database.cursor().sql(query)
+        reader = self._database.reader()
+        kinds = reader.statements(query)
+        if len(kinds) != 1 or kinds[0] not in QUERIES:
+            what = kinds[0] if len(kinds) == 1 else f"{len(kinds)} statements"
+            raise ResultError(
+                f"a result takes one query, was {what}; work on a copy: save the run to a .duckdb "
+                "file and open that with duckdb"
+            )
+        try:
+            return reader.sql(query)
+        except EngineError as error:
+            if "read-only mode" in str(error):
+                raise ResultError("a query cannot change a result; select from it") from error
+            raise
 
     def __getattr__(self, name: str) -> Relation:
         if name in TABLES:
@@ -95,7 +121,8 @@ class BacktestResult(Mapping[str, Any]):
         ----------
         path : str or Path
             A name that ends in ``.duckdb`` or ``.db`` makes a file; any other a folder with one
-            Parquet file per table. What stood there is replaced once the new one is complete.
+            Parquet file per table. A saved run that stood there is replaced in one step, once the
+            new one is complete and on the disk; until then it is whole.
 
         Returns
         -------
@@ -105,97 +132,29 @@ class BacktestResult(Mapping[str, Any]):
         Raises
         ------
         ResultError
-            Something else than a saved run stands at `path`; it is left alone.
+            Something else than a saved run stands at `path`, or more than one, or it cannot be
+            written (no space, no permission); what stood there is as it was.
         """
-        target = Path(path)
-        _require_replaceable(target)
-        partial = target.with_name(f".{target.name}.partial")
-        _remove(partial)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            if target.suffix in (".duckdb", ".db"):
-                self._save_file(partial)
-            else:
-                partial.mkdir()
-                for table in TABLES:
-                    file = literal(str(partial / f"{table}.parquet"))
-                    self._database.execute(f"copy {table} to {file} (format parquet)")
-        except BaseException:
-            _remove(partial)
-            raise
-        _remove(target)
-        partial.rename(target)
-        return target
-
-    def _save_file(self, path: Path) -> None:
-        database = self._database.cursor()
-        database.execute(f"attach {literal(str(path))} as saved")
-        try:
-            for table in TABLES:
-                database.execute(f"create table saved.{table} as select * from {table}")
-            database.execute("use saved")
-            database.execute(comments())
-        finally:
-            database.execute("use memory")
-            database.execute("detach saved")
+        save(self._database, Path(path))
+        return Path(path)
 
     @classmethod
     def open(cls, path: str | Path) -> BacktestResult:
-        """Open a run that `save` wrote.
+        """Open a run that `save` wrote: its tables are copied into memory, the file is free again.
 
         Raises
         ------
         ResultError
-            There is no run at `path`, or it is not one of ours.
+            There is no run at `path`, or it is damaged, of another version, or not one of ours.
         """
         source = Path(path)
-        if not source.exists():
-            raise ResultError(f"there is no run at '{source}'")
+        result = cls(load(source))
         try:
-            if source.is_dir():
-                database = open_store()
-                for table in TABLES:
-                    file = literal(str(source / f"{table}.parquet"))
-                    database.execute(f"create table {table} as select * from read_parquet({file})")
-            else:
-                database = open_store()
-                database.execute(f"attach {literal(str(source))} as run (read_only)")
-                for table in TABLES:
-                    database.execute(f"create view {table} as select * from run.{table}")
-            for table, columns in COLUMNS.items():
-                present = database.schema(f"select * from {table}")
-                missing = sorted(set(columns) - set(present))
-                if missing:
-                    raise ResultError(f"'{source}' has no column {table}.{missing[0]}")
-        except EngineError as error:
-            first = str(error).splitlines()[0]
-            raise ResultError(f"'{source}' is no saved run: {first}") from error
-        return cls(database)
-
-
-def _require_replaceable(target: Path) -> None:
-    """Refuse to write over what is no saved run."""
-    if target.is_dir():
-        others = {item.name for item in target.iterdir()} - {f"{name}.parquet" for name in TABLES}
-        if others:
-            raise ResultError(f"'{target}' holds '{min(others)}', which no run wrote; pick another")
-    elif target.exists() and target.stat().st_size and not _is_a_run(target):
-        raise ResultError(f"'{target}' exists and is no saved run; pick another")
-
-
-def _is_a_run(path: Path) -> bool:
-    """Return whether a file is a run, of this version or of an earlier one."""
-    database = open_store()
-    try:
-        database.execute(f"attach {literal(str(path))} as run (read_only)")
-        database.schema("select run_id from run.runs")
-    except EngineError:
-        return False
-    return True
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+            facts_lines(run_facts(result))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ResultError(
+                f"'{source}' is no saved run: its configuration cannot be read, "
+                f"{type(error).__name__} {error}; another version of the package may have written "
+                "it: run it again with this one"
+            ) from error
+        return result

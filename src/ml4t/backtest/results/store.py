@@ -60,7 +60,7 @@ def open_store() -> Database:
 def store(
     staged: Staged, axes: Axes, terms: Instruments, facts: RunFacts, database: Database
 ) -> None:
-    """Write a run's tables into an empty database, all or none."""
+    """Write a run's tables into an empty database, all or none, and lock it."""
     database.execute("create schema stage")
     database.execute("begin")
     staged = {
@@ -103,6 +103,7 @@ def store(
         database.unregister(name)
     database.execute("commit")
     database.execute("drop schema stage cascade")
+    database.lock([])
 
 
 def _json(value: object) -> str:

@@ -1,0 +1,153 @@
+"""Open: copy the tables of a saved run into a locked memory, and refuse what is no whole run.
+
+A file is somebody else's until it has been looked at: only its own tables are read, by column,
+after the database can reach nothing else any more.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from ml4t.backtest.data.database import Database, EngineError
+from ml4t.backtest.data.queries import columns as listed
+from ml4t.backtest.data.queries import literal, read, render
+from ml4t.backtest.errors import ResultError
+from ml4t.backtest.results.columns import COLUMNS, TIMES, kinds_of
+from ml4t.backtest.results.places import standing
+from ml4t.backtest.results.store import TABLES, open_store
+
+# How often a folder is read again that changed places with another while it was read.
+MOST_TRIES = 20
+
+
+def load(path: Path) -> Database:
+    """Return a locked database with the tables of the run saved at `path`.
+
+    Raises
+    ------
+    ResultError
+        There is no run at `path`, it is damaged, or not one of ours.
+    """
+    for _ in range(MOST_TRIES):
+        source = standing(path)
+        before = _identity(source)
+        if before is None:
+            raise ResultError(f"there is no run at '{path}'")
+        try:
+            database = _load_folder(source) if source.is_dir() else _load_file(source)
+            _require_one_run(database)
+        except _NoRunError as error:
+            found: Exception = error
+        except (EngineError, OSError, UnicodeError) as error:
+            found = error
+        else:
+            if not source.is_dir() or _identity(source) == before:
+                return database
+            continue
+        # A saver may have taken it away meanwhile.
+        if _identity(standing(path)) == before:
+            break
+    first = str(found).splitlines()[0]
+    raise ResultError(f"'{path}' is no saved run: {first}") from found
+
+
+class _NoRunError(Exception):
+    """What was read is not a whole run of this version."""
+
+
+@contextmanager
+def attach(database: Database, path: Path) -> Iterator[Database]:
+    """Attach a file as ``run``, read-only, as what `database` can reach last."""
+    statement = "attach {} as run (type duckdb, read_only)"
+    with tempfile.TemporaryDirectory(prefix="ml4t-backtest-") as folder:
+        try:
+            database.execute(statement.format(literal(str(path.absolute()))))
+        except EngineError as error:
+            # A log that another file's user left: DuckDB refuses both, and the file is whole.
+            if not log_of(path).exists() or "WAL" not in str(error):
+                raise
+            copy = shutil.copyfile(path, Path(folder) / "run.duckdb")
+            database.execute(statement.format(literal(str(copy))))
+        database.lock([])
+        try:
+            yield database
+        finally:
+            database.execute("detach run")
+
+
+def log_of(path: Path) -> Path:
+    """Return where DuckDB keeps changes that are not in a file yet."""
+    return path.with_name(f"{path.name}.wal")
+
+
+def _load_file(path: Path) -> Database:
+    with attach(open_store(), path) as database:
+        found: dict[str, dict[str, str]] = {}
+        for table, column, kind in database.rows(read("saved/columns")):
+            found.setdefault(table, {})[column] = kind
+        for table in TABLES:
+            _copy(database, table, f"run.main.{table}", found.get(table))
+    return database
+
+
+def _load_folder(path: Path) -> Database:
+    database = open_store()
+    for table in TABLES:
+        file = path / f"{table}.parquet"
+        if not file.is_file():
+            raise _NoRunError(f"it has no '{file.name}'")
+        source = f"read_parquet({literal(str(file.absolute()))})"
+        _copy(database, table, source, database.schema(f"select * from {source}"))
+    database.lock([])
+    return database
+
+
+def _copy(database: Database, table: str, source: str, found: Mapping[str, str] | None) -> None:
+    """Copy the columns of a table, once all are there and of the types that a run writes."""
+    if found is None:
+        raise _NoRunError(f"it has no table '{table}'{_OTHER_VERSION}")
+    for name in COLUMNS[table]:
+        if name not in found:
+            raise _NoRunError(f"it has no column {table}.{name}{_OTHER_VERSION}")
+        kind, expected = found[name], kinds_of(name)
+        if expected is not None and kind not in expected:
+            raise _NoRunError(
+                f"{table}.{name} is of type {kind}, not {' or '.join(expected)}{_OTHER_VERSION}"
+            )
+    names = listed(COLUMNS[table])
+    database.execute(render("saved/opened", table=table, columns=names, source=source))
+
+
+_OTHER_VERSION = "; another version of the package may have written it: run it again with this one"
+
+
+def _require_one_run(database: Database) -> None:
+    """Refuse tables that are not of one run with bars, all of them with one type of time."""
+    n_runs, n_bars = database.rows("select (select count(*) from runs), count(*) from equity")[0]
+    if n_runs != 1 or not n_bars:
+        raise _NoRunError(f"it holds {n_runs} runs and {n_bars} bars")
+    run_id = database.rows("select run_id from runs")[0][0]
+    time = database.schema("select timestamp from equity")["timestamp"]
+    for table in TABLES:
+        kinds = database.schema(f"select * from {table}")
+        if {kinds[name] for name in COLUMNS[table] if name in TIMES} - {time}:
+            raise _NoRunError(f"{table} has times of another type than equity")
+        others = database.rows(
+            f"select 1 from {table} where run_id is distinct from $run_id limit 1",
+            {"run_id": run_id},
+        )
+        if others:
+            raise _NoRunError(f"{table} has rows of another run than '{run_id}'")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file or folder from another that takes its name; None: there is none."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino

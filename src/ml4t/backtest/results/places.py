@@ -1,0 +1,151 @@
+"""Where a saved run stands: what is written beside it, and how it takes the place of an older one.
+
+A file takes another's place by one rename. A folder, or a file that replaces a folder, changes
+places with what stands there (Linux, macOS), so that there is a whole run at any moment. Where
+the system cannot do that the old one is moved aside first; `standing` finds it there if the
+process was killed between the two renames, and the next `place_beside` moves it back.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from secrets import token_hex
+
+if sys.platform != "win32":
+    import fcntl
+
+SUFFIX = ".saving"
+# In a saver's own folder: what it moved aside.
+OLD = "old"
+
+
+@contextmanager
+def place_beside(target: Path) -> Iterator[Path]:
+    """Make a folder beside `target` for what is being written; it is gone afterwards.
+
+    What savers left behind that were killed is removed first: their locks are free.
+    """
+    for left in _workplaces(target):
+        with suppress(OSError), _lock(left, wait=False) as is_ours:
+            if is_ours:
+                _restore(left / OLD, target)
+                shutil.rmtree(left)
+    while True:
+        folder = target.with_name(f".{target.name}.{token_hex(4)}{SUFFIX}")
+        folder.mkdir()
+        with _lock(folder, wait=False) as is_ours:
+            # Another saver may have taken it for one left behind before it was locked.
+            if is_ours and folder.exists():
+                try:
+                    yield folder
+                finally:
+                    _restore(folder / OLD, target)
+                    shutil.rmtree(folder, ignore_errors=True)
+                return
+
+
+@contextmanager
+def turn_in(folder: Path) -> Iterator[None]:
+    """Wait until no other saver changes what stands in `folder`."""
+    with _lock(folder, wait=True):
+        yield
+
+
+def put(made: Path, target: Path) -> None:
+    """Put a finished file or folder in the place of what stands at `target`.
+
+    `made` lies in a folder of `place_beside`, which takes what stood there away.
+    """
+    is_file = made.is_file() and not target.is_dir()
+    if is_file or not os.path.lexists(target):
+        made.replace(target)
+    elif not exchange(made, target):
+        target.rename(made.with_name(OLD))
+        made.rename(target)
+    sync(target.parent)
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Have two paths change places in one step; return whether the system could."""
+    swap = 2  # RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
+    here = -100  # AT_FDCWD
+    try:
+        library = ctypes.CDLL(None, use_errno=True)
+        if sys.platform == "linux":
+            done = library.renameat2(here, os.fsencode(one), here, os.fsencode(other), swap)
+        elif sys.platform == "darwin":
+            done = library.renamex_np(os.fsencode(one), os.fsencode(other), swap)
+        else:
+            return False
+    except (AttributeError, TypeError):  # no such function, or no library to ask
+        return False
+    return bool(done == 0)
+
+
+def standing(target: Path) -> Path:
+    """Return where the run of `target` is: there, or where a saver that was killed left it."""
+    if not target.exists():
+        with suppress(OSError):
+            for place in _workplaces(target):
+                if (place / OLD).exists():
+                    return place / OLD
+    return target
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    if path.is_dir() and os.name != "posix":
+        return  # Windows opens no folder
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _restore(old: Path, target: Path) -> None:
+    """Move back what was moved aside, unless its place is taken."""
+    if os.path.lexists(old) and not os.path.lexists(target):
+        with suppress(OSError):
+            old.rename(target)
+
+
+def _workplaces(target: Path) -> list[Path]:
+    """Return the folders of savers of `target`, of this process and of others."""
+    if not target.parent.is_dir():
+        return []
+    start = f".{target.name}."
+    return sorted(
+        one
+        for one in target.parent.iterdir()
+        if one.name.startswith(start)
+        and one.name.endswith(SUFFIX)
+        and len(one.name) == len(start) + 8 + len(SUFFIX)
+    )
+
+
+@contextmanager
+def _lock(folder: Path, *, wait: bool) -> Iterator[bool]:
+    """Hold a folder's lock, which the system frees when the process ends; say whether it is held.
+
+    Windows locks no folder: there savers do not queue, and leftovers stay.
+    """
+    if sys.platform == "win32":
+        yield wait or not any(folder.iterdir())
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)

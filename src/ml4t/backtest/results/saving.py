@@ -1,0 +1,172 @@
+"""Save: judge what stands there, write beside it, sync, and take its place in one step.
+
+Until the last step what stood there is whole and untouched, after it the new run is. Whatever
+kills a saver in between leaves a folder of its own, which the next one removes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ml4t.backtest.data.database import Database, EngineError
+from ml4t.backtest.data.queries import literal, quote, read, render
+from ml4t.backtest.errors import ResultError
+from ml4t.backtest.results.columns import comments
+from ml4t.backtest.results.opening import attach, log_of
+from ml4t.backtest.results.places import place_beside, put, sync, turn_in
+from ml4t.backtest.results.store import TABLES, open_store
+
+FILE_SUFFIXES = (".duckdb", ".db")
+ROWS_PER_FETCH = 100_000
+# Types that pass through Arrow as they are; any other goes as text and is cast back.
+_PLAIN = ("VARCHAR", "DOUBLE", "BIGINT", "INTEGER", "BOOLEAN", "DATE", "TIMESTAMP", "MAP")
+
+
+def save(database: Database, path: Path) -> None:
+    """Write the tables of a run to `path`, a DuckDB file or a folder of Parquet.
+
+    Raises
+    ------
+    ResultError
+        Something else than a saved run stands there, or it could not be written.
+    """
+    target = path.resolve() if path.is_symlink() else path
+    database = database.cursor()  # of its own: several may save one result at a time
+    try:
+        require_replaceable(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with place_beside(target) as folder:
+            made = folder / target.name
+            if target.suffix in FILE_SUFFIXES:
+                _write_file(database, made)
+            else:
+                _write_folder(database, made)
+            with turn_in(target.parent):
+                require_replaceable(target)  # another may have been faster
+                _settle_log(target)
+                put(made, target)
+    except (OSError, EngineError) as error:
+        why = " ".join(str(error).split())
+        raise ResultError(
+            f"'{target}' could not be saved: {why}; what stood there is as it was"
+        ) from error
+
+
+def require_replaceable(target: Path) -> None:
+    """Refuse to write over what is no saved run, or more than one."""
+    if target.is_dir():
+        strangers = _strangers_in_folder(target)
+    elif target.exists() and target.stat().st_size:
+        strangers = _strangers_in_file(target)
+    else:
+        return
+    if strangers:
+        raise ResultError(f"'{target}' holds {strangers[0]}, which no run wrote; pick another path")
+
+
+def _strangers_in_folder(target: Path) -> list[str]:
+    """Return what is in a folder beside the tables of a run."""
+    known = {f"{table}.parquet" for table in TABLES}
+    items = sorted(target.iterdir())
+    found = [f"'{item.name}'" for item in items if item.name not in known or not item.is_file()]
+    if found:
+        return found
+    database = open_store()
+    for item in items:
+        try:
+            columns = database.schema(f"select * from read_parquet({literal(str(item))})")
+        except EngineError:
+            columns = {}
+        if "run_id" not in columns:
+            found.append(f"'{item.name}'")
+    if items and not (target / "runs.parquet").exists():
+        found.append(f"'{items[0].name}' without 'runs.parquet'")
+    return found
+
+
+def _strangers_in_file(target: Path) -> list[str]:
+    """Return what is in a file beside the tables of a run, of this version or of an earlier one.
+
+    A table without rows is nothing to lose.
+    """
+    try:
+        with attach(open_store(), target) as database:
+            found = database.rows(read("saved/contents"))
+            tables = {name for kind, schema, name in found if (kind, schema) == ("table", "main")}
+            strangers = []
+            for kind, schema, name in found:
+                place = f"run.{quote(schema)}.{quote(name)}"
+                if kind != "table":
+                    strangers.append(f"the {kind} '{name}'")
+                elif schema == "main" and name in TABLES:
+                    if "run_id" not in database.schema(f"select * from {place}"):
+                        strangers.append(f"a table '{name}' without run_id")
+                elif database.rows(f"select 1 from {place} limit 1"):
+                    strangers.append(f"the table '{name}'")
+    except EngineError as error:
+        first = str(error).splitlines()[0]
+        raise ResultError(
+            f"'{target}' exists and is no saved run ({first}); pick another path"
+        ) from error
+    return strangers if "runs" in tables else [*strangers, "a database without a table 'runs'"]
+
+
+def _settle_log(target: Path) -> None:
+    """Leave no log of changes that would be read as one of the new file's."""
+    log = log_of(target)
+    if not log.exists():
+        return
+    if target.is_file():
+        database = open_store()
+        try:
+            # What the log says is put into the old file first: until it is replaced it is whole.
+            database.execute(f"attach {literal(str(target.absolute()))} as run (type duckdb)")
+            database.execute("checkpoint run")
+            database.execute("detach run")
+        except EngineError:
+            pass  # the log of another file
+    log.unlink(missing_ok=True)
+
+
+def _write_file(database: Database, path: Path) -> None:
+    writer = open_store()
+    writer.execute(f"attach {literal(str(path.absolute()))} as saved (type duckdb)")
+    for table in TABLES:
+        _hand_over(database, writer, table, f"create table saved.{table} as", "")
+    writer.execute("use saved")
+    writer.execute(comments())
+    writer.execute("use memory")
+    writer.execute("detach saved")  # a checkpoint: nothing is left in a log
+    log_of(path).unlink(missing_ok=True)
+    sync(path)
+    sync(path.parent)
+
+
+def _write_folder(database: Database, folder: Path) -> None:
+    folder.mkdir()
+    writer = open_store()
+    for table in TABLES:
+        path = folder / f"{table}.parquet"
+        file = literal(str(path.absolute()))
+        _hand_over(database, writer, table, "copy (", f") to {file} (format parquet)")
+        sync(path)
+    sync(folder)
+    sync(folder.parent)
+
+
+def _hand_over(database: Database, writer: Database, table: str, before: str, after: str) -> None:
+    """Have `writer`, which may write files, write a table of the locked `database`."""
+    kinds = database.schema(f"select * from {table}")
+    given, taken = [], []
+    for name, kind in kinds.items():
+        column = quote(name)
+        is_plain = kind.startswith(_PLAIN)
+        given.append(column if is_plain else f"{column}::varchar as {column}")
+        taken.append(column if is_plain else f"{column}::{kind} as {column}")
+    rows = database.sql(f"select {', '.join(given)} from {table}")
+    handed_over = render("saved/handed_over", columns=", ".join(taken))
+    writer.register("handed_over", rows.to_arrow_reader(ROWS_PER_FETCH))
+    try:
+        writer.execute(f"{before} {handed_over} {after}")
+    finally:
+        writer.unregister("handed_over")

@@ -1,0 +1,238 @@
+"""Opening what is damaged or somebody else's, and what SQL over a result may do."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from ml4t.backtest import BacktestResult, ResultError
+from ml4t.backtest.results.columns import COLUMNS, kinds_of
+from ml4t.backtest.results.store import TABLES
+from test_results import make_run, tables
+
+
+@pytest.fixture(scope="module")
+def run() -> BacktestResult:
+    return make_run(1)
+
+
+@pytest.fixture(scope="module")
+def saved(run: BacktestResult, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The bytes of a saved run."""
+    return run.save(tmp_path_factory.mktemp("saved") / "run.duckdb").read_bytes()
+
+
+def opens(path: Path, run: BacktestResult) -> bool:
+    """Whether a file opens, then it holds the run; else it is refused as what it is."""
+    try:
+        opened = BacktestResult.open(path)
+    except ResultError:
+        return False
+    assert tables(opened) == tables(run)
+    assert opened.summary() == run.summary()
+    return True
+
+
+# -- damaged --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", [0.0, 0.001, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99])
+def test_a_file_that_was_cut_short_is_refused(
+    part: float, run: BacktestResult, saved: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "cut.duckdb"
+    path.write_bytes(saved[: int(len(saved) * part)])
+    assert not opens(path, run)
+
+
+def test_a_file_with_a_bit_that_fell_over_is_refused_or_the_bit_was_of_no_row(
+    run: BacktestResult, saved: bytes, tmp_path: Path
+) -> None:
+    """DuckDB sums its blocks; what is opened is read to its end, so that a wrong sum is seen."""
+    pick = random.Random(1)
+    refused = 0
+    for i in range(40):
+        damaged = bytearray(saved)
+        damaged[pick.randrange(len(damaged))] ^= 1 << pick.randrange(8)
+        path = tmp_path / f"{i}.duckdb"
+        path.write_bytes(damaged)
+        refused += not opens(path, run)
+    assert refused > 20
+
+
+@pytest.mark.parametrize("table", ["positions", "runs"])
+def test_a_folder_with_a_file_cut_short_or_gone_is_refused(
+    table: str, run: BacktestResult, tmp_path: Path
+) -> None:
+    path = run.save(tmp_path / "run")
+    file = path / f"{table}.parquet"
+    file.write_bytes(file.read_bytes()[:-100])
+    assert not opens(path, run)
+    file.unlink()
+    assert not opens(path, run)
+
+
+# -- foreign --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("drop table signals", "it has no table 'signals'; another version"),
+        ("alter table runs drop column misses", "it has no column runs.misses; another version"),
+        ("alter table equity alter column equity type varchar",
+         "equity.equity is of type VARCHAR, not DOUBLE"),
+        ("alter table fills alter column timestamp type date", "fills has times of another type"),
+        ("insert into runs from runs", "it holds 2 runs and 30 bars"),
+        ("delete from equity", "it holds 1 runs and 0 bars"),
+        ("update trades set run_id = 'x' where trade_id = 3", "trades has rows of another run"),
+        ("update runs set configuration = '{}'", "its configuration cannot be read, KeyError"),
+        ("update runs set configuration = 'TopN'", "its configuration cannot be read, JSON"),
+        ("update runs set activity = '[{}]'", "its configuration cannot be read, "),
+        ("update runs set misses = '7'", "its configuration cannot be read, TypeError"),
+    ],
+)  # fmt: skip
+def test_what_is_not_a_whole_run_of_this_version_is_refused_with_the_reason(
+    change: str, why: str, run: BacktestResult, tmp_path: Path
+) -> None:
+    path = run.save(tmp_path / "run.duckdb")
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(change)
+    with pytest.raises(ResultError, match=re.escape(f"'{path}' is no saved run: {why}")):
+        BacktestResult.open(path)
+
+
+def test_a_view_in_the_place_of_a_table_is_not_run(run: BacktestResult, tmp_path: Path) -> None:
+    path = run.save(tmp_path / "run.duckdb")
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("alter table trades rename to kept")
+        connection.execute("create view trades as select * from kept")
+    with pytest.raises(ResultError, match="it has no table 'trades'"):
+        BacktestResult.open(path)
+
+
+def test_nothing_but_the_tables_of_the_run_is_copied(run: BacktestResult, tmp_path: Path) -> None:
+    path = run.save(tmp_path / "run.duckdb")
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create view best as select max(pnl) as pnl from trades")
+        connection.execute("create table notes as select 'good' as note")
+        connection.execute("create macro twice(x) as 2 * x")
+        connection.execute("alter table trades add column note varchar")
+    opened = BacktestResult.open(path)
+    assert tables(opened) == tables(run)
+    assert {row[0] for row in opened.sql("show all tables").fetchall()} == {"memory"}
+    assert opened.sql("select table_name from duckdb_tables() order by 1").fetchall() == [
+        (name,) for name in sorted(TABLES)
+    ]
+    found = "select count(*) from {} where not internal"
+    for kind in ("duckdb_views()", "duckdb_functions()"):
+        assert opened.sql(found.format(kind)).fetchall() == [(0,)]
+
+
+def test_an_opened_file_is_free_for_others(run: BacktestResult, tmp_path: Path) -> None:
+    path = run.save(tmp_path / "run.duckdb")
+    opened = BacktestResult.open(path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("drop table trades")
+    path.unlink()
+    assert tables(opened) == tables(run)
+
+
+def test_the_type_of_every_column_is_what_a_run_writes(run: BacktestResult) -> None:
+    for table in COLUMNS:
+        relation = getattr(run, table)
+        for name, kind in zip(relation.columns, relation.types, strict=True):
+            assert str(kind) in (kinds_of(name) or (str(kind),)), f"{table}.{name}"
+
+
+# -- SQL over a result ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["fresh", "run.duckdb", "run"])
+def result(
+    request: pytest.FixtureRequest, run: BacktestResult, tmp_path_factory: pytest.TempPathFactory
+) -> BacktestResult:
+    if request.param == "fresh":
+        return run
+    return BacktestResult.open(run.save(tmp_path_factory.mktemp("opened") / request.param))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select * from trades where pnl > 0 order by pnl desc",
+        "with won as (from trades where pnl > 0) select count(*) from won",
+        "pivot (select exit_rule, pnl from trades) on exit_rule using sum(pnl)",
+        "describe trades",
+        "summarize equity",
+        "show tables",
+        "explain select * from trades",
+        "values (1)",
+    ],
+)
+def test_a_query_over_a_result_is_answered(query: str, result: BacktestResult) -> None:
+    assert result.sql(query).fetchall()
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        ("delete from trades", "DELETE"),
+        ("insert into runs from runs", "INSERT"),
+        ("update equity set equity = 0", "UPDATE"),
+        ("drop table equity", "DROP"),
+        ("create table t as select 1", "CREATE"),
+        ("create or replace view trades as select 1", "CREATE"),
+        ("create temp table t as select 1", "CREATE"),
+        ("attach ':memory:' as m", "ATTACH"),
+        ("set threads = 2", "SET"),
+        ("copy trades to 'trades.csv'", "COPY"),
+        ("install json", "LOAD"),
+        ("rollback", "TRANSACTION"),
+        ("select 1; select 2", "2 statements"),
+        ("", "0 statements"),
+    ],
+)
+def test_what_is_no_query_is_refused(
+    statement: str, kind: str, result: BacktestResult, run: BacktestResult
+) -> None:
+    with pytest.raises(ResultError, match=f"a result takes one query, was {kind};"):
+        result.sql(statement)
+    assert tables(result) == tables(run)
+
+
+def test_a_query_that_would_change_a_result_is_refused(
+    result: BacktestResult, run: BacktestResult
+) -> None:
+    with pytest.raises(ResultError, match="a query cannot change a result"):
+        result.sql("with gone as (delete from trades returning *) select count(*) from gone")
+    assert tables(result) == tables(run)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select * from read_csv('{file}')",
+        "select * from '{file}'",
+        "select * from glob('{folder}/*')",
+        "select content from read_text('{file}')",
+    ],
+)
+def test_a_query_over_a_result_reads_no_file(
+    query: str, result: BacktestResult, tmp_path: Path
+) -> None:
+    (tmp_path / "public.csv").write_text("a,b\n1,2\n")
+    text = query.format(file=tmp_path / "public.csv", folder=tmp_path)
+    with pytest.raises((duckdb.PermissionException, duckdb.CatalogException)):
+        result.sql(text).fetchall()
+
+
+def test_a_result_sees_no_variable_of_its_caller(result: BacktestResult) -> None:
+    frame = {"a": [1]}
+    with pytest.raises(duckdb.CatalogException, match="frame"):
+        result.sql("select * from frame")
+    assert frame

@@ -1,0 +1,395 @@
+"""Saving: whatever happens on the way, a whole run stands there, and nothing else is touched."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from ml4t.backtest import BacktestResult, ResultError
+from ml4t.backtest.data.database import Database
+from ml4t.backtest.results import places
+from test_results import make_run, tables
+
+SAVER = Path(__file__).parent / "killed_saver.py"
+NAMES = ["run.duckdb", "run"]
+# `make faults` asks for all of them.
+N_KILLS = int(os.environ.get("ML4T_KILLS", "16"))
+
+
+@pytest.fixture(scope="module")
+def run() -> BacktestResult:
+    return make_run(1)
+
+
+@pytest.fixture(scope="module")
+def other() -> BacktestResult:
+    return make_run(2)
+
+
+@pytest.fixture(scope="module")
+def kept(other: BacktestResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`other` saved, for savers in processes of their own."""
+    return other.save(tmp_path_factory.mktemp("kept") / "other.duckdb")
+
+
+def is_whole(path: Path, *runs: BacktestResult) -> bool:
+    """Whether one of `runs` can be opened at `path`, every row of it."""
+    found = tables(BacktestResult.open(path))
+    return any(found == tables(one) for one in runs)
+
+
+def start(kept: Path, target: Path, step: int, *words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, str(SAVER), str(kept), str(target), str(step), *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+# -- kills ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "name", "words"),
+    [
+        ("run.duckdb", "run.duckdb", ()),
+        ("run", "run", ()),
+        ("run", "run", ("aside",)),
+        (None, "run.duckdb", ()),
+        (None, "run", ()),
+    ],
+)
+def test_a_saver_killed_between_two_steps_leaves_a_whole_run_and_blocks_no_later_one(
+    before: str | None, name: str, words: tuple[str, ...], run: BacktestResult,
+    other: BacktestResult, kept: Path, tmp_path: Path,
+) -> None:  # fmt: skip
+    counting = start(kept, tmp_path / "count" / name, -1, *words)
+    n_steps = int(counting.communicate()[0].split()[1])
+    n_here = max(3, N_KILLS // 8)
+    # The last steps are those that touch what stood there.
+    steps = {round(i * (n_steps - 1) / (n_here - 1)) for i in range(n_here)}
+    steps |= set(range(max(0, n_steps - n_here), n_steps))
+    for step in sorted(steps):
+        target = tmp_path / f"step {step}" / name
+        target.parent.mkdir()
+        if before is not None:
+            run.save(target)
+        killed = start(kept, target, step, *words)
+        killed.communicate()
+        assert killed.returncode == -signal.SIGKILL
+        if before is not None:
+            assert is_whole(target, run, other), step
+        elif target.exists():
+            assert is_whole(target, other), step
+        run.save(target)
+        assert is_whole(target, run), step
+        assert [one.name for one in target.parent.iterdir()] == [name], step
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_saver_killed_at_any_moment_leaves_a_whole_run(
+    name: str, run: BacktestResult, other: BacktestResult, kept: Path, tmp_path: Path
+) -> None:
+    pick = random.Random(name)
+    target = run.save(tmp_path / name)
+    for _ in range(max(2, N_KILLS // 8)):
+        killed = start(kept, target, 1_000_000)
+        assert killed.stdout is not None
+        killed.stdout.readline()
+        time.sleep(pick.uniform(0, 0.15))
+        killed.kill()
+        killed.communicate()
+        assert is_whole(target, run, other)
+    run.save(target)
+    assert is_whole(target, run)
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ctrl_c_while_saving_leaves_the_old_run_and_nothing_beside_it(
+    name: str, run: BacktestResult, other: BacktestResult, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    target = run.save(tmp_path / name)
+
+    def interrupt(path: Path) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ml4t.backtest.results.saving.sync", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            other.save(target)
+    assert is_whole(target, run)
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+
+
+def test_ctrl_c_during_a_query_is_a_keyboard_interrupt() -> None:
+    # With more threads DuckDB may not look for a signal until the query ends.
+    database = Database(threads=1)
+    database.execute("create table t as select i, hash(i) as h from range(200_000) as r(i)")
+    query = "select count(*) from t as a join t as b on a.i % 10 = b.i % 10 where a.h > b.h"
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        database.rows(query)
+    assert database.rows("select count(*) from t") == [(200_000,)]
+
+
+# -- no space, no permission ----------------------------------------------------------------
+
+
+def assert_refused_and_untouched(run: BacktestResult, other: BacktestResult, target: Path) -> None:
+    with pytest.raises(ResultError, match=r"could not be saved.*stood there is as it was"):
+        other.save(target)
+    assert is_whole(target, run)
+    assert [one.name for one in target.parent.iterdir()] == [target.name]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of twelve megabytes, enough for two saved runs and a half."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)],
+        capture_output=True, check=False,
+    ) if os.geteuid() == 0 and shutil.which("mount") else None  # fmt: skip
+    if mounted is None or mounted.returncode:
+        pytest.skip("mounting a tmpfs needs root and the right to mount")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_full_disk_is_a_result_error_and_the_old_run_stays(
+    name: str, run: BacktestResult, other: BacktestResult, small_disk: Path
+) -> None:
+    target = small_disk / name
+    run.save(target)
+    (small_disk / "filler").write_bytes(b"x" * shutil.disk_usage(small_disk).free)
+    with pytest.raises(ResultError, match="could not be saved"):
+        other.save(target)
+    assert is_whole(target, run)
+    assert {one.name for one in small_disk.iterdir()} == {name, "filler"}
+    (small_disk / "filler").unlink()
+    other.save(target)
+    assert is_whole(target, other)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_that_grows_too_large_is_a_result_error_and_the_old_run_stays(
+    name: str, run: BacktestResult, other: BacktestResult, tmp_path: Path
+) -> None:
+    target = run.save(tmp_path / name)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_048, before[1]))
+    try:
+        with pytest.raises(ResultError, match="could not be saved"):
+            other.save(target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert is_whole(target, run)
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_folder_that_cannot_be_written_is_a_result_error(
+    name: str, run: BacktestResult, other: BacktestResult, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    target = run.save(tmp_path / "there" / name)
+    if os.geteuid():
+        target.parent.chmod(0o555)
+    else:  # nothing is read-only for root
+        monkeypatch.setattr(Path, "mkdir", _refuse)
+    try:
+        assert_refused_and_untouched(run, other, target)
+    finally:
+        target.parent.chmod(0o755)
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(ResultError, match="could not be saved"):
+        run.save(tmp_path / "file" / name)
+
+
+def _refuse(self: Path, *_: object, **__: object) -> None:
+    if not self.exists():
+        raise PermissionError(13, "Permission denied", str(self))
+
+
+# -- what no run wrote ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("statements", "named"),
+    [
+        (["create table runs (run_id varchar)", "create table precious as select 42 as x"],
+         "the table 'precious'"),
+        (["create view mine as select 1 as x"], "the view 'mine'"),
+        (["create schema own", "create table own.trades as select 1 as x"], "the table 'trades'"),
+        (["create macro mine(x) as x + 1"], "the function 'mine'"),
+        (["create or replace table trades as select 1 as x"], "a table 'trades' without run_id"),
+        (["drop table runs"], "a database without a table 'runs'"),
+    ],
+)  # fmt: skip
+def test_a_database_that_holds_more_than_a_run_is_left_alone(
+    statements: list[str], named: str, run: BacktestResult, tmp_path: Path
+) -> None:
+    target = tmp_path / "mine.duckdb"
+    if "precious" not in statements[-1]:
+        run.save(target)
+    with duckdb.connect(str(target)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+    before = target.read_bytes()
+    with pytest.raises(ResultError, match=f"holds {named}, which no run wrote"):
+        run.save(target)
+    assert target.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == ["mine.duckdb"]
+
+
+@pytest.mark.parametrize("with_run", [True, False])
+def test_a_folder_with_a_foreign_file_of_a_tables_name_is_left_alone(
+    run: BacktestResult, tmp_path: Path, *, with_run: bool
+) -> None:
+    target = tmp_path / "run"
+    if with_run:
+        run.save(target)
+    target.mkdir(exist_ok=True)
+    pl.DataFrame({"x": [1]}).write_parquet(target / "trades.parquet")
+    with pytest.raises(ResultError, match=r"holds 'trades\.parquet', which no run wrote"):
+        run.save(target)
+    assert pl.read_parquet(target / "trades.parquet").to_dict(as_series=False) == {"x": [1]}
+    assert len(list(target.iterdir())) == (10 if with_run else 1)
+
+
+def test_an_empty_folder_and_an_empty_file_hold_nothing_to_lose(
+    run: BacktestResult, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run.duckdb").touch()
+    for name in NAMES:
+        assert is_whole(run.save(tmp_path / name), run)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_link_to_a_run_stays_a_link(
+    name: str, run: BacktestResult, other: BacktestResult, tmp_path: Path
+) -> None:
+    real = run.save(tmp_path / "real" / name)
+    link = tmp_path / name
+    link.symlink_to(real)
+    assert other.save(link) == link
+    assert link.is_symlink()
+    assert is_whole(real, other)
+
+
+# -- logs of changes ------------------------------------------------------------------------
+
+CRASH = """
+import duckdb, os, sys
+connection = duckdb.connect(sys.argv[1])
+connection.execute(sys.argv[2])
+os._exit(9)
+"""
+
+
+def crash(path: Path, statement: str) -> None:
+    """Have another process change a database and die before the file has the change."""
+    subprocess.run([sys.executable, "-c", CRASH, str(path), statement], check=False)
+    assert path.with_name(f"{path.name}.wal").exists()
+
+
+def test_a_log_that_another_process_left_does_not_outlive_the_file(
+    run: BacktestResult, other: BacktestResult, tmp_path: Path
+) -> None:
+    target = run.save(tmp_path / "run.duckdb")
+    crash(target, "create table notes (a integer)")
+    other.save(target)
+    assert is_whole(target, other)
+    with duckdb.connect(str(target)) as connection:
+        assert connection.execute("select count(*) from runs").fetchall() == [(1,)]
+    assert [one.name for one in tmp_path.iterdir()] == ["run.duckdb"]
+
+
+def test_what_is_in_the_log_alone_is_not_lost(run: BacktestResult, tmp_path: Path) -> None:
+    target = run.save(tmp_path / "run.duckdb")
+    crash(target, "create table precious as select 42 as x")
+    with pytest.raises(ResultError, match="the table 'precious'"):
+        run.save(target)
+    with duckdb.connect(str(target)) as connection:
+        assert connection.execute("select x from precious").fetchall() == [(42,)]
+
+
+def test_a_log_of_another_file_does_not_make_a_run_unreadable(
+    run: BacktestResult, other: BacktestResult, tmp_path: Path
+) -> None:
+    """A process that had the file open goes on writing its log under the name of the new one."""
+    target = run.save(tmp_path / "run.duckdb")
+    crash(target, "create table notes (a integer)")
+    other.save(tmp_path / "new.duckdb").replace(target)
+    assert is_whole(target, other)
+    assert is_whole(run.save(target), run)
+    target.unlink()
+    (tmp_path / "run.duckdb.wal").write_text("of a file that is gone")
+    assert is_whole(run.save(target), run)
+    assert [one.name for one in tmp_path.iterdir()] == ["run.duckdb"]
+
+
+# -- several at once ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("can_exchange", [True, False])
+@pytest.mark.parametrize("name", NAMES)
+def test_savers_and_readers_at_once_find_whole_runs(
+    name: str, run: BacktestResult, other: BacktestResult, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, *, can_exchange: bool,
+) -> None:  # fmt: skip
+    if not can_exchange:
+        monkeypatch.setattr(places, "exchange", lambda _one, _other: False)
+    target = run.save(tmp_path / name)
+    with ThreadPoolExecutor(4) as pool:
+        saving = [pool.submit(one.save, target) for one in (run, other) * 5]
+        reading = [pool.submit(is_whole, target, run, other) for _ in range(10)]
+        assert [one.result() for one in saving] == [target] * 10
+        assert all(one.result() for one in reading)
+    assert is_whole(target, run, other)
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_savers_in_several_processes_block_no_later_one(
+    name: str, run: BacktestResult, other: BacktestResult, kept: Path, tmp_path: Path
+) -> None:
+    savers = [start(kept, tmp_path / name, -1) for _ in range(3)]
+    for one in savers:
+        one.communicate()
+        assert one.returncode == 0
+    assert is_whole(tmp_path / name, other)
+    assert is_whole(run.save(tmp_path / name), run)
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+
+
+def test_what_a_killed_saver_moved_aside_is_found_and_moved_back(
+    run: BacktestResult, tmp_path: Path
+) -> None:
+    target = tmp_path / "run"
+    aside = tmp_path / f".run.01234567{places.SUFFIX}"
+    aside.mkdir()
+    run.save(tmp_path / "elsewhere").rename(aside / places.OLD)
+    assert is_whole(target, run)
+    assert not target.exists()  # a reader writes nothing
+    with places.place_beside(target) as folder:
+        assert is_whole(target, run)
+        assert list(tmp_path.iterdir()).count(target) == 1
+        assert folder.parent == tmp_path
+    assert [one.name for one in tmp_path.iterdir()] == ["run"]
