@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test faults lint format bench bench-peers parity clean
+.PHONY: demo test faults test-newest test-pythons constraints lint format bench bench-peers parity clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -14,6 +14,27 @@ test: $(VENV)/.installed
 # Two hundred and more savers killed, at every step and at any moment; `make test` kills some.
 faults: $(VENV)/.installed
 	ML4T_KILLS=200 $(BIN)/python -m pytest -n auto tests/test_saving.py
+# The newest of everything that the package admits, in an environment of its own.
+test-newest: .venv-newest/.installed
+	.venv-newest/bin/python -m pytest -n auto
+
+# Every interpreter named that is at hand, each in an environment of its own.
+PYTHONS ?= python3.11 python3.12 python3.13 python3.14
+test-pythons:
+	@for python in $(PYTHONS); do \
+	    if $$python --version >/dev/null 2>&1; then \
+	        name=$$(basename $$python); \
+	        echo "$$name: $$($$python --version)"; \
+	        $(MAKE) test PYTHON=$$python VENV=.venv-$$name || exit 1; \
+	    else echo "$$python: not at hand, not tested"; fi; \
+	done
+
+# Write down what the newest environment holds, once its tests pass.
+constraints: test-newest
+	{ sed -n '/^#/p' constraints.txt; \
+	  .venv-newest/bin/python -m pip freeze --exclude-editable \
+	    | grep -viE '^(pip|setuptools)=='; } > constraints.new
+	mv constraints.new constraints.txt
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff format --check src tests examples benchmarks
@@ -37,11 +58,18 @@ parity: $(VENV)/.installed
 	$(BIN)/python tests/parity/compare.py
 
 clean:
-	rm -rf $(VENV) out build dist
+	rm -rf .venv $(VENV) $(wildcard .venv-*) out build dist
 
-$(VENV)/.installed: pyproject.toml
+define install
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
 	    { echo "python >= 3.11 is needed; pass PYTHON=..." >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet $(1) --editable '.[dev]'
 	touch $@
+endef
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(call install,--constraint constraints.txt)
+
+.venv-newest/.installed: pyproject.toml
+	$(call install,--upgrade)

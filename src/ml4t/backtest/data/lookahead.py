@@ -39,7 +39,7 @@ _MACROS = frozenset(["days_in_month", "fdiv", "fmod", "if", "nullif", "split_par
 # that depend on the order of rows; or several rows from one.
 _REFUSED = frozenset({
     "age", "approx_quantile", "approx_top_k", "current_localtime", "current_localtimestamp",
-    "generate_subscripts", "getenv", "getvariable", "reservoir_quantile", "unnest",
+    "generate_subscripts", "getvariable", "reservoir_quantile", "unnest",
 })  # fmt: skip
 
 
@@ -189,6 +189,8 @@ def refuse_ahead(
         )  # fmt: skip
     if isinstance(node, exp.Lead):
         raise ExpressionError(text, "looks ahead: lead() reads a later row")
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "bitstring_agg":
+        _refuse_statistics(text, node)
     if isinstance(node, exp.WindowSpec) and "FOLLOWING" in (
         node.args.get("start_side"), node.args.get("end_side"),
     ):  # fmt: skip
@@ -197,6 +199,16 @@ def refuse_ahead(
         _refuse_window(text, node, is_clock)
     if isinstance(node, exp.AggFunc) and not may_aggregate and not in_window(node):
         _refuse_aggregate(text, node.key)
+
+
+def _refuse_statistics(text: str, call: exp.Anonymous) -> None:
+    """Refuse a length that DuckDB takes from the statistics of the whole column."""
+    if len(call.expressions) < 3:
+        raise ExpressionError(
+            text,
+            f"looks ahead: {call.name}() of a column alone is as long as the column's range in all "
+            f"bars, later ones too; write {call.name}(column, lowest, highest)",
+        )
 
 
 def _refuse_aggregate(text: str, name: str) -> NoReturn:
