@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from document_blocks import document  # noqa: F401 - a fixture
-from ml4t.backtest import BacktestEngine, BacktestResult, CashAccount
+from ml4t.backtest import BacktestEngine, BacktestResult, CashAccount, Catalog
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -72,11 +72,16 @@ def check_cash(result: BacktestResult, scale: float) -> None:
 
 
 def check_trades(result: BacktestResult, scale: float) -> None:
-    """Trades and the flows outside of them are the final equity; their costs are the fills'."""
+    """Trades and the flows outside of them are the final equity; their costs are the fills'.
+
+    But for dividends that are due after the last bar: the trades have them, no cash has.
+    """
     total = result.sql(
         """
         select (select coalesce(sum(pnl), 0) from trades)
             + (select coalesce(sum(amount), 0) from cash_flows where not in_trades)
+            - (select coalesce(sum(dividends), 0) from trades)
+            + (select coalesce(sum(amount), 0) from cash_flows where kind = 'dividend')
         """
     ).fetchall()[0][0]
     assert abs(total - result["final_value"]) <= 1e-8 * scale
@@ -97,6 +102,38 @@ def check_trades(result: BacktestResult, scale: float) -> None:
     assert gap <= 1e-8 * scale
     backwards = "select count(*) from trades where exit_timestamp < entry_timestamp"
     assert result.sql(backwards).fetchall() == [(0,)]
+
+
+def check_dividends(result: BacktestResult, catalog: Catalog) -> None:
+    """Trades have earned what was held at the close before each ex-date; what is due is paid."""
+    actions = [action for action in catalog.actions() if action.kind == "dividend"]
+    if not actions:
+        return
+    axes, multiplier = catalog.axes(), catalog.instruments().multiplier
+    held = {
+        (t, asset): quantity
+        for t, asset, quantity in result.sql(
+            """
+            select t, asset_id, quantity from positions join (
+                select timestamp, row_number() over (order by timestamp) - 1 as t from equity
+            ) as bars using (timestamp)
+            """
+        ).fetchall()
+    }
+    earned = [
+        held.get((action.t - 1, axes.asset_ids[action.sid]), 0.0)
+        * action.value
+        * multiplier[action.sid]
+        for action in actions
+    ]
+    is_paid = [max(action.pay_t, action.t) < len(axes.timestamps) for action in actions]
+    paid = [amount for amount, arrives in zip(earned, is_paid, strict=True) if arrives]
+    scale = 1e-8 * sum(map(abs, earned)) + 1e-6
+    for table, expected in (
+        ("select sum(dividends) from trades", earned),
+        ("select sum(amount) from cash_flows where kind = 'dividend'", paid),
+    ):
+        assert abs((result.sql(table).fetchall()[0][0] or 0) - sum(expected)) <= scale, table
 
 
 def check_orders(result: BacktestResult) -> None:
@@ -139,6 +176,7 @@ def _invariants(monkeypatch: pytest.MonkeyPatch) -> None:
     def checked(self: BacktestEngine, *args: Any, **kwargs: Any) -> BacktestResult:
         result = run(self, *args, **kwargs)
         check_invariants(result, self.config.account)
+        check_dividends(result, self.catalog)
         return result
 
     monkeypatch.setattr(BacktestEngine, "run", checked)

@@ -33,6 +33,9 @@ class FakePortfolio:
     def base_price(self, sids: Any) -> Any:
         return self.base[sids]
 
+    def level_shift(self, sids: Any) -> Any:
+        return None
+
     def open(self, sid: int, quantity: float, price: float) -> None:
         self.quantity[sid], self.peak_quantity[sid] = quantity, abs(quantity)
         self.mark[sid] = self.water_mark[sid] = self.base[sid] = price

@@ -328,6 +328,7 @@ def config_of(options: Mapping[str, Any]) -> BacktestConfig:
         ),
         actions=ActionPolicy(
             reinvest_dividends=options.get("reinvest_dividends", False),
+            dividends_move_levels=options.get("dividends_move_levels", True),
             delisting_return=options.get("delisting_return", 0.0),
             exit_on_membership_end=exits_members and options.get("members") is not None,
         ),
@@ -418,7 +419,8 @@ def tables(
     def theirs(rows: Any) -> list[Row]:
         return sorted((tuple(row) for row in rows), key=by_digits)
 
-    lots = "asset_id, quantity, entry_timestamp, entry_price, commission, slippage, impact, borrow"
+    costs = "commission, slippage, impact, borrow, dividends"
+    lots = f"asset_id, quantity, entry_timestamp, entry_price, {costs}"
     return [
         (
             "selections",
@@ -455,8 +457,8 @@ def tables(
             ours(f"select exit_timestamp, {lots}, pnl, exit_price, bars_held, "
                  "split_part(exit_rule, '#', 1) from trades where exit_timestamp is not null"),
             theirs((x.exit_timestamp, x.asset, x.quantity, x.entry_timestamp, x.entry_price,
-                    x.commission, x.slippage, x.impact, x.borrow, x.pnl, x.exit_price, x.bars_held,
-                    x.exit_rule) for x in expected.trades),
+                    x.commission, x.slippage, x.impact, x.borrow, x.dividends, x.pnl,
+                    x.exit_price, x.bars_held, x.exit_rule) for x in expected.trades),
         ),
         (
             "open lots",

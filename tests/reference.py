@@ -18,6 +18,7 @@ reference_choices.md.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence, Set
 
 from reference_actions import step_actions
@@ -119,6 +120,7 @@ def run(
     limits: Sequence[Limit] = (),
     actions: Sequence[Action] = (),
     reinvest_dividends: bool = False,
+    dividends_move_levels: bool = True,
     borrow: Mapping[tuple[Timestamp, Asset], Borrow] | None = None,
     commission_bps: float = 10.0,
     slippage_bps: float = 5.0,
@@ -165,6 +167,7 @@ def run(
         limits=limits,
         actions=actions,
         reinvest_dividends=reinvest_dividends,
+        dividends_move_levels=dividends_move_levels,
         borrow=borrow,
         commission=commission or in_proportion(commission_bps),
         slippage=slippage or (lambda _: slippage_bps / 1e4),
@@ -188,7 +191,7 @@ def run(
         step(world, t)
     world.ledger.report_open_lots()
     world.report_orders()
-    world.ledger.check_identities()
+    world.ledger.check_identities(math.fsum(amount for _, _, amount in world.due))
     return world.result
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reference_ledger import Level, Position
 from reference_orders import cancel_orphans
 from reference_protect import put_on_ticks
-from reference_types import POSITION_CLOSED, REBALANCE, Action, Asset
+from reference_types import ABOVE_PRICE, POSITION_CLOSED, REBALANCE, Action, Asset, Timestamp
 from reference_world import World
 
 KINDS = ("dividend", "split", "rename", "delisting")
@@ -13,7 +13,7 @@ KINDS = ("dividend", "split", "rename", "delisting")
 
 def step_actions(world: World) -> None:
     today = [action for action in world.setup.actions if first_bar(world, action) == world.t]
-    today.sort(key=lambda action: (KINDS.index(action.kind), action.asset, action.ex_date))
+    today.sort(key=order_of)
     for action in today:
         if action.kind == "dividend":
             dividend(world, action, today)
@@ -28,6 +28,11 @@ def step_actions(world: World) -> None:
     pay_dividends(world)
     charge_borrow(world)
     pay_interest(world)
+
+
+def order_of(action: Action) -> tuple[int, str, Timestamp, float]:
+    """Return what actions of one bar are sorted by: the smaller of two dividends comes first."""
+    return KINDS.index(action.kind), action.asset, action.ex_date, action.value or 0.0
 
 
 def first_bar(world: World, action: Action) -> int | None:
@@ -51,22 +56,71 @@ def days(world: World) -> int:
 
 
 def dividend(world: World, action: Action, today: list[Action]) -> None:
-    """Note what is due: what was held before the bar is entitled, a short owes.
+    """Note what is due, and lower prices: what was held before the bar is entitled, a short owes.
 
     Nothing has filled yet; a split of the same ex-date comes after. One of an earlier date that
     falls on this bar too comes before: the dividend is on the new shares.
     """
     assert action.value is not None
-    quantity = world.ledger.live(action.asset)
+    value = action.value
     for other in today:
         is_split = other.kind == "split" and other.asset == action.asset
         if is_split and other.ex_date < action.ex_date:
             assert other.value is not None
-            quantity *= other.value
-    if quantity != 0:
-        amount = quantity * action.value * world.terms(action.asset).multiplier
+            value *= other.value
+    amount = world.ledger.go_ex(action.asset, value)
+    if amount != 0:
         pay_date = action.pay_date or world.now
         world.due.append((pay_date, action.asset, amount))
+    if world.setup.dividends_move_levels:
+        lower_orders(world, action.asset, value)
+        if action.asset in world.ledger.positions:
+            lower_levels(world.ledger.positions[action.asset], value)
+            put_on_ticks(world.ledger.positions[action.asset], world.terms(action.asset).tick)
+
+
+def lower_levels(position: Position, value: float) -> None:
+    """Take a dividend off all that speaks of the profit of a position."""
+    position.water_mark -= value
+    memory = position.memory
+    memory.stops = {path: price - value for path, price in memory.stops.items()}
+    stop, target = position.stop, position.target
+    if stop is not None:
+        position.stop = Level(stop.price - value, stop.rule)
+    if target is not None:
+        price = target.price - value
+        position.target = Level(price, target.rule, target.part, target.part_path)
+
+
+def lower_orders(world: World, asset: Asset, value: float) -> None:
+    """Take a dividend off limits to buy and stops to sell; what has no price left ends.
+
+    A stop-limit is one order until its stop is met, then it is a limit.
+    """
+    for order in world.book:
+        if order.asset != asset:
+            continue
+        prices: list[float | None] = []
+        if order.side > 0 and not order.is_stop and order.limit is not None:
+            order.limit -= value
+            prices = [order.limit]
+        if order.side < 0 and order.is_stop:
+            order.limit = None if order.limit is None else order.limit - value
+            if order.is_trailing:
+                order.best -= value
+            elif order.stop is not None:
+                order.stop -= value
+            prices = [order.limit, order.best if order.is_trailing else order.stop]
+        if order.side > 0 and order.stop_loss is not None:  # a stop to sell, once it has bought
+            order.stop_loss -= value
+        if order.side < 0 and order.take_profit is not None:  # a limit to buy
+            order.take_profit -= value
+        order.put_on_ticks(world.terms(asset).tick)
+        if any(price is not None and price <= 0 for price in prices):
+            world.finish(order, "cancelled", ABOVE_PRICE)
+        for name in ("stop_loss", "take_profit"):
+            if (getattr(order, name) or 1.0) <= 0:
+                setattr(order, name, None)
 
 
 def pay_dividends(world: World) -> None:

@@ -38,6 +38,7 @@ class Lot:
     slippage: float
     impact: float
     borrow: float = 0.0  # paid so far for what is left
+    dividends: float = 0.0  # money, entitled to so far by what is left; a short's are negative
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,19 @@ class Ledger:
         for lot in self.positions[asset].lots:
             lot.borrow += fee * lot.quantity / quantity
 
+    def go_ex(self, asset: Asset, value: float) -> float:
+        """Credit each lot with a dividend per share, and return the money in all."""
+        amounts = []
+        for lot in self.positions[asset].lots if asset in self.positions else ():
+            amounts.append(lot.quantity * value * self.multipliers[asset])
+            lot.dividends += amounts[-1]
+        return math.fsum(amounts)
+
+    def dividends_per_share(self, asset: Asset) -> float:
+        """Return what the lots of a position have earned, per share of them."""
+        money = math.fsum(lot.dividends for lot in self.positions[asset].lots)
+        return money / (self.live(asset) * self.multipliers[asset])
+
     def close_at_terms(self, t: int, asset: Asset, qty: float, price: float, kind: str) -> None:
         """Close without an order or a cost, as a flow: a delisting, cash in lieu of a fraction."""
         self.flow(t, asset, kind, -qty * price * self.multipliers[asset])
@@ -192,9 +206,10 @@ class Ledger:
             slippage = lot.slippage * entry_share + paid.slippage * exit_share
             impact = lot.impact * entry_share + paid.impact * exit_share
             borrow = lot.borrow * part / size
-            pnl = signed * (paid.price - lot.price) * multiplier - commission - borrow
+            dividends = lot.dividends * part / size
+            pnl = signed * (paid.price - lot.price) * multiplier - commission - borrow + dividends
             entry, exit_ = (lot.timestamp, lot.price), (timestamp, paid.price)
-            results = (pnl, commission, slippage, t - lot.t, why, impact, borrow)
+            results = (pnl, commission, slippage, t - lot.t, why, impact, borrow, dividends)
             self.result.trades.append(TradeRow(asset, signed, *entry, *exit_, *results))
             left -= part
             if part == size:
@@ -202,6 +217,7 @@ class Ledger:
             else:
                 lot.quantity -= signed
                 lot.borrow -= borrow
+                lot.dividends -= dividends
         if not lots:
             del self.positions[asset]  # exactly flat: everything about the position is forgotten
 
@@ -213,13 +229,19 @@ class Ledger:
             for lot in self.positions[asset].lots:
                 left = lot.quantity / lot.bought
                 costs = (lot.commission * left, lot.slippage * left, lot.impact * left)
-                pnl = lot.quantity * (mark - lot.price) * multiplier - costs[0] - lot.borrow
+                gain = lot.quantity * (mark - lot.price) * multiplier + lot.dividends
+                pnl = gain - costs[0] - lot.borrow
                 entry = (lot.timestamp, lot.price)
-                row = OpenLotRow(asset, lot.quantity, *entry, *costs, lot.borrow, pnl)
+                row = OpenLotRow(
+                    asset, lot.quantity, *entry, *costs, lot.borrow, lot.dividends, pnl
+                )
                 self.result.open_lots.append(row)
 
-    def check_identities(self) -> None:
-        """Assert that the rows tell one story: cash at every bar, profit at the end."""
+    def check_identities(self, due: float) -> None:
+        """Assert that the rows tell one story: cash at every bar, profit at the end.
+
+        due: dividends of lots of this run that are paid after it.
+        """
         result = self.result
         scale = 1e-9 * max([self.initial, *(abs(row.equity) for row in result.equity)])
         moves: dict[Timestamp, list[float]] = {timestamp: [] for timestamp in self.timeline}
@@ -238,6 +260,6 @@ class Ledger:
             assert abs(row.cash - cash) <= scale
             assert abs(row.equity - row.cash - math.fsum(values[row.timestamp])) <= scale
         profit = [row.pnl for row in result.trades] + [row.pnl for row in result.open_lots]
-        in_trades = {"borrow", "delisting", "cash in lieu"}
+        in_trades = {"borrow", "delisting", "cash in lieu", "dividend"}
         flows = [row.amount for row in result.cash_flows if row.kind not in in_trades]
-        assert abs(math.fsum(profit + flows) - result.equity[-1].equity) <= scale
+        assert abs(math.fsum([*profit, *flows, -due]) - result.equity[-1].equity) <= scale

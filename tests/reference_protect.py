@@ -58,10 +58,13 @@ def set_levels(
     stop: Level | None = None
     target: Level | None = None
     exit_rule: Rule | None = None
+    moves = world.setup.dividends_move_levels
+    dividends = world.ledger.dividends_per_share(asset) if moves else 0.0
     for place, rule in enumerate(world.setup.rules):
         view = View(
             side, position.average_price, position.water_mark, close, held, position.peak,
-            terms.lot, signals, ratio, position.splits, position.memory, (place,), is_entry,
+            terms.lot, signals, ratio, position.splits, dividends, position.memory, (place,),
+            is_entry,
         )  # fmt: skip
         verdict = evaluate(rule, view)
         if verdict.exit and (exit_rule is None or rule.priority > exit_rule.priority):

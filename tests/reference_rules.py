@@ -52,6 +52,7 @@ class View:
     signals: Signals
     ratio: float  # of the splits since the signals were known
     splits: float  # shares that one share at the entry has become
+    dividends: float  # per share since the entry; 0 where they move no levels
     memory: Memory
     path: tuple[int, ...]
     is_entry: bool  # asked as the position is opened
@@ -63,7 +64,16 @@ class View:
 
     @property
     def best_profit(self) -> float:
-        return self.side * (self.water_mark / self.entry - 1)
+        return self.side * ((self.water_mark + self.dividends) / self.entry - 1)
+
+    def price_at(self, profit: float) -> float:
+        """The price at which price and dividends together are that much above the entry."""
+        return self.entry + self.side * profit * self.entry - self.dividends
+
+    def price_below_best(self, fraction: float) -> float:
+        """The price at which it has lost that much of the best price with its dividends."""
+        best = self.water_mark + self.dividends
+        return best - self.side * fraction * best - self.dividends
 
     def volatility(self, key: str) -> float | None:
         value = known(self.signals, key)
@@ -114,7 +124,7 @@ class StopLoss(Rule):
     fraction: float
 
     def judge(self, view: View) -> Verdict:
-        return Verdict(stop=view.entry * (1 - view.side * self.fraction))
+        return Verdict(stop=view.price_at(-self.fraction))
 
 
 @dataclass(frozen=True)
@@ -122,7 +132,7 @@ class TakeProfit(Rule):
     fraction: float
 
     def judge(self, view: View) -> Verdict:
-        return Verdict(target=view.entry * (1 + view.side * self.fraction))
+        return Verdict(target=view.price_at(self.fraction))
 
 
 @dataclass(frozen=True)
@@ -134,7 +144,8 @@ class VolatilityScaledStopLoss(Rule):
         volatility = view.volatility(self.key)
         if volatility is None:
             return Verdict(stop=view.last_stop)
-        return Verdict(stop=view.entry - view.side * self.multiplier * volatility)
+        distance = view.side * self.multiplier * volatility
+        return Verdict(stop=view.entry - distance - view.dividends)
 
 
 @dataclass(frozen=True)
@@ -157,7 +168,7 @@ class TrailingStop(Rule):
 
     def judge(self, view: View) -> Verdict:
         if self.fraction is not None:
-            stop = view.water_mark * (1 - view.side * self.fraction)
+            stop = view.price_below_best(self.fraction)
         else:
             assert self.amount is not None
             stop = view.water_mark - view.side * self.amount / view.splits
@@ -171,7 +182,7 @@ class DynamicTrailingStop(Rule):
 
     def judge(self, view: View) -> Verdict:
         earned = [trail for profit, trail in self.schedule if profit <= view.best_profit]
-        stop = view.water_mark * (1 - view.side * min([self.initial, *earned]))
+        stop = view.price_below_best(min([self.initial, *earned]))
         return Verdict(stop=view.never_looser(stop))
 
 
@@ -183,7 +194,7 @@ class BreakevenStop(Rule):
     def judge(self, view: View) -> Verdict:
         if view.best_profit < self.trigger:
             return Verdict(stop=view.last_stop)
-        return Verdict(stop=view.never_looser(view.entry * (1 + view.side * self.offset)))
+        return Verdict(stop=view.never_looser(view.price_at(self.offset)))
 
 
 @dataclass(frozen=True)
@@ -214,7 +225,7 @@ class ScaledExit(Rule):
             if left > 1e-9 * view.peak:
                 view.memory.steps_done[view.path] = done
                 view.memory.sold[view.path] = sold
-                target = view.entry * (1 + view.side * profit)
+                target = view.price_at(profit)
                 return Verdict(target=target, part=part, part_path=view.path)
             done, sold = done + 1, 0.0  # less than one lot, or sold already
         return Verdict()

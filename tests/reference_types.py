@@ -39,6 +39,7 @@ ONE_CANCELS_OTHER = "one cancels other"
 IMMEDIATE_OR_CANCEL = "immediate or cancel"
 END_OF_DAY = "end of day"
 GOOD_TILL_DATE = "good till date"
+ABOVE_PRICE = "a dividend above its price"
 BY_STRATEGY = "cancelled by the strategy"
 END_OF_DATA = "end of data"
 
@@ -196,13 +197,13 @@ FillRow = namedtuple(
 TradeRow = namedtuple(  # a closed part of a lot
     "TradeRow",
     "asset quantity entry_timestamp entry_price exit_timestamp exit_price "
-    "pnl commission slippage bars_held exit_rule impact borrow",
-    defaults=(0.0, 0.0),
+    "pnl commission slippage bars_held exit_rule impact borrow dividends",
+    defaults=(0.0, 0.0, 0.0),
 )
 OpenLotRow = namedtuple(  # what is left of a lot after the last bar, with its share of the costs
     "OpenLotRow",
-    "asset quantity entry_timestamp entry_price commission slippage impact borrow pnl",
-    defaults=(0.0, 0.0, 0.0),  # pnl: at the last mark, net of these costs
+    "asset quantity entry_timestamp entry_price commission slippage impact borrow dividends pnl",
+    defaults=(0.0, 0.0, 0.0, 0.0),  # pnl: at the last mark, with these dividends, net of costs
 )
 OrderRow = namedtuple(  # quantity: after splits and edits; price: as it last rested
     "OrderRow",

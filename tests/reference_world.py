@@ -51,6 +51,7 @@ class Setup:
     limits: Sequence[Limit]
     actions: Sequence[Action]
     reinvest_dividends: bool
+    dividends_move_levels: bool
     borrow: Mapping[tuple[Timestamp, Asset], Borrow] | None  # None: no such source
     commission: Cost
     slippage: Cost

@@ -460,8 +460,9 @@ def test_an_exit_inside_the_ex_date_keeps_the_dividend_and_a_trim_does_too() -> 
     rows = [*flat(100, 2), (98, 99, 90, 95)]
     result = play(rows, {0: buy(10), 1: sell(4)}, [act("dividend", 2, 2.0)], StopLoss(0.08))
     assert flows(result) == [(2, "A", "dividend", 20)]
-    assert fills(result)[1:] == [(2, "A", -4, 98), (2, "A", -6, 92)]
-    assert equity(result)[-1] == 10_000 + 20 - 4 * 2 - 6 * 8
+    # The stop of 92 is at 90 without the dividend.
+    assert fills(result)[1:] == [(2, "A", -4, 98), (2, "A", -6, 90)]
+    assert equity(result)[-1] == 10_000 + 20 - 4 * 2 - 6 * 10
 
 
 def test_a_short_pays_the_dividend() -> None:
@@ -526,15 +527,15 @@ def test_a_split_between_ex_date_and_pay_date_changes_no_dividend() -> None:
     assert flows(result) == [(4, "A", "dividend", 10)]
 
 
-def test_dividends_are_no_part_of_a_trade_and_cash_in_lieu_is() -> None:
+def test_dividends_and_cash_in_lieu_are_part_of_trades() -> None:
     rows = [*flat(100, 2), *flat(40, 2)]
     actions = [act("dividend", 2, 1.0), act("split", 2, 2.5)]
     result = play(rows, {0: buy(11)}, actions, execution=WHOLE)
     kinds = "select kind, amount, in_trades from cash_flows order by kind"
     assert result.sql(kinds).fetchall() == [
-        ("cash in lieu", 20, True), ("deposit", 10_000, False), ("dividend", 11, False),
+        ("cash in lieu", 20, True), ("deposit", 10_000, False), ("dividend", 11, True),
     ]  # fmt: skip
-    assert result.sql("select sum(pnl) from trades").fetchall() == [(0,)]
+    assert result.sql("select sum(pnl), sum(dividends) from trades").fetchall() == [(11, 11)]
 
 
 def test_interest_is_on_the_cash_of_the_previous_close_without_the_dividend_of_today() -> None:
@@ -563,8 +564,8 @@ def test_a_dividend_buys_shares_at_the_close_of_its_pay_date_without_costs() -> 
     assert result.sql("select commission from fills order by fill_id").fetchall() == [
         (1,), (0,), (pytest.approx(0.648),),
     ]  # fmt: skip
-    # 10 x (60 - 100) less 1 and 0.6, and 0.8 x (60 - 50) less 0.048.
-    assert trades(result) == [("order", 10, -401.6), ("order", 0.8, 7.952)]
+    # 10 x (60 - 100 + 4) less 1 and 0.6, and 0.8 x (60 - 50) less 0.048.
+    assert trades(result) == [("order", 10, -361.6), ("order", 0.8, 7.952)]
     assert cash(result)[1:4] == [8_999, 8_999, 8_999]
 
 
@@ -598,7 +599,8 @@ def test_a_halted_pay_date_reinvests_nothing() -> None:
 def test_reinvested_shares_are_guarded_by_the_levels_of_the_position() -> None:
     rows = [*flat(100, 3), (100, 100, 80, 85)]
     result = play(rows, {0: buy(10)}, [act("dividend", 2, 10.0)], StopLoss(0.1), actions=REINVEST)
-    assert fills(result)[1:] == [(2, "A", 1, 100), (3, "A", -11, 90)]
+    # 11 shares at 100 have earned 100: at 80.909 they have lost 10% of 1,100.
+    assert fills(result)[1:] == [(2, "A", 1, 100), (3, "A", -11, 80.9090909091)]
 
 
 # -- delistings -------------------------------------------------------------------------------
@@ -674,7 +676,7 @@ def test_dividend_split_and_delisting_of_one_day_come_in_this_order() -> None:
     actions = [act("delisting", 2, 45.0), act("split", 2, 2.0), act("dividend", 2, 3.0)]
     result = play(assets, {0: buy(10)}, actions)
     assert flows(result) == [(2, "A", "delisting", 900), (2, "A", "dividend", 30)]
-    assert trades(result) == [("delisting", 20, -100)]
+    assert trades(result) == [("delisting", 20, -70)]
 
 
 # -- renames ----------------------------------------------------------------------------------

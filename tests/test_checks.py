@@ -377,7 +377,7 @@ GOOD_TERMS: dict[str, list[dict[str, object]]] = {
         action("split", 4.0, ex_date=DAYS[0], pay_date=date(2023, 12, 29)),
         action("dividend", 0.25, ex_date=DAYS[0], pay_date=DAYS[0]),
         action("dividend", 0.0, ex_date=DAYS[2], pay_date=date(2024, 2, 1)),
-        action("delisting", None, ex_date=DAYS[2]),
+        action("delisting", None, ex_date=date(2024, 2, 1)),
         action("delisting", 0.0, asset_id="TSLA"),
         action("rename", None, ex_date=DAYS[2], new_asset_id="MSFT"),
         action("rename", None, asset_id="FB", new_asset_id="META"),
@@ -413,7 +413,10 @@ TERM_ROWS: dict[tuple[str, str], list[dict[str, object]]] = {
     ],
     ("actions", "rename_to_unknown"): [action("rename", new_asset_id="META")],
     ("actions", "pay_date_before_ex_date"): [action("dividend", 1.0, pay_date=DAYS[0])],
-    ("actions", "duplicate_keys"): [action("split", 2.0), action("split", 3.0)],
+    ("actions", "duplicate_rows"): [
+        action("split", 4.0, ex_date=DAYS[0], pay_date=date(2023, 12, 29))
+    ],
+    ("actions", "ends_twice"): [action("delisting", 5.0), action("delisting", 7.0)],
     ("assets", "null_asset_id"): [asset(None)],
     ("assets", "lot_size_not_valid"): [
         asset(f"A{i}", lot_size=value) for i, value in enumerate([-1.0, NAN, INF])
@@ -463,15 +466,18 @@ def test_bad_terms_are_refused_by_their_rule_and_no_other(role: str, rule: str) 
     catalog = with_terms(role, [*GOOD_TERMS[role], *rows])
 
     assert failed(catalog) == {rule: len(rows)}
-    with pytest.raises(DataError, match="on_bad_rows='drop'") as error:
+    with pytest.raises(DataError) as error:
         catalog.validate()
+    assert ("on_bad_rows='drop'" in str(error.value)) == (rule not in checks.CONTRADICTIONS)
     assert (error.value.source, error.value.rule, error.value.n_rows) == (role, rule, len(rows))
     assert str(error.value).startswith(f"source '{role}' {checks.WAYS_OUT[rule]}")
     assert len(error.value.sample) == min(3, len(rows))
     assert len(catalog.sql(error.value.query).fetchall()) == len(rows)
 
 
-@pytest.mark.parametrize(("role", "rule"), TERM_ROWS)
+@pytest.mark.parametrize(
+    ("role", "rule"), [pair for pair in TERM_ROWS if pair[1] not in checks.CONTRADICTIONS]
+)
 def test_dropping_bad_terms_leaves_out_exactly_those_rows(role: str, rule: str) -> None:
     rows = TERM_ROWS[role, rule]
     catalog = with_terms(role, [*GOOD_TERMS[role], *rows], on_bad_rows="drop")
@@ -479,6 +485,29 @@ def test_dropping_bad_terms_leaves_out_exactly_those_rows(role: str, rule: str) 
     assert catalog.validate().dropped == {role: {rule: len(rows)}}
     left = catalog.sql(f"select count(*) from {role}").fetchall()
     assert left == [(len(GOOD_TERMS[role]),)]
+
+
+@pytest.mark.parametrize("rows", [
+    [action("delisting", 5.0), action("delisting", 7.0)],
+    [action("rename", new_asset_id="MSFT"), action("delisting", 5.0)],
+])  # fmt: skip
+def test_what_contradicts_itself_is_refused_where_bad_rows_are_dropped_too(
+    rows: list[dict[str, object]],
+) -> None:
+    catalog = with_terms("actions", rows, on_bad_rows="drop")
+
+    with pytest.raises(DataError, match=r"rule ends_twice, 2 rows"):
+        catalog.validate()
+
+
+def test_of_rows_that_are_equal_one_is_kept_and_of_those_that_differ_none() -> None:
+    whole, rest = [bar(DAYS[0], "AAPL")] * 3, [bar(DAYS[1]), bar(DAYS[2]), bar(DAYS[2], close=10.5)]
+    catalog = Catalog().register("prices", table(*whole, *rest), on_bad_rows="drop")
+
+    dropped = {"prices": {"duplicate_rows": 2, "duplicate_keys": 2}}
+    assert catalog.validate().dropped == dropped
+    kept = "select timestamp, count(*) from prices group by 1 order by 1"
+    assert catalog.sql(kept).fetchall() == [(DAYS[0], 1), (DAYS[1], 1)]
 
 
 def test_terms_without_their_optional_columns_pass() -> None:

@@ -326,7 +326,7 @@ def test_a_short_of_contracts_with_every_cost_and_flow() -> None:
         "exposure": (5_000 / 9_949.5 + 4_500 / 10_434.5) / 4,
         "net_exposure": -(5_000 / 9_949.5 + 4_500 / 10_434.5) / 4,
         "hit_rate": 1.0,
-        "average_win": 5 * 10 * (99 - 91) - 1 - 9.5,
+        "average_win": 5 * 10 * (99 - 91) - 1 - 9.5 - 10,
     }
     assert {name: result[name] for name in expected} == pytest.approx(expected)
     assert_metrics(result, multiplier=10)

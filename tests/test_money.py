@@ -23,6 +23,7 @@ BLOCK = 8  # cases a test: enough that a run is not all overhead, few enough to 
 # What each option is when it is off.
 PLAIN: dict[str, Any] = {
     "rules": [], "limits": [], "actions": [], "reinvest_dividends": False, "borrow": None,
+    "dividends_move_levels": True,
     "commission_bps": 10.0, "slippage_bps": 5.0, "commission": None, "slippage": None,
     "impact": None, "costs": {}, "margin": None, "settlement": 0, "credit_rate": 0.0,
     "debit_rate": 0.0, "terms": {}, "participation": None, "timing": "next_open",
@@ -38,7 +39,9 @@ FEATURES: dict[str, set[str]] = {
         "commission", "slippage", "impact", "costs", "commission_bps", "slippage_bps",
         "participation", "within_range",
     },
-    "actions": {"actions", "reinvest_dividends", "delisting_return"},
+    "actions": {
+        "actions", "reinvest_dividends", "delisting_return", "dividends_move_levels", "rules",
+    },
     "sizes": {"terms", "participation"},
     "timing": {"timing"},
     "rules": {"rules"},

@@ -94,6 +94,7 @@ def random_case(seed: int) -> tuple[Universe, dict[str, Any]]:
         "within_range": random.Random(f"range {seed}").random() < 0.3,
         "members": members if pick.random() < 0.3 else None,
         "membership_end": pick.choice(["hold", "exit"]),
+        "dividends_move_levels": pick.random() < 0.8,
     }
     return universe, options
 

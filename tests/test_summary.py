@@ -81,8 +81,8 @@ def test_every_setting_is_printed_with_all_its_fields() -> None:
         "Slippage: BasisPointSlippage(basis_points=5)",
         "Impact: FixedSlippage(amount=0.1)",
         "Financing: Financing(borrow_rate=0.0, credit_rate=0.02, debit_rate=0.0)",
-        "Actions: ActionPolicy(delisting_return=0.0, exit_on_membership_end=False, "
-        "reinvest_dividends=True)",
+        "Actions: ActionPolicy(delisting_return=0.0, dividends_move_levels=True, "
+        "exit_on_membership_end=False, reinvest_dividends=True)",
     ):
         assert line in shown
     assert [line for line in shown if line.startswith("Execution: ") and "NextClose()" in line]

@@ -182,7 +182,7 @@ def test_a_dividend_is_paid_at_the_first_bar_at_or_after_its_pay_date() -> None:
 def test_actions_of_one_bar_come_by_kind_and_asset() -> None:
     rows = action_rows(
         ("MSFT", DAYS[1], "split", 2.0),
-        ("AAPL", DAYS[1], "delisting", None),
+        ("MSFT", DAYS[1], "delisting", None),
         ("AAPL", DAYS[1], "rename", None, None, "TSLA"),
         ("AAPL", DAYS[1], "split", 3.0),
         ("AAPL", DAYS[1], "dividend", 0.5),
@@ -192,7 +192,7 @@ def test_actions_of_one_bar_come_by_kind_and_asset() -> None:
         (1, 0, "split", 3.0, 1, -1),
         (1, 1, "split", 2.0, 1, -1),
         (1, 0, "rename", None, 1, 2),
-        (1, 0, "delisting", None, 1, -1),
+        (1, 1, "delisting", None, 1, -1),
     ]
 
 
@@ -203,6 +203,20 @@ def test_a_dividend_on_new_shares_is_told_per_old_share_of_its_bar() -> None:
         ("MSFT", date(2024, 1, 7), "split", 4.0), ("MSFT", date(2024, 1, 6), "dividend", 0.25),
     )  # fmt: skip
     assert [a.value for a in actions_of(prices(), rows)] == [1.0, 0.25, 4.0, 4.0]
+
+
+def test_dividends_of_one_day_are_each_an_action_and_splits_too() -> None:
+    rows = action_rows(
+        ("AAPL", date(2024, 1, 6), "split", 4.0), ("AAPL", date(2024, 1, 6), "split", 0.5),
+        ("AAPL", date(2024, 1, 7), "dividend", 5.5), ("AAPL", date(2024, 1, 7), "dividend", 0.25),
+    )  # fmt: skip
+    # On Monday's bar: per share that becomes 2.
+    assert plain(actions_of(prices(), rows)) == [
+        (4, 0, "dividend", 0.5, 4, -1),
+        (4, 0, "dividend", 11.0, 4, -1),
+        (4, 0, "split", 0.5, 4, -1),
+        (4, 0, "split", 4.0, 4, -1),
+    ]
 
 
 def test_assets_may_be_numbers_and_ex_dates_may_have_a_zone() -> None:

@@ -222,20 +222,43 @@ def draw_actions(
         for _ in range(3):
             if extra.random() < p_action:
                 t, ex_date = when()
-                days = int(extra.integers(-1, 6))
-                pay_date = None if days < 0 else ex_date + timedelta(days=days)
                 holder = name if any(name in bars[time] for time in times[: t + 1]) else asset
-                value = float(extra.uniform(0.05, 1.0))
-                actions.append(reference.Action(holder, ex_date, "dividend", value, pay_date))
+                actions += draw_dividends(extra, bars, signals, times[t:], holder, ex_date)
     for time in times:
         if not bars[time]:
             del bars[time]
     return one_of_a_kind(actions)
 
 
+def draw_dividends(
+    extra: np.random.Generator, bars: Bars, signals: SignalRows, times: list[datetime],
+    holder: str, ex_date: datetime,
+) -> list[reference.Action]:  # fmt: skip
+    """Draw a dividend, at times a special one that the prices fall by, at times both at once."""
+    values = [float(extra.uniform(0.05, 1.0))]
+    if extra.random() < 0.4 and holder in bars[times[0]]:
+        share = float(extra.uniform(0.02, 0.3))
+        values.append(share * bars[times[0]][holder].open)
+        names = {holder, holder.removesuffix("N"), f"{holder}N"}
+        divide_rows(bars, signals, times, names, 1 / (1 - share))
+        if extra.random() < 0.5:
+            del values[0]
+    made = []
+    for value in values:
+        days = int(extra.integers(-1, 6))
+        pay_date = None if days < 0 else ex_date + timedelta(days=days)
+        made.append(reference.Action(holder, ex_date, "dividend", value, pay_date))
+    return made
+
+
 def one_of_a_kind(actions: list[reference.Action]) -> list[reference.Action]:
-    """Keep the first of each (asset, ex-date, kind), which is the grain of the table."""
-    kept = {(action.asset, action.ex_date, action.kind): action for action in reversed(actions)}
+    """Keep the first of each (asset, ex-date, kind), and every dividend."""
+
+    def key(action: reference.Action) -> tuple[object, ...]:
+        named = action.value if action.kind == "dividend" else None
+        return action.ex_date, action.asset, action.kind, named
+
+    kept = {key(action): action for action in reversed(actions)}
     return sorted(kept.values(), key=lambda action: (action.ex_date, action.asset, action.kind))
 
 

@@ -1,8 +1,8 @@
 -- grain:  one row
 -- reads:  trades
 -- params: none
--- Over closed lot parts, long and short alike, net of commission and borrow fees; dividends are
--- not in them. A trade of exactly zero is neither win nor loss.
+-- Over closed lot parts, long and short alike, net of commission and borrow fees, with the
+-- dividends of their time. A trade of exactly zero is neither win nor loss.
 with
 
 closed as (

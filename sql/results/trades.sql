@@ -2,7 +2,8 @@
 -- reads:  staged_trades, staged_labels, stage.timeline, stage.assets
 -- params: $run_id
 -- The sum of pnl and of the flows that are not in trades is the change of equity: an open lot
--- carries its marked P&L.
+-- carries its marked P&L, and a dividend counts from its ex-date: what is due after the last bar
+-- is in pnl and in no equity yet.
 create table trades as
 select
     $run_id::varchar as run_id,
@@ -22,7 +23,8 @@ select
     staged.commission,
     staged.slippage,
     staged.impact,
-    staged.borrow
+    staged.borrow,
+    staged.dividends
 from staged_trades as staged
 inner join stage.timeline as entries on staged.entry_t = entries.t
 left join stage.timeline as exits on staged.exit_t = exits.t

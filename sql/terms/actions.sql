@@ -35,18 +35,28 @@ effective as (
 
 -- A dividend counts per share before its bar's splits. One that went ex after such a split
 -- (a holiday, a weekly bar) was paid on the new shares.
+-- Two dividends of one date must not double the splits.
+dividends as (
+    select distinct
+        sid,
+        t,
+        ex_date
+    from effective
+    where kind = 0
+),
+
 scaled as (
     select
         dividends.sid,
         dividends.ex_date,
         product(splits.value) as ratio
-    from effective as dividends
+    from dividends
     inner join effective as splits
         on
             dividends.sid = splits.sid
             and dividends.t = splits.t
             and dividends.ex_date > splits.ex_date
-    where dividends.kind = 0 and splits.kind = 1
+    where splits.kind = 1
     group by dividends.sid, dividends.ex_date
 ),
 
@@ -80,4 +90,4 @@ select
     case when kind = 2 then coalesce(new_sid, -1) else -1 end as new_sid
 from numbered
 -- By kind before asset: what an asset pays does not depend on how it or another is named.
-order by t asc, kind asc, sid asc, ex_date asc
+order by t asc, kind asc, sid asc, ex_date asc, value asc, pay_t asc, new_sid asc

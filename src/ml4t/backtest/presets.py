@@ -12,10 +12,18 @@ from ml4t.backtest.errors import ConfigError, did_you_mean
 from ml4t.backtest.execution.account import CashAccount, MarginAccount, Shortfall
 from ml4t.backtest.execution.commission import PerShareCommission
 from ml4t.backtest.execution.financing import Financing
-from ml4t.backtest.execution.policy import ExecutionPolicy, NextOpen, SizedAt, ThisClose
+from ml4t.backtest.execution.policy import (
+    ActionPolicy,
+    ExecutionPolicy,
+    NextOpen,
+    SizedAt,
+    ThisClose,
+)
 from ml4t.backtest.execution.slippage import BasisPointSlippage, VolumeShareSlippage
 
 Settings = dict[str, object]
+# None of the three engines changes an order or a stop on an ex-date.
+UNMOVED = ActionPolicy(dividends_move_levels=False)
 
 
 def default() -> Settings:
@@ -58,6 +66,7 @@ def vectorbt() -> Settings:
             slips=False,
             trail_replaces_stop=True,
         ),
+        "actions": UNMOVED,
     }
 
 
@@ -86,6 +95,7 @@ def backtrader() -> Settings:
             in_rule_order=True,
             open_first=False,
         ),
+        "actions": UNMOVED,
     }
 
 
@@ -111,6 +121,7 @@ def zipline() -> Settings:
             trail_start=TrailStart.DECISION_CLOSE,
             trigger=Trigger.NEXT_OPEN,
         ),
+        "actions": UNMOVED,
     }
 
 

@@ -77,6 +77,7 @@ class Session:
         self.portfolio = Portfolio(
             len(axes.asset_ids), initial_capital, journal,
             multiplier=terms.multiplier, policy=config.levels,
+            dividends_move_levels=config.actions.dividends_move_levels,
         )  # fmt: skip
         settlement = Settlement(config.account.settlement, axes.sessions, terms.multiplier)
         executor = Executor(
@@ -105,6 +106,7 @@ class Session:
         self.actions = CorporateActions(
             market.actions, self.portfolio, (self.broker, self.rules, self.accruals),
             whole=executor.whole,
+            dividends_move_levels=policy.dividends_move_levels,
             delisting_return=policy.delisting_return,
             reinvest=self.broker.reinvest if policy.reinvest_dividends else None,
         )  # fmt: skip

@@ -20,6 +20,8 @@ class Position:
         Last known close, per share; NaN where none is known.
     multiplier : float
         Account currency per unit of price and quantity; 1 for shares.
+    dividends : float
+        Account currency, what the open lots were entitled to; negative where a short owes it.
     """
 
     asset_id: object
@@ -27,6 +29,7 @@ class Position:
     entry_price: float
     price: float
     multiplier: float = 1.0
+    dividends: float = 0.0
 
     @property
     def avg_price(self) -> float:
@@ -45,19 +48,26 @@ class Position:
 
     @property
     def unrealized_pnl(self) -> float:
-        """Account currency, before costs: ``quantity * (price - entry_price) * multiplier``."""
+        """Account currency, before costs, dividends included.
+
+        ``quantity * (price - entry_price) * multiplier + dividends``
+        """
         if not self.quantity:
             return 0.0
-        return self.quantity * (self.price - self.entry_price) * self.multiplier
+        return self.quantity * (self.price - self.entry_price) * self.multiplier + self.dividends
 
     @property
     def unrealized_pnl_pct(self) -> float | None:
         """P&L as a fraction of the entry value, positive = gain; None when flat.
 
-        ``side * (price - entry_price) / entry_price`` with side +1 long, -1 short.
+        ``side * (price + dividends per share - entry_price) / entry_price`` with side +1 long,
+        -1 short.
         """
         if not self.quantity:
             return None
         # Not price / entry_price - 1, which misses 15% by a digit where a price has risen by it.
-        move = (self.price - self.entry_price) / self.entry_price
+        gain = self.price - self.entry_price
+        if self.dividends:
+            gain += self.dividends / (self.quantity * self.multiplier)
+        move = gain / self.entry_price
         return move if self.quantity > 0 else -move

@@ -82,8 +82,8 @@ class Catalog:
         role : {"prices", "features", "context", "universe", "actions", "assets", "borrow"}
             What the rows are; the README lists each role's columns. The terms of trading:
 
-            - ``actions``: asset_id, ex_date, kind, value; optional pay_date, new_asset_id. One
-              row per asset, ex-date and kind, so that dividends of one day are added up. kind is
+            - ``actions``: asset_id, ex_date, kind, value; optional pay_date, new_asset_id. Several
+              dividends of one ex-date are added up, several splits multiplied. kind is
               ``split`` (value: new shares per old share), ``dividend`` (cash per share held
               before that day's split), ``delisting`` (price per share, NULL = not known) or
               ``rename`` (to new_asset_id). An action counts from the first bar at or after its
@@ -298,7 +298,7 @@ class Catalog:
             if not prepared.n_bars:
                 raise DataError("prices", "overlap", "has no rows; there is nothing to run on")
             for source in self._sources.values():
-                if not source.drop_bad_rows:
+                if not source.drop_bad_rows or source.role == "actions":
                     require_clean(source, self._found[source.name], prepared.database)
                 if source.role != "prices":
                     require_overlap(source, prepared.database)

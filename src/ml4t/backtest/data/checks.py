@@ -22,9 +22,11 @@ SAMPLE_ROWS = 3
 # Prices that miss their range by this part of its bound at most are in it: an adjusted price is
 # off in its last digit, which is rounding and no fault of the data.
 RANGE_TOLERANCE = "1e-9"
+# What is wrong when these select rows is not one of the rows: nothing could be dropped.
+CONTRADICTIONS = frozenset({"ends_twice"})
 _KEYS: dict[Role, tuple[str, ...]] = {
     "context": ("timestamp",),
-    "actions": ("asset_id", "ex_date", "kind"),
+    "actions": ("asset_id", "ex_date", "kind"),  # dividends and splits of a day add up
     "assets": ("asset_id",),
 }
 WAYS_OUT = {
@@ -34,6 +36,9 @@ WAYS_OUT = {
     "null_asset_id": "has rows without an asset_id; remove them",
     "null_available_at": "has rows that say never when they became known; fill available_at",
     "duplicate_keys": "has more than one row for a key; keep one row per key",
+    "duplicate_rows": "has rows that are there more than once; keep one of each, and make one row "
+    "of two equal dividends",
+    "ends_twice": "has more than one delisting or rename of an asset on one ex_date; keep one",
     "high_below_low": "has bars with high below low; mend or remove them",
     "open_outside_range": "has bars that open outside [low, high]; mend or remove them",
     "close_outside_range": "has bars that close outside [low, high]; mend or remove them",
@@ -109,6 +114,8 @@ def rules_for(source: Source, columns: Mapping[str, str]) -> list[str]:
             "dividend_not_valid", "delisting_not_valid", "rename_not_valid",
             *(["rename_to_unknown"] if "new_asset_id" in columns else []),
             *(["pay_date_before_ex_date"] if "pay_date" in columns else []),
+            "duplicate_rows",
+            "ends_twice",
         ],
         "assets": [
             "null_asset_id",
@@ -120,7 +127,7 @@ def rules_for(source: Source, columns: Mapping[str, str]) -> list[str]:
         rules.append("null_available_at")
     if _times(source, columns):
         rules.append("infinite_time")
-    return [*rules, "duplicate_keys"]
+    return rules if source.role == "actions" else [*rules, "duplicate_keys"]
 
 
 def _times(source: Source, columns: Mapping[str, str]) -> list[str]:
@@ -156,6 +163,8 @@ def check_query(rule: str, source: Source, columns: Mapping[str, str], relation:
     keys = list(_KEYS.get(source.role, ("asset_id", "timestamp")))
     if source.available_at is not None:
         keys.append("available_at")
+    # Without the number that a copy of the source gives to its rows.
+    places["every_column"] = ", ".join(map(quote, columns))
     return render(f"checks/{rule}", source=relation, keys=", ".join(keys), **places)
 
 
@@ -181,7 +190,9 @@ def require_clean(source: Source, columns: Mapping[str, str], database: Database
     if not _is_suspicious(source, columns, database):
         return
     results = run_checks(source, columns, database)
-    require_passed(results, database, way_out=", or register it with on_bad_rows='drop'")
+    require_passed([one for one in results if one.rule in CONTRADICTIONS], database)
+    if not source.drop_bad_rows:
+        require_passed(results, database, way_out=", or register it with on_bad_rows='drop'")
 
 
 def require_passed(
@@ -201,12 +212,15 @@ def require_passed(
 
 
 def drop_bad_rows(source: Source, columns: Mapping[str, str], database: Database) -> dict[str, int]:
-    """Copy a source without its offending rows; return how many each check dropped."""
+    """Copy a source without its offending rows; return how many each check dropped.
+
+    Of rows that are equal one is kept; of rows that contradict each other under one key, none.
+    """
     target = f"stage.{quote(source.name + ' kept')}"
     relation = f"main.{quote(source.name)}"
     database.execute(render("sources/with_row_id", target=target, source=relation))
     dropped = {}
-    for rule in rules_for(source, columns):
+    for rule in _droppable(source, columns):
         check = check_query(rule, source, columns, target)
         n_rows = database.rows(render("sources/drop_rows", target=target, check=check))[0][0]
         if n_rows:
@@ -215,6 +229,13 @@ def drop_bad_rows(source: Source, columns: Mapping[str, str], database: Database
         f"create or replace view {relation} as select * exclude (__row_id) from {target}"
     )
     return dropped
+
+
+def _droppable(source: Source, columns: Mapping[str, str]) -> list[str]:
+    rules = rules_for(source, columns)
+    if "duplicate_keys" in rules:
+        rules.insert(-1, "duplicate_rows")
+    return [rule for rule in rules if rule not in CONTRADICTIONS]
 
 
 def _is_suspicious(source: Source, columns: Mapping[str, str], database: Database) -> bool:

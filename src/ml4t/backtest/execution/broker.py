@@ -23,7 +23,13 @@ from ml4t.backtest.execution.inside import InsideBar
 from ml4t.backtest.execution.level_book import LevelBook
 from ml4t.backtest.execution.level_filler import LevelFiller
 from ml4t.backtest.execution.order import Order
-from ml4t.backtest.execution.order_book import BY_STRATEGY, MARKET_TYPES, POSITION_CLOSED, OrderBook
+from ml4t.backtest.execution.order_book import (
+    BY_STRATEGY,
+    MARKET_TYPES,
+    POSITION_CLOSED,
+    WENT_EX,
+    OrderBook,
+)
 from ml4t.backtest.execution.policy import Moment
 from ml4t.backtest.execution.rebalance import REBALANCE, Rebalancer
 from ml4t.backtest.execution.tickets import TicketLedger, Tickets
@@ -248,6 +254,19 @@ class BarBroker:
                 self.round_prices(child)
         self._waiting.split(sid, ratio)
         self.executor.split(sid, ratio)
+
+    def go_ex(self, sid: int, value: float) -> None:
+        """Take a dividend off levels, resting buy limits and sell stops of an asset."""
+        self._levels.go_ex(sid, value)
+        for order in self._book.of(sid):
+            # Exits that are used up may be renewed.
+            spent = [child for child in order.children if not child.is_open]
+            for one in (order, *spent) if order.is_open else ():
+                one.go_ex(value)
+                self.round_prices(one)
+                if not one.has_prices:
+                    self.cancel(one, WENT_EX)
+        self.executor.go_ex(sid, value)
 
     def rename(self, old_sid: int, new_sid: int, *, with_levels: bool = True) -> None:
         """Move orders and levels to the asset that the old one became."""

@@ -84,6 +84,7 @@ class Executor:
         self._volume = np.empty(0)  # of this bar, as far as this account may trade it
         self._volume_left: Floats | None = None
         self.decided_close = np.full(len(portfolio.quantity), np.nan)
+        self._owns_close = True
         self.guard: Guard = _nobody
         self.gone: Callable[[Ints], None] = _nothing
 
@@ -99,12 +100,21 @@ class Executor:
 
     def end_bar(self, batch: Batch) -> None:
         """Remember the closes: orders of the next bar were decided at them."""
-        self.decided_close = batch.close
+        self.decided_close, self._owns_close = batch.close, False
 
     def split(self, sid: int, ratio: float) -> None:
-        """Restate the last close of an asset after a split; the array is the executor's own."""
-        self.decided_close = self.decided_close.copy()
-        self.decided_close[sid] /= ratio
+        """Restate the last close of an asset after a split."""
+        self._own_close()[sid] /= ratio
+
+    def go_ex(self, sid: int, value: float) -> None:
+        """Take a dividend off the last close of an asset."""
+        self._own_close()[sid] -= value
+
+    def _own_close(self) -> Floats:
+        """Return the last closes as an array of the executor's own; a bar's is the feed's."""
+        if not self._owns_close:
+            self.decided_close, self._owns_close = self.decided_close.copy(), True
+        return self.decided_close
 
     # -- sizes ------------------------------------------------------------------------
 

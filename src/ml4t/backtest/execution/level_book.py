@@ -148,6 +148,13 @@ class LevelBook:
                 self._put(kind, sids, self._level[kind][sids] / ratio, self._rule[kind][sids])
         self._sold[sid] *= ratio
 
+    def go_ex(self, sid: int, value: float) -> None:
+        """Take a dividend off the levels of an asset."""
+        sids = np.array([sid])
+        for kind in (STOP, TARGET, TRAIL):
+            if not np.isnan(self._level[kind, sid]):
+                self._put(kind, sids, self._level[kind][sids] - value, self._rule[kind][sids])
+
     def rename(self, old: int, new: int) -> None:
         """Move levels to the asset that the old one became."""
         for table in (self._level, self._rule):

@@ -10,6 +10,8 @@ import numpy as np
 from ml4t.backtest.core.orders import OrderStatus, OrderType, TimeInForce
 from ml4t.backtest.execution.ticks import on_ticks
 
+STOPS = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Order:
@@ -95,6 +97,12 @@ class Order:
         """Whether it can fill now: open, and its parent, if any, has filled."""
         return self.is_open and (self.parent is None or self.live_t >= 0)
 
+    @property
+    def has_prices(self) -> bool:
+        """Whether every price that it has is above 0."""
+        prices = (self.limit, self.stop, self.best_price)
+        return all(price is None or price > 0 for price in prices)
+
     def ratchet(self, high: float, low: float) -> None:
         """Move the best price of a trailing stop after its bar's check."""
         if self.best_price is not None:
@@ -113,6 +121,20 @@ class Order:
             return level
         # A stop rounds away from the market, as where its price is given.
         return float(on_ticks(np.array([level]), np.array([self.tick]), np.array([self.side]))[0])
+
+    def go_ex(self, value: float) -> None:
+        """Take a dividend off its prices.
+
+        As FINRA rule 5330 has it: off those of buys, and of sells that wait for their stop. Buys
+        that wait for theirs, and limits to sell, stay.
+        """
+        waits = not self.is_triggered and self.order_type in STOPS
+        if (self.quantity > 0) == waits:
+            return
+        for name in ("limit", "stop", "best_price") if waits else ("limit",):
+            price = getattr(self, name)
+            if price is not None:
+                setattr(self, name, price - value)
 
     def split(self, ratio: float) -> None:
         """Restate what is left and the prices after a split of `ratio` new shares per old one.

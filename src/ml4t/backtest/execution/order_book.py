@@ -17,6 +17,7 @@ LEFT = "asset left the data"
 ONE_CANCELS_OTHER = "one cancels other"
 IMMEDIATE = "immediate or cancel"
 BY_STRATEGY = "cancelled by the strategy"
+WENT_EX = "a dividend above its price"
 POSITION_CLOSED = "position closed"
 MARKET_TYPES = (OrderType.MARKET, OrderType.MARKET_ON_CLOSE)
 
@@ -111,7 +112,7 @@ class OrderBook:
 
     def _renew(self, parent: Order) -> None:
         """Give an order that fills again the exits that its first part has used up."""
-        spent = [child for child in parent.children if child.reason != BY_STRATEGY]
+        spent = [child for child in parent.children if child.reason not in (BY_STRATEGY, WENT_EX)]
         parent.children = [
             replace(
                 child, order_id=int(self._journal.new_ids(1)[0]), status=OrderStatus.OPEN,

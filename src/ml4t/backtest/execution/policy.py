@@ -221,12 +221,17 @@ class ActionPolicy:
         the last close. Shumway (1997) measured -0.3 for delistings for cause.
     exit_on_membership_end : bool
         Sell at the next open what is no member of the universe any more; else hold it.
+    dividends_move_levels : bool
+        A dividend is taken off on its ex-date from stops and targets of rules, which speak of
+        profit and loss, and from resting buy limits and sell stops, as FINRA rule 5330 has it;
+        resting sell limits and buy stops stay. Else every price stays.
     """
 
     reinvest_dividends: bool = False
     delisting_return: float = 0.0
     exit_on_membership_end: bool = False
+    dividends_move_levels: bool = True
 
     def __post_init__(self) -> None:
-        require_flags(self, "reinvest_dividends", "exit_on_membership_end")
+        require_flags(self, "reinvest_dividends", "exit_on_membership_end", "dividends_move_levels")
         require_within("delisting_return", self.delisting_return, least=-1)

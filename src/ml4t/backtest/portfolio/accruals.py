@@ -67,6 +67,9 @@ class Accruals:
     def split(self, sid: int, ratio: float) -> None:
         """Nothing to restate: fees are fractions of value."""
 
+    def go_ex(self, sid: int, value: float) -> None:
+        """Nothing to take off: fees are fractions of value."""
+
     def rename(
         self,
         old_sid: int,

@@ -26,6 +26,10 @@ class Follower(Protocol):
         """Restate after a split of `ratio` new shares per old one."""
         ...
 
+    def go_ex(self, sid: int, value: float) -> None:
+        """Take a dividend of `value` per share off prices that it lowers."""
+        ...
+
     def rename(self, old_sid: int, new_sid: int, *, with_levels: bool = True) -> None:
         """Move what belongs to an asset to the one that it became.
 
@@ -53,6 +57,8 @@ class CorporateActions:
         Told after the portfolio: broker and risk.
     whole : callable
         ``whole(sids, quantity)`` cuts quantities toward zero to whole lots.
+    dividends_move_levels : bool
+        Whether the followers are told of dividends.
     delisting_return : float
         Where a delisting names no terms, ``last mark * (1 + delisting_return)`` is paid.
     reinvest : callable or None
@@ -66,13 +72,14 @@ class CorporateActions:
         followers: Sequence[Follower],
         *,
         whole: Callable[[Ints, Floats], Floats],
+        dividends_move_levels: bool,
         delisting_return: float,
         reinvest: Reinvest | None,
     ) -> None:
         self._actions, self._next = actions, 0
         self._portfolio, self._followers = portfolio, followers
         self._whole, self._delisting_return = whole, delisting_return
-        self._reinvest = reinvest
+        self._reinvest, self._moves_levels = reinvest, dividends_move_levels
         self._due: dict[int, list[tuple[int, float]]] = {}
         self._paid: list[tuple[int, float]] = []
 
@@ -82,7 +89,7 @@ class CorporateActions:
             action = self._actions[self._next]
             self._next += 1
             if action.kind == "dividend":
-                self._entitle(action)
+                self._go_ex(action)
             elif action.kind == "split":
                 self._split(t, action)
             elif action.kind == "rename":
@@ -91,7 +98,7 @@ class CorporateActions:
                 assert action.kind == "delisting", action
                 self._delist(t, action)
         for sid, amount in self._due.pop(t, ()):
-            self._portfolio.receive(t, sid, "dividend", amount)
+            self._portfolio.receive(t, sid, "dividend", amount, in_trades=True)
             self._paid.append((sid, amount))
 
     def at_close(self, batch: Batch) -> None:
@@ -101,11 +108,12 @@ class CorporateActions:
                 self._reinvest(batch, sid, amount)
         self._paid = []
 
-    def _entitle(self, action: Action) -> None:
-        quantity = float(self._portfolio.quantity[action.sid])
-        if quantity:
-            amount = quantity * action.value * float(self._portfolio.multiplier[action.sid])
+    def _go_ex(self, action: Action) -> None:
+        amount = self._portfolio.entitle(action.sid, action.value)
+        if amount:
             self._due.setdefault(max(action.pay_t, action.t), []).append((action.sid, amount))
+        for follower in self._followers if self._moves_levels and action.value else ():
+            follower.go_ex(action.sid, action.value)
 
     def _split(self, t: int, action: Action) -> None:
         sid, portfolio = action.sid, self._portfolio

@@ -25,6 +25,7 @@ class LotBook:
         self._slippage = np.zeros(n_assets)
         self._impact = np.zeros(n_assets)
         self._borrowed = np.zeros(n_assets)
+        self._earned = np.zeros(n_assets)
         self._t = np.zeros(n_assets, dtype=np.int64)
         self._many: dict[int, deque[Lot]] = {}
 
@@ -39,7 +40,7 @@ class LotBook:
         lot = Lot(
             float(self._quantity[sid]), float(self._price[sid]), float(self._commission[sid]),
             float(self._slippage[sid]), float(self._impact[sid]), int(self._t[sid]),
-            float(self._borrowed[sid]),
+            float(self._borrowed[sid]), float(self._earned[sid]),
         )  # fmt: skip
         return deque((lot,))
 
@@ -50,7 +51,7 @@ class LotBook:
         if len(lots) == 1:
             (
                 self._quantity[sid], self._price[sid], self._commission[sid], self._slippage[sid],
-                self._impact[sid], self._t[sid], self._borrowed[sid],
+                self._impact[sid], self._t[sid], self._borrowed[sid], self._earned[sid],
             ) = lots[0]  # fmt: skip
         elif lots:
             self._many[sid] = lots
@@ -62,7 +63,7 @@ class LotBook:
         self._quantity[sids], self._price[sids] = lots.quantity, lots.price
         self._commission[sids], self._slippage[sids] = lots.commission, lots.slippage
         self._impact[sids], self._borrowed[sids] = lots.impact, lots.borrowed
-        self._t[sids] = lots.t
+        self._t[sids], self._earned[sids] = lots.t, lots.earned
 
     def close(self, fills: Lots, is_whole: Bools, multiplier: Floats) -> Trades:
         """Close positions of one lot each by `fills`, whole or in part; return their trades."""
@@ -74,6 +75,8 @@ class LotBook:
         size = np.abs(part)
         commission = size * (self._commission[sids] + fills.commission)
         borrow = np.where(part < 0, size * (fills.borrowed - self._borrowed[sids]), 0.0)
+        dividends = part * (fills.earned - self._earned[sids]) * multiplier
+        gain = part * (fills.price - entry_price) * multiplier
         return Trades(
             sid=sids,
             quantity=part,
@@ -81,10 +84,11 @@ class LotBook:
             entry_price=entry_price,
             exit_t=fills.t,
             exit_price=fills.price,
-            pnl=part * (fills.price - entry_price) * multiplier - commission - borrow,
+            pnl=gain - commission - borrow + dividends,
             commission=commission,
             slippage=size * (self._slippage[sids] + fills.slippage),
             impact=size * (self._impact[sids] + fills.impact),
             borrow=borrow,
+            dividends=dividends,
             reason=fills.reason,
         )

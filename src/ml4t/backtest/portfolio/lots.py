@@ -19,7 +19,8 @@ class Lot(NamedTuple):
     """Shares bought (or sold short) in one fill; costs are per share, in account currency.
 
     `borrowed` is what borrowing one share had cost since the run began when the lot was opened:
-    the difference to today's sum is what this lot has paid.
+    the difference to today's sum is what this lot has paid. `earned` is the same of the dividends
+    of one share, in units of price.
     """
 
     quantity: float
@@ -29,14 +30,16 @@ class Lot(NamedTuple):
     impact: float
     t: int
     borrowed: float = 0.0
+    earned: float = 0.0
 
 
 class Trade(NamedTuple):
     """A part of a lot that was closed.
 
-    `pnl` is ``quantity * (exit_price - entry_price) * multiplier - commission - borrow``, in
-    account currency; `commission`, `slippage` and `impact` are this part's share of both fills'
-    costs, `borrow` what its short shares cost to borrow.
+    `pnl` is ``quantity * (exit_price - entry_price) * multiplier - commission - borrow +
+    dividends``, in account currency; `commission`, `slippage` and `impact` are this part's share
+    of both fills' costs, `borrow` what its short shares cost to borrow, `dividends` what it was
+    entitled to while it was held, negative where a short owes them.
     """
 
     sid: int
@@ -50,6 +53,7 @@ class Trade(NamedTuple):
     slippage: float
     impact: float
     borrow: float
+    dividends: float
     reason: str
 
 
@@ -64,6 +68,7 @@ class Lots(NamedTuple):
     impact: Floats
     t: int
     borrowed: Floats
+    earned: Floats
     reason: tuple[str, ...]
 
     def where(self, chosen: NDArray[np.bool_]) -> Lots:
@@ -73,18 +78,19 @@ class Lots(NamedTuple):
         return Lots(
             self.sids[chosen], self.quantity[chosen], self.price[chosen],
             self.commission[chosen], self.slippage[chosen], self.impact[chosen], self.t,
-            self.borrowed[chosen],
+            self.borrowed[chosen], self.earned[chosen],
             tuple(one for one, ok in zip(self.reason, chosen.tolist(), strict=True) if ok),
         )  # fmt: skip
 
     def rows(self) -> Iterator[tuple[int, Lot, str]]:
         """Yield asset, lot and reason of each."""
-        for sid, quantity, price, commission, slippage, impact, borrowed, reason in zip(
+        for sid, quantity, price, commission, slippage, impact, borrowed, earned, reason in zip(
             self.sids.tolist(), self.quantity.tolist(), self.price.tolist(),
             self.commission.tolist(), self.slippage.tolist(), self.impact.tolist(),
-            self.borrowed.tolist(), self.reason, strict=True,
+            self.borrowed.tolist(), self.earned.tolist(), self.reason, strict=True,
         ):  # fmt: skip
-            yield sid, Lot(quantity, price, commission, slippage, impact, self.t, borrowed), reason
+            costs = commission, slippage, impact
+            yield sid, Lot(quantity, price, *costs, self.t, borrowed, earned), reason
 
 
 class Trades(NamedTuple):
@@ -101,6 +107,7 @@ class Trades(NamedTuple):
     slippage: Floats
     impact: Floats
     borrow: Floats
+    dividends: Floats
     reason: tuple[str, ...]
 
 
@@ -112,8 +119,8 @@ def close_lots(
     Parameters
     ----------
     fill : Lot
-        The closing fill; its `quantity` has the sign opposite to the lots', its `borrowed` is
-        today's sum.
+        The closing fill; its `quantity` has the sign opposite to the lots', its `borrowed` and
+        `earned` are today's sums.
     is_flat : bool
         The fill ends the position: every lot is closed whole, so that rounding in the
         lots' sum leaves no dust behind.
@@ -138,9 +145,8 @@ def close_lots(
     return trades
 
 
-def open_part(sid: int, lot: Lot, mark: float, borrowed: float, multiplier: float) -> Trade:
-    """Return an open lot as a trade without an exit, its P&L at the mark."""
-    at_mark = Lot(-lot.quantity, mark, 0.0, 0.0, 0.0, -1, borrowed)
+def open_part(sid: int, lot: Lot, at_mark: Lot, multiplier: float) -> Trade:
+    """Return an open lot as a trade without an exit, its P&L as if `at_mark` closed it."""
     whole = _trade(sid, lot, lot.quantity, at_mark, "", multiplier)
     return whole._replace(exit_price=float("nan"))
 
@@ -149,9 +155,11 @@ def _trade(sid: int, lot: Lot, part: float, fill: Lot, reason: str, multiplier: 
     size = abs(part)
     commission = size * (lot.commission + fill.commission)
     borrow = size * (fill.borrowed - lot.borrowed) if part < 0 else 0.0
-    pnl = part * (fill.price - lot.price) * multiplier - commission - borrow
+    dividends = part * (fill.earned - lot.earned) * multiplier
+    pnl = part * (fill.price - lot.price) * multiplier - commission - borrow + dividends
     # By position: there is one for every closed lot part of a run.
     return Trade(
         sid, part, lot.t, lot.price, fill.t, fill.price, pnl, commission,
-        size * (lot.slippage + fill.slippage), size * (lot.impact + fill.impact), borrow, reason,
+        size * (lot.slippage + fill.slippage), size * (lot.impact + fill.impact), borrow,
+        dividends, reason,
     )  # fmt: skip

@@ -42,6 +42,8 @@ class Portfolio:
         Account currency per unit of price and quantity; 1 by default.
     policy : LevelPolicy, optional
         Where water marks start and what moves them.
+    dividends_move_levels : bool
+        Whether water marks fall by a dividend on its ex-date.
 
     Attributes
     ----------
@@ -61,6 +63,8 @@ class Portfolio:
     first_t : int array, by sid
         First bar of which the position has seen something: the entry bar, or the one after it
         where it was opened at a close.
+    has_dividends : bool
+        Whether any position was entitled to one yet.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Portfolio:
         *,
         multiplier: Floats | None = None,
         policy: LevelPolicy | None = None,
+        dividends_move_levels: bool = True,
     ) -> None:
         self.cash = cash
         self.held: Ints = np.empty(0, dtype=np.int64)
@@ -85,6 +90,8 @@ class Portfolio:
         self._last_partial_t = -1
         self._policy = policy if policy is not None else LevelPolicy()
         self._has_bases = False
+        self.has_dividends = False
+        self._moves_levels = dividends_move_levels
         self._journal = journal
         self._stale: Bools = np.empty(0, dtype=bool)
         self._is_marked = False
@@ -113,6 +120,23 @@ class Portfolio:
         base = self._positions.base[sids]
         return np.where(np.isnan(base), self.entry_price(sids), base)
 
+    def dividends(self, sids: Ints) -> Floats:
+        """Return the dividends per share that the open lots were entitled to, in units of price.
+
+        Of several lots the average; NaN when flat.
+        """
+        units = self.quantity[sids] * self.multiplier[sids]
+        per_share: Floats = self._positions.received[sids] / units
+        return per_share
+
+    def received_of(self, sid: int) -> float:
+        """Return the dividends of the open lots of one asset, account currency."""
+        return self._positions.received.item(sid)
+
+    def level_shift(self, sids: Ints) -> Floats | None:
+        """Return by how much dividends have lowered levels of held assets; None: by nothing."""
+        return self.dividends(sids) if self.has_dividends and self._moves_levels else None
+
     def value_at(self, prices: Floats) -> Floats:
         """Return the signed value of each held position, at the mark where a price is missing."""
         held = self.held
@@ -128,13 +152,10 @@ class Portfolio:
     def open_trades(self) -> list[Trade]:
         """Return every open lot as a trade without an exit, its P&L at the mark."""
         return [
-            open_part(
-                sid, lot, float(self.mark[sid]), float(self._positions.borrowed[sid]),
-                float(self.multiplier[sid]),
-            )
-            for sid in self.held.tolist()
+            open_part(sid, lot, self._closing(sid, lot.quantity, mark), float(self.multiplier[sid]))
+            for sid, mark in zip(self.held.tolist(), self.mark[self.held].tolist(), strict=True)
             for lot in self._positions.lots_of(sid)
-        ]  # fmt: skip
+        ]
 
     # -- fills and closes -------------------------------------------------------------
 
@@ -150,7 +171,8 @@ class Portfolio:
         size, sids = np.abs(fills.quantity), fills.sids
         lots = Lots(
             sids, fills.quantity, fills.price, fills.commission / size, fills.slippage / size,
-            fills.impact / size, fills.t, self._positions.borrowed[sids], fills.reason,
+            fills.impact / size, fills.t, self._positions.borrowed[sids],
+            self._positions.earned[sids], fills.reason,
         )  # fmt: skip
         opened = self._positions.fill(lots)
         self._moved()
@@ -194,6 +216,8 @@ class Portfolio:
             multiplier = self.multiplier[held]
             value, cost = value * multiplier, cost * multiplier
         cost = cost + self._positions.paid[held]
+        if self.has_dividends:
+            cost = cost - self._positions.received[held]
         self._journal.close(
             batch.t, self.cash, held, quantity, mark, value, value - cost, self._stale
         )
@@ -221,6 +245,18 @@ class Portfolio:
         self._positions.paid[sids] += fee
         for sid, amount in zip(sids.tolist(), fee.tolist(), strict=True):
             self.receive(t, sid, "borrow", -amount, in_trades=True)
+
+    def entitle(self, sid: int, value: float) -> float:
+        """Entitle a position to a dividend per share; return its amount, negative where owed.
+
+        It is part of the P&L of the open lots from now on, whenever it is paid.
+        """
+        if not self.quantity[sid]:
+            return 0.0
+        self.has_dividends = True
+        if self._moves_levels:
+            self.water_mark[sid] -= value
+        return self._positions.entitle(sid, value)
 
     def split(self, sid: int, ratio: float) -> None:
         """Turn each share into `ratio` shares; what the position is worth stays."""
@@ -253,8 +289,7 @@ class Portfolio:
             Signed like the position, at most all of it.
         """
         if quantity:
-            fill = Lot(-quantity, price, 0.0, 0.0, 0.0, t, float(self._positions.borrowed[sid]))
-            self._positions.fill_one(sid, fill, kind)
+            self._positions.fill_one(sid, self._closing(sid, quantity, price)._replace(t=t), kind)
             amount = quantity * price * float(self.multiplier[sid])
             self.receive(t, sid, kind, amount, in_trades=True)
             self._moved()
@@ -268,6 +303,11 @@ class Portfolio:
             self.close_out(t, sid, side * size, price, "rename")
 
     # -- inside -----------------------------------------------------------------------
+
+    def _closing(self, sid: int, quantity: float, price: float) -> Lot:
+        """Return the fill that would close `quantity` shares at `price` without costs."""
+        borrowed, earned = self._positions.borrowed.item(sid), self._positions.earned.item(sid)
+        return Lot(-quantity, price, 0.0, 0.0, 0.0, -1, borrowed, earned)
 
     def _partly_seen(self, t: int, held: Ints, close: Floats, best: Floats) -> Floats:
         """Return the water marks, held back for what was opened inside or after this bar."""

@@ -42,6 +42,10 @@ class Positions:
         Commission and borrow fees paid on open lots, account currency.
     borrowed : float array, by sid
         Cost of borrowing one share since the run began, account currency.
+    received : float array, by sid
+        Dividends that open lots were entitled to, account currency, negative where owed.
+    earned : float array, by sid
+        Dividends of one share since the run began, in units of price.
     n_short : int
         Positions that are short.
     """
@@ -57,6 +61,7 @@ class Positions:
         self.basis = np.zeros(n_assets)
         self.paid = np.zeros(n_assets)
         self.borrowed = np.zeros(n_assets)
+        self.received, self.earned = np.zeros(n_assets), np.zeros(n_assets)
         self.n_short = 0
         self.multiplier = multiplier
         self._lots = LotBook(n_assets)
@@ -107,19 +112,27 @@ class Positions:
 
     # -- what is no fill --------------------------------------------------------------
 
+    def entitle(self, sid: int, value: float) -> float:
+        """Entitle the open lots to a dividend of `value` per share; return it in money."""
+        amount = float(self.quantity[sid]) * value * float(self.multiplier[sid])
+        self.earned[sid] += value
+        self.received[sid] += amount
+        return amount
+
     def split(self, sid: int, ratio: float) -> None:
         """Turn each share into `ratio` shares; what the position is worth stays."""
         if not self.quantity[sid]:
             return
         self.quantity[sid] *= ratio
         self.peak_quantity[sid] *= ratio
-        for prices in (self.mark, self.water_mark, self.base, self.borrowed):
+        for prices in (self.mark, self.water_mark, self.base, self.borrowed, self.earned):
             prices[sid] /= ratio
         lots = (
             lot._replace(
                 quantity=lot.quantity * ratio, price=lot.price / ratio,
                 commission=lot.commission / ratio, slippage=lot.slippage / ratio,
                 impact=lot.impact / ratio, borrowed=lot.borrowed / ratio,
+                earned=lot.earned / ratio,
             )
             for lot in self._lots.of(sid)
         )  # fmt: skip
@@ -137,7 +150,7 @@ class Positions:
             return self._merge(old, new)
         for vector in (
             self.quantity, self.mark, self.water_mark, self.peak_quantity, self.base,
-            self.basis, self.paid, self.borrowed,
+            self.basis, self.paid, self.borrowed, self.received, self.earned,
         ):  # fmt: skip
             vector[new] = vector[old]
         self.entry_t[new], self.first_t[new] = self.entry_t[old], self.first_t[old]
@@ -192,10 +205,11 @@ class Positions:
         self.basis[sids] -= trades.quantity * trades.entry_price
         own = trades.commission - np.abs(trades.quantity) * lots.commission
         self.paid[sids] -= own + trades.borrow
+        self.received[sids] -= trades.dividends
         gone = sids[is_whole]
         self.n_short -= int((trades.quantity[is_whole] < 0).sum())
         self.quantity[gone] = self.basis[gone] = self.paid[gone] = 0.0
-        self.peak_quantity[gone] = 0.0
+        self.peak_quantity[gone] = self.received[gone] = 0.0
         self.mark[gone] = self.water_mark[gone] = self.base[gone] = np.nan
         self.entry_t[gone] = self.first_t[gone] = -1
 
@@ -209,22 +223,27 @@ class Positions:
             size = abs(trade.quantity)
             self.basis[sid] -= trade.quantity * trade.entry_price
             self.paid[sid] -= trade.commission - size * fill.commission + trade.borrow
+            self.received[sid] -= trade.dividends
             self._journal.trade(trade)
 
     def _forget(self, sid: int) -> None:
         """Reset what belongs to a position that is gone, dust included."""
         self._lots.put(sid, deque())
-        self.basis[sid] = self.paid[sid] = self.peak_quantity[sid] = 0.0
+        self.basis[sid] = self.paid[sid] = self.peak_quantity[sid] = self.received[sid] = 0.0
         self.mark[sid] = self.water_mark[sid] = self.base[sid] = np.nan
         self.entry_t[sid] = self.first_t[sid] = -1
 
     def _merge(self, old: int, new: int) -> bool:
-        # What borrowing has cost is counted from the new asset's own sum.
-        shift = float(self.borrowed[new] - self.borrowed[old])
-        moved = [lot._replace(borrowed=lot.borrowed + shift) for lot in self._lots.of(old)]
+        # What borrowing has cost, and dividends, are counted from the new asset's own sums.
+        cost = float(self.borrowed[new] - self.borrowed[old])
+        gain = float(self.earned[new] - self.earned[old])
+        moved = [
+            lot._replace(borrowed=lot.borrowed + cost, earned=lot.earned + gain)
+            for lot in self._lots.of(old)
+        ]
         lots = sorted([*moved, *self._lots.of(new)], key=lambda lot: lot.t)
         self._lots.put(new, deque(lots))
-        for vector in (self.quantity, self.peak_quantity, self.basis, self.paid):
+        for vector in (self.quantity, self.peak_quantity, self.basis, self.paid, self.received):
             vector[new] += vector[old]
         is_older = bool(self.entry_t[old] < self.entry_t[new])
         if is_older:

@@ -57,7 +57,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "entry_price": "per share, slippage included",
         "exit_timestamp": "bar of the exit fill; NULL: still open",
         "exit_price": "per share, slippage included; NULL: still open",
-        "pnl": "account currency, net of commission and borrow; open lots at their mark",
+        "pnl": "account currency, net of commission and borrow, dividends included; open lots at "
+        "their mark",
         "return": "pnl / (|quantity| * entry_price * multiplier)",
         "bars_held": "bars from entry to exit; NULL: still open",
         "exit_rule": "tag of the order, or delisting, cash in lieu; NULL: still open",
@@ -65,6 +66,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "slippage": "account currency, both fills' share; inside the prices already",
         "impact": "account currency, both fills' share; inside the prices already",
         "borrow": "account currency, what its short shares cost to borrow",
+        "dividends": "account currency, those whose ex-date it was held over, paid yet or not; "
+        "negative: owed by a short; inside pnl already",
     },
     "positions": {
         "run_id": RUN_ID,
@@ -73,7 +76,8 @@ COLUMNS: dict[str, dict[str, str]] = {
         "quantity": "shares at the close, positive long, negative short",
         "price": "the mark: this close, or the last one known",
         "value": "quantity * price * multiplier, account currency",
-        "unrealized_pnl": "account currency, net of commission and borrow paid on the open lots",
+        "unrealized_pnl": "account currency, net of commission and borrow paid on the open lots, "
+        "their dividends included",
         "is_stale": "the asset had no bar; price is an older close",
     },
     "equity": {

@@ -192,7 +192,8 @@ class Recorder:
         self._close_rows()
         names = {"sid": int, "quantity": float, "entry_t": int, "entry_price": float,
                  "exit_t": int, "exit_price": float, "pnl": float, "commission": float,
-                 "slippage": float, "impact": float, "borrow": float}  # fmt: skip
+                 "slippage": float, "impact": float, "borrow": float,
+                 "dividends": float}  # fmt: skip
         sizes = [len(block[0]) for block in self._trade_blocks]
         # The exit bar is one for all of a block, or one each.
         exits = _spread([block[4] for block in self._trade_blocks], sizes, -1)

@@ -43,6 +43,9 @@ class Held:
     splits : float array
         Shares that one share at the entry has become by splits since; distances in units of price
         are divided by it.
+    dividends : float array
+        Dividends per share since the entry, which are part of the profit; 0 where they move no
+        levels. `water_mark` and `last_stop` have fallen by each of them.
     """
 
     side: Floats
@@ -54,6 +57,30 @@ class Held:
     last_stop: Floats
     steps_done: Ints
     splits: Floats
+    dividends: Floats
+
+    def at_profit(self, profit: float | Floats) -> Floats:
+        """Return the price at which a position has earned a fraction of its entry price.
+
+        ``entry_price * (1 + side * profit) - dividends``
+        """
+        level: Floats = self.entry_price * (1 + self.side * profit) - self.dividends
+        return level
+
+    def at_drop(self, drop: float | Floats) -> Floats:
+        """Return the price that is a fraction of the best price since entry worse than that.
+
+        ``(water_mark + dividends) * (1 - side * drop) - dividends``
+        """
+        best = self.water_mark + self.dividends
+        level: Floats = best * (1 - self.side * drop) - self.dividends
+        return level
+
+    @property
+    def best_profit(self) -> Floats:
+        """Profit at the best price since entry, as a fraction of the entry price."""
+        best: Floats = (self.water_mark + self.dividends) / self.entry_price - 1
+        return self.side * best
 
     def never_loosened(self, level: Floats) -> Floats:
         """Return `level`, or the last stop where that one is tighter or there is no level."""
@@ -202,6 +229,7 @@ class RiskRule:
             last_stop=np.array([nan if context.last_stop is None else context.last_stop]),
             steps_done=np.array([context.steps_done]),
             splits=np.ones(1),
+            dividends=np.zeros(1),
         )
         answer = self.answer(held)
         stop, target, part = _first(answer.stop), _first(answer.target), _first(answer.part)

@@ -180,6 +180,10 @@ class RiskDesk:
         """Divide all levels of one asset by the ratio of a split, before anything fills."""
         self._memory.split(sid, ratio)
 
+    def go_ex(self, sid: int, value: float) -> None:
+        """Take a dividend off all levels of one asset, before anything fills."""
+        self._memory.go_ex(sid, value)
+
     def rename(self, old_sid: int, new_sid: int, *, with_levels: bool = True) -> None:
         """Move what the rules said of one asset to the one that it became."""
         if not with_levels:

@@ -97,6 +97,11 @@ class Memory:
             if name in self._known:
                 self._own(name)[sid] /= ratio
 
+    def go_ex(self, sid: int, value: float) -> None:
+        """Take a dividend off all that is a level."""
+        for row in (*self.last_stop, *self.offered):
+            row[sid] -= value
+
     def rename(self, old: int, new: int) -> None:
         """Move what was said and seen of one asset to another; what is known stays its own."""
         for row, blank in self._rows():

@@ -111,8 +111,11 @@ class Blank:
         self._nobody = np.full(n_assets, -1, dtype=np.int64)
         self._zero = np.zeros(n_assets, dtype=np.int64)
         self._one = np.ones(n_assets)
+        self._nothing = np.zeros(n_assets)
         self._count = np.arange(n_assets)
-        for vector in (self._missing, self._nobody, self._zero, self._one, self._count):
+        for vector in (
+            self._missing, self._nobody, self._zero, self._one, self._nothing, self._count,
+        ):  # fmt: skip
             vector.flags.writeable = False
 
     def missing(self, n: int) -> Floats:
@@ -130,6 +133,10 @@ class Blank:
     def one(self, n: int) -> Floats:
         """Return `n` times 1: no split."""
         return self._one[:n]
+
+    def nothing(self, n: int) -> Floats:
+        """Return `n` times 0.0: no dividend."""
+        return self._nothing[:n]
 
     def count(self, n: int) -> Ints:
         """Return 0, 1, ... n - 1."""

@@ -33,6 +33,10 @@ class Positions(Protocol):
         """Return the price from which levels count."""
         ...
 
+    def level_shift(self, sids: Ints) -> Floats | None:
+        """Return by how much dividends have lowered levels of held assets; None: by nothing."""
+        ...
+
 
 class RulePanel:
     """The rules of one run, what they said before, and how they are merged.
@@ -80,6 +84,7 @@ class RulePanel:
         On an entry bar only rules with levels are asked, trailing ones where `has_trails`.
         """
         portfolio, memory, n = self._portfolio, self.memory, len(sids)
+        dividends = portfolio.level_shift(sids)
         view = View(
             sids=sids,
             side=np.sign(portfolio.quantity[sids]),
@@ -89,6 +94,7 @@ class RulePanel:
             bars_held=bars_held,
             features=memory.look(sids),
             splits=memory.splits[sids] if memory.has_splits else self._blank.one(n),
+            dividends=self._blank.nothing(n) if dividends is None else dividends,
             peak=portfolio.peak_quantity[sids],
             whole=self._whole,
             last_stop=[row[sids] for row in memory.last_stop],

@@ -27,7 +27,7 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class StopLoss(RiskRule):
-    """Stop at a loss of `fraction`: ``entry_price * (1 - side * fraction)``."""
+    """Stop at a loss of `fraction`: ``entry_price * (1 - side * fraction) - dividends``."""
 
     fraction: float
     priority: int = 100
@@ -42,13 +42,13 @@ class StopLoss(RiskRule):
         return f"loss of {self.fraction:.2%} from the entry price"
 
     def stop(self, held: Held) -> Floats:
-        """Return ``entry_price * (1 - side * fraction)``."""
-        return held.entry_price * (1 - held.side * self.fraction)
+        """Return ``entry_price * (1 - side * fraction) - dividends``."""
+        return held.at_profit(-self.fraction)
 
 
 @dataclass(frozen=True, slots=True)
 class TakeProfit(RiskRule):
-    """Target at a profit of `fraction`: ``entry_price * (1 + side * fraction)``."""
+    """Target at a profit of `fraction`: ``entry_price * (1 + side * fraction) - dividends``."""
 
     fraction: float
     priority: int = 100
@@ -63,16 +63,17 @@ class TakeProfit(RiskRule):
         return f"profit of {self.fraction:.2%} from the entry price"
 
     def target(self, held: Held) -> Floats:
-        """Return ``entry_price * (1 + side * fraction)``."""
-        return held.entry_price * (1 + held.side * self.fraction)
+        """Return ``entry_price * (1 + side * fraction) - dividends``."""
+        return held.at_profit(self.fraction)
 
 
 @dataclass(frozen=True, slots=True)
 class VolatilityScaledStopLoss(RiskRule):
-    """Stop at a distance in units of volatility: ``entry_price - side * atr_multiplier * atr``.
+    """Stop at a distance in units of volatility from the entry price.
 
-    The distance follows the newest known volatility, so the level may move either way. Where
-    the value is missing the level that was in force stays.
+    ``entry_price - side * atr_multiplier * atr - dividends``. The distance follows the newest known
+    volatility, so the level may move either way. Where the value is missing the level that was in
+    force stays.
 
     Attributes
     ----------
@@ -106,9 +107,9 @@ class VolatilityScaledStopLoss(RiskRule):
         return f"{self.atr_multiplier:g} x {self.volatility_key} from the entry price"
 
     def stop(self, held: Held) -> Floats:
-        """Return ``entry_price - side * atr_multiplier * atr``; missing: the last stop."""
+        """Return the level; where the volatility is missing, the last stop."""
         distance = self.atr_multiplier * held.features[self.volatility_key]
-        level = held.entry_price - held.side * distance
+        level = held.entry_price - held.side * distance - held.dividends
         return np.where(np.isfinite(level), level, held.last_stop)
 
 
@@ -116,8 +117,8 @@ class VolatilityScaledStopLoss(RiskRule):
 class BreakevenStop(RiskRule):
     """Stop at the entry price once the position has earned `trigger`; the level never loosens.
 
-    ``entry_price * (1 + side * offset)`` from the close at which
-    ``side * (water_mark / entry_price - 1) >= trigger``; before, no stop.
+    ``entry_price * (1 + side * offset) - dividends`` from the close at which
+    ``side * ((water_mark + dividends) / entry_price - 1) >= trigger``; before, no stop.
 
     Attributes
     ----------
@@ -143,20 +144,19 @@ class BreakevenStop(RiskRule):
         return f"back at {self.offset:+.2%} after a profit of {self.trigger:.2%}"
 
     def stop(self, held: Held) -> Floats:
-        """Return ``entry_price * (1 + side * offset)`` where the trigger was earned."""
-        profit = held.side * (held.water_mark / held.entry_price - 1)
-        level = held.entry_price * (1 + held.side * self.offset)
-        return held.never_loosened(np.where(profit >= self.trigger, level, np.nan))
+        """Return the level where the trigger was earned."""
+        level = held.at_profit(self.offset)
+        return held.never_loosened(np.where(held.best_profit >= self.trigger, level, np.nan))
 
 
 @dataclass(frozen=True, slots=True)
 class ScaledExit(RiskRule):
     """Take profits in steps: a part of the position at each of several targets.
 
-    The target is ``entry_price * (1 + side * profit)`` of the first step not yet done. When it is
-    touched, `part` of the position's peak quantity (the largest since it was opened from flat) is
-    closed, cut to what is live; one step per bar. What a bar's volume leaves of a step stays its
-    target; a part below one lot is passed over. After the last step there is no target.
+    The target is ``entry_price * (1 + side * profit) - dividends`` of the first step not yet done.
+    When it is touched, `part` of the position's peak quantity (the largest since it was opened from
+    flat) is closed, cut to what is live; one step per bar. What a bar's volume leaves of a step
+    stays its target; a part below one lot is passed over. After the last step there is no target.
 
     Attributes
     ----------
@@ -189,10 +189,10 @@ class ScaledExit(RiskRule):
         return f"profits in steps: {shown}"
 
     def target(self, held: Held) -> Floats:
-        """Return ``entry_price * (1 + side * profit)`` of the next step, NaN after the last."""
+        """Return the target of the next step, NaN after the last."""
         profits = np.array([profit for profit, _ in self.steps] + [np.nan])
         profit = np.asarray(profits.take(held.steps_done, mode="clip"))
-        return np.asarray(held.entry_price * (1 + held.side * profit))
+        return held.at_profit(profit)
 
     def part(self, held: Held) -> Floats:
         """Return the share of the peak quantity that the next step closes."""

@@ -30,7 +30,8 @@ class TrailingRule(RiskRule):
 class TrailingStop(TrailingRule):
     """Trail the best price since entry; the level never loosens.
 
-    ``water_mark * (1 - side * fraction)``, or ``water_mark - side * amount``.
+    ``(water_mark + dividends) * (1 - side * fraction) - dividends``, or
+    ``water_mark - side * amount``.
 
     Attributes
     ----------
@@ -67,7 +68,7 @@ class TrailingStop(TrailingRule):
         """Return the trailing level, never looser than the one this rule gave before."""
         if self.amount is not None:
             return held.never_loosened(held.water_mark - held.side * self.amount / held.splits)
-        return held.never_loosened(held.water_mark * (1 - held.side * (self.fraction or 0.0)))
+        return held.never_loosened(held.at_drop(self.fraction or 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +120,9 @@ class VolatilityTrailingStop(TrailingRule):
 class DynamicTrailingStop(TrailingRule):
     """Trail the best price since entry, closer as it earns more; the level never loosens.
 
-    ``water_mark * (1 - side * trail)``, where `trail` is `initial_trail_pct` or, once the best
-    price since entry is a profit of ``profit`` or more, the smallest ``trail`` of `schedule`
-    that it has earned.
+    ``(water_mark + dividends) * (1 - side * trail) - dividends``, where `trail` is
+    `initial_trail_pct` or, once the best price since entry is a profit of ``profit`` or more, the
+    smallest ``trail`` of `schedule` that it has earned.
 
     Attributes
     ----------
@@ -152,9 +153,9 @@ class DynamicTrailingStop(TrailingRule):
     def stop(self, held: Held) -> Floats:
         """Return the trailing level, never looser than the one this rule gave before."""
         if not self.schedule:
-            return held.never_loosened(held.water_mark * (1 - held.side * self.initial_trail_pct))
+            return held.never_loosened(held.at_drop(self.initial_trail_pct))
         trail = np.full(len(held.side), self.initial_trail_pct)
-        profit = held.side * (held.water_mark / held.entry_price - 1)
+        profit = held.best_profit
         for earned, tighter in self.schedule:
             trail = np.where(profit >= earned, np.minimum(trail, tighter), trail)
-        return held.never_loosened(held.water_mark * (1 - held.side * trail))
+        return held.never_loosened(held.at_drop(trail))

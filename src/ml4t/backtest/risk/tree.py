@@ -54,7 +54,7 @@ class View:
     Attributes
     ----------
     sids : int array
-    side, entry_price, water_mark, close, bars_held, features, splits
+    side, entry_price, water_mark, close, bars_held, features, splits, dividends
         As in `Held`.
     peak : float array
         Largest ``|quantity|`` since the position was opened from flat.
@@ -81,6 +81,7 @@ class View:
     bars_held: Ints
     features: Mapping[str, Floats]
     splits: Floats
+    dividends: Floats
     peak: Floats
     whole: Whole | None
     last_stop: list[Floats]
@@ -114,6 +115,7 @@ def ask(node: Node, view: View) -> Answer:
         last_stop=view.missing if node.stop_row < 0 else view.last_stop[node.stop_row],
         steps_done=view.none_done if node.step_row < 0 else view.steps_done[node.step_row],
         splits=view.splits,
+        dividends=view.dividends,
     )
     if node.children:
         answer = node.rule.combine(held, tuple(ask(child, view) for child in node.children))

@@ -123,6 +123,7 @@ class StrategyBroker:
             entry_price=self._portfolio.entry_price_of(sid),
             price=self._desk.price(sid),
             multiplier=self._portfolio.multiplier.item(sid),
+            dividends=self._portfolio.received_of(sid),
         )
 
     @property

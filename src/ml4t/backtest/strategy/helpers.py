@@ -69,7 +69,8 @@ class Helpers:
     def get_unrealized_pnl_pct(self, asset_id: object) -> float | None:
         """Return the P&L as a fraction of the entry value, positive = gain; None when flat.
 
-        ``side * (close - entry_price) / entry_price`` with side +1 long, -1 short, before costs.
+        ``side * (close + dividends per share - entry_price) / entry_price`` with side +1 long,
+        -1 short, before costs.
         """
         return self.broker.unrealized_pnl_pct(asset_id)
 

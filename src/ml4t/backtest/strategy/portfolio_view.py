@@ -81,19 +81,27 @@ class PositionArrays:
 
     @cached_property
     def pnl(self) -> Floats:
-        """P&L as a fraction of the entry value, positive = gain; NaN when flat."""
+        """P&L as a fraction of the entry value, dividends included; NaN when flat."""
         with np.errstate(invalid="ignore"):
             entry = self._portfolio.entry_price(self._sids)
-        return self._side * ((self._mark - entry) / entry)
+            gain = self._mark - entry
+            if self._portfolio.has_dividends:
+                gain = gain + self._portfolio.dividends(self._sids)
+        return self._side * (gain / entry)
 
     @cached_property
     def drop(self) -> Floats:
         """How far the close is on the losing side of the best price since entry.
 
-        As a fraction of that price; NaN when flat.
+        As a fraction of that price, dividends since included; NaN when flat.
         """
-        drop: Floats = self._side * (1.0 - self._mark / self._portfolio.water_mark[self._sids])
-        return drop
+        best = self._portfolio.water_mark[self._sids]
+        with np.errstate(invalid="ignore"):
+            shift = self._portfolio.level_shift(self._sids)
+        if shift is None:
+            drop: Floats = self._side * (1.0 - self._mark / best)
+            return drop
+        return self._side * ((best - self._mark) / (best + shift))
 
     @cached_property
     def bars_held(self) -> Floats:
