@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from ml4t.backtest import Catalog, ConfigError, Ranking
+from ml4t.backtest import Catalog, ConfigError, DataError, Ranking
 from ml4t.backtest.data.batches import batches, plan_batches
 from ml4t.backtest.data.ranking import plan_ranking
 
@@ -474,6 +474,72 @@ def test_a_column_that_is_never_filled_is_still_a_column() -> None:
     catalog = Catalog().register("prices", price_table([(2, "AAPL")])).register("features", frame)
 
     assert by_view(catalog, "empty") == {(2, "AAPL"): None}
+
+
+MIXED = st.lists(
+    st.tuples(st.integers(0, 9), st.none() | st.sampled_from(ASSETS[:2]), VALUE),
+    min_size=2, max_size=8, unique_by=lambda row: row[:2],
+)  # fmt: skip
+
+
+def seen_of(
+    mixed: Sequence[tuple[int, str | None, float | None]], bars: Sequence[tuple[int, str]]
+) -> Values | None:
+    """What a ranking by x sees of rows of assets and of the market; None: they are refused."""
+    rows = [Row(asset, period, period, value) for period, asset, value in mixed]
+    catalog = Catalog(threads=2).register("prices", price_table(bars))
+    catalog.register("features", feature_table(rows))
+    try:
+        return by_ranking(catalog, bars)
+    except DataError as error:
+        rule = error.rule
+    assert rule == "mixed_rows"
+    return None
+
+
+@settings(parent=QUICK, max_examples=25)
+@given(mixed=MIXED)
+@example(mixed=[(0, None, 1.0), (1, None, 2.0), (8, "AAPL", 9.0)])
+@example(mixed=[(0, "AAPL", 1.0), (1, "MSFT", 2.0), (8, None, 9.0)])
+@example(mixed=[(0, "AAPL", None), (1, None, None), (8, None, 9.0)])
+def test_what_a_name_means_does_not_depend_on_later_rows(
+    mixed: list[tuple[int, str | None, float | None]],
+) -> None:
+    bars = [(t, asset) for t in range(10) for asset in ASSETS[:2]]
+    whole = seen_of(mixed, bars)
+    kinds = {asset is None for _, asset, value in mixed if value is not None}
+    assert (whole is None) == (len(kinds) == 2)
+    for cut in {period for period, _, _ in mixed}:
+        earlier = seen_of([row for row in mixed if row[0] <= cut], bars)
+        if whole is not None:
+            assert earlier is not None
+            assert {b: v for b, v in earlier.items() if b[0] <= cut} == {
+                b: v for b, v in whole.items() if b[0] <= cut
+            }
+
+
+def test_a_column_of_assets_and_of_the_market_is_refused_with_the_ways_out() -> None:
+    rows = [Row("AAPL", 1, 1, 5.0), Row(None, 1, 1, 7.0), Row(None, 2, 2, 8.0)]
+    catalog = Catalog().register("prices", price_table([(2, "AAPL")]))
+    catalog.register("features", feature_table(rows))
+
+    with pytest.raises(
+        DataError, match=r"values of 'x' in rows with an asset_id and in market-wide"
+    ) as e:
+        catalog.sql("select 1")
+    assert "rename one of them, or register the market-wide rows as context" in str(e.value)
+    assert (e.value.rule, e.value.n_rows) == ("mixed_rows", 2)
+    assert [row["x"] for row in e.value.sample] == [7.0, 8.0]
+
+
+def test_rows_of_assets_and_of_the_market_under_one_name_are_two_sources() -> None:
+    own, wide = [Row("AAPL", 1, 1, 5.0)], [Row(None, 1, 1, 7.0)]
+    catalog = Catalog().register("prices", price_table([(2, "AAPL")]))
+    catalog.register("features", feature_table(own))
+    catalog.register("context", feature_table(wide).drop_columns(["asset_id"]))
+
+    assert by_ranking(catalog, [(2, "AAPL")], "signals.x") == {(2, "AAPL"): 5.0}
+    assert by_ranking(catalog, [(2, "AAPL")], "market.x") == {(2, "AAPL"): 7.0}
 
 
 @QUICK

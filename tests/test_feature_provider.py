@@ -189,11 +189,16 @@ values = st.one_of(st.none(), st.sampled_from([float("nan"), 0.0, 1.5, -2.0]))
         st.tuples(moments, st.sampled_from(["A", "B", None]), moments, values, values, values),
         min_size=1, max_size=25, unique_by=lambda row: row[:3],
     ),
-    is_revised=st.booleans(),
+    is_revised=st.booleans(), wide=st.sets(st.sampled_from([3, 4, 5])),
 )  # fmt: skip
 def test_a_provider_answers_what_the_catalog_shows(
-    rows: list[tuple[int, str | None, int, Any, Any, Any]], is_revised: bool
+    rows: list[tuple[int, str | None, int, Any, Any, Any]], is_revised: bool, wide: set[int]
 ) -> None:
+    # A column has values of assets, or of the market.
+    rows = [
+        (*row[:3], *(row[i] if (row[1] is None) == (i in wide) else None for i in (3, 4, 5)))
+        for row in rows
+    ]
     if not is_revised:
         rows = list({row[:2]: row for row in rows}.values())
     start = datetime(2024, 1, 1, 0, 10)  # a frame of midnights would be refused on these bars

@@ -17,6 +17,7 @@ from ml4t.backtest.data.queries import columns, literal, quote, read, render
 from ml4t.backtest.data.sources import Source
 from ml4t.backtest.errors import DataError
 
+N_SAMPLE = 3
 # A key for market-wide rows, which have no asset.
 MARKET_KEY = "'market'"
 
@@ -50,7 +51,14 @@ class Known:
 def known_rows(
     source: Source, found: Mapping[str, str], database: Database
 ) -> tuple[Known | None, Known | None]:
-    """Create the known rows of a source; return those per asset and those market-wide."""
+    """Create the known rows of a source; return those per asset and those market-wide.
+
+    Raises
+    ------
+    DataError
+        A column has values per asset and market-wide: what its name means would depend on rows
+        that come later.
+    """
     keys = {"timestamp", "asset_id", "available_at"}
     values = tuple(name for name in found if name not in keys)
     main = f"main.{quote(source.name)}"
@@ -68,6 +76,7 @@ def known_rows(
     if market is None:
         return _known(source, main, values, "asset", "true", database), None
     filled = _filled_where(main, values, "asset_id is not null", database) or ()
+    _refuse_mixed(source, main, [name for name in market if name in filled], database)
     # A column without any value is one of the assets', as in a source without market rows.
     per_asset = tuple(name for name in values if name in filled or name not in market)
     return (
@@ -169,6 +178,22 @@ def _filled_where(
     if not n_rows:
         return None
     return tuple(name for name, n in zip(values, filled, strict=True) if n)
+
+
+def _refuse_mixed(source: Source, relation: str, mixed: list[str], database: Database) -> None:
+    """Refuse columns with values in rows with an asset and in rows without one."""
+    if not mixed:
+        return
+    name = quote(mixed[0])
+    query = f"select * from {relation} where asset_id is null and {name} is not null"
+    raise DataError(
+        source.name, "mixed_rows", f"has values of '{mixed[0]}' in rows with an asset_id and in "
+        "market-wide ones, so that its name could mean either; rename one of them, or register the "
+        "market-wide rows as context",
+        n_rows=database.rows(f"select count(*) from ({query})")[0][0],
+        sample=database.records(f"{query} order by timestamp limit {N_SAMPLE}"),
+        query=query,
+    )  # fmt: skip
 
 
 def _refuse_twins(sources: list[tuple[str, tuple[str, ...]]]) -> None:
