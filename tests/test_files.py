@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -484,6 +485,76 @@ def test_a_provider_reads_files_by_the_same_rule(way: str, tmp_path: Path) -> No
 
     seen = [provider.get_features("A", day)["score"] for day in DAYS[:4]]
     assert seen == [1.0, 1.0, 1.0, 2.5]
+
+
+WRITERS: dict[str, Callable[[Any, Path], object]] = {
+    "pyarrow": pq.write_table,
+    "polars": lambda table, path: pl.from_arrow(table).write_parquet(path),
+    "duckdb": lambda table, path: duckdb.from_arrow(table).write_parquet(str(path)),
+}
+
+
+@pytest.mark.parametrize("n_files", [1, 2])
+@pytest.mark.parametrize("kind", [pa.float32(), pa.float64()])
+@pytest.mark.parametrize("library", WRITERS)
+def test_a_nan_in_a_file_is_missing(
+    library: str, kind: pa.DataType, n_files: int, tmp_path: Path
+) -> None:
+    # Beside other numbers: in the statistics of the file there is no NaN.
+    table = pa.table({
+        "timestamp": DAYS[:2] * 2, "asset_id": ["A", "A", "B", "B"],
+        "score": pa.array([1.0, math.nan, 0.5, 0.5], kind),
+    })  # fmt: skip
+    for i in range(n_files):
+        part = table.slice(2 * i, 2) if n_files == 2 else table
+        WRITERS[library](part, tmp_path / f"{i}.parquet")
+    catalog = catalog_with(tmp_path)
+
+    query = "select score from signals where asset_id = 'A' order by timestamp limit 2"
+    assert catalog.sql(query).fetchall() == [(1.0,), (None,)]
+    run = BacktestEngine(catalog, TopN(1, by="score", where="score > 0.7")).run()
+    assert run.sql("select timestamp, asset_id from selections").fetchall() == [(DAYS[0], "A")]
+
+
+BARS = {
+    "timestamp": DAYS[:3], "asset_id": ["A"] * 3, "open": [2.0, 2.5, 3.0], "high": [4.0, 4.5, 5.0],
+    "low": [1.0, 1.5, 2.0], "close": [2.0, 2.5, 3.0], "volume": [5.0, 6.0, 7.0],
+}  # fmt: skip
+SHARES = [0.25, 0.5, 0.75]
+NUMBERED: dict[tuple[str, str, str], dict[str, list[Any]]] = {
+    **{("prices", name, f"{name}_not_finite"): BARS for name in ("open", "high", "low", "close")},
+    ("prices", "volume", "volume_not_valid"): BARS,
+    **{
+        ("assets", name, f"{name}_not_valid"): {"asset_id": ["A", "B", "C"], name: SHARES}
+        for name in ("lot_size", "tick_size", "multiplier", "initial_margin", "maintenance_margin")
+    },
+    **{
+        ("actions", "value", f"{kind}_not_valid"): {
+            "asset_id": ["A"] * 3, "ex_date": DAYS[:3], "kind": [kind] * 3, "value": SHARES,
+        }
+        for kind in ("split", "dividend", "delisting")
+    },
+    ("borrow", "fee", "fee_not_valid"): {"timestamp": DAYS[:3], "asset_id": ["A"] * 3,
+                                         "fee": SHARES},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NUMBERED)
+@pytest.mark.parametrize("library", WRITERS)
+def test_a_nan_in_a_file_is_refused_as_in_a_frame(
+    library: str, case: tuple[str, str, str], tmp_path: Path
+) -> None:
+    role, column, rule = case
+    table = pa.table(NUMBERED[case] | {column: [*NUMBERED[case][column][:2], math.nan]})
+    WRITERS[library](table, tmp_path / "0.parquet")
+    catalog = Catalog()
+    if role != "prices":
+        catalog.register("prices", PRICES)
+    catalog.register(role, tmp_path / "0.parquet")  # type: ignore[arg-type]
+
+    with pytest.raises(DataError) as error:
+        catalog.validate()
+    assert (error.value.rule, error.value.n_rows) == (rule, 1)
 
 
 # -- which files -------------------------------------------------------------------------------

@@ -151,7 +151,10 @@ def _select_item(source: Source, name: str, given: str, kind: str) -> str:
         return f"{quote(given)}::double as {quote(name)}"
     if role in _WITH_SIGNALS and kind in ("DOUBLE", "FLOAT") and not is_number:
         # Missing is missing: DuckDB holds a NaN above every number, so that it would pass vix > 30.
-        return f"nullif({quote(given)}, 'nan') as {quote(name)}"
+        # Neither nullif(x, 'nan') nor isnan(x): pyarrow and polars leave NaN out of a file's
+        # statistics, by which DuckDB takes both to be false without a look at x.
+        item = quote(given)
+        return f"case when isfinite({item}) or isinf({item}) then {item} end as {quote(name)}"
     if kind == "TIMESTAMPTZ_NS":
         # DuckDB 2.0 can do little with it; microseconds are what a time with a zone has elsewhere.
         return f"{quote(given)}::timestamptz as {quote(name)}"
