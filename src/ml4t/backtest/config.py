@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 
+from ml4t.backtest.core.identity import OURS, attributes, user_identity
 from ml4t.backtest.core.levels import LevelPolicy, Trigger
+from ml4t.backtest.core.shown import FUNCTIONS, shown
 from ml4t.backtest.errors import ConfigError, did_you_mean, require_columns, require_number
 from ml4t.backtest.execution.account import Account, CashAccount, MarginAccount
 from ml4t.backtest.execution.commission import BasisPointCommission
@@ -190,16 +192,28 @@ def _lines(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[s
 
 
 def _plain(value: object) -> object:
-    """Return a setting as JSON would hold it; a class of settings becomes its kind and fields."""
+    """Return a setting as JSON would hold it; a class of settings becomes its kind and fields.
+
+    Of a user's own class all attributes are shown, and a hash of its code and of all that it holds.
+    """
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, str):
         return str(value)
     if isinstance(value, (tuple, list)):
         return [_plain(item) for item in value]
+    kind = {"kind": type(value).__name__}
+    if not type(value).__module__.startswith(OURS):
+        code = user_identity(value)
+        if code is None or isinstance(value, FUNCTIONS):
+            return shown(value)
+        said = attributes(value)
+        plain = {n: one for n, one in said.items() if type(one) in (bool, int, float, str)}
+        rest = {n: shown(one, (id(value),)) for n, one in said.items() if n not in plain}
+        return {**kind, **plain, **rest, "code": code}
     names = (
         [one.name for one in fields(value)]
         if is_dataclass(value)
-        else sorted(name for name in getattr(value, "__dict__", ()) if not name.startswith("_"))
+        else [name for name in attributes(value) if not name.startswith("_")]
     )
-    return {"kind": type(value).__name__, **{name: _plain(getattr(value, name)) for name in names}}
+    return {**kind, **{name: _plain(getattr(value, name)) for name in names}}

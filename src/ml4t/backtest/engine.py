@@ -14,7 +14,8 @@ from threading import Lock
 from ml4t.backtest.config import BacktestConfig, Broker, run_settings
 from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.core.computing import Computing
-from ml4t.backtest.core.identity import class_identity
+from ml4t.backtest.core.identity import user_identity
+from ml4t.backtest.core.shown import shown, with_code
 from ml4t.backtest.data.batches import batches, plan_batches
 from ml4t.backtest.data.conditions import plan_conditions
 from ml4t.backtest.data.feature_provider import CallableFeatureProvider
@@ -228,16 +229,14 @@ class BacktestEngine:
         return strategy.misses
 
     def _configuration(self) -> dict[str, object]:
+        """Return every setting, and a hash of all code and state that a user has given."""
+        provider = self.computing_provider
         return {
-            "strategy": repr(self.strategy),
-            "strategy_code": class_identity(self.strategy, but="ml4t.backtest."),
-            "risk_rules": [repr(rule) for rule in self.risk_manager.rules],
-            "limits": [repr(limit) for limit in self.risk_manager.limits],
-            **(
-                {"feature_provider": repr(provider)}
-                if (provider := self.computing_provider)
-                else {}
-            ),
+            "strategy": shown(self.strategy),
+            "strategy_code": user_identity(self.strategy),
+            "risk_rules": [with_code(rule) for rule in self.risk_manager.rules],
+            "limits": [with_code(limit) for limit in self.risk_manager.limits],
+            **({"feature_provider": provider.with_code} if provider is not None else {}),
             **self.config.to_dict(),
         }
 

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from ml4t.backtest.core.identity import state_identity
 from ml4t.backtest.core.values import Value, is_missing
 from ml4t.backtest.data.attaching import attach
 from ml4t.backtest.data.columns import KEYS
@@ -323,6 +324,11 @@ class CallableFeatureProvider(FeatureProvider):
             if self._computed is not None:
                 self._computed.add(asset[0] if asset else None, timestamp, values)
         return dict(values)
+
+    @property
+    def with_code(self) -> str:
+        """The provider as text, with a hash of what its functions do: the same in every process."""
+        return f"{self!r}#{state_identity(self._compute, self._compute_market)}"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({_name_of(self._compute)})"

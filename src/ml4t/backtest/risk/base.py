@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats, Ints
+from ml4t.backtest.core.shown import shown_attributes
 from ml4t.backtest.errors import ConfigError, require_number, require_whole
 from ml4t.backtest.risk.decision import RiskContext, RiskDecision
 
@@ -140,8 +141,7 @@ class RiskRule:
 
     def __repr__(self) -> str:
         """Show the rule by its values, so that equal rules give runs of equal identity."""
-        values = ", ".join(f"{name}={value!r}" for name, value in sorted(vars(self).items()))
-        return f"{type(self).__name__}({values})"
+        return f"{type(self).__name__}({shown_attributes(self)})"
 
     @property
     def name(self) -> str:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats, Ints
+from ml4t.backtest.core.shown import shown_attributes
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.risk.account_state import AccountState
 
@@ -129,8 +130,7 @@ class Limit:
 
     def __repr__(self) -> str:
         """Show the limit by its values, so that equal limits give runs of equal identity."""
-        values = ", ".join(f"{name}={value!r}" for name, value in sorted(vars(self).items()))
-        return f"{type(self).__name__}({values})"
+        return f"{type(self).__name__}({shown_attributes(self)})"
 
     @property
     def name(self) -> str:

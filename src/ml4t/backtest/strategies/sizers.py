@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ml4t.backtest.core.batch import Batch
+from ml4t.backtest.core.shown import shown_attributes
 from ml4t.backtest.errors import ConfigError, require_column, require_columns, require_number
 from ml4t.backtest.execution.order import Order
 from ml4t.backtest.strategy.helpers import Helpers, require_fraction
@@ -58,8 +59,7 @@ class Sizer:
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
-        return f"{type(self).__name__}({values})"
+        return f"{type(self).__name__}({shown_attributes(self)})"
 
 
 class PercentSizer(Sizer):

@@ -16,6 +16,7 @@ from ml4t.backtest.core.context import Context
 from ml4t.backtest.core.event import Events, Fill, MarketEvent
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.core.selecting import Query, RuleQuery
+from ml4t.backtest.core.shown import shown_attributes
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.order import Order
 from ml4t.backtest.strategy.broker import StrategyBroker
@@ -64,12 +65,7 @@ class Strategy(Helpers):
     @recursive_repr("...")
     def __repr__(self) -> str:
         """Show the strategy by its values, so that equal ones give runs of equal identity."""
-        values = ", ".join(
-            f"{name}={value!r}"
-            for name, value in sorted(vars(self).items())
-            if not name.startswith("_") and name != "has_run"
-        )
-        return f"{type(self).__name__}({values})"
+        return f"{type(self).__name__}({shown_attributes(self)})"
 
     @property
     def is_running(self) -> bool:
