@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from document_blocks import document  # noqa: F401 - a fixture
+from leverage import check_leverage
 from ml4t.backtest import BacktestEngine, BacktestResult, CashAccount, Catalog
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -177,6 +178,7 @@ def _invariants(monkeypatch: pytest.MonkeyPatch) -> None:
         result = run(self, *args, **kwargs)
         check_invariants(result, self.config.account)
         check_dividends(result, self.catalog)
+        check_leverage(self, result)
         return result
 
     monkeypatch.setattr(BacktestEngine, "run", checked)

@@ -96,6 +96,8 @@ def money_case(seed: int) -> Case:
             asset: replace(one, initial=None, maintenance=None)
             for asset, one in options["terms"].items()
         }
+    if options["margin"] is not None and pick.random() < 0.5:
+        draw_crowd(pick, universe, options)
     if pick.random() < 0.2:  # lots that most orders do not fill
         big = pick.sample(universe.assets, k=2)  # and so are what they are renamed to
         options["terms"] = {
@@ -103,6 +105,24 @@ def money_case(seed: int) -> Case:
             for asset, one in options["terms"].items()
         }
     return universe, options
+
+
+def draw_crowd(pick: random.Random, universe: Universe, options: dict[str, Any]) -> None:
+    """Let orders rest in many assets, of which the account can carry a few: one bar fills them."""
+    times = sorted(universe.bars)
+    for t in pick.sample(range(len(times) - 2), k=3):
+        bars = [(a, bar) for a, bar in universe.bars[times[t]].items() if "#" not in a]
+        for asset, bar in pick.sample(bars, k=min(6, len(bars))):
+            multiplier = options["terms"].get(asset, r.Terms()).multiplier
+            side, kind = pick.choice([1, -1]), pick.choice(["limit", "stop"])
+            away = 1 + pick.choice([0.005, 0.02, 0.05]) * (side if kind == "stop" else -side)
+            size = CAPITAL * pick.uniform(0.1, 0.9) / options["margin"].initial
+            quantity = side * size / (bar.close * multiplier)
+            order = r.Order(
+                asset=asset, quantity=quantity, tag="order crowd", **{kind: bar.close * away}
+            )
+            options["script"].setdefault(t, [])
+            options["script"][t] = [*options["script"][t], order]
 
 
 def draw_costs(pick: random.Random, options: dict[str, Any], *, has_volume: bool) -> None:

@@ -28,7 +28,7 @@ from reference_types import (
     Asset,
     Trade,
 )
-from reference_world import World
+from reference_world import NEXT_CLOSE, THIS_CLOSE, World
 
 
 class Plan(NamedTuple):
@@ -81,8 +81,26 @@ def fits(world: World, plans: Sequence[Plan], *, is_strict: bool = False) -> boo
         prices[asset] = base
         quantities[asset] = quantities.get(asset, 0.0) + paid.quantity
     values = {a: q * prices[a] * world.terms(a).multiplier for a, q in quantities.items()}
+    for asset in ledger.positions.keys() - {asset for asset, _, _ in plans}:
+        values[asset] += bought_for_less(world, asset, prices[asset])
     required = math.fsum(initial_rate(world, a) * abs(value) for a, value in values.items())
     return cash + math.fsum(values.values()) >= required * (1 - tolerance)
+
+
+def bought_for_less(world: World, asset: Asset, price: float) -> float:
+    """Return what lots of this bar are worth at their base prices, less what they are at `price`.
+
+    At the close all there is is worth its close.
+    """
+    if world.moment in (NEXT_CLOSE, THIS_CLOSE):
+        return 0.0
+    multiplier, gaps = world.terms(asset).multiplier, []
+    for lot in world.ledger.positions[asset].lots:
+        if lot.t == world.t:
+            moved = (lot.slippage + lot.impact) / (abs(lot.bought) * multiplier)
+            base = lot.price - math.copysign(moved, lot.quantity)
+            gaps.append(lot.quantity * (base - price) * multiplier)
+    return math.fsum(gaps)
 
 
 def initial_rate(world: World, asset: Asset) -> float:
@@ -121,6 +139,29 @@ def book(world: World, what: Plan, entered: str, order: int, why: str) -> None:
         world.finish(gone, "cancelled", POSITION_CLOSED)
     if position is not None:
         levels_at_entry(world, asset, position)
+
+
+def check_leverage(world: World, asset: Asset, base: float) -> None:
+    """Assert that the account carries what it holds after an increase at `base`.
+
+    Its own asset is worth `base`, what else was bought in this bar what was paid for it, and all
+    other lots the price of the moment.
+    """
+    if world.setup.margin is None:
+        return
+    is_close = world.moment in (NEXT_CLOSE, THIS_CLOSE)
+    equity, needed = [world.ledger.cash], []
+    for name, position in world.ledger.positions.items():
+        worth = []
+        for lot in position.lots:
+            moved = (lot.slippage + lot.impact) / abs(lot.bought * world.terms(name).multiplier)
+            paid = lot.price - position.side * moved
+            is_new = lot.t == world.t and not is_close
+            price = base if name == asset else paid if is_new else world.prices[name]
+            worth.append(lot.quantity * price * world.terms(name).multiplier)
+        equity += worth
+        needed.append(initial_rate(world, name) * abs(math.fsum(worth)))
+    assert math.fsum(equity) >= math.fsum(needed) * (1 - 1e-8) - 1e-6, (world.t, asset)
 
 
 def reduce(
@@ -199,6 +240,8 @@ def fill_order(
         world.finish(order, "rejected", reason)
         return
     book(world, what, entered, order.id, order.why)
+    if opened > 0:
+        check_leverage(world, asset, base)
     order.filled += what.paid.quantity
     if order.remaining == 0:
         world.finish(order, "filled")

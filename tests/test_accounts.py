@@ -28,6 +28,7 @@ from ml4t.backtest import (
     NextOpen,
     PerShareCommission,
     ThisClose,
+    VolumeWeighted,
 )
 from ml4t.backtest.risk import StopLoss, TakeProfit, TrailingStop
 from scripted import (
@@ -716,3 +717,63 @@ def check_fills(
     if participation is not None:
         for (t, asset), quantity in traded.items():
             assert quantity <= participation * bars[asset][t][4] * (1 + 1e-12)
+
+
+# -- margin inside a bar ---------------------------------------------------------------------
+
+FALL: list[Row] = [(100, 100, 100, 100), (100, 101, 49, 50), (50, 51, 49, 50)]
+RISE: list[Row] = [(100, 100, 100, 100), (100, 151, 99, 150), (150, 151, 149, 150)]
+CROWD = [f"S{i:02d}" for i in range(20)]
+
+
+def leverage(result: BacktestResult) -> float:
+    query = "select max(gross_exposure / equity) from equity"
+    return float(result.sql(query).fetchall()[0][0])
+
+
+@pytest.mark.parametrize(
+    ("bars", "order"),
+    [
+        (FALL, lambda s, a: s.buy(a, 200, limit=50)),
+        (RISE, lambda s, a: s.sell(a, 66, limit=150)),
+        (RISE, lambda s, a: s.buy(a, 66, stop=150)),
+        (FALL, lambda s, a: s.sell(a, 200, stop=50)),
+    ],
+    ids=["buy limits", "sell limits", "buy stops", "sell stops"],
+)
+def test_what_rests_in_many_assets_fills_as_far_as_the_account_carries_it_together(
+    bars: list[Row], order: Callable[[Scripted, str], object]
+) -> None:
+    """Equity of 10,000 at 50% carries two of 10,000, or of 9,900, and not twenty."""
+    script = {0: [lambda s, a=a: order(s, a) for a in CROWD]}
+    result = play(dict.fromkeys(CROWD, bars), script, account=MarginAccount())
+    ends = Counter(row[:2] for row in orders(result))
+    assert ends == {("filled", ""): 2, ("rejected", "insufficient buying power"): 18}
+    assert 1.97 < leverage(result) <= 2.0 + 1e-9
+
+
+def test_an_average_price_makes_no_gain_of_what_was_bought_below_it_in_its_bar() -> None:
+    """200 at 50 are 10,000, not 15,000 at the average of 75; 134 more of B at 75 would need it."""
+    both: list[Row] = [(100, 100, 100, 100, 100), (100, 101, 49, 75, 75), (75, 76, 74, 75, 75)]
+    script: dict[int, Any] = {0: [lambda s: s.buy("A", 200, limit=50), lambda s: s.buy("B", 134)]}
+    names = ("open", "high", "low", "close", "vwap")
+    settings: dict[str, Any] = {
+        "account": MarginAccount(), "execution": ExecutionPolicy(timing=VolumeWeighted())
+    }  # fmt: skip
+    result = play({"A": both, "B": both}, script, names=names, **settings)
+    # Without the phantom gain of 5,000 equity of 10,000 carries 20,000: 134 * 75 are 10,050.
+    assert orders(result) == [("filled", "", 200), ("rejected", "insufficient buying power", 0)]
+    script = {0: [lambda s: s.buy("A", 200, limit=50), lambda s: s.buy("B", 133)]}
+    result = play({"A": both, "B": both}, script, names=names, **settings)
+    assert orders(result) == [("filled", "", 200), ("filled", "", 133)]
+
+
+def test_at_the_close_everything_is_worth_its_close() -> None:
+    """Bought at 50, and the close is 60: 12,000 of equity carry 24,000, 12,000 of it are held."""
+    bars: list[Row] = [(100, 100, 100, 100), (100, 101, 49, 60), (60, 60, 60, 60)]
+    timing = ExecutionPolicy(timing=NextClose())
+    for shares, end in ((200, "filled"), (201, "rejected")):
+        script = {0: [lambda s: s.buy("A", 200, limit=50), lambda s, n=shares: s.buy("B", n)]}
+        result = play({"A": bars, "B": bars}, script, account=MarginAccount(), execution=timing)
+        assert [row[0] for row in orders(result)] == ["filled", end]
+        assert leverage(result) <= 2.0 + 1e-9

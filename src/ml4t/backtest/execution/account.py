@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,6 +20,10 @@ from ml4t.backtest.errors import (
     require_within,
 )
 from ml4t.backtest.portfolio.portfolio import Portfolio
+
+# By asset: signed shares that opened or added to a position in this bar, each with the price
+# before costs that was paid for it.
+Bought = Mapping[int, Sequence[tuple[float, float]]]
 
 
 class Shortfall(StrEnum):
@@ -114,6 +120,7 @@ class CashAccount:
         prices: Floats,  # noqa: ARG002 - cash has no price
         terms: Instruments,  # noqa: ARG002
         unsettled: float,
+        bought: Bought,  # noqa: ARG002
     ) -> float:
         """Return what buys may cost: settled cash and the overdraft, account currency."""
         return portfolio.cash - unsettled + self.overdraft
@@ -206,9 +213,25 @@ class MarginAccount:
         prices: Floats,
         terms: Instruments,
         unsettled: float,  # noqa: ARG002 - the broker lends what has not settled
+        bought: Bought,
     ) -> float:
-        """Return the equity that no exposure at `prices` ties up, account currency."""
+        """Return the equity that no exposure ties up, account currency.
+
+        Exposure is at `prices`, and at what was paid where `bought` says so: else what a limit
+        bought below the open would be a gain that carries the next purchase.
+        """
         values = portfolio.value_at(prices)
+        for sid, lots in bought.items():
+            place = int(np.searchsorted(portfolio.held, sid))
+            if place == len(portfolio.held) or portfolio.held[place] != sid:
+                continue
+            live = float(portfolio.quantity[sid])
+            now = values[place] / (live * terms.multiplier[sid])
+            left = abs(live)
+            for quantity, price in reversed(lots):  # first in, first out: these are the last
+                part = min(abs(quantity), left) if quantity * live > 0 else 0.0
+                values[place] += math.copysign(part, live) * (price - now) * terms.multiplier[sid]
+                left -= part
         tied = float((np.abs(values) * self.initial(portfolio.held, terms)).sum())
         return portfolio.cash + float(values.sum()) - tied
 

@@ -215,10 +215,12 @@ class BarBroker:
                 kinds = MARKET_TYPES
                 # A bar without volume has a close to be valued at, though nothing trades there.
                 self._portfolio.remark(batch.close)
+                self.executor.bought.clear()
             self._filler.fill(batch, self._prices(batch), at_open=False, kinds=kinds)
             self._book.close_orphans(self._portfolio)
         if self._book:
             self._portfolio.remark(batch.close)
+            self.executor.bought.clear()
             self._filler.fill_on_close(batch, _traded(batch))
             self._book.close_orphans(self._portfolio)
             self._book.end_bar(batch, fills_decided=self._timing.moment is Moment.DECISION)
@@ -227,6 +229,7 @@ class BarBroker:
     def fill_decided(self, batch: Batch) -> None:
         """Fill at this close what was decided at it, where the timing says so."""
         if self._timing.moment is Moment.DECISION:
+            self.executor.bought.clear()
             self._filler.fill(batch, _traded(batch), at_open=False)
             self._book.close_orphans(self._portfolio)
 

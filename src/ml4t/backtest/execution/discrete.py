@@ -179,6 +179,8 @@ class DiscreteOrders:
             seen=seen,
         )
         opened = quantity if live * quantity >= 0 else beyond(quantity, live)
+        if opened and self._account.is_margin:
+            self._executor.bought.setdefault(order.sid, []).append((opened, base))
         self._book.filled(order, quantity, batch.t, opened=opened, is_done=is_done, price=base)
         self._book.close_exits(order.sid, float(self._portfolio.quantity[order.sid]))
 

@@ -60,6 +60,9 @@ class Executor:
         The closes at which the orders of this bar were decided.
     gone : callable
         Called with the assets whose position a fill has closed.
+    bought : dict of int to list of (float, float)
+        What orders have opened or added in this bar, signed, and the price before costs of each;
+        empty once everything is valued at the close.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class Executor:
         self._volume_left: Floats | None = None
         self.decided_close = np.full(len(portfolio.quantity), np.nan)
         self._owns_close = True
+        self.bought: dict[int, list[tuple[float, float]]] = {}
         self.guard: Guard = _nobody
         self.gone: Callable[[Ints], None] = _nothing
 
@@ -93,7 +97,8 @@ class Executor:
         self.guard, self.gone = _nobody, _nothing
 
     def start_bar(self, batch: Batch) -> None:
-        """Begin a bar: its volume is untouched."""
+        """Begin a bar: its volume is untouched, and nothing was bought in it."""
+        self.bought.clear()
         if self.policy.participation is not None:
             self._volume = np.nan_to_num(batch.features["volume"]) * self.policy.participation
             self._volume_left = self._volume.copy()

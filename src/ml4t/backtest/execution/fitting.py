@@ -55,7 +55,9 @@ def fit(
     if shortfall is Shortfall.NONE:
         return quantity
     cap = None if limit is None else np.array([limit])
-    room = account.room(executor.portfolio, prices, executor.terms, unsettled)
+    # An asset that trades now is worth the price at which it does, whatever was paid before.
+    bought = {sid: lots for sid, lots in executor.bought.items() if sid not in sids}
+    room = account.room(executor.portfolio, prices, executor.terms, unsettled, bought)
 
     def need(index: slice, share: float) -> Floats:
         asked = quantity[index] * share
