@@ -36,9 +36,40 @@ YEAR_SECONDS = 365.25 * 86_400
 FREE = BacktestConfig(commission=BasisPointCommission(0), slippage=BasisPointSlippage(0))
 
 
+def naive_year(times: list[Any], stated: float | None = None) -> dict[str, Any]:
+    """How many bars a year has, day by day."""
+    bars: dict[date, int] = {}
+    for time in times:
+        day = time.date() if isinstance(time, datetime) else time
+        bars[day] = bars.get(day, 0) + 1
+    days = sorted(bars)
+    span = (days[-1] - days[0]).days
+    between = [days[0] + timedelta(days=i) for i in range(span + 1)]
+    week = [day for day in between if day.weekday() < 5]
+    whole = [bars[day] for day in days[1:-1]]
+    per_session = np.mean(whole) if whole else max(bars.values())
+    how = "assumed"
+    if span >= 90:
+        how, per_session = "counted", len(times) / len(days)
+        per_year = (len(days) - 1) / span * 365.25
+    elif set(days) <= set(week) and len(days) >= 0.75 * len(week):
+        per_year = 252.0
+    elif not set(days) <= set(week) and len(days) >= 0.95 * len(between):
+        per_year = 365.25
+    else:
+        how, per_year = "counted", (len(days) - 1) / span * 365.25
+    return {
+        "n_sessions": len(days),
+        "bars_per_session": per_session,
+        "sessions_per_year": per_year,
+        "bars_per_year": per_session * per_year if stated is None else stated,
+        "annualised_by": how if stated is None else "stated",
+    }
+
+
 def naive(result: BacktestResult, multiplier: float) -> dict[str, Any]:
     """All metrics, from the rows of the other tables; None where there is none."""
-    capital = result.sql("select initial_capital from runs").fetchall()[0][0]
+    capital, stated = result.sql("select initial_capital, periods_per_year from runs").fetchall()[0]
     rows = result.sql(
         "select timestamp, equity, gross_exposure, n_positions, net_exposure from equity"
     ).fetchall()
@@ -46,11 +77,14 @@ def naive(result: BacktestResult, multiplier: float) -> dict[str, Any]:
     times, equity = [row[0] for row in rows], np.array([row[1] for row in rows])
     returns = equity / np.array([capital, *equity[:-1]]) - 1
     years = (times[-1] - times[0]).total_seconds() / YEAR_SECONDS
-    per_year = (len(rows) - 1) / years if years else None
+    year = naive_year(times, stated)
+    per_year = year["bars_per_year"]
+    is_long = (times[-1] - times[0]).total_seconds() >= 90 * 86_400
+    traded_years = (len(rows) - 1) / per_year
     volatility = float(np.std(returns, ddof=1)) if len(rows) > 1 else None
     downside = float(np.sqrt(np.mean(np.minimum(returns, 0) ** 2)))
     total = equity[-1] / capital - 1
-    cagr = (1 + total) ** (1 / years) - 1 if years else None
+    cagr = (1 + total) ** (1 / years) - 1 if is_long else None
     peaks = np.maximum.accumulate(np.array([capital, *equity]))[1:]
     drawdown = equity / peaks - 1
     bottom = int(np.argmin(drawdown))
@@ -79,15 +113,15 @@ def naive(result: BacktestResult, multiplier: float) -> dict[str, Any]:
         "total_return": total,
         "cagr": cagr,
         "calmar": cagr / -drawdown[bottom] if fell and cagr is not None else None,
-        "volatility": volatility * per_year**0.5 if volatility is not None and per_year else None,
-        "sharpe": returns.mean() / volatility * per_year**0.5 if volatility and per_year else None,
-        "sortino": returns.mean() / downside * per_year**0.5 if downside and per_year else None,
-        "bars_per_year": per_year,
+        "volatility": volatility * per_year**0.5 if volatility is not None else None,
+        "sharpe": returns.mean() / volatility * per_year**0.5 if volatility else None,
+        "sortino": returns.mean() / downside * per_year**0.5 if downside and years else None,
+        **year,
         "max_drawdown": drawdown[bottom],
         "max_drawdown_start": times[at_peak[at_peak < bottom][-1]] if fell else None,
         "max_drawdown_bottom": times[bottom] if fell else None,
         "max_drawdown_end": times[back[0]] if fell and len(back) else None,
-        "turnover": traded / equity.mean() / years if years else None,
+        "turnover": traded / equity.mean() / traded_years if years else None,
         "exposure": np.mean([row[2] / row[1] for row in rows]),
         "net_exposure": np.mean([row[4] / row[1] for row in rows]),
         "mean_positions": mean([row[3] for row in rows]),
@@ -203,9 +237,9 @@ def test_exits_by_rule_count_and_sum_the_closed_trades() -> None:
 def test_a_run_without_trades_has_no_ratios() -> None:
     result = path_run([10, 11, 12, 13], score=float("nan"))
     assert_metrics(result)
-    assert (result["total_return"], result["cagr"], result["volatility"]) == (0, 0, 0)
+    assert (result["total_return"], result["volatility"]) == (0, 0)
     assert (result["turnover"], result["exposure"], result["costs"]) == (0, 0, 0)
-    for name in ("sharpe", "sortino", "calmar", "hit_rate", "profit_factor", "average_win",
+    for name in ("cagr", "sharpe", "sortino", "calmar", "hit_rate", "profit_factor", "average_win",
                  "average_loss", "average_bars_held", "max_drawdown_start"):  # fmt: skip
         assert result[name] is None, name
     assert result.exits.fetchall() == []
@@ -215,7 +249,7 @@ def test_a_run_of_one_bar_has_a_value_and_no_rates() -> None:
     result = path_run([10])
     assert_metrics(result)
     assert (result["n_bars"], result["final_value"], result["total_return"]) == (1, 1_000, 0)
-    for name in ("cagr", "volatility", "sharpe", "sortino", "calmar", "turnover", "bars_per_year"):
+    for name in ("cagr", "volatility", "sharpe", "sortino", "calmar", "turnover"):
         assert result[name] is None, name
 
 
@@ -322,7 +356,7 @@ def test_a_short_of_contracts_with_every_cost_and_flow() -> None:
         "costs": 110.5,
         "dividends": -10.0,
         "interest": 0.0,
-        "turnover": (5 * 99 * 10 + 5 * 91 * 10) / (sum(equity) / 4) / (3 / 365.25),
+        "turnover": (5 * 99 * 10 + 5 * 91 * 10) / (sum(equity) / 4) / (3 / 252),
         "exposure": (5_000 / 9_949.5 + 4_500 / 10_434.5) / 4,
         "net_exposure": -(5_000 / 9_949.5 + 4_500 / 10_434.5) / 4,
         "hit_rate": 1.0,
@@ -352,7 +386,9 @@ def test_equity_below_zero_leaves_no_ratio_infinite() -> None:
     equity = [row[0] for row in result.sql("select equity from equity").fetchall()]
     assert equity == pytest.approx([1_000, 1_000, 0, -1_000, 1_200, 1_000])
     returns = [0, 0, -1, 1_000 / 1_200 - 1]  # none at the bars after 0 and -1,000
-    assert result["volatility"] == pytest.approx(np.std(returns, ddof=1) * 365.25**0.5)
+    assert result["volatility"] == pytest.approx(
+        np.std(returns, ddof=1) * 365.25**0.5
+    )  # from Monday to Saturday
     downside = np.sqrt(np.mean(np.minimum(returns, 0) ** 2))
     assert result["sortino"] == pytest.approx(np.mean(returns) / downside * 365.25**0.5)
     assert result["exposure"] == pytest.approx((0 + 1 + 800 / 1_200 + 1) / 4)
@@ -415,20 +451,12 @@ def test_the_first_of_two_equal_bottoms_is_the_bottom() -> None:
     assert result["max_drawdown_end"] == date(2024, 1, 4)
 
 
-def test_intraday_bars_use_the_same_formulas() -> None:
-    result = path_run(
-        [10, 10, 10.1, 9.9, 10.2], step=timedelta(minutes=5), start=datetime(2024, 1, 2, 9, 30)
-    )
-    assert_metrics(result)
-    assert result["bars_per_year"] == pytest.approx(365.25 * 24 * 12)
-
-
 def test_bars_less_than_a_second_apart_have_a_length_in_years() -> None:
     result = path_run(
         [10, 10, 10.1, 9.9], step=timedelta(milliseconds=250), start=datetime(2024, 1, 2, 9, 30)
     )
     assert result["years"] == pytest.approx(0.75 / YEAR_SECONDS)
-    assert result["bars_per_year"] == pytest.approx(4 * YEAR_SECONDS)
+    assert (result["n_sessions"], result["bars_per_year"]) == (1, 4 * 252)
 
 
 ELSEWHERE = """

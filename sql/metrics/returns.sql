@@ -1,8 +1,9 @@
 -- grain:  one row
 -- reads:  equity, runs
--- params: none
--- Returns per bar, the first against the initial capital. A year is 365.25 days; bars per
--- year are counted from the run itself, so that daily and intraday runs use one formula.
+-- params: $bars_per_year, $has_annual_return
+-- Returns per bar, the first against the initial capital. What is annual rests on bars per year,
+-- see metrics/calendar; CAGR on the days that went by (a year is 365.25 of them), and a run of few
+-- has none: compounding it would say what nobody saw.
 with
 
 changes as (
@@ -46,7 +47,7 @@ annual as (
     select
         *,
         (select initial_capital from runs) as initial_capital,
-        case when years > 0 then (n_bars - 1) / years end as bars_per_year
+        case when n_bars > 1 then $bars_per_year::double end as bars_per_year
     from span
 )
 
@@ -59,7 +60,7 @@ select
     final_value,
     final_value / initial_capital - 1 as total_return,
     case
-        when years > 0 and final_value > 0
+        when $has_annual_return and years > 0 and final_value > 0
             then (final_value / initial_capital) ** (1 / years) - 1
     end as cagr,
     case
@@ -74,6 +75,5 @@ select
     case
         when bar_downside > 0
             then mean_return / bar_downside * sqrt(bars_per_year)
-    end as sortino,
-    bars_per_year
+    end as sortino
 from annual

@@ -1,8 +1,8 @@
 -- grain:  one row
 -- reads:  equity, fills, cash_flows
--- params: none
+-- params: $bars_per_year
 -- Turnover counts both sides, as MaxTurnover does: the value of all fills over mean equity, per
--- year of 365.25 days. Exposure is the mean of gross (net) exposure over equity, at the bars at
+-- year of so many bars. Exposure is the mean of gross (net) exposure over equity, at the bars at
 -- which there was equity. Costs are positive, dividends and interest positive where received.
 with
 
@@ -12,8 +12,7 @@ account as (
         avg(gross_exposure / equity) filter (where equity > 0) as exposure,
         avg(net_exposure / equity) filter (where equity > 0) as net_exposure,
         avg(n_positions) as mean_positions,
-        (epoch_us(max(timestamp)) - epoch_us(min(timestamp)))
-        / (365.25 * 86400 * 1e6) as years
+        (count(*) - 1) / $bars_per_year::double as years
     from equity
 ),
 

@@ -16,7 +16,8 @@ select
         max(staged.equity) over (
             order by staged.t rows between unbounded preceding and current row
         )
-    ) - 1 as drawdown
+    ) - 1 as drawdown,
+    timeline.session
 from staged_equity as staged
 inner join stage.timeline as timeline on staged.t = timeline.t
 order by staged.t asc

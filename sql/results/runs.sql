@@ -16,4 +16,5 @@ select
     $n_assets::integer as n_assets,
     $n_bars::integer as n_bars,
     $activity::varchar as activity,
-    $misses::varchar as misses
+    $misses::varchar as misses,
+    $periods_per_year::double as periods_per_year

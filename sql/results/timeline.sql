@@ -5,5 +5,6 @@
 create table stage.timeline as
 select
     t::integer as t,
-    :timestamp as timestamp
+    :timestamp as timestamp,
+    date '1970-01-01' + session::integer as session
 from staged_timeline

@@ -33,7 +33,7 @@ from ml4t.backtest.engine import Progress as Report
 from ml4t.backtest.errors import BacktestError, ResultError
 from ml4t.backtest.presets import PRESETS
 from ml4t.backtest.results.result import BacktestResult
-from ml4t.backtest.results.summary import facts_lines, run_facts, summary_rows
+from ml4t.backtest.results.summary import basis_lines, facts_lines, run_facts, summary_rows
 from ml4t.backtest.runfile import catalog_of, engine_of
 from ml4t.backtest.runfile_tables import settings_text
 
@@ -206,7 +206,7 @@ def _print_run(result: BacktestResult, saved_to: Path | None) -> None:
     console.print(table)
     _print_rows(result.exits)
     # Not through tables: what a run was made of, and a path, must survive copy and paste unfolded.
-    typer.echo("\n".join(facts_lines(run_facts(result))))
+    typer.echo("\n".join([*basis_lines(result), *facts_lines(run_facts(result))]))
     if saved_to is not None:
         typer.echo(f"saved to {saved_to}")
 

@@ -23,7 +23,7 @@ from ml4t.backtest.data.feed import Feeds, catalog_of, computing_provider
 from ml4t.backtest.data.prepared import Prepared
 from ml4t.backtest.data.reader import BatchPlan
 from ml4t.backtest.data.selecting import SelectionPlan, plan_selection
-from ml4t.backtest.errors import ConfigError, CostError
+from ml4t.backtest.errors import ConfigError, CostError, require_number
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.store import RunFacts, open_store, store
@@ -61,6 +61,11 @@ class BacktestEngine:
         registered as ``features``, unless it is already.
     config : BacktestConfig, optional
         Costs and account rules.
+    periods_per_year : float, optional
+        Bars of a year, by which volatility, Sharpe, Sortino and turnover are annual: 252 of daily
+        bars of shares, ``252 * 78`` of their 5-minute bars, ``365.25 * 24`` of hours that never
+        close. Left out it is counted from sessions and bars per session; see the metric
+        ``annualised_by``.
 
     Raises
     ------
@@ -80,8 +85,13 @@ class BacktestEngine:
         initial_capital: float | None = None,
         risk_manager: RiskManager | None = None,
         config: BacktestConfig | None = None,
+        periods_per_year: float | None = None,
     ) -> None:
         require_handler(strategy)
+        if periods_per_year is not None:
+            require_number("periods_per_year", periods_per_year, above=0, below=float("inf"))
+            periods_per_year = float(periods_per_year)
+        self.periods_per_year = periods_per_year
         self.strategy = strategy
         self.initial_capital, self.config = run_settings(broker, initial_capital, config)
         self.risk_manager = risk_manager if risk_manager is not None else RiskManager()
@@ -159,6 +169,7 @@ class BacktestEngine:
             versions=versions(),
             activity=session.activity(),
             misses=misses,
+            periods_per_year=self.periods_per_year,
         )
         session.close()
         tables = opening.result()
@@ -237,6 +248,7 @@ class BacktestEngine:
             "risk_rules": [with_code(rule) for rule in self.risk_manager.rules],
             "limits": [with_code(limit) for limit in self.risk_manager.limits],
             **({"feature_provider": provider.with_code} if provider is not None else {}),
+            "periods_per_year": self.periods_per_year,
             **self.config.to_dict(),
         }
 

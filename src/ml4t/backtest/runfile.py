@@ -40,6 +40,7 @@ before anything is read; a relative path starts at the folder of the run file::
 
     [run]
     initial_capital = 1_000_000      # account currency
+    periods_per_year = 252           # bars of a year; counted if left out
     preset = "realistic"             # what the tables below start from; "default" if left out
     slippage_bps = 5                 # short for [slippage] of basis points; also commission_bps
     threads = 4                      # as for Catalog; also memory_limit = "4GB"
@@ -98,6 +99,7 @@ TABLES = ("sources", "strategy", "risk", "limit", "run", *SETTINGS)
 SOURCE_KEYS = ("path", "role", "available_at", "lag", "max_age", "on_bad_rows")
 RUN_KEYS: dict[str, type] = {
     "initial_capital": float,
+    "periods_per_year": float,
     "preset": str,
     "commission_bps": float,
     "slippage_bps": float,
@@ -155,7 +157,7 @@ def engine_of(path: str | Path) -> BacktestEngine:
         strategy,
         risk_manager=manager,
         config=config,
-        **_chosen(run, "initial_capital"),
+        **_chosen(run, "initial_capital", "periods_per_year"),
     )
 
 

@@ -102,12 +102,13 @@ class Database:
             self._connection.execute(query, parameters or None)
             return self._connection.fetchall()
 
-    def records(self, query: str) -> list[dict[str, Any]]:
+    def records(
+        self, query: str, parameters: Mapping[str, object] | None = None
+    ) -> list[dict[str, Any]]:
         """Return all rows of a query as mappings."""
-        with _interruptible:
-            relation = self._connection.sql(query)
-            names = list(relation.columns)
-            return [dict(zip(names, row, strict=True)) for row in relation.fetchall()]
+        rows = self.rows(query, parameters)
+        names = [column[0] for column in self._connection.description]
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def numpy(self, query: str, parameters: Mapping[str, object] | None = None) -> Columns:
         """Return a query's columns as arrays; NULL in a float column is NaN."""

@@ -18,6 +18,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "n_bars": "distinct timestamps",
         "activity": "how often each rule and limit was asked and acted, as JSON",
         "misses": "names that the strategy read with a default and that are nowhere, as JSON",
+        "periods_per_year": "bars of a year as the user stated them; NULL: counted or assumed",
     },
     "orders": {
         "run_id": RUN_ID,
@@ -89,6 +90,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "net_exposure": "sum of value, account currency",
         "n_positions": "assets held at the close",
         "drawdown": "equity / highest equity so far - 1, 0 or below",
+        "session": "the bar's trading date; UTC where bars have a zone",
     },
     "decisions": {
         "run_id": RUN_ID,
@@ -138,6 +140,7 @@ _KINDS = {
     "BIGINT": "order_id parent_id fill_id trade_id",
     "INTEGER": "n_assets n_bars n_positions bars_held rank",
     "BOOLEAN": "is_stale in_trades",
+    "DATE": "session",
     "TIMESTAMP WITH TIME ZONE": "started_at finished_at",
     "MAP(VARCHAR, DOUBLE)": "features",
 }

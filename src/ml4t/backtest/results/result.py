@@ -14,7 +14,9 @@ from ml4t.backtest.results.saving import save
 from ml4t.backtest.results.store import TABLES
 from ml4t.backtest.results.summary import facts_lines, run_facts, summary_text
 
-METRICS = ("returns", "drawdown", "trading", "trades")
+METRICS = ("calendar", "returns", "drawdown", "trading", "trades")
+# What the first of them says that others build on; only how many bars a year has is shown.
+PARAMETERS = ("bars_per_year", "has_annual_return")
 # Kinds of statements that are queries; PIVOT is MULTI, for it makes a type on its way.
 QUERIES = ("SELECT", "EXPLAIN", "MULTI")
 
@@ -79,11 +81,12 @@ class BacktestResult(Mapping[str, Any]):
     def metrics(self) -> dict[str, Any]:
         """Metrics of the run; each is defined in a file of ``sql/metrics``."""
         if self._metrics is None:
-            self._metrics = {
-                name: value
-                for part in METRICS
-                for name, value in self._database.records(read(f"metrics/{part}"))[0].items()
-            }
+            found: dict[str, Any] = {}
+            for part in METRICS:
+                statement = read(f"metrics/{part}")
+                used = {name: found[name] for name in PARAMETERS if f"${name}" in statement}
+                found |= self._database.records(statement, used)[0]
+            self._metrics = {name: found[name] for name in found if name not in PARAMETERS[1:]}
         return dict(self._metrics)
 
     @property

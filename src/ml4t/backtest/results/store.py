@@ -43,6 +43,7 @@ class RunFacts:
     versions: Mapping[str, str]
     activity: list[dict[str, object]]
     misses: list[dict[str, object]]
+    periods_per_year: float | None
 
     @property
     def run_id(self) -> str:
@@ -64,7 +65,11 @@ def store(
     database.execute("create schema stage")
     database.execute("begin")
     staged = {
-        "staged_timeline": {"t": np.arange(len(axes.timestamps)), "tick": axes.timestamps},
+        "staged_timeline": {
+            "t": np.arange(len(axes.timestamps)),
+            "tick": axes.timestamps,
+            "session": axes.sessions,
+        },
         "staged_assets": {
             "sid": np.arange(len(axes.asset_ids)),
             "asset_id": axes.asset_ids,
@@ -91,6 +96,7 @@ def store(
             "versions": _json(facts.versions),
             "activity": _json(facts.activity),
             "misses": _json(facts.misses),
+            "periods_per_year": facts.periods_per_year,
             "n_assets": len(axes.asset_ids),
             "n_bars": len(axes.timestamps),
         },

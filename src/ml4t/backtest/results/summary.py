@@ -10,6 +10,8 @@ from ml4t.backtest.data.queries import read
 if TYPE_CHECKING:
     from ml4t.backtest.results.result import BacktestResult
 
+DAYS_PER_YEAR = 365.25
+LEAST_DAYS = 90  # as in metrics/calendar
 PERCENT, MONEY, NUMBER, COUNT, PLAIN = "percent", "money", "number", "count", "plain"
 LINES: tuple[tuple[str, str, str], ...] = (
     ("first_timestamp", "First bar", PLAIN),
@@ -86,7 +88,31 @@ def summary_text(result: BacktestResult) -> str:
     if ends:
         lines += ["", f"{'Orders not filled whole':<44}{'orders':>9}"]
         lines += [f"{f'{status}: {reason}':<44}{n:>9,}" for status, reason, n in ends]
-    return "\n".join([*lines, "", *facts_lines(run_facts(result))])
+    return "\n".join([*lines, "", *basis_lines(result), *facts_lines(run_facts(result))])
+
+
+def basis_lines(result: BacktestResult) -> list[str]:
+    """Say by how many bars a year what is annual is annual, and why a return is not."""
+    m = result.metrics
+    lines = []
+    if m["bars_per_year"] is not None:
+        how = m["annualised_by"]
+        if how != "stated":
+            how += (
+                f", {m['bars_per_session']:,.6g} a session and {m['sessions_per_year']:,.6g} "
+                "sessions a year"
+            )
+        if how.startswith("assumed"):
+            how += "; state periods_per_year if it has others"
+        lines.append(f"Annual figures: {m['bars_per_year']:,.6g} bars a year, {how}")
+    if m["cagr"] is None:
+        why = (
+            f"the bars span {m['years'] * DAYS_PER_YEAR:,.4g} days, less than {LEAST_DAYS}"
+            if m["final_value"] > 0
+            else "nothing is left of the account"
+        )
+        lines.append(f"No CAGR and no Calmar: {why}")
+    return lines
 
 
 def run_facts(result: BacktestResult) -> dict[str, Any]:

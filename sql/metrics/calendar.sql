@@ -1,0 +1,88 @@
+-- grain:  one row
+-- reads:  equity, runs
+-- params: none
+-- How many bars a year has, which everything annual rests on: as the user stated it, or bars per
+-- session times sessions per year. A year is 365.25 days. Sessions are counted where the run is
+-- long enough (90 days) or thin; a few daily sessions say little of a year, as weekends and
+-- holidays at their ends would decide: there are 252 a year, or 365.25 where weekends trade too.
+with
+
+sessions as (
+    select
+        session,
+        count(*) as n_bars,
+        row_number() over (order by session asc) as place,
+        count(*) over () as n_sessions
+    from equity
+    group by session
+),
+
+counted as (
+    select
+        count(*) as n_sessions,
+        sum(n_bars)::bigint as n_bars,
+        min(session) as first_session,
+        max(session) as last_session,
+        max(session) - min(session) as n_days,
+        coalesce(bool_or(isodow(session) > 5), false) as has_weekends,
+        -- The first and the last session of a short run may be cut.
+        coalesce(
+            avg(n_bars) filter (where place > 1 and place < n_sessions),
+            max(n_bars)
+        ) as whole_session
+    from sessions
+),
+
+-- Mondays to Fridays among the days n, n + 1, ... m, counted from Monday 0001-01-01, are
+-- f(m + 1) - f(n), with f(n) those among the first n days.
+spans as (
+    select
+        *,
+        n_days >= 90 as is_long,
+        last_session - date '0001-01-01' + 1 as after_last,
+        first_session - date '0001-01-01' as before_first
+    from counted
+),
+
+weeks as (
+    select
+        *,
+        5 * (after_last // 7) + least(after_last % 7, 5)
+        - 5 * (before_first // 7) - least(before_first % 7, 5) as n_weekdays
+    from spans
+),
+
+rules as (
+    select
+        *,
+        case when is_long then n_bars / n_sessions else whole_session end
+            as bars_per_session,
+        case
+            when is_long then null
+            when has_weekends and n_sessions >= 0.95 * (n_days + 1) then 365.25
+            when not has_weekends and n_sessions >= 0.75 * n_weekdays then 252
+        end as usual_sessions
+    from weeks
+)
+
+select
+    rules.n_sessions,
+    rules.bars_per_session,
+    coalesce(
+        rules.usual_sessions,
+        case
+            when rules.n_days > 0
+                then (rules.n_sessions - 1) / (rules.n_days / 365.25)
+        end
+    )::double as sessions_per_year,
+    coalesce(
+        runs.periods_per_year, rules.bars_per_session * sessions_per_year
+    ) as bars_per_year,
+    case
+        when runs.periods_per_year is not null then 'stated'
+        when rules.usual_sessions is not null then 'assumed'
+        else 'counted'
+    end as annualised_by,
+    rules.is_long as has_annual_return
+from rules
+cross join runs
