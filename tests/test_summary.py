@@ -91,7 +91,8 @@ def test_every_setting_is_printed_with_all_its_fields() -> None:
 
 def test_a_list_of_tiers_is_printed_as_python_would_write_it() -> None:
     config = BacktestConfig(commission=TieredCommission(((0, 10), (1_000, 5))))
-    assert "Commission: TieredCommission(tiers=((0.0, 10.0), (1000.0, 5.0)))" in lines(run(config=config))
+    shown = "Commission: TieredCommission(tiers=((0.0, 10.0), (1000.0, 5.0)))"
+    assert shown in lines(run(config=config))
 
 
 @pytest.mark.parametrize(
