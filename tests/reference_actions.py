@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from reference_ledger import Level, Position
 from reference_orders import cancel_orphans
 from reference_protect import put_on_ticks
@@ -159,6 +161,8 @@ def split(world: World, asset: Asset, ratio: float) -> None:
         order.put_on_ticks(terms.tick)
         if terms.lot:
             left = world.to_lot(asset, order.remaining)
+            if order.opening < math.inf:
+                order.opening = world.to_lot(asset, order.opening)
             order.quantity = order.filled + order.side * left
             if left == 0:
                 world.finish(order, "cancelled", "split")

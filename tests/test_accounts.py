@@ -30,6 +30,7 @@ from ml4t.backtest import (
     ThisClose,
     VolumeWeighted,
 )
+from ml4t.backtest.execution.fitting import share_that_fits
 from ml4t.backtest.risk import StopLoss, TakeProfit, TrailingStop
 from scripted import (
     Action,
@@ -777,3 +778,9 @@ def test_at_the_close_everything_is_worth_its_close() -> None:
         result = play({"A": bars, "B": bars}, script, account=MarginAccount(), execution=timing)
         assert [row[0] for row in orders(result)] == ["filled", end]
         assert leverage(result) <= 2.0 + 1e-9
+
+
+@pytest.mark.parametrize("brings", [-50.0, 0.0])
+def test_orders_that_need_nothing_are_not_scaled_where_there_is_no_room(brings: float) -> None:
+    """Twice as much would need less than nothing: neither more is sold, nor divided by zero."""
+    assert share_that_fits(lambda share: share * brings, -100.0) == 1.0

@@ -889,3 +889,16 @@ def test_an_asset_that_was_never_a_member_is_sold_too() -> None:
     assets = {"A": flat(100, 4), "B": flat(100, 4)}
     result = play(assets, {0: buy(10)}, [], sources={"universe": members}, actions=EXIT)
     assert fills(result)[1:] == [(2, "A", -10, 100)]
+
+
+def test_what_an_order_may_open_is_whole_after_a_split_too() -> None:
+    """10 covered and 11 opened are 5 and 5 after a split of 0.5: 5 are bought, not 5.5."""
+    rows = [(100, 100, 100, 100)] * 2 + [(200, 200, 200, 200)] * 2 + [(200, 200, 150, 160)] * 2
+    script = {
+        0: lambda s: s.sell("A", 10),
+        1: lambda s: s.buy("A", 21, limit=85, tif="gtc"),
+        2: lambda s: s.buy("A", 5),
+    }
+    policy = ExecutionPolicy(whole_shares=True)
+    result = play(rows, script, [act("split", 2, 0.5)], account=MARGIN, execution=policy)
+    assert fills(result) == [(1, "A", -10, 100), (3, "A", 5, 200), (4, "A", 5, 170)]

@@ -889,3 +889,12 @@ def test_a_setting_that_means_nothing_is_an_error(build: Any, message: str) -> N
 
 def test_every_time_in_force_is_known_by_its_word_alone() -> None:
     assert [str(force) for force in TimeInForce] == ["gtc", "day", "gtd", "ioc"]
+
+
+def test_an_exit_that_is_the_bars_share_but_for_rounding_leaves_nothing() -> None:
+    """0.3 * 174 is 52.199999999999996, and what that leaves of 52.2 is no position."""
+    rows: list[Row] = [(100, 101, 99, 100, 1_000)] * 3 + [(100, 101, 99, 100, 174)] * 3
+    script = {0: lambda s: s.buy("A", 52.2)}
+    result = play(rows, script, TimeBasedExit(2), execution=share_of(0.3))
+    assert fills(result) == [(1, "A", 52.2, 100), (3, "A", -52.2, 100)]
+    assert [row[0] for row in orders(result)] == ["filled", "filled"]

@@ -331,6 +331,9 @@ class BarBroker:
             self.cancel(order, "split")
         elif left != order.left:
             order.quantity = order.filled_quantity + left
+        # What it may open is a part of it, and as whole: 11 are 5 after a split of 0.5.
+        opening = self.executor.whole(np.array([order.sid]), np.array([order.opening]))
+        order.opening = float(opening[0])
 
     def _without(self, t: int, selection: Selection) -> Selection:
         """Deny targets for what a rule closed in this bar."""

@@ -106,8 +106,9 @@ class ExitFiller:
         for i in np.flatnonzero(done != tickets.quantity).tolist():
             sid = int(tickets.sids[i])
             rest = abs(float(tickets.quantity[i] - done[i]))
-            share = rest / abs(float(self._portfolio.quantity[sid]))
-            self._waiting.put_back({sid: (tickets.tags[i], share)})
+            live = abs(float(self._portfolio.quantity[sid]))
+            if live:
+                self._waiting.put_back({sid: (tickets.tags[i], min(rest / live, 1.0))})
 
     def _quantity(self, sids: Ints, shares: Floats) -> Floats:
         """Return what exits of shares of positions sell (or buy), signed."""

@@ -128,11 +128,12 @@ def share_that_fits(required: Callable[[float], float], room: float) -> float:
     """
     share, too_large, excess = 1.0, 1.0, 0.0
     for _ in range(FEW_STEPS):
-        left = room - required(share)
-        if left >= 0:
+        asked = required(share)
+        left = room - asked
+        if left >= 0 or asked <= 0:  # what frees money or margin is no smaller for being cut
             break
         too_large, excess = share, -left
-        share = max(share * room * (1 - MARGIN) / (room - left), SMALLEST_SHARE)
+        share = max(share * room * (1 - MARGIN) / asked, SMALLEST_SHARE)
     else:
         share = SMALLEST_SHARE
         left = room - required(share)
