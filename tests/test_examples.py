@@ -59,8 +59,7 @@ def test_the_momentum_example_runs_and_reconciles_on_real_prices(tmp_path):
     saved = BacktestResult.open(tmp_path / "out" / "run.duckdb")
     assert saved.sql("select max(rank) from selections").fetchall() == [(25,)]
     # What was paid, from the vendor's own columns: shares held at the close before the ex-date.
-    paid, owed = saved.sql(
-        f"""
+    query = f"""
         with bars as (
             select timestamp, lag(timestamp) over (order by timestamp) as before from equity
         )
@@ -71,8 +70,9 @@ def test_the_momentum_example_runs_and_reconciles_on_real_prices(tmp_path):
         inner join bars using (timestamp)
         inner join positions
             on positions.timestamp = bars.before and positions.asset_id = daily.asset_id
-        """
-    ).fetchall()[0]
+    """
+    with duckdb.connect(str(tmp_path / "out" / "run.duckdb"), read_only=True) as database:
+        paid, owed = database.execute(query).fetchall()[0]
     assert paid == pytest.approx(owed, rel=1e-12)
     assert paid > 100_000
 
