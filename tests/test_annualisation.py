@@ -104,6 +104,22 @@ def test_bars_per_year_are_bars_per_session_times_sessions_per_year(
     assert_metrics(result)
 
 
+@pytest.mark.parametrize("seed", range(25))
+def test_any_calendar_has_the_bars_per_year_that_counting_day_by_day_gives(seed: int) -> None:
+    """Days missing at random, weekends or none, sessions of many lengths, around 1970 too."""
+    pick = random.Random(seed)
+    start = date(pick.choice([1968, 1999, 2024]), pick.randint(1, 12), pick.randint(1, 28))
+    share, n_days = pick.choice([0.2, 0.7, 0.8, 0.97, 1.0]), pick.choice([3, 12, 40, 89, 91, 200])
+    last_weekday = pick.choice([4, 5, 6])
+    days = [start + timedelta(days=i) for i in range(n_days)]
+    days = [day for day in days if day.weekday() <= last_weekday and pick.random() < share]
+    longest = pick.choice([1, 3, 7])
+    times = [
+        time for day in days or [start] for time in five_minutes([day], pick.randint(1, longest))
+    ]
+    assert_metrics(run(times, periods_per_year=pick.choice([None, None, None, 1_000])))
+
+
 @pytest.mark.parametrize(
     "times", [five_minutes(sessions(1)), five_minutes(sessions(20)), sessions(252), weeks(60)]
 )
