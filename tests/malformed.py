@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import reprlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -99,7 +100,7 @@ class Kind:
         )
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
     """Whether a value is a real number other than NaN, that a float can hold."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         return False
@@ -111,13 +112,13 @@ def _is_number(value: object) -> bool:
 
 def above(low: float, below: float = INF) -> Kind:
     """Numbers strictly between two bounds."""
-    return Kind(f"a number above {low}", lambda v: _is_number(v) and low < v < below)
+    return Kind(f"a number above {low}", lambda v: is_number(v) and low < v < below)
 
 
 def at_least(low: float, below: float = INF, most: float = INF) -> Kind:
     """Numbers from a bound on, below or up to another."""
     return Kind(
-        f"a number of at least {low}", lambda v: _is_number(v) and low <= v < below and v <= most
+        f"a number of at least {low}", lambda v: is_number(v) and low <= v < below and v <= most
     )
 
 
@@ -165,16 +166,16 @@ _WAY_OUT = re.compile(
 def show(value: object) -> list[str]:
     """How an error may show a value: as Python does, or its class where it is long."""
     shown = [repr(value)[:60], type(value).__name__]
+    shown.append(reprlib.repr(value))
+    if isinstance(value, Integral):
+        shown.append(str(value)[:60])
     if isinstance(value, str):
         shown += [f"'{value}'", "empty"] if not value.strip() else [value]
     if callable(value):
         shown.append(getattr(value, "__name__", ""))
     if isinstance(value, (list, tuple, set, dict)):
-        shown += (
-            ["empty", *(repr(one) for one in value)]
-            if not len(value)
-            else [repr(one) for one in value]
-        )
+        shown += [text for one in value for text in (repr(one), str(one), type(one).__name__)]
+        shown += [] if value else ["empty"]
     return shown
 
 

@@ -314,7 +314,10 @@ def test_an_asset_without_any_price_yet_is_rejected_with_a_reason() -> None:
         (lambda s: s.get_position([]), "there is no asset [] in prices"),
         (lambda s: s.reduce_position("A", 1.5), "percent must be a number from 0 to 1, was 1.5"),
         (lambda s: s.size_by_confidence("A", 1.5, 0.2), "confidence must be a number from 0 to 1"),
-        (lambda s: s.set_position_percent("A", "x"), "fraction must be a number, was 'x'"),
+        (
+            lambda s: s.set_position_percent("A", "x"),
+            "percent must be a number from -10 to 10, was 'x'",
+        ),
         (
             lambda s: s.rebalance_to_weights({"A": 0.1}, {"B": 20.0}),
             "current_prices has no price of 'A'; add it",

@@ -158,6 +158,8 @@ def run_settings(
     ConfigError
         `broker` is none, or contradicts what is given beside it; the capital is no number above 0.
     """
+    if config is not None and not isinstance(config, BacktestConfig):
+        raise ConfigError(f"config must be a BacktestConfig, was {config!r}")
     if broker is None:
         capital = DEFAULT_CAPITAL if initial_capital is None else initial_capital
         require_number("initial_capital", capital, above=0, below=float("inf"))

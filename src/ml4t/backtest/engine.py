@@ -128,6 +128,8 @@ class BacktestEngine:
         CostError
             A cost model could not tell what a fill costs; the error names bar and assets.
         """
+        if progress is not None and not callable(progress):
+            raise ConfigError(f"progress must be a function of (bars_done, bars), was {progress!r}")
         with _two_threads:
             return self._run(progress)
 

@@ -169,6 +169,12 @@ def require_column(name: str, value: object) -> None:
         raise ConfigError(f"{name} must be the name of a column, was {value!r}")
 
 
+def require_text(name: str, value: object) -> None:
+    """Raise a `ConfigError` unless `value` is a text that says something."""
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigError(f"{name} must be SQL text, was {value!r}")
+
+
 def require_columns(name: str, value: object) -> tuple[str, ...]:
     """Return a list or tuple of column names as a tuple; one text alone is not taken apart.
 

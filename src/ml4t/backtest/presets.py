@@ -142,6 +142,6 @@ def settings_of(name: str) -> Settings:
     ConfigError
         There is no preset of that name.
     """
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise ConfigError(f"there is no preset {name!r}{did_you_mean(str(name), PRESETS)}")
     return PRESETS[name]()

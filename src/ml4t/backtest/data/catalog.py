@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.data.attaching import attach, detach
 from ml4t.backtest.data.checks import CheckResult, require_clean, run_checks
 from ml4t.backtest.data.columns import TIMES, canonical_columns
-from ml4t.backtest.data.contracts import require_overlap, require_registrable
+from ml4t.backtest.data.contracts import interval_text, require_overlap, require_registrable
 from ml4t.backtest.data.database import Database, Relation
 from ml4t.backtest.data.indicators import Indicators
 from ml4t.backtest.data.prepared import Prepared, facts_of_files, prepare
@@ -68,8 +69,8 @@ class Catalog:
         *,
         name: str | None = None,
         available_at: str | None = None,
-        lag: str | None = None,
-        max_age: str | None = None,
+        lag: str | timedelta | None = None,
+        max_age: str | timedelta | None = None,
         on_bad_rows: str = "raise",
     ) -> Catalog:
         """Register a source; only its schema is read now.
@@ -104,9 +105,9 @@ class Catalog:
         available_at : str, optional
             Column that says when a row became known; the newest period known counts, at its
             newest revision known.
-        lag : str, optional
+        lag : str or timedelta, optional
             Interval after `timestamp` at which a row becomes known, such as ``"1 day"``.
-        max_age : str, optional
+        max_age : str or timedelta, optional
             Interval since a row became known after which it counts as missing.
         on_bad_rows : {"raise", "drop"}
             Refuse a source with bad rows, or leave them out and record how many and why.
@@ -124,11 +125,12 @@ class Catalog:
             The source cannot be read, or lacks a column or a usable type, or its files do not
             go together.
         """
-        if on_bad_rows not in ("raise", "drop"):
+        if not isinstance(on_bad_rows, str) or on_bad_rows not in ("raise", "drop"):
             raise ConfigError(f"on_bad_rows must be 'raise' or 'drop', was {on_bad_rows!r}")
         entry = Source(
-            role=role, name=name or role, given=source, available_at=available_at, lag=lag,
-            max_age=max_age, drop_bad_rows=on_bad_rows == "drop",
+            role=role, name=role if name is None else name, given=source,
+            available_at=available_at, lag=interval_text(lag), max_age=interval_text(max_age),
+            drop_bad_rows=on_bad_rows == "drop",
         )  # fmt: skip
         require_registrable(entry, self._sources, self._database)
         entry = replace(entry, given=scannable(entry.name, source))

@@ -5,14 +5,16 @@ One name each, one clock, one spelling of assets, some overlap; and what an inte
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import timedelta
 
 from ml4t.backtest.data.columns import TIMES, UNTYPED
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.files import dated_columns
 from ml4t.backtest.data.queries import literal, quote, read, render
 from ml4t.backtest.data.sources import CLOCKED, ROLES, SINGLE, TAKEN, Source
-from ml4t.backtest.errors import ConfigError, DataError, did_you_mean
+from ml4t.backtest.errors import ConfigError, DataError, did_you_mean, require_column
 
 Sources = Mapping[str, Source]
 Columns = Mapping[str, Mapping[str, str]]
@@ -26,8 +28,12 @@ def require_registrable(source: Source, registered: Sources, database: Database)
     ConfigError
     """
     role, name = source.role, source.name
-    if role not in ROLES:
+    if not isinstance(role, str) or role not in ROLES:
         raise ConfigError(f"unknown role {role!r}{did_you_mean(str(role), ROLES)}")
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigError(f"name must be a text that names the source, was {name!r}")
+    if source.available_at is not None:
+        require_column("available_at", source.available_at)
     lower = name.lower()
     if TAKEN.fullmatch(lower) or (lower in ROLES and name != role):
         raise ConfigError(f"a source cannot be named {name!r}, a name kept by the engine")
@@ -47,8 +53,21 @@ def require_registrable(source: Source, registered: Sources, database: Database)
             require_interval(label, interval, database)
 
 
+def interval_text(interval: str | timedelta | None) -> str | None:
+    """Return an interval as DuckDB reads it; what is neither is refused by `require_interval`."""
+    if not isinstance(interval, timedelta):
+        return interval
+    parts = ((interval.days, "days"), (interval.seconds, "seconds"),
+             (interval.microseconds, "microseconds"))  # fmt: skip
+    return " ".join(f"{n} {unit}" for n, unit in parts if n) or "0 days"
+
+
 def require_interval(label: str, interval: str, database: Database) -> None:
     """Refuse a text that is no interval, or one of which a part is negative."""
+    must = f"{label} must be an interval such as '1 day', was {interval!r}"
+    # A bare number would be seconds to DuckDB.
+    if not isinstance(interval, str) or not re.search(r"[A-Za-z:]", interval):
+        raise ConfigError(must)
     try:
         # Each part by itself: a month less thirty days may run either way.
         is_backwards = database.rows(
@@ -57,9 +76,7 @@ def require_interval(label: str, interval: str, database: Database) -> None:
             f"from (select {literal(interval)}::interval as i)"
         )[0][0]
     except EngineError as error:
-        raise ConfigError(
-            f"{label} must be an interval such as '1 day', was {interval!r}"
-        ) from error
+        raise ConfigError(must) from error
     if is_backwards:
         raise ConfigError(f"{label} must not be negative, was {interval!r}")
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml4t.backtest.data.queries import literal
-from ml4t.backtest.errors import ConfigError, require_whole
+from ml4t.backtest.errors import ConfigError, require_text, require_whole
 
 # The zone of all that was not given one; never the machine's.
 UTC = "UTC"
@@ -123,10 +123,12 @@ class Database:
 
     def statements(self, text: str) -> list[str]:
         """Return the kind of each SQL statement that `text` holds, such as ``SELECT``."""
+        require_text("query", text)
         return [one.type.name for one in self._connection.extract_statements(text)]
 
     def sql(self, query: str) -> Relation:
-        """Return a lazy relation over `query`."""
+        """Return a lazy relation over `query`; what is wrong with its SQL is DuckDB's own error."""
+        require_text("query", query)
         return self._connection.sql(query)
 
     def register(self, name: str, source: object) -> None:

@@ -26,7 +26,7 @@ from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.lookup import Clock, Lookup, read_known
 from ml4t.backtest.data.queries import quote, render
 from ml4t.backtest.data.sources import Source, scannable
-from ml4t.backtest.errors import ConfigError, DataError, did_you_mean
+from ml4t.backtest.errors import ConfigError, DataError, as_float, did_you_mean
 
 Features = dict[str, Value]
 # Timestamps whose values a provider remembers: the one at hand and the one before it.
@@ -127,6 +127,9 @@ class PrecomputedFeatureProvider(FeatureProvider):
         for label, name in (("timestamp_col", timestamp_col), ("asset_col", asset_col)):
             if not isinstance(name, str) or not name:
                 raise ConfigError(f"{label} must be the name of a column, was {name!r}")
+        is_value = isinstance(fill_value, str) or as_float(fill_value) == as_float(fill_value)
+        if fill_value is not None and not is_value:
+            raise ConfigError(f"fill_value must be a number or a text, was {fill_value!r}")
         self._given = features_df
         self._named = (timestamp_col, asset_col)
         self._fill_value = fill_value

@@ -64,7 +64,7 @@ class DataFeed:
         feature_provider: FeatureProvider | None = None,
     ) -> None:
         if data is None:
-            raise ConfigError(f"{type(self).__name__} needs a frame or a path, was None")
+            raise ConfigError(f"data of {type(self).__name__} must be a frame or a path, was None")
         if signal_columns is not None and signals is not None:
             raise ConfigError("signals is another word for signal_columns; pass one of them")
         if asset_id is not None:
@@ -249,7 +249,7 @@ def _given(data_feed: Feeds) -> list[Given]:
         of = number if rows.asset_id is None else str(rows.asset_id)
         given.append((replace(rows, name=f"prices of {of}"), feed.feature_provider))
     if not given:
-        raise ConfigError("data_feed holds no feed")
+        raise ConfigError(f"data_feed must hold at least one feed, was {data_feed!r}")
     _require_own_assets([rows for rows, _ in given])
     return given
 

@@ -68,7 +68,9 @@ def listed(source: Source) -> list[str]:
     _require_no_table(source, {Path(path) for path in local} | {file.parent for file in files})
     for path, found in local.items():
         if not found:
-            raise DataError(source.name, "readable", f"matches no file: {path}")
+            raise DataError(
+                source.name, "readable", f"matches no file: {path}; pass a path, or SQL text"
+            )
     return [*_quoted(sorted(map(str, files))), *map(literal, _remote(source))]
 
 

@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING
 from ml4t.backtest.data.indicator_rows import KEYS, Rows, moments, smoothed
 from ml4t.backtest.data.queries import literal, quote, render
 from ml4t.backtest.data.sources import Source
-from ml4t.backtest.errors import ConfigError, DataError, require_whole, require_within
+from ml4t.backtest.errors import (
+    ConfigError,
+    DataError,
+    require_column,
+    require_whole,
+    require_within,
+)
 
 if TYPE_CHECKING:
     from ml4t.backtest.data.catalog import Catalog
@@ -340,6 +346,7 @@ class Indicators:
         ConfigError
             No source has the column, or it is no number.
         """
+        _require_cross(column, by)
         name = _named(name, f"{column}_rank" + (f"_by_{by}" if by else ""))
         rows = self._rows.cross_section(column, by)
         query = render("indicators/cross_rank", cross_section=rows, made=quote(name))
@@ -363,6 +370,7 @@ class Indicators:
             Column and source; ``<column>_zscore`` by default, with groups
             ``<column>_zscore_by_<by>``.
         """
+        _require_cross(column, by)
         name = _named(name, f"{column}_zscore" + (f"_by_{by}" if by else ""))
         rows = self._rows.cross_section(column, by)
         query = render("indicators/cross_zscore", cross_section=rows, made=quote(name))
@@ -385,11 +393,18 @@ class Indicators:
 
 def _named(name: str | None, usual: str) -> str:
     """Return the name of an indicator, the usual one where none is given."""
-    if name is not None and not isinstance(name, str):
-        raise ConfigError(f"name must be the name of a column, was {name!r}")
-    return name or usual
+    if name is None:
+        return usual
+    require_column("name", name)
+    return name
 
 
 def _bars(label: str, n: object, *, least: int = 1) -> int:
     """Return a whole number of bars, of numpy's kinds too, and refuse what is none."""
     return require_whole(label, n, least=least, most=_MOST_BARS)
+
+
+def _require_cross(column: object, by: object) -> None:
+    require_column("column", column)
+    if by is not None:
+        require_column("by", by)

@@ -32,6 +32,8 @@ def preview(strategy: Selects, timestamp: object, prepared: Prepared) -> Relatio
     ExpressionError
         Something that it asks for cannot be used.
     """
+    if isinstance(strategy, type) or not callable(getattr(strategy, "rules", None)):
+        raise ConfigError(f"strategy must be a Strategy, was {strategy!r}")
     rules = strategy.rules()
     if rules is not None:
         # Refuses what cannot be used.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import re
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,14 +113,21 @@ def scannable(name: str, given: object) -> object:
     DataError
         Its columns do not make a table.
     """
+    if isinstance(given, str) and not given.strip():
+        raise ConfigError(f"source '{name}' must be a path, SQL or a frame, was {given!r}")
     if _paths(given) is not None or isinstance(given, str):
         return given
     try:
         return _frame(name, given)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         if isinstance(error, ConfigError):
             raise
-        raise DataError(name, "readable", f"could not be read: {error}") from error
+        shown = reprlib.repr(given)
+        raise DataError(
+            name,
+            "readable",
+            f"could not be read: {error}; it must be columns of values, was {shown}",
+        ) from error
 
 
 def of_lazy(name: str, ask: Callable[[], Any]) -> Any:

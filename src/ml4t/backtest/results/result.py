@@ -150,6 +150,8 @@ class BacktestResult(Mapping[str, Any]):
         ResultError
             There is no run at `path`, or it is damaged, of another version, or not one of ours.
         """
+        if not isinstance(path, (str, Path)) or not str(path).strip():
+            raise ResultError(f"path must be that of a saved run, was {path!r}")
         source = Path(path)
         result = cls(load(source))
         try:

@@ -169,6 +169,13 @@ class StrategyBroker:
 
     def order_target_weights(self, weights: Mapping[object, float]) -> None:
         """Order target weights by asset, fractions of equity; what is not named is closed."""
+        if not isinstance(weights, Mapping):
+            raise ConfigError(
+                f"target weights must be a mapping of asset to number, was {weights!r}"
+            )
+        for asset, weight in weights.items():
+            if not is_number(weight):
+                raise ConfigError(f"the weight of {asset!r} must be a number, was {weight!r}")
         sids = np.array([self.sid(asset) for asset in weights], dtype=np.int64)
         shares = np.array([float(weight) for weight in weights.values()])
         self.order_targets(Selection(sids=sids, scores=np.full(len(sids), np.nan), weights=shares))
@@ -298,7 +305,7 @@ class StrategyBroker:
 
     def cancel(self, order: Order) -> None:
         """Cancel an open order and what lives only through it; one that ended stays as it is."""
-        self._broker.cancel(order)
+        self._broker.cancel(_require_order(order))
 
     def replace(
         self,
@@ -309,13 +316,19 @@ class StrategyBroker:
         stop: float | None = None,
     ) -> None:
         """Change an open order in place; `quantity` counts what has filled already."""
-        self._desk.replace(order, quantity=quantity, limit=limit, stop=stop)
+        self._desk.replace(_require_order(order), quantity=quantity, limit=limit, stop=stop)
 
     def one_cancels_other(self, orders: Sequence[Order]) -> None:
         """Tie orders together: the first that fills cancels the others; ended ones are left out."""
-        group = [order for order in orders if order.is_open]
+        group = [order for order in orders if _require_order(order).is_open]
         for order in group:
             if order.group:
                 raise ConfigError(f"order {order.order_id} is in a group already")
         for order in group:
             order.group = group
+
+
+def _require_order(order: object) -> Order:
+    if not isinstance(order, Order):
+        raise ConfigError(f"order must be an Order that buy() or sell() returned, was {order!r}")
+    return order

@@ -124,8 +124,11 @@ class Helpers:
         self, asset_id: object, percent: float, price: float | None = None, *, tag: str = ORDER_TAG
     ) -> Order | None:
         """Order what is missing to hold a fraction of the portfolio's value, negative short."""
-        if is_number(percent):
-            require_fraction("percent", abs(percent))
+        if not is_number(percent):
+            raise ConfigError(
+                f"percent must be a number from -{MOST:g} to {MOST:g}, was {percent!r}"
+            )
+        require_fraction("percent", abs(percent))
         return self.broker.set_position_percent(asset_id, percent, price=price, tag=tag)
 
     def size_by_confidence(
@@ -178,9 +181,14 @@ class Helpers:
         if current_prices is None:
             broker.order_target_weights(target_weights)
             return
+        if not isinstance(current_prices, Mapping):
+            raise ConfigError(f"current_prices must be a mapping, was {current_prices!r}")
         for asset_id in target_weights:
             if asset_id not in current_prices:
-                raise ConfigError(f"current_prices has no price of {asset_id!r}; add it")
+                priced = ", ".join(map(str, current_prices)) or "nothing"
+                raise ConfigError(
+                    f"current_prices has no price of {asset_id!r}; add it (it prices {priced})"
+                )
         for asset_id in broker.held:
             if asset_id not in target_weights:
                 broker.order_target(asset_id, 0.0)

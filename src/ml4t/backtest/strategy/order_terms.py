@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from datetime import date, datetime
+from types import NoneType
 from typing import TypedDict
 
 import numpy as np
 
 from ml4t.backtest.core.orders import OrderType, TimeInForce, parse_choice
-from ml4t.backtest.errors import ConfigError, did_you_mean
+from ml4t.backtest.errors import ConfigError, as_float, did_you_mean
 
 EPOCH = date(1970, 1, 1)
 PRICES = ("limit", "stop", "trail", "trail_fraction", "take_profit", "stop_loss")
@@ -47,6 +48,8 @@ def require_terms(terms: OrderTerms) -> tuple[OrderType, TimeInForce]:
     ConfigError
         A word, number or combination that means nothing.
     """
+    if not isinstance(terms.get("tag", ""), (str, NoneType)):
+        raise ConfigError(f"tag must be a text, was {terms['tag']!r}")
     if not terms or terms.keys() == {"tag"}:
         return OrderType.MARKET, TimeInForce.DAY
     given: dict[str, object] = {name: value for name, value in terms.items() if value is not None}
@@ -61,6 +64,8 @@ def require_terms(terms: OrderTerms) -> tuple[OrderType, TimeInForce]:
             continue
         if not is_number(value) or not float(value) > 0:  # type: ignore[arg-type]
             raise ConfigError(f"{name} must be a number above 0, was {value!r}")
+    if not isinstance(given.get("on_close", False), bool):
+        raise ConfigError(f"on_close must be True or False, was {given['on_close']!r}")
     if terms.get("trail_fraction") is not None and not float(terms["trail_fraction"] or 0) < 1:
         raise ConfigError(f"trail_fraction must be below 1, was {terms['trail_fraction']!r}")
     own = [name for name in PRICES[:4] if name in given]
@@ -72,10 +77,13 @@ def require_terms(terms: OrderTerms) -> tuple[OrderType, TimeInForce]:
     default = TimeInForce.DAY if is_market else TimeInForce.GTC
     tif = terms.get("tif")
     force = default if tif is None else parse_choice(TimeInForce, "tif", tif)
-    if (force is TimeInForce.GTD) != ("good_till" in given):
-        raise ConfigError("good_till goes with tif='gtd', and the other way round")
     if not isinstance(given.get("good_till", EPOCH), date):
         raise ConfigError(f"good_till must be a date, was {given['good_till']!r}")
+    if (force is TimeInForce.GTD) != ("good_till" in given):
+        raise ConfigError(
+            "good_till goes with tif='gtd' and must be given with it, was "
+            f"good_till={given.get('good_till')!r} with tif={force.value!r}"
+        )
     return kind, force
 
 
@@ -83,11 +91,9 @@ def is_number(value: object) -> bool:
     """Return whether `value` is a finite number; True and False are none."""
     if type(value) is float:  # hot: most are
         return math.isfinite(value)
-    return (
-        isinstance(value, (int, float, np.integer, np.floating))
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-    )
+    if not isinstance(value, (int, float, np.integer, np.floating)):
+        return False
+    return math.isfinite(as_float(value))
 
 
 def days(when: date | datetime) -> int:
