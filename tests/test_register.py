@@ -584,7 +584,7 @@ def test_a_column_called_available_at_takes_no_lag() -> None:
 def test_queries_can_neither_leave_the_sources_nor_change_settings(query: str) -> None:
     catalog = Catalog().register("prices", PRICES)
 
-    with pytest.raises(duckdb.Error):
+    with pytest.raises((duckdb.Error, ConfigError)):
         catalog.sql(query).fetchall()
 
     assert catalog.sql(QUERY).fetchall() == ROWS
@@ -619,7 +619,7 @@ def test_the_registered_folder_stays_readable_and_its_neighbour_does_not(folder:
 def test_without_file_sources_no_folder_can_be_written(tmp_path: Path) -> None:
     catalog = Catalog().register("prices", PRICES)
 
-    with pytest.raises(duckdb.PermissionException):
+    with pytest.raises(ConfigError, match="only reads"):
         catalog.sql(f"copy (select 1) to '{tmp_path}/written.csv'")
     assert list(tmp_path.iterdir()) == []
 

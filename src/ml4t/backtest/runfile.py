@@ -75,7 +75,7 @@ from typing import Any
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.data.catalog import Catalog
-from ml4t.backtest.data.sources import ROLES
+from ml4t.backtest.data.sources import ROLES, is_remote
 from ml4t.backtest.engine import BacktestEngine
 from ml4t.backtest.errors import ConfigError, did_you_mean
 from ml4t.backtest.risk import RiskManager
@@ -216,16 +216,15 @@ def _catalog(document: Table, run: Table, folder: Path) -> Catalog:
     return catalog
 
 
-def _paths(given: object, folder: Path, where: str) -> str | list[str]:
-    if isinstance(given, list):
-        return [_path(one, folder, where) for one in given]
-    return _path(given, folder, where)
+def _paths(given: object, folder: Path, where: str) -> list[str]:
+    """Return a path, or a list of them, as a list: one text alone could be read as SQL."""
+    return [_path(one, folder, where) for one in (given if isinstance(given, list) else [given])]
 
 
 def _path(given: object, folder: Path, where: str) -> str:
     text = str(require_type(str, given, f"{where} path"))
     # An absolute path stays as it is: joining it to a folder leaves the folder out.
-    return text if "://" in text else str(folder.absolute() / text)
+    return text if is_remote(text) else str(folder.absolute() / text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

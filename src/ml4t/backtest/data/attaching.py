@@ -14,7 +14,7 @@ from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.files import listed, scan_of
 from ml4t.backtest.data.queries import quote, read
 from ml4t.backtest.data.sources import Source
-from ml4t.backtest.errors import DataError
+from ml4t.backtest.errors import ConfigError, DataError
 
 _NUMBERED = re.compile(r"(.+)_\d+")
 
@@ -35,8 +35,10 @@ def attach(source: Source, database: Database) -> dict[str, str]:
             scan = scan_of(source, database)
             database.execute(f"create or replace view raw.{name} as {scan}")
         elif isinstance(given, str):
-            if len(database.statements(given)) != 1:
-                raise DataError(source.name, "readable", "must be a single SQL query")
+            try:
+                database.reader().require_query(given)
+            except ConfigError as error:
+                raise DataError(source.name, "readable", f"must be a query: {error}") from error
             database.execute(f"create or replace table raw.{name} as {given}")
         else:
             database.register(f"__{source.name}", given)

@@ -203,14 +203,23 @@ class Catalog:
         Parameters
         ----------
         query : str
-            DuckDB SQL. It can read the registered folders and views, nothing else.
+            One query in DuckDB SQL. It can read the registered folders and views, nothing else,
+            and change nothing.
 
         Returns
         -------
         duckdb.DuckDBPyRelation
-            Lazy; ``.fetchall()``, ``.pl()``, ``.df()``, ``.to_arrow_table()`` run it.
+            Lazy; ``.fetchall()``, ``.pl()``, ``.df()``, ``.to_arrow_table()`` run it,
+            ``.explain()`` shows its plan.
+
+        Raises
+        ------
+        ConfigError
+            `query` is something else than one query, or would write.
         """
-        return self.prepare().database.cursor().sql(query)
+        reader = self.prepare().database.reader()
+        reader.require_query(query)
+        return reader.sql(query)
 
     def preview(self, strategy: Selects, timestamp: object) -> Relation:
         """Show what a strategy would hold at one bar, and why it would not hold the rest.

@@ -26,6 +26,13 @@ MOST_THREADS = 1_024
 # DuckDB takes 0 and negative sizes, too: the one fails in every query, the other is no limit.
 _SIZE = re.compile(r"\s*0*(\.0*)?[1-9][\d.]*\s*([kmgt]i?b|%)\s*", re.IGNORECASE)
 
+# Kinds of statements that are queries; PIVOT is MULTI, for it makes a type on its way.
+QUERIES = ("SELECT", "MULTI")
+# Steps of a plan that change something; a name of the user's stands under other keys.
+_WRITES = re.compile(
+    r'"name": "[A-Z_]*(COPY_TO|INSERT|DELETE|UPDATE|MERGE|CREATE|DROP|ALTER|ATTACH)'
+)
+
 
 class Database:
     """An in-memory DuckDB, or a cursor on one.
@@ -125,6 +132,30 @@ class Database:
         """Return the kind of each SQL statement that `text` holds, such as ``SELECT``."""
         require_text("query", text)
         return [one.type.name for one in self._connection.extract_statements(text)]
+
+    def require_query(self, text: str) -> None:
+        """Refuse what is more or less than one query that only reads; nothing is run.
+
+        DuckDB's own plan tells: what writes a file or a table inside a query is no kind of
+        statement, and no parser but its own would see it for sure. To be asked of a `reader`.
+
+        Raises
+        ------
+        ConfigError
+            It says what the text is.
+        """
+        kinds = self.statements(text)
+        what = kinds[0] if len(kinds) == 1 else f"{len(kinds)} statements"
+        if what in QUERIES:
+            try:
+                ((_, plan),) = self.rows(f"explain (format json) {text}")
+            except duckdb.TransactionException:
+                what = "a query that writes"
+            else:
+                if not _WRITES.search(plan):
+                    return
+                what = "a query that writes"
+        raise ConfigError(f"one query that only reads is taken, was {what}")
 
     def sql(self, query: str) -> Relation:
         """Return a lazy relation over `query`; what is wrong with its SQL is DuckDB's own error."""

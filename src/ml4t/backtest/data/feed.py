@@ -137,6 +137,8 @@ class PolarsDataFeed(DataFeed):
         signals: Sequence[str] | None = None,
         feature_provider: FeatureProvider | None = None,
     ) -> None:
+        if isinstance(price_path, str):
+            price_path = Path(price_path)  # a path is a path, and never read as SQL
         super().__init__(
             price_path, asset_id=asset_id, signal_columns=signal_columns, signals=signals,
             feature_provider=feature_provider,
