@@ -116,7 +116,7 @@ PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
     ),
     "ActionPolicy": (
         {}, {"reinvest_dividends": FLAG, "delisting_return": at_least(-1),
-             "exit_on_membership_end": FLAG},
+             "exit_on_membership_end": FLAG, "dividends_move_levels": FLAG},
     ),
     "RiskManager": (
         {}, {"rules": listed(lambda v: isinstance(v, RiskRule)),
