@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 import polars as pl
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -485,6 +486,56 @@ def test_a_provider_reads_files_by_the_same_rule(way: str, tmp_path: Path) -> No
 
     seen = [provider.get_features("A", day)["score"] for day in DAYS[:4]]
     assert seen == [1.0, 1.0, 1.0, 2.5]
+
+
+DATASETS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "a time of day behind a date": (
+        feature(date(2024, 1, 1), "A", x=1.0), feature(datetime(2024, 1, 3, 16), "A", x=2.0),
+        "column 'timestamp' of type TIMESTAMP in {folder}/1.parquet, read as DATE",
+    ),
+    "a zone": (
+        feature(DAYS[0], "A", x=1.0), feature(datetime(2024, 1, 3, tzinfo=UTC), "A", x=2.0),
+        "column 'timestamp' of type TIMESTAMP WITH TIME ZONE in {folder}/1.parquet, read as",
+    ),
+    "a number behind a flag": (
+        feature(DAYS[0], "A", x=True), feature(DAYS[1], "A", x=0.4),
+        "column 'x' of type DOUBLE in {folder}/1.parquet, read as BOOLEAN",
+    ),
+    "a number behind whole numbers": (
+        feature(DAYS[0], "A", x=10), feature(DAYS[1], "A", x=10.25),
+        "column 'x' of type DOUBLE in {folder}/1.parquet, read as BIGINT",
+    ),
+    "a column of later files": (
+        feature(DAYS[0], "A", x=1.0), feature(DAYS[1], "A", x=2.0, veto="yes"),
+        "column 'veto' in {folder}/1.parquet, and the first file has not",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", DATASETS)
+def test_an_arrow_dataset_that_loses_something_of_a_file_is_refused(
+    case: str, tmp_path: Path
+) -> None:
+    *files, says = DATASETS[case]
+    folder = write(tmp_path / "f", *files)  # type: ignore[arg-type]
+
+    error = refused(ds.dataset(folder))
+    assert says.format(folder=folder) in str(error)
+    assert "register the paths themselves" in str(error)
+    with pytest.raises(DataError, match="is a dataset with column"):
+        catalog_of(DataFeed(ds.dataset(folder)))
+
+
+def test_an_arrow_dataset_that_holds_all_of_its_files_is_read(tmp_path: Path) -> None:
+    folder = write(
+        tmp_path / "f", feature(DAYS[0], "A", x=1), feature(DAYS[1], "A", x=2.5, veto="yes")
+    )
+    whole = pa.schema({"timestamp": pa.timestamp("us"), "asset_id": pa.string(), "x": pa.float64()})
+
+    # A schema of one's own may leave a column out.
+    for schema in (whole, whole.append(pa.field("veto", pa.string()))):
+        catalog = catalog_with(ds.dataset(folder, schema=schema))
+        assert catalog.sql("select x from features order by x").fetchall() == [(1.0,), (2.5,)]
 
 
 WRITERS: dict[str, Callable[[Any, Path], object]] = {

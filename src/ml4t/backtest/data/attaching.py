@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ml4t.backtest.data.database import Database, EngineError
+from ml4t.backtest.data.datasets import require_whole
 from ml4t.backtest.data.files import listed, scan_of
 from ml4t.backtest.data.queries import quote, read
 from ml4t.backtest.data.sources import Source
@@ -46,6 +47,7 @@ def attach(source: Source, database: Database) -> dict[str, str]:
             database.execute(f"create or replace view raw.{name} as select * from {scan}")
         found = database.schema(f"select * from raw.{name}")
         _require_own_names(source, found, database)
+        require_whole(source, found, database)
     except EngineError as error:
         first = str(error).splitlines()[0]
         raise DataError(source.name, "readable", f"could not be read: {first}") from error
