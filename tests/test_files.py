@@ -652,6 +652,15 @@ def test_brackets_and_stars_in_the_name_of_a_file_are_no_pattern(
     assert found == [(1.0,), (3.0,)][:n_files]
 
 
+def test_a_linked_folder_is_read_where_it_leads_to(tmp_path: Path) -> None:
+    folder = write(tmp_path / "f", feature(DAYS[0], "A", x=1))
+    write(tmp_path / "elsewhere" / "deep", feature(DAYS[1], "A", x=2.5))
+    (folder / "link").symlink_to(tmp_path / "elsewhere")
+
+    catalog = catalog_with(folder)
+    assert catalog.sql("select x from features order by x").fetchall() == [(1.0,), (2.5,)]
+
+
 def test_a_folder_called_like_a_file_is_no_file(tmp_path: Path) -> None:
     # Spark and Dask write folders of this name.
     write(tmp_path / "x.parquet", feature(DAYS[0], "A", x=1.0), feature(DAYS[1], "A", x=2.5))

@@ -77,9 +77,13 @@ class Source:
         for path in self.paths():
             stem = path if Path(path).exists() else _WILD.split(path)[0]
             found.append(stem if Path(stem).is_dir() else stem.rsplit("/", 1)[0] or "/")
-        # A link is read where it leads to.
-        found += {str(file.resolve().parent) for file in self.files() if file.is_symlink()}
-        return found
+        # A link, to a file or to a folder, is read where it leads to.
+        files = self.files()
+        links = {file for file in files if file.is_symlink()}
+        folders = {link.resolve().parent for link in links}
+        folders |= {folder.resolve() for folder in {file.parent for file in files}}
+        beyond = (f for f in folders if not any(f.is_relative_to(other) for other in found))
+        return [*found, *sorted(map(str, beyond))]
 
     def files(self) -> list[Path]:
         """Return the local files behind the source, sorted, each once; of URLs and frames none."""
