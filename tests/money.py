@@ -11,6 +11,8 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -45,6 +47,7 @@ from ml4t.backtest import (
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.execution import Quote
 from ml4t.backtest.strategy.broker import StrategyBroker
+from split_files import split_files
 from test_reference_invariants import is_high, random_case
 from universes import Universe
 
@@ -53,7 +56,7 @@ TIMINGS = {
     "next_open": NextOpen(), "next_close": NextClose(), "this_close": ThisClose(),
     "vwap": VolumeWeighted(),
 }  # fmt: skip
-OURS_ALONE = {"costs", "delisting_return"}
+OURS_ALONE = {"files", "costs", "delisting_return"}
 Case = tuple[Universe, dict[str, Any]]
 Row = tuple[Any, ...]
 
@@ -86,6 +89,8 @@ def money_case(seed: int) -> Case:
         replace(one, delisting_return=change if one.kind == "delisting" else None)
         for one in options["actions"]
     ]
+    files = random.Random(f"files {seed}")
+    options["files"] = files.random() if files.random() < 0.25 else None
     options["impact"], options["costs"] = None, {}
     if pick.random() < 0.5:
         draw_costs(pick, options, has_volume=has_volume)
@@ -268,19 +273,30 @@ def engine_run(
         [rule_of(rule) for rule in options.get("rules", ())],
         [limit_of(limit) for limit in options.get("limits", ())],
     )
-    engine = BacktestEngine(
-        catalog_of(universe, options), strategy or Scripted(options["script"]),
-        risk_manager=manager, initial_capital=options.get("initial_capital", CAPITAL),
-        config=config_of(options),
-    )  # fmt: skip
-    return engine.run()
+    with TemporaryDirectory() as folder:
+        engine = BacktestEngine(
+            catalog_of(universe, options, Path(folder)), strategy or Scripted(options["script"]),
+            risk_manager=manager, initial_capital=options.get("initial_capital", CAPITAL),
+            config=config_of(options),
+        )  # fmt: skip
+        return engine.run()
 
 
-def catalog_of(universe: Universe, options: Mapping[str, Any]) -> Catalog:
+def catalog_of(universe: Universe, options: Mapping[str, Any], folder: Path) -> Catalog:
+    """Register the frames; at times as files of several types in a folder."""
+    sources: dict[Any, Any] = {
+        "prices": universe.prices, "features": universe.features, "context": universe.context,
+    }  # fmt: skip
+    if options.get("files") is not None:
+        choose = random.Random(options["files"]).choice
+        sources = {
+            # Bars of dates would come back as dates.
+            role: split_files(frame.to_arrow(), folder / role, choose, has_dates=role != "prices")
+            for role, frame in sources.items()
+        }
     catalog = Catalog(threads=1)
-    catalog.register("prices", universe.prices)
-    catalog.register("features", universe.features)
-    catalog.register("context", universe.context)
+    for role, source in sources.items():
+        catalog.register(role, source)
     if options.get("terms"):
         catalog.register("assets", assets_of(options["terms"]))
     if options.get("actions"):

@@ -6,9 +6,11 @@ The view ``signals`` and the run path (chunks of `batches`) must both agree with
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 from ml4t.backtest import Catalog, ConfigError, DataError, Ranking
 from ml4t.backtest.data.batches import batches, plan_batches
 from ml4t.backtest.data.ranking import plan_ranking
+from split_files import split_files
 
 START = datetime(2024, 1, 1)
 ASSETS = ("AAPL", "MSFT", "TSLA")
@@ -302,6 +305,32 @@ def test_bars_between_microseconds_are_all_read() -> None:
 
     closes = [b.close.tolist() for c in batches(plan, ranking, prepared) for b in c.batches()]
     assert closes == [[1.0], [2.0]]
+
+
+# -- files of several types ----------------------------------------------------------------
+
+
+@settings(parent=QUICK, suppress_health_check=list(HealthCheck))
+@given(bars=BARS, rows=TWO_CLOCKS, plain=one_clock(), seed=st.integers(0, 2**32))
+def test_files_of_other_types_are_seen_as_one_table(
+    bars: list[tuple[int, str]],
+    rows: list[Row],
+    plain: list[Row],
+    seed: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder, choose = tmp_path_factory.mktemp("split"), random.Random(seed).choice
+
+    def split(table: pa.Table, name: str) -> Any:
+        return split_files(table, folder / name, choose)
+
+    catalog = Catalog(threads=2).register("prices", split(price_table(bars), "prices"))
+    revised = split(feature_table(rows, clock=True), "revised")
+    catalog.register("features", revised, available_at="known")
+    catalog.register("features", split(feature_table(plain, "y"), "plain"), name="plain")
+
+    agree(catalog, bars, expected_values(rows, bars))
+    agree(catalog, bars, expected_values(plain, bars), "y")
 
 
 # -- two clocks ----------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import random
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from ml4t.backtest.risk import (
     VolatilityScaledStopLoss,
 )
 from ml4t.backtest.synthetic import make_market
+from split_files import split_files
 from universes import make_universe
 
 TABLES = (
@@ -52,6 +54,20 @@ def run(sources: dict[str, Any], threads: int = 2) -> BacktestResult:
     return BacktestEngine(
         catalog, rotation(), risk_manager=rules(), initial_capital=1_000_000
     ).run()
+
+
+def at_midnight(tables: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:
+    """The tables with every date as the time of its midnight."""
+    return {
+        name: [
+            tuple(
+                datetime(value.year, value.month, value.day) if type(value) is date else value
+                for value in row
+            )
+            for row in rows
+        ]
+        for name, rows in tables.items()
+    }
 
 
 def tables_of(result: BacktestResult) -> dict[str, list[tuple[Any, ...]]]:
@@ -95,6 +111,32 @@ def test_shuffled_rows_give_the_tables_of_sorted_ones(
         for role in ROLES
     }
     assert tables_of(run(shuffled)) == expected
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 10_000))
+def test_files_of_other_types_give_the_tables_of_one_frame(
+    seed: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    universe = make_universe(
+        seed, n_assets=5, n_bars=20, p_gap=0.2, tied_scores=True, volume=True, p_limit_flag=0.2,
+        bars_per_day=1 + seed % 2,
+    )  # fmt: skip
+    folder, choose = tmp_path_factory.mktemp("split"), random.Random(seed).choice
+    frames = {role: getattr(universe, role) for role in ROLES}
+    split = {
+        role: split_files(frame.to_arrow(), folder / role, choose) for role, frame in frames.items()
+    }
+
+    def tables(sources: dict[str, Any]) -> dict[str, list[tuple[Any, ...]]]:
+        catalog = Catalog(threads=2)
+        for role, source in sources.items():
+            catalog.register(role, source)  # type: ignore[arg-type]
+        strategy = TopN(2, by="score", when="vix <= 30")
+        return tables_of(BacktestEngine(catalog, strategy, risk_manager=rules()).run())
+
+    # Files of dates alone make a run of dates.
+    assert at_midnight(tables(split)) == at_midnight(tables(frames))
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
