@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from ml4t.backtest import BacktestConfig, ConfigError
+from ml4t.backtest import (
+    BacktestConfig,
+    BasisPointCommission,
+    BasisPointSlippage,
+    ConfigError,
+    PerShareCommission,
+)
 from ml4t.backtest.risk import TakeProfit, TrailingStop
 from scripted import fills, flat, play
 
@@ -49,3 +55,18 @@ def test_a_preset_prints_every_field(name: str) -> None:
         "commission", "slippage", "impact", "financing", "account", "execution", "levels",
         "actions",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "commission", "slippage"),
+    [
+        ("vectorbt", BasisPointCommission(0), BasisPointSlippage(0)),
+        ("backtrader", BasisPointCommission(0), BasisPointSlippage(0)),
+        ("zipline", PerShareCommission(0.001), BasisPointSlippage(5)),
+    ],
+)
+def test_a_preset_of_a_package_has_the_default_costs_of_that_package(
+    name: str, commission: object, slippage: object
+) -> None:
+    config = BacktestConfig.preset(name)
+    assert (config.commission, config.slippage, config.impact) == (commission, slippage, None)

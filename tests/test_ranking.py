@@ -254,8 +254,20 @@ def test_a_weight_that_is_negative_or_no_number_is_refused(expression: str) -> N
 def test_weights_that_sum_to_more_than_one_are_refused_with_their_bar() -> None:
     source = prices([[1.0, None], [1.0, 2.0]])
 
-    with pytest.raises(DataError, match=r"weights that sum to 1\.2 on bar 2"):
+    with pytest.raises(DataError, match=r"weights that sum to 1\.2 at one bar") as error:
         weights(source, weight="0.6")
+    [sample] = error.value.sample
+    assert sample == {"bar": sample["bar"], "asset_id": "B", "weight": 0.6}
+    assert error.value.n_rows == 2
+
+
+@pytest.mark.parametrize(("expression", "asset"), [("score / 0.0 * 0", "B"), ("1.5 - score", "B")])
+def test_a_weight_that_is_none_names_its_bar_and_asset(expression: str, asset: str) -> None:
+    with pytest.raises(DataError, match="gave a") as error:
+        weights(prices([[1.0, 2.0]]), n=2, weight=expression)
+    [sample] = error.value.sample
+    assert sample["asset_id"] == asset
+    assert str(sample["bar"]).startswith("20")
 
 
 def test_weights_that_sum_to_one_in_floats_pass() -> None:

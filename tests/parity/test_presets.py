@@ -34,12 +34,18 @@ BOTH_TOUCHED = [
 ]
 
 
+def without_costs(preset: str) -> dict[str, object]:
+    """The settings of a preset but for its costs."""
+    costs = ("commission", "slippage")
+    return {name: value for name, value in settings_of(preset).items() if name not in costs}
+
+
 def buy_ten(strategy: Strategy) -> None:
     strategy.buy("A", 10)
 
 
 def bars_and_prices(bars: list[Any], preset: str, *rules: RiskRule, also: int = 99) -> list[Any]:
-    result = play(bars, {0: buy_ten, also: buy_ten}, *rules, **settings_of(preset))
+    result = play(bars, {0: buy_ten, also: buy_ten}, *rules, **without_costs(preset))
     return [(bar, quantity, price) for bar, _, quantity, price in fills(result)]
 
 
@@ -112,7 +118,7 @@ def test_short_sale_brings_the_cash_that_an_overdrawn_account_lacks(preset: str)
     # 1 + 10 * 10 = 101; covering at the open of 15 leaves -49; the next sale brings 150.
     bars = [(10.0,) * 4, (10.0,) * 4, (15.0,) * 4, (15.0,) * 4, (15.0,) * 4]
     script = {0: lambda s: s.sell("A", 10), 3: lambda s: s.sell("A", 10)}
-    result = play(bars, script, StopLoss(0.3), capital=1, **settings_of(preset))
+    result = play(bars, script, StopLoss(0.3), capital=1, **without_costs(preset))
     assert [quantity for _, _, quantity, _ in fills(result)] == [-10, 10, -10]
 
 

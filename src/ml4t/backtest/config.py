@@ -115,7 +115,7 @@ class BacktestConfig:
         Parameters
         ----------
         name : {"default", "realistic", "vectorbt", "backtrader", "zipline"}
-            The last three reproduce the fills of those packages.
+            The last three reproduce the fills of those packages, with their default costs.
         **settings
             Fields of this class, such as ``commission=``.
 

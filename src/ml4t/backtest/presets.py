@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from ml4t.backtest.core.levels import LevelBase, LevelPolicy, TrailBy, TrailStart, Trigger
 from ml4t.backtest.errors import ConfigError, did_you_mean
 from ml4t.backtest.execution.account import CashAccount, MarginAccount, Shortfall
-from ml4t.backtest.execution.commission import PerShareCommission
+from ml4t.backtest.execution.commission import BasisPointCommission, PerShareCommission
 from ml4t.backtest.execution.financing import Financing
 from ml4t.backtest.execution.policy import (
     ActionPolicy,
@@ -54,9 +54,10 @@ def vectorbt() -> Settings:
     Signals fill at their own bar's close. Stops count from that close before slippage, act from
     the next bar on and do not slip. Short sales need no cash and their proceeds can be spent; a
     purchase that cash does not cover is filled as far as it goes; an exit by a rule is filled
-    whole even so.
+    whole even so. Its default costs: none.
     """
     return {
+        **_free(),
         "account": CashAccount(shortfall=Shortfall.IN_TURN, shorting=True),
         "execution": ExecutionPolicy(timing=ThisClose(), reentry=False),
         "levels": LevelPolicy(
@@ -76,9 +77,10 @@ def backtrader() -> Settings:
     Orders fill at the next open, in whole shares sized at the deciding close. Stop and target
     count from that close; the trail starts at the entry bar's close and follows closes. Of
     several touched in one bar the one sent first fills: stop, target, trail. Rules are no orders:
-    their exits are not tested against the cash, as backtrader's are.
+    their exits are not tested against the cash, as backtrader's are. Its default costs: none.
     """
     return {
+        **_free(),
         "account": CashAccount(shortfall=Shortfall.REJECT, shorting=True, checks_submission=True),
         "execution": ExecutionPolicy(
             timing=NextOpen(),
@@ -104,9 +106,13 @@ def zipline() -> Settings:
 
     Orders fill at the next open, in whole shares sized at the deciding close, on unlimited
     credit. A level that a bar's high or low touches is an exit at the next open; in that bar
-    nothing else is ordered for the asset.
+    nothing else is ordered for the asset. Its default costs for equities: 0.001 a share, and 5
+    basis points of slippage; its bound of a tenth of a bar's volume is left out, for its orders
+    wait where ours would end: pass ``participation=0.1`` for it.
     """
     return {
+        "commission": PerShareCommission(0.001),
+        "slippage": BasisPointSlippage(5),
         "account": CashAccount(shortfall=Shortfall.NONE, shorting=True),
         "execution": ExecutionPolicy(
             timing=NextOpen(),
@@ -123,6 +129,11 @@ def zipline() -> Settings:
         ),
         "actions": UNMOVED,
     }
+
+
+def _free() -> Settings:
+    """Return no costs, the default of both."""
+    return {"commission": BasisPointCommission(0), "slippage": BasisPointSlippage(0)}
 
 
 PRESETS: Mapping[str, Callable[[], Settings]] = {

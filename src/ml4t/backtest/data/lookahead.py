@@ -37,10 +37,22 @@ _SYNTAX = frozenset({
 _MACROS = frozenset(["days_in_month", "fdiv", "fmod", "if", "nullif", "split_part"])
 # Consistent to the catalog, yet not the same in every run: the clock, samples, and sketches
 # that depend on the order of rows; or several rows from one.
-_REFUSED = frozenset({
-    "age", "approx_quantile", "approx_top_k", "current_localtime", "current_localtimestamp",
-    "generate_subscripts", "getvariable", "reservoir_quantile", "unnest",
-})  # fmt: skip
+_REFUSED = {
+    "age": "reads the clock where it has one argument (subtract the two times instead)",
+    "approx_quantile": "depends on the order of rows",
+    "approx_top_k": "depends on the order of rows",
+    "current_localtime": "reads the clock",
+    "current_localtimestamp": "reads the clock",
+    "generate_subscripts": "makes several rows of one",
+    "getvariable": "reads a setting of the session",
+    "reservoir_quantile": "draws a sample",
+    "unnest": "makes several rows of one",
+}
+# What DuckDB's catalog says of the others that are refused.
+_UNSTABLE = {
+    "CONSISTENT_WITHIN_QUERY": "reads the clock or the session",
+    "VOLATILE": "gives another value at every call",
+}
 
 
 Node = exp.Expr
@@ -276,9 +288,11 @@ def refuse_functions(text: str, names: set[str], database: Database) -> dict[str
         if kind in ("table", "pragma", "table_macro") and name not in _SYNTAX:
             raise ExpressionError(text, f"calls {name}(), which reads outside the row")
         if stability != "CONSISTENT" or name in _REFUSED:
+            why = _REFUSED.get(name) or _UNSTABLE.get(stability, _UNSTABLE["VOLATILE"])
             raise ExpressionError(
                 text,
-                f"calls {name}(), which is not a value of the row: a run could not be repeated",
+                f"calls {name}(), which {why} and is not a value of the row: a run could not be "
+                "repeated",
             )
         if kind == "macro" and not (is_internal and name in _MACROS):
             raise ExpressionError(text, f"calls the macro {name}(), which may hide a query")

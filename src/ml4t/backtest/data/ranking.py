@@ -15,9 +15,9 @@ from ml4t.backtest.data.cross_section import (
     decide,
     joined,
 )
-from ml4t.backtest.data.database import Database, EngineError
+from ml4t.backtest.data.database import Columns, Database, EngineError
 from ml4t.backtest.data.prepared import Prepared
-from ml4t.backtest.data.queries import quote, render
+from ml4t.backtest.data.queries import quote, read, render
 from ml4t.backtest.errors import DataError, ExpressionError
 
 
@@ -103,9 +103,7 @@ def rank(plan: RankingPlan, database: Database, first_t: int, last_t: int) -> di
     except EngineError as error:
         first = str(error).splitlines()[0]
         raise ExpressionError(_spoken(ranking), f"failed on the data: {first}") from error
-    _require_finite(ranked["t"], ranked["weight"])
-    if plan.long_only:
-        _require_long_only(ranked["t"], ranked["weight"])
+    _require_weights(ranked, database, long_only=plan.long_only)
     return _split(decision_ts, ranked)
 
 
@@ -157,33 +155,28 @@ def _spoken(ranking: Ranking) -> str:
     return "; ".join(part for part in parts if part and part != "equal")
 
 
-def _require_finite(t: np.ndarray, weight: np.ndarray) -> None:
-    _refuse_weights(t, weight, ~np.isfinite(weight), "gave a weight that is not finite")
+def _require_weights(ranked: Columns, database: Database, *, long_only: bool) -> None:
+    """Refuse weights that are none, or that the account cannot hold."""
+    t, weight = ranked["t"], ranked["weight"]
 
+    def refuse(bad: np.ndarray, message: str) -> None:
+        if bad.any():
+            at = int(bad.argmax())
+            named = {"t": int(t[at]), "sid": int(ranked["sid"][at])}
+            bar, asset_id = database.rows(read("selecting/names"), named)[0]
+            sample = {"bar": bar, "asset_id": asset_id, "weight": float(weight[at])}
+            raise DataError("signals", "weights", message, n_rows=int(bad.sum()), sample=[sample])
 
-def _require_long_only(t: np.ndarray, weight: np.ndarray) -> None:
-    _refuse_weights(
-        t, weight, weight < 0,
-        "gave a negative weight; a cash account holds weights from 0 to 1, a MarginAccount may "
-        "go short",
-    )  # fmt: skip
-    if len(t):
-        sums = np.bincount(t, weights=weight)
-        worst = int(sums.argmax())
-        if sums[worst] > 1 + 1e-9:
-            raise DataError(
-                "signals", "weights", f"gave weights that sum to {sums[worst]:.6g} on bar "
-                f"{worst + 1}; a cash account holds at most 1",
-                n_rows=int((sums > 1 + 1e-9).sum()),
-            )  # fmt: skip
-
-
-def _refuse_weights(t: np.ndarray, weight: np.ndarray, bad: np.ndarray, message: str) -> None:
-    if bad.any():
-        raise DataError(
-            "signals", "weights", message, n_rows=int(bad.sum()),
-            sample=[{"bar": int(t[bad][0]) + 1, "weight": float(weight[bad][0])}],
-        )  # fmt: skip
+    refuse(~np.isfinite(weight), "gave a weight that is not finite; leave such rows out with "
+           "where, or give them 0")  # fmt: skip
+    if not long_only or not len(t):
+        return
+    refuse(weight < 0, "gave a negative weight; a cash account holds weights from 0 to 1, a "
+           "MarginAccount may go short")  # fmt: skip
+    sums = np.bincount(t, weights=weight)
+    is_over = sums > 1 + 1e-9
+    refuse(is_over[t], f"gave weights that sum to {sums.max():.6g} at one bar; a cash account "
+           "holds at most 1")  # fmt: skip
 
 
 def _split(decision_ts: list[int], ranked: dict[str, np.ndarray]) -> dict[int, Selection]:
