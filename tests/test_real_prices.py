@@ -96,6 +96,14 @@ def hold(
     return BacktestEngine(catalog, BuyEach(), initial_capital=capital, config=config).run()
 
 
+def beside_sources(result: BacktestResult) -> duckdb.DuckDBPyConnection:
+    """The tables of a run where files can be read too: SQL over a result reaches none."""
+    database = duckdb.connect()
+    for table in ("positions", "fills", "trades", "cash_flows"):
+        database.register(table, getattr(result, table).to_arrow_table())
+    return database
+
+
 # One row per stock, from the first close at which it is held: what the engine made of one
 # dollar, what the vendor's unadjusted columns compound to, what adjusted_close says.
 GROWTH = f"""
@@ -118,7 +126,7 @@ GROWTH = f"""
 
 
 def test_holding_each_stock_with_dividends_reinvested_is_its_adjusted_close() -> None:
-    rows = hold(reinvest=True).sql(GROWTH).fetchall()
+    rows = beside_sources(hold(reinvest=True)).sql(GROWTH).fetchall()
     assert len(rows) == N_STOCKS
     misses = {asset for asset, growth, _, adjusted in rows if abs(growth / adjusted - 1) > 1e-6}
     assert N_STOCKS - len(misses) >= 430, sorted(misses)
@@ -161,7 +169,7 @@ SHARES = f"""
 
 
 def test_the_dividends_paid_are_those_of_the_shares_held_before_each_ex_date() -> None:
-    result = hold()
+    result = beside_sources(hold())
     paid, n_paid = result.sql(
         "select sum(amount), count(*) from cash_flows where kind = 'dividend'"
     ).fetchall()[0]
@@ -206,7 +214,7 @@ WHOLE = f"""
 
 
 def test_whole_shares_are_cut_at_each_split_and_the_fractions_paid() -> None:
-    result = hold(whole_shares=True, below="D")
+    result = beside_sources(hold(whole_shares=True, below="D"))
     off = result.sql(
         f"""
         {WHOLE} select count(*) from (
@@ -268,7 +276,7 @@ def test_splits_as_actions_are_the_run_on_prices_adjusted_for_splits(tmp_path: P
         select count(*) from positions inner join ({splits}) as splits
         on positions.asset_id = splits.asset_id and positions.timestamp = splits.ex_date
     """
-    assert a.sql(held).fetchall()[0][0] > 30
+    assert beside_sources(a).sql(held).fetchall()[0][0] > 30
 
 
 def momentum(catalog: Catalog) -> BacktestResult:
