@@ -101,6 +101,8 @@ def money_case(seed: int) -> Case:
             asset: replace(one, initial=None, maintenance=None)
             for asset, one in options["terms"].items()
         }
+    if pick.random() < 0.4:
+        draw_fractions(pick, universe, options)
     if options["margin"] is not None and pick.random() < 0.5:
         draw_crowd(pick, universe, options)
     if pick.random() < 0.2:  # lots that most orders do not fill
@@ -110,6 +112,15 @@ def money_case(seed: int) -> Case:
             for asset, one in options["terms"].items()
         }
     return universe, options
+
+
+def draw_fractions(pick: random.Random, universe: Universe, options: dict[str, Any]) -> None:
+    """Let several fractions of one decision ask for all of the account, or more."""
+    times = sorted(universe.bars)
+    for t in pick.sample(range(len(times) - 2), k=4):
+        names = pick.sample(universe.assets, k=min(4, len(universe.assets)))
+        row = [r.OrderTargetPercent(asset, pick.choice([0.25, 0.3, 0.5])) for asset in names]
+        options["script"][t] = [*options["script"].get(t, ()), *row]
 
 
 def draw_crowd(pick: random.Random, universe: Universe, options: dict[str, Any]) -> None:

@@ -82,12 +82,16 @@ def order_target(world: World, wanted: OrderTarget | OrderTargetPercent, equity:
     else:
         world.reject(asset, wanted.fraction, wanted.tag or "order", NO_BAR)
         return
-    target = world.to_lot(asset, target)
+    raw, target = target, world.to_lot(asset, target)
     live = ledger.live(asset)
     coming = on_the_way(world, asset)
+    if target == 0 and live == 0 and not coming:
+        target = raw  # below one lot, if it is not nothing
     change = target - live - sum(coming)
     if abs(change) > 1e-9 * max(map(abs, (target, live, *coming))):
-        submit(world, Order(asset=asset, quantity=change, tag=wanted.tag))
+        is_fraction = isinstance(wanted, OrderTargetPercent)
+        order = Order(asset=asset, quantity=change, tag=wanted.tag, is_fraction=is_fraction)
+        submit(world, order)
 
 
 # -- the limits

@@ -6,7 +6,7 @@ A discrete order through zero is one fill; a rebalance through zero is two order
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from reference_ledger import AT_OPEN, Level, Paid
@@ -101,6 +101,50 @@ def bought_for_less(world: World, asset: Asset, price: float) -> float:
             base = lot.price - math.copysign(moved, lot.quantity)
             gaps.append(lot.quantity * (base - price) * multiplier)
     return math.fsum(gaps)
+
+
+def common_factor(
+    world: World, wanted: Mapping[Asset, float] | Sequence[tuple[Asset, float]],
+    base: float | None = None,
+) -> float:  # fmt: skip
+    """Return the largest factor in [0, 1] with which all of them fit, by bisection."""
+    pairs = list(wanted.items()) if isinstance(wanted, Mapping) else list(wanted)
+
+    def plans(factor: float) -> list[Plan]:
+        return [plan(world, a, q * factor, base or world.prices[a]) for a, q in pairs]
+
+    if fits(world, plans(1.0), is_strict=True):
+        return 1.0
+    low, high = 0.0, 1.0
+    for _ in range(100):
+        middle = (low + high) / 2
+        if fits(world, plans(middle), is_strict=True):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def fit_fractions(world: World, due: Sequence[LiveOrder]) -> None:
+    """Cut fractions that open or add at this moment by one factor, so that all of them fit."""
+    together = []
+    for order in due:
+        order.fitting = math.inf
+        is_adding = world.ledger.live(order.asset) * order.side >= 0 and not order.is_exit
+        is_able = world.blocked(order.asset, order.side) is None
+        is_able = is_able and refusal(world, order.asset, order.side) is None
+        if order.status == "open" and order.is_fraction and is_adding and is_able:
+            together.append(order)
+    if len(together) < 2 or not world.setup.reserve_costs:
+        return
+    wanted = [
+        (one.asset, one.side * min(one.remaining, one.opening, world.capacity(one.asset)))
+        for one in together
+    ]
+    factor = common_factor(world, [pair for pair in wanted if pair[1]])
+    if factor < 1:
+        for one, (asset, quantity) in zip(together, wanted, strict=True):
+            one.fitting = world.to_lot(asset, abs(quantity) * factor)
 
 
 def initial_rate(world: World, asset: Asset) -> float:
@@ -229,7 +273,18 @@ def fill_order(
     if shares <= 0:
         return
     what = plan(world, asset, order.side * shares, base, order.limit)
+    is_cut = False
+    if order.is_fraction and opened > 0 and world.setup.reserve_costs:
+        is_cut = shares > order.fitting or not fits(world, [what])
+        shares = min(shares, order.fitting)
+        part = common_factor(world, {asset: order.side * shares}, base)
+        if is_cut:
+            shares = world.to_lot(asset, shares * part) if part >= 1e-6 else 0.0
+            opened = shares if live * order.side >= 0 else max(0.0, shares - abs(live))
+            what = plan(world, asset, order.side * shares, base) if shares else what
     reason = refusal(world, asset, order.side) if opened > 0 else None
+    if is_cut and shares == 0:
+        reason = reason or not_enough(world)
     if reason is None and opened > 0 and not fits(world, [what]):
         reason = not_enough(world)
     if reason is not None:
@@ -243,7 +298,7 @@ def fill_order(
     if opened > 0:
         check_leverage(world, asset, base)
     order.filled += what.paid.quantity
-    if order.remaining == 0:
+    if order.remaining == 0 or is_cut:
         world.finish(order, "filled")
     after_fill(world, order, shares)
     if opened > 0:

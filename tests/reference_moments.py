@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 
 from reference_fills import (
-    Plan,
     book,
+    common_factor,
     cut_to_opening,
     fill_order,
     finish_now,
+    fit_fractions,
     fits,
     is_reduction,
     not_enough,
@@ -24,6 +25,7 @@ from reference_fills import (
 from reference_ledger import AT_CLOSE, AT_OPEN
 from reference_orders import DAY, IOC, LiveOrder, cancel_orphans
 from reference_types import (
+    BELOW_LOT,
     EXIT_PENDING,
     IMMEDIATE_OR_CANCEL,
     NO_SHORTS,
@@ -86,6 +88,7 @@ def fill_moment(world: World, moment: str) -> None:
             try_order(world, order, entered)
     if changes is not None:
         changes.increase(entered)
+    fit_fractions(world, due)
     for order in due:
         if order.status == "open":
             cut_to_opening(world, order)
@@ -152,6 +155,9 @@ class Changes:
         live = world.ledger.live(asset)
         price = world.prices[asset] * world.terms(asset).multiplier
         target = world.to_lot(asset, weight * world.sizing_equity / price)
+        if target == 0 and live == 0 and weight != 0 and world.sizing_equity > 0:
+            world.finish(world.new_order(asset, 0.0, REBALANCE), "rejected", BELOW_LOT)
+            return
         change = target - live
         if abs(change) <= 1e-9 * max(abs(target), abs(live)):
             return
@@ -187,7 +193,7 @@ class Changes:
             else:
                 orders.append(order)
                 wanted[asset] = math.copysign(min(abs(change), world.capacity(asset)), change)
-        factor = self.common_factor(wanted) if world.setup.reserve_costs else 1.0
+        factor = common_factor(world, wanted) if world.setup.reserve_costs else 1.0
         for order in orders:
             asset = order.asset
             quantity = wanted[asset]
@@ -205,21 +211,3 @@ class Changes:
             if not is_short_of_volume:
                 order.quantity = quantity  # what the account could carry
             finish_now(world, order)
-
-    def common_factor(self, wanted: dict[Asset, float]) -> float:
-        """Return the largest factor in [0, 1] with which all of them fit, by bisection."""
-
-        def plans(factor: float) -> list[Plan]:
-            world = self.world
-            return [plan(world, a, q * factor, world.prices[a]) for a, q in wanted.items()]
-
-        if fits(self.world, plans(1.0), is_strict=True):
-            return 1.0
-        low, high = 0.0, 1.0
-        for _ in range(100):
-            middle = (low + high) / 2
-            if fits(self.world, plans(middle), is_strict=True):
-                low = middle
-            else:
-                high = middle
-        return low

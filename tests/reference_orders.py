@@ -68,6 +68,8 @@ class LiveOrder:
     on_close: bool = False
     is_exit: bool = False  # may only reduce
     opening: float = math.inf  # |shares| beyond the position that it met when it was sent
+    is_fraction: bool = False  # of equity: cut to what the account carries
+    fitting: float = math.inf  # |shares| of it, beside the other fractions of its moment
     triggered_t: int | None = None
     children: list[LiveOrder] = field(default_factory=list)  # the pair made last
     parent: LiveOrder | None = None
@@ -137,6 +139,7 @@ def prepare(world: World, wanted: Order) -> LiveOrder | None:
     order.child_trail_fraction = wanted.stop_loss_trail_fraction
     order.group, order.tag, order.on_close = wanted.group, wanted.tag, wanted.on_close
     assert not (order.on_close and not order.is_market), "on_close goes with market orders"
+    order.is_fraction = wanted.is_fraction
     order.tif = wanted.tif or (DAY if order.is_market else GTC)
     if order.tif == GTD:
         order.last_date = wanted.good_till

@@ -140,6 +140,7 @@ class Order:
     group: str | None = None  # orders of one name: one cancels the others
     tag: str = ""
     on_close: bool = False
+    is_fraction: bool = False
 
 
 @dataclass(frozen=True)

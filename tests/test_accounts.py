@@ -784,3 +784,70 @@ def test_at_the_close_everything_is_worth_its_close() -> None:
 def test_orders_that_need_nothing_are_not_scaled_where_there_is_no_room(brings: float) -> None:
     """Twice as much would need less than nothing: neither more is sold, nor divided by zero."""
     assert share_that_fits(lambda share: share * brings, -100.0) == 1.0
+
+
+# -- orders of a fraction --------------------------------------------------------------------
+
+TEN_BPS: dict[str, Any] = {"commission": BasisPointCommission(10)}
+ALL_OF_IT = 10_000 / 1.001 / 100  # shares whose value and commission are the cash
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        lambda s: s.buy_percent("A", 1.0),
+        lambda s: s.order_target_percent("A", 1.0),
+        lambda s: s.set_position_percent("A", 1.0),
+        lambda s: s.size_by_confidence("A", 1.0, 1.0),
+        lambda s: s.rebalance_to_weights({"A": 1.0}),
+        lambda s: s.rebalance_to_weights({"A": 1.0}, {"A": 100.0}),
+    ],
+    ids=["buy", "target", "position", "confidence", "weights", "weights at prices"],
+)
+def test_a_fraction_is_cut_to_what_the_account_pays_for_as_a_weight_is(order: Action) -> None:
+    result = play(flat(100, 3), {0: order}, **TEN_BPS)
+    assert fills(result) == [(1, "A", pytest.approx(ALL_OF_IT, rel=1e-9), 100)]
+    assert [row[:2] for row in orders(result)] == [("filled", "cut: insufficient cash")]
+
+
+def test_an_order_of_shares_fills_whole_or_not_at_all() -> None:
+    result = play(flat(100, 3), {0: lambda s: s.buy("A", 100)}, **TEN_BPS)
+    assert orders(result) == [("rejected", "insufficient cash", 0)]
+
+
+def test_four_quarters_share_what_a_gap_has_left_of_them() -> None:
+    """Each asks for 25 shares at 101: 10,100. One factor cuts all four, and none is lost."""
+    bars = {key: [*flat(100, 1), *flat(101, 2)] for key in "ABCD"}
+    script = {0: [lambda s, a=a: s.buy_percent(a, 0.25) for a in "ABCD"]}
+    result = play(bars, script)
+    quarter = pytest.approx(2_500 / 101, rel=1e-9)
+    assert fills(result) == [(1, a, quarter, 101) for a in "ABCD"]
+    whole = play(bars, script, execution=ExecutionPolicy(whole_shares=True))
+    assert fills(whole) == [(1, a, 24, 101) for a in "ABCD"]
+    short = {0: [lambda s, a=a: s.sell_percent(a, 0.5) for a in "ABCD"]}
+    down = {key: [*flat(100, 1), *flat(101, 2)] for key in "ABCD"}
+    result = play(down, short, account=MarginAccount())
+    assert [row[2] for row in fills(result)] == [pytest.approx(-5_000 / 101, rel=1e-9)] * 4
+
+
+def test_a_strict_account_takes_no_part_of_a_fraction() -> None:
+    account = CashAccount(shortfall="reject")
+    result = play(flat(100, 3), {0: lambda s: s.buy_percent("A", 1.0)}, account=account, **TEN_BPS)
+    assert orders(result) == [("rejected", "insufficient cash", 0)]
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        lambda s: s.rebalance_to_weights({"A": 0.5}),
+        lambda s: s.order_target_percent("A", 0.5),
+        lambda s: s.buy_percent("A", 0.5),
+        lambda s: s.order_target("A", 0.3),
+    ],
+    ids=["weight", "target of a fraction", "fraction", "target of shares"],
+)
+def test_what_is_no_lot_is_an_order_that_says_so(order: Action) -> None:
+    """Half of 10,000 buys no share at 100,000."""
+    policy = ExecutionPolicy(whole_shares=True)
+    result = play(flat(100_000, 3), {0: order}, execution=policy)
+    assert orders(result) == [("rejected", "below one lot", 0)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats
@@ -63,6 +65,38 @@ class DiscreteOrders:
                 self._book.end(order, OrderStatus.REJECTED, self._account.lacks)
         return fitting
 
+    def fit_fractions(self, batch: Batch, prices: Floats, orders: list[Order]) -> None:
+        """Cut fractions that open or add at one moment by one factor, so that all of them fit.
+
+        In turn, the last of four quarters would be left with what a gap has left.
+        """
+        for one in orders:
+            one.fitting = math.inf
+        together = [one for one in orders if self._is_cut_together(batch, prices, one)]
+        if len(together) < 2 or self._account.shortfall is not Shortfall.SCALE:
+            return
+        sids = np.array([one.sid for one in together])
+        left = np.array([one.side * min(abs(one.left), one.opening) for one in together])
+        asked = self._executor.within_volume(sids, left)
+        fits = fit(
+            self._account, self._executor, batch, prices, sids, asked,
+            self._executor.settlement.unsettled(batch.t),
+        )  # fmt: skip
+        for one, most, fitting in zip(together, asked.tolist(), fits.tolist(), strict=True):
+            if fitting != most:
+                one.fitting = abs(fitting)
+
+    def _is_cut_together(self, batch: Batch, prices: Floats, order: Order) -> bool:
+        """Whether an order is a fraction that can do nothing but open or add now."""
+        live = float(self._portfolio.quantity[order.sid])
+        is_adding = order.is_open and order.is_fraction and live * order.left >= 0
+        if not is_adding or order.is_exit or why_not(batch, prices, order.sid, order.side):
+            return False
+        if order.left > 0:
+            return True
+        opening = (np.array([order.sid]), np.array([order.left]))
+        return self._account.can_short and bool(self._gate.can_borrow(*opening)[0])
+
     def cut_to_opening(self, order: Order) -> None:
         """Cut what was to turn a position over to what it still closes, and was to open."""
         live = float(self._portfolio.quantity[order.sid])
@@ -108,7 +142,7 @@ class DiscreteOrders:
         quantity = float(self._executor.within_volume(sids, np.array([asked]))[0])
         if not quantity:
             return 0.0
-        fits = self.fitted(batch, prices, order.sid, quantity, limit)
+        fits = self.fitted(batch, prices, order, quantity, limit)
         if isinstance(fits, str):
             closed = 0.0
             if live * quantity < 0 and (self._account.is_margin or fits == NO_BORROW):
@@ -132,11 +166,16 @@ class DiscreteOrders:
         self,
         batch: Batch,
         prices: Floats,
-        sid: int,
+        order: Order,
         quantity: float,
         limit: float | None = None,
     ) -> float | str:
         """Return how much of an order the account carries, or why it carries none of it."""
+        sid = order.sid
+        if abs(quantity) > order.fitting:
+            if not order.fitting:
+                return self._account.lacks
+            quantity = math.copysign(order.fitting, quantity)
         live = float(self._portfolio.quantity[sid])
         opening = quantity if live * quantity >= 0 else beyond(quantity, live)
         is_cover = self._account.can_short and live < 0 and not self._account.is_margin
@@ -148,10 +187,12 @@ class DiscreteOrders:
         if opening and not self._gate.can_borrow(sids, np.array([opening]))[0]:
             return NO_BORROW
         own = self._account.shortfall
+        if own is Shortfall.SCALE:
+            own = Shortfall.IN_TURN if order.is_fraction else Shortfall.REJECT
         fits = fit(
             self._account, self._executor, batch, prices, sids, np.array([quantity]),
             self._executor.settlement.unsettled(batch.t), closing=quantity - opening, limit=limit,
-            shortfall=Shortfall.REJECT if own is Shortfall.SCALE else own,
+            shortfall=own,
         )  # fmt: skip
         return float(fits[0]) if fits[0] else self._account.lacks
 

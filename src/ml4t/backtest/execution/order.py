@@ -43,6 +43,9 @@ class Order:
     opening : float
         Shares, without sign, beyond the position that it met when it was sent: whatever closes
         that position before it fills, it opens no more. Infinite where it met none.
+    is_fraction : bool
+        It says a fraction of equity: what the account cannot carry of it is cut off, as target
+        weights are cut. An order of shares fills whole or not at all.
     status : OrderStatus
     filled_quantity : float
         Shares done, signed.
@@ -68,10 +71,12 @@ class Order:
     group: list[Order] = field(default_factory=list)
     is_exit: bool = False
     opening: float = math.inf
+    is_fraction: bool = False
     status: OrderStatus = OrderStatus.OPEN
     filled_quantity: float = 0.0
     reason: str = ""
     # The broker's own notes.
+    fitting: float = math.inf  # |shares| of a fraction that fit beside those of its moment
     tick: float = 0.0  # of the asset; 0: any price
     best_price: float | None = None  # of a trailing stop, since it came alive
     is_triggered: bool = False  # a stop whose level was touched, a limit or market order now

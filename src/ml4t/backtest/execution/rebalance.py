@@ -20,6 +20,7 @@ from ml4t.backtest.execution.tickets import TicketLedger, Tickets, unsized
 from ml4t.backtest.portfolio.portfolio import Seen
 
 REBALANCE = "rebalance"
+BELOW_LOT = "below one lot"
 # A change below this share of the position is rounding, not a decision.
 SMALLEST_CHANGE = 1e-9
 
@@ -214,6 +215,8 @@ class Rebalancer:
         if quantities is None:
             wanted = sized(self._executor, sids, weights, prices[sids], equity)
         live = self._portfolio.quantity[sids]
+        if self._executor.has_lots and equity > 0:
+            self._end_below_lot(sids, weights, wanted, live)
         change = wanted - live
         if self._executor.policy.rounds_change:
             change = np.where(wanted == 0, change, self._executor.whole(sids, change))
@@ -228,6 +231,12 @@ class Rebalancer:
         refused = _rebalancing(sids[~fits], change[~fits])
         self._ledger.end(refused, OrderStatus.REJECTED, self._account.lacks)
         return sids[fits], change[fits]
+
+    def _end_below_lot(self, sids: Ints, weights: Floats, wanted: Floats, live: Floats) -> None:
+        """Record weights that are no lot, where nothing is held that they would close."""
+        is_none = (weights != 0) & (live == 0) & (self._executor.whole(sids, wanted) == 0)
+        if is_none.any():
+            self._end(sids[is_none], OrderStatus.REJECTED, BELOW_LOT)
 
     def _end(self, sids: Ints, status: OrderStatus, reason: str) -> None:
         """Record targets that were never sized."""

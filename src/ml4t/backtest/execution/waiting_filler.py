@@ -127,6 +127,7 @@ class WaitingFiller:
         return others
 
     def _fill_orders(self, batch: Batch, prices: Floats, orders: list[Order], seen: Seen) -> None:
+        self._discrete.fit_fractions(batch, prices, orders)
         for order in orders:
             if order.is_open:
                 self._discrete.cut_to_opening(order)

@@ -195,6 +195,12 @@ class StrategyBroker:
         quantity : float
             Shares, positive buys, negative sells; not 0.
         """
+        return self._order(asset, quantity, terms)
+
+    def _order(
+        self, asset: object, quantity: float, terms: OrderTerms, *, is_fraction: bool = False
+    ) -> Order:
+        """Send an order; a fraction is cut to what the account carries when it fills."""
         if not is_number(quantity) or quantity == 0:
             raise ConfigError(f"quantity must be a number other than 0, was {quantity!r}")
         kind, force = require_terms(terms)
@@ -202,21 +208,33 @@ class StrategyBroker:
         order = self._desk.make(
             asset, sid=sid, quantity=float(quantity), kind=kind, force=force, terms=terms
         )
+        order.is_fraction = is_fraction
         self._desk.place(order)
         return order
 
     def order_target(self, asset: object, quantity: float, *, tag: str = ORDER_TAG) -> Order | None:
-        """Order what is missing to `quantity`, open market orders counted; None: nothing is."""
+        """Order what is missing to `quantity`, open market orders counted; None: nothing is.
+
+        Where nothing is held and `quantity` is no lot, the order is rejected and says so.
+        """
+        return self._order_target(asset, quantity, tag)
+
+    def _order_target(
+        self, asset: object, quantity: float, tag: str, *, is_fraction: bool = False
+    ) -> Order | None:
+        """Order what is missing to `quantity`; see `_order`."""
         if not is_number(quantity):
             raise ConfigError(f"quantity must be a number, was {quantity!r}")
         sid = self.sid(asset)
         target = float(self._broker.executor.whole(np.array([sid]), np.array([quantity]))[0])
         live, coming = float(self._portfolio.quantity[sid]), self._desk.coming(sid)
+        if not (target or live or coming):
+            target = float(quantity)  # no lot: the order says so
         change = target - live - sum(coming)
         # Measured against what it is the difference of: their rounding is no order.
         if abs(change) <= SMALLEST_CHANGE * max(map(abs, (target, live, *coming))):
             return None
-        return self.order(asset, change, tag=tag)
+        return self._order(asset, change, {"tag": tag}, is_fraction=is_fraction)
 
     def order_target_percent(
         self, asset: object, fraction: float, *, price: float | None = None, tag: str = ORDER_TAG
@@ -225,7 +243,7 @@ class StrategyBroker:
         quantity = self._worth(asset, fraction, price)
         if quantity is None:
             return self._desk.refuse_unsized(asset, sid=self.sid(asset), tag=tag)
-        return self.order_target(asset, quantity, tag=tag)
+        return self._order_target(asset, quantity, tag, is_fraction=True)
 
     def set_position_percent(
         self, asset: object, fraction: float, *, price: float | None = None, tag: str = ORDER_TAG
@@ -242,7 +260,7 @@ class StrategyBroker:
         change = quantity - live - sum(self._desk.coming(sid))
         if change * live < 0 and abs(change) > abs(live):
             self._cancel_additions(sid)
-        return self.order_target(asset, quantity, tag=tag)
+        return self._order_target(asset, quantity, tag, is_fraction=True)
 
     def order_percent(
         self, asset: object, fraction: float, *, price: float | None = None, tag: str = ORDER_TAG
@@ -251,7 +269,9 @@ class StrategyBroker:
         quantity = self._worth(asset, fraction, price)
         if quantity is None:
             return self._desk.refuse_unsized(asset, sid=self.sid(asset), tag=tag)
-        return self.order(asset, quantity, tag=tag) if quantity else None
+        if not quantity:
+            return None
+        return self._order(asset, quantity, {"tag": tag}, is_fraction=True)
 
     def _worth(self, asset: object, fraction: float, price: float | None) -> float | None:
         """Return the shares that are worth `fraction` of equity; None: no price is known."""

@@ -16,7 +16,7 @@ from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.broker import BarBroker
 from ml4t.backtest.execution.order import Order
 from ml4t.backtest.execution.order_book import MARKET_TYPES
-from ml4t.backtest.execution.rebalance import SMALLEST_CHANGE
+from ml4t.backtest.execution.rebalance import BELOW_LOT, SMALLEST_CHANGE
 from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.risk.limit_desk import LimitDesk
 from ml4t.backtest.strategy.order_terms import OrderTerms, days, is_number
@@ -112,7 +112,7 @@ class OrderDesk:
         """Round to lots and ticks, ask the limits, and submit."""
         whole = self._whole(order, order.quantity)
         if whole == 0:
-            self._broker.refuse(order, OrderStatus.REJECTED, "below one lot")
+            self._broker.refuse(order, OrderStatus.REJECTED, BELOW_LOT)
             return
         order.quantity = whole
         # What reduces a position when it is sent never opens the other side with that part,
