@@ -39,7 +39,7 @@ from reference_limits import (
     VolatilityTarget,
 )
 from reference_moments import fill_exits, fill_moment
-from reference_orders import drop_left, expire
+from reference_orders import drop_past, expire
 from reference_protect import step_protect
 from reference_rules import (
     AllOf,
@@ -205,7 +205,7 @@ def step(world: World, t: int) -> None:
     world.ratios, world.traded, world.reinvest = {}, {}, []
     world.is_after_protect, world.closed_inside = False, set()
     step_actions(world)
-    drop_left(world)
+    drop_past(world)
     world.move_to(NEXT_OPEN)
     fill_exits(world)
     fill_moment(world, NEXT_OPEN)

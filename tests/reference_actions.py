@@ -7,7 +7,16 @@ import math
 from reference_ledger import Level, Position
 from reference_orders import cancel_orphans
 from reference_protect import put_on_ticks
-from reference_types import ABOVE_PRICE, POSITION_CLOSED, REBALANCE, Action, Asset, Timestamp
+from reference_types import (
+    ABOVE_PRICE,
+    DELISTED,
+    POSITION_CLOSED,
+    REBALANCE,
+    RENAMED,
+    Action,
+    Asset,
+    Timestamp,
+)
 from reference_world import World
 
 KINDS = ("dividend", "split", "rename", "delisting")
@@ -241,12 +250,14 @@ def rename(world: World, old: Asset, new: Asset) -> None:
     for order in world.book:
         if order.asset == old:
             order.asset = new
+    world.gone[old] = RENAMED
     world.due = [(day, new if asset == old else asset, amount) for day, asset, amount in world.due]
 
 
 def delist(world: World, action: Action) -> None:
     """Close the position at the terms given, and forget whatever was queued."""
     asset, ledger = action.asset, world.ledger
+    world.gone[asset] = DELISTED
     if asset in ledger.positions:
         price = action.value
         if price is None:
@@ -255,13 +266,13 @@ def delist(world: World, action: Action) -> None:
         ledger.close_at_terms(world.t, asset, quantity, price, "delisting")
     for order in world.book:
         if order.asset == asset:
-            world.finish(order, "cancelled", "delisted")
+            world.finish(order, "cancelled", DELISTED)
     if asset in world.exits:
         order = world.new_order(asset, 0.0, world.exits.pop(asset).rule)
-        world.finish(order, "cancelled", "delisted")
+        world.finish(order, "cancelled", DELISTED)
     if world.targets is not None and asset in world.targets.weights:
         del world.targets.weights[asset]
-        world.finish(world.new_order(asset, 0.0, REBALANCE), "cancelled", "delisted")
+        world.finish(world.new_order(asset, 0.0, REBALANCE), "cancelled", DELISTED)
 
 
 # -- the cost of time

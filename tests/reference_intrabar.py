@@ -111,7 +111,11 @@ def try_range(world: World, asset: Asset, *, is_stop: bool) -> None:
     for place, item in enumerate(found):
         base = item.base(bar.open)
         is_touched = item.is_touched(bar.low, bar.high)
-        if not is_stop and item.order is not None and item.order.triggered_t == world.t:
+        order = item.order
+        if not is_stop and order is not None and order.triggered_t == world.t:
+            if order.triggered_at == AT_OPEN:  # beyond both: all of the bar came later
+                touched += [(abs(base - bar.open), place, base, item)] if is_touched else []
+                continue
             # A stop-limit that its trigger price did not fill: it came back, if the close says so.
             base, is_touched = item.price, item.is_touched(bar.close, bar.close)
         if is_touched:
@@ -137,7 +141,7 @@ def fire(world: World, asset: Asset, item: Candidate, base: float, entered: str)
     if order.status != "open":
         return
     if item.is_stop:
-        order.triggered_t = world.t
+        order.triggered_t, order.triggered_at = world.t, entered
         if order.limit is not None and order.side * (base - order.limit) > 0:
             return  # a limit from now on
     known = len(world.orders)

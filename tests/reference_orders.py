@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 from reference_ledger import AT_CLOSE, BY_LIMIT
@@ -14,7 +14,6 @@ from reference_types import (
     BY_STRATEGY,
     END_OF_DAY,
     GOOD_TILL_DATE,
-    LEFT_THE_DATA,
     NO_BAR,
     ONE_CANCELS_OTHER,
     POSITION_CLOSED,
@@ -71,6 +70,7 @@ class LiveOrder:
     is_fraction: bool = False  # of equity: cut to what the account carries
     fitting: float = math.inf  # |shares| of it, beside the other fractions of its moment
     triggered_t: int | None = None
+    triggered_at: str = ""  # how: the open was beyond the stop, or the bar's range reached it
     children: list[LiveOrder] = field(default_factory=list)  # the pair made last
     parent: LiveOrder | None = None
     has_covered: bool = False  # a pair was made before
@@ -171,8 +171,7 @@ def place(world: World, order: LiveOrder) -> None:
     order.best = world.price_now(order.asset) or 0.0
     order.put_on_ticks(world.terms(order.asset).tick)
     order.status = "open"
-    after = next_ or world.now.date() + timedelta(days=1)
-    if not fills_now and order.last_date and after > order.last_date:
+    if not fills_now and order.tif == GTD and is_over(world, order):
         world.finish(order, "expired", GOOD_TILL_DATE)
 
 
@@ -303,22 +302,29 @@ def ratchet(world: World) -> None:
         order.put_on_ticks(world.terms(order.asset).tick)
 
 
+def is_over(world: World, order: LiveOrder) -> bool:
+    """Say whether the last session of an order has had its last bar."""
+    next_, today, last = next_date(world), world.now.date(), order.last_date
+    assert last is not None
+    return last < today or (last == today and (next_ is None or next_ > today))
+
+
 def expire(world: World) -> None:
-    """End the orders for whose dates no bar is left, and no other chance at this one."""
-    next_ = next_date(world)
-    today = world.now.date()
+    """End the orders whose last session is over, but those with another chance at this bar."""
     for order in world.book:
         last = order.last_date
         is_decided = order.is_market and not order.on_close and order.triggered_t is None
         has_a_chance = world.setup.timing == "this_close" and not world.is_after_protect
         if last is None or (has_a_chance and is_decided):
             continue
-        if (next_ is not None and next_ > last) or (next_ is None and today >= last):
+        if is_over(world, order):
             world.finish(order, "expired", END_OF_DAY if order.tif == DAY else GOOD_TILL_DATE)
 
 
-def drop_left(world: World) -> None:
-    """Reject the orders of assets that have no row any more."""
+def drop_past(world: World) -> None:
+    """End the orders whose date is past, and those sent for what trades no more."""
     for order in world.book:
-        if world.last_row.get(order.asset, -1) < world.t:
-            world.finish(order, "rejected", LEFT_THE_DATA)
+        if order.last_date is not None and order.last_date < world.now.date():
+            world.finish(order, "expired", GOOD_TILL_DATE)
+        elif order.asset in world.gone and order.asset not in world.bars:
+            world.finish(order, "rejected", world.gone[order.asset])

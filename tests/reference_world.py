@@ -91,8 +91,8 @@ class World:
     timeline: list[Timestamp]
     ledger: Ledger
     result: ReferenceResult
-    last_row: dict[Asset, int]  # the last bar at which the asset has a row
     watches: list[Watch]
+    gone: dict[Asset, str] = field(default_factory=dict)  # what trades no more, and why
     t: int = 0
     moment: str = ""
     prices: dict[Asset, float] = field(default_factory=dict)  # at this moment of the bar
@@ -230,10 +230,8 @@ class World:
 def make_world(setup: Setup) -> World:
     timeline = sorted(setup.bars)
     result = ReferenceResult()
-    last_row: dict[Asset, int] = {}
-    for t, timestamp in enumerate(timeline):
-        last_row.update(dict.fromkeys(setup.bars[timestamp], t))
-    named = {*last_row, *(action.asset for action in setup.actions)}
+    named = {asset for row in setup.bars.values() for asset in row}
+    named |= {*(action.asset for action in setup.actions)}
     named |= {action.new_asset for action in setup.actions if action.new_asset is not None}
     multipliers = {a: setup.terms.get(a, setup.default_terms).multiplier for a in named}
     ledger = Ledger(
@@ -245,4 +243,4 @@ def make_world(setup: Setup) -> World:
         for limit in setup.limits
         if isinstance(limit, MaxDrawdown | MaxDailyLoss)
     ]
-    return World(setup, timeline, ledger, result, last_row, watches)
+    return World(setup, timeline, ledger, result, watches)

@@ -636,7 +636,7 @@ def broker_with(quantity: float, *, cash: float = 1_000.0) -> tuple[BarBroker, P
     )  # fmt: skip
     broker = BarBroker(
         executor, account=CashAccount(), levels=LevelPolicy(), sessions=sessions,
-        last_bars=lambda: ints(9, 9), rule_names=("Stop", "Target"),
+        rule_names=("Stop", "Target"),
     )  # fmt: skip
     portfolio.apply(fill(0, 0, quantity, 10))
     return broker, portfolio

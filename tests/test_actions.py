@@ -661,7 +661,7 @@ def test_what_is_ordered_after_a_delisting_is_rejected() -> None:
     assets = {"A": flat(100, 2), "B": flat(1, 5)}
     script = {2: [buy(1), buy(1, limit=90)], 3: lambda s: s.order_target("A", 5)}
     result = play(assets, script, [act("delisting", 2, 70.0)])
-    assert orders(result) == [("rejected", "asset left the data", 0)] * 3
+    assert orders(result) == [("rejected", "delisted", 0)] * 3
 
 
 def test_a_dividend_that_is_due_is_paid_after_the_delisting() -> None:

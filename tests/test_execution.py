@@ -645,7 +645,7 @@ def test_an_exit_that_is_locked_out_waits_and_a_target_is_rejected() -> None:
     assert orders(target) == [("rejected", "limit up", 0)]
 
 
-def test_orders_of_an_asset_that_left_the_data_are_rejected_and_not_kept() -> None:
+def test_orders_of_an_asset_without_later_bars_wait_as_in_a_halt() -> None:
     bars = {"A": flat(10, 3), "B": flat(10, 6)}
     script = {
         0: [lambda s: s.buy("A", 1, limit=5), lambda s: s.buy("A", 1, stop_loss=5)],
@@ -657,9 +657,11 @@ def test_orders_of_an_asset_that_left_the_data_are_rejected_and_not_kept() -> No
         4: [lambda s: s.sell("A", 1), lambda s: s.buy("A", 1, limit=5)],
     }
     result = play(bars, script)
-    left = ("rejected", "asset left the data", 0)
-    # The limit and the bracket's stop end at the first bar without the asset.
-    assert orders(result) == [left, ("filled", "", 1), *[left] * 6]
+    waits, no_bar = ("expired", "end of data", 0), ("rejected", "no bar", 0)
+    # The limit, the bracket and its stop; then market, market until cancelled, on close.
+    assert orders(result) == [
+        waits, ("filled", "", 1), waits, no_bar, waits, no_bar, no_bar, waits
+    ]  # fmt: skip
     # What is held is held, at its last price, and says so.
     assert held(result)[-1] == (5, "A", 1)
     assert result.sql("select count(*) from positions where is_stale").fetchall() == [(3,)]

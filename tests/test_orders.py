@@ -136,15 +136,22 @@ def test_where_a_stop_limit_fills() -> None:
         "buy, triggered at the open": (1, buy, [(11.5, 13, 11, 13)], [(1, 11.5)]),
         "buy, triggered inside": (1, buy, [(10, 13, 9, 13)], [(1, 11)]),
         "buy, not triggered": (1, buy, [(10, 10.9, 9, 10)], []),
-        # Beyond the limit when it triggers: certain only if the close is back within it.
-        "buy, gap past the limit": (1, buy, [(12.5, 13, 11, 12.5)], []),
+        # A gap past the limit: all of the bar is still to come.
+        "buy, gap past the limit": (1, buy, [(12.5, 13, 12.1, 12.5)], []),
+        "buy, gap past it, touched later": (1, buy, [(12.5, 13, 11, 12.5)], [(1, 12)]),
+        "buy, gap past it, low at it": (1, buy, [(12.5, 13, 12, 12.5)], [(1, 12)]),
+        "sell, gap past it, touched later": (-1, sell, [(7.5, 8.5, 7, 7.5)], [(1, 8)]),
+        "buy, its only chance is the open": (
+            1, {**buy, "tif": "ioc"}, [(12.5, 13, 11, 12.5)], [],
+        ),
+        # Triggered inside the bar: certain only if the close is back within it.
         "buy, gap past it and back": (1, buy, [(12.5, 13, 11, 12)], [(1, 12)]),
         "buy, a limit from then on": (1, buy, [(12.5, 13, 12.1, 13), (11, 14, 11, 14)], [(2, 11)]),
         "buy, limit below the stop": (1, dip, [(10.5, 12, 9, 9.5)], [(1, 10)]),
         "buy, no close below it": (1, dip, [(10.5, 12, 9, 10.4)], []),
         "sell, triggered at the open": (-1, sell, [(8.5, 9, 7, 7)], [(1, 8.5)]),
         "sell, triggered inside": (-1, sell, [(10, 11, 7, 7)], [(1, 9)]),
-        "sell, gap past the limit": (-1, sell, [(7.5, 9, 7, 7.5)], []),
+        "sell, gap past the limit": (-1, sell, [(7.5, 7.9, 7, 7.5)], []),
         "sell, gap past it and back": (-1, sell, [(7.5, 9, 7, 8.5)], [(1, 8)]),
         "sell, a limit from then on": (-1, sell, [(7.5, 7.9, 7, 7), (9, 9, 6, 6)], [(2, 9)]),
     }  # fmt: skip
@@ -631,7 +638,7 @@ def test_every_order_ends_and_says_why() -> None:
         ("filled", "cut by MaxWeight", 397),
         ("denied", "MaxWeight", 0),
         ("rejected", "cash account cannot short", 0),
-        ("rejected", "asset left the data", 0),
+        ("expired", "end of data", 0),
     ]
 
 

@@ -80,10 +80,10 @@ def test_limit_up_stops_buys_and_limit_down_sells() -> None:
     assert ends(result)[1:] == [("rejected", "limit down", 0), ("expired", "end of data", 0)]
 
 
-def test_an_order_of_an_asset_that_left_the_data_is_rejected() -> None:
+def test_an_order_of_an_asset_without_later_bars_waits_until_the_end() -> None:
     assets = {"A": flat(10, 2), "B": flat(10, 4)}
     result = play(assets, {1: [buy(1), buy(1, limit=9)]})
-    assert ends(result) == [("rejected", "asset left the data", 0)] * 2
+    assert ends(result) == [("rejected", "no bar", 0), ("expired", "end of data", 0)]
 
 
 # -- limits and stops ------------------------------------------------------------------------
@@ -102,10 +102,12 @@ def test_an_order_of_an_asset_that_left_the_data_is_rejected() -> None:
         (buy(1, stop=11), (10, 10.5, 9, 9), None),
         (sell(1, stop=9), (8, 13, 7, 9), 8),
         (sell(1, stop=9), (10, 13, 7, 9), 9),
-        # stop-limits: gap beyond the limit fills only when the close is back within it
+        # stop-limits: after a gap beyond the limit all of the bar may come back to it, after a stop
+        # inside the bar only the close is known to be later
         (buy(1, stop=11, limit=12), (11.5, 13, 11, 13), 11.5),
         (buy(1, stop=11, limit=12), (10, 13, 9, 13), 11),
-        (buy(1, stop=11, limit=12), (12.5, 13, 11, 12.5), None),
+        (buy(1, stop=11, limit=12), (12.5, 13, 12.1, 12.5), None),
+        (buy(1, stop=11, limit=12), (12.5, 13, 11, 12.5), 12),
         (buy(1, stop=11, limit=12), (12.5, 13, 11, 12), 12),
         (buy(1, stop=11, limit=10), (10.5, 12, 9, 10.4), None),
         (buy(1, stop=11, limit=10), (10.5, 12, 9, 9.5), 10),
@@ -131,7 +133,7 @@ def test_a_stop_slips_and_a_limit_does_not() -> None:
 
 
 def test_a_triggered_stop_limit_is_a_limit_afterwards() -> None:
-    rows = [(10, 10, 10, 10), (12.5, 13, 12, 13), (11, 14, 11, 13)]
+    rows = [(10, 10, 10, 10), (12.5, 13, 12.1, 13), (11, 14, 11, 13)]
     assert fills(play(rows, {0: buy(1, stop=11, limit=12)})) == [(2, "A", 1, 11)]
 
 

@@ -305,12 +305,6 @@ def test_sessions_of_nanosecond_bars_are_days() -> None:
     assert Catalog().register("prices", nanos).axes().sessions.tolist() == [19724, 19725]
 
 
-def test_the_last_bar_is_that_of_each_asset() -> None:
-    table = prices().take([0, 1, 3, 4, 6, 8, 9, 12])  # TSLA on one day, MSFT on two, AAPL on all
-
-    assert Catalog().register("prices", table).last_bars().tolist() == [4, 1, 2]
-
-
 # -- halted bars ---------------------------------------------------------------------------
 
 

@@ -150,7 +150,6 @@ class BacktestEngine:
             axes=axes,
             terms=self.catalog.instruments(),
             actions=self.catalog.actions(),
-            last_bars=self.catalog.last_bars,
         )
         recorder = Recorder()
         session = Session(self.config, self.risk_manager, market, self.initial_capital, recorder)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.axes import Axes
-from ml4t.backtest.core.batch import Batch, Ints
+from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.journal import Decision, Journal
 from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.execution.broker import BarBroker
@@ -36,14 +35,11 @@ class Market:
     axes : Axes
     terms : Instruments
     actions : list of Action
-    last_bars : callable
-        Returns the last bar at which each asset has a row, by `sid`.
     """
 
     axes: Axes
     terms: Instruments
     actions: list[Action]
-    last_bars: Callable[[], Ints]
 
 
 class Session:
@@ -87,7 +83,7 @@ class Session:
         )  # fmt: skip
         self.broker = BarBroker(
             executor, account=config.account, levels=config.levels, sessions=axes.sessions,
-            last_bars=market.last_bars, rule_names=risk_manager.rule_names,
+            rule_names=risk_manager.rule_names,
         )  # fmt: skip
         self.rules = RiskDesk(
             risk_manager, self.portfolio, self.broker, journal, config.levels,

@@ -10,10 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-import numpy as np
-
 from ml4t.backtest.core.axes import Axes
-from ml4t.backtest.core.batch import Ints
 from ml4t.backtest.core.selecting import Selects
 from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.data.attaching import attach, detach
@@ -330,11 +327,6 @@ class Catalog:
             asset_ids=database.numpy(read("sources/asset_ids"))["asset_id"],
             asset_type=self._found["prices"]["asset_id"],
         )
-
-    def last_bars(self) -> Ints:
-        """Return the number of each asset's last bar, by `sid`."""
-        last = self.prepare().database.numpy(read("sources/last_bars"))["t"]
-        return last.astype(np.int64)
 
     def instruments(self) -> Instruments:
         """Return each asset's contract terms, by `sid`; plain shares without ``assets``."""

@@ -7,7 +7,7 @@ checked against the live quantity, so two reasons to leave one position never ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from ml4t.backtest.execution.level_filler import LevelFiller
 from ml4t.backtest.execution.order import Order
 from ml4t.backtest.execution.order_book import (
     BY_STRATEGY,
+    DELISTED,
     MARKET_TYPES,
     POSITION_CLOSED,
     WENT_EX,
@@ -39,7 +40,6 @@ from ml4t.backtest.execution.waiting_filler import WaitingFiller
 REINVESTMENT = "reinvestment"
 # Part of a price by which an average of trades may miss their range.
 ROUNDING = 1e-6
-DELISTED = "delisted"
 CLOSED_INSIDE = "a rule closed it in this bar"
 
 
@@ -54,8 +54,6 @@ class BarBroker:
     levels : LevelPolicy
     sessions : int array
         Date of each bar, as days since 1970.
-    last_bars : callable
-        Returns the last bar at which each asset has a row, by `sid`.
     rule_names : tuple of str
         Names behind the rule indices of `Levels`.
     """
@@ -67,13 +65,12 @@ class BarBroker:
         account: Account,
         levels: LevelPolicy,
         sessions: Ints,
-        last_bars: Callable[[], Ints],
         rule_names: tuple[str, ...] = (),
     ) -> None:
         self.executor, self.account = executor, account
         self._portfolio, self._journal = executor.portfolio, executor.journal
         self._timing = executor.policy.timing
-        self._book = OrderBook(executor.journal, sessions, last_bars)
+        self._book = OrderBook(executor.journal, sessions)
         self._levels = LevelBook(
             executor.portfolio, levels, executor.round_price if executor.has_ticks else None
         )
@@ -182,7 +179,7 @@ class BarBroker:
         self._closed_inside.clear()
         self.executor.start_bar(batch)
         if self._book:
-            self._book.reject_gone(batch)
+            self._book.start_bar(batch)
             # A split or delisting may have closed a position.
             self._book.close_orphans(self._portfolio)
         self._exits.leave(batch)
@@ -287,7 +284,7 @@ class BarBroker:
     def delist(self, sid: int) -> None:
         """Cancel every order and forget every level of an asset that trades no more."""
         self._levels.drop(np.array([sid]))
-        self._book.drop(sid, DELISTED)
+        self._book.delist(sid)
         self._waiting.drop(sid, DELISTED)
 
     def reinvest(self, batch: Batch, sid: int, amount: float) -> None:

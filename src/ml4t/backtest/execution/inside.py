@@ -130,7 +130,7 @@ class InsideBar:
             if not is_open or order.order_id in walk.done or why_locked(batch, sid, order.side):
                 continue
             is_entry = order.parent is not None and order.live_t == batch.t
-            touch = _touch(walk.bar, order, batch.t, is_entry=is_entry)
+            touch = _touch(walk, order, batch.t, is_entry=is_entry)
             is_late = order.time_in_force is TimeInForce.IOC and touch and touch.phase > Phase.OPEN
             if touch is not None and not is_late:
                 events.append((touch, order.order_id, order))
@@ -167,6 +167,8 @@ class InsideBar:
             what.is_triggered, what.live_t = True, batch.t
             assert what.limit is not None
             if what.side * (touch.price - what.limit) > 0:
+                if touch.phase is Phase.OPEN:
+                    walk.from_open.add(what.order_id)
                 return
         elif what.order_type in (OrderType.STOP, OrderType.TRAILING_STOP):
             what.is_triggered = True
@@ -271,12 +273,15 @@ class _Walk:
         Shares that a limit bought (or sold short) inside this bar.
     done : set of int
         Orders and levels that had their chance.
+    from_open : set of int
+        Stop-limits that the open triggered beyond their limit.
     """
 
     bar: Bar
     is_entry: bool
     fresh: float = 0.0
     done: set[int] = field(default_factory=set)
+    from_open: set[int] = field(default_factory=set)
 
     def certain(self, quantity: float, live: float, level: float) -> float:
         """Return what a limit inside the bar may close: not what came in by a limit before it.
@@ -304,16 +309,18 @@ def _bar(batch: Batch, sid: int) -> Bar:
     )  # fmt: skip
 
 
-def _touch(bar: Bar, order: Order, t: int, *, is_entry: bool) -> Touch | None:
+def _touch(walk: _Walk, order: Order, t: int, *, is_entry: bool) -> Touch | None:
     """Return where a resting order would fill in the bar, None where it would not."""
-    stop = order.stop_level()
+    bar, stop = walk.bar, order.stop_level()
     if stop is not None and not order.is_triggered:
         return touch_stop(bar, stop, order.side, is_entry=is_entry)
     if order.limit is None:
         # A stop that was met before and could not fill whole: a market order by now.
         return None
-    if order.order_type is OrderType.STOP_LIMIT and order.live_t == t:
-        # Triggered in this bar: what came later is only known of the close.
+    is_new_limit = order.order_type is OrderType.STOP_LIMIT and order.live_t == t
+    if is_new_limit and order.order_id not in walk.from_open:
+        # Triggered inside this bar: what came later is only known of the close. Triggered at the
+        # open, it has the whole bar ahead.
         is_back = order.side * (bar.close - order.limit) <= 0
         return Touch(Phase.LIMIT, abs(order.limit - bar.open), order.limit) if is_back else None
     return touch_limit(bar, order.limit, order.side, is_entry=is_entry)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +12,8 @@ from ml4t.backtest.core.orders import Ended, OrderStatus, OrderType, TimeInForce
 from ml4t.backtest.execution.order import Order
 from ml4t.backtest.portfolio.portfolio import Portfolio
 
-LEFT = "asset left the data"
+DELISTED, RENAMED = "delisted", "renamed"
+GOOD_TILL = "good till date"
 ONE_CANCELS_OTHER = "one cancels other"
 IMMEDIATE = "immediate or cancel"
 BY_STRATEGY = "cancelled by the strategy"
@@ -31,16 +31,12 @@ class OrderBook:
         Told of every end.
     sessions : int array
         Date of each bar, as days since 1970.
-    last_bars : callable
-        Returns, by `sid`, the last bar at which each asset has a row: an order beyond it cannot
-        fill. Asked once, and only if an order waits for an asset without a bar.
     """
 
-    def __init__(self, journal: Journal, sessions: Ints, last_bars: Callable[[], Ints]) -> None:
-        self._journal = journal
-        self._sessions, self._find_last_bars = sessions, last_bars
-        self._last_bars: Ints | None = None
+    def __init__(self, journal: Journal, sessions: Ints) -> None:
+        self._journal, self._sessions = journal, sessions
         self._orders: dict[int, list[Order]] = {}
+        self._gone: dict[int, str] = {}  # assets that trade no more, and why
 
     def __bool__(self) -> bool:
         return bool(self._orders)
@@ -143,6 +139,11 @@ class OrderBook:
         for order in self.of(sid):
             self.end(order, OrderStatus.CANCELLED, reason)
 
+    def delist(self, sid: int) -> None:
+        """Cancel every order of an asset that trades no more, and take no more of them."""
+        self.drop(sid, DELISTED)
+        self._gone[sid] = DELISTED
+
     def split(self, sid: int, ratio: float) -> None:
         """Restate the orders of an asset after a split of `ratio` new shares per old one."""
         for order in self.of(sid):
@@ -156,6 +157,19 @@ class OrderBook:
         for order in self._orders.pop(old, []):
             order.sid = new
             self.add(order)
+        self._gone[old] = RENAMED
+
+    def start_bar(self, batch: Batch) -> None:
+        """End what a fact forbids that is known by now: a date that is past, an asset that ended.
+
+        That an asset has no more bars is none: a halt looks alike until it ends.
+        """
+        today = int(self._sessions[batch.t])
+        for order in self.all():
+            if order.good_till is not None and order.good_till < today:
+                self.end(order, OrderStatus.EXPIRED, GOOD_TILL)
+            elif order.sid in self._gone and np.isnan(batch.close[order.sid]):
+                self.end(order, OrderStatus.REJECTED, self._gone[order.sid])
 
     def end_bar(self, batch: Batch, *, fills_decided: bool) -> None:
         """End what this bar was the last for, and move trailing stops by its range.
@@ -185,32 +199,32 @@ class OrderBook:
                 self.end(order, OrderStatus.CANCELLED, IMMEDIATE)
 
     def end_late(self, order: Order) -> None:
-        """End an order that is good till a date before the next bar's."""
-        if order.good_till is not None and self._following(order.created_t) > order.good_till:
-            self.end(order, OrderStatus.EXPIRED, "good till date")
+        """End an order that is good till a session that is over when it is sent."""
+        if self._is_past(order, order.created_t):
+            self.end(order, OrderStatus.EXPIRED, GOOD_TILL)
 
-    def _following(self, t: int) -> int:
-        """Return the session of the next bar; after the last one, the next day."""
-        return int(self._sessions[t + 1] if t + 1 < len(self._sessions) else self._sessions[t] + 1)
+    def _is_past(self, order: Order, t: int) -> bool:
+        """Whether the last session of an order is over with bar `t`."""
+        if order.good_till is None:
+            return False
+        today = int(self._sessions[t])
+        return order.good_till < today + (1 if self._ends_session(t) else 0)
+
+    def _ends_session(self, t: int) -> bool:
+        """Whether a bar is the last of its session: a calendar knows that beforehand.
+
+        Which session follows is not asked: there may be none on the days before a date.
+        """
+        return t + 1 == len(self._sessions) or bool(self._sessions[t + 1] > self._sessions[t])
 
     def _end_over(self, order: Order, t: int) -> None:
         """End an order whose time ends with this bar."""
-        today, following = int(self._sessions[t]), self._following(t)
-        if order.good_till is not None and following > order.good_till:
-            self.end(order, OrderStatus.EXPIRED, "good till date")
+        if self._is_past(order, t):
+            self.end(order, OrderStatus.EXPIRED, GOOD_TILL)
         elif order.time_in_force is TimeInForce.IOC and order.is_alive:
             self.end(order, OrderStatus.CANCELLED, IMMEDIATE)
-        elif order.time_in_force is TimeInForce.DAY and following > today:
+        elif order.time_in_force is TimeInForce.DAY and self._ends_session(t):
             self.end(order, OrderStatus.EXPIRED, "end of day")
-
-    def reject_gone(self, batch: Batch) -> None:
-        """Reject orders of assets that have no row at this bar or later."""
-        for order in self.all():
-            if np.isnan(batch.close[order.sid]) and order.is_open:
-                if self._last_bars is None:
-                    self._last_bars = self._find_last_bars()
-                if batch.t > self._last_bars[order.sid]:
-                    self.end(order, OrderStatus.REJECTED, LEFT)
 
     def close_orphans(self, portfolio: Portfolio) -> None:
         """Cancel the exits of all positions that are gone."""
