@@ -50,6 +50,7 @@ def plan(
 
     def moved(start: float, fraction: float) -> float:
         price = to_tick(start * (1 + side * fraction), terms.tick, up=side > 0)
+        price = bar.capped(side, price)
         if world.setup.within_range:
             price = min(price, bar.high) if side > 0 else max(price, bar.low)
         return limit if limit is not None and side * price > side * limit else price

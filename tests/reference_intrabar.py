@@ -79,6 +79,8 @@ def candidates(world: World, asset: Asset, *, is_stop: bool, is_open: bool) -> l
         level = position.stop if is_stop else position.target
         if asset in world.exits and world.exits[asset].part >= 1:
             level = None  # the volume has left of an exit what goes at the next open
+        if position.locked_t == world.t:
+            level = None  # of two levels the first decides, also where the exchange locks it out
         if level is not None and not (is_new and (is_open or position.entered != AT_OPEN)):
             found.append(Candidate(-position.side, level.price, is_stop, position, level))
     for order in world.book:
@@ -92,7 +94,7 @@ def candidates(world: World, asset: Asset, *, is_stop: bool, is_open: bool) -> l
         price = order.stop if is_stop else order.limit
         assert price is not None
         found.append(Candidate(order.side, price, is_stop, order=order))
-    return [item for item in found if world.blocked(asset, item.side) is None]
+    return found
 
 
 def try_open(world: World, asset: Asset, *, is_stop: bool) -> None:
@@ -133,6 +135,10 @@ def fire(world: World, asset: Asset, item: Candidate, base: float, entered: str)
     sellable = math.inf
     if entered == BY_LIMIT and position is not None and may_only_reduce:
         sellable = position.sellable(world.t, world.bars[asset].close, item.price)
+    if world.blocked(asset, item.side, base) is not None:
+        if order is None and position is not None:
+            position.locked_t = world.t
+        return
     if order is None:
         assert item.level is not None
         if position is item.position:
@@ -175,5 +181,5 @@ def try_entry(
             if not is_stop and entered == BY_LIMIT:
                 low = high = bar.close  # the extremes may have been before the entry
             base = item.base(entry)  # a target that the entry is beyond: the entry's own price
-            if item.is_touched(low, high) and world.blocked(asset, item.side) is None:
+            if item.is_touched(low, high):
                 fire(world, asset, item, base, AT_OPEN)  # an exit: it enters nothing

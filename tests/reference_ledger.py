@@ -61,6 +61,7 @@ class Position:
     stop: Level | None = None
     target: Level | None = None
     memory: Memory = field(default_factory=Memory)
+    locked_t: int = -1  # the last bar at which the exchange locked out a level of it
 
     @property
     def quantity(self) -> float:

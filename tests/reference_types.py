@@ -50,9 +50,24 @@ class Bar(NamedTuple):
     low: float
     close: float
     volume: float | None = None  # None: the prices carry no volume
-    limit_up: bool = False  # nobody sells: buys do not fill
-    limit_down: bool = False  # nobody buys: sells do not fill
+    # True: nobody sells (buys) in all of the bar. A price: nobody does at it; None: no limit.
+    limit_up: bool | float | None = False
+    limit_down: bool | float | None = False
     vwap: float | None = None
+
+    def is_locked(self, side: int, price: float | None) -> bool:
+        """Say whether a fill of that side at that price is locked out by the exchange."""
+        limit = self.limit_up if side > 0 else self.limit_down
+        if limit is None or isinstance(limit, bool) or price is None:
+            return bool(limit)
+        return side * (price - limit) >= -1e-9 * limit
+
+    def capped(self, side: int, price: float) -> float:
+        """Return a price that is not beyond the exchange's limit."""
+        limit = self.limit_up if side > 0 else self.limit_down
+        if limit is None or isinstance(limit, bool):
+            return price
+        return min(price, limit) if side > 0 else max(price, limit)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -144,19 +144,21 @@ class World:
     def signals_at(self, t: int, asset: Asset) -> Signals:
         return self.setup.signals.get((self.timeline[t], asset), {})
 
-    def blocked(self, asset: Asset, side: int) -> str | None:
-        """Return why nothing of the asset fills on that side at this bar; None: it may."""
+    def blocked(self, asset: Asset, side: int, at: float | None = None) -> str | None:
+        """Return why nothing of the asset fills on that side; None: it may.
+
+        at: the price before costs, inside the bar; None: that of this moment.
+        """
         if asset not in self.bars:
             return NO_BAR
         bar = self.bars[asset]
         if bar.volume == 0:
             return NO_VOLUME
-        if self.price(asset, self.moment) is None:
+        price = self.price(asset, self.moment) if at is None else at
+        if price is None:
             return NO_PRICE
-        if side > 0 and bar.limit_up:
-            return LIMIT_UP
-        if side < 0 and bar.limit_down:
-            return LIMIT_DOWN
+        if side and bar.is_locked(side, price):
+            return LIMIT_UP if side > 0 else LIMIT_DOWN
         return None
 
     def capacity(self, asset: Asset) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -624,6 +625,103 @@ def test_limit_up_locks_buyers_out_and_limit_down_sellers() -> None:
         "A": [up_is, done, waits, done, done, up_is, done],
         "B": [done, down_is, done, waits, waits, done, down_is],
     }
+
+
+# Four bars around limits of 11 and 9: free, opens at limit up, comes off it, locked at limit down.
+LIMITED: list[Row] = [
+    (10, 10, 10, 10, 11, 9), (11, 11, 10.4, 10.5, 11, 9), (10.5, 11, 10.2, 11, 11, 9),
+    (9, 9, 9, 9, 11, 9), (9.5, 9.8, 9, 9.6, 11, 9),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("as_type", [float, Decimal])
+def test_a_price_limit_locks_what_would_trade_at_it(as_type: Any) -> None:
+    bars: list[Row] = [(*bar[:4], as_type(bar[4]), as_type(bar[5])) for bar in LIMITED]
+    script = {
+        0: [lambda s: s.buy("A", 1), lambda s: s.buy("A", 2, limit=10.4)],
+        1: [lambda s: s.buy("A", 3), lambda s: s.buy("A", 4, on_close=True)],
+        2: [lambda s: s.sell("A", 5), lambda s: s.sell("A", 5, stop=9.5, tif="gtc")],
+        3: lambda s: s.buy("A", 6, limit=9),
+    }
+    result = play(bars, script, names=FLAGS)
+    up, down, done = ("rejected", "limit up", 0), ("rejected", "limit down", 0), ("filled", "")
+    # At the open at the limit; off it, later in that bar; at an open below it; at a close at it.
+    # Locked at limit down: a market order is rejected, a stop waits. A purchase there is free.
+    assert orders(result) == [up, (*done, 2), (*done, 3), up, down, (*done, -5), (*done, 6)]
+    assert fills(result) == [
+        (1, "A", 2, 10.4), (2, "A", 3, 10.5), (4, "A", -5, 9.5), (4, "A", 6, 9),
+    ]  # fmt: skip
+
+
+def test_slippage_takes_no_fill_beyond_a_price_limit() -> None:
+    bars: list[Row] = [(10, 10, 10, 10, 11, 9), (10.95, 10.95, 10.95, 10.95, 11, 9)]
+    result = play(bars, {0: lambda s: s.buy("A", 1)}, names=FLAGS, slippage=BasisPointSlippage(100))
+    assert fills(result) == [(1, "A", 1, 11)]
+
+
+@pytest.mark.parametrize(
+    ("limits", "n_fills"),
+    [
+        # (limit up, limit down) of the two bars at 0.95, and whether a purchase fills.
+        ([(True, False), (True, False)], 0),
+        ([(False, False), (False, True)], 1),
+        ([(1, 0), (1, 0)], 0),  # whole numbers are flags
+        ([(1.0, 0.0), (1.0, 0.0)], 1),  # ... a fraction of 1.00 at its distance is a price
+        ([(0.0, 0.0), (1.0, 0.0)], 0),  # ... and beside a 0 it is a flag
+        ([(1.0, 0.9), (0.95, 0.9)], 0),  # a price that is reached
+        ([(None, None), (None, None)], 1),
+        ([(1.1, None), (None, None)], 1),  # no limit on that day
+        ([(float("nan"), None), (1.0, 0.9)], 1),
+    ],
+)
+def test_flags_and_prices_are_told_apart_by_type_and_distance(
+    limits: list[tuple[Any, Any]], n_fills: int
+) -> None:
+    bars: list[Row] = [(0.95, 0.95, 0.95, 0.95, *one) for one in limits]
+    result = play(bars, {0: lambda s: s.buy("A", 1)}, names=FLAGS)
+    assert len(fills(result)) == n_fills
+
+
+@pytest.mark.parametrize(
+    ("limits", "n_rows"),
+    [
+        ([11.0, 0.0, 1.0], 2),  # prices and flags in one column
+        ([11.0, 99_999.0, 11.0], 1),  # a number that stands for none
+        ([9.0, 9.0, 9.0], 3),  # below the close: the other limit
+        ([-1.0, 11.0, 11.0], 1),
+        ([2, 2, 1], 3),
+    ],
+)
+def test_what_is_neither_flag_nor_price_limit_is_refused_with_its_rows(
+    limits: list[float], n_rows: int
+) -> None:
+    bars: list[Row] = [(10, 10, 10, 10, limit, None) for limit in limits]
+    with pytest.raises(DataError, match="'prices' has a limit_up that is neither") as caught:
+        play(bars, {}, names=FLAGS)
+    assert caught.value.n_rows == n_rows
+    assert caught.value.sample[0]["price_limit"] == next(x for x in limits if not 9.9 <= x <= 30)
+
+
+def test_price_limits_of_a_features_source_are_read_too() -> None:
+    limits = {"timestamp": [day(0), day(1)], "asset_id": ["A", "A"], "limit_up": [11.0, 11.0]}
+    bars: list[Row] = [TEN, (11, 11, 11, 11)]
+    result = play(bars, {0: lambda s: s.buy("A", 1)}, sources={"features": limits})
+    assert orders(result) == [("rejected", "limit up", 0)]
+    market = {"timestamp": [day(0), day(1)], "limit_up": [11.0, 11.0]}
+    with pytest.raises(DataError, match="market-wide limit_up that is no flag"):
+        play(bars, {}, sources={"context": market})
+
+
+def test_behind_a_stop_that_is_locked_in_comes_no_target() -> None:
+    """Down to the limit and up again in one bar: the stop was first, and could not sell."""
+    bars: list[Row] = [(10, 10, 10, 10, 11, 9)] * 2 + [
+        (10, 11, 9, 10, 11, 9),
+        (8.8, 9, 8.5, 9, 10, 8),
+    ]
+    for more in ([], [lambda s: s.buy("A", 1, limit=1)]):  # as a vector, and as a walk
+        script = {0: [lambda s: s.buy("A", 1), *more]}
+        result = play(bars, script, StopLoss(0.1), TakeProfit(0.05), names=FLAGS)
+        assert fills(result)[1:] == [(3, "A", -1, 8.8)]
 
 
 def test_a_stop_that_is_locked_out_waits_for_a_bar_on_which_it_can_sell() -> None:

@@ -119,7 +119,7 @@ def test_the_random_cases_do_everything() -> None:
         ("rejected", "insufficient buying power"), ("rejected", "cash account cannot short"),
         ("rejected", "not available to borrow"), ("rejected", "no bar"), ("rejected", "no volume"),
         ("rejected", "limit up"), ("rejected", "limit down"),
-        ("rejected", "below one lot"),
+        ("rejected", "delisted"), ("rejected", "renamed"), ("rejected", "below one lot"),
         ("denied", "risk exit pending"),
     }  # fmt: skip
     assert {action for _, action in decisions} >= {

@@ -45,7 +45,10 @@ def random_case(seed: int) -> tuple[Universe, dict[str, Any]]:
     pick = random.Random(seed)
     universe = make_universe(
         seed, volatility=pick.choice([0.01, 0.04, 0.15]), volume=pick.random() < 0.7,
-        p_limit_flag=pick.choice([0, 0.05]), vwap=pick.random() < 0.5, p_no_vwap=0.03,
+        p_limit_flag=pick.choice([0, 0.05]),
+        limit_prices=random.Random(f"limits {seed}").random() < 0.4,
+        p_stop=random.Random(f"stop {seed}").choice([0, 0.2]),
+        vwap=pick.random() < 0.5, p_no_vwap=0.03,
         tick=pick.choice([0, 0.01]), p_action=pick.choice([0, 0.3]), borrow=pick.random() < 0.5,
         sectors=pick.choice([0, 2]), bars_per_day=pick.choice([1, 1, 3]),
         p_hole=pick.choice([0.0, 0.05, 0.2]),
@@ -127,11 +130,12 @@ def check_fills(universe: Universe, options: dict[str, Any], result: r.Reference
         bar = universe.bars[fill.timestamp][fill.asset]
         terms = options["terms"][fill.asset]
         assert bar.volume != 0
-        assert not (bar.limit_up and fill.quantity > 0)
-        assert not (bar.limit_down and fill.quantity < 0)
         side = 1 if fill.quantity > 0 else -1
         given = (fill.slippage + fill.impact) / abs(fill.quantity) / terms.multiplier
         base = fill.price - side * given
+        if fill.reason != "reinvestment":
+            assert not bar.is_locked(side, base)
+            assert side * bar.capped(side, fill.price) == pytest.approx(side * fill.price)
         assert bar.low * (1 - 1e-9) <= base <= bar.high * (1 + 1e-9)
         if options["within_range"] and fill.reason != "reinvestment":
             assert bar.low * (1 - 1e-9) <= fill.price <= bar.high * (1 + 1e-9)
@@ -143,6 +147,7 @@ def check_fills(universe: Universe, options: dict[str, Any], result: r.Reference
         if fill.reason != "reinvestment":
             # The ends of a bar that is off the ticks are prices that it traded.
             is_end = options["within_range"] and fill.price in (bar.low, bar.high)
+            is_end |= fill.price in (bar.limit_up, bar.limit_down)
             if terms.tick and limit is None and not is_end:
                 assert abs(fill.price / terms.tick - round(fill.price / terms.tick)) < 1e-4
             traded[fill.timestamp, fill.asset] += abs(fill.quantity)

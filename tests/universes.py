@@ -53,16 +53,20 @@ def make_universe(
     volume: bool = False,
     p_zero_volume: float = 0.05,
     p_limit_flag: float = 0.0,
+    limit_prices: bool = False,
     vwap: bool = False,
     p_no_vwap: float = 0.0,
     tick: float = 0.0,
     p_action: float = 0.0,
+    p_stop: float = 0.0,
     borrow: bool = False,
     sectors: int = 0,
 ) -> Universe:
     """Draw a universe; `p_hole` bars and `p_gap` feature values are missing.
 
+    p_limit_flag: the chance that a bar is locked; `limit_prices`: said by prices, not by flags.
     p_action: the chance of each kind of action for each asset (dividends: of each of three).
+    p_stop: the chance that an asset has no more bars from some bar on, and no action says so.
     sectors: how many; some assets have none.
     """
     random = np.random.default_rng(seed)
@@ -98,9 +102,11 @@ def make_universe(
 
     extra = np.random.default_rng([seed, 1])
     actions = draw_actions(extra, bars, signals, p_action) if p_action else []
+    if p_stop:
+        stop_assets(np.random.default_rng([seed, 3]), bars, actions, p_stop)
     finish_bars(
         extra, bars, volume=volume, p_zero_volume=p_zero_volume, p_limit_flag=p_limit_flag,
-        vwap=vwap, p_no_vwap=p_no_vwap, tick=tick,
+        limit_prices=limit_prices, vwap=vwap, p_no_vwap=p_no_vwap, tick=tick,
     )  # fmt: skip
     universe = Universe(bars, signals, market, *frames_of(bars, signals, market), actions)
     universe.actions_frame = pl.DataFrame(
@@ -161,8 +167,8 @@ def frames_of(
 
 def finish_bars(
     extra: np.random.Generator, bars: Bars, *,
-    volume: bool, p_zero_volume: float, p_limit_flag: float, vwap: bool, p_no_vwap: float,
-    tick: float,
+    volume: bool, p_zero_volume: float, p_limit_flag: float, limit_prices: bool, vwap: bool,
+    p_no_vwap: float, tick: float,
 ) -> None:  # fmt: skip
     """Add volume, limit flags and vwap to the bars, and put their prices on ticks."""
     for row in bars.values():
@@ -173,12 +179,33 @@ def finish_bars(
             if volume:
                 is_zero = extra.random() < p_zero_volume
                 bar = bar._replace(volume=0.0 if is_zero else float(extra.integers(50, 20_000)))
-            if extra.random() < p_limit_flag:
+            if limit_prices:
+                bar = with_limits(extra, bar, p_limit_flag)
+            elif extra.random() < p_limit_flag:
                 bar = bar._replace(**{["limit_up", "limit_down"][int(extra.integers(2))]: True})
             if vwap and not (p_no_vwap and extra.random() < p_no_vwap):
                 share = float(extra.random())
                 bar = bar._replace(vwap=bar.low + share * (bar.high - bar.low))
             row[asset] = bar
+
+
+def with_limits(extra: np.random.Generator, bar: reference.Bar, p_locked: float) -> reference.Bar:
+    """Give a bar price limits: far away, none, or one that it ends, opens or is locked at."""
+    up, down = (None if extra.random() < 0.3 else 1.1 for _ in range(2))
+    bar = bar._replace(limit_up=up and up * bar.high, limit_down=down and bar.low / down)
+    if extra.random() >= p_locked:
+        return bar
+    opens, high, low, close = bar[:4]
+    is_up, where = bool(extra.random() < 0.5), int(extra.integers(3))
+    if where == 0:  # its range ends at the limit, which may be a tick within what was drawn
+        return bar._replace(limit_up=high) if is_up else bar._replace(limit_down=low)
+    level = max(opens, close) if is_up else min(opens, close)
+    if where == 1:  # it opens or closes there
+        if is_up:
+            return bar._replace(high=level, limit_up=level)
+        return bar._replace(low=level, limit_down=level)
+    side = {"limit_up": level} if is_up else {"limit_down": level}
+    return bar._replace(open=level, high=level, low=level, close=level, **side)
 
 
 def draw_actions(
@@ -251,6 +278,19 @@ def draw_dividends(
     return made
 
 
+def stop_assets(
+    random: np.random.Generator, bars: Bars, actions: list[reference.Action], p_stop: float
+) -> None:
+    """Take the later bars of some assets away; a bar keeps one asset at least."""
+    times = sorted(bars)
+    named = {one.new_asset for one in actions}
+    for asset in sorted({asset for row in bars.values() for asset in row} - named):
+        first = int(random.integers(len(times) // 4, len(times)))
+        for time in times[first:] if random.random() < p_stop else ():
+            if len(bars[time]) > 1:
+                bars[time].pop(asset, None)
+
+
 def one_of_a_kind(actions: list[reference.Action]) -> list[reference.Action]:
     """Keep the first of each (asset, ex-date, kind), and every dividend."""
 
@@ -319,7 +359,7 @@ def make_script(
 
     per_bar: the mean number of instructions a bar.
     """
-    random = np.random.default_rng([seed, 2])
+    random, late = np.random.default_rng([seed, 2]), np.random.default_rng([seed, 4])
     script: dict[int, list[reference.Instruction]] = {}
     tags: list[str] = []
     last: dict[str, float] = {}
@@ -328,6 +368,8 @@ def make_script(
         last |= {asset: bar.close for asset, bar in row.items()}
         for _ in range(int(random.poisson(per_bar))):
             asset = str(random.choice(sorted(row)))
+            if late.random() < 0.1:  # halted or gone, perhaps
+                asset = str(late.choice(sorted(last)))
             kind = str(random.choice(kinds))
             side = -1 if random.random() < 0.5 else 1
             made: reference.Instruction

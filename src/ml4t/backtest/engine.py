@@ -21,6 +21,7 @@ from ml4t.backtest.data.conditions import plan_conditions
 from ml4t.backtest.data.feature_provider import CallableFeatureProvider
 from ml4t.backtest.data.feed import Feeds, catalog_of, computing_provider
 from ml4t.backtest.data.prepared import Prepared
+from ml4t.backtest.data.price_limits import LIMITS, priced_limits
 from ml4t.backtest.data.reader import BatchPlan
 from ml4t.backtest.data.selecting import SelectionPlan, plan_selection
 from ml4t.backtest.errors import ConfigError, CostError, require_number
@@ -38,7 +39,7 @@ from ml4t.backtest.version import versions
 MOST_OBJECTS = (50_000, 50, 50)
 SWITCH_SECONDS = 0.00005
 # Read where the sources have them: the exchange's price limits and the borrow market.
-OPTIONAL_FEATURES = ("limit_up", "limit_down", "borrow_fee", "borrow_available")
+OPTIONAL_FEATURES = (*LIMITS, "borrow_fee", "borrow_available")
 Progress = Callable[[int, int], None]
 
 
@@ -150,6 +151,7 @@ class BacktestEngine:
             axes=axes,
             terms=self.catalog.instruments(),
             actions=self.catalog.actions(),
+            priced_limits=priced_limits(prepared),
         )
         recorder = Recorder()
         session = Session(self.config, self.risk_manager, market, self.initial_capital, recorder)

@@ -14,6 +14,7 @@ from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.execution.broker import BarBroker
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.margin import MarginWatch
+from ml4t.backtest.execution.price_limits import PriceLimits
 from ml4t.backtest.execution.settlement import Settlement
 from ml4t.backtest.portfolio.accruals import Accruals
 from ml4t.backtest.portfolio.actions import CorporateActions
@@ -35,11 +36,14 @@ class Market:
     axes : Axes
     terms : Instruments
     actions : list of Action
+    priced_limits : frozenset of str
+        The price limits of ``prices`` that are prices and no flags.
     """
 
     axes: Axes
     terms: Instruments
     actions: list[Action]
+    priced_limits: frozenset[str] = frozenset()
 
 
 class Session:
@@ -79,7 +83,7 @@ class Session:
         executor = Executor(
             self.portfolio, journal, commission=config.commission, slippage=config.slippage,
             impact=config.impact, terms=terms, policy=config.execution, levels=config.levels,
-            settlement=settlement,
+            settlement=settlement, price_limits=PriceLimits(market.priced_limits),
         )  # fmt: skip
         self.broker = BarBroker(
             executor, account=config.account, levels=config.levels, sessions=axes.sessions,

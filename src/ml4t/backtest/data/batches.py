@@ -14,6 +14,7 @@ from ml4t.backtest.data.reader import BatchPlan, Reader
 from ml4t.backtest.data.selecting import SelectionPlan
 from ml4t.backtest.errors import ConfigError, did_you_mean
 
+EMPTY_TYPE = '"NULL"'
 # Cells per dense array: 2 MB a column, whatever the length of the run.
 CHUNK_CELLS = 1 << 18
 # Where rows become events the loop is the slower side: small parts of a short run are read while
@@ -75,7 +76,8 @@ def plan_batches(
     if has_rules and "high" not in needed:
         needed += [name for name in ("high", "low") if name in prepared.price_columns]
     readable = without_keys({**prepared.market_columns, **prepared.signal_columns})
-    present = [name for name in optional_features if name in readable]
+    # A column of a frame that holds no value at all has no type either.
+    present = [name for name in optional_features if readable.get(name, EMPTY_TYPE) != EMPTY_TYPE]
     computed = tuple(name for name in dict.fromkeys(computable) if name not in readable)
     for name in (*features, *present):
         if name in computed:

@@ -86,7 +86,7 @@ class BarBroker:
         filler = LevelFiller(executor, self._levels, waiting, levels, rule_names)
         self._inside = InsideBar(
             executor.portfolio, self._levels, filler, self._book, discrete,
-            can_short=account.can_short,
+            can_short=account.can_short, price_limits=executor.price_limits,
         )  # fmt: skip
         executor.gone = self._forget
         self._closed_inside: set[int] = set()

@@ -11,7 +11,7 @@ from ml4t.backtest.core.orders import OrderStatus, TimeInForce
 from ml4t.backtest.execution.account import Account, Shortfall
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.fitting import fit
-from ml4t.backtest.execution.gate import NO_BORROW, Gate, why_not
+from ml4t.backtest.execution.gate import NO_BORROW, Gate
 from ml4t.backtest.execution.order import Order
 from ml4t.backtest.execution.order_book import IMMEDIATE, OrderBook
 from ml4t.backtest.execution.submission import fitting_orders
@@ -46,7 +46,7 @@ class DiscreteOrders:
 
     def fill_market(self, batch: Batch, prices: Floats, order: Order, seen: Seen) -> None:
         """Fill a market order, or end it where it cannot fill and may not wait."""
-        reason = why_not(batch, prices, order.sid, order.side)
+        reason = self._gate.why_not(batch, prices, order.sid, order.side)
         if reason:
             if order.time_in_force in (TimeInForce.DAY, TimeInForce.IOC):
                 self._book.end(order, OrderStatus.REJECTED, reason)

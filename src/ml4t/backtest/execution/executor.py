@@ -19,6 +19,7 @@ from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.errors import CostError
 from ml4t.backtest.execution.policy import ExecutionPolicy, Moment
+from ml4t.backtest.execution.price_limits import PriceLimits
 from ml4t.backtest.execution.quote import Commission, Quote, Slippage
 from ml4t.backtest.execution.settlement import Settlement
 from ml4t.backtest.execution.ticks import WHOLE, on_ticks
@@ -50,6 +51,8 @@ class Executor:
         Where levels of new positions count from.
     settlement : Settlement
         Told of every sale.
+    price_limits : PriceLimits
+        What the price limits of the bars mean; flags by default.
 
     Attributes
     ----------
@@ -77,10 +80,12 @@ class Executor:
         policy: ExecutionPolicy,
         levels: LevelPolicy,
         settlement: Settlement,
+        price_limits: PriceLimits | None = None,
     ) -> None:
         self.portfolio, self.journal, self.terms, self.policy = portfolio, journal, terms, policy
         self._commission, self._slippage, self._impact = commission, slippage, impact
         self._levels, self.settlement = levels, settlement
+        self.price_limits = PriceLimits() if price_limits is None else price_limits
         self.lot_size = np.maximum(terms.lot_size, 1.0) if policy.whole_shares else terms.lot_size
         self.has_lots = bool((self.lot_size > 0).any())
         self.has_ticks = bool((terms.tick_size > 0).any())
@@ -285,7 +290,8 @@ class Executor:
         self, batch: Batch, sids: Ints, quantity: Floats, price: Floats, limit: Floats | None
     ) -> Floats:
         price = self.round_price(sids, price, up=quantity)
-        bounds = [] if limit is None else [limit]
+        bounds = self.price_limits.bounds(batch, sids, quantity)
+        bounds += [] if limit is None else [limit]
         if self.policy.within_range and batch.high is not None and batch.low is not None:
             bounds.append(np.where(quantity > 0, batch.high[sids], batch.low[sids]))
         for bound in bounds:

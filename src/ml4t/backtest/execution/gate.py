@@ -7,12 +7,11 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.orders import OrderStatus
 from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.price_limits import LOCKS
 from ml4t.backtest.execution.tickets import TicketLedger, Tickets
 
 NO_BAR, NO_VOLUME, NO_PRICE = "no bar", "no volume", "no price"
 NO_BORROW = "not available to borrow"
-# Flags of prices by the side that cannot trade while they are up.
-LOCKS = {"limit_up": 1.0, "limit_down": -1.0}
 
 
 class Gate:
@@ -27,6 +26,7 @@ class Gate:
 
     def __init__(self, executor: Executor, ledger: TicketLedger) -> None:
         self._executor, self._ledger = executor, ledger
+        self._limits = executor.price_limits
         # By sid: 1 where shares are lent, 0 where not, NaN where nothing was ever known.
         self._lent: Floats | None = None
 
@@ -42,11 +42,11 @@ class Gate:
         self._reject(tickets, missing & has_volume, NO_PRICE)
         return tickets.where(~missing)
 
-    def unlocked(self, batch: Batch, tickets: Tickets) -> Tickets:
+    def unlocked(self, batch: Batch, prices: Floats, tickets: Tickets) -> Tickets:
         """Return the tickets that no price limit of the exchange locks out."""
         for name in LOCKS:
             if name in batch.features and len(tickets):
-                is_locked = locked_sides(batch, name, tickets.sids, tickets.quantity)
+                is_locked = self._locked(batch, name, prices, tickets)
                 self._reject(tickets, is_locked, name.replace("_", " "))
                 tickets = tickets.where(~is_locked)
         return tickets
@@ -56,8 +56,16 @@ class Gate:
         can: Bools = ~np.isnan(prices[tickets.sids])
         for name in LOCKS:
             if name in batch.features:
-                can &= ~locked_sides(batch, name, tickets.sids, tickets.quantity)
+                can &= ~self._locked(batch, name, prices, tickets)
         return can
+
+    def why_not(self, batch: Batch, prices: Floats, sid: int, side: float) -> str:
+        """Return why a side of one asset cannot trade at these prices, empty where it can."""
+        if np.isnan(prices[sid]):
+            if np.isnan(batch.close[sid]):
+                return NO_BAR
+            return NO_VOLUME if np.isnan(batch.open[sid]) else NO_PRICE
+        return self._limits.why(batch, sid, side, float(prices[sid]))
 
     def borrowable(self, tickets: Tickets) -> Tickets:
         """Return the tickets that need no borrowed shares, or can have them."""
@@ -92,29 +100,10 @@ class Gate:
         if self._lent is not None and np.isnan(self._lent[new]):
             self._lent[new] = self._lent[old]
 
+    def _locked(self, batch: Batch, name: str, prices: Floats, tickets: Tickets) -> Bools:
+        sids = tickets.sids
+        return self._limits.locked(batch, name, sids, tickets.quantity, prices[sids])
+
     def _reject(self, tickets: Tickets, which: Bools, reason: str) -> None:
         if which.any():
             self._ledger.end(tickets.where(which), OrderStatus.REJECTED, reason)
-
-
-def locked_sides(batch: Batch, name: str, sids: Ints, quantity: Floats) -> Bools:
-    """Say which orders a price limit of the exchange locks out."""
-    flag: Bools = batch.features[name][sids] == 1
-    return flag & (quantity * LOCKS[name] > 0)
-
-
-def why_locked(batch: Batch, sid: int, side: float) -> str:
-    """Return the price limit that locks a side of one asset out, empty if none does."""
-    for name, locked_side in LOCKS.items():
-        if side == locked_side and name in batch.features and batch.features[name][sid] == 1:
-            return name.replace("_", " ")
-    return ""
-
-
-def why_not(batch: Batch, prices: Floats, sid: int, side: float) -> str:
-    """Return why a side of one asset cannot trade at these prices, empty where it can."""
-    if np.isnan(prices[sid]):
-        if np.isnan(batch.close[sid]):
-            return NO_BAR
-        return NO_VOLUME if np.isnan(batch.open[sid]) else NO_PRICE
-    return why_locked(batch, sid, side)

@@ -15,7 +15,6 @@ from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.levels import Touched
 from ml4t.backtest.core.orders import OrderType, TimeInForce
 from ml4t.backtest.execution.discrete import DiscreteOrders
-from ml4t.backtest.execution.gate import why_locked
 from ml4t.backtest.execution.level_book import (
     STOP,
     TARGET,
@@ -27,6 +26,7 @@ from ml4t.backtest.execution.level_book import (
 from ml4t.backtest.execution.level_filler import LevelFiller
 from ml4t.backtest.execution.order import Order
 from ml4t.backtest.execution.order_book import MARKET_TYPES, OrderBook
+from ml4t.backtest.execution.price_limits import PriceLimits
 from ml4t.backtest.execution.touch import (
     Bar,
     Phase,
@@ -55,6 +55,7 @@ class InsideBar:
     discrete : DiscreteOrders
     can_short : bool
         Whether the account may sell what it does not hold.
+    price_limits : PriceLimits
     """
 
     def __init__(
@@ -66,9 +67,11 @@ class InsideBar:
         discrete: DiscreteOrders,
         *,
         can_short: bool,
+        price_limits: PriceLimits,
     ) -> None:
         self._portfolio, self._levels, self._filler = portfolio, levels, filler
         self._book, self._discrete, self._can_short = book, discrete, can_short
+        self._limits = price_limits
 
     def fill(self, batch: Batch) -> Iterator[Touched]:
         """Fill what the bar touched; yield the levels among it, each before anything else fills."""
@@ -127,23 +130,29 @@ class InsideBar:
         events: list[Event] = []
         for order in self._resting(sid):
             is_open = order.is_alive and order.created_t < batch.t
-            if not is_open or order.order_id in walk.done or why_locked(batch, sid, order.side):
+            if not is_open or order.order_id in walk.done:
                 continue
             is_entry = order.parent is not None and order.live_t == batch.t
             touch = _touch(walk, order, batch.t, is_entry=is_entry)
             is_late = order.time_in_force is TimeInForce.IOC and touch and touch.phase > Phase.OPEN
-            if touch is not None and not is_late:
+            if touch is None or is_late:
+                continue
+            if not self._limits.why(batch, sid, order.side, touch.price):
                 events.append((touch, order.order_id, order))
         live = float(self._portfolio.quantity[sid])
         is_held = live != 0 and len(self._filler.without_pending(np.array([sid]))) > 0
+        side, levels = -1.0 if live > 0 else 1.0, list[Event]()
         for level in self._levels.acting(batch, sid) if is_held else ():
-            side = -1.0 if live > 0 else 1.0
-            if level.tie in walk.done or why_locked(batch, sid, side):
+            if level.tie in walk.done:
                 continue
             test = touch_limit if level.kind == TARGET else touch_stop
             touch = test(walk.bar, level.level, side, is_entry=walk.is_entry)
             if touch is not None:
-                events.append((touch, level.tie, level))
+                levels.append((touch, level.tie, level))
+        # The first that the bar met decides: behind a stop that is locked in comes no target.
+        first = min(levels, key=_when, default=None)
+        if first is not None and not self._limits.why(batch, sid, side, first[0].price):
+            events += levels
         return events
 
     def _meet(
@@ -215,10 +224,10 @@ class InsideBar:
                 else stop_after_entry(walk.bar, level.level, side, touch.price)
             )
             guards += [(met, level.tie, level)] if met else []
-        if why_locked(batch, sid, side):
-            return
         is_leaving = False
         for met, _, what in sorted(guards, key=_when):
+            if self._limits.why(batch, sid, side, met.price):
+                continue
             is_open = what.is_open if isinstance(what, Order) else not is_leaving
             if self._portfolio.quantity[sid] and is_open:
                 self._meet(batch, sid, walk, what, met, found)

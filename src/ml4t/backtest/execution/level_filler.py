@@ -8,8 +8,8 @@ from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.levels import LevelPolicy, Touched
 from ml4t.backtest.core.orders import Ended, OrderStatus, TimeInForce
 from ml4t.backtest.execution.executor import Executor
-from ml4t.backtest.execution.gate import LOCKS, locked_sides
 from ml4t.backtest.execution.level_book import ORDER_TYPES, TARGET, LevelBook, LevelFills
+from ml4t.backtest.execution.price_limits import LOCKS
 from ml4t.backtest.execution.waiting import Waiting
 
 CARRIED = "volume limit: the rest follows at the next open"
@@ -55,7 +55,9 @@ class LevelFiller:
         """
         for name in LOCKS:
             if name in batch.features:
-                fills = fills.where(~locked_sides(batch, name, fills.sids, fills.quantity))
+                limits = self._executor.price_limits
+                is_locked = limits.locked(batch, name, fills.sids, fills.quantity, fills.base)
+                fills = fills.where(~is_locked)
         if self._executor.has_lots:
             # A part below one lot is passed over; the rule says so at the close.
             is_some = self._whole_parts(fills.sids, fills.quantity) != 0

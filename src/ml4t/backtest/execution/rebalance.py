@@ -140,7 +140,7 @@ class Rebalancer:
         """Fill what only reduces positions; return what is left of each change."""
         live = self._portfolio.quantity[sids]
         reduction = np.where(live * change < 0, _toward_zero(change, live), 0.0)
-        tickets = self._gate.unlocked(batch, _rebalancing(sids, reduction))
+        tickets = self._gate.unlocked(batch, prices, _rebalancing(sids, reduction))
         self._ledger.fill(batch, prices, tickets)
         # At once: what is bought back at this very moment is another position.
         self._book.close_orphans(self._portfolio)
@@ -151,7 +151,7 @@ class Rebalancer:
         self, batch: Batch, prices: Floats, sids: Ints, quantity: Floats, seen: Seen
     ) -> None:
         """Open and add within what the account can carry, costs reserved."""
-        tickets = self._gate.unlocked(batch, _rebalancing(sids, quantity))
+        tickets = self._gate.unlocked(batch, prices, _rebalancing(sids, quantity))
         if self._account.can_short:
             tickets = self._gate.borrowable(tickets)
         if not len(tickets):

@@ -1,0 +1,89 @@
+"""Price limits: whether the columns of the exchange's limits hold flags or prices.
+
+Some data mark the bars that were locked, others give the prices at which the exchange stops
+trading. A column is one or the other, for the whole of its source; what is neither is refused.
+"""
+
+from __future__ import annotations
+
+from ml4t.backtest.data.columns import is_number
+from ml4t.backtest.data.prepared import Prepared
+from ml4t.backtest.data.queries import quote, render
+from ml4t.backtest.errors import DataError
+
+RULE = "price_limit_not_valid"
+# Limits by the least and the most that they can be of the bar's close. The widest bands of a day
+# are 44% up and 36% down, so that 3 is far. A close beyond its limit is rounding, not data.
+LIMITS = {"limit_up": (0.99, 3.0), "limit_down": (1 / 3, 1.01)}
+N_SHOWN = 3
+
+
+def priced_limits(prepared: Prepared) -> frozenset[str]:
+    """Return which of ``limit_up`` and ``limit_down`` hold prices; the others are flags.
+
+    BOOLEAN is a flag. A column of numbers holds flags where all are 0 or 1, unless all of them
+    are a fractional 1.00 at a distance from the close that a price limit has.
+
+    Raises
+    ------
+    DataError
+        Some value is no flag, and some value no price: beside flags, or too far from the close.
+    """
+    return frozenset(name for name in LIMITS if _is_priced(name, prepared))
+
+
+def _is_priced(name: str, prepared: Prepared) -> bool:
+    kind = prepared.signal_columns.get(name)
+    if kind is None:
+        _require_market_flag(name, prepared)
+        return False
+    if kind == "BOOLEAN" or not is_number(kind):
+        return False
+    source = _source_of(name, prepared)
+    least, most = LIMITS[name]
+    query = render(
+        "terms/price_limits", source="main.prices" if source == "prices" else "main.signals",
+        limit_value=quote(name), least=repr(least), most=repr(most),
+    )  # fmt: skip
+    counts = "count(*) filter (where not is_flag), count(*) filter (where not is_price), count(*)"
+    n_no_flags, n_no_prices, n_rows = prepared.database.rows(f"select {counts} from ({query})")[0]
+    if not n_no_flags:
+        return bool(n_rows) and not n_no_prices and kind.startswith(("DOUBLE", "FLOAT", "DECIMAL"))
+    if n_no_prices:
+        strays = f"select * exclude (is_flag, is_price) from ({query}) where not is_price"
+        raise DataError(
+            source,
+            RULE,
+            f"has a {name} that is neither a flag (all of 0 and 1) nor a price from {least:.2f} to "
+            f"{most:.2f} times its close everywhere; use NULL where there is no limit, and either "
+            "prices or a BOOLEAN that is true where the bar is locked",
+            n_rows=n_no_prices,
+            sample=prepared.database.records(
+                f"select * from ({strays}) order by timestamp, asset_id limit {N_SHOWN}"
+            ),
+            query=strays,
+        )
+    return True
+
+
+def _require_market_flag(name: str, prepared: Prepared) -> None:
+    """Refuse a market-wide limit that is no flag: a price limit is of one asset."""
+    kind = prepared.market_columns.get(name)
+    if kind is None or kind == "BOOLEAN" or not is_number(kind):
+        return
+    source = next(known.source for known in prepared.market if name in known.columns)
+    strays = f"select * from main.market where {quote(name)} not in (0, 1)"
+    n_rows = prepared.database.rows(f"select count(*) from ({strays})")[0][0]
+    if n_rows:
+        raise DataError(
+            source, RULE, f"has a market-wide {name} that is no flag of 0 or 1; price limits "
+            "belong to prices, with an asset_id", n_rows=n_rows, query=strays,
+            sample=prepared.database.records(f"select * from ({strays}) limit {N_SHOWN}"),
+        )  # fmt: skip
+
+
+def _source_of(name: str, prepared: Prepared) -> str:
+    """Return the name of the source that has a column of ``signals``."""
+    if name in prepared.price_columns:
+        return "prices"
+    return next(known.source for known in prepared.per_asset if name in known.columns)
