@@ -90,7 +90,11 @@ class DiscreteOrders:
         """Whether an order is a fraction that can do nothing but open or add now."""
         live = float(self._portfolio.quantity[order.sid])
         is_adding = order.is_open and order.is_fraction and live * order.left >= 0
-        if not is_adding or order.is_exit or why_not(batch, prices, order.sid, order.side):
+        if (
+            not is_adding
+            or order.is_exit
+            or self._gate.why_not(batch, prices, order.sid, order.side)
+        ):
             return False
         if order.left > 0:
             return True
