@@ -323,7 +323,7 @@ def test_two_revisions_at_one_moment_are_duplicates() -> None:
 def test_two_market_wide_rows_of_one_time_are_duplicates() -> None:
     catalog = register(
         "features",
-        {"timestamp": [DAYS[0]] * 3, "asset_id": [None, None, "AAPL"], "x": [1, 2, 3]},
+        {"timestamp": [DAYS[0]] * 3, "asset_id": [None, None, "AAPL"], "x": [1, 2, None]},
     )
 
     with pytest.raises(DataError, match=r"duplicate_keys, 2 rows"):
