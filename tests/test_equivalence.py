@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
@@ -259,7 +260,9 @@ def test_a_run_on_real_data_reconciles_to_the_cent() -> None:
     pnl = result.sql("select sum(pnl) from trades").fetchall()[0][0]
     assert result["n_fills"] > 500
     assert result["final_value"] - result["initial_capital"] == pytest.approx(pnl, abs=0.005)
-    outsiders = result.sql(
+    chosen = duckdb.connect()
+    chosen.register("selections", result.selections.to_arrow_table())
+    outsiders = chosen.sql(
         f"""
         select count(*) from selections anti join
         read_parquet('{SHARED_DATA}/sp500_membership.parquet') as members
