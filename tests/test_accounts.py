@@ -655,6 +655,7 @@ RULES: dict[str, Callable[[], list[Any]]] = {
     whole=st.booleans(),
     cost=st.sampled_from([0, 20]),
     settlement=st.sampled_from([0, 1]),
+    is_contract=st.booleans(),
 )
 def test_no_script_does_what_the_account_or_the_market_does_not_allow(
     bars: dict[str, list[Row]],
@@ -666,19 +667,21 @@ def test_no_script_does_what_the_account_or_the_market_does_not_allow(
     whole: bool,
     cost: float,
     settlement: int,
+    is_contract: bool,
 ) -> None:
+    rates = Financing(credit_rate=0.02, debit_rate=0.06, borrow_rate=0.05)
     result = play(
         {**bars, "clock": flat(1, N_BARS, 1, False, False)},  # every day has some bar
         script,
         *RULES[rules](),
         names=("open", "high", "low", "close", "volume", "limit_up", "limit_down"),
-        sources=terms(tick_size=0.05, multiplier=2.0),
+        sources=terms(tick_size=0.05, multiplier=2.0 if is_contract else 1.0),
         capital=2_000,
         account=CashAccount(settlement=settlement) if is_cash else MarginAccount(),
         execution=ExecutionPolicy(timing=timing, participation=participation, whole_shares=whole),
         commission=BasisPointCommission(cost),
         slippage=BasisPointSlippage(cost),
-        financing=Financing(credit_rate=0.02, debit_rate=0.06, borrow_rate=0.05),
+        financing=Financing() if is_contract else rates,
     )
     check_fills(result, bars, participation, whole=whole)
     if is_cash:

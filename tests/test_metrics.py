@@ -326,21 +326,20 @@ def scripted_run(
     ).run()
 
 
-def test_a_short_of_contracts_with_every_cost_and_flow() -> None:
+def test_a_short_with_every_cost_and_flow() -> None:
     """5 contracts of 10 units sold at 100 and bought back at 90, each 1 worse by impact.
 
     Borrow: 5,000 and then 4,500 at 0.1% a day. Dividend: 0.2 a unit, which the short pays.
     """
     config = BacktestConfig(
-        commission=PerShareCommission(0.1),
+        commission=PerShareCommission(0.01),
         slippage=BasisPointSlippage(0),
         impact=FixedSlippage(1),
         financing=Financing(borrow_rate=0.365),
         account=MarginAccount(),
     )
     result = scripted_run(
-        [100, 100, 90, 90], {0: -5, 2: 5}, config,
-        assets={"asset_id": ["A"], "multiplier": [10]},
+        [100, 100, 90, 90], {0: -50, 2: 50}, config,
         actions={"asset_id": ["A"], "ex_date": [date(2024, 1, 3)], "kind": ["dividend"],
                  "value": [0.2]},
     )  # fmt: skip
@@ -363,7 +362,7 @@ def test_a_short_of_contracts_with_every_cost_and_flow() -> None:
         "average_win": 5 * 10 * (99 - 91) - 1 - 9.5 - 10,
     }
     assert {name: result[name] for name in expected} == pytest.approx(expected)
-    assert_metrics(result, multiplier=10)
+    assert_metrics(result)
 
 
 def test_interest_is_what_cash_earned() -> None:

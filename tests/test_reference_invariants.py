@@ -55,9 +55,10 @@ def random_case(seed: int) -> tuple[Universe, dict[str, Any]]:
     )  # fmt: skip
     margin = r.Margin(initial=pick.choice([0.5, 0.2]), maintenance=0.15)
     is_cash = pick.random() < 0.4
+    is_financed = pick.random() < 0.6  # else there may be contracts, which no rate is charged on
     terms = {
         asset: r.Terms(
-            multiplier=pick.choice([1, 10]), lot=pick.choice([0, 1, 10]),
+            multiplier=1 if is_financed else pick.choice([1, 10]), lot=pick.choice([0, 1, 10]),
             tick=pick.choice([0, 0.01, 0.05]), group=universe.sectors.get(asset),
             initial=pick.choice([None, None, 0.4]), maintenance=pick.choice([None, None, 0.1]),
         )
@@ -79,7 +80,7 @@ def random_case(seed: int) -> tuple[Universe, dict[str, Any]]:
         "limits": pick.sample(LIMITS, pick.choice([0, 0, 1, 3])),
         "actions": universe.actions,
         "reinvest_dividends": pick.random() < 0.5,
-        "borrow": universe.borrow or None,
+        "borrow": (universe.borrow or None) if is_financed else None,
         "commission_bps": pick.choice([0, 10]),
         "slippage_bps": pick.choice([0, 20]),
         "impact": pick.choice(
@@ -88,8 +89,8 @@ def random_case(seed: int) -> tuple[Universe, dict[str, Any]]:
         "margin": None if is_cash else margin,
         "settlement": pick.choice([0, 2]),
         "overdraft": pick.choice([0.0, 0.0, 20_000.0]),
-        "credit_rate": 0.02,
-        "debit_rate": 0.06,
+        "credit_rate": 0.02 if is_financed else 0.0,
+        "debit_rate": 0.06 if is_financed else 0.0,
         "terms": terms,
         "participation": pick.choice([None, 0.1, 0.5]),
         "timing": pick.choice(["next_open", "next_open", "vwap", "next_close", "this_close"]),

@@ -17,4 +17,5 @@ select
     $n_bars::integer as n_bars,
     $activity::varchar as activity,
     $misses::varchar as misses,
-    $periods_per_year::double as periods_per_year
+    $periods_per_year::double as periods_per_year,
+    $warnings::varchar as warnings

@@ -90,4 +90,13 @@ select
     case when kind = 2 then coalesce(new_sid, -1) else -1 end as new_sid
 from numbered
 -- By kind before asset: what an asset pays does not depend on how it or another is named.
-order by t asc, kind asc, sid asc, ex_date asc, value asc, pay_t asc, new_sid asc
+order by
+    t asc,
+    kind asc,
+    -- Of two renames between the same bars the earlier first.
+    case when kind = 2 then ex_date end asc,
+    sid asc,
+    ex_date asc,
+    value asc,
+    pay_t asc,
+    new_sid asc

@@ -173,6 +173,7 @@ class BacktestEngine:
             activity=session.activity(),
             misses=misses,
             periods_per_year=self.periods_per_year,
+            warnings=prepared.warnings,
         )
         session.close()
         tables = opening.result()

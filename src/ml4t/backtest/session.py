@@ -11,6 +11,7 @@ from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.journal import Decision, Journal
 from ml4t.backtest.core.terms import Action, Instruments
+from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.broker import BarBroker
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.margin import MarginWatch
@@ -74,6 +75,7 @@ class Session:
     ) -> None:
         self.t = -1
         axes, terms = market.axes, market.terms
+        _require_shares_financed(config, market)
         self.portfolio = Portfolio(
             len(axes.asset_ids), initial_capital, journal,
             multiplier=terms.multiplier, policy=config.levels,
@@ -170,3 +172,15 @@ class Session:
                     reason="left the universe", features={},
                 )
             )  # fmt: skip
+
+
+def _require_shares_financed(config: BacktestConfig, market: Market) -> None:
+    """Refuse interest next to contracts: it would be charged on their notional."""
+    contracts = np.flatnonzero(market.terms.multiplier != 1)
+    if config.financing.is_charged and len(contracts):
+        sid = contracts[0]
+        raise ConfigError(
+            f"{config.financing!r} would charge interest on the notional of contracts, which is "
+            f"not what they cost: {market.axes.asset_ids[sid]!r} has a multiplier of "
+            f"{market.terms.multiplier[sid]:g}; set every rate to 0"
+        )

@@ -14,9 +14,14 @@ from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.selecting import Selects
 from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.data.attaching import attach, detach
-from ml4t.backtest.data.checks import CheckResult, require_clean, run_checks
+from ml4t.backtest.data.checks import CheckResult, as_record, require_clean, run_checks
 from ml4t.backtest.data.columns import TIMES, canonical_columns
-from ml4t.backtest.data.contracts import interval_text, require_overlap, require_registrable
+from ml4t.backtest.data.contracts import (
+    interval_text,
+    require_overlap,
+    require_registrable,
+    require_shares_borrowed,
+)
 from ml4t.backtest.data.database import Database, Relation
 from ml4t.backtest.data.indicators import Indicators
 from ml4t.backtest.data.prepared import Prepared, facts_of_files, prepare
@@ -307,9 +312,12 @@ class Catalog:
                 raise DataError("prices", "overlap", "has no rows; there is nothing to run on")
             for source in self._sources.values():
                 if not source.drop_bad_rows or source.role == "actions":
-                    require_clean(source, self._found[source.name], prepared.database)
-                if source.role != "prices":
+                    found = require_clean(source, self._found[source.name], prepared.database)
+                    prepared.warnings += map(as_record, found)
+                # Actions may be of another time, and of other assets: nothing happened in the run.
+                if source.role not in ("prices", "actions"):
                     require_overlap(source, prepared.database)
+            require_shares_borrowed(self._sources, self._found, prepared.database)
             prepared.is_validated = True
         return prepared
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from ml4t.backtest.data.action_checks import CONTRADICTIONS, WARNINGS, action_rules
+from ml4t.backtest.data.action_checks import WAYS_OUT as ACTION_WAYS_OUT
 from ml4t.backtest.data.columns import OPTIONAL, PRICE_COLUMNS, TIMES
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.queries import quote, read, render
@@ -22,23 +24,19 @@ SAMPLE_ROWS = 3
 # Prices that miss their range by this part of its bound at most are in it: an adjusted price is
 # off in its last digit, which is rounding and no fault of the data.
 RANGE_TOLERANCE = "1e-9"
-# What is wrong when these select rows is not one of the rows: nothing could be dropped.
-CONTRADICTIONS = frozenset({"ends_twice"})
 _KEYS: dict[Role, tuple[str, ...]] = {
     "context": ("timestamp",),
     "actions": ("asset_id", "ex_date", "kind"),  # dividends and splits of a day add up
     "assets": ("asset_id",),
 }
 WAYS_OUT = {
+    **ACTION_WAYS_OUT,
     "null_timestamp": "has rows without a timestamp; remove them",
     "infinite_time": "has rows at an infinite time (in Python the first or last "
     "date that there is); remove them",
     "null_asset_id": "has rows without an asset_id; remove them",
     "null_available_at": "has rows that say never when they became known; fill available_at",
     "duplicate_keys": "has more than one row for a key; keep one row per key",
-    "duplicate_rows": "has rows that are there more than once; keep one of each, and make one row "
-    "of two equal dividends",
-    "ends_twice": "has more than one delisting or rename of an asset on one ex_date; keep one",
     "high_below_low": "has bars with high below low; mend or remove them",
     "open_outside_range": "has bars that open outside [low, high]; mend or remove them",
     "close_outside_range": "has bars that close outside [low, high]; mend or remove them",
@@ -102,6 +100,11 @@ class CheckResult:
         """Whether no row offends."""
         return self.n_rows == 0
 
+    @property
+    def is_warning(self) -> bool:
+        """Whether rows that it selects are used as they are: they may be right."""
+        return self.rule in WARNINGS
+
 
 def rules_for(source: Source, columns: Mapping[str, str]) -> list[str]:
     """Return the checks that apply to a source, in the order in which they are reported."""
@@ -109,14 +112,7 @@ def rules_for(source: Source, columns: Mapping[str, str]) -> list[str]:
         return ["interval_not_valid"]
     rules = {
         "prices": ["null_timestamp", "null_asset_id", *_price_rules(columns)],
-        "actions": [
-            "null_asset_id", "null_ex_date", "kind_unknown", "split_not_valid",
-            "dividend_not_valid", "delisting_not_valid", "rename_not_valid",
-            *(["rename_to_unknown"] if "new_asset_id" in columns else []),
-            *(["pay_date_before_ex_date"] if "pay_date" in columns else []),
-            "duplicate_rows",
-            "ends_twice",
-        ],
+        "actions": action_rules(columns),
         "assets": [
             "null_asset_id",
             *(f"{name}_not_valid" for name in OPTIONAL["assets"] if name in columns),
@@ -179,8 +175,23 @@ def run_checks(source: Source, columns: Mapping[str, str], database: Database) -
     return results
 
 
-def require_clean(source: Source, columns: Mapping[str, str], database: Database) -> None:
+def as_record(warning: CheckResult) -> dict[str, object]:
+    """Return a warning as the `runs` table keeps it."""
+    return {
+        "source": warning.source, "rule": warning.rule, "rows": warning.n_rows,
+        "text": WAYS_OUT[warning.rule],
+    }  # fmt: skip
+
+
+def require_clean(
+    source: Source, columns: Mapping[str, str], database: Database
+) -> list[CheckResult]:
     """Raise for the first check that selects rows, after a cheap gate said that one might.
+
+    Returns
+    -------
+    list of CheckResult
+        Warnings: those that selected rows that may be right.
 
     Raises
     ------
@@ -188,11 +199,13 @@ def require_clean(source: Source, columns: Mapping[str, str], database: Database
         With rule, count, sample, query and the way out.
     """
     if not _is_suspicious(source, columns, database):
-        return
+        return []
     results = run_checks(source, columns, database)
     require_passed([one for one in results if one.rule in CONTRADICTIONS], database)
     if not source.drop_bad_rows:
-        require_passed(results, database, way_out=", or register it with on_bad_rows='drop'")
+        refused = [one for one in results if not one.is_warning]
+        require_passed(refused, database, way_out=", or register it with on_bad_rows='drop'")
+    return [one for one in results if one.is_warning and not one.passed]
 
 
 def require_passed(
@@ -235,7 +248,7 @@ def _droppable(source: Source, columns: Mapping[str, str]) -> list[str]:
     rules = rules_for(source, columns)
     if "duplicate_keys" in rules:
         rules.insert(-1, "duplicate_rows")
-    return [rule for rule in rules if rule not in CONTRADICTIONS]
+    return [rule for rule in rules if rule not in CONTRADICTIONS | WARNINGS]
 
 
 def _is_suspicious(source: Source, columns: Mapping[str, str], database: Database) -> bool:

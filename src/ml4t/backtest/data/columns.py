@@ -54,6 +54,8 @@ UNTYPED = '"NULL"'
 _OPEN = ("end_date", "pay_date")
 _IDS = ("asset_id", "new_asset_id")
 _TEXTS = ("VARCHAR", "ENUM")
+# Roles whose rows are prices and amounts, or the terms of what has them.
+_IN_MONEY: tuple[Role, ...] = ("prices", "actions", "assets", "borrow")
 _RESERVED = {"t", "sid"}
 # Roles with columns that are signals or context; prices themselves are held to their checks.
 _WITH_SIGNALS: tuple[Role, ...] = ("prices", "features", "context", "borrow")
@@ -98,6 +100,11 @@ def canonical_columns(source: Source, found: Mapping[str, str]) -> dict[str, str
         if not kind.startswith(("DATE", "TIMESTAMP")) and not (name in _OPEN and kind == UNTYPED):
             _refuse_type(source, name, kind, "it must be a DATE or TIMESTAMP, cast it before you "
                          "register the source")  # fmt: skip
+    if source.role in _IN_MONEY and "currency" in by_lower:
+        raise DataError(
+            source.name, "currency", "has a column 'currency', and nothing would be converted: all "
+            "prices and amounts are in the account's currency; convert them and leave it out",
+        )  # fmt: skip
     ours = {*REQUIRED[source.role], *OPTIONAL.get(source.role, ())}
     items: dict[str, str] = {}
     for lower, given in by_lower.items():

@@ -154,9 +154,20 @@ def require_overlap(source: Source, database: Database) -> None:
         raise DataError(source.name, "overlap", "has no asset_id in common with prices; "
                         "compare the spelling of both")  # fmt: skip
     if TIMES[source.role] and not is_known_in_time:
-        begins = "takes effect" if source.role == "actions" else "becomes known"
-        raise DataError(source.name, "overlap", f"{begins} only after the last bar of "
+        raise DataError(source.name, "overlap", "becomes known only after the last bar of "
                         "prices, or is empty; nothing of it would ever be seen")  # fmt: skip
+
+
+def require_shares_borrowed(sources: Sources, found: Columns, database: Database) -> None:
+    """Refuse fees on what is no share: nobody borrows a contract, and its notional is not owed."""
+    if "borrow" not in sources or "multiplier" not in found.get("assets", {}):
+        return
+    bad = database.records(read("sources/contracts_borrowed"))
+    if bad:
+        raise DataError(
+            "borrow", "fee_of_contract", "has fees on assets of a multiplier other than 1, which "
+            "nobody borrows; leave them out", n_rows=len(bad), sample=bad[:3],
+        )  # fmt: skip
 
 
 def _require_dates(source: Source, kind: str, database: Database) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ml4t.backtest.data.action_checks import find_action_prices
 from ml4t.backtest.data.asof import Known, create_views, known_rows
 from ml4t.backtest.data.checks import RANGE_TOLERANCE, drop_bad_rows
 from ml4t.backtest.data.columns import PRICE_COLUMNS
@@ -34,6 +35,8 @@ class Prepared:
         Columns of the two views, with types.
     dropped : dict
         ``{source: {rule: rows}}``
+    warnings : list of dict
+        Source, rule, rows and text of what may be wrong, once validated.
     n_assets, n_bars : int
     timestamp_type : str
         DuckDB type of the bars.
@@ -51,6 +54,7 @@ class Prepared:
     timestamp_type: str
     file_facts: dict[str, object]
     has_universe: bool
+    warnings: list[dict[str, object]] = field(default_factory=list)
     is_validated: bool = field(default=False)
 
 
@@ -78,6 +82,8 @@ def prepare(
     _count_bars(price_columns, database)
     require_one_clock(sources, found, database)
     require_one_spelling(sources, found)
+    if "actions" in sources:
+        find_action_prices(found["actions"], price_columns, database)
     dropped |= _drop([s for s in sources.values() if s.role != "prices"], found, database)
     per_asset, market = [], []
     for source in sources.values():

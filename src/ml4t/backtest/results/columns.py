@@ -19,6 +19,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "activity": "how often each rule and limit was asked and acted, as JSON",
         "misses": "names that the strategy read with a default and that are nowhere, as JSON",
         "periods_per_year": "bars of a year as the user stated them; NULL: counted or assumed",
+        "warnings": "data that may be wrong and was used as it is, by source and rule, as JSON",
     },
     "orders": {
         "run_id": RUN_ID,
@@ -136,6 +137,7 @@ _TIME_KINDS = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS
 # Types of columns that are neither a time nor a DOUBLE; a name is of one type in every table.
 _KINDS = {
     "VARCHAR": "run_id fill_policy configuration sources rows_dropped versions activity misses "
+    "warnings "
     "order_type time_in_force status reason tag exit_rule rule action kind name value_text",
     "BIGINT": "order_id parent_id fill_id trade_id",
     "INTEGER": "n_assets n_bars n_positions bars_held rank",

@@ -44,6 +44,7 @@ class RunFacts:
     activity: list[dict[str, object]]
     misses: list[dict[str, object]]
     periods_per_year: float | None
+    warnings: list[dict[str, object]]
 
     @property
     def run_id(self) -> str:
@@ -97,6 +98,7 @@ def store(
             "activity": _json(facts.activity),
             "misses": _json(facts.misses),
             "periods_per_year": facts.periods_per_year,
+            "warnings": _json(facts.warnings),
             "n_assets": len(axes.asset_ids),
             "n_bars": len(axes.timestamps),
         },

@@ -117,13 +117,14 @@ def basis_lines(result: BacktestResult) -> list[str]:
 
 def run_facts(result: BacktestResult) -> dict[str, Any]:
     """Return how the run was made: fill policy, configuration, and what rules and limits did."""
-    query = "select fill_policy, configuration, activity, misses from runs"
-    policy, configuration, activity, misses = result.sql(query).fetchall()[0]
+    query = "select fill_policy, configuration, activity, misses, warnings from runs"
+    policy, configuration, activity, misses, warnings = result.sql(query).fetchall()[0]
     return {
         "fill_policy": policy,
         "configuration": json.loads(configuration),
         "activity": json.loads(activity),
         "misses": json.loads(misses),
+        "warnings": json.loads(warnings),
     }
 
 
@@ -142,6 +143,11 @@ def facts_lines(facts: dict[str, Any]) -> list[str]:
             for one, text in zip(activity, made, strict=True)
         ]
     lines += [_idle(one) for one in activity if not one["fired"]]
+    lines += [
+        f"Warning: source '{one['source']}' {one['text']} "
+        f"(rule {one['rule']}, {one['rows']:,} rows)"
+        for one in facts["warnings"]
+    ]
     return lines + [
         f"Never found: {one['kind']} '{one['name']}', read {one['times']:,} times{one['hint']}"
         for one in facts["misses"]
