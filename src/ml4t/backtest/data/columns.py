@@ -53,6 +53,8 @@ UNTYPED = '"NULL"'
 # Times that need not be there: a column without any is no mistake.
 _OPEN = ("end_date", "pay_date")
 _IDS = ("asset_id", "new_asset_id")
+# What names no asset: it could not be written in a condition, or told from another.
+_NO_IDS = ("STRUCT", "MAP", "UNION", "BLOB", "BIT", "BOOLEAN", "DATE", "TIME", "INTERVAL")
 _TEXTS = ("VARCHAR", "ENUM")
 # Roles whose rows are prices and amounts, or the terms of what has them.
 _IN_MONEY: tuple[Role, ...] = ("prices", "actions", "assets", "borrow")
@@ -154,6 +156,10 @@ def _select_item(source: Source, name: str, given: str, kind: str) -> str:
         if role == "prices":
             what = "a volume" if name == "volume" else "a price"
         _refuse_type(source, name, kind, f"{what} must be a number")
+    if role == "borrow" and name == "available" and kind not in ("BOOLEAN", UNTYPED):
+        _refuse_type(source, name, kind, "it must be a BOOLEAN")
+    if name in _IDS and (kind.endswith("]") or kind.startswith(_NO_IDS)):
+        _refuse_type(source, name, kind, "an asset's id must be a text or a number")
     if is_double:
         return f"{quote(given)}::double as {quote(name)}"
     if role in _WITH_SIGNALS and kind in ("DOUBLE", "FLOAT") and not is_number:
@@ -169,8 +175,6 @@ def _select_item(source: Source, name: str, given: str, kind: str) -> str:
         return f"{quote(given)}::date as {quote(name)}"
     if role == "actions" and name == "kind" and not kind.startswith(_TEXTS):
         _refuse_type(source, name, kind, "it must be text")
-    if role == "borrow" and name == "available" and kind != "BOOLEAN":
-        _refuse_type(source, name, kind, "it must be a BOOLEAN")
     if kind.startswith("ENUM") and (name in _IDS or role == "actions"):
         # An ENUM sorts by its categories: ties would break by their order, not by name.
         return f"{quote(given)}::varchar as {quote(name)}"

@@ -1,0 +1,110 @@
+"""Malformed sources: every column of every role is given every kind of wrong column.
+
+What is refused names source and column or rule; the rest of the table says what it means.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from malformed import INF
+from ml4t.backtest import BacktestEngine, BacktestError, Catalog, TopN
+
+DAYS = [date(2024, 1, day) for day in (2, 3, 4)]
+ROLES: dict[str, dict[str, list[Any]]] = {
+    "prices": {
+        "timestamp": DAYS, "asset_id": ["A"] * 3, "open": [10.0] * 3, "high": [11.0] * 3,
+        "low": [9.0] * 3, "close": [10.0] * 3, "volume": [100.0] * 3,
+    },
+    "features": {"timestamp": DAYS, "asset_id": ["A"] * 3, "available_at": DAYS,
+                 "score": [1.0] * 3},
+    "context": {"timestamp": DAYS, "available_at": DAYS, "vix": [20.0] * 3},
+    "universe": {"asset_id": ["A"], "start_date": DAYS[:1], "end_date": DAYS[2:]},
+    "actions": {"asset_id": ["A"], "ex_date": DAYS[1:2], "kind": ["dividend"], "value": [0.1],
+                "pay_date": DAYS[2:]},
+    "assets": {"asset_id": ["A"], "lot_size": [1.0], "tick_size": [0.01], "multiplier": [1.0],
+               "initial_margin": [0.5], "maintenance_margin": [0.25], "sector": ["tech"]},
+    "borrow": {"timestamp": DAYS, "asset_id": ["A"] * 3, "fee": [0.01] * 3,
+               "available": [True] * 3},
+}  # fmt: skip
+WRONG: dict[str, object] = {
+    "NULL": None, "NaN": math.nan, "infinity": INF, "-1": -1.0, "0": 0.0, "a word": "xyzzy",
+    "a flag": True, "a list": [1.0], "a struct": {"x": 1}, "a timedelta": timedelta(days=1),
+    "a date": date(2024, 1, 2), "a Decimal": Decimal("0.5"), "bytes": b"x",
+}  # fmt: skip
+# What a wrong column may say: whatever a user's own column holds, and what is optional or missing.
+DATES = {"a date"}
+MEANS: dict[tuple[str, str], set[str]] = {
+    # A price, a volume or a term that is a number.
+    ("prices", "asset_id"): {"-1", "0", "infinity", "a word", "a Decimal", "NaN"},
+    ("prices", "low"): {"a Decimal"},
+    ("features", "timestamp"): DATES,
+    ("features", "asset_id"): {"NULL"},
+    ("features", "available_at"): DATES,
+    ("context", "timestamp"): DATES,
+    ("context", "available_at"): DATES,
+    ("actions", "ex_date"): DATES,
+    ("prices", "volume"): {"0", "NULL", "a Decimal"},
+    ("universe", "start_date"): DATES,
+    ("universe", "end_date"): {"NULL", "a date"},
+    ("actions", "value"): {"0", "a Decimal"},
+    ("actions", "pay_date"): {"NULL"},
+    ("assets", "lot_size"): {"NULL", "0", "a Decimal"},
+    ("assets", "tick_size"): {"NULL", "0", "a Decimal"},
+    ("assets", "multiplier"): {"NULL", "a Decimal"},
+    ("assets", "initial_margin"): {"NULL", "a Decimal"},
+    ("assets", "maintenance_margin"): {"NULL", "a Decimal"},
+    ("borrow", "fee"): {"0", "a Decimal"},
+    ("borrow", "available"): {"a flag", "NULL"},
+}
+OWN = {("features", "score"), ("context", "vix"), ("assets", "sector")}
+EACH = [(role, column) for role, columns in ROLES.items() for column in columns]
+
+
+def said(role: str, column: str, value: object) -> str:
+    """What becomes of a run with one column of a source filled with a value."""
+    rows = {**ROLES[role], column: [value] * len(next(iter(ROLES[role].values())))}
+    catalog = Catalog(threads=1)
+    try:
+        for other in dict.fromkeys(("prices", role)):
+            catalog.register(other, rows if other == role else ROLES[other])  # type: ignore[arg-type]
+        BacktestEngine(catalog, TopN(1, by="close")).run()
+    except BacktestError as error:
+        text = str(error)
+        where = getattr(error, "rule", "")
+        is_clear = f"'{role}'" in text and (column in text or column.split("_")[0] in where)
+        return "refused" if is_clear or getattr(error, "n_rows", 0) else f"unclear: {text}"
+    except Exception as error:
+        return f"raw: {type(error).__name__}: {error}"
+    return "accepted"
+
+
+@pytest.mark.parametrize(("role", "column"), EACH)
+def test_a_malformed_column_is_refused_in_words_or_means_something(role: str, column: str) -> None:
+    found = {label: said(role, column, value) for label, value in WRONG.items()}
+    accepted = {label for label, one in found.items() if one == "accepted"}
+
+    assert {k: v for k, v in found.items() if v.startswith(("raw", "unclear"))} == {}
+    if (role, column) not in OWN:
+        assert accepted <= MEANS.get((role, column), set())
+
+
+@pytest.mark.parametrize(("role", "column"), EACH)
+def test_a_required_column_that_is_missing_is_named(role: str, column: str) -> None:
+    from ml4t.backtest.data.columns import REQUIRED
+
+    rows = {name: values for name, values in ROLES[role].items() if name != column}
+    catalog = Catalog(threads=1)
+    if role != "prices":
+        catalog.register("prices", ROLES["prices"])
+    if column in REQUIRED[role]:  # type: ignore[index]
+        with pytest.raises(BacktestError, match=f"'{role}' has no column '{column}'"):
+            catalog.register(role, rows)  # type: ignore[arg-type]
+    else:
+        catalog.register(role, rows)  # type: ignore[arg-type]
+        assert catalog.describe()[-1]["source"] == role
