@@ -201,7 +201,8 @@ def test_preset_without_a_name_lists_the_presets():
     [
         ("select * from trade", "error: Catalog Error: Table with name trade does not exist!"),
         ("select from", "error: Parser Error"),
-        ("", "error: a result takes one query, was 0 statements"),
+        ("", "error: query must be SQL text, was ''"),
+        ("-- nothing", "error: a result takes one query, was 0 statements"),
         ("select 'x'::integer", "error: Conversion Error"),
         ("drop table trades", "error: a result takes one query, was DROP"),
     ],
