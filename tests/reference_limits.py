@@ -218,7 +218,8 @@ class Watch:
             self.fired_t = None
             if previous is not None:
                 self.reference = previous
-        loss = 1 - equity / self.reference if self.reference > 0 else 0.0
+        # An account that had no equity left has lost all.
+        loss = 1 - equity / self.reference if self.reference > 0 else 1.0
         if not self.in_force and loss >= limit.fraction:
             self.fired_t = t
             events.append(limit.action)

@@ -998,3 +998,12 @@ def test_an_exit_that_is_the_bars_share_but_for_rounding_leaves_nothing() -> Non
     result = play(rows, script, TimeBasedExit(2), execution=share_of(0.3))
     assert fills(result) == [(1, "A", 52.2, 100), (3, "A", -52.2, 100)]
     assert [row[0] for row in orders(result)] == ["filled", "filled"]
+
+
+def test_an_exit_inside_a_bar_was_created_at_the_close_that_decided_its_level() -> None:
+    on_entry: list[Row] = [TEN, (10, 10, 8, 9)]
+    later: list[Row] = [TEN, TEN, TEN, (10, 10, 8, 9)]
+    for bars, t in ((on_entry, 0), (later, 2)):
+        result = play(bars, {0: lambda s: s.buy("A", 1)}, StopLoss(0.1))
+        rows = result.sql("select tag, created_at from orders order by order_id").fetchall()
+        assert rows == [("order", day(0)), ("StopLoss", day(t))]

@@ -97,7 +97,7 @@ class Levels:
     Attributes
     ----------
     set_t : int
-        Bar at which they were set.
+        Bar at whose close they were decided.
     stop, target : float array
         Prices, as long as `sids`.
     stop_rule, target_rule : int array

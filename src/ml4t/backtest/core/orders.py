@@ -79,7 +79,7 @@ class Ended:
     ids : int array
         Numbers that the journal gave them.
     created_t : int or int array
-        Bar at whose close they were decided (a level on its entry bar: that bar).
+        Bar at whose close they were decided (a level on its entry bar: the one before).
     sids : int array
     quantity, filled : float array
         Shares asked and shares done, signed; NaN where a target could not be sized.

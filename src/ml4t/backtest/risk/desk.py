@@ -135,7 +135,8 @@ class RiskDesk:
             bars_held = np.zeros(len(opened), dtype=np.int64)
             close = self._portfolio.mark[opened]
             merged = self._panel.ask(opened, close, bars_held, is_entry=True, has_trails=has_trails)
-            self._set_levels(t, opened, merged)
+            # On the entry bar they are those that the close before it decided.
+            self._set_levels(t if is_closed else t - 1, opened, merged)
 
     def report(self, t: int, touched: Touched) -> None:
         """Log the levels that closed a position or a part of it, and count the steps done."""
