@@ -101,6 +101,17 @@ def money_case(seed: int) -> Case:
             asset: replace(one, initial=None, maintenance=None)
             for asset, one in options["terms"].items()
         }
+    if pick.random() < 0.4:  # small changes are not made
+        smallest, band = pick.choice([0.0, 5_000.0, 50_000.0]), pick.choice([0.0, 0.02, 0.1])
+        options["script"] = {
+            t: [
+                replace(each, min_trade=smallest, band=band)
+                if isinstance(each, r.Targets)
+                else each
+                for each in row
+            ]
+            for t, row in options["script"].items()
+        }
     if pick.random() < 0.4:
         draw_fractions(pick, universe, options)
     if options["margin"] is not None and pick.random() < 0.5:
@@ -230,7 +241,7 @@ class Scripted(Strategy):
                 for order in self._find(each.ref):
                     self._replace(order, each)
             elif isinstance(each, r.Targets):
-                broker.order_target_weights(each.weights)
+                broker.order_target_weights(each.weights, min_trade=each.min_trade, band=each.band)
             elif isinstance(each, r.OrderTarget):
                 self.order_target(each.asset, each.quantity, tag=each.tag or "order")
             else:

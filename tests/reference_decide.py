@@ -19,6 +19,7 @@ from reference_types import (
     Replace,
     SelectionRow,
     Targets,
+    TopN,
 )
 from reference_world import QueuedTargets, World
 
@@ -40,7 +41,7 @@ def step_decide(world: World) -> None:
         elif isinstance(instruction, Replace):
             replace(world, instruction, allow)
         elif isinstance(instruction, Targets):
-            rebalance(world, dict(instruction.weights))
+            rebalance(world, dict(instruction.weights), instruction)
         else:
             order_target(world, instruction, equity)
 
@@ -69,7 +70,7 @@ def choose(world: World) -> None:
     for rank, asset in enumerate(chosen, start=1):
         row = SelectionRow(world.now, asset, rank, scores[asset], weight)
         world.result.selections.append(row)
-    rebalance(world, dict.fromkeys(chosen, weight))  # empty: sell everything
+    rebalance(world, dict.fromkeys(chosen, weight), strategy)  # empty: sell everything
 
 
 def order_target(world: World, wanted: OrderTarget | OrderTargetPercent, equity: float) -> None:
@@ -105,7 +106,7 @@ def weights_now(world: World) -> Weights:
     return {a: ledger.value(a, ledger.marks[a]) / equity for a in ledger.positions}
 
 
-def rebalance(world: World, weights: Weights) -> None:
+def rebalance(world: World, weights: Weights, asked: Targets | TopN) -> None:
     """Queue the weights that the limits leave."""
     current = weights_now(world)
     wanted = {asset: weights.get(asset, 0.0) for asset in sorted({*weights, *current})}
@@ -123,7 +124,7 @@ def rebalance(world: World, weights: Weights) -> None:
         world.intended = dict(allowed)
     world.result.decisions += rows
     named = {a: weight for a, weight in allowed.items() if weight != 0 or a in weights}
-    world.targets = QueuedTargets(named, set(world.exits), untouched)
+    world.targets = QueuedTargets(named, set(world.exits), untouched, asked.min_trade, asked.band)
 
 
 def edit(

@@ -130,6 +130,7 @@ class Changes:
         queued, world.targets = world.targets, None
         if queued is None:
             return
+        self.min_trade, self.band = queued.min_trade, queued.band
         for asset in sorted({*world.ledger.positions, *queued.weights}):
             weight = queued.weights.get(asset, 0.0)
             if asset in queued.untouched:
@@ -160,6 +161,12 @@ class Changes:
             return
         change = target - live
         if abs(change) <= 1e-9 * max(abs(target), abs(live)):
+            return
+        is_exit, is_drift = target == 0, live * target > 0
+        value = abs(change) * price
+        if value < self.min_trade and not is_exit:
+            return
+        if is_drift and value <= self.band * world.sizing_equity:
             return
         reason = world.blocked(asset, 1 if change > 0 else -1)
         if reason is not None:

@@ -131,6 +131,8 @@ class TopN:
     every: int = 1
     offset: int = 0
     ascending: bool = False
+    min_trade: float = 0.0
+    band: float = 0.0
 
 
 # ---------------------------------------------------------------------------------- instructions
@@ -196,6 +198,8 @@ class Targets:
     """Weights of equity, the best rank first; whatever is held and not named is sold."""
 
     weights: Mapping[Asset, float]
+    min_trade: float = 0.0  # money: a smaller change is not made
+    band: float = 0.0  # of equity: nor is one of what is held on the same side
 
 
 Instruction = Order | Cancel | Replace | OrderTarget | OrderTargetPercent | Targets

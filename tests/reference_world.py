@@ -83,6 +83,8 @@ class QueuedTargets:
     weights: dict[Asset, float]
     pending: set[Asset]  # a risk exit was queued when this was decided
     untouched: set[Asset]  # a halt denied the increase: no order
+    min_trade: float = 0.0
+    band: float = 0.0
 
 
 @dataclass

@@ -18,9 +18,11 @@ before anything is read; a relative path starts at the folder of the run file::
     n = 25
     by = "ml_score"                  # also: where, when, weight, every, offset, within, ascending
     when = "vix <= 30"
+    min_trade = 500                  # account currency: smaller changes are not made
+    band = 0.005                     # fraction of equity by which a position may be off its target
 
     # or: kind = "SQLStrategy", query = "select timestamp, asset_id, weight from ...", every,
-    # offset, when, and in a table [strategy.ranking] what makes `ranked`
+    # offset, when, min_trade, band, and in a table [strategy.ranking] what makes `ranked`
 
     [[risk]]                         # one per rule, in the order that breaks ties
     rule = "StopLoss"                # any rule of ml4t.backtest.risk
@@ -235,6 +237,8 @@ class _QueryTable:
     every: int = 1
     offset: int = 0
     when: str | None = None
+    min_trade: float = 0.0
+    band: float = 0.0
 
 
 def _strategy(document: Table) -> Strategy:

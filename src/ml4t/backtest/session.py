@@ -149,10 +149,11 @@ class Session:
     def activity(self) -> list[dict[str, object]]:
         """Return how often each rule and limit was asked, and acted."""
         rules = [(one.name, one.evaluated, one.fired) for one in self.rules.activity()]
-        return [
+        asked = [
             {"name": name, "evaluated": evaluated, "fired": fired}
             for name, evaluated, fired in [*rules, *self.limits.activity()]
         ]
+        return [*asked, *self.broker.passed_over.activity()]
 
     def _exposure(self) -> tuple[float, float]:
         """Return equity and gross exposure at the marks, account currency."""

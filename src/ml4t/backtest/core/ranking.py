@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ml4t.backtest.errors import ConfigError, require_flags, require_whole
+from ml4t.backtest.errors import ConfigError, require_flags, require_whole, require_within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,12 @@ class Ranking:
         Column whose groups are ranked apart; rows with a NULL group are not ranked.
     ascending : bool
         Rank the lowest scores first.
+    min_trade : float
+        Account currency: a change of a position that is worth less is not made.
+    band : float
+        Fraction of equity by which a held position may be off its target before it is traded,
+        then all the way to the target; 0.01 lets a target of 25% be from 24% to 26%. What a
+        target of zero closes always trades, and so does what opens or turns a position over.
     """
 
     n: int
@@ -43,6 +49,8 @@ class Ranking:
     offset: int = 0
     within: str | None = None
     ascending: bool = False
+    min_trade: float = 0.0
+    band: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("n", "every"):
@@ -50,6 +58,8 @@ class Ranking:
         offset = require_whole("offset", self.offset, least=0, most=self.every - 1)
         object.__setattr__(self, "offset", offset)
         require_flags(self, "ascending")
+        require_within("min_trade", self.min_trade)
+        require_within("band", self.band, below=1)
         for name in ("by", "where", "when", "weight", "within"):
             value = getattr(self, name)
             is_optional = value is None and name not in ("by", "weight")

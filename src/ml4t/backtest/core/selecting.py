@@ -25,7 +25,7 @@ class Query:
         A column ``score`` is kept with the selection; by ``rank`` (1 first) its rows are ordered.
     ranking : Ranking or None
         Gives the query the relation ``ranked``, and its own decision bars.
-    every, offset, when
+    every, offset, when, min_trade, band
         As in `Ranking`; only without one.
     kinds : tuple of {"weight", "quantity", "signal"}
         What whoever asks can act on.
@@ -37,20 +37,27 @@ class Query:
     offset: int = 0
     when: str | None = None
     kinds: tuple[Kind, ...] = ("weight", "quantity")
+    min_trade: float = 0.0
+    band: float = 0.0
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str) or not self.text.strip():
             raise ConfigError(f"query must be an SQL SELECT, was {self.text!r}")
         if self.ranking is None:
             # The same words, held to the same rules.
-            own = Ranking(n=1, by="0", every=self.every, offset=self.offset, when=self.when)
+            own = Ranking(
+                n=1, by="0", every=self.every, offset=self.offset, when=self.when,
+                min_trade=self.min_trade, band=self.band,
+            )  # fmt: skip
             object.__setattr__(self, "every", own.every)
             object.__setattr__(self, "offset", own.offset)
         elif not isinstance(self.ranking, Ranking):
             raise ConfigError(f"ranking must be a Ranking, was {self.ranking!r}")
-        elif (self.every, self.offset, self.when) != (1, 0, None):
+        elif (self.every, self.offset, self.when, self.min_trade, self.band) != (
+            1, 0, None, 0.0, 0.0,
+        ):  # fmt: skip
             raise ConfigError(
-                "every, offset and when stand in the ranking where there is one, "
+                "every, offset, when, min_trade and band stand in the ranking where there is one, "
                 "as in SQLStrategy(query, ranking=Ranking(n=25, by='score', every=5))"
             )
 

@@ -31,10 +31,11 @@ from ml4t.backtest.execution.order_book import (
     WENT_EX,
     OrderBook,
 )
+from ml4t.backtest.execution.patience import PassedOver, Patience
 from ml4t.backtest.execution.policy import Moment
 from ml4t.backtest.execution.rebalance import REBALANCE, Rebalancer
 from ml4t.backtest.execution.tickets import TicketLedger, Tickets
-from ml4t.backtest.execution.waiting import NO_SIDS, Waiting
+from ml4t.backtest.execution.waiting import MADE, NO_SIDS, Waiting
 from ml4t.backtest.execution.waiting_filler import WaitingFiller
 
 REINVESTMENT = "reinvestment"
@@ -79,7 +80,8 @@ class BarBroker:
         discrete = DiscreteOrders(executor, self._book, account, gate)
         self._waiting = waiting = Waiting(executor, self._ledger)
         self._exits = ExitFiller(executor, waiting, self._book, gate, self._ledger)
-        rebalancer = Rebalancer(executor, self._book, account, gate, self._ledger)
+        self.passed_over = PassedOver()
+        rebalancer = Rebalancer(executor, self._book, account, gate, self._ledger, self.passed_over)
         self._filler = WaitingFiller(
             executor, waiting, self._exits, rebalancer, self._book, discrete
         )
@@ -93,11 +95,17 @@ class BarBroker:
 
     # -- orders, decided at the close -------------------------------------------------
 
-    def order_targets(self, batch: Batch, selection: Selection, untouched: Ints = NO_SIDS) -> None:
+    def order_targets(
+        self,
+        batch: Batch,
+        selection: Selection,
+        untouched: Ints = NO_SIDS,
+        patience: Patience = MADE,
+    ) -> None:
         """Queue a rebalance: target weights, zero for all else held but what is `untouched`."""
         if self._closed_inside:
             selection = self._without(batch.t, selection)
-        self._waiting.targets(batch, selection, untouched)
+        self._waiting.targets(batch, selection, untouched, patience)
 
     def order_exits(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.fitting import SMALLEST_SHARE, fit
 from ml4t.backtest.execution.gate import NO_BAR, Gate
 from ml4t.backtest.execution.order_book import OrderBook
+from ml4t.backtest.execution.patience import PassedOver, Patience
 from ml4t.backtest.execution.submission import fitting_changes
 from ml4t.backtest.execution.tickets import TicketLedger, Tickets, unsized
 from ml4t.backtest.portfolio.portfolio import Seen
@@ -38,12 +39,15 @@ class Rebalance:
         Assets that stay as they are.
     quantity : float array or None
         Shares of each target, where they are sized at the decision.
+    patience : Patience
+        Changes that are not made.
     """
 
     t: int
     targets: Selection
     untouched: Ints
     quantity: Floats | None
+    patience: Patience = field(default_factory=Patience)
 
     def without(self, sids: Ints) -> Rebalance:
         """Return the targets but those of some assets."""
@@ -91,6 +95,8 @@ class Rebalancer:
     account : Account
     gate, ledger
         Of the tickets that targets become.
+    passed_over : PassedOver
+        Counts the changes that are not made.
     """
 
     def __init__(
@@ -100,7 +106,9 @@ class Rebalancer:
         account: Account,
         gate: Gate,
         ledger: TicketLedger,
+        passed_over: PassedOver,
     ) -> None:
+        self._passed_over = passed_over
         self._executor, self._portfolio, self._book = executor, executor.portfolio, book
         self._account, self._gate, self._ledger = account, gate, ledger
 
@@ -221,7 +229,14 @@ class Rebalancer:
         if self._executor.policy.rounds_change:
             change = np.where(wanted == 0, change, self._executor.whole(sids, change))
         is_real = np.abs(change) > SMALLEST_CHANGE * np.maximum(np.abs(wanted), np.abs(live))
-        return sids[is_real], change[is_real]
+        sids, change = sids[is_real], change[is_real]
+        if not rebalance.patience:
+            return sids, change
+        value = np.abs(change) * prices[sids] * self._executor.terms.multiplier[sids]
+        is_made = self._passed_over.allows(
+            rebalance.patience, wanted[is_real], live[is_real], value, max(equity, 0.0)
+        )
+        return sids[is_made], change[is_made]
 
     def _submitted(self, batch: Batch, sids: Ints, change: Floats) -> tuple[Ints, Floats]:
         """Return the changes that fit at their decision, where the account looks at that."""

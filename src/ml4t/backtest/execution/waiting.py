@@ -7,12 +7,14 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Floats, Ints, Selection
 from ml4t.backtest.core.orders import OrderStatus
 from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.patience import Patience
 from ml4t.backtest.execution.policy import SizedAt
 from ml4t.backtest.execution.rebalance import REBALANCE, Rebalance, sized
 from ml4t.backtest.execution.tickets import TicketLedger, unsized
 
 END_OF_DATA = "end of data"
 NO_SIDS: Ints = np.empty(0, dtype=np.int64)
+MADE = Patience()  # every change is made
 Exits = dict[int, tuple[str, float]]
 
 
@@ -45,7 +47,13 @@ class Waiting:
 
     # -- queueing ---------------------------------------------------------------------
 
-    def targets(self, batch: Batch, selection: Selection, untouched: Ints = NO_SIDS) -> None:
+    def targets(
+        self,
+        batch: Batch,
+        selection: Selection,
+        untouched: Ints = NO_SIDS,
+        patience: Patience = MADE,
+    ) -> None:
         """Queue target weights, zero for all else held; the newest wish counts."""
         executor, quantity = self._executor, None
         if executor.policy.sized_at is SizedAt.DECISION:
@@ -53,7 +61,7 @@ class Waiting:
             equity = self._portfolio.equity_at(batch.close)
             quantity = sized(executor, selection.sids, selection.weights, close, equity)
         self._rebalance = Rebalance(
-            t=batch.t, targets=selection, untouched=untouched, quantity=quantity
+            t=batch.t, targets=selection, untouched=untouched, quantity=quantity, patience=patience
         )
 
     def exits(self, sids: Ints, rules: tuple[str, ...], parts: Floats | None = None) -> None:

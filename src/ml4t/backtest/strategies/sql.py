@@ -5,6 +5,7 @@ from __future__ import annotations
 from ml4t.backtest.core.batch import Batch, Selection
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.core.selecting import Query
+from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.strategies.sizers import Entry, Sizer, require_sizer
 from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.broker import StrategyBroker
@@ -38,8 +39,9 @@ class SQLStrategy(Strategy):
         DuckDB SQL: CTEs, joins on timestamp, windows, GROUP BY, QUALIFY, UNION. No subqueries.
     ranking : Ranking, optional
         Makes ``ranked``; its `every`, `offset` and `when` say which bars are decision bars.
-    every, offset, when
-        As in `Ranking`, for a query without one.
+    every, offset, when, min_trade, band
+        As in `Ranking`, for a query without one. A query that yields ``signal`` has no targets
+        that `min_trade` and `band` could speak of.
     position_sizer : Sizer, optional
         For a query that yields ``signal``, such as ``PercentSizer(0.05)``.
 
@@ -70,13 +72,23 @@ class SQLStrategy(Strategy):
         offset: int = 0,
         when: str | None = None,
         position_sizer: Sizer | None = None,
+        min_trade: float = 0.0,
+        band: float = 0.0,
     ) -> None:
         if position_sizer is not None:
             require_sizer(position_sizer)
         self._query = Query(
             text=query, ranking=ranking, every=every, offset=offset, when=when,
             kinds=("weight", "quantity") if position_sizer is None else ("signal",),
+            min_trade=min_trade, band=band,
         )  # fmt: skip
+        self._patience = ranking if ranking is not None else self._query
+        is_patient = self._patience.min_trade or self._patience.band
+        if position_sizer is not None and is_patient:
+            raise ConfigError(
+                "min_trade and band go with a query that yields weight or quantity; "
+                "a position_sizer enters what is flat and adds nothing"
+            )
         self._sizer = position_sizer
 
     @property
@@ -103,9 +115,10 @@ class SQLStrategy(Strategy):
         if chosen is None:
             return
         if chosen.kind == "weight":
-            broker.order_targets(chosen)
+            asked = self._patience
+            broker.order_targets(chosen, min_trade=asked.min_trade, band=asked.band)
         elif chosen.kind == "quantity":
-            _order_quantities(chosen, broker)
+            _order_quantities(chosen, broker, self._patience)
         else:
             self._follow(chosen, batch, broker)
 
@@ -125,13 +138,22 @@ class SQLStrategy(Strategy):
     def __repr__(self) -> str:
         query = self._query
         shown = {"ranking": query.ranking, "every": query.every, "offset": query.offset,
-                 "when": query.when, "position_sizer": self._sizer}  # fmt: skip
-        unset = {"ranking": None, "every": 1, "offset": 0, "when": None, "position_sizer": None}
+                 "when": query.when, "position_sizer": self._sizer,
+                 "min_trade": query.min_trade, "band": query.band}  # fmt: skip
+        unset = {
+            "ranking": None,
+            "every": 1,
+            "offset": 0,
+            "when": None,
+            "position_sizer": None,
+            "min_trade": 0.0,
+            "band": 0.0,
+        }
         words = "".join(f", {k}={v!r}" for k, v in shown.items() if v != unset[k])
         return f"SQLStrategy({query.text!r}{words})"
 
 
-def _order_quantities(chosen: Selection, broker: StrategyBroker) -> None:
+def _order_quantities(chosen: Selection, broker: StrategyBroker, patience: Ranking | Query) -> None:
     """Order what is missing to the shares named, and close what is held and not named."""
     assert chosen.amounts is not None
     wanted = {
@@ -142,4 +164,5 @@ def _order_quantities(chosen: Selection, broker: StrategyBroker) -> None:
         if asset not in wanted:
             broker.order_target(asset, 0.0)
     for asset, shares in wanted.items():
-        broker.order_target(asset, shares)
+        if broker.is_worth(asset, shares, patience.min_trade, patience.band):
+            broker.order_target(asset, shares)

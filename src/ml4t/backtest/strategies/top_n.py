@@ -18,7 +18,7 @@ class TopN(Strategy):
 
     Parameters
     ----------
-    n, by, where, when, weight, every, offset, within, ascending
+    n, by, where, when, weight, every, offset, within, ascending, min_trade, band
         As in `ml4t.backtest.core.ranking.Ranking`.
 
     Raises
@@ -47,10 +47,13 @@ class TopN(Strategy):
         offset: int = 0,
         within: str | None = None,
         ascending: bool = False,
+        min_trade: float = 0.0,
+        band: float = 0.0,
     ) -> None:
         self._ranking = Ranking(
             n=n, by=by, where=where, when=when, weight=weight,
             every=every, offset=offset, within=within, ascending=ascending,
+            min_trade=min_trade, band=band,
         )  # fmt: skip
 
     @property
@@ -65,7 +68,8 @@ class TopN(Strategy):
     def decide(self, batch: Batch, broker: StrategyBroker) -> None:
         """Order the selection's weights on decision bars; on all others do nothing."""
         if batch.selection is not None:
-            broker.order_targets(batch.selection)
+            asked = self._ranking
+            broker.order_targets(batch.selection, min_trade=asked.min_trade, band=asked.band)
 
     def __repr__(self) -> str:
         defaults = asdict(Ranking(n=1, by="x"))

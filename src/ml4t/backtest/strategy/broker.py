@@ -17,6 +17,7 @@ from ml4t.backtest.core.position import Position
 from ml4t.backtest.errors import ConfigError, did_you_mean
 from ml4t.backtest.execution.broker import BarBroker
 from ml4t.backtest.execution.order import Order
+from ml4t.backtest.execution.patience import Patience
 from ml4t.backtest.execution.rebalance import SMALLEST_CHANGE
 from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.risk.limit_desk import LimitDesk
@@ -147,8 +148,15 @@ class StrategyBroker:
 
     # -- target weights ---------------------------------------------------------------
 
-    def order_targets(self, selection: Selection) -> None:
+    def order_targets(
+        self, selection: Selection, *, min_trade: float = 0.0, band: float = 0.0
+    ) -> None:
         """Order target weights for all assets: what is held and not named is closed.
+
+        Parameters
+        ----------
+        min_trade, band : float
+            Changes that are not made, see `Ranking`.
 
         Raises
         ------
@@ -165,9 +173,25 @@ class StrategyBroker:
             raise ConfigError(f"targets must name known assets, each once, were {sids!r}")
         now = self._desk.now
         selection = self._limits.edit_targets(now.t, selection)
-        self._broker.order_targets(now, selection, self._limits.untouched)
+        patience = Patience(min_trade, band)
+        self._broker.order_targets(now, selection, self._limits.untouched, patience)
 
-    def order_target_weights(self, weights: Mapping[object, float]) -> None:
+    def is_worth(self, asset: object, quantity: float, min_trade: float, band: float) -> bool:
+        """Return whether a change to `quantity` is to be made at this close, see `Ranking`."""
+        patience = Patience(min_trade, band)
+        if not patience:
+            return True
+        held = self.get_position(asset)
+        change = quantity - held.quantity
+        is_worth = self._broker.passed_over.allows(
+            patience, np.array([quantity]), np.array([held.quantity]),
+            np.array([abs(change) * held.price * held.multiplier]), self.equity,
+        )  # fmt: skip
+        return bool(is_worth[0])
+
+    def order_target_weights(
+        self, weights: Mapping[object, float], *, min_trade: float = 0.0, band: float = 0.0
+    ) -> None:
         """Order target weights by asset, fractions of equity; what is not named is closed."""
         if not isinstance(weights, Mapping):
             raise ConfigError(
@@ -178,7 +202,11 @@ class StrategyBroker:
                 raise ConfigError(f"the weight of {asset!r} must be a number, was {weight!r}")
         sids = np.array([self.sid(asset) for asset in weights], dtype=np.int64)
         shares = np.array([float(weight) for weight in weights.values()])
-        self.order_targets(Selection(sids=sids, scores=np.full(len(sids), np.nan), weights=shares))
+        self.order_targets(
+            Selection(sids=sids, scores=np.full(len(sids), np.nan), weights=shares),
+            min_trade=min_trade,
+            band=band,
+        )
 
     # -- discrete orders --------------------------------------------------------------
 

@@ -1,7 +1,9 @@
 """Helpers: what the callbacks of a strategy ask of their broker, in one line each.
 
 Fractions are of the portfolio's value (equity at this close) unless the name says otherwise.
-Orders that they send wait for the next open, as all do.
+Orders that they send wait for the next open, as all do. A fraction is the account's to size: what
+it cannot carry of one is cut off when it fills, of several of one decision by one factor; an order
+of shares fills whole or not at all.
 """
 
 from __future__ import annotations
