@@ -119,8 +119,8 @@ def test_a1_a3_and_functions_give_the_same_tables_on_a_scenario(
 ) -> None:
     found = require_equal(example.scenario_catalog(name), example.WAYS)
     assert found["trades"]
-    # At 95% of the portfolio most orders find no cash: they are a part of the proof.
-    assert sum("rejected" in order for order in found["orders"]) > 50
+    # At 95% of the portfolio most orders find no cash, or are cut: they are a part of the proof.
+    assert sum("rejected" in order for order in found["orders"]) > 25
 
 
 @pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="real prices are not at ../shared/data")
