@@ -48,6 +48,7 @@ MEANS: dict[tuple[str, str], set[str]] = {
     ("features", "available_at"): DATES,
     ("context", "timestamp"): DATES,
     ("context", "available_at"): DATES,
+    ("actions", "asset_id"): {"a word"},  # of an asset that is not in the run
     ("actions", "ex_date"): DATES,
     ("prices", "volume"): {"0", "NULL", "a Decimal"},
     ("universe", "start_date"): DATES,
