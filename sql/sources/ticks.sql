@@ -1,7 +1,10 @@
 -- grain:  one row per bar
 -- reads:  stage.timeline
--- params: :unit
--- Bars as whole ticks since 1970, exact for every timestamp type.
-select :unit(timestamp) as tick
+-- params: :unit, :offset
+-- Bars as whole ticks since 1970, exact for every timestamp type, and how many seconds the
+-- clocks of the zone in force were ahead of UTC.
+select
+    :unit(timestamp) as tick,
+    :offset as utc_offset
 from stage.timeline
 order by t asc

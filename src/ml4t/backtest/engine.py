@@ -141,7 +141,7 @@ class BacktestEngine:
         with ThreadPoolExecutor(max_workers=1) as aside:
             # Beside the checks, which leave the interpreter to others.
             aside.submit(_preload)
-            opening = aside.submit(open_store)
+            opening = aside.submit(open_store, self.catalog.timezone)
             prepared = self.catalog.validate()
         plan, ranking = self._plan(prepared)
         axes, provider = self.catalog.axes(), self.computing_provider
@@ -251,6 +251,7 @@ class BacktestEngine:
             "strategy_code": user_identity(self.strategy),
             "risk_rules": [with_code(rule) for rule in self.risk_manager.rules],
             "limits": [with_code(limit) for limit in self.risk_manager.limits],
+            "timezone": self.catalog.timezone,
             **({"feature_provider": provider.with_code} if provider is not None else {}),
             "periods_per_year": self.periods_per_year,
             **self.config.to_dict(),

@@ -46,6 +46,7 @@ before anything is read; a relative path starts at the folder of the run file::
     preset = "realistic"             # what the tables below start from; "default" if left out
     slippage_bps = 5                 # short for [slippage] of basis points; also commission_bps
     threads = 4                      # as for Catalog; also memory_limit = "4GB"
+    timezone = "America/New_York"    # as for Catalog
 
     [commission]                     # also: slippage, impact, financing, account, levels, actions
     kind = "PerShareCommission"      # a class of ml4t.backtest, and its arguments by name
@@ -107,6 +108,7 @@ RUN_KEYS: dict[str, type] = {
     "slippage_bps": float,
     "threads": int,
     "memory_limit": str,
+    "timezone": str,
 }
 # Keys of [run] that stand for a table: its name, and the class of which they give basis_points.
 SHORTHANDS = {
@@ -197,7 +199,7 @@ def _catalog(document: Table, run: Table, folder: Path) -> Catalog:
     sources = _table(document, "sources")
     if "prices" not in sources:
         raise ConfigError("the run file has no table [sources.prices]")
-    catalog = Catalog(**_chosen(run, "threads", "memory_limit"))
+    catalog = Catalog(**_chosen(run, "threads", "memory_limit", "timezone"))
     for name in sources:
         where = f"[sources.{name}]"
         source = _table(sources, name, where)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from functools import cached_property
 
 import numpy as np
@@ -23,9 +23,11 @@ class Axes:
     timestamp_type, asset_type : str
         DuckDB types of ``prices``.
     sessions : int array
-        Each bar's calendar date (UTC where bars have a zone), as days since 1970.
+        Each bar's calendar date (in the run's zone where bars have one), as days since 1970.
     asset_ids : array
         As text.
+    offsets : int array, optional
+        Seconds that the clocks of the run's zone were ahead of UTC at each bar; none: UTC.
     """
 
     timestamps: NDArray[np.int64]
@@ -33,6 +35,7 @@ class Axes:
     sessions: NDArray[np.int64]
     asset_ids: NDArray[np.object_]
     asset_type: str
+    offsets: NDArray[np.int64] | None = None
 
     @cached_property
     def ids(self) -> tuple[object, ...]:
@@ -42,7 +45,9 @@ class Axes:
         return tuple(int(name) for name in names) if is_whole else tuple(names)
 
     def time(self, t: int) -> str:
-        """Return a bar's time as text (UTC where bars have a zone)."""
+        """Return a bar's time as text (UTC where bars have a zone and the run names none)."""
+        if self.offsets is not None:
+            return self.moment(t).isoformat()
         if self.timestamp_type == "DATE":
             return str(self.sessions[t].astype("datetime64[D]"))
         unit = "ns" if self.timestamp_type == "TIMESTAMP_NS" else "us"
@@ -50,9 +55,18 @@ class Axes:
         return text.rstrip("0").rstrip(".")
 
     def moment(self, t: int) -> datetime:
-        """Return a bar's time: midnight of a date, UTC where bars have a zone, no nanoseconds."""
+        """Return a bar's time: midnight of a date, with a zone where bars have one, no nanoseconds.
+
+        The zone is UTC or the offset of the run's zone at that bar: with the zone itself Python
+        would take the two hours of one name in autumn for one, and a day with 23 hours for 24.
+        """
         ticks = self.timestamps.item(t)
         if self.timestamp_type == "TIMESTAMP_NS":
             ticks //= 1_000
         moment = EPOCH + timedelta(microseconds=ticks)
-        return moment.replace(tzinfo=UTC) if "ZONE" in self.timestamp_type else moment
+        if "ZONE" not in self.timestamp_type:
+            return moment
+        moment = moment.replace(tzinfo=UTC)
+        if self.offsets is None:
+            return moment
+        return moment.astimezone(timezone(timedelta(seconds=self.offsets.item(t))))

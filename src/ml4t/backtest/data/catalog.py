@@ -22,7 +22,7 @@ from ml4t.backtest.data.contracts import (
     require_registrable,
     require_shares_borrowed,
 )
-from ml4t.backtest.data.database import Database, Relation
+from ml4t.backtest.data.database import UTC, Database, Relation, require_timezone
 from ml4t.backtest.data.indicators import Indicators
 from ml4t.backtest.data.prepared import Prepared, facts_of_files, prepare
 from ml4t.backtest.data.preview import preview
@@ -41,6 +41,10 @@ class Catalog:
         DuckDB threads; all cores when None. Results do not depend on it.
     memory_limit : str or None
         Such as ``"4GB"``; beyond it queries spill to a temporary folder.
+    timezone : str
+        IANA name of the exchange's zone, such as ``"America/New_York"``, for bars with a zone:
+        in it they have an hour and a date, a DATE is its midnight, and a session is its day, in
+        SQL, in results and in ``event.timestamp``. UTC by default; never the machine's own.
 
     Examples
     --------
@@ -54,8 +58,11 @@ class Catalog:
     185.6
     """
 
-    def __init__(self, *, threads: int | None = None, memory_limit: str | None = None) -> None:
+    def __init__(
+        self, *, threads: int | None = None, memory_limit: str | None = None, timezone: str = UTC
+    ) -> None:
         self._threads, self._memory_limit = threads, memory_limit
+        self.timezone = require_timezone(timezone)
         self._sources: dict[str, Source] = {}
         self._found: dict[str, dict[str, str]] = {}
         self._file_facts: dict[str, object] = {}
@@ -185,7 +192,10 @@ class Catalog:
 
     def _connect(self) -> Database:
         database = Database(
-            threads=self._threads, memory_limit=self._memory_limit, keeps_order=False
+            threads=self._threads,
+            memory_limit=self._memory_limit,
+            keeps_order=False,
+            timezone=self.timezone,
         )
         database.execute("create schema raw")
         database.execute("create schema stage")
@@ -326,12 +336,16 @@ class Catalog:
         database = self.prepare().database
         bars = self._found["prices"]["timestamp"]
         unit = "ns" if bars == "TIMESTAMP_NS" else "us"
-        ticks = database.numpy(render("sources/ticks", unit=f"epoch_{unit}"))["tick"]
-        ticks_per_day = 86_400 * (1_000_000_000 if unit == "ns" else 1_000_000)
+        has_offset = "ZONE" in bars and self.timezone != UTC
+        offset = "date_part('timezone', timestamp)" if has_offset else "0"
+        found = database.numpy(render("sources/ticks", unit=f"epoch_{unit}", offset=offset))
+        ticks, offsets = found["tick"], found["utc_offset"].astype(np.int64)
+        per_second = 1_000_000_000 if unit == "ns" else 1_000_000
         return Axes(
             timestamps=ticks,
             timestamp_type=bars,
-            sessions=ticks // ticks_per_day,
+            sessions=(ticks + offsets * per_second) // (86_400 * per_second),
+            offsets=offsets if has_offset else None,
             asset_ids=database.numpy(read("sources/asset_ids"))["asset_id"],
             asset_type=self._found["prices"]["asset_id"],
         )
@@ -374,7 +388,9 @@ class Catalog:
 
     def with_context(self, columns: dict[str, list[object]]) -> Catalog:
         """Return a catalog with the same sources and a context; this one stays as it is."""
-        other = Catalog(threads=self._threads, memory_limit=self._memory_limit)
+        other = Catalog(
+            threads=self._threads, memory_limit=self._memory_limit, timezone=self.timezone
+        )
         for source in self._sources.values():
             other._view(source, other._attach(source))
             other._sources[source.name] = source

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from ml4t.backtest.data.columns import TIMES, UNTYPED
-from ml4t.backtest.data.database import Database, EngineError
+from ml4t.backtest.data.database import UTC, Database, EngineError
 from ml4t.backtest.data.files import dated_columns
 from ml4t.backtest.data.queries import literal, quote, read, render
 from ml4t.backtest.data.sources import CLOCKED, ROLES, SINGLE, TAKEN, Source
@@ -97,6 +97,8 @@ def require_one_spelling(sources: Sources, found: Columns) -> None:
 def require_one_clock(sources: Sources, found: Columns, database: Database) -> None:
     """Refuse mixed time zones, and dates next to intraday bars (or times next to daily ones)."""
     bars = found["prices"]["timestamp"]
+    if database.timezone != UTC:
+        _require_times_in_zone(bars, database)
     is_intraday = bars != "DATE" and database.rows(read("sources/intraday"))[0][0]
     if is_intraday and "timestamp" in dated_columns(sources["prices"], database):
         raise DataError(
@@ -129,6 +131,21 @@ def require_one_clock(sources: Sources, found: Columns, database: Database) -> N
                 "date compares as midnight, before the day could be known; pass lag= or "
                 "available_at= with a time",
             )  # fmt: skip
+
+
+def _require_times_in_zone(bars: str, database: Database) -> None:
+    """Refuse a zone next to bars without one, or next to days that were stamped in UTC."""
+    if "ZONE" not in bars:
+        raise ConfigError(
+            f"timezone={database.timezone!r} needs bars with a zone, and prices have timestamp of "
+            f"type {bars}; leave it out: such bars are in the exchange's time as they are"
+        )
+    if database.rows(read("sources/utc_midnights"))[0][0]:
+        raise DataError(
+            "prices", "utc_midnights", f"has midnights of UTC alone next to timezone="
+            f"{database.timezone!r}, in which they are of another hour; store dates, or leave "
+            "timezone out",
+        )  # fmt: skip
 
 
 def require_overlap(source: Source, database: Database) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml4t.backtest.data.queries import literal
-from ml4t.backtest.errors import ConfigError, require_text, require_whole
+from ml4t.backtest.errors import ConfigError, did_you_mean, require_text, require_whole
 
 # The zone of all that was not given one; never the machine's.
 UTC = "UTC"
@@ -57,6 +57,7 @@ class Database:
         keeps_order: bool = True,
         timezone: str = UTC,
     ) -> None:
+        self.timezone = timezone
         # A folder of its own: DuckDB makes it when a query spills, and lets SQL read it.
         spill = Path(tempfile.gettempdir()) / f"ml4t-backtest-{token_hex(8)}"
         settings: dict[str, Any] = {"temp_directory": str(spill)}
@@ -83,6 +84,7 @@ class Database:
     def cursor(self) -> Database:
         """Return a second session on the same database; an open stream needs its own."""
         other = object.__new__(Database)
+        other.timezone = self.timezone
         other._connection = self._connection.cursor()
         other._frames = {}
         # A registered frame belongs to one session: without this no cursor would see it.
@@ -196,6 +198,27 @@ def _connect(settings: dict[str, Any]) -> duckdb.DuckDBPyConnection:
         if limit is None:
             raise
         raise ConfigError(f"{must}, was {limit!r}") from error
+
+
+def require_timezone(name: object) -> str:
+    """Return the name of a zone that is known everywhere; one of a machine alone is none.
+
+    Raises
+    ------
+    ConfigError
+        It is neither UTC nor an IANA name of region and place.
+    """
+    if name == UTC:
+        return UTC
+    with closing(duckdb.connect(":memory:")) as connection:
+        rows = connection.execute("select name from pg_timezone_names()").fetchall()
+    known = [one for (one,) in rows if "/" in one]
+    if name not in known:
+        raise ConfigError(
+            "timezone must be 'UTC' or an IANA name such as 'America/New_York', was "
+            f"{name!r}{did_you_mean(str(name), known)}"
+        )
+    return str(name)
 
 
 def is_relation(source: object) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ml4t.backtest.data.catalog import Catalog
-from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.database import UTC, Database
 from ml4t.backtest.data.feature_provider import PrecomputedFeatureProvider
 from ml4t.backtest.data.feed_rows import OURS, FeedRows, gather
 from ml4t.backtest.data.indicators import Indicators
@@ -42,6 +42,7 @@ class FeedCatalog(Catalog):
         super().__init__(
             threads=None if base is None else base._threads,
             memory_limit=None if base is None else base._memory_limit,
+            timezone=UTC if base is None else base.timezone,
         )
         copied = base if isinstance(base, FeedCatalog) else None
         self._feeds: tuple[FeedRows, ...] = tuple(feeds) if copied is None else copied._feeds

@@ -6,13 +6,14 @@ after the database can reach nothing else any more.
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from ml4t.backtest.data.database import Database, EngineError
+from ml4t.backtest.data.database import UTC, Database, EngineError, require_timezone
 from ml4t.backtest.data.queries import columns as listed
 from ml4t.backtest.data.queries import literal, read, render
 from ml4t.backtest.errors import ResultError
@@ -38,8 +39,13 @@ def load(path: Path) -> Database:
         if before is None:
             raise ResultError(f"there is no run at '{path}'")
         try:
-            database = _load_folder(source) if source.is_dir() else _load_file(source)
+            read_run = _load_folder if source.is_dir() else _load_file
+            database = read_run(source, UTC)
             _require_one_run(database)
+            # Only now it is known; a locked database cannot change it.
+            timezone = _timezone_of(database)
+            if timezone != UTC:
+                database = read_run(source, timezone)
         except _NoRunError as error:
             found: Exception = error
         except (EngineError, OSError, UnicodeError) as error:
@@ -84,8 +90,8 @@ def log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.wal")
 
 
-def _load_file(path: Path) -> Database:
-    with attach(open_store(), path) as database:
+def _load_file(path: Path, timezone: str) -> Database:
+    with attach(open_store(timezone), path) as database:
         found: dict[str, dict[str, str]] = {}
         for table, column, kind in database.rows(read("saved/columns")):
             found.setdefault(table, {})[column] = kind
@@ -94,8 +100,8 @@ def _load_file(path: Path) -> Database:
     return database
 
 
-def _load_folder(path: Path) -> Database:
-    database = open_store()
+def _load_folder(path: Path, timezone: str) -> Database:
+    database = open_store(timezone)
     for table in TABLES:
         file = path / f"{table}.parquet"
         if not file.is_file():
@@ -142,6 +148,15 @@ def _require_one_run(database: Database) -> None:
         )
         if others:
             raise _NoRunError(f"{table} has rows of another run than '{run_id}'")
+
+
+def _timezone_of(database: Database) -> str:
+    """Return the zone of a run; UTC for one that names none."""
+    ((configuration,),) = database.rows("select configuration from runs")
+    try:
+        return require_timezone(json.loads(configuration).get("timezone", UTC))
+    except (ValueError, AttributeError, TypeError) as error:
+        raise _NoRunError(f"runs.configuration is not of a run: {error}") from error
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.terms import Instruments
-from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.database import UTC, Database
 from ml4t.backtest.data.queries import read, render
 from ml4t.backtest.results.recorder import Staged
 
@@ -53,10 +53,10 @@ class RunFacts:
         return sha256(_json(facts).encode()).hexdigest()[:12]
 
 
-def open_store() -> Database:
-    """Return an empty database for the tables of one run."""
+def open_store(timezone: str = UTC) -> Database:
+    """Return an empty database for the tables of one run, in the zone of that run."""
     # One thread: a float sum over the tables must not depend on how many there are.
-    return Database(threads=1)
+    return Database(threads=1, timezone=timezone)
 
 
 def store(
