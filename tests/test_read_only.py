@@ -36,7 +36,6 @@ STATEMENTS = {
     "a schema": "create schema mine",
     "a variable": "set variable one = 1",
     "two queries": "select 1; select 2",
-    "no query": "",
 }  # fmt: skip
 
 

@@ -156,7 +156,8 @@ def _timezone_of(database: Database) -> str:
     try:
         return require_timezone(json.loads(configuration).get("timezone", UTC))
     except (ValueError, AttributeError, TypeError) as error:
-        raise _NoRunError(f"runs.configuration is not of a run: {error}") from error
+        what = f"{type(error).__name__}: {error}"
+        raise _NoRunError(f"its configuration cannot be read, {what}") from error
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
