@@ -194,7 +194,7 @@ def test_a_query_over_a_result_is_answered(query: str, result: BacktestResult) -
         ("install json", "LOAD"),
         ("rollback", "TRANSACTION"),
         ("select 1; select 2", "2 statements"),
-        ("", "0 statements"),
+        ("-- nothing", "0 statements"),
     ],
 )
 def test_what_is_no_query_is_refused(
