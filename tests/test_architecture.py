@@ -50,7 +50,7 @@ LAYERS: dict[str, set[str]] = {
     "strategies": {"core", "data", "errors", "execution", "lazy", "strategy"},
     "presets": {"core", "errors", "execution"},
     "config": {"core", "errors", "execution", "presets"},
-    "session": {"config", "core", "execution", "portfolio", "risk", "strategy"},
+    "session": {"config", "core", "errors", "execution", "portfolio", "risk", "strategy"},
     "engine": {"config", "core", "data", "errors", "results", "risk", "session", "strategy",
                "version"},
     "__init__": {"config", "core", "data", "engine", "errors", "execution", "results", "strategies",
