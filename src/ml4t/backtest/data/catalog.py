@@ -99,7 +99,7 @@ class Catalog:
               ``split`` (value: new shares per old share), ``dividend`` (cash per share held
               before that day's split), ``delisting`` (price per share, NULL = not known) or
               ``rename`` (to new_asset_id). An action counts from the first bar at or after its
-              ex_date, a date being midnight (UTC where bars have a zone).
+              ex_date, a date being midnight (in the zone of the catalog where bars have one).
             - ``assets``: asset_id; optional lot_size, tick_size, multiplier, initial_margin,
               maintenance_margin (fractions of exposure). Any text column, such as sector, groups
               the assets. What is NULL is as for a plain share.

@@ -91,7 +91,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         "net_exposure": "sum of value, account currency",
         "n_positions": "assets held at the close",
         "drawdown": "equity / highest equity so far - 1, 0 or below",
-        "session": "the bar's trading date; UTC where bars have a zone",
+        "session": "the bar's trading date, in the catalog's zone (UTC by default)",
     },
     "decisions": {
         "run_id": RUN_ID,
