@@ -590,13 +590,21 @@ NUMBERED: dict[tuple[str, str, str], dict[str, list[Any]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("is_constant", [False, True])
 @pytest.mark.parametrize("case", NUMBERED)
 @pytest.mark.parametrize("library", WRITERS)
 def test_a_nan_in_a_file_is_refused_as_in_a_frame(
-    library: str, case: tuple[str, str, str], tmp_path: Path
+    library: str, case: tuple[str, str, str], is_constant: bool, tmp_path: Path
 ) -> None:
+    """Also where all other values are one: a file's statistics then say that each is that one."""
     role, column, rule = case
-    table = pa.table(NUMBERED[case] | {column: [*NUMBERED[case][column][:2], math.nan]})
+    values = NUMBERED[case]
+    if is_constant:
+        values = {
+            name: each[:1] * 3 if isinstance(each[0], float) else each
+            for name, each in values.items()
+        }
+    table = pa.table(values | {column: [*values[column][:2], math.nan]})
     WRITERS[library](table, tmp_path / "0.parquet")
     catalog = Catalog()
     if role != "prices":
