@@ -53,6 +53,7 @@ BRAKE = words("halt", "reduce", "liquidate")
 RANKING: dict[str, Kind] = {
     "n": whole(1), "by": NAME, "where": NAME | NONE, "when": NAME | NONE, "weight": NAME,
     "every": whole(1), "offset": whole(0, 0), "within": NAME | NONE, "ascending": FLAG,
+    "min_trade": at_least(0), "band": at_least(0, 1),
 }  # fmt: skip
 # What an error may call a parameter, or what is in it.
 ALSO_CALLED = {
@@ -61,13 +62,14 @@ ALSO_CALLED = {
 }  # fmt: skip
 # subject -> (what it needs beside, {parameter: kind})
 PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
-    "Catalog": ({}, {"threads": whole(1, 1024) | NONE, "memory_limit": NONE}),
+    "Catalog": ({}, {"threads": whole(1, 1024) | NONE, "memory_limit": NONE, "timezone": NOTHING}),
     "TopN": ({"n": 1, "by": "close"}, RANKING),
     "Ranking": ({"n": 1, "by": "close"}, RANKING),
     "SQLStrategy": (
         {"query": "select 1"},
         {"query": NAME, "ranking": NONE | instance(Ranking), "every": whole(1),
-         "offset": whole(0, 0), "when": NAME | NONE, "position_sizer": NONE | instance(Sizer)},
+         "offset": whole(0, 0), "when": NAME | NONE, "position_sizer": NONE | instance(Sizer), "min_trade": at_least(0),
+         "band": at_least(0, 1)},
     ),
     "BacktestConfig": ({}, dict.fromkeys(
         ("commission", "slippage", "financing", "account", "execution", "levels", "actions"),

@@ -300,7 +300,7 @@ def fill_order(
         check_leverage(world, asset, base)
     order.filled += what.paid.quantity
     if order.remaining == 0 or is_cut:
-        world.finish(order, "filled")
+        world.finish(order, "filled", "cut" if is_cut else "")
     after_fill(world, order, shares)
     if opened > 0:
         make_children(world, order, opened, what.paid.price, entered)

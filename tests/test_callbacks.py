@@ -725,7 +725,7 @@ def test_the_summary_says_why_orders_did_not_fill() -> None:
     class Greedy(Strategy):
         def on_market_event(self, event: Any, context: Any = None) -> None:
             if event.asset_id == "A":
-                self.buy_percent("A", 5.0)
+                self.buy("A", 1_000_000.0)
 
     lines = run(Greedy(), catalog(3)).summary().splitlines()
     (at,) = [i for i, line in enumerate(lines) if line.startswith("Orders not filled whole")]

@@ -601,7 +601,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         lambda: {"AAPL": AAPL}, ConfigError, r"data_feed\['AAPL'\] must be a feed, was DataFrame",
     ),
     "a bare frame": (lambda: AAPL, ConfigError, "was DataFrame; wrap a frame in PolarsDataFeed"),
-    "no feeds": (dict, ConfigError, "holds no feed"),
+    "no feeds": (dict, ConfigError, "must hold at least one feed, was {}"),
     "two words": (
         lambda: HistoricalDataFeed(AAPL, signals=["x"], signal_columns=["x"]),
         ConfigError, "another word for signal_columns",
@@ -622,7 +622,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         lambda: ParquetDataFeed(AAPL),  # type: ignore[arg-type]
         ConfigError, "path must be a path to Parquet",
     ),
-    "nothing": (lambda: PolarsDataFeed(None), ConfigError, "needs a frame or a path, was None"),
+    "nothing": (lambda: PolarsDataFeed(None), ConfigError, "must be a frame or a path, was None"),
     "an asset that is no name": (
         lambda: PolarsDataFeed(AAPL, asset_id=True), ConfigError, "asset_id must be an asset's",
     ),

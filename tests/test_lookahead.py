@@ -278,7 +278,8 @@ def test_every_place_of_a_ranking_is_checked_before_the_run(
 )
 def test_a_macro_cannot_carry_a_query_into_an_expression(name: str) -> None:
     catalog = new_catalog()
-    catalog.sql(f"create macro {name}(a) as (select max(close) from prices)")
+    statement = f"create macro {name}(a) as (select max(close) from prices)"
+    catalog.prepare().database.execute(statement)
 
     with pytest.raises(ExpressionError):
         check(catalog, f"{name}(close)")

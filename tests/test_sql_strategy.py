@@ -618,7 +618,8 @@ def test_a_struct_cannot_pose_as_timestamp() -> None:
 @pytest.mark.parametrize("name", ["abs", "peek"])
 def test_a_macro_cannot_carry_a_query_into_a_query(name: str) -> None:
     catalog = catalog_of()
-    catalog.sql(f"create macro {name}(a) as (select max(close) from prices)")
+    statement = f"create macro {name}(a) as (select max(close) from prices)"
+    catalog.prepare().database.execute(statement)
 
     with pytest.raises(ExpressionError):
         check(catalog, f"select timestamp, asset_id, {name}(close) as weight from signals")
