@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -50,6 +50,7 @@ from ml4t.backtest.strategy.broker import StrategyBroker
 from split_files import split_files
 from test_reference_invariants import is_high, random_case
 from universes import Universe
+from zoned import in_a_zone
 
 CAPITAL = 1_000_000.0
 TIMINGS = {
@@ -65,6 +66,16 @@ Row = tuple[Any, ...]
 
 
 def money_case(seed: int) -> Case:
+    """Return a mixed case, of which one in four has bars with a time zone."""
+    is_zoned = random.Random(f"zones {seed}").random() < 0.25
+    return zoned_case(seed) if is_zoned else plain_case(seed)
+
+
+def zoned_case(seed: int) -> Case:
+    return in_a_zone(*plain_case(seed), seed)
+
+
+def plain_case(seed: int) -> Case:
     """Return a case with anything in it that engine and reference both have.
 
     Left out: trailing stops as bracket children, which strategies cannot order.
@@ -165,7 +176,10 @@ def draw_costs(pick: random.Random, options: dict[str, Any], *, has_volume: bool
     ]
     impacts: list[tuple[Any, r.Cost | None]] = [
         (None, None),
-        (LinearImpact(has_volume), lambda trade: 0.01 * abs(trade.quantity) / volume_of(trade)),
+        (
+            LinearImpact(has_volume),
+            lambda trade: 0.01 * min(abs(trade.quantity) / volume_of(trade), 50.0),
+        ),
     ]
     if options["participation"] is not None:
         impacts.append(
@@ -196,14 +210,19 @@ def tiered(trade: r.Trade) -> float:
 
 
 class LinearImpact:
-    """A hundredth of the price for an order as large as the volume, or as a million shares."""
+    """A hundredth of the price for an order as large as the volume, or as a million shares.
+
+    At most half of the price: an order may be larger than a hundred volumes.
+    """
 
     def __init__(self, has_volume: bool) -> None:
         self.features = ("volume",) if has_volume else ()
 
     def fill_price(self, quote: Quote) -> np.ndarray:
         volume = quote.market["volume"] if self.features else 1e6
-        return quote.price * (1 + quote.side * 0.01 * np.abs(quote.quantity) / volume)
+        return quote.price * (
+            1 + quote.side * 0.01 * np.minimum(np.abs(quote.quantity) / volume, 50.0)
+        )
 
 
 def compared(case: Case) -> list[str]:
@@ -213,7 +232,8 @@ def compared(case: Case) -> list[str]:
 
 def reference_run(universe: Universe, options: Mapping[str, Any]) -> r.ReferenceResult:
     known = {name: value for name, value in options.items() if name not in OURS_ALONE}
-    return r.run(universe.bars, universe.signals, universe.market, **known)
+    zone = universe.timezone
+    return r.run(universe.bars, universe.signals, universe.market, timezone=zone, **known)
 
 
 # -- the strategy ----------------------------------------------------------------------------
@@ -316,17 +336,18 @@ def catalog_of(universe: Universe, options: Mapping[str, Any], folder: Path) -> 
             role: split_files(frame.to_arrow(), folder / role, choose, has_dates=role != "prices")
             for role, frame in sources.items()
         }
-    catalog = Catalog(threads=1)
+    catalog = Catalog(threads=1, timezone=universe.timezone or "UTC")
     for role, source in sources.items():
-        catalog.register(role, source)
+        catalog.register(role, source, lag=universe.lags.get(role))
     if options.get("terms"):
         catalog.register("assets", assets_of(options["terms"]))
     if options.get("actions"):
         catalog.register("actions", universe.actions_frame.drop("delisting_return"))
     if options.get("borrow"):
-        catalog.register("borrow", universe.borrow_frame)
+        catalog.register("borrow", universe.borrow_frame, lag=universe.lags.get("borrow"))
     if options.get("members") is not None:
-        catalog.register("universe", intervals_of(sorted(universe.bars), options["members"]))
+        frame = intervals_of(sorted(universe.bars), options["members"])
+        catalog.register("universe", frame if universe.timezone is None else universe.members_frame)
     return catalog
 
 
@@ -472,7 +493,8 @@ def tables(
     """Return name, the engine's rows and the reference's rows of everything that is compared."""
 
     def ours(query: str) -> list[Row]:
-        return sorted(result.sql(query).fetchall(), key=by_digits)
+        rows = result.sql(query).fetchall()
+        return sorted((tuple(map(in_utc, row)) for row in rows), key=by_digits)
 
     def theirs(rows: Any) -> list[Row]:
         return sorted((tuple(row) for row in rows), key=by_digits)
@@ -552,6 +574,12 @@ ORDERS = """
 def order_row(row: Any) -> Row:
     reason = "" if row.status == "filled" else row.reason
     return row.asset, row.why, row.status, row.filled, reason
+
+
+def in_utc(value: Any) -> Any:
+    """Return a moment in UTC: two of one hour that clocks show twice are else equal in Python."""
+    is_zoned = isinstance(value, datetime) and value.tzinfo is not None
+    return value.astimezone(UTC) if is_zoned else value
 
 
 def by_digits(row: Row) -> tuple[Any, ...]:

@@ -10,7 +10,8 @@ Bars are visited in time order, t = 0, 1, 2, ... and each bar has these steps, i
     DECIDE    the strategy or the script; the limits edit              reference_decide
 
 `reference_fills` holds what every fill goes through, `reference_ledger` the books and the
-identities that are asserted at the end of every run, `reference_types` the inputs and the rows.
+identities that are asserted at the end of every run, `reference_types` the inputs and the rows,
+`reference_zones` the dates next to bars with a zone.
 Prices are taken to be finite and positive, with low <= open, close <= high. Nothing here is shared
 with the engine it is compared to. Choices made where the specification is silent are numbered in
 reference_choices.md.
@@ -92,6 +93,7 @@ from reference_types import (
     TradeRow,
 )
 from reference_world import NEXT_CLOSE, NEXT_OPEN, THIS_CLOSE, VWAP, Setup, World, make_world
+from reference_zones import in_moments
 
 __all__ = [
     "run", "Bar", "Terms", "Margin", "Borrow", "Action", "Trade", "Cost", "Timestamp", "Asset",
@@ -139,6 +141,7 @@ def run(
     participation: float | None = None,
     within_range: bool = False,
     timing: str = NEXT_OPEN,
+    timezone: str | None = None,
 ) -> ReferenceResult:
     """Run the strategy, the script, or both.
 
@@ -153,6 +156,7 @@ def run(
     terms: by asset; default_terms: of all others.
     participation: of a bar's volume, at most.
     within_range: slippage and impact take no price outside the bar's range.
+    timezone: whose calendar dates sessions and dates of actions are; None: bars have no zone.
     timing: of market orders and rebalances: next_open, vwap, next_close or this_close.
     """
     setup = Setup(
@@ -165,7 +169,7 @@ def run(
         membership_end=membership_end,
         rules=rules,
         limits=limits,
-        actions=actions,
+        actions=[in_moments(action, timezone) for action in actions],
         reinvest_dividends=reinvest_dividends,
         dividends_move_levels=dividends_move_levels,
         borrow=borrow,
@@ -184,6 +188,7 @@ def run(
         participation=participation,
         within_range=within_range,
         timing=timing,
+        timezone=timezone,
     )
     world = make_world(setup)
     world.ledger.flow(0, None, "deposit", initial_capital)

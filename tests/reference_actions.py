@@ -60,7 +60,7 @@ def days(world: World) -> int:
     """Count the calendar days since the previous bar."""
     if world.t == 0:
         return 0
-    return (world.now.date() - world.timeline[world.t - 1].date()).days
+    return (world.today - world.date_of(world.t - 1)).days
 
 
 # -- dividends

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
-from reference_types import Asset, Timestamp
+from reference_types import Asset
 
 Weights = dict[Asset, float]
 HALT, REDUCE, LIQUIDATE = "halt", "reduce", "liquidate"
@@ -246,10 +247,10 @@ class Watch:
         return result
 
 
-def sessions_of(timeline: Sequence[Timestamp]) -> list[int]:
+def sessions_of(dates: Sequence[date]) -> list[int]:
     """Return for each bar the number of its session, a calendar date."""
     numbers: list[int] = []
-    for t, timestamp in enumerate(timeline):
-        is_new = t == 0 or timestamp.date() != timeline[t - 1].date()
+    for t, day in enumerate(dates):
+        is_new = t == 0 or day != dates[t - 1]
         numbers.append((numbers[-1] if numbers else -1) + is_new)
     return numbers

@@ -119,8 +119,7 @@ class LiveOrder:
 
 
 def next_date(world: World) -> date | None:
-    later = world.timeline[world.t + 1 : world.t + 2]
-    return later[0].date() if later else None
+    return world.date_of(world.t + 1) if world.t + 1 < len(world.timeline) else None
 
 
 def on_the_way(world: World, asset: Asset) -> list[float]:
@@ -167,7 +166,7 @@ def place(world: World, order: LiveOrder) -> None:
     next_ = next_date(world)
     fills_now = world.setup.timing == "this_close" and order.is_market and not order.on_close
     if order.tif == DAY:
-        order.last_date = world.now.date() if fills_now else next_
+        order.last_date = world.today if fills_now else next_
     order.best = world.price_now(order.asset) or 0.0
     order.put_on_ticks(world.terms(order.asset).tick)
     order.status = "open"
@@ -304,7 +303,7 @@ def ratchet(world: World) -> None:
 
 def is_over(world: World, order: LiveOrder) -> bool:
     """Say whether the last session of an order has had its last bar."""
-    next_, today, last = next_date(world), world.now.date(), order.last_date
+    next_, today, last = next_date(world), world.today, order.last_date
     assert last is not None
     return last < today or (last == today and (next_ is None or next_ > today))
 
@@ -324,7 +323,7 @@ def expire(world: World) -> None:
 def drop_past(world: World) -> None:
     """End the orders whose date is past, and those sent for what trades no more."""
     for order in world.book:
-        if order.last_date is not None and order.last_date < world.now.date():
+        if order.last_date is not None and order.last_date < world.today:
             world.finish(order, "expired", GOOD_TILL_DATE)
         elif order.asset in world.gone and order.asset not in world.bars:
             world.finish(order, "rejected", world.gone[order.asset])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from datetime import date
 
 from reference_ledger import Ledger
 from reference_limits import Limit, MaxDailyLoss, MaxDrawdown, Watch, sessions_of
@@ -32,6 +33,7 @@ from reference_types import (
     Timestamp,
     TopN,
 )
+from reference_zones import local_date
 
 NEXT_OPEN, VWAP, NEXT_CLOSE, THIS_CLOSE = "next_open", "vwap", "next_close", "this_close"
 
@@ -68,6 +70,7 @@ class Setup:
     participation: float | None
     within_range: bool
     timing: str
+    timezone: str | None
 
 
 @dataclass
@@ -117,6 +120,14 @@ class World:
     @property
     def now(self) -> Timestamp:
         return self.timeline[self.t]
+
+    @property
+    def today(self) -> date:
+        return self.date_of(self.t)
+
+    def date_of(self, t: int) -> date:
+        """Return the session of a bar: the date of the bar's moment, in the run's zone."""
+        return local_date(self.timeline[t], self.setup.timezone)
 
     @property
     def bars(self) -> Mapping[Asset, Bar]:
@@ -238,8 +249,9 @@ def make_world(setup: Setup) -> World:
     named |= {*(action.asset for action in setup.actions)}
     named |= {action.new_asset for action in setup.actions if action.new_asset is not None}
     multipliers = {a: setup.terms.get(a, setup.default_terms).multiplier for a in named}
+    dates = [local_date(moment, setup.timezone) for moment in timeline]
     ledger = Ledger(
-        timeline, sessions_of(timeline), multipliers, setup.initial_capital,
+        timeline, sessions_of(dates), multipliers, setup.initial_capital,
         setup.settlement if setup.margin is None else 0, result,
     )  # fmt: skip
     watches = [

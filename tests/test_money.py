@@ -7,7 +7,9 @@ where. `MONEY_CASES=2000 make test` compares so many of the mixed ones instead o
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +17,19 @@ from hypothesis import strategies as st
 
 import reference as r
 from conftest import check_cash, check_equity, check_trades
-from money import CAPITAL, Case, compared, engine_run, money_case
+from ml4t.backtest import BacktestEngine, TopN
+from money import (
+    CAPITAL,
+    Case,
+    catalog_of,
+    compared,
+    engine_run,
+    in_utc,
+    money_case,
+    plain_case,
+    zoned_case,
+)
+from zoned import ZONES
 
 MIXED = int(os.environ.get("MONEY_CASES", "48"))
 BLOCK = 8  # cases a test: enough that a run is not all overhead, few enough to share them out
@@ -80,6 +94,38 @@ def test_everything_mixed_equals_the_reference(first: int) -> None:
         assert compared(money_case(seed)) == [], seed
 
 
+ZONED = 24  # cases that all have zones, besides those of the mixed ones
+
+
+@pytest.mark.parametrize("first", range(0, ZONED, BLOCK))
+def test_bars_with_zones_equal_the_reference(first: int) -> None:
+    for seed in range(first, first + BLOCK):
+        assert compared(zoned_case(seed)) == [], seed
+
+
+def test_features_and_context_are_known_when_their_dates_have_begun(tmp_path: Path) -> None:
+    for seed in range(8):
+        universe, options = zoned_case(seed)
+        only = {"files": options["files"]}
+        catalog = catalog_of(universe, only, tmp_path / str(seed))
+        query = "select timestamp, asset_id, score, atr from signals"
+        shown = {(in_utc(row[0]), row[1]): row[2:] for row in catalog.sql(query).fetchall()}
+        result = BacktestEngine(catalog, TopN(1, by="close", when="vix > 22")).run()
+        chosen = {
+            in_utc(row[0]) for row in result.sql("from selections select timestamp").fetchall()
+        }
+
+        nothing: dict[str, Any] = {}
+        assert shown == {
+            (time, asset): tuple(
+                universe.signals.get((time, asset), nothing).get(name) for name in ("score", "atr")
+            )
+            for time, row in universe.bars.items() for asset in row
+        }, seed  # fmt: skip
+        vix = {time: universe.market.get(time, nothing).get("vix") for time in universe.bars}
+        assert chosen == {time for time, known in vix.items() if (known or 0) > 22}, seed
+
+
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_case_at_random_equals_the_reference_and_keeps_its_books(seed: int) -> None:
@@ -95,9 +141,10 @@ def test_a_case_at_random_equals_the_reference_and_keeps_its_books(seed: int) ->
 
 def test_the_random_cases_do_everything() -> None:
     """They would prove little if what they are about never happened."""
-    tags, ends, flows, decisions = set(), set(), set(), set()
-    for seed in range(120):
-        result = engine_run(*money_case(seed))
+    tags, ends, flows, decisions, clocks = set(), set(), set(), set(), set()
+    for seed in (*range(120), 155):  # the last: an order for what has a new name by the open
+        clocks |= clocks_of(money_case(seed))
+        result = engine_run(*plain_case(seed))
         rows = result.sql("select split_part(tag, '#', 1), status, reason from orders").fetchall()
         tags |= {tag for tag, status, _ in rows if status == "filled"}
         ends |= {(status, reason.partition(":")[0]) for _, status, reason in rows}
@@ -125,3 +172,31 @@ def test_the_random_cases_do_everything() -> None:
     assert {action for _, action in decisions} >= {
         "stop", "target", "exit", "edit", "deny", "reduce", "liquidate", "halt", "resume"
     }  # fmt: skip
+    sources = ("features", "context", "borrow", "actions", "universe")
+    assert clocks >= {
+        None, *ZONES, "clocks change", "a local day in two of UTC",
+        *((source, kind) for source in sources for kind in ("Date", "Datetime")),
+    }  # fmt: skip
+
+
+def clocks_of(case: Case) -> set[Any]:
+    """Return what clocks a case has: its zone, what its days are, dates or moments by source."""
+    universe, options = case
+    zone = universe.timezone
+    if zone is None:
+        return {None}
+    local = [time.astimezone(ZoneInfo(zone)) for time in universe.bars]
+    found: set[Any] = {zone}
+    found |= {"clocks change"} if len({one.utcoffset() for one in local}) > 1 else set()
+    days = {(one.date(), time.date()) for one, time in zip(local, universe.bars, strict=True)}
+    if len(days) > len({day for day, _ in days}):
+        found.add("a local day in two of UTC")
+    frames = {"features": universe.features, "context": universe.context}
+    frames |= {"borrow": universe.borrow_frame} if options["borrow"] else {}
+    frames |= {"actions": universe.actions_frame} if options["actions"] else {}
+    frames |= {"universe": universe.members_frame} if options["members"] is not None else {}
+    places = {"actions": "ex_date", "universe": "start_date"}
+    return found | {
+        (source, str(frame.schema[places.get(source, "timestamp")].base_type()))
+        for source, frame in frames.items()
+    }

@@ -20,6 +20,7 @@ from ml4t.backtest import BacktestResult, Order
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.strategy.broker import StrategyBroker
 from money import Case, Scripted, engine_run, money_case
+from reference_zones import local_date, moment_of
 from scripted import day, fills, orders, play
 from universes import Universe
 
@@ -76,9 +77,10 @@ def seen_and_done(case: Case, end: datetime) -> tuple[Seen, dict[str, list[Any]]
 
 
 def rows_until(result: BacktestResult, end: datetime) -> dict[str, list[Any]]:
+    literal = "timestamp" if end.tzinfo is None else "timestamptz"
     return {
         name: result.sql(
-            f"select * exclude (run_id) from {name} where {clock} <= timestamp '{end}'"
+            f"select * exclude (run_id) from {name} where {clock} <= {literal} '{end}'"
         ).fetchall()
         for name, clock in CLOCKS.items()
     }
@@ -89,12 +91,22 @@ def until(case: Case, end: datetime) -> Case:
     universe, options = case
     bars = {time: row for time, row in universe.bars.items() if time <= end}
     known = {asset for row in bars.values() for asset in row}
-    actions = [one for one in universe.actions if one.ex_date <= end and one.asset in known]
+    zone, today = universe.timezone, local_date(end, universe.timezone)
+    actions = [
+        one for one in universe.actions
+        if moment_of(one.ex_date, zone) <= end and one.asset in known
+    ]  # fmt: skip
     assume(all(one.new_asset is None or one.new_asset in known for one in actions))
 
     def before(frame: pl.DataFrame, clock: str = "timestamp") -> pl.DataFrame:
         assets = pl.col("asset_id").is_in(sorted(known)) if "asset_id" in frame.columns else True
-        return frame.filter((pl.col(clock) <= end) & assets) if frame.columns else frame
+        if not frame.columns:
+            return frame
+        moments = pl.col(clock)
+        if getattr(frame.schema[clock], "time_zone", None):  # polars compares within a zone alone
+            moments = moments.dt.convert_time_zone("UTC")
+        last = today if frame.schema[clock] == pl.Date else end
+        return frame.filter((moments <= last) & assets)
 
     frames = {
         name: before(getattr(universe, name))
@@ -103,6 +115,7 @@ def until(case: Case, end: datetime) -> Case:
     part = replace(
         universe, bars=bars, actions=actions, **frames,
         actions_frame=before(universe.actions_frame, "ex_date"),
+        members_frame=before(universe.members_frame, "start_date"),
     )  # fmt: skip
     assume(not (options.get("borrow") and not len(part.borrow_frame)))
     changes = {
@@ -140,7 +153,8 @@ def test_deleting_the_rows_after_a_bar_changes_nothing_until_then(
 
 def session_ends(universe: Universe) -> list[datetime]:
     """Return the last bars of days: that a session is over is known from a calendar."""
-    return sorted({time.date(): time for time in sorted(universe.bars)}.values())
+    zone = universe.timezone
+    return sorted({local_date(time, zone): time for time in sorted(universe.bars)}.values())
 
 
 HALTED = [None if 3 < t < 9 else (10, 10.1, 9.9, 10) for t in range(12)]

@@ -51,6 +51,26 @@ def test_no_number_depends_on_the_zone_of_the_machine(told, zone: str) -> None:
         assert theirs[1][case] == expected, case
 
 
+def test_no_drawn_case_depends_on_the_zone_of_the_machine() -> None:
+    told = {}
+    for zone in MACHINES:
+        script = Path(__file__).with_name("zoned_money.py")
+        done = subprocess.run(
+            [sys.executable, script, *map(str, range(5))],
+            env=os.environ | {"TZ": zone},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        told[zone] = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(told["UTC"]) == 5
+    assert [case[0] for case in told["UTC"]] == [[]] * 5  # as the reference says
+    assert len({case[1] for case in told["UTC"]}) > 1
+    for zone in MACHINES[1:]:
+        assert told[zone] == told["UTC"], zone
+
+
 @pytest.mark.parametrize("zone", MACHINES)
 def test_a_date_next_to_zoned_bars_is_midnight_utc(told, zone: str) -> None:
     shown = told[zone][1]

@@ -34,6 +34,10 @@ class Universe:
     actions_frame: pl.DataFrame = field(default_factory=pl.DataFrame)
     borrow_frame: pl.DataFrame = field(default_factory=pl.DataFrame)  # the changes only
     sectors_frame: pl.DataFrame = field(default_factory=pl.DataFrame)
+    # Only of bars with a time zone, see `zoned`.
+    timezone: str | None = None
+    members_frame: pl.DataFrame = field(default_factory=pl.DataFrame)
+    lags: dict[str, str] = field(default_factory=dict)  # by role
 
     @property
     def assets(self) -> list[str]:

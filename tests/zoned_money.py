@@ -1,0 +1,27 @@
+"""Drawn cases of bars with zones, run and printed as JSON; `test_zones` does it under three TZ.
+
+Argument: the seeds.
+"""
+
+import json
+import sys
+
+from money import compared, engine_run, zoned_case
+
+TABLES = ("orders", "fills", "equity", "positions", "trades", "cash_flows", "decisions")
+
+
+def main(seeds: list[int]) -> None:
+    for seed in seeds:
+        case = zoned_case(seed)
+        result = engine_run(*case)
+        rows = {
+            name: result.sql(f"select * exclude run_id from {name} order by all").fetchall()
+            for name in TABLES
+        }
+        told = [compared(case), case[0].timezone, dict(result), rows]
+        sys.stdout.write(json.dumps(told, default=str) + "\n")
+
+
+if __name__ == "__main__":
+    main([int(seed) for seed in sys.argv[1:]])
