@@ -491,7 +491,7 @@ def test_the_file_in_which_the_mistakes_are_made_is_right(folder: Path) -> None:
         ("[0.10, 0.03]", "[0.10]", r"schedule number 1 must be a list of 2, was \[0.1\]"),
         ("[0.10, 0.03]", '[0.10, "x"]', "schedule number 1 number 2 must be a number, was 'x'"),
         ("[[0.10, 0.03], [0.20, 0.02]]", "0.1", "schedule must be a list, was 0.1"),
-        ("[[limit]]", "[limit]", r"limit must be a list of tables: write \[\[limit\]\]"),
+        ("[[limit]]", "[limit]", r"limit must be a list of tables, was .+; write \[\[limit\]\]"),
         ('"MaxDrawdown"', '"MaxDrawDown"', "unknown limit 'MaxDrawDown'; did you mean 'MaxDrawdo"),
         ('action = "halt"', 'action = "hlt"', "MaxDrawdown: action must be one of .*'halt'"),
         ("50_000", "-1", "initial_capital must be a number above 0"),

@@ -198,7 +198,7 @@ def _chosen(table: Table, *names: str) -> dict[str, Any]:
 def _catalog(document: Table, run: Table, folder: Path) -> Catalog:
     sources = _table(document, "sources")
     if "prices" not in sources:
-        raise ConfigError("the run file has no table [sources.prices]")
+        raise ConfigError("the run file has no table [sources.prices]; write one with its path")
     catalog = Catalog(**_chosen(run, "threads", "memory_limit", "timezone"))
     for name in sources:
         where = f"[sources.{name}]"
@@ -227,6 +227,8 @@ def _paths(given: object, folder: Path, where: str) -> list[str]:
 
 def _path(given: object, folder: Path, where: str) -> str:
     text = str(require_type(str, given, f"{where} path"))
+    if not text.strip():  # joined to the folder it would be every file in there
+        raise ConfigError(f"{where} path must not be blank, was {text!r}")
     # An absolute path stays as it is: joining it to a folder leaves the folder out.
     return text if is_remote(text) else str(folder.absolute() / text)
 
@@ -263,7 +265,9 @@ def _list(document: Table, name: str, family: Family) -> list[Any]:
     """Return what a list of tables describes, in its order."""
     tables = document.get(name, [])
     if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
-        raise ConfigError(f"{name} must be a list of tables: write [[{name}]] over each {name}")
+        raise ConfigError(
+            f"{name} must be a list of tables, was {tables!r}; write [[{name}]] over each {name}"
+        )
     return [build(family, one, f"[[{name}]] number {i}") for i, one in enumerate(tables, start=1)]
 
 
