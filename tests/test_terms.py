@@ -385,12 +385,12 @@ def test_a_market_column_is_the_same_for_every_asset(cells: int) -> None:
     assert found[4].features["calm"].tolist() == [0.0] * 3
 
 
-def test_a_name_in_signals_and_market_is_read_from_signals() -> None:
+def test_what_the_engine_reads_itself_is_read_from_signals() -> None:
     context = {"timestamp": DAYS, "volume": [1.0] * 5}
     catalog = Catalog().register("prices", prices(volume=[9.0] * 15))
     catalog.register("context", context)
 
-    assert next(seen(catalog, features=("volume",))).features["volume"].tolist() == [9.0] * 3
+    assert next(seen(catalog, own_features=("volume",))).features["volume"].tolist() == [9.0] * 3
 
 
 @pytest.mark.parametrize("cells", [1, 6, 1 << 19])

@@ -97,16 +97,18 @@ class BacktestConfig:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Columns of ``signals`` that execution reads."""
+        """Columns of ``signals`` or ``market`` that costs and timing name."""
         names = [*self.commission.features, *self.slippage.features]
         names += self.impact.features if self.impact is not None else ()
-        if self.execution.participation is not None:
-            names.append("volume")
         if self.follows_range:
             names.append(self.execution.timing.column)
-        if self.actions.exit_on_membership_end:
-            names.append("is_member")
         return tuple(dict.fromkeys(names))
+
+    @property
+    def own_features(self) -> tuple[str, ...]:
+        """Columns of ``signals`` that execution and actions read without anyone naming them."""
+        names = ["volume"] if self.execution.participation is not None else []
+        return (*names, *(["is_member"] if self.actions.exit_on_membership_end else []))
 
     @classmethod
     def preset(cls, name: str, **settings: object) -> BacktestConfig:

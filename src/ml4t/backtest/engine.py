@@ -201,6 +201,7 @@ class BacktestEngine:
             has_rules=bool(manager.rules) or self.strategy.needs_range or self.config.follows_range,
             holds_range=self.config.reads_range,
             features=(*manager.features, *self.strategy.features, *self.config.features),
+            own_features=self.config.own_features,
             optional_features=OPTIONAL_FEATURES,
             conditions=(*manager.conditions, *self.strategy.conditions),
             likely=words_of(self.strategy) if has_events else frozenset(),

@@ -7,12 +7,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.core.computing import Computing
-from ml4t.backtest.data.columns import is_number, without_keys
+from ml4t.backtest.data.columns import without_keys
 from ml4t.backtest.data.conditions import plan_conditions
+from ml4t.backtest.data.places import find_places
 from ml4t.backtest.data.prepared import Prepared
 from ml4t.backtest.data.reader import BatchPlan, Reader
 from ml4t.backtest.data.selecting import SelectionPlan
-from ml4t.backtest.errors import ConfigError, did_you_mean
+from ml4t.backtest.errors import ConfigError
 
 EMPTY_TYPE = '"NULL"'
 # Cells per dense array: 2 MB a column, whatever the length of the run.
@@ -29,6 +30,7 @@ def plan_batches(
     features: tuple[str, ...],
     has_rules: bool = False,
     holds_range: bool = False,
+    own_features: tuple[str, ...] = (),
     optional_features: tuple[str, ...] = (),
     conditions: tuple[str, ...] = (),
     likely: frozenset[str] = frozenset(),
@@ -42,14 +44,17 @@ def plan_batches(
     has_levels : bool
         Levels or resting orders act inside the bar, so that it needs a high and a low.
     features : tuple of str
-        Columns of ``signals`` or ``market`` that somebody reads; where both have the name, that
-        of ``signals``. With a universe, ``is_member`` is one of them.
+        Columns of ``signals`` or ``market`` that somebody reads; of one that is in both the name
+        says the view, as ``market.x``.
     has_rules : bool
         Highs and lows are followed, where there are any: by water marks, say.
     holds_range : bool
         Fills take no price outside the bar's range, so that it needs a high and a low.
+    own_features : tuple of str
+        Columns of ``signals`` that the engine itself reads, whatever is in ``market``. With a
+        universe, ``is_member`` may be one of them.
     optional_features : tuple of str
-        Features that are left out where no source has them.
+        The same, left out where no source has them.
     conditions : tuple of str
         Boolean SQL over the columns of ``signals`` and ``market``.
     likely : frozenset of str
@@ -63,7 +68,7 @@ def plan_batches(
     Raises
     ------
     ConfigError
-        A feature is unknown or no number, or a price column is missing.
+        A feature is unknown, in both views or no number, or a price column is missing.
     ExpressionError
         A condition is no boolean expression over one row, or looks ahead.
     """
@@ -78,20 +83,12 @@ def plan_batches(
     readable = without_keys({**prepared.market_columns, **prepared.signal_columns})
     # A column of a frame that holds no value at all has no type either.
     present = [name for name in optional_features if readable.get(name, EMPTY_TYPE) != EMPTY_TYPE]
-    computed = tuple(name for name in dict.fromkeys(computable) if name not in readable)
-    for name in (*features, *present):
-        if name in computed:
-            continue
-        if name not in readable:
-            raise ConfigError(f"no source has the feature '{name}'{did_you_mean(name, readable)}")
-        if not is_number(readable[name]):
-            raise ConfigError(f"feature '{name}' is of type {readable[name]}, not a number")
+    own = (*own_features, *present)
+    places = find_places(features, prepared, own=own, computable=computable)
     return BatchPlan(
         price_columns=tuple(needed),
-        features=tuple(
-            name for name in dict.fromkeys([*features, *present]) if name not in computed
-        ),
-        computed=computed,
+        features=places,
+        computed=tuple(name for name in dict.fromkeys(computable) if name not in places),
         conditions=plan_conditions(conditions, prepared),
         has_events=has_events,
         likely=likely.intersection(without_keys(prepared.signal_columns)),

@@ -11,6 +11,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+VIEWS = ("signals", "market")
 _PLACE = re.compile(r"(?<![:\w]):([a-z_]+)(?![:\w])")
 _COMMENT = re.compile(r"--[^\n]*\n")
 
@@ -50,6 +51,18 @@ def render(name: str, **places: str) -> str:
 def quote(identifier: str) -> str:
     """Return `identifier` as a quoted SQL name."""
     return '"' + identifier.replace('"', '""') + '"'
+
+
+def split_view(name: str) -> tuple[str | None, str]:
+    """Return the view that a name begins with, if it does, and the column."""
+    view, _, column = name.partition(".")
+    return (view, column) if view in VIEWS and column else (None, name)
+
+
+def quote_feature(name: str) -> str:
+    """Return a feature as SQL: ``market.x`` is column x of ``market``."""
+    view, column = split_view(name)
+    return quote(column) if view is None else f"{view}.{quote(column)}"
 
 
 def literal(text: str) -> str:

@@ -19,6 +19,7 @@ from ml4t.backtest.data.columns import as_read, without_keys
 from ml4t.backtest.data.conditions import Condition, Conditions
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.known_at import at_bars
+from ml4t.backtest.data.places import Place
 from ml4t.backtest.data.prepared import Prepared
 from ml4t.backtest.data.previous import Previous
 from ml4t.backtest.data.queries import first_bars, literal, quote, read, render
@@ -40,8 +41,8 @@ class BatchPlan:
     ----------
     price_columns : tuple of str
         ``open`` and ``close``, and ``high`` and ``low`` where somebody reads them.
-    features : tuple of str
-        Columns of ``signals`` or ``market``, numbers or flags.
+    features : mapping of str to (view, column)
+        Columns of ``signals`` or ``market``, numbers or flags, by the names that ask for them.
     conditions : tuple of Condition
         Delivered beside the features, under their texts.
     likely : frozenset of str
@@ -53,7 +54,7 @@ class BatchPlan:
     """
 
     price_columns: tuple[str, ...]
-    features: tuple[str, ...]
+    features: Mapping[str, Place]
     conditions: tuple[Condition, ...] = ()
     likely: frozenset[str] = frozenset()
     computed: tuple[str, ...] = ()
@@ -98,12 +99,13 @@ class Reader:
         # Grows with what is asked for on the way.
         named = [name for c in plan.conditions for name in c.columns]
         self._previous = Previous(named, prepared.n_assets)
-        self._reads = set(plan.features).union(dense, plan.likely, self._previous.names)
+        known = [column for view, column in plan.features.values() if view == "signals"]
+        self._reads = set(known).union(dense, plan.likely, self._previous.names)
         self._conditions = Conditions(plan.conditions, prepared, self._database)
         self._halted = {t for (t,) in self._database.rows(read("batches/halted_bars"))}
         self._members: list[tuple[int, int, int]] | None = None
-        planned = [name for name in plan.features if name not in self._signal_kinds]
-        self._market = {name: self._market_column(name) for name in planned}
+        planned = {column for view, column in plan.features.values() if view == "market"}
+        self._market = {name: self._market_column(name) for name in sorted(planned)}
 
     def load(self, first_t: int) -> Chunk:
         """Read the chunk that starts at bar `first_t`."""
@@ -128,11 +130,11 @@ class Reader:
         holds = self._conditions.hold(signals | earlier, has_bar, first_t)
         bars = slice(first_t, last_t + 1)
         features = {
-            name: signals[name]
-            if name in self._signal_kinds
+            name: signals[column]
+            if view == "signals"
             # One value for all assets, without a copy.
-            else np.broadcast_to(self._market[name][bars, None], shape)
-            for name in self._plan.features
+            else np.broadcast_to(self._market[column][bars, None], shape)
+            for name, (view, column) in self._plan.features.items()
         }
         computing = self._computing
         if computing is not None:

@@ -90,6 +90,11 @@ def _quote(
 
 def _value(event: MarketEvent, name: str) -> float:
     """Return a column that a cost model reads, NaN where it is missing."""
+    view, _, column = name.partition(".")
+    if view == "market" and name not in event.signals and column in event.context:
+        return float(event.context[column])
+    if view == "signals" and name not in event.signals:
+        name = column
     if name in PRICES:
         return float(getattr(event, name))
     return float(event.signals.get(name, event.context.get(name, float("nan"))))

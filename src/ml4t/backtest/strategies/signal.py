@@ -10,7 +10,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Ints
 from ml4t.backtest.core.selecting import RuleQuery
 from ml4t.backtest.core.values import PREVIOUS
-from ml4t.backtest.data.queries import quote, render
+from ml4t.backtest.data.queries import quote_feature, render
 from ml4t.backtest.errors import ConfigError, require_list
 from ml4t.backtest.strategies.predicate import AllOf, InSQL, OfPosition, OneOf, Predicate
 from ml4t.backtest.strategies.sizers import Entry, Sizer, require_sizer
@@ -68,7 +68,7 @@ class SignalStrategy(Strategy):
             raise ConfigError("entry_rules must hold at least one rule, was empty")
         self.position_sizer = require_sizer(position_sizer)
         # What cannot be sized is not entered.
-        sized = (InSQL(f"{quote(n)} is not null") for n in position_sizer.features)
+        sized = (InSQL(f"{quote_feature(n)} is not null") for n in position_sizer.features)
         self._entry = AllOf((*self.entry_rules, *sized)).merged()
         self._exits = tuple(rule.merged() for rule in self.exit_rules)
         self._may_enter = self._entry.possible()

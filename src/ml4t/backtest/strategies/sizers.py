@@ -49,7 +49,8 @@ class Sizer:
     Attributes
     ----------
     features : tuple of str
-        Columns of ``signals`` that it reads; where one is missing nothing is entered.
+        Columns of ``signals`` or ``market`` that it reads; where one is missing nothing is
+        entered. One that is in both is ``signals.x`` or ``market.x``.
     """
 
     features: tuple[str, ...] = ()
