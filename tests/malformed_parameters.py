@@ -68,8 +68,8 @@ PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
     "SQLStrategy": (
         {"query": "select 1"},
         {"query": NAME, "ranking": NONE | instance(Ranking), "every": whole(1),
-         "offset": whole(0, 0), "when": NAME | NONE, "position_sizer": NONE | instance(Sizer), "min_trade": at_least(0),
-         "band": at_least(0, 1)},
+         "offset": whole(0, 0), "when": NAME | NONE, "position_sizer": NONE | instance(Sizer),
+         "min_trade": at_least(0), "band": at_least(0, 1)},
     ),
     "BacktestConfig": ({}, dict.fromkeys(
         ("commission", "slippage", "financing", "account", "execution", "levels", "actions"),

@@ -208,17 +208,17 @@ def require_timezone(name: object) -> str:
     ConfigError
         It is neither UTC nor an IANA name of region and place.
     """
-    if name == UTC:
+    if isinstance(name, str) and name == UTC:
         return UTC
     with closing(duckdb.connect(":memory:")) as connection:
         rows = connection.execute("select name from pg_timezone_names()").fetchall()
     known = [one for (one,) in rows if "/" in one]
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ConfigError(
             "timezone must be 'UTC' or an IANA name such as 'America/New_York', was "
             f"{name!r}{did_you_mean(str(name), known)}"
         )
-    return str(name)
+    return name
 
 
 def is_relation(source: object) -> bool:

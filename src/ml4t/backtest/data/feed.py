@@ -137,6 +137,8 @@ class PolarsDataFeed(DataFeed):
         signals: Sequence[str] | None = None,
         feature_provider: FeatureProvider | None = None,
     ) -> None:
+        if isinstance(price_path, str) and not price_path.strip():
+            raise ConfigError(f"data of PolarsDataFeed must be a path, was {price_path!r}")
         if isinstance(price_path, str):
             price_path = Path(price_path)  # a path is a path, and never read as SQL
         super().__init__(
