@@ -116,6 +116,15 @@ def test_a_saver_killed_at_any_moment_leaves_a_whole_run(
     assert [one.name for one in tmp_path.iterdir()] == [name]
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Heed Ctrl-C: a process that a shell starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 @pytest.mark.parametrize("name", NAMES)
 def test_ctrl_c_while_saving_leaves_the_old_run_and_nothing_beside_it(
     name: str, run: BacktestResult, other: BacktestResult, tmp_path: Path,
@@ -134,6 +143,7 @@ def test_ctrl_c_while_saving_leaves_the_old_run_and_nothing_beside_it(
     assert [one.name for one in tmp_path.iterdir()] == [name]
 
 
+@pytest.mark.usefixtures("_interruptible")
 def test_ctrl_c_during_a_query_is_a_keyboard_interrupt() -> None:
     # With more threads DuckDB may not look for a signal until the query ends.
     database = Database(threads=1)
