@@ -683,7 +683,8 @@ def test_no_script_does_what_the_account_or_the_market_does_not_allow(
         slippage=BasisPointSlippage(cost),
         financing=Financing() if is_contract else rates,
     )
-    check_fills(result, bars, participation, whole=whole)
+    multiplier = 2 if is_contract else 1
+    check_fills(result, bars, participation, whole=whole, multiplier=multiplier)
     if is_cash:
         assert min(cash(result)) >= -1e-6
         assert all(quantity > 0 for _, _, quantity in held(result))
@@ -699,13 +700,14 @@ def check_fills(
     participation: float | None,
     *,
     whole: bool,
+    multiplier: int,
 ) -> None:
     """Assert that the market could do every fill: its range before costs, and its volume."""
     traded: Counter[tuple[int, str]] = Counter()
     for t, asset, quantity, price, cost in result.sql(
-        """
+        f"""
         select (timestamp - date '2024-01-01')::integer, asset_id, quantity, price,
-            slippage / abs(quantity) / case when asset_id = 'A' then 2 else 1 end
+            slippage / abs(quantity) / case when asset_id = 'A' then {multiplier} else 1 end
         from fills
         """
     ).fetchall():
