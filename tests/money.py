@@ -46,6 +46,7 @@ from ml4t.backtest import (
 )
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.execution import Quote
+from ml4t.backtest.execution.order import amend
 from ml4t.backtest.strategy.broker import StrategyBroker
 from split_files import split_files
 from test_reference_invariants import is_high, random_case
@@ -282,7 +283,7 @@ class Scripted(Strategy):
             # A group that grows: what `one_cancels_other` does for orders of one moment.
             self._groups[each.group] = [*group, order]
             for one in self._groups[each.group]:
-                one.group = self._groups[each.group]
+                amend(one, group=tuple(self._groups[each.group]))
 
     def _find(self, tag: str) -> list[Order]:
         """Return the newest working order of that tag, or none."""

@@ -22,7 +22,7 @@ from ml4t.backtest.execution.gate import Gate
 from ml4t.backtest.execution.inside import InsideBar
 from ml4t.backtest.execution.level_book import LevelBook
 from ml4t.backtest.execution.level_filler import LevelFiller
-from ml4t.backtest.execution.order import Order
+from ml4t.backtest.execution.order import Order, amend, go_ex
 from ml4t.backtest.execution.order_book import (
     BY_STRATEGY,
     DELISTED,
@@ -154,13 +154,19 @@ class BarBroker:
 
     def round_prices(self, order: Order) -> None:
         """Put the prices of an order on ticks: limits never worse, stops never nearer."""
-        sids = np.array([order.sid])
-        order.tick = float(self.executor.terms.tick_size[order.sid])
-        for name, up in (("limit", -order.side), ("stop", order.side)):
-            price = getattr(order, name)
-            if price is not None:
-                rounded = self.executor.round_price(sids, np.array([price]), up=np.array([up]))
-                setattr(order, name, float(rounded[0]))
+
+        def on_tick(price: float | None, up: float) -> float | None:
+            if price is None:
+                return None
+            sids, given = np.array([order.sid]), np.array([price])
+            return float(self.executor.round_price(sids, given, up=np.array([up]))[0])
+
+        amend(
+            order,
+            tick=float(self.executor.terms.tick_size[order.sid]),
+            limit=on_tick(order.limit, -order.side),
+            stop=on_tick(order.stop, order.side),
+        )
 
     def cancel(self, order: Order, reason: str = BY_STRATEGY) -> None:
         """Cancel an open order; one that has ended stays as it ended."""
@@ -270,7 +276,7 @@ class BarBroker:
             # Exits that are used up may be renewed.
             spent = [child for child in order.children if not child.is_open]
             for one in (order, *spent) if order.is_open else ():
-                one.go_ex(value)
+                go_ex(one, value)
                 self.round_prices(one)
                 if not one.has_prices:
                     self.cancel(one, WENT_EX)
@@ -335,10 +341,10 @@ class BarBroker:
         if left == 0:
             self.cancel(order, "split")
         elif left != order.left:
-            order.quantity = order.filled_quantity + left
+            amend(order, quantity=order.filled_quantity + left)
         # What it may open is a part of it, and as whole: 11 are 5 after a split of 0.5.
         opening = self.executor.whole(np.array([order.sid]), np.array([order.opening]))
-        order.opening = float(opening[0])
+        amend(order, opening=float(opening[0]))
 
     def _without(self, t: int, selection: Selection) -> Selection:
         """Deny targets for what a rule closed in this bar."""

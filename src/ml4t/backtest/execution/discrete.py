@@ -12,7 +12,7 @@ from ml4t.backtest.execution.account import Account, Shortfall
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.fitting import fit
 from ml4t.backtest.execution.gate import NO_BORROW, Gate
-from ml4t.backtest.execution.order import Order
+from ml4t.backtest.execution.order import Order, amend
 from ml4t.backtest.execution.order_book import IMMEDIATE, OrderBook
 from ml4t.backtest.execution.submission import fitting_orders
 from ml4t.backtest.portfolio.portfolio import Seen
@@ -71,7 +71,7 @@ class DiscreteOrders:
         In turn, the last of four quarters would be left with what a gap has left.
         """
         for one in orders:
-            one.fitting = math.inf
+            amend(one, fitting=math.inf)
         together = [one for one in orders if self._is_cut_together(batch, prices, one)]
         if len(together) < 2 or self._account.shortfall is not Shortfall.SCALE:
             return
@@ -84,7 +84,7 @@ class DiscreteOrders:
         )  # fmt: skip
         for one, most, fitting in zip(together, asked.tolist(), fits.tolist(), strict=True):
             if fitting != most:
-                one.fitting = abs(fitting)
+                amend(one, fitting=abs(fitting))
 
     def _is_cut_together(self, batch: Batch, prices: Floats, order: Order) -> bool:
         """Whether an order is a fraction that can do nothing but open or add now."""
@@ -106,8 +106,8 @@ class DiscreteOrders:
         live = float(self._portfolio.quantity[order.sid])
         most = order.opening + (abs(live) if live * order.side < 0 else 0.0)
         if not order.is_exit and abs(order.left) > most * (1 + DUST):
-            order.quantity = order.filled_quantity + order.side * most
-            order.reason = CUT_TO_HELD
+            quantity = order.filled_quantity + order.side * most
+            amend(order, quantity=quantity, reason=CUT_TO_HELD)
 
     def cut_to_held(self, order: Order) -> float:
         """Return what is left of an order; of an exit no more than it can close."""
@@ -157,9 +157,10 @@ class DiscreteOrders:
             return closed
         is_done = order.is_exit and quantity == -live
         if is_done and fits != order.left:
-            order.reason = CUT_TO_HELD
+            amend(order, reason=CUT_TO_HELD)
         elif fits != quantity:
-            is_done, order.reason = True, f"cut: {self._account.lacks}"
+            is_done = True
+            amend(order, reason=f"cut: {self._account.lacks}")
         self._book_fill(batch, prices, order, fits, limit, seen, is_done=is_done)
         if asked == -live == fits and order.is_open and not self._account.can_short:
             # What was held is sold, the rest is refused.

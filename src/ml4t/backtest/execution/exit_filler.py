@@ -9,7 +9,7 @@ from ml4t.backtest.core.orders import OrderStatus
 from ml4t.backtest.execution.discrete import CUT_TO_HELD
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.gate import Gate
-from ml4t.backtest.execution.order import Order
+from ml4t.backtest.execution.order import Order, amend
 from ml4t.backtest.execution.order_book import MARKET_TYPES, POSITION_CLOSED, OrderBook
 from ml4t.backtest.execution.rebalance import SMALLEST_CHANGE
 from ml4t.backtest.execution.tickets import TicketLedger, Tickets, unsized
@@ -80,7 +80,7 @@ class ExitFiller:
         if abs(order.left - taken) <= SMALLEST_CHANGE * abs(order.left):
             self._book.end(order, OrderStatus.CANCELLED, POSITION_CLOSED)
         else:
-            order.quantity, order.reason = order.quantity - taken, CUT_TO_HELD
+            amend(order, quantity=order.quantity - taken, reason=CUT_TO_HELD)
 
     def _leave(self, batch: Batch, exits: Exits) -> None:
         sids = np.array(sorted(exits), dtype=np.int64)

@@ -24,7 +24,7 @@ from ml4t.backtest.execution.level_book import (
     Protection,
 )
 from ml4t.backtest.execution.level_filler import LevelFiller
-from ml4t.backtest.execution.order import Order
+from ml4t.backtest.execution.order import Order, amend
 from ml4t.backtest.execution.order_book import MARKET_TYPES, OrderBook
 from ml4t.backtest.execution.price_limits import PriceLimits
 from ml4t.backtest.execution.touch import (
@@ -173,14 +173,14 @@ class InsideBar:
             return
         if what.order_type is OrderType.STOP_LIMIT and not what.is_triggered:
             # From now on a limit; on this bar it fills where that is certain.
-            what.is_triggered, what.live_t = True, batch.t
+            amend(what, is_triggered=True, live_t=batch.t)
             assert what.limit is not None
             if what.side * (touch.price - what.limit) > 0:
                 if touch.phase is Phase.OPEN:
                     walk.from_open.add(what.order_id)
                 return
         elif what.order_type in (OrderType.STOP, OrderType.TRAILING_STOP):
-            what.is_triggered = True
+            amend(what, is_triggered=True)
         walk.done.add(what.order_id)
         self._fill_order(batch, walk, what, touch)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
+from typing import TypedDict, Unpack
 
 from ml4t.backtest.core.event import Fill, MarketEvent
 from ml4t.backtest.core.orders import OrderStatus
+from ml4t.backtest.execution.sealed import sealed
 
 
 class When(IntEnum):
@@ -18,9 +20,13 @@ class When(IntEnum):
     CLOSE = 2
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@sealed(
+    {"status": "call the broker's cancel_order(order) to end it"},
+    "call the broker's cancel_order(order) and submit a new one",
+)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LoopOrder:
-    """A market order of a loop written by hand; the broker writes into it what became of it.
+    """A market order of a loop written by hand; it shows what became of it. Read only.
 
     Attributes
     ----------
@@ -69,10 +75,6 @@ class LoopOrder:
         """Shares still to do, signed."""
         return self.quantity - self.filled_quantity
 
-    def end(self, status: OrderStatus, reason: str = "") -> None:
-        """Write down how it ended; the broker calls this."""
-        self.status, self.reason = status, reason
-
     def met(self, event: MarketEvent) -> tuple[When, float] | None:
         """Return when and at which price, before costs, it fills in an event's bar.
 
@@ -95,6 +97,20 @@ class LoopOrder:
         market = float(event.open if has_open else event.close)
         is_above = (self.quantity > 0) == (self.stop is not None)
         return When.INSIDE, max(market, level) if is_above else min(market, level)
+
+
+class LoopChanges(TypedDict, total=False):
+    """What a broker writes into an order after it was made."""
+
+    status: OrderStatus
+    filled_quantity: float
+    reason: str
+
+
+def amend(order: LoopOrder, **changes: Unpack[LoopChanges]) -> None:
+    """Write into an order: for brokers, the only ones that may."""
+    for name, value in changes.items():
+        object.__setattr__(order, name, value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

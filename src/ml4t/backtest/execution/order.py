@@ -1,21 +1,37 @@
-"""Order: one discrete order, from its request to its end. Strategies hold on to these."""
+"""Order: one discrete order, from its request to its end. Strategies hold on to these.
+
+They read it; the engine alone writes, by the functions below the class.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 import numpy as np
 
 from ml4t.backtest.core.orders import OrderStatus, OrderType, TimeInForce
+from ml4t.backtest.execution.sealed import sealed
 from ml4t.backtest.execution.ticks import on_ticks
 
 STOPS = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+WAYS = {
+    "quantity": "call replace(order, quantity=...)",
+    "limit": "call replace(order, limit=...)",
+    "stop": "call replace(order, stop=...)",
+    "status": "call cancel(order) to end it",
+    "group": "call one_cancels_other(...)",
+}
+OTHERWISE = "call cancel(order) and send a new one"
+
+
+@sealed(WAYS, OTHERWISE)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Order:
-    """An order of a strategy; what the broker makes of it is written into it.
+    """An order of a strategy; what the broker makes of it is shown by it. Read only.
 
     Attributes
     ----------
@@ -36,8 +52,10 @@ class Order:
         The trades that it closes show it as their `exit_rule`.
     parent : Order or None
         Alive only once this one has filled.
-    group : list of Order
-        One cancels the others; shared by all of them.
+    children : tuple of Order
+        The exits of its bracket, alive once it has filled.
+    group : tuple of Order
+        One cancels the others; all of them have the same.
     is_exit : bool
         Cut to what is held when it fills, so that it never opens anything.
     opening : float
@@ -67,8 +85,8 @@ class Order:
     good_till: int | None = None
     tag: str = ""
     parent: Order | None = None
-    children: list[Order] = field(default_factory=list)
-    group: list[Order] = field(default_factory=list)
+    children: tuple[Order, ...] = ()
+    group: tuple[Order, ...] = ()
     is_exit: bool = False
     opening: float = math.inf
     is_fraction: bool = False
@@ -108,12 +126,6 @@ class Order:
         prices = (self.limit, self.stop, self.best_price)
         return all(price is None or price > 0 for price in prices)
 
-    def ratchet(self, high: float, low: float) -> None:
-        """Move the best price of a trailing stop after its bar's check."""
-        if self.best_price is not None:
-            best = min(self.best_price, low) if self.quantity > 0 else max(self.best_price, high)
-            self.best_price = best
-
     def stop_level(self) -> float | None:
         """Return the price at which it triggers, from what was known before this bar."""
         if self.best_price is None:
@@ -127,28 +139,69 @@ class Order:
         # A stop rounds away from the market, as where its price is given.
         return float(on_ticks(np.array([level]), np.array([self.tick]), np.array([self.side]))[0])
 
-    def go_ex(self, value: float) -> None:
-        """Take a dividend off its prices.
 
-        As FINRA rule 5330 has it: off those of buys, and of sells that wait for their stop. Buys
-        that wait for theirs, and limits to sell, stay.
-        """
-        waits = not self.is_triggered and self.order_type in STOPS
-        if (self.quantity > 0) == waits:
-            return
-        for name in ("limit", "stop", "best_price") if waits else ("limit",):
-            price = getattr(self, name)
-            if price is not None:
-                setattr(self, name, price - value)
+class Changes(TypedDict, total=False):
+    """What the engine writes into an order after it was made."""
 
-    def split(self, ratio: float) -> None:
-        """Restate what is left and the prices after a split of `ratio` new shares per old one.
+    sid: int
+    quantity: float
+    limit: float | None
+    stop: float | None
+    trail_amount: float | None
+    children: tuple[Order, ...]
+    group: tuple[Order, ...]
+    is_exit: bool
+    opening: float
+    is_fraction: bool
+    status: OrderStatus
+    filled_quantity: float
+    reason: str
+    fitting: float
+    tick: float
+    best_price: float | None
+    is_triggered: bool
+    live_t: int
 
-        What has filled stays as it was: its fills are history.
-        """
-        self.quantity = self.filled_quantity + self.left * ratio
-        self.opening *= ratio
-        for name in ("limit", "stop", "trail_amount", "best_price"):
-            value = getattr(self, name)
-            if value is not None:
-                setattr(self, name, value / ratio)
+
+def amend(order: Order, **changes: Unpack[Changes]) -> None:
+    """Write into an order: for broker, order book and desks, the only ones that may."""
+    for name, value in changes.items():
+        object.__setattr__(order, name, value)
+
+
+def ratchet(order: Order, high: float, low: float) -> None:
+    """Move the best price of a trailing stop after its bar's check."""
+    best = order.best_price
+    if best is not None:
+        amend(order, best_price=min(best, low) if order.quantity > 0 else max(best, high))
+
+
+def go_ex(order: Order, value: float) -> None:
+    """Take a dividend off the prices of an order.
+
+    As FINRA rule 5330 has it: off those of buys, and of sells that wait for their stop. Buys
+    that wait for theirs, and limits to sell, stay.
+    """
+    waits = not order.is_triggered and order.order_type in STOPS
+    if (order.quantity > 0) == waits:
+        return
+    for name in ("limit", "stop", "best_price") if waits else ("limit",):
+        price = getattr(order, name)
+        if price is not None:
+            object.__setattr__(order, name, price - value)
+
+
+def split(order: Order, ratio: float) -> None:
+    """Restate what is left and the prices after a split of `ratio` new shares per old one.
+
+    What has filled stays as it was: its fills are history.
+    """
+    amend(
+        order,
+        quantity=order.filled_quantity + order.left * ratio,
+        opening=order.opening * ratio,
+    )
+    for name in ("limit", "stop", "trail_amount", "best_price"):
+        value = getattr(order, name)
+        if value is not None:
+            object.__setattr__(order, name, value / ratio)

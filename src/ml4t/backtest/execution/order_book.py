@@ -9,7 +9,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.journal import Journal
 from ml4t.backtest.core.orders import Ended, OrderStatus, OrderType, TimeInForce
-from ml4t.backtest.execution.order import Order
+from ml4t.backtest.execution.order import Order, amend, ratchet, split
 from ml4t.backtest.portfolio.portfolio import Portfolio
 
 DELISTED, RENAMED = "delisted", "renamed"
@@ -84,47 +84,49 @@ class OrderBook:
         `opened` is the part of `quantity` that its children protect, `price` where a trailing
         child starts.
         """
-        order.filled_quantity += quantity
+        amend(order, filled_quantity=order.filled_quantity + quantity)
         if abs(order.left) <= 1e-12 * abs(order.quantity):
-            order.filled_quantity, is_done = order.quantity, True
+            amend(order, filled_quantity=order.quantity)
+            is_done = True
         if opened and order.children and not any(child.is_open for child in order.children):
             self._renew(order)
         for child in order.children:
             if child.is_open and opened:
                 started = child.live_t >= 0
-                child.quantity = (child.quantity if started else 0.0) - opened
+                amend(child, quantity=(child.quantity if started else 0.0) - opened)
                 if not started:
-                    child.live_t = t
+                    amend(child, live_t=t)
                     if child.order_type is OrderType.TRAILING_STOP:
-                        child.best_price = price
+                        amend(child, best_price=price)
         if is_done:
             self.end(order, OrderStatus.FILLED, order.reason)
-        for other in list(order.group):
+        for other in order.group:
             if other is not order and other.is_open:
                 if is_done or abs(other.left) <= abs(quantity):
                     self.end(other, OrderStatus.CANCELLED, ONE_CANCELS_OTHER)
                 else:
-                    other.quantity -= other.side * abs(quantity)
+                    amend(other, quantity=other.quantity - other.side * abs(quantity))
 
     def _renew(self, parent: Order) -> None:
         """Give an order that fills again the exits that its first part has used up."""
         spent = [child for child in parent.children if child.reason not in (BY_STRATEGY, WENT_EX)]
-        parent.children = [
+        children = tuple(
             replace(
                 child, order_id=int(self._journal.new_ids(1)[0]), status=OrderStatus.OPEN,
-                filled_quantity=0.0, reason="", is_triggered=False, live_t=-1, group=[],
+                filled_quantity=0.0, reason="", is_triggered=False, live_t=-1, group=(),
             )
             for child in spent
-        ]  # fmt: skip
-        for child in parent.children:
-            child.group = parent.children if len(spent) > 1 else []
+        )  # fmt: skip
+        amend(parent, children=children)
+        for child in children:
+            amend(child, group=children if len(children) > 1 else ())
             self.add(child)
 
     def end(self, order: Order, status: OrderStatus, reason: str) -> None:
         """End an order and those that only live through it, and record them."""
         if not order.is_open:
             return
-        order.status, order.reason = status, reason
+        amend(order, status=status, reason=reason)
         self._journal.ended(_ended(order))
         orders = self._orders[order.sid]
         orders.remove(order)
@@ -147,15 +149,15 @@ class OrderBook:
     def split(self, sid: int, ratio: float) -> None:
         """Restate the orders of an asset after a split of `ratio` new shares per old one."""
         for order in self.of(sid):
-            order.split(ratio)
+            split(order, ratio)
             for child in order.children:
                 if not child.is_open:  # it may be renewed
-                    child.split(ratio)
+                    split(child, ratio)
 
     def rename(self, old: int, new: int) -> None:
         """Move orders to the asset that the old one became; they keep the name they had."""
         for order in self._orders.pop(old, []):
-            order.sid = new
+            amend(order, sid=new)
             self.add(order)
         self._gone[old] = RENAMED
 
@@ -183,7 +185,7 @@ class OrderBook:
             if order.is_alive and batch.high is not None and batch.low is not None:
                 high, low = float(batch.high[order.sid]), float(batch.low[order.sid])
                 if high == high:
-                    order.ratchet(high, low)
+                    ratchet(order, high, low)
             self._end_over(order, batch.t)
 
     def end_decided(self, t: int) -> None:

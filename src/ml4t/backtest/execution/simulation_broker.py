@@ -23,7 +23,7 @@ from ml4t.backtest.execution.commission import BasisPointCommission
 from ml4t.backtest.execution.discrete import CANNOT_SHORT, CUT_TO_HELD
 from ml4t.backtest.execution.fitting import share_that_fits
 from ml4t.backtest.execution.loop_costs import LoopCosts
-from ml4t.backtest.execution.loop_order import LoopFill, LoopOrder, When
+from ml4t.backtest.execution.loop_order import LoopFill, LoopOrder, When, amend
 from ml4t.backtest.execution.loop_portfolio import LoopPortfolio, LoopPosition
 from ml4t.backtest.execution.order_book import BY_STRATEGY, POSITION_CLOSED
 from ml4t.backtest.execution.quote import Commission, Slippage
@@ -135,11 +135,9 @@ class SimulationBroker:
             Shown by its fills.
         """
         _require_quantity(quantity)
-        return self._made(
-            LoopOrder(
-                order_id=0, asset_id=asset_id, quantity=float(quantity), tag=tag,
-                decided_at=self._now if decided_at is None else decided_at, at_close=at_close,
-            )
+        return LoopOrder(
+            order_id=self._next_id(), asset_id=asset_id, quantity=float(quantity), tag=tag,
+            decided_at=self._now if decided_at is None else decided_at, at_close=at_close,
         )  # fmt: skip
 
     def exit_order(
@@ -167,11 +165,9 @@ class SimulationBroker:
             The level, per share, that this event has passed.
         """
         _require_quantity(quantity)
-        return self._made(
-            LoopOrder(
-                order_id=0, asset_id=asset_id, quantity=float(quantity), tag=tag, is_exit=True,
-                decided_at=decided_at, at_close=True, stop=stop, limit=limit,
-            )
+        return LoopOrder(
+            order_id=self._next_id(), asset_id=asset_id, quantity=float(quantity), tag=tag,
+            is_exit=True, decided_at=decided_at, at_close=True, stop=stop, limit=limit,
         )  # fmt: skip
 
     def submit_order(self, order: LoopOrder) -> LoopOrder:
@@ -231,10 +227,9 @@ class SimulationBroker:
 
     # -- inside -----------------------------------------------------------------------
 
-    def _made(self, order: LoopOrder) -> LoopOrder:
+    def _next_id(self) -> int:
         self._n_orders += 1
-        order.order_id = self._n_orders
-        return order
+        return self._n_orders
 
     def _begin(self, timestamp: datetime) -> None:
         """End what a timestamp that is over has left, where a new one begins."""
@@ -318,11 +313,11 @@ class SimulationBroker:
         )
         if quantity > 0:
             self.portfolio.buy(fill)
-        order.filled_quantity += quantity
+        amend(order, filled_quantity=order.filled_quantity + quantity)
         return fill
 
     def _end(self, order: LoopOrder, status: OrderStatus, reason: str = "") -> None:
-        order.end(status, reason)
+        amend(order, status=status, reason=reason)
         orders = [one for one in self._pending.get(order.asset_id, ()) if one is not order]
         if orders:
             self._pending[order.asset_id] = orders

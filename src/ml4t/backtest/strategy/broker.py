@@ -16,7 +16,7 @@ from ml4t.backtest.core.batch import Batch, Ints, Selection
 from ml4t.backtest.core.position import Position
 from ml4t.backtest.errors import ConfigError, did_you_mean
 from ml4t.backtest.execution.broker import BarBroker
-from ml4t.backtest.execution.order import Order
+from ml4t.backtest.execution.order import Order, amend
 from ml4t.backtest.execution.patience import Patience
 from ml4t.backtest.execution.rebalance import SMALLEST_CHANGE
 from ml4t.backtest.portfolio.portfolio import Portfolio
@@ -236,7 +236,7 @@ class StrategyBroker:
         order = self._desk.make(
             asset, sid=sid, quantity=float(quantity), kind=kind, force=force, terms=terms
         )
-        order.is_fraction = is_fraction
+        amend(order, is_fraction=is_fraction)
         self._desk.place(order)
         return order
 
@@ -368,12 +368,12 @@ class StrategyBroker:
 
     def one_cancels_other(self, orders: Sequence[Order]) -> None:
         """Tie orders together: the first that fills cancels the others; ended ones are left out."""
-        group = [order for order in orders if _require_order(order).is_open]
+        group = tuple(order for order in orders if _require_order(order).is_open)
         for order in group:
             if order.group:
                 raise ConfigError(f"order {order.order_id} is in a group already")
         for order in group:
-            order.group = group
+            amend(order, group=group)
 
 
 def _require_order(order: object) -> Order:

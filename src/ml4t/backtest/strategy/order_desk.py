@@ -14,7 +14,7 @@ from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.orders import OrderStatus, OrderType, TimeInForce
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.broker import BarBroker
-from ml4t.backtest.execution.order import Order
+from ml4t.backtest.execution.order import Order, amend
 from ml4t.backtest.execution.order_book import MARKET_TYPES
 from ml4t.backtest.execution.rebalance import BELOW_LOT, SMALLEST_CHANGE
 from ml4t.backtest.portfolio.portfolio import Portfolio
@@ -114,7 +114,7 @@ class OrderDesk:
         if whole == 0:
             self._broker.refuse(order, OrderStatus.REJECTED, BELOW_LOT)
             return
-        order.quantity = whole
+        amend(order, quantity=whole)
         # What reduces a position when it is sent never opens the other side with that part,
         # whatever has closed the position by the time it fills.
         # A position that is only on its way does not count: until it is there, nothing is held that
@@ -122,20 +122,23 @@ class OrderDesk:
         live = float(self._portfolio.quantity[order.sid])
         held = live + sum(left for left in self.coming(order.sid) if left * live < 0)
         if live * whole < 0 and held * whole < 0:
-            order.is_exit = abs(whole) <= abs(held) * (1 + SMALLEST_CHANGE)
-            order.opening = max(abs(whole) - abs(held), 0.0)
+            amend(
+                order,
+                is_exit=abs(whole) <= abs(held) * (1 + SMALLEST_CHANGE),
+                opening=max(abs(whole) - abs(held), 0.0),
+            )
         price = self.price(order.sid)
         if order.order_type is OrderType.TRAILING_STOP:
             if price != price:
                 self._broker.refuse(order, OrderStatus.REJECTED, "no bar")
                 return
-            order.best_price = price
+            amend(order, best_price=price)
         left = self._limits.allow(self.now.t, order.sid, order.quantity, price)
         if left == 0:
             self._broker.refuse(order, OrderStatus.DENIED, self._limits.denied_by)
             return
         if left != order.quantity:
-            order.reason, order.quantity = f"cut by {self._limits.denied_by}", left
+            amend(order, reason=f"cut by {self._limits.denied_by}", quantity=left)
         self._broker.submit(order)
 
     def refuse_unsized(self, asset: object, *, sid: int, tag: str) -> Order:
@@ -167,24 +170,26 @@ class OrderDesk:
         if quantity is not None and (not is_number(quantity) or quantity * order.quantity <= 0):
             raise ConfigError(f"quantity must keep the order's side, was {quantity!r}")
         given = (("limit", limit), ("stop", stop))
-        prices = {name: value for name, value in given if value is not None}
-        for name, value in prices.items():
+        for name, value in given:
+            if value is None:
+                continue
             if getattr(order, name) is None:
                 raise ConfigError(f"a {order.order_type} order has no {name} to replace")
             if not is_number(value) or not value > 0:
                 raise ConfigError(f"{name} must be a number above 0, was {value!r}")
         if quantity is not None:
             more = self._allowed_more(order, self._whole(order, float(quantity)))
-            order.quantity += more
+            amend(order, quantity=order.quantity + more)
             if not order.is_exit:
-                order.opening += max(more * order.side, 0.0)
-        for name, value in prices.items():
-            setattr(order, name, float(value))
-            order.is_triggered = order.is_triggered and name != "stop"
+                amend(order, opening=order.opening + max(more * order.side, 0.0))
+        if limit is not None:
+            amend(order, limit=float(limit))
+        if stop is not None:
+            amend(order, stop=float(stop), is_triggered=False)
         self._broker.round_prices(order)
         if abs(order.left) <= SMALLEST_CHANGE * abs(order.quantity) or order.left * order.side < 0:
             if order.filled_quantity:
-                order.quantity = order.filled_quantity
+                amend(order, quantity=order.filled_quantity)
             self._broker.cancel(order)
 
     # -- inside -----------------------------------------------------------------------
@@ -196,7 +201,7 @@ class OrderDesk:
             return more
         allowed = self._limits.allow(self.now.t, order.sid, more, self.price(order.sid))
         if allowed != more:
-            order.reason = f"cut by {self._limits.denied_by}"
+            amend(order, reason=f"cut by {self._limits.denied_by}")
         return allowed
 
     def _whole(self, order: Order, quantity: float) -> float:
@@ -210,6 +215,7 @@ class OrderDesk:
         self, parent: Order, take_profit: float | None, stop_loss: float | None
     ) -> None:
         """Give an order the exits that come alive when it fills, one cancelling the other."""
+        children: list[Order] = []
         for price, tag in ((take_profit, TAKE_PROFIT), (stop_loss, STOP_LOSS)):
             if price is None:
                 continue
@@ -227,10 +233,10 @@ class OrderDesk:
                 parent=parent,
                 is_exit=True,
             )
-            parent.children.append(child)
-        if len(parent.children) > 1:
-            for child in parent.children:
-                child.group = parent.children
+            children.append(child)
+        amend(parent, children=tuple(children))
+        for child in children if len(children) > 1 else ():
+            amend(child, group=parent.children)
 
     def _require_range(self, order: Order) -> None:
         if self.now.high is not None and self.now.low is not None:
