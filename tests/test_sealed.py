@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import fields
 from typing import Any
 
@@ -135,3 +136,53 @@ def test_no_attribute_of_a_loops_order_can_be_written(name: str) -> None:
     (fill,) = broker.on_market_event(close(1, 10))
     assert (fill.timestamp.date(), fill.quantity, fill.price) == (day(1), 10, 10)
     assert (str(order.status), order.filled_quantity, order.left) == ("filled", 10, 0)
+
+
+# -- bars and axes ----------------------------------------------------------------------------
+
+WRITES: dict[str, Callable[[Scripted], object]] = {
+    "a price": lambda s: s.batch.close.__setitem__(0, 1.0),
+    "a feature": lambda s: s.batch.features["volume"].__setitem__(0, 1.0),
+    "another feature": lambda s: s.batch.features.__setitem__("volume", s.batch.close),
+    "more features": lambda s: s.batch.features.update(volume=s.batch.close),
+    "no features": lambda s: s.batch.features.clear(),
+    "one feature less": lambda s: s.batch.features.pop("volume"),
+    "the time of a bar": lambda s: s.broker.axes.timestamps.__setitem__(0, 0),
+    "the date of a bar": lambda s: s.broker.axes.sessions.__setitem__(slice(None), 0),
+    "the name of an asset": lambda s: s.broker.axes.asset_ids.__setitem__(0, "Z"),
+    "the axes": lambda s: setattr(s.broker, "axes", None),
+    "what is held": lambda s: s.broker.held_sids.__setitem__(0, 7),
+    "a position": lambda s: setattr(s.broker.get_position("A"), "quantity", 5.0),
+    "the cash": lambda s: setattr(s.broker.portfolio, "cash", 5.0),
+}
+
+
+@pytest.mark.parametrize("case", WRITES)
+def test_what_a_run_shows_to_a_strategy_can_only_be_read(case: str) -> None:
+    def write(strategy: Scripted) -> None:
+        with pytest.raises(
+            (ValueError, AttributeError), match=r"read.only|no setter|cannot assign"
+        ):
+            WRITES[case](strategy)
+
+    bars = [(*row, 1000.0) for row in BARS]
+    result = play(
+        bars,
+        {0: lambda s: s.buy("A", 10), 1: [write, lambda s: s.sell("A", 10)]},
+        features=("volume",),
+    )
+
+    assert fills(result) == [(1, "A", 10, 10), (2, "A", -10, 12)]
+
+
+def test_a_copy_of_the_features_of_a_bar_can_be_made() -> None:
+    seen = []
+
+    def look(strategy: Scripted) -> None:
+        own = dict(strategy.batch.features)
+        own["mine"] = own.pop("volume")
+        seen.append((list(own), deepcopy(strategy.batch).features["volume"].tolist()))
+
+    play([(*row, 1000.0) for row in BARS], {1: look}, features=("volume",))
+
+    assert seen == [(["mine"], [1000.0])]

@@ -37,6 +37,12 @@ class Axes:
     asset_type: str
     offsets: NDArray[np.int64] | None = None
 
+    def __post_init__(self) -> None:
+        # A strategy sees them; what it writes would be the times and names of the results.
+        for array in (self.timestamps, self.sessions, self.asset_ids, self.offsets):
+            if array is not None:
+                array.setflags(write=False)
+
     @cached_property
     def ids(self) -> tuple[object, ...]:
         """The assets' ids as prices have them: whole numbers as int, others as text."""

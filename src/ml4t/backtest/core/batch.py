@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml4t.backtest.core.selecting import Kind
 from ml4t.backtest.core.values import Columns, Value
-from ml4t.backtest.errors import SignalError
+from ml4t.backtest.errors import ConfigError, SignalError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -86,9 +86,24 @@ class Batch:
 
 
 class Features(dict[str, Floats]):
-    """The features of one bar by name; one that nobody declared is an error that says so."""
+    """The features of one bar by name; one that nobody declared is an error that says so.
+
+    Read only: rules, limits and cost models of the same bar read them after the strategy.
+    """
 
     __slots__ = ()
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise ConfigError(
+            "the features of a bar cannot be written, they are read only; "
+            "call dict(batch.features) for a copy of your own"
+        )
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    update = pop = popitem = setdefault = clear = _refuse
+
+    def __reduce__(self) -> tuple[type[Features], tuple[dict[str, Floats]]]:
+        return Features, (dict(self),)  # a copy would be put together by writing
 
     def __missing__(self, name: str) -> Floats:
         raise SignalError.undeclared(name, self)

@@ -71,7 +71,8 @@ class DiscreteOrders:
         In turn, the last of four quarters would be left with what a gap has left.
         """
         for one in orders:
-            amend(one, fitting=math.inf)
+            if one.fitting != math.inf:  # hot: of most orders it is
+                amend(one, fitting=math.inf)
         together = [one for one in orders if self._is_cut_together(batch, prices, one)]
         if len(together) < 2 or self._account.shortfall is not Shortfall.SCALE:
             return

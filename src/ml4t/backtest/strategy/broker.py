@@ -48,7 +48,7 @@ class StrategyBroker:
     ) -> None:
         self._broker, self._portfolio, self._limits = broker, portfolio, limits
         self._desk = OrderDesk(broker, portfolio, limits)
-        self.axes = axes
+        self._axes = axes
         self._asset_ids = axes.ids
         self._sids = {asset_id: sid for sid, asset_id in enumerate(self._asset_ids)}
         self._equity: float | None = None
@@ -64,6 +64,11 @@ class StrategyBroker:
         self._desk.batch = None
 
     # -- reading ----------------------------------------------------------------------
+
+    @property
+    def axes(self) -> Axes:
+        """What the integers of the run stand for."""
+        return self._axes
 
     @property
     def cash(self) -> float:
