@@ -71,7 +71,6 @@ def seconds_per_bar(n_assets: int) -> float:
         ),
         terms=Instruments.plain(n_assets),
         actions=[],
-        last_bars=lambda: np.full(n_assets, N_BARS - 1),
     )  # fmt: skip
     for _ in range(ROUNDS):
         recorder = Recorder()

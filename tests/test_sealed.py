@@ -142,6 +142,8 @@ def test_no_attribute_of_a_loops_order_can_be_written(name: str) -> None:
 
 WRITES: dict[str, Callable[[Scripted], object]] = {
     "a price": lambda s: s.batch.close.__setitem__(0, 1.0),
+    "the closes": lambda s: setattr(s.batch, "close", s.batch.open),
+    "the number of a bar": lambda s: setattr(s.batch, "t", 3),
     "a feature": lambda s: s.batch.features["volume"].__setitem__(0, 1.0),
     "another feature": lambda s: s.batch.features.__setitem__("volume", s.batch.close),
     "more features": lambda s: s.batch.features.update(volume=s.batch.close),

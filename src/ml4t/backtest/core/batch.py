@@ -56,7 +56,7 @@ class Selection:
         )
 
 
-@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
+@dataclass(frozen=True, slots=True, kw_only=True)  # what fills at this close is read after `decide`
 class Batch:
     """Everything known at the close of bar `t`; arrays are indexed by `sid`.
 
