@@ -32,6 +32,9 @@ from money import (
 from zoned import ZONES
 
 MIXED = int(os.environ.get("MONEY_CASES", "48"))
+# Seeds whose cases do everything together; found among the first 120, and one more.
+COVERING = (1, 9, 21, 30, 33, 38, 44, 48, 53, 55, 57, 62, 64, 74, 91, 109, 118, 155)
+SEEDS = [*COVERING, *(seed for seed in range(MIXED) if seed not in COVERING)][:MIXED]
 BLOCK = 8  # cases a test: enough that a run is not all overhead, few enough to share them out
 
 # What each option is when it is off.
@@ -90,7 +93,7 @@ def test_each_feature_alone_equals_the_reference(feature: str) -> None:
 
 @pytest.mark.parametrize("first", range(0, MIXED, BLOCK))
 def test_everything_mixed_equals_the_reference(first: int) -> None:
-    for seed in range(first, min(first + BLOCK, MIXED)):
+    for seed in SEEDS[first : first + BLOCK]:
         assert compared(money_case(seed)) == [], seed
 
 
@@ -136,13 +139,13 @@ def test_a_case_at_random_equals_the_reference_and_keeps_its_books(seed: int) ->
     scale = max(CAPITAL, abs(result["final_value"]), gross)
     check_equity(result, scale)
     check_cash(result, scale)
-    check_trades(result, scale)
+    check_trades(result, scale, result["final_value"])
 
 
 def test_the_random_cases_do_everything() -> None:
     """They would prove little if what they are about never happened."""
     tags, ends, flows, decisions, clocks = set(), set(), set(), set(), set()
-    for seed in (*range(120), 155):  # the last: an order for what has a new name by the open
+    for seed in COVERING:
         clocks |= clocks_of(money_case(seed))
         result = engine_run(*plain_case(seed))
         rows = result.sql("select split_part(tag, '#', 1), status, reason from orders").fetchall()
