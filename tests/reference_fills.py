@@ -145,7 +145,8 @@ def fit_fractions(world: World, due: Sequence[LiveOrder]) -> None:
     factor = common_factor(world, [pair for pair in wanted if pair[1]])
     if factor < 1:
         for one, (asset, quantity) in zip(together, wanted, strict=True):
-            one.fitting = world.to_lot(asset, abs(quantity) * factor)
+            # Less than a millionth is what rounding has left of the account.
+            one.fitting = world.to_lot(asset, abs(quantity) * factor) if factor >= 1e-6 else 0.0
 
 
 def initial_rate(world: World, asset: Asset) -> float:
