@@ -155,7 +155,9 @@ class World:
         return self.borrow_known(t, self.names[asset]) if asset in self.names else None
 
     def signals_at(self, t: int, asset: Asset) -> Signals:
-        return self.setup.signals.get((self.timeline[t], asset), {})
+        """Return what is known of an asset at its bar; without one nothing is signalled."""
+        has_bar = asset in self.setup.bars[self.timeline[t]]
+        return self.setup.signals.get((self.timeline[t], asset), {}) if has_bar else {}
 
     def blocked(self, asset: Asset, side: int, at: float | None = None) -> str | None:
         """Return why nothing of the asset fills on that side; None: it may.

@@ -48,6 +48,13 @@ def prices(
     )
 
 
+def without_a_bar() -> pa.Table:
+    """The prices of `prices`, but for the bar of AAPL on day 2."""
+    table = prices()
+    place = 2 * len(ASSETS)
+    return pa.concat_tables([table.slice(0, place), table.slice(place + 1)])
+
+
 def seen(catalog: Catalog, *, cells: int = 1 << 19, **plan: object) -> Iterator[Batch]:
     """The batches of a run that trades nothing."""
     prepared = catalog.validate()
@@ -359,6 +366,23 @@ def test_optional_features_come_where_some_source_has_them() -> None:
         "borrow_fee": pytest.approx([0.01, NAN, 0.5], nan_ok=True),
         "borrow_available": pytest.approx([1.0, NAN, 0.0], nan_ok=True),
     }
+
+
+@pytest.mark.parametrize("missing", [None, (3, "MSFT")], ids=["exact", "as of"])
+@pytest.mark.parametrize("cells", [1, 6, 1 << 19])
+def test_there_is_no_signal_without_a_bar(cells: int, missing: tuple[int, str] | None) -> None:
+    """AAPL has no bar on day 2, but a row of features."""
+    keys = [(t, a) for t in range(5) for a in ASSETS if (t, a) != missing]
+    features = {
+        "timestamp": [DAYS[t] for t, _ in keys],
+        "asset_id": [asset for _, asset in keys],
+        "score": [float(t) for t, _ in keys],
+    }
+    catalog = Catalog().register("prices", without_a_bar()).register("features", features)
+    found = [
+        batch.features["score"][0] for batch in seen(catalog, cells=cells, features=("score",))
+    ]
+    assert found == pytest.approx([0, 1, NAN, 3, 4], nan_ok=True)
 
 
 def test_an_unknown_feature_is_refused_with_the_nearest_name() -> None:

@@ -268,7 +268,11 @@ class Reader:
         is_known.reshape(-1)[_cells(found, first_t, shape)] = True
         if (has_bar & ~is_known).any():
             found = self._as_of(source, names, first_t, last_t)
-        return _scatter(found, list(names), first_t, shape, self._signal_kinds)
+        arrays = _scatter(found, list(names), first_t, shape, self._signal_kinds)
+        # There is no signal without a bar, whatever became known at its time.
+        for values in arrays.values() if (is_known & ~has_bar).any() else ():
+            values[~has_bar] = np.nan if values.dtype == np.float64 else None
+        return arrays
 
     def _as_of(
         self, source: Known, names: tuple[str, ...], first_t: int, last_t: int
