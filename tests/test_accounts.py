@@ -399,6 +399,40 @@ def test_the_fee_of_a_source_is_the_one_known_at_the_close_before() -> None:
     ]  # fmt: skip
 
 
+def test_a_short_that_does_not_trade_pays_the_fee_that_changes_meanwhile() -> None:
+    fees = borrow([(0, "A", 0.1, None), (3, "A", 0.2, None), (6, "A", 0.4, None)])
+    times = [day(t) for t in (0, 1, 2, 4, 7, 8)]  # no bar on days 3 and 6
+    bars = {"A": [TEN, TEN, TEN, None, None, TEN], "B": flat(10, 6)}
+    script = {0: lambda s: s.sell("A", 365)}
+    result = play(bars, script, times=times, account=MarginAccount(), sources=fees)
+    assert [row[3] for row in flows(result)] == [-1, -2, -6, -4]
+
+
+def test_what_becomes_known_of_lending_without_a_bar_holds_at_the_next() -> None:
+    # Until day 1, at which nothing trades, A was lent and B was not.
+    fees = borrow([(0, "A", 0.1, True), (1, "A", 0.1, False), (1, "B", 0.1, True)])
+    times = [day(t) for t in (0, 2, 3)]
+    bars = {"A": [TEN, None, TEN], "B": [TEN, None, TEN], "C": flat(10, 3)}
+    script = {1: [lambda s: s.sell("A", 10), lambda s: s.sell("B", 10)]}
+    result = play(bars, script, times=times, account=MarginAccount(), sources=fees)
+    assert orders(result) == [("rejected", "not available to borrow", 0), ("filled", "", -10)]
+
+
+def test_a_new_name_with_a_fee_of_its_own_keeps_it_though_it_is_none() -> None:
+    bars = {"A": [TEN, TEN, None, None], "N": [None, None, TEN, TEN], "B": flat(10, 4)}
+    renamed = {
+        "asset_id": ["A"], "ex_date": [day(2)], "kind": ["rename"], "value": [None],
+        "new_asset_id": ["N"],
+    }  # fmt: skip
+    script = {0: lambda s: s.sell("A", 365)}
+    own: list[tuple[int, str, float, bool | None]] = [(0, "A", 0.1, None), (1, "N", 0.0, None)]
+    for rows, paid in ((own[:1], [-1, -1]), (own, [])):
+        result = play(
+            bars, script, account=MarginAccount(), sources={**borrow(rows), "actions": renamed}
+        )
+        assert [row[3] for row in flows(result)] == paid, rows
+
+
 def test_bars_of_one_day_charge_nothing_among_themselves() -> None:
     times = [at(10), at(12), at(16), at(10, 1), at(12, 1)]
     result = play(

@@ -350,21 +350,12 @@ def test_without_a_volume_no_bar_is_halted() -> None:
 
 
 def test_optional_features_come_where_some_source_has_them() -> None:
-    wanted = ("limit_up", "limit_down", "borrow_fee", "borrow_available")
+    wanted = ("limit_up", "limit_down")
     flags = [True, None, False] * 5
     catalog = Catalog().register("prices", prices(Limit_Up=flags))
-    assert set(next(seen(catalog, optional_features=wanted)).features) == {"limit_up"}
-
-    catalog.register(
-        "borrow",
-        {"timestamp": [DAYS[0]] * 2, "asset_id": ["AAPL", "TSLA"], "fee": [0.01, 0.5],
-         "available": [True, False]},
-    )  # fmt: skip
     first = next(seen(catalog, optional_features=wanted))
     assert {name: values.tolist() for name, values in first.features.items()} == {
-        "limit_up": pytest.approx([1.0, NAN, 0.0], nan_ok=True),
-        "borrow_fee": pytest.approx([0.01, NAN, 0.5], nan_ok=True),
-        "borrow_available": pytest.approx([1.0, NAN, 0.0], nan_ok=True),
+        "limit_up": pytest.approx([1.0, NAN, 0.0], nan_ok=True)
     }
 
 
@@ -635,6 +626,34 @@ def test_columns_of_borrow_carry_its_name_in_signals() -> None:
     assert catalog.sql(
         "select borrow_fee from signals where asset_id = 'AAPL' order by timestamp"
     ).fetchall() == [(None,), *[(1.0,)] * 4]
+
+
+@pytest.mark.parametrize("cells", [1, 6, 1 << 19])
+@pytest.mark.parametrize(
+    ("max_age", "expected"),
+    [(None, [0.2, NAN, 0.3, NAN, 0.6]), ("1 day", [NAN, NAN, 0.3, NAN, 0.6])],
+)
+def test_what_lenders_said_is_there_once_whether_or_not_there_is_a_bar(
+    cells: int, max_age: str | None, expected: list[float]
+) -> None:
+    """The newest since the bar before: 2023, day 2 without a bar, and a weekend."""
+    rows = {
+        "timestamp": [date(2023, 12, 1), date(2023, 12, 31), DAYS[2], date(2024, 1, 6),
+                      date(2024, 1, 7), date(2024, 1, 9)],
+        "asset_id": ["AAPL"] * 6,
+        "fee": [0.1, 0.2, 0.3, 0.5, 0.6, 0.7],
+        "available": [True, True, False, True, None, True],
+    }  # fmt: skip
+    catalog = Catalog().register("prices", without_a_bar())
+    catalog.register("borrow", rows, max_age=max_age)
+
+    found = list(seen(catalog, cells=cells, has_shorts=True))
+    assert [one.lending["fee"][0] for one in found] == pytest.approx(expected, nan_ok=True)
+    assert [one.lending["available"][0] for one in found[2:]] == pytest.approx(
+        [0, NAN, NAN], nan_ok=True
+    )
+    assert all(math.isnan(one.lending["fee"][1]) for one in found)
+    assert [dict(one.lending) for one in seen(catalog)] == [{}] * 5  # nobody can be short
 
 
 def test_a_feature_of_the_name_of_a_borrow_column_is_refused() -> None:

@@ -335,12 +335,14 @@ def divide_rows(
 def draw_borrow(extra: np.random.Generator, universe: Universe) -> None:
     """Draw fees that change now and then; some assets have none at first, some not to borrow."""
     rows = []
+    halted = np.random.default_rng(len(universe.bars))  # its own, so that all other draws stay
     for asset in universe.assets:
         known: reference.Borrow | None = None
         for time in sorted(universe.bars):
-            if extra.random() < 0.15 and asset in universe.bars[time]:
+            if extra.random() < 0.15:
+                draw = extra if asset in universe.bars[time] else halted
                 known = reference.Borrow(
-                    round(float(extra.uniform(0, 0.5)), 4), bool(extra.random() < 0.8)
+                    round(float(draw.uniform(0, 0.5)), 4), bool(draw.random() < 0.8)
                 )
                 row = {"timestamp": time, "asset_id": asset, **known._asdict()}
                 rows.append(row)

@@ -38,8 +38,6 @@ from ml4t.backtest.version import versions
 # New containers between two collections; the ledger makes no cycles, a strategy might.
 MOST_OBJECTS = (50_000, 50, 50)
 SWITCH_SECONDS = 0.00005
-# Read where the sources have them: the exchange's price limits and the borrow market.
-OPTIONAL_FEATURES = (*LIMITS, "borrow_fee", "borrow_available")
 Progress = Callable[[int, int], None]
 
 
@@ -202,10 +200,11 @@ class BacktestEngine:
             holds_range=self.config.reads_range,
             features=(*manager.features, *self.strategy.features, *self.config.features),
             own_features=self.config.own_features,
-            optional_features=OPTIONAL_FEATURES,
+            optional_features=tuple(LIMITS),
             conditions=(*manager.conditions, *self.strategy.conditions),
             likely=words_of(self.strategy) if has_events else frozenset(),
             has_events=has_events,
+            has_shorts=self.config.account.can_short,
             computable=manager.rule_features if self.computing_provider is not None else (),
         )
         return plan, ranking

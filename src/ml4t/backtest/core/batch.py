@@ -71,6 +71,9 @@ class Batch:
         columns of prices (``volume``, ``vwap``, ``limit_up``) are this bar's own.
     selection : Selection or None
         None when `t` is no decision bar.
+    lending : mapping of str to float array
+        ``fee`` and ``available`` (1 or 0) where lenders said so since the bar before, NaN where
+        they did not; also of assets without a bar. Empty where nobody asks.
     more : BarReader or None
         Reads any other column of this bar; None for a bar made by hand.
     """
@@ -82,6 +85,7 @@ class Batch:
     close: Floats
     features: Mapping[str, Floats]
     selection: Selection | None
+    lending: Mapping[str, Floats] = field(default_factory=dict)
     more: BarReader | None = None
 
 
@@ -173,6 +177,8 @@ class Chunk:
         ``[bars, assets]``, what was planned.
     selections : mapping of int to Selection
         By bar.
+    lending : mapping of str to float array
+        ``[bars, assets]``, what lenders said between two bars.
     signals : Columns
         Any column of ``signals``, ``[bars, assets]``: numbers NaN, others None where missing. One
         that was not planned is read when it is asked for, and from then on with every chunk.
@@ -188,6 +194,7 @@ class Chunk:
     prices: Mapping[str, Floats]
     features: Mapping[str, Floats]
     selections: Mapping[int, Selection]
+    lending: Mapping[str, Floats] = field(default_factory=dict)
     signals: Columns = field(default_factory=_nothing_more)
     market: Columns = field(default_factory=_nothing_more)
     computed: Callable[[int, int], Mapping[str, Value]] | None = None
@@ -198,7 +205,8 @@ class Chunk:
 
         They can only be read: who sees a bar must not change what fills at the next.
         """
-        for array in (*self.prices.values(), *self.features.values()):
+        arrays = (*self.prices.values(), *self.features.values(), *self.lending.values())
+        for array in arrays:
             if isinstance(array, np.ndarray):
                 array.setflags(write=False)
         opens, closes = self.prices["open"], self.prices["close"]
@@ -213,5 +221,6 @@ class Chunk:
                 close=closes[row],
                 features=Features((name, values[row]) for name, values in self.features.items()),
                 selection=self.selections.get(t),
+                lending={name: values[row] for name, values in self.lending.items()},
                 more=BarReader(self, row),
             )

@@ -35,6 +35,7 @@ def plan_batches(
     conditions: tuple[str, ...] = (),
     likely: frozenset[str] = frozenset(),
     has_events: bool = False,
+    has_shorts: bool = False,
     computable: tuple[str, ...] = (),
 ) -> BatchPlan:
     """Decide which columns the loop needs, and refuse what is not there.
@@ -62,6 +63,8 @@ def plan_batches(
         are none say nothing.
     has_events : bool
         Rows become events.
+    has_shorts : bool
+        Shares may be borrowed, so that it needs what a ``borrow`` source says.
     computable : tuple of str
         Those of the features of which a provider is asked where no source has them.
 
@@ -91,6 +94,7 @@ def plan_batches(
         computed=tuple(name for name in dict.fromkeys(computable) if name not in places),
         conditions=plan_conditions(conditions, prepared),
         has_events=has_events,
+        has_shorts=has_shorts,
         likely=likely.intersection(without_keys(prepared.signal_columns)),
     )
 

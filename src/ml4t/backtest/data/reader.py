@@ -51,6 +51,8 @@ class BatchPlan:
         Features that no source has, of which a provider is asked.
     has_events : bool
         Rows become events.
+    has_shorts : bool
+        Shares may be borrowed.
     """
 
     price_columns: tuple[str, ...]
@@ -59,6 +61,7 @@ class BatchPlan:
     likely: frozenset[str] = frozenset()
     computed: tuple[str, ...] = ()
     has_events: bool = False
+    has_shorts: bool = False
 
 
 class Reader:
@@ -103,6 +106,8 @@ class Reader:
         self._reads = set(known).union(dense, plan.likely, self._previous.names)
         self._conditions = Conditions(plan.conditions, prepared, self._database)
         self._halted = {t for (t,) in self._database.rows(read("batches/halted_bars"))}
+        lenders = [known for known in prepared.per_asset if known.source == "borrow"]
+        self._lenders = lenders[0] if lenders and plan.has_shorts else None
         self._members: list[tuple[int, int, int]] | None = None
         planned = {column for view, column in plan.features.values() if view == "market"}
         self._market = {name: self._market_column(name) for name in sorted(planned)}
@@ -150,6 +155,7 @@ class Reader:
             computed=None if computing is None else computing.of,
             market_computed=None if computing is None else computing.market,
             selections={t: s for t, s in self._selections.items() if first_t <= t <= last_t},
+            lending=self._lending(self._lenders, first_t, shape) if self._lenders else {},
             signals=self._on_demand(
                 self._signal_kinds, signals, lambda name: self._signal(name, first_t, has_bar)
             ),
@@ -273,6 +279,27 @@ class Reader:
         for values in arrays.values() if (is_known & ~has_bar).any() else ():
             values[~has_bar] = np.nan if values.dtype == np.float64 else None
         return arrays
+
+    def _lending(self, known: Known, first_t: int, shape: tuple[int, ...]) -> dict[str, Column]:
+        """Read what lenders said since the bar before each; at the first all that they did."""
+        items = {"fee": "borrow_fee"}
+        if "borrow_available" in known.columns:
+            items["available"] = "borrow_available"
+        until = f"known.available_at <= {self._times[first_t + shape[0] - 1]}"
+        since = f"known.available_at > {self._times[first_t - 1]}" if first_t else "true"
+        query = render(
+            "batches/lending",
+            known=known.relation,
+            columns=", ".join(
+                f"{self._item('known', name)} as {alias}" for alias, name in items.items()
+            ),
+            since=f"{since} and {until}",
+            is_fresh=known.is_fresh("timeline.timestamp", "known.available_at"),
+            first_bars=first_bars(
+                f"{known.relation} as known where {since} and {until}", "known.available_at"
+            ),
+        )
+        return _scatter(self._database.numpy(query), list(items), first_t, shape, {})
 
     def _as_of(
         self, source: Known, names: tuple[str, ...], first_t: int, last_t: int

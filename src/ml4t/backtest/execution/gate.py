@@ -86,11 +86,11 @@ class Gate:
 
     def learn(self, batch: Batch) -> None:
         """Take what is known at a close of shares to borrow; what is missing stays as it was."""
-        fee = batch.features.get("borrow_fee")
+        fee = batch.lending.get("fee")
         if fee is None:
             return
         before = np.full(len(fee), np.nan) if self._lent is None else self._lent
-        available = batch.features.get("borrow_available")
+        available = batch.lending.get("available")
         # A NULL says nothing against it; false does.
         lent = np.ones(len(fee)) if available is None else available != 0
         self._lent = np.where(np.isnan(fee), before, lent)

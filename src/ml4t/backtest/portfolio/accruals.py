@@ -9,8 +9,6 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.portfolio.portfolio import Portfolio
 
-FEE = "borrow_fee"
-
 
 class Rates(Protocol):
     """What money and shares cost, per year."""
@@ -43,7 +41,7 @@ class Accruals:
     def __init__(self, portfolio: Portfolio, rates: Rates, sessions: Ints) -> None:
         self._portfolio, self._rates = portfolio, rates
         self._days = np.diff(sessions, prepend=sessions[:1]).tolist()
-        self._fee: Floats | None = None
+        self._fee: Floats | None = None  # by sid; NaN where nothing was ever known
         self._cash = portfolio.cash  # at the previous close
 
     def charge(self, t: int) -> None:
@@ -55,7 +53,7 @@ class Accruals:
             held = portfolio.held
             short = held[portfolio.quantity[held] < 0]
             value = np.abs(portfolio.quantity[short]) * portfolio.mark[short]
-            rate = None if self._fee is None else self._fee[short]
+            rate = None if self._fee is None else _or_free(self._fee[short])
             fee = self._rates.borrow_fee(value * portfolio.multiplier[short], rate, days)
             charged = fee > 0
             if charged.any():
@@ -78,7 +76,7 @@ class Accruals:
         with_levels: bool = True,  # noqa: ARG002 - a fee is no level
     ) -> None:
         """Let the fee known of an asset stand for what it became, until that has its own."""
-        if self._fee is not None and not self._fee[new_sid]:
+        if self._fee is not None and np.isnan(self._fee[new_sid]):
             self._fee[new_sid] = self._fee[old_sid]
 
     def delist(self, sid: int) -> None:
@@ -87,7 +85,11 @@ class Accruals:
     def end_bar(self, batch: Batch) -> None:
         """Remember cash and the fees known at this close; a missing fee stays what it was."""
         self._cash = self._portfolio.cash
-        fee = batch.features.get(FEE)
+        fee = batch.lending.get("fee")
         if fee is not None:
-            known = np.zeros(len(fee)) if self._fee is None else self._fee
-            self._fee = np.where(np.isnan(fee), known, fee)
+            self._fee = fee if self._fee is None else np.where(np.isnan(fee), self._fee, fee)
+
+
+def _or_free(fee: Floats) -> Floats:
+    """Return fees, 0 where none is known."""
+    return np.where(np.isnan(fee), 0.0, fee)
