@@ -572,6 +572,16 @@ def test_a_partial_fill_takes_as_much_off_the_others_of_its_group() -> None:
     ]  # fmt: skip
 
 
+def test_rounding_leaves_nothing_of_the_others_of_a_group() -> None:
+    bars: list[Row] = [(10, 10, 10, 10, n) for n in (1, 0.1, 0.7, 100)]
+
+    def send(s: Scripted) -> None:
+        s.one_cancels_other(s.buy("A", 2, limit=10), s.buy("A", 0.8, limit=5))
+
+    result = play(bars[:3], {0: send}, execution=VOLUME)  # 0.8 - 0.1 - 0.7 is not quite 0
+    assert orders(result)[1] == CANCELLED
+
+
 def test_what_ends_without_a_fill_leaves_the_others_of_its_group() -> None:
     ended: list[tuple[dict[str, Any], tuple[str, str, float]]] = [
         ({"limit": 5, "tif": "day"}, ("expired", "end of day", 0)),

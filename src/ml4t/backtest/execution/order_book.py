@@ -11,6 +11,7 @@ from ml4t.backtest.core.journal import Journal
 from ml4t.backtest.core.orders import Ended, OrderStatus, OrderType, TimeInForce
 from ml4t.backtest.execution.order import Order, amend, ratchet, split
 from ml4t.backtest.portfolio.portfolio import Portfolio
+from ml4t.backtest.portfolio.positions import DUST
 
 DELISTED, RENAMED = "delisted", "renamed"
 GOOD_TILL = "good till date"
@@ -102,7 +103,7 @@ class OrderBook:
             self.end(order, OrderStatus.FILLED, order.reason)
         for other in order.group:
             if other is not order and other.is_open:
-                if is_done or abs(other.left) <= abs(quantity):
+                if is_done or abs(other.left) <= abs(quantity) * (1 + DUST):
                     self.end(other, OrderStatus.CANCELLED, ONE_CANCELS_OTHER)
                 else:
                     amend(other, quantity=other.quantity - other.side * abs(quantity))
