@@ -13,6 +13,7 @@ from ml4t.backtest import (
     ActionPolicy,
     BacktestResult,
     BasisPointCommission,
+    CashAccount,
     ExecutionPolicy,
     Financing,
     MarginAccount,
@@ -594,6 +595,16 @@ def test_a_halted_pay_date_reinvests_nothing() -> None:
     result = play(rows, {0: buy(10)}, [act("dividend", 2, 5.0)], actions=REINVEST)
     assert held(result)[-1] == (3, "A", 10)
     assert flows(result) == [(2, "A", "dividend", 50)]
+
+
+def test_rounding_keeps_no_dividend_from_being_reinvested() -> None:
+    """All of the cash but 50 * 0.003 has not settled, and 5,000 + 0.15 - 5,000 is not quite it."""
+    script = {0: [buy(50), buy(50, "B")], 1: sell(50, "B")}
+    result = play(
+        {"A": flat(100, 3), "B": flat(100, 3)}, script, [act("dividend", 2, 0.003)],
+        actions=REINVEST, account=CashAccount(settlement=2),
+    )  # fmt: skip
+    assert fills(result)[3:] == [(2, "A", 0.0015, 100)]
 
 
 def test_reinvested_shares_are_guarded_by_the_levels_of_the_position() -> None:

@@ -35,6 +35,7 @@ from ml4t.backtest.execution.patience import PassedOver, Patience
 from ml4t.backtest.execution.policy import Moment
 from ml4t.backtest.execution.rebalance import REBALANCE, Rebalancer
 from ml4t.backtest.execution.tickets import TicketLedger, Tickets
+from ml4t.backtest.execution.ticks import WHOLE
 from ml4t.backtest.execution.waiting import MADE, NO_SIDS, Waiting
 from ml4t.backtest.execution.waiting_filler import WaitingFiller
 
@@ -311,8 +312,9 @@ class BarBroker:
         unit = price * float(self.executor.terms.multiplier[sid])
         quantity = self.executor.whole(sids, np.array([amount / unit]))
         unsettled = self.executor.settlement.unsettled(batch.t)
-        has_cash = self._portfolio.cash - unsettled + self.account.overdraft >= amount
-        if quantity[0] and has_cash:
+        left = self._portfolio.cash - unsettled + self.account.overdraft
+        # In an account that has spent all the rest, cash is the dividend but for rounding.
+        if quantity[0] and left >= amount * (1 - WHOLE):
             tickets = Tickets(sids, quantity, (REINVESTMENT,))
             self._ledger.fill_free(batch, tickets, np.array([price]))
 
