@@ -58,6 +58,14 @@ TIMINGS = {
     "next_open": NextOpen(), "next_close": NextClose(), "this_close": ThisClose(),
     "vwap": VolumeWeighted(),
 }  # fmt: skip
+# Shares that are cut to the last of the cash carry the rounding of the whole account: of a share at
+# 5 that is 1e-7. The money of a lot carries it times a price, and a run adds it up. The rounding is
+# a part of the capital; the number of shares is held to its own by fills, positions and orders.
+SHARES, LOTS, SUMS = 1e-13, 1e-11, 1e-9
+ROUNDING = {
+    "fills": SHARES, "positions": SHARES, "orders": SHARES, "trades": LOTS, "open lots": LOTS,
+    "equity": SUMS, "cash flows": SUMS,
+}  # fmt: skip
 OURS_ALONE = {"files", "costs", "delisting_return"}
 Case = tuple[Universe, dict[str, Any]]
 Row = tuple[Any, ...]
@@ -453,8 +461,7 @@ def differences(result: BacktestResult, expected: r.ReferenceResult) -> list[str
     """Return one text per table that differs, with the first rows that have no equal."""
     found = []
     for name, ours, theirs in tables(result, expected):
-        # Shares that are cut to the last of the cash carry the rounding of the whole account.
-        scale = CAPITAL * (1e-9 if name in ("equity", "cash flows") else 1e-14)
+        scale = CAPITAL * ROUNDING.get(name, 1e-14)
         same = len(ours) == len(theirs) and all(
             agree(mine, other, scale) for mine, other in zip(ours, theirs, strict=True)
         )
