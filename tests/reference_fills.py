@@ -6,7 +6,7 @@ A discrete order through zero is one fill; a rebalance through zero is two order
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from reference_ledger import AT_OPEN, Level, Paid
@@ -105,25 +105,51 @@ def bought_for_less(world: World, asset: Asset, price: float) -> float:
 
 
 def common_factor(
-    world: World, wanted: Mapping[Asset, float] | Sequence[tuple[Asset, float]],
-    base: float | None = None,
-) -> float:  # fmt: skip
-    """Return the largest factor in [0, 1] with which all of them fit, by bisection."""
-    pairs = list(wanted.items()) if isinstance(wanted, Mapping) else list(wanted)
+    world: World, wanted: Sequence[tuple[Asset, float]], *, one_by_one: bool
+) -> float:
+    """Return the largest factor in [0, 1] with which all of them fit, by bisection.
 
-    def plans(factor: float) -> list[Plan]:
-        return [plan(world, a, q * factor, base or world.prices[a]) for a, q in pairs]
+    One by one: the account carries what it holds after each of them, not at the end alone.
+    """
+    stops = range(1 if one_by_one else len(wanted), len(wanted) + 1)
 
-    if fits(world, plans(1.0), is_strict=True):
-        return 1.0
-    low, high = 0.0, 1.0
+    def is_carried(factor: float) -> bool:
+        plans = [plan(world, a, q * factor, world.prices[a]) for a, q in wanted]
+        return all(fits(world, plans[:stop], is_strict=True) for stop in stops)
+
+    return largest(is_carried, 0.0)
+
+
+def largest(is_carried: Callable[[float], bool], low: float) -> float:
+    """Return the largest factor up to 1 that is carried, where all below it down to `low` are."""
+    high = 1.0
+    if is_carried(high):
+        return high
     for _ in range(100):
         middle = (low + high) / 2
-        if fits(world, plans(middle), is_strict=True):
+        if is_carried(middle):
             low = middle
         else:
             high = middle
     return low
+
+
+def factor_beyond(
+    world: World, asset: Asset, quantity: float, base: float, limit: float | None
+) -> float:
+    """Return the factor by which one order fits, or 0 where nothing of what it opens does.
+
+    What closes sets margin free: whatever a part of it needs, all of it needs no more.
+    """
+    live = world.ledger.live(asset)
+    closing = abs(live / quantity) if live * quantity < 0 else 0.0
+
+    def is_carried(factor: float) -> bool:
+        return fits(world, [plan(world, asset, quantity * factor, base, limit)], is_strict=True)
+
+    factor = largest(is_carried, closing)
+    # Less than a millionth is what rounding has left of the account.
+    return factor if (factor - closing) / (1 - closing) >= 1e-6 else 0.0
 
 
 def fit_fractions(world: World, due: Sequence[LiveOrder]) -> None:
@@ -138,15 +164,19 @@ def fit_fractions(world: World, due: Sequence[LiveOrder]) -> None:
             together.append(order)
     if len(together) < 2 or not world.setup.reserve_costs:
         return
-    wanted = [
-        (one.asset, one.side * min(one.remaining, one.opening, world.capacity(one.asset)))
-        for one in together
-    ]
-    factor = common_factor(world, [pair for pair in wanted if pair[1]])
+    wanted: list[tuple[LiveOrder, float]] = []
+    for order in together:
+        taken = math.fsum(abs(q) for one, q in wanted if one.asset == order.asset)
+        shares = min(order.remaining, order.opening, world.capacity(order.asset, taken))
+        if shares > 0:  # else it is the volume that leaves nothing of it
+            wanted.append((order, order.side * shares))
+    pairs = [(one.asset, quantity) for one, quantity in wanted]
+    factor = common_factor(world, pairs, one_by_one=True)
     if factor < 1:
-        for one, (asset, quantity) in zip(together, wanted, strict=True):
+        for one, quantity in wanted:
             # Less than a millionth is what rounding has left of the account.
-            one.fitting = world.to_lot(asset, abs(quantity) * factor) if factor >= 1e-6 else 0.0
+            most = world.to_lot(one.asset, abs(quantity) * factor)
+            one.fitting = most if factor >= 1e-6 else 0.0
 
 
 def initial_rate(world: World, asset: Asset) -> float:
@@ -275,18 +305,19 @@ def fill_order(
     if shares <= 0:
         return
     what = plan(world, asset, order.side * shares, base, order.limit)
+    reason = refusal(world, asset, order.side) if opened > 0 else None
     is_cut = False
-    if order.is_fraction and opened > 0 and world.setup.reserve_costs:
+    if reason is None and order.is_fraction and opened > 0 and world.setup.reserve_costs:
         is_cut = shares > order.fitting or not fits(world, [what])
         shares = min(shares, order.fitting)
-        part = common_factor(world, {asset: order.side * shares}, base)
-        if is_cut:
-            shares = world.to_lot(asset, shares * part) if part >= 1e-6 else 0.0
+        if is_cut and shares > 0:
+            if live * order.side >= 0 or shares > abs(live):
+                part = factor_beyond(world, asset, order.side * shares, base, order.limit)
+                shares = world.to_lot(asset, shares * part)
             opened = shares if live * order.side >= 0 else max(0.0, shares - abs(live))
-            what = plan(world, asset, order.side * shares, base) if shares else what
-    reason = refusal(world, asset, order.side) if opened > 0 else None
+            what = plan(world, asset, order.side * shares, base, order.limit) if shares else what
     if is_cut and shares == 0:
-        reason = reason or not_enough(world)
+        reason = not_enough(world)
     if reason is None and opened > 0 and not fits(world, [what]):
         reason = not_enough(world)
     if reason is not None:

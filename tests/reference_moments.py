@@ -200,7 +200,9 @@ class Changes:
             else:
                 orders.append(order)
                 wanted[asset] = math.copysign(min(abs(change), world.capacity(asset)), change)
-        factor = common_factor(world, wanted) if world.setup.reserve_costs else 1.0
+        factor = 1.0
+        if world.setup.reserve_costs:
+            factor = common_factor(world, list(wanted.items()), one_by_one=False)
         for order in orders:
             asset = order.asset
             quantity = wanted[asset]

@@ -176,13 +176,13 @@ class World:
             return LIMIT_UP if side > 0 else LIMIT_DOWN
         return None
 
-    def capacity(self, asset: Asset) -> float:
-        """Return how much more may trade at this bar."""
+    def capacity(self, asset: Asset, taken: float = 0.0) -> float:
+        """Return how much more may trade at this bar, once others have taken a part."""
         volume = self.bars[asset].volume
         if self.setup.participation is None or volume is None:
             return math.inf
         most = self.setup.participation * volume
-        left = most - self.traded.get(asset, 0.0)
+        left = most - self.traded.get(asset, 0.0) - taken
         return self.to_lot(asset, left) if left > 1e-9 * most else 0.0
 
     def price(self, asset: Asset, moment: str) -> float | None:

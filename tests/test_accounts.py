@@ -808,6 +808,25 @@ def test_an_average_price_makes_no_gain_of_what_was_bought_below_it_in_its_bar()
     assert orders(result) == [("filled", "", 200), ("filled", "", 133)]
 
 
+def test_what_the_volume_leaves_nothing_of_makes_no_gain_for_the_others_either() -> None:
+    """100 of A at 50, all of its volume, tie up 2,500: 7,500 carry 200 of B, not 233 at 75."""
+    bars: list[Row] = [(100, 100, 100, 100, n, 100) for n in (100,)]
+    a: list[Row] = [*bars, (100, 101, 49, 75, 100, 75)]
+    b: list[Row] = [*bars, (100, 101, 49, 75, 1_000, 75)]
+    script: dict[int, Any] = {
+        0: [
+            lambda s: s.buy("A", 100, limit=50),
+            lambda s: s.order_target_weights({"A": 1.0, "B": 1.4}),
+        ]
+    }
+    result = play(
+        {"A": a, "B": b}, script, names=("open", "high", "low", "close", "volume", "vwap"),
+        account=MarginAccount(),
+        execution=ExecutionPolicy(timing=VolumeWeighted(), participation=1.0),
+    )  # fmt: skip
+    assert fills(result) == [(1, "A", 100, 50), (1, "B", pytest.approx(200, rel=1e-9), 75)]
+
+
 def test_at_the_close_everything_is_worth_its_close() -> None:
     """Bought at 50, and the close is 60: 12,000 of equity carry 24,000, 12,000 of it are held."""
     bars: list[Row] = [(100, 100, 100, 100), (100, 101, 49, 60), (60, 60, 60, 60)]
@@ -867,6 +886,78 @@ def test_four_quarters_share_what_a_gap_has_left_of_them() -> None:
     down = {key: [*flat(100, 1), *flat(101, 2)] for key in "ABCD"}
     result = play(down, short, account=MarginAccount())
     assert [row[2] for row in fills(result)] == [pytest.approx(-5_000 / 101, rel=1e-9)] * 4
+
+
+DOUBLED: list[Row] = [*flat(100, 1), *flat(200, 2)]
+NO_LEVERAGE = MarginAccount(initial_margin=1.0, maintenance_margin=0.0)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_two_fractions_of_one_asset_need_what_is_held_between_them_and_at_the_end(
+    side: int,
+) -> None:
+    """50 to one side, 140 to the other: 90 at 200 are left, of which 10,000 carry 50."""
+    script = {
+        0: [
+            lambda s: s.order_target_percent("A", -0.5 * side),
+            lambda s: s.order_target_percent("A", 0.9 * side),
+        ]
+    }
+    result = play(DOUBLED, script, account=NO_LEVERAGE)
+    first, second = (pytest.approx(n * side * 50 / 90, rel=1e-9) for n in (-50, 140))
+    assert fills(result) == [(1, "A", first, 200), (1, "A", second, 200)]
+
+
+def test_the_first_of_two_fractions_of_one_asset_is_carried_too() -> None:
+    """90 at 200 at first, 10 at the end."""
+    script = {
+        0: [
+            lambda s: s.order_target_percent("A", 0.9),
+            lambda s: s.order_target_percent("A", 0.1),
+        ]
+    }
+    result = play(DOUBLED, script, account=NO_LEVERAGE)
+    first, second = (pytest.approx(n * 50 / 90, rel=1e-9) for n in (90, -80))
+    assert fills(result) == [(1, "A", first, 200), (1, "A", second, 200)]
+
+
+def test_two_fractions_of_one_asset_share_its_volume() -> None:
+    """60 a bar: the first takes 50 of it, so that C, and not the second, has the room."""
+    bars: list[Row] = [*flat(100, 1, 60), *flat(200, 1, 60)]
+    script = {0: [lambda s: s.buy_percent("A", 0.5), lambda s: s.buy_percent("A", 0.5)]}
+    execution = ExecutionPolicy(participation=1.0)
+    result = play(bars, script, account=NO_LEVERAGE, execution=execution)
+    # 60 at 200 are 12,000: both are cut by 10 / 12.
+    parts = [pytest.approx(n * 10 / 12, rel=1e-9) for n in (50, 10)]
+    assert [row[2] for row in fills(result)] == parts
+
+
+def test_a_fraction_that_only_closes_by_its_turn_is_not_cut() -> None:
+    """A is bought in between; 30 of it go, though B can have but a part of what it asks for."""
+    script = {
+        0: [
+            lambda s: s.buy("A", 40),
+            lambda s: s.order_target_percent("A", 0.1),
+            lambda s: s.buy_percent("B", 2.0),
+        ]
+    }
+    bars = {"A": flat(100, 2), "B": flat(100, 2)}
+    result = play(bars, script, account=NO_LEVERAGE)
+    # What A and B would open, 30 and 200, shares the 100 that the account carries.
+    b = pytest.approx(200 * 100 / 230, rel=1e-9)
+    assert fills(result) == [(1, "A", 40, 100), (1, "A", -30, 100), (1, "B", b, 100)]
+
+
+def test_a_fraction_that_reverses_a_position_has_the_margin_that_it_sets_free() -> None:
+    """200 at 90 tie up 9,000 of 8,000. Once they are sold, 8,000 carry a short of 16,000."""
+    bars: list[Row] = [*flat(100, 2), *flat(90, 2)]
+    script = {
+        0: lambda s: s.buy("A", 200),
+        2: lambda s: s.order_target_percent("A", -3.0),
+    }
+    result = play(bars, script, account=MarginAccount())
+    assert fills(result)[1:] == [(3, "A", pytest.approx(-200 - 16_000 / 90, rel=1e-9), 90)]
+    assert [row[:2] for row in orders(result)][1:] == [("filled", "cut: insufficient buying power")]
 
 
 def test_a_strict_account_takes_no_part_of_a_fraction() -> None:

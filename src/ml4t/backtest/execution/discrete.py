@@ -41,7 +41,7 @@ class DiscreteOrders:
     def is_reduction(self, order: Order) -> bool:
         """Whether an order only closes what is held; without short sales no more can fill."""
         live = float(self._portfolio.quantity[order.sid])
-        is_within = abs(order.left) <= abs(live) or order.is_exit
+        is_within = order.is_exit or not beyond(order.left, live)
         return live * order.left < 0 and (is_within or not self._account.can_short)
 
     def fill_market(self, batch: Batch, prices: Floats, order: Order, seen: Seen) -> None:
@@ -66,9 +66,11 @@ class DiscreteOrders:
         return fitting
 
     def fit_fractions(self, batch: Batch, prices: Floats, orders: list[Order]) -> None:
-        """Cut fractions that open or add at one moment by one factor, so that all of them fit.
+        """Cut fractions that open or add at one moment by one factor, so that each of them fits.
 
-        In turn, the last of four quarters would be left with what a gap has left.
+        In turn, the last of four quarters would be left with what a gap has left. Of one asset
+        there may be several, a short of 0.3 and what turns it into 0.5: they need what is held
+        between them and at the end, not the sum of both.
         """
         for one in orders:
             if one.fitting != math.inf:  # hot: of most orders it is
@@ -78,10 +80,10 @@ class DiscreteOrders:
             return
         sids = np.array([one.sid for one in together])
         left = np.array([one.side * min(abs(one.left), one.opening) for one in together])
-        asked = self._executor.within_volume(sids, left)
+        asked = self._executor.in_turn_within_volume(sids, left)
         fits = fit(
             self._account, self._executor, batch, prices, sids, asked,
-            self._executor.settlement.unsettled(batch.t),
+            self._executor.settlement.unsettled(batch.t), one_by_one=True,
         )  # fmt: skip
         for one, most, fitting in zip(together, asked.tolist(), fits.tolist(), strict=True):
             if fitting != most:
@@ -177,16 +179,19 @@ class DiscreteOrders:
         limit: float | None = None,
     ) -> float | str:
         """Return how much of an order the account carries, or why it carries none of it."""
-        sid = order.sid
+        sid, live = order.sid, float(self._portfolio.quantity[order.sid])
+        opening = opened(quantity, live)
+        is_cover = self._account.can_short and live < 0 and not self._account.is_margin
+        is_free = not (is_cover and self._account.shortfall is Shortfall.IN_TURN)
+        if opening == 0 and is_free:
+            return quantity
         if abs(quantity) > order.fitting:
             if not order.fitting:
                 return self._account.lacks
             quantity = math.copysign(order.fitting, quantity)
-        live = float(self._portfolio.quantity[sid])
-        opening = quantity if live * quantity >= 0 else beyond(quantity, live)
-        is_cover = self._account.can_short and live < 0 and not self._account.is_margin
-        if opening == 0 and not (is_cover and self._account.shortfall is Shortfall.IN_TURN):
-            return quantity
+            opening = opened(quantity, live)
+            if opening == 0 and is_free:
+                return quantity
         if opening < 0 and not self._account.can_short:
             return CANNOT_SHORT
         sids = np.array([sid])
@@ -197,8 +202,7 @@ class DiscreteOrders:
             own = Shortfall.IN_TURN if order.is_fraction else Shortfall.REJECT
         fits = fit(
             self._account, self._executor, batch, prices, sids, np.array([quantity]),
-            self._executor.settlement.unsettled(batch.t), closing=quantity - opening, limit=limit,
-            shortfall=own,
+            self._executor.settlement.unsettled(batch.t), limit=limit, shortfall=own,
         )  # fmt: skip
         return float(fits[0]) if fits[0] else self._account.lacks
 
@@ -225,11 +229,16 @@ class DiscreteOrders:
             is_maker=limit is not None and base == limit,
             seen=seen,
         )
-        opened = quantity if live * quantity >= 0 else beyond(quantity, live)
-        if opened and self._account.is_margin:
-            self._executor.bought.setdefault(order.sid, []).append((opened, base))
-        self._book.filled(order, quantity, batch.t, opened=opened, is_done=is_done, price=base)
+        opening = opened(quantity, live)
+        if opening and self._account.is_margin:
+            self._executor.bought.setdefault(order.sid, []).append((opening, base))
+        self._book.filled(order, quantity, batch.t, opened=opening, is_done=is_done, price=base)
         self._book.close_exits(order.sid, float(self._portfolio.quantity[order.sid]))
+
+
+def opened(quantity: float, live: float) -> float:
+    """Return the part of an order that opens or adds, signed like the order."""
+    return quantity if live * quantity >= 0 else beyond(quantity, live)
 
 
 def beyond(quantity: float, live: float) -> float:

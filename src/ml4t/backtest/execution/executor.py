@@ -138,11 +138,14 @@ class Executor:
         cut = np.sign(quantity) * steps * safe
         return np.where(lots > 0, cut, quantity)
 
-    def within_volume(self, sids: Ints, quantity: Floats) -> Floats:
-        """Return quantities cut to what is left of the bar's volume for this account."""
+    def within_volume(self, sids: Ints, quantity: Floats, taken: float = 0.0) -> Floats:
+        """Return quantities cut to what is left of the bar's volume for this account.
+
+        taken: shares of it that other orders will have had.
+        """
         if self._volume_left is None:
             return quantity
-        left = self._volume_left[sids]
+        left = self._volume_left[sids] - taken
         # What rounding leaves of a volume that is used up is no share to trade.
         left = np.where(left > WHOLE * self._volume[sids], left, 0.0)
         # An order that is the bar's share but for rounding, 52.2 of 0.3 * 174, is all done: what is
@@ -150,6 +153,17 @@ class Executor:
         is_cut = np.abs(quantity) > left * (1 + WHOLE)
         cut = self.whole(sids, np.sign(quantity) * left)
         return np.where(is_cut, cut, quantity)
+
+    def in_turn_within_volume(self, sids: Ints, quantity: Floats) -> Floats:
+        """Return quantities cut to the volume that those before of the same asset leave."""
+        if self._volume_left is None:
+            return quantity
+        taken = dict.fromkeys(sids.tolist(), 0.0)
+        cut = np.empty(len(sids))
+        for i, sid in enumerate(sids.tolist()):
+            cut[i] = self.within_volume(sids[[i]], quantity[[i]], taken[sid])[0]
+            taken[sid] += abs(float(cut[i]))
+        return cut
 
     # -- prices -----------------------------------------------------------------------
 

@@ -30,9 +30,9 @@ def fit(
     quantity: Floats,
     unsettled: float,
     *,
-    closing: float = 0.0,
     limit: float | None = None,
     shortfall: Shortfall | None = None,
+    one_by_one: bool = False,
 ) -> Floats:
     """Return the quantities that the account can carry, 0 where nothing of an order fits.
 
@@ -41,26 +41,34 @@ def fit(
     prices : float array, by sid
         At which positions are valued and the orders fill, before costs.
     sids, quantity
-        Increases, in the order in which they are served.
+        Increases, in the order in which they are served. What closes a position on the other side
+        sets margin free.
     unsettled : float
         Sale proceeds that cannot be spent yet.
-    closing : float
-        The part of a single order that only closes what is held on the other side.
     limit : float, optional
         Price past which a single order does not fill.
     shortfall : Shortfall, optional
         The account's own by default.
+    one_by_one : bool
+        What is scaled fills one after the other, several of one asset among them: the account
+        must carry what is held after each of them, not what is left at the end alone.
     """
     shortfall = account.shortfall if shortfall is None else shortfall
     if shortfall is Shortfall.NONE:
         return quantity
     cap = None if limit is None else np.array([limit])
-    # An asset that trades now is worth the price at which it does, whatever was paid before.
-    bought = {sid: lots for sid, lots in executor.bought.items() if sid not in sids}
+    # An asset that trades now is worth the price at which it does, whatever was paid before; one
+    # of which the bar's volume has left nothing does not trade.
+    trading = sids[quantity != 0]
+    bought = {sid: lots for sid, lots in executor.bought.items() if sid not in trading}
     room = account.room(executor.portfolio, prices, executor.terms, unsettled, bought)
+
+    live = executor.portfolio.quantity[sids]
+    before = _before(sids, quantity) if one_by_one else None
 
     def need(index: slice, share: float) -> Floats:
         asked = quantity[index] * share
+        held = live[index] if before is None else live[index] + before[index] * share
         base = prices[sids[index]]
         price = executor.price(batch, sids[index], asked, base, cap)[1]
         charge = executor.charge(batch, sids[index], asked, price)
@@ -68,7 +76,7 @@ def fit(
             Increase(
                 sids=sids[index],
                 quantity=asked,
-                closing=_signed_least(asked, closing),
+                closing=_closing(asked, held),
                 base=base,
                 price=price,
                 charge=charge,
@@ -78,7 +86,8 @@ def fit(
 
     if shortfall is Shortfall.SCALE:
         # One factor for all, so that no asset is starved because of its name.
-        share = share_that_fits(partial(_total, need, slice(None)), room)
+        asks = partial(_highest if one_by_one else _total, need, slice(None))
+        share = share_that_fits(asks, room)
         return quantity if share == 1.0 else executor.whole(sids, quantity * share)
     fitted = np.zeros(len(sids))
     in_turn = shortfall is Shortfall.IN_TURN
@@ -88,7 +97,12 @@ def fit(
         if not quantity[i]:
             continue  # the bar's volume has left nothing of it
         one = slice(i, i + 1)
-        share = share_that_fits(partial(_total, need, one), room) if in_turn else 1.0
+        share = 1.0
+        if in_turn:
+            # What closes sets margin free: only what is beyond zero is cut to the room.
+            closing = float(_closing(quantity[one], live[one])[0]) if account.is_margin else 0.0
+            kept = closing / float(quantity[i])
+            share = _share_beyond(partial(_total, need, one), room, kept)
         part = quantity[one] if share == 1.0 else executor.whole(sids[one], quantity[one] * share)
         cost = _total(need, one, float(part[0] / quantity[i]))
         if part[0] and cost <= room:
@@ -109,13 +123,39 @@ def _smallest_first(value: Floats, account: Account) -> Ints:
     return np.argsort(ranked, kind="stable")
 
 
-def _signed_least(quantity: Floats, closing: float) -> Floats:
-    """Return the closing part of orders that may have been scaled down."""
-    return np.sign(quantity) * np.minimum(np.abs(quantity), abs(closing))
-
-
 def _total(need: Callable[[slice, float], Floats], index: slice, share: float) -> float:
     return float(need(index, share).sum())
+
+
+def _highest(need: Callable[[slice, float], Floats], index: slice, share: float) -> float:
+    """Return the most that is needed on the way, where each order fills after the one before."""
+    return float(np.cumsum(need(index, share)).max())
+
+
+def _before(sids: Ints, quantity: Floats) -> Floats:
+    """Return what the orders before each one change in its asset."""
+    changed = dict.fromkeys(sids.tolist(), 0.0)
+    before = np.empty(len(sids))
+    for i, (sid, change) in enumerate(zip(sids.tolist(), quantity.tolist(), strict=True)):
+        before[i] = changed[sid]
+        changed[sid] += change
+    return before
+
+
+def _closing(quantity: Floats, held: Floats) -> Floats:
+    """Return the part of each order that only closes what is held on the other side, signed."""
+    most = np.maximum(-held, np.minimum(quantity, 0.0))
+    closing: Floats = np.minimum(most, np.maximum(quantity, 0.0))
+    return closing
+
+
+def _share_beyond(required: Callable[[float], float], room: float, kept: float) -> float:
+    """Return the largest share that the room carries and that is more than `kept`, or 0."""
+    if not kept:
+        return share_that_fits(required, room)
+    freed, rest = required(kept), 1.0 - kept
+    beyond = share_that_fits(lambda part: required(kept + rest * part) - freed, room - freed)
+    return kept + rest * beyond if beyond else 0.0
 
 
 def share_that_fits(required: Callable[[float], float], room: float) -> float:
