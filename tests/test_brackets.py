@@ -582,6 +582,18 @@ def test_rounding_leaves_nothing_of_the_others_of_a_group() -> None:
     assert orders(result)[1] == CANCELLED
 
 
+def test_an_immediate_order_in_a_halt_is_over_before_the_close() -> None:
+    """B has no volume at the one open of its order; the other of the group fills at the close."""
+    bars: dict[str, list[Row]] = {"A": flat(10, 2, 9), "B": [*flat(10, 1, 9), (10, 10, 10, 10, 0)]}
+
+    def send(s: Scripted) -> None:
+        s.one_cancels_other(s.buy("B", 1, stop=10, tif="ioc"), s.buy("A", 1, on_close=True))
+
+    assert orders(play(bars, {0: send})) == [
+        ("cancelled", "immediate or cancel", 0), ("filled", "", 1)
+    ]  # fmt: skip
+
+
 def test_what_ends_without_a_fill_leaves_the_others_of_its_group() -> None:
     ended: list[tuple[dict[str, Any], tuple[str, str, float]]] = [
         ({"limit": 5, "tif": "day"}, ("expired", "end of day", 0)),

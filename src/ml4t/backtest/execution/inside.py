@@ -109,6 +109,7 @@ class InsideBar:
         """Walk one asset through its bar, event by event, until nothing more is touched."""
         bar = _bar(batch, sid)
         if bar.open != bar.open:
+            self._book.end_immediate(sid)  # nothing trades in a halt: that was the chance
             return
         walk = _Walk(bar=bar, is_entry=int(self._portfolio.entry_t[sid]) == batch.t)
         while events := self._events(batch, sid, walk):
