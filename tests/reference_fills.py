@@ -358,8 +358,9 @@ def step_left(world: World, asset: Asset, level: Level) -> float:
     live = abs(position.quantity)
     if level.part is None:
         return live
-    step = world.to_lot(asset, level.part * position.peak)
-    return min(step - position.memory.sold[level.part_path], live)
+    # A split may leave no whole lots of what was sold so far.
+    left = level.part * position.peak - position.memory.sold[level.part_path]
+    return min(world.to_lot(asset, left), live)
 
 
 def fire_level(
