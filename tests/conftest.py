@@ -19,13 +19,14 @@ def check_invariants(result: BacktestResult, account: object = None) -> None:
     """Assert what must hold of any run, read back from its tables."""
     account = CashAccount() if account is None else account
     # Not from the metrics: they take as long as the checks together.
-    initial, final, gross, lowest = result.sql(
+    initial, final, gross, lowest = rows_of(
+        result,
         """
         select (select sum(amount) from cash_flows where kind = 'deposit'),
             max_by(equity, timestamp), coalesce(max(gross_exposure), 0), min(cash)
         from equity
-        """
-    ).fetchall()[0]
+        """,
+    )[0]
     scale = max(initial, abs(final), gross)
     check_equity(result, scale)
     check_cash(result, scale)
@@ -36,30 +37,38 @@ def check_invariants(result: BacktestResult, account: object = None) -> None:
         if account.shortfall != "none" and not account.shorting:
             assert lowest >= -account.overdraft - 1e-9 * scale
         if not account.shorting:
-            short = result.sql("select count(*) from positions where quantity <= 0")
-            assert short.fetchall() == [(0,)]
+            short = rows_of(result, "select count(*) from positions where quantity <= 0")
+            assert short == [(0,)]
+
+
+def rows_of(result: BacktestResult, query: str) -> list[tuple[Any, ...]]:
+    """Return what a query of ours finds; `sql` guards against those of others, at a price."""
+    return result._database.rows(query)
 
 
 def check_equity(result: BacktestResult, scale: float) -> None:
     """Equity is cash plus positions, at every bar."""
-    gap = result.sql(
+    gap = rows_of(
+        result,
         """
         select max(abs(equity.equity - equity.cash - coalesce(held.value, 0)))
         from equity left join (
             select timestamp, sum(value) as value from positions group by timestamp
         ) as held using (timestamp)
-        """
-    ).fetchall()[0][0]
+        """,
+    )[0][0]
     assert gap <= 1e-9 * scale
-    bad = result.sql(
-        "select count(*) from positions where quantity = 0 or not isfinite(value) or price <= 0"
+    bad = rows_of(
+        result,
+        "select count(*) from positions where quantity = 0 or not isfinite(value) or price <= 0",
     )
-    assert bad.fetchall() == [(0,)]
+    assert bad == [(0,)]
 
 
 def check_cash(result: BacktestResult, scale: float) -> None:
     """Cash moves by fills and flows alone, and a fill moves what its position is worth."""
-    gap = result.sql(
+    gap = rows_of(
+        result,
         """
         with moved as (
             select timestamp, sum(-value - commission) as moved from fills group by timestamp
@@ -72,8 +81,8 @@ def check_cash(result: BacktestResult, scale: float) -> None:
             from equity left join moved using (timestamp) left join flows using (timestamp)
         )
         select max(abs(cash - expected)) from running
-        """
-    ).fetchall()[0][0]
+        """,
+    )[0][0]
     assert gap <= 1e-9 * scale
 
 
@@ -82,7 +91,8 @@ def check_trades(result: BacktestResult, scale: float, final: float) -> None:
 
     But for dividends that are due after the last bar: the trades have them, no cash has.
     """
-    total, commission, slippage, impact, borrow, n_backwards = result.sql(
+    total, commission, slippage, impact, borrow, n_backwards = rows_of(
+        result,
         """
         with lots as (
             select coalesce(sum(pnl), 0) as pnl, coalesce(sum(dividends), 0) as dividends,
@@ -105,8 +115,8 @@ def check_trades(result: BacktestResult, scale: float, final: float) -> None:
             lots.commission - paid.commission, lots.slippage - paid.slippage,
             lots.impact - paid.impact, lots.borrow + flows.borrow, lots.n_backwards
         from lots, paid, flows
-        """
-    ).fetchall()[0]
+        """,
+    )[0]
     assert abs(total - final) <= 1e-8 * scale
     gaps = {"commission": commission, "slippage": slippage, "impact": impact, "borrow": borrow}
     assert {name: gap for name, gap in gaps.items() if not abs(gap) <= 1e-8 * scale} == {}
@@ -121,13 +131,14 @@ def check_dividends(result: BacktestResult, catalog: Catalog) -> None:
     axes, multiplier = catalog.axes(), catalog.instruments().multiplier
     held = {
         (t, asset): quantity
-        for t, asset, quantity in result.sql(
+        for t, asset, quantity in rows_of(
+            result,
             """
             select t, asset_id, quantity from positions join (
                 select timestamp, row_number() over (order by timestamp) - 1 as t from equity
             ) as bars using (timestamp)
-            """
-        ).fetchall()
+            """,
+        )
     }
     earned = [
         held.get((action.t - 1, axes.asset_ids[action.sid]), 0.0)
@@ -142,12 +153,13 @@ def check_dividends(result: BacktestResult, catalog: Catalog) -> None:
         ("select sum(dividends) from trades", earned),
         ("select sum(amount) from cash_flows where kind = 'dividend'", paid),
     ):
-        assert abs((result.sql(table).fetchall()[0][0] or 0) - sum(expected)) <= scale, table
+        assert abs((rows_of(result, table)[0][0] or 0) - sum(expected)) <= scale, table
 
 
 def check_orders(result: BacktestResult) -> None:
     """Every order has one end, a reason unless it filled whole, and the fills that it says."""
-    bad = result.sql(
+    bad = rows_of(
+        result,
         """
         with done as (
             select order_id, sum(quantity) as quantity from fills group by order_id
@@ -167,8 +179,8 @@ def check_orders(result: BacktestResult) -> None:
            or abs(filled_quantity) > abs(orders.quantity) * (1 + 1e-9)
            or filled_quantity * orders.quantity < 0
            or status not in ('filled', 'cancelled', 'denied', 'rejected', 'expired')
-        """
-    ).fetchall()[0]
+        """,
+    )[0]
     # Ends that do not fit, ids twice, fills without an order, fills worse than their limit.
     assert bad == (0, 0, 0, 0)
 

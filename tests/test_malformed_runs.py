@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable
 from datetime import date, timedelta
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -38,6 +39,7 @@ from ml4t.backtest.data.feed import (
     PolarsDataFeed,
 )
 from ml4t.backtest.data.indicators import Indicators
+from ml4t.backtest.errors import BacktestError
 
 DAYS = [date(2024, 1, day) for day in (2, 3, 4, 5)]
 PRICES = {
@@ -61,46 +63,67 @@ def best(**changes: Any) -> TopN:
     return TopN(**{"n": 1, "by": "close", **changes})
 
 
+@cache
+def shared() -> Catalog:
+    """Return one catalog for all runs; they leave no trace in it."""
+    return catalog()
+
+
+def reused(use: Callable[[Catalog, Any], object]) -> Callable[[Any], object]:
+    """Give `use` one catalog until it takes a value: what is refused leaves no trace there."""
+    kept: list[Catalog] = []
+
+    def used(value: Any) -> object:
+        data = kept.pop() if kept else catalog()
+        try:
+            return use(data, value)
+        except BacktestError:
+            kept.append(data)
+            raise
+
+    return used
+
+
 def run(data: Any = None, strategy: Any = None, *broker: Any, **settings: Any) -> BacktestResult:
-    data = catalog() if data is None else data
+    data = shared() if data is None else data
     return BacktestEngine(data, strategy or best(), *broker, **settings).run()
 
 
-def register(**options: Any) -> object:
-    return catalog().register("features", SCORES, **options).validate()
+def registered(option: str) -> Callable[[Any], object]:
+    return reused(lambda data, v: data.register("features", SCORES, **{option: v}).validate())
 
 
 # place -> (what it takes, what an error may call it, what is done with a value)
 Place = tuple[Kind, list[str], Callable[[Any], object]]
 PLACES: dict[str, Place] = {
-    "register.role": (NOTHING, ["role"], lambda v: Catalog().register(v, PRICES)),
+    "register.role": (NOTHING, ["role"], reused(lambda data, v: data.register(v, SCORES))),
     "register.source": (
         NOTHING, ["source"], lambda v: Catalog().register("prices", v).validate(),
     ),
-    "register.name": (NONE | words("0.5", "xyzzy"), ["name"], lambda v: register(name=v)),
+    "register.name": (NONE | words("0.5", "xyzzy"), ["name"], registered("name")),
     "register.available_at": (
-        NONE, ["available_at", "column"], lambda v: register(available_at=v),
+        NONE, ["available_at", "column"], registered("available_at"),
     ),
-    "register.lag": (NONE | INTERVAL, ["lag"], lambda v: register(lag=v)),
-    "register.max_age": (NONE | INTERVAL, ["max_age"], lambda v: register(max_age=v)),
-    "register.on_bad_rows": (NOTHING, ["on_bad_rows"], lambda v: register(on_bad_rows=v)),
+    "register.lag": (NONE | INTERVAL, ["lag"], registered("lag")),
+    "register.max_age": (NONE | INTERVAL, ["max_age"], registered("max_age")),
+    "register.on_bad_rows": (NOTHING, ["on_bad_rows"], registered("on_bad_rows")),
     "engine.data_feed": (
         NOTHING, ["data_feed", "feed"], lambda v: BacktestEngine(v, best()).run(),
     ),
     "engine.strategy": (
-        NOTHING, ["strategy", "Strategy"], lambda v: BacktestEngine(catalog(), v).run(),
+        NOTHING, ["strategy", "Strategy"], lambda v: BacktestEngine(shared(), v).run(),
     ),
     "engine.broker": (NONE, ["broker"], lambda v: run(None, None, v)),
     "engine.context_data": (NONE, ["context_data"], lambda v: run(context_data=v)),
     "engine.initial_capital": (
         NONE | above(0), ["initial_capital"],
-        lambda v: BacktestEngine(catalog(), best(), initial_capital=v),
+        lambda v: BacktestEngine(shared(), best(), initial_capital=v),
     ),
     "engine.risk_manager": (NONE, ["risk_manager"], lambda v: run(risk_manager=v)),
     "engine.config": (NONE, ["config"], lambda v: run(config=v)),
     "run.progress": (
         NONE | CALLABLE, ["progress"],
-        lambda v: BacktestEngine(catalog(), best()).run(print if callable(v) else v),
+        lambda v: BacktestEngine(shared(), best()).run(print if callable(v) else v),
     ),
     "TopN.by": (CONSTANT, ["by", "expression"], lambda v: run(None, best(by=v))),
     "TopN.where": (NONE, ["where", "expression"], lambda v: run(None, best(where=v))),
@@ -109,9 +132,9 @@ PLACES: dict[str, Place] = {
     "TopN.within": (
         NONE | CONSTANT, ["within", "expression"], lambda v: run(None, best(within=v)),
     ),
-    "preview.strategy": (NOTHING, ["strategy"], lambda v: catalog().preview(v, DAYS[0])),
+    "preview.strategy": (NOTHING, ["strategy"], lambda v: shared().preview(v, DAYS[0])),
     "preview.timestamp": (
-        BAR, ["timestamp", "bar"], lambda v: catalog().preview(best(), v).fetchall(),
+        BAR, ["timestamp", "bar"], lambda v: shared().preview(best(), v).fetchall(),
     ),
     "preset": (NOTHING, ["preset"], BacktestConfig.preset),
     "result.open": (NOTHING, ["path", "run"], BacktestResult.open),
@@ -178,7 +201,7 @@ def test_a_place_takes_what_it_may_be_and_refuses_all_else_in_words(place: str) 
 def test_sql_that_is_no_text_is_refused_and_its_own_mistakes_are_duckdb_s() -> None:
     result = run()
     texts = {label for label, value in VALUES.items() if isinstance(value, str) and value.strip()}
-    for query in (catalog().sql, result.sql):
+    for query in (shared().sql, result.sql):
         said = {
             label: verdict(NOTHING, ["query"], value, query)
             for label, value in VALUES.items()
@@ -213,9 +236,7 @@ INDICATORS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
 def test_an_indicator_takes_what_it_may_be_and_refuses_all_else(name: str, parameter: str) -> None:
     beside, kinds = INDICATORS[name]
 
-    def use(value: Any) -> object:
-        return getattr(catalog().indicators, name)(**{**beside, parameter: value})
-
+    use = reused(lambda data, v: getattr(data.indicators, name)(**{**beside, parameter: v}))
     assert wrong((kinds[parameter], [parameter, "column"], use)) == {}
 
 

@@ -1,12 +1,11 @@
 """The engine against the reference where money moves: orders, accounts, costs, actions, risk.
 
 Random cases with every feature on, and with one feature at a time, so that what differs says
-where. `MONEY_CASES=2000 make test` compares so many of the mixed ones instead of a few.
+where. `make audits` compares many times as many of the mixed ones.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,24 +16,26 @@ from hypothesis import strategies as st
 
 import reference as r
 from conftest import check_cash, check_equity, check_trades
+from effort import examples
 from ml4t.backtest import BacktestEngine, TopN
 from money import (
     CAPITAL,
     Case,
     catalog_of,
     compared,
+    differences,
     engine_run,
     in_utc,
     money_case,
-    plain_case,
+    reference_run,
     zoned_case,
 )
 from zoned import ZONES
 
-MIXED = int(os.environ.get("MONEY_CASES", "48"))
 # Seeds whose cases do everything together; found among the first 120, and one more.
 COVERING = (1, 9, 21, 30, 33, 38, 44, 48, 53, 55, 57, 62, 64, 74, 91, 109, 118, 155)
-SEEDS = [*COVERING, *(seed for seed in range(MIXED) if seed not in COVERING)][:MIXED]
+MIXED = examples(24)
+SEEDS = [seed for seed in range(MIXED + len(COVERING)) if seed not in COVERING][:MIXED]
 BLOCK = 8  # cases a test: enough that a run is not all overhead, few enough to share them out
 
 # What each option is when it is off.
@@ -97,7 +98,7 @@ def test_everything_mixed_equals_the_reference(first: int) -> None:
         assert compared(money_case(seed)) == [], seed
 
 
-ZONED = 24  # cases that all have zones, besides those of the mixed ones
+ZONED = examples(16)  # cases that all have zones, besides those of the mixed ones
 
 
 @pytest.mark.parametrize("first", range(0, ZONED, BLOCK))
@@ -129,12 +130,12 @@ def test_features_and_context_are_known_when_their_dates_have_begun(tmp_path: Pa
         assert chosen == {time for time, known in vix.items() if (known or 0) > 22}, seed
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10), deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_case_at_random_equals_the_reference_and_keeps_its_books(seed: int) -> None:
     case = money_case(seed)
-    assert compared(case) == []
     result = engine_run(*case)
+    assert differences(result, reference_run(*case)) == []
     gross = result.sql("select max(gross_exposure) from equity").fetchall()[0][0]
     scale = max(CAPITAL, abs(result["final_value"]), gross)
     check_equity(result, scale)
@@ -142,12 +143,14 @@ def test_a_case_at_random_equals_the_reference_and_keeps_its_books(seed: int) ->
     check_trades(result, scale, result["final_value"])
 
 
-def test_the_random_cases_do_everything() -> None:
+def test_cases_that_do_everything_equal_the_reference() -> None:
     """They would prove little if what they are about never happened."""
     tags, ends, flows, decisions, clocks = set(), set(), set(), set(), set()
     for seed in COVERING:
-        clocks |= clocks_of(money_case(seed))
-        result = engine_run(*plain_case(seed))
+        case = money_case(seed)
+        result = engine_run(*case)
+        assert differences(result, reference_run(*case)) == [], seed
+        clocks |= clocks_of(case)
         rows = result.sql("select split_part(tag, '#', 1), status, reason from orders").fetchall()
         tags |= {tag for tag, status, _ in rows if status == "filled"}
         ends |= {(status, reason.partition(":")[0]) for _, status, reason in rows}

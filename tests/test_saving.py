@@ -282,6 +282,23 @@ def test_a_folder_with_a_foreign_file_of_a_tables_name_is_left_alone(
     assert len(list(target.iterdir())) == (10 if with_run else 1)
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("by_link", [False, True])
+def test_what_is_neither_a_file_nor_a_folder_stays_what_it_is(
+    name: str, run: BacktestResult, tmp_path: Path, *, by_link: bool
+) -> None:
+    pipe = tmp_path / ("pipe" if by_link else name)
+    os.mkfifo(pipe)
+    if by_link:
+        (tmp_path / name).symlink_to(pipe)
+    with pytest.raises(ResultError, match="is neither a file nor a folder; pick another path"):
+        run.save(tmp_path / name)
+    with pytest.raises(ResultError, match="no saved run: it is neither a file nor a folder"):
+        BacktestResult.open(tmp_path / name)
+    assert pipe.is_fifo()
+    assert {one.name for one in tmp_path.iterdir()} == {name, pipe.name}
+
+
 def test_an_empty_folder_and_an_empty_file_hold_nothing_to_lose(
     run: BacktestResult, tmp_path: Path
 ) -> None:

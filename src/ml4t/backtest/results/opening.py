@@ -38,6 +38,9 @@ def load(path: Path) -> Database:
         before = _identity(source)
         if before is None:
             raise ResultError(f"there is no run at '{path}'")
+        if not source.is_dir() and not source.is_file():
+            # To read a pipe would wait for ever.
+            raise ResultError(f"'{path}' is no saved run: it is neither a file nor a folder")
         try:
             read_run = _load_folder if source.is_dir() else _load_file
             database = read_run(source, UTC)

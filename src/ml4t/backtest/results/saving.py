@@ -56,6 +56,9 @@ def require_replaceable(target: Path) -> None:
     """Refuse to write over what is no saved run, or more than one."""
     if target.is_dir():
         strangers = _strangers_in_folder(target)
+    elif target.exists() and not target.is_file():
+        # A device or a pipe: it would be gone, and all that use it with it.
+        raise ResultError(f"'{target}' is neither a file nor a folder; pick another path")
     elif target.exists() and target.stat().st_size:
         strangers = _strangers_in_file(target)
     else:
