@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test faults test-newest test-pythons constraints lint format bench bench-peers parity clean
+.PHONY: demo test faults audits test-newest test-pythons constraints lint format bench bench-peers parity clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -14,6 +14,12 @@ test: $(VENV)/.installed
 # Two hundred and more savers killed, at every step and at any moment; `make test` kills some.
 faults: $(VENV)/.installed
 	ML4T_KILLS=200 $(BIN)/python -m pytest -n auto tests/test_saving.py
+
+# Every drawn test with twenty times the cases; hours on two cores.
+audits: $(VENV)/.installed
+	ML4T_EFFORT=20 $(BIN)/python -m pytest -n auto $(AUDITED)
+AUDITED := $(shell grep -l 'effort import' tests/test_*.py)
+
 # The newest of everything that the package admits, in an environment of its own.
 test-newest: .venv-newest/.installed
 	.venv-newest/bin/python -m pytest -n auto

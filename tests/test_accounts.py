@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from effort import examples
 from ml4t.backtest import (
     BacktestResult,
     BasisPointCommission,
@@ -674,7 +675,7 @@ RULES: dict[str, Callable[[], list[Any]]] = {
 
 
 @settings(
-    max_examples=60, deadline=None,
+    max_examples=examples(30), deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 @given(

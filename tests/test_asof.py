@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
+from effort import examples
 from ml4t.backtest import Catalog, ConfigError, DataError, Ranking
 from ml4t.backtest.data.batches import batches, plan_batches
 from ml4t.backtest.data.ranking import plan_ranking
@@ -25,7 +26,9 @@ from split_files import split_files
 START = datetime(2024, 1, 1)
 ASSETS = ("AAPL", "MSFT", "TSLA")
 DAY = timedelta(days=1)
-QUICK = settings(max_examples=9, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
+QUICK = settings(
+    max_examples=examples(9), deadline=None, suppress_health_check=[HealthCheck.data_too_large]
+)
 
 
 def day(i: int) -> datetime:
@@ -336,7 +339,7 @@ def test_files_of_other_types_are_seen_as_one_table(
 # -- two clocks ----------------------------------------------------------------------------
 
 
-@settings(parent=QUICK, max_examples=16)
+@settings(parent=QUICK, max_examples=examples(16))
 @given(bars=BARS, rows=TWO_CLOCKS)
 def test_a_bar_sees_the_newest_period_known_at_its_newest_revision(
     bars: list[tuple[int, str]], rows: list[Row]
@@ -526,7 +529,7 @@ def seen_of(
     return None
 
 
-@settings(parent=QUICK, max_examples=25)
+@settings(parent=QUICK, max_examples=examples(25))
 @given(mixed=MIXED)
 @example(mixed=[(0, None, 1.0), (1, None, 2.0), (8, "AAPL", 9.0)])
 @example(mixed=[(0, "AAPL", 1.0), (1, "MSFT", 2.0), (8, None, 9.0)])

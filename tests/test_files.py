@@ -22,6 +22,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from effort import examples
 from ml4t.backtest import BacktestEngine, Catalog, DataError, TopN
 from ml4t.backtest.data import DataFeed, ParquetDataFeed
 from ml4t.backtest.data.feature_provider import PrecomputedFeatureProvider
@@ -929,7 +930,7 @@ def together(kind: str, value: Any, kinds: set[str]) -> Any:
 
 
 @settings(
-    max_examples=60, deadline=None,
+    max_examples=examples(60), deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(files=file_columns(), way=st.sampled_from(sorted(WAYS)))

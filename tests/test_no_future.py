@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import reference as r
+from effort import examples
 from ml4t.backtest import BacktestResult, Order
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.strategy.broker import StrategyBroker
@@ -138,7 +139,7 @@ def of_known(script: Mapping[int, Any], known: set[str]) -> dict[int, list[Any]]
     return {t: [each for each in row if names(each) <= known] for t, row in script.items()}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(12), deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32 - 1), data=st.data())
 def test_deleting_the_rows_after_a_bar_changes_nothing_until_then(
     seed: int, data: st.DataObject

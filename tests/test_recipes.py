@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from effort import examples
 from ml4t.backtest import Catalog, ConfigError, DataError, ExpressionError, Ranking, recipes
 from ml4t.backtest.core.selecting import Query
 from ml4t.backtest.data.batches import batches, plan_batches
@@ -24,7 +25,7 @@ BARS = st.lists(
     st.tuples(NUMBER, VOLATILITY, st.sampled_from(["tech", "energy", "banks", None])),
     min_size=1, max_size=15,
 )  # fmt: skip
-CALM = settings(max_examples=25, deadline=None)
+CALM = settings(max_examples=examples(10), deadline=None)
 
 
 def weights(text: str, bar: list[Asset], n: int = 1000, **ranking: object) -> Weights:

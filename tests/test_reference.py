@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import reference as r
+from effort import examples
 from ml4t.backtest import TopN
 from money import differences, engine_run
 from universes import make_universe
@@ -30,7 +31,7 @@ ACCOUNTS: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(1, 5),

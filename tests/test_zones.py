@@ -14,12 +14,14 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
+from effort import examples
 from ml4t.backtest import BacktestEngine, BacktestResult, Catalog, Strategy, TopN
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.errors import ConfigError, DataError
 from ml4t.backtest.runfile import catalog_of
 
 MACHINES = ("UTC", "Asia/Kolkata", "America/New_York")
+N_DRAWN = examples(3)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def test_no_drawn_case_depends_on_the_zone_of_the_machine() -> None:
     for zone in MACHINES:
         script = Path(__file__).with_name("zoned_money.py")
         done = subprocess.run(
-            [sys.executable, script, *map(str, range(5))],
+            [sys.executable, script, *map(str, range(N_DRAWN))],
             env=os.environ | {"TZ": zone},
             capture_output=True,
             text=True,
@@ -64,8 +66,8 @@ def test_no_drawn_case_depends_on_the_zone_of_the_machine() -> None:
         )
         assert done.returncode == 0, done.stderr
         told[zone] = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(told["UTC"]) == 5
-    assert [case[0] for case in told["UTC"]] == [[]] * 5  # as the reference says
+    assert len(told["UTC"]) == N_DRAWN
+    assert [case[0] for case in told["UTC"]] == [[]] * N_DRAWN  # as the reference says
     assert len({case[1] for case in told["UTC"]}) > 1
     for zone in MACHINES[1:]:
         assert told[zone] == told["UTC"], zone
