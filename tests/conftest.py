@@ -11,6 +11,7 @@ import pytest
 from document_blocks import document  # noqa: F401 - a fixture
 from leverage import check_leverage
 from ml4t.backtest import BacktestEngine, BacktestResult, CashAccount, Catalog
+from ml4t.backtest.results.summary import facts_lines, run_facts
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -32,6 +33,7 @@ def check_invariants(result: BacktestResult, account: object = None) -> None:
     check_cash(result, scale)
     check_trades(result, scale, final)
     check_orders(result)
+    assert facts_lines(run_facts(result))  # whatever was set, a run can say what it was
     if isinstance(account, CashAccount):
         # Covering a short position at a loss may cost more than there is.
         if account.shortfall != "none" and not account.shorting:

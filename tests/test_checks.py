@@ -598,6 +598,10 @@ def test_a_run_records_what_was_dropped_and_why() -> None:
 
     recorded = json.loads(result.sql("select rows_dropped from runs").fetchall()[0][0])
     assert recorded == {"prices": {"close_not_finite": 1, "volume_not_valid": 2}}
+    assert [line for line in result.summary().splitlines() if line.startswith("Dropped")] == [
+        "Dropped: 1 rows of source 'prices' (rule close_not_finite)",
+        "Dropped: 2 rows of source 'prices' (rule volume_not_valid)",
+    ]
 
 
 def test_a_clean_run_records_that_nothing_was_dropped() -> None:

@@ -976,7 +976,7 @@ def test_a_word_that_no_setting_knows_is_an_error(kind: Any, name: str, choice: 
         (lambda: ActionPolicy(reinvest_dividends=1), "reinvest_dividends must be True or False"),
         (lambda: BacktestConfig(account="margin"), "account must be of CashAccount or Margin"),
         (lambda: BacktestConfig(execution="next_close"), "execution must be of ExecutionPolicy"),
-        (lambda: BacktestConfig(commission=0.001), r"commission must have a method charge\(\)"),
+        (lambda: BacktestConfig(commission=0.001), r"charge\(\), was 0.001; BasisPointCommission"),
         (lambda: BacktestConfig(slippage=None), r"slippage must have a method fill_price\(\)"),
         (lambda: Catalog().register("price", {}), "unknown role 'price'; did you mean 'prices'"),
         (lambda: Catalog().register("prices", {}, on_bad_rows="ignore"), "on_bad_rows must be"),

@@ -145,6 +145,7 @@ REFUSED = {
     "distinct": ("distinct close", "single SQL expression, without distinct"),
     "qualify": ("close qualify true", "single SQL expression, without qualify"),
     "two expressions": ("close, open", "must be a single SQL expression"),
+    "a semicolon": ("close > 1;", "without a semicolon"),
     "alias": ("close as score", "without a name of its own"),
     "alias without as": ("close score", "without a name of its own"),
     "star": ("*", "star"),

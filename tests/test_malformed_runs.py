@@ -12,6 +12,7 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -208,6 +209,9 @@ def test_sql_that_is_no_text_is_refused_and_its_own_mistakes_are_duckdb_s() -> N
             if label not in texts
         }
         assert {label for label, one in said.items() if one != "right"} == set()
+        with pytest.raises(duckdb.CatalogException, match="sgnals does not exist") as caught:
+            query("select * from sgnals").fetchall()
+        assert "explain" not in str(caught.value)
 
 
 # -- indicators -------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ where. `make audits` compares many times as many of the mixed ones.
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 import reference as r
 from conftest import check_cash, check_equity, check_trades
 from effort import examples
-from ml4t.backtest import BacktestEngine, TopN
+from ml4t.backtest import BacktestEngine, BacktestResult, TopN
 from money import (
     CAPITAL,
     Case,
@@ -30,6 +31,7 @@ from money import (
     reference_run,
     zoned_case,
 )
+from test_results import tables
 from zoned import ZONES
 
 # Seeds whose cases do everything together; found among the first 120, and one more.
@@ -136,6 +138,10 @@ def test_a_case_at_random_equals_the_reference_and_keeps_its_books(seed: int) ->
     case = money_case(seed)
     result = engine_run(*case)
     assert differences(result, reference_run(*case)) == []
+    with TemporaryDirectory() as folder:
+        opened = BacktestResult.open(result.save(f"{folder}/run.duckdb"))
+        assert tables(opened) == tables(result)
+        assert opened.summary() == result.summary()
     gross = result.sql("select max(gross_exposure) from equity").fetchall()[0][0]
     scale = max(CAPITAL, abs(result["final_value"]), gross)
     check_equity(result, scale)

@@ -61,6 +61,9 @@ def test_at_constant_prices_two_positions_pay_two_fees(
     assert [row[:2] for row in fills(result)] == [(1, "A"), (1, "B")]
     ((counts,),) = result.sql("select activity from runs").fetchall()
     assert '"min_trade and band"' in counts
+    (line,) = [one for one in result.summary().splitlines() if one.startswith("min_trade and band")]
+    evaluated, fired = line.removeprefix("min_trade and band").split()
+    assert int(evaluated) - int(fired) == 2
 
 
 def test_a_band_is_a_fraction_of_equity_and_what_is_beyond_it_goes_to_the_target() -> None:
@@ -142,3 +145,18 @@ def test_a_run_file_says_them(tmp_path: Path) -> None:
 def test_what_they_may_not_be_is_refused(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make()
+
+
+def test_a_strategy_says_them_as_its_broker_does() -> None:
+    """Half of 10,000 at 100 is 50 shares; at 102 it is 101 too much, less than 150 and 2%."""
+    prices: list[Row] = [*flat(100, 3), *flat(102, 3)]
+    for options, n_fills in (({}, 2), ({"min_trade": 150}, 1), ({"band": 0.02}, 1)):
+        script = {t: lambda s, o=options: s.order_target_weights({"A": 0.5}, **o) for t in (0, 4)}
+        assert len(fills(play(prices, script))) == n_fills, options
+
+
+def test_a_run_without_orders_says_where_to_look() -> None:
+    prices = {"A": flat(100, 5)}
+    hint = "catalog.preview(strategy, timestamp)"
+    assert hint in run(TopN(1, by="close", when="false"), prices).summary()
+    assert hint not in run(TopN(1, by="close"), prices).summary()

@@ -332,6 +332,8 @@ def test_no_expression_ranks_an_asset_twice(expression: str) -> None:
 def test_an_expression_that_fails_on_the_data_is_named() -> None:
     with pytest.raises(ExpressionError, match="failed on the data"):
         ranked(prices([[1.0, 2.0]]), by="asset_id::double")
+    with pytest.raises(ExpressionError, match=r"'\(close > 1\) & \(open > 1\)' failed on the data"):
+        ranked(prices([[1.0, 2.0]]), by="close", where="(close > 1) & (open > 1)")
 
 
 @pytest.mark.parametrize(

@@ -281,6 +281,17 @@ def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
         Catalog().register("prices", tmp_path / "prices.parquet")
 
 
+def test_a_file_of_another_kind_is_refused_and_the_way_out_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "prices.csv").write_text(
+        "timestamp,asset_id,open,close\n2024-01-02,A,1,2\n", encoding="utf-8"
+    )
+    with pytest.raises(DataError, match="a path is one of Parquet: pass SQL text") as caught:
+        Catalog().register("prices", tmp_path / "prices.csv")
+    query = str(caught.value).split('"')[1].replace("prices.csv", f"{tmp_path}/prices.csv")
+    catalog = Catalog().register("prices", query)
+    assert catalog.sql("select close from prices").fetchall() == [(2.0,)]
+
+
 @pytest.mark.parametrize("name", ["none.parquet", "*.parquet", "no/such/folder"])
 def test_a_path_that_matches_no_file_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="source 'prices' matches no file"):
@@ -342,6 +353,8 @@ def test_an_object_that_is_no_source_is_refused() -> None:
 def test_an_unknown_role_is_refused_with_the_nearest_one() -> None:
     with pytest.raises(ConfigError, match=r"unknown role 'price'; did you mean 'prices'\?"):
         Catalog().register("price", PRICES)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"^unknown role of type dict; known: actions"):
+        Catalog().register(PRICES, "prices")  # type: ignore[arg-type]
 
 
 def test_lag_and_available_at_exclude_each_other() -> None:

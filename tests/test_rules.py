@@ -24,6 +24,7 @@ from ml4t.backtest.risk import (
     BreakevenStop,
     DynamicTrailingStop,
     Held,
+    MaxWeight,
     RiskContext,
     RiskManager,
     RiskRule,
@@ -404,6 +405,7 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: AllOf(StopLoss(0.1)), "AllOf must be given a list"),  # type: ignore[arg-type]
     (lambda: AnyOf([StopLoss]), "must be a RiskRule"),  # type: ignore[list-item]
     (lambda: AnyOf([StopLoss(0.1)], TakeProfit(0.1)), "priority must"),  # type: ignore[arg-type]
+    (lambda: RiskManager([MaxWeight(0.1)]), r"limits go second, RiskManager\(rules, limits\)"),  # type: ignore[list-item]
     (lambda: StopLoss(0.1, 1.5), "priority must be a whole number"),  # type: ignore[arg-type]
 ]  # fmt: skip
 

@@ -219,6 +219,8 @@ def test_callbacks_see_the_hours_of_the_exchange_and_context_is_found() -> None:
     ("zone", "message"),
     [
         ("America/New_Yrok", "did you mean 'America/New_York'"),
+        ("new york", "did you mean 'America/New_York'"),
+        ("kolkata", "did you mean 'Asia/Kolkata'"),
         ("EST", "must be 'UTC' or an IANA name"),
         ("america/new_york", "did you mean 'America/New_York'"),
         ("", "IANA name"),

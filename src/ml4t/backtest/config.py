@@ -70,7 +70,11 @@ class BacktestConfig:
             model = getattr(self, name)
             is_model = callable(getattr(model, method, None)) and not isinstance(model, type)
             if not is_model and not (name == "impact" and model is None):
-                raise ConfigError(f"{name} must have a method {method}(), was {model!r}")
+                hint = ""
+                if isinstance(model, (int, float)):
+                    of = "Commission" if name == "commission" else "Slippage"
+                    hint = f"; BasisPoint{of}(10) is ten basis points"
+                raise ConfigError(f"{name} must have a method {method}(), was {model!r}{hint}")
             if model is not None:
                 require_columns(f"features of {name}", getattr(model, "features", None))
 

@@ -50,6 +50,11 @@ def attach(source: Source, database: Database) -> dict[str, str]:
         require_whole(source, found, database)
     except EngineError as error:
         first = str(error).splitlines()[0]
+        if "No magic bytes" in first:  # DuckDB's word for what is no Parquet
+            first += (
+                "; a path is one of Parquet: pass SQL text for any other file, such as "
+                "\"select * from read_csv('prices.csv')\""
+            )
         raise DataError(source.name, "readable", f"could not be read: {first}") from error
     return found
 

@@ -29,7 +29,8 @@ def require_registrable(source: Source, registered: Sources, database: Database)
     """
     role, name = source.role, source.name
     if not isinstance(role, str) or role not in ROLES:
-        raise ConfigError(f"unknown role {role!r}{did_you_mean(str(role), ROLES)}")
+        shown = repr(role) if isinstance(role, str) else f"of type {type(role).__name__}"
+        raise ConfigError(f"unknown role {shown}{did_you_mean(str(role), ROLES)}")
     if not isinstance(name, str) or not name.strip():
         raise ConfigError(f"name must be a text that names the source, was {name!r}")
     if source.available_at is not None:

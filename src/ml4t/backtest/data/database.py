@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
+from difflib import get_close_matches
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml4t.backtest.data.queries import literal
-from ml4t.backtest.errors import ConfigError, did_you_mean, require_text, require_whole
+from ml4t.backtest.errors import ConfigError, require_text, require_whole
 
 # The zone of all that was not given one; never the machine's.
 UTC = "UTC"
@@ -153,6 +154,9 @@ class Database:
                 ((_, plan),) = self.rows(f"explain (format json) {text}")
             except duckdb.TransactionException:
                 what = "a query that writes"
+            except duckdb.Error:
+                self._connection.sql(text)  # its own error, without our word before the text
+                raise
             else:
                 if not _WRITES.search(plan):
                     return
@@ -214,9 +218,12 @@ def require_timezone(name: object) -> str:
         rows = connection.execute("select name from pg_timezone_names()").fetchall()
     known = [one for (one,) in rows if "/" in one]
     if not isinstance(name, str) or name not in known:
+        # People say the place; a list of all six hundred says nothing.
+        places = {one.rpartition("/")[2].replace("_", " "): one for one in known}
+        near = get_close_matches(str(name).title(), [*places, *known], n=1, cutoff=0.75)
+        hint = f"; did you mean '{places.get(near[0], near[0])}'?" if near else ""
         raise ConfigError(
-            "timezone must be 'UTC' or an IANA name such as 'America/New_York', was "
-            f"{name!r}{did_you_mean(str(name), known)}"
+            f"timezone must be 'UTC' or an IANA name such as 'America/New_York', was {name!r}{hint}"
         )
     return name
 

@@ -233,7 +233,8 @@ def _given(data_feed: Feeds) -> list[Given]:
     if not isinstance(data_feed, (Mapping, list, tuple)):
         raise ConfigError(
             "data_feed must be a Catalog, a feed, or a list or dict of feeds, was "
-            f"{type(data_feed).__name__}; wrap a frame in PolarsDataFeed or HistoricalDataFeed"
+            f"{type(data_feed).__name__}; wrap a frame in PolarsDataFeed or HistoricalDataFeed, "
+            "a path in ParquetDataFeed"
         )
     keyed = data_feed.items() if isinstance(data_feed, Mapping) else enumerate(data_feed)
     given: list[Given] = []

@@ -141,9 +141,12 @@ def _parse(text: str) -> Node:
     require_plain(text)
     try:
         statements = sqlglot.parse(f"select {text}\n", read="duckdb")
+        tokens = sqlglot.tokenize(text, read="duckdb")
     except sqlglot.errors.SqlglotError as error:
         first = str(error).splitlines()[0]
         raise ExpressionError(text, f"does not parse: {first}") from error
+    if any(token.token_type == sqlglot.TokenType.SEMICOLON for token in tokens):
+        raise ExpressionError(text, "must be a single SQL expression, without a semicolon")
     select = statements[0] if len(statements) == 1 else None
     if not isinstance(select, exp.Select) or len(select.expressions) != 1:
         raise ExpressionError(text, "must be a single SQL expression")

@@ -102,7 +102,7 @@ def rank(plan: RankingPlan, database: Database, first_t: int, last_t: int) -> di
         ranked = database.numpy(ranked_query(plan, *joined(plan.section, database)))
     except EngineError as error:
         first = str(error).splitlines()[0]
-        raise ExpressionError(_spoken(ranking), f"failed on the data: {first}") from error
+        raise ExpressionError(_failing(plan, database), f"failed on the data: {first}") from error
     _require_weights(ranked, database, long_only=plan.long_only)
     return _split(decision_ts, ranked)
 
@@ -150,9 +150,20 @@ def ordered(expression: str) -> str:
     return in_total_order(expression) + "\n"
 
 
-def _spoken(ranking: Ranking) -> str:
+def _failing(plan: RankingPlan, database: Database) -> str:
+    """Return the expression that DuckDB does not take, or all where each is fine by itself."""
+    ranking = plan.ranking
     parts = (ranking.by, ranking.where, ranking.when, ranking.weight)
-    return "; ".join(part for part in parts if part and part != "equal")
+    spoken = [part for part in parts if part and part != "equal"]
+    for part in spoken:
+        view = "market" if part == ranking.when else "signals"
+        if part == ranking.weight:
+            continue  # it reads score and rank, which are in no view
+        try:
+            database.schema(f"select ({part}\n) from main.{view}")
+        except EngineError:
+            return part
+    return "; ".join(spoken)
 
 
 def _require_weights(ranked: Columns, database: Database, *, long_only: bool) -> None:

@@ -33,6 +33,7 @@ def load(path: Path) -> Database:
     ResultError
         There is no run at `path`, it is damaged, or not one of ours.
     """
+    found: Exception = _NoRunError(f"it was replaced {MOST_TRIES} times while it was read")
     for _ in range(MOST_TRIES):
         source = standing(path)
         before = _identity(source)
@@ -50,7 +51,7 @@ def load(path: Path) -> Database:
             if timezone != UTC:
                 database = read_run(source, timezone)
         except _NoRunError as error:
-            found: Exception = error
+            found = error
         except (EngineError, OSError, UnicodeError) as error:
             found = error
         else:
@@ -163,10 +164,13 @@ def _timezone_of(database: Database) -> str:
         raise _NoRunError(f"its configuration cannot be read, {what}") from error
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file or folder from another that takes its name; None: there is none."""
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    """Return what tells a file or folder from another that takes its name; None: there is none.
+
+    The number alone does not: a system gives that of a folder which is gone to the next one.
+    """
     try:
         facts = path.stat()
     except OSError:
         return None
-    return facts.st_dev, facts.st_ino
+    return facts.st_dev, facts.st_ino, facts.st_ctime_ns

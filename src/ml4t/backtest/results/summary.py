@@ -117,14 +117,18 @@ def basis_lines(result: BacktestResult) -> list[str]:
 
 def run_facts(result: BacktestResult) -> dict[str, Any]:
     """Return how the run was made: fill policy, configuration, and what rules and limits did."""
-    query = "select fill_policy, configuration, activity, misses, warnings from runs"
-    policy, configuration, activity, misses, warnings = result.sql(query).fetchall()[0]
+    policy, n_orders, *texts = result.sql(
+        """
+        select fill_policy, (select count(*) from orders), configuration, activity, rows_dropped,
+            misses, warnings
+        from runs
+        """
+    ).fetchall()[0]
+    names = ("configuration", "activity", "rows_dropped", "misses", "warnings")
     return {
         "fill_policy": policy,
-        "configuration": json.loads(configuration),
-        "activity": json.loads(activity),
-        "misses": json.loads(misses),
-        "warnings": json.loads(warnings),
+        "n_orders": n_orders,
+        **dict(zip(names, map(json.loads, texts), strict=True)),
     }
 
 
@@ -133,9 +137,16 @@ def facts_lines(facts: dict[str, Any]) -> list[str]:
     settings = facts["configuration"]
     lines = [f"Strategy: {settings['strategy']}", f"Fill policy: {facts['fill_policy']}"]
     lines += [f"{name.capitalize()}: {_setting(settings[name])}" for name in SETTINGS]
-    # The configuration lists rules, then limits, in the order of what they did.
-    made = [*settings["risk_rules"], *settings["limits"]]
+    if not facts["n_orders"]:
+        lines.append(
+            "No orders: nothing was selected or sent; catalog.preview(strategy, timestamp) shows "
+            "what each asset of a bar lacks"
+        )
+    # The configuration lists rules, then limits, in the order of what they did; what weighs small
+    # trades comes last and is no setting of its own.
     activity = facts["activity"]
+    made = [*settings["risk_rules"], *settings["limits"]]
+    made += [""] * (len(activity) - len(made))
     if activity:
         lines += ["", f"{'Rule or limit':<28}{'evaluated':>12}{'fired':>9}"]
         lines += [
@@ -143,6 +154,11 @@ def facts_lines(facts: dict[str, Any]) -> list[str]:
             for one, text in zip(activity, made, strict=True)
         ]
     lines += [_idle(one) for one in activity if not one["fired"]]
+    lines += [
+        f"Dropped: {n_rows:,} rows of source '{source}' (rule {rule})"
+        for source, rules in facts["rows_dropped"].items()
+        for rule, n_rows in rules.items()
+    ]
     lines += [
         f"Warning: source '{one['source']}' {one['text']} "
         f"(rule {one['rule']}, {one['rows']:,} rows)"

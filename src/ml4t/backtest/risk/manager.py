@@ -207,7 +207,8 @@ class RiskManager:
 def _rule(rule: object) -> RiskRule:
     """Return a rule; raise unless it, and each rule inside it, is one that a run can ask."""
     if not isinstance(rule, RiskRule):
-        raise ConfigError(f"a risk rule must be a RiskRule, was {rule!r}")
+        hint = "; limits go second, RiskManager(rules, limits)" if isinstance(rule, Limit) else ""
+        raise ConfigError(f"a risk rule must be a RiskRule, was {rule!r}{hint}")
     require_priority(rule.priority)
     for name in ("features", "price_features", "conditions"):
         require_columns(f"{name} of rule {rule.name}", getattr(rule, name))

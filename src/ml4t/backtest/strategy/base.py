@@ -184,9 +184,19 @@ class Strategy(Helpers):
         """Order what is missing to hold `fraction` of equity, both at this close."""
         return self.broker.order_target_percent(asset, fraction, tag=tag)
 
-    def order_target_weights(self, weights: Mapping[object, float]) -> None:
-        """Order target weights, fractions of equity; what is held and not named is closed."""
-        self.broker.order_target_weights(weights)
+    def order_target_weights(
+        self, weights: Mapping[object, float], *, min_trade: float = 0.0, band: float = 0.0
+    ) -> None:
+        """Order target weights, fractions of equity; what is held and not named is closed.
+
+        Parameters
+        ----------
+        min_trade : float
+            Trades below this value, account currency, are not made, but for exits.
+        band : float
+            What is held stays while it is within this fraction of equity of its target.
+        """
+        self.broker.order_target_weights(weights, min_trade=min_trade, band=band)
 
     def cancel(self, order: Order) -> None:
         """Cancel an open order."""
