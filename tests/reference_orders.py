@@ -221,8 +221,11 @@ def one_cancels_other(world: World, order: LiveOrder, shares: float) -> None:
     for other in world.book:
         if other.group != order.group or other is order:
             continue
+        left = 0.0
         if order.status == "open" and other.remaining > shares * (1 + 1e-9):
-            other.quantity -= other.side * shares
+            left = world.to_lot(other.asset, other.remaining - shares)
+        if left > 0:
+            other.quantity = other.filled + other.side * left
         else:
             world.finish(other, "cancelled", ONE_CANCELS_OTHER)
 

@@ -23,7 +23,7 @@ from ml4t.backtest import (
     ThisClose,
 )
 from ml4t.backtest.risk import StopLoss, TakeProfit, TimeBasedExit
-from scripted import Row, Scripted, fills, flat, held, orders, play, trades
+from scripted import Row, Scripted, day, fills, flat, held, orders, play, trades
 
 TEN: Row = (10, 10, 10, 10)
 VOLUME = ExecutionPolicy(participation=1.0)
@@ -570,6 +570,54 @@ def test_a_partial_fill_takes_as_much_off_the_others_of_its_group() -> None:
     assert orders(result) == [
         ("cancelled", "one cancels other", 4), ("filled", "", 6), CANCELLED
     ]  # fmt: skip
+
+
+def test_a_partial_fill_leaves_whole_lots_to_the_others_of_its_group() -> None:
+    a: list[Row] = [(10, 10, 10, 10, 100), (9, 9, 9, 9, 4), (10, 10, 10, 10, 100)]
+    b: list[Row] = [(10, 10, 10, 10, 100), (10, 10, 10, 10, 100), (5, 5, 5, 5, 100)]
+    lots = {"assets": {"asset_id": ["B"], "lot_size": [5.0]}}
+
+    def send(s: Scripted) -> None:
+        s.one_cancels_other(s.buy("A", 10, limit=9), s.buy("B", 10, limit=5))
+
+    result = play({"A": a, "B": b}, {0: send}, sources=lots, execution=VOLUME)
+    # 4 of A leave 6 of B, which are one lot of 5.
+    assert fills(result) == [(1, "A", 4, 9), (2, "B", 5, 5)]
+    assert orders(result) == [("cancelled", "one cancels other", 4), ("filled", "", 5)]
+
+    a[1] = (9, 9, 9, 9, 7)  # leaves 3, which are none
+    assert orders(play({"A": a, "B": b}, {0: send}, sources=lots, execution=VOLUME))[1] == CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("change", "last", "expected"),
+    [
+        # The stop of 7.5 has sold the first 4; what protects the rest is of the new name.
+        (
+            {"kind": "rename", "value": None, "new_asset_id": "B"},
+            12,
+            [(3, "B", 6, 8), (4, "B", -6, 12)],
+        ),
+        # Limit and stop fall by the dividend, to 8 and 6.5.
+        ({"kind": "dividend", "value": 1.0}, 7, [(3, "A", 6, 8)]),
+    ],
+)
+def test_exits_that_are_used_up_follow_what_becomes_of_their_asset(
+    change: dict[str, Any], last: float, expected: list[tuple[Any, ...]]
+) -> None:
+    first: list[Row] = [(10, 10, 10, 10, 100), (8, 8, 8, 8, 4), (7.5, 7.5, 7.5, 7.5, 4)]
+    after: list[Row] = [(8, 8, 8, 8, 6), (last, last, last, last, 100)]
+    bars: dict[str, list[Row]] = {"A": [*first, *after]}
+    if change["kind"] == "rename":
+        bars = {"A": first, "B": [None, None, None, *after]}
+    action = {"asset_id": "A", "ex_date": day(3), **change}
+    result = play(
+        bars,
+        {0: lambda s: s.buy("A", 10, limit=9, take_profit=12, stop_loss=7.5)},
+        sources={"actions": {name: [value] for name, value in action.items()}},
+        execution=VOLUME,
+    )
+    assert fills(result) == [(1, "A", 4, 8), (2, "A", -4, 7.5), *expected]
 
 
 def test_rounding_leaves_nothing_of_the_others_of_a_group() -> None:

@@ -72,7 +72,7 @@ class BarBroker:
         self.executor, self.account = executor, account
         self._portfolio, self._journal = executor.portfolio, executor.journal
         self._timing = executor.policy.timing
-        self._book = OrderBook(executor.journal, sessions)
+        self._book = OrderBook(executor.journal, sessions, executor.whole)
         self._levels = LevelBook(
             executor.portfolio, levels, executor.round_price if executor.has_ticks else None
         )

@@ -182,7 +182,9 @@ def go_ex(order: Order, value: float) -> None:
     As FINRA rule 5330 has it: off those of buys, and of sells that wait for their stop. Buys
     that wait for theirs, and limits to sell, stay.
     """
-    waits = not order.is_triggered and order.order_type in STOPS
+    # An exit that is used up waits for its stop again when it is renewed.
+    is_met = order.is_triggered and order.is_open
+    waits = not is_met and order.order_type in STOPS
     if (order.quantity > 0) == waits:
         return
     for name in ("limit", "stop", "best_price") if waits else ("limit",):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -32,10 +33,14 @@ class OrderBook:
         Told of every end.
     sessions : int array
         Date of each bar, as days since 1970.
+    whole : callable
+        Cuts quantities by asset to whole lots, as `Executor.whole` does.
     """
 
-    def __init__(self, journal: Journal, sessions: Ints) -> None:
-        self._journal, self._sessions = journal, sessions
+    def __init__(
+        self, journal: Journal, sessions: Ints, whole: Callable[[Ints, Floats], Floats]
+    ) -> None:
+        self._journal, self._sessions, self._whole = journal, sessions, whole
         self._orders: dict[int, list[Order]] = {}
         self._gone: dict[int, str] = {}  # assets that trade no more, and why
 
@@ -103,10 +108,15 @@ class OrderBook:
             self.end(order, OrderStatus.FILLED, order.reason)
         for other in order.group:
             if other is not order and other.is_open:
-                if is_done or abs(other.left) <= abs(quantity) * (1 + DUST):
-                    self.end(other, OrderStatus.CANCELLED, ONE_CANCELS_OTHER)
+                left = 0.0
+                if not is_done and abs(other.left) > abs(quantity) * (1 + DUST):
+                    rest = np.array([other.left - other.side * abs(quantity)])
+                    # A leg in another asset may have larger lots than what has filled here.
+                    left = float(self._whole(np.array([other.sid]), rest)[0])
+                if left:
+                    amend(other, quantity=other.filled_quantity + left)
                 else:
-                    amend(other, quantity=other.quantity - other.side * abs(quantity))
+                    self.end(other, OrderStatus.CANCELLED, ONE_CANCELS_OTHER)
 
     def _renew(self, parent: Order) -> None:
         """Give an order that fills again the exits that its first part has used up."""
@@ -160,6 +170,9 @@ class OrderBook:
         for order in self._orders.pop(old, []):
             amend(order, sid=new)
             self.add(order)
+            for child in order.children:
+                if not child.is_open:  # it may be renewed
+                    amend(child, sid=new)
         self._gone[old] = RENAMED
 
     def start_bar(self, batch: Batch) -> None:
