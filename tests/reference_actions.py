@@ -1,4 +1,4 @@
-"""ACTIONS: what happens before the open: corporate actions, dividends due, borrow, interest."""
+"""ACTIONS: before the open what time has cost, then corporate actions and the dividends due."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ KINDS = ("dividend", "split", "rename", "delisting")
 
 
 def step_actions(world: World) -> None:
+    charge_borrow(world)  # of the night before, so that of what is delisted now too
+    pay_interest(world)
     today = [action for action in world.setup.actions if first_bar(world, action) == world.t]
     today.sort(key=order_of)
     for action in today:
@@ -37,8 +39,6 @@ def step_actions(world: World) -> None:
         else:
             delist(world, action)
     pay_dividends(world)
-    charge_borrow(world)
-    pay_interest(world)
 
 
 def order_of(action: Action) -> tuple[int, str, Timestamp, float]:
@@ -80,6 +80,8 @@ def dividend(world: World, action: Action, today: list[Action]) -> None:
             assert other.value is not None
             value *= other.value
     amount = world.ledger.go_ex(action.asset, value)
+    if action.asset in world.ledger.marks:  # who buys now has no part in it
+        world.ledger.marks[action.asset] = max(0.0, world.ledger.marks[action.asset] - value)
     if amount != 0:
         pay_date = action.pay_date or world.now
         world.due.append((pay_date, action.asset, amount))

@@ -376,3 +376,74 @@ def test_without_the_switch_trades_have_their_dividends_and_no_price_moves() -> 
     result = play(rows, script, *rules, sources=paying((2, 5.0)), actions=UNMOVED)
     assert asked(result)[1:] == [(14, None), (None, 12)]
     assert result.sql("select sum(pnl), sum(dividends) from trades").fetchall() == [(400, 500)]
+
+
+# -- where nothing trades on the ex-date ------------------------------------------------------
+
+OTHER = flat(10, 6)  # an asset that trades on every day
+
+
+def trade(quantity: float) -> Action:
+    return buy(quantity) if quantity > 0 else sell(-quantity)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_dividend_of_an_asset_without_a_bar_is_in_its_mark_no_more(side: int) -> None:
+    # 20 paid on day 3, without a bar until day 5.
+    rows = {"A": [*flat(100, 3), None, None, *flat(80, 1)], "B": OTHER}
+    result = play(rows, {0: trade(side * 50)}, sources=paying((3, 20.0)), account=MARGIN)
+    assert equity(result) == [10_000] * 6
+    marked = "select price, is_stale, unrealized_pnl from positions order by timestamp"
+    assert result.sql(marked).fetchall() == [
+        (100, False, 0), (100, False, 0), (80, True, 0), (80, True, 0), (80, False, 0),
+    ]  # fmt: skip
+    assert result.metrics["max_drawdown"] == 0
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("ex_day", [3, 4])
+def test_a_delisting_pays_what_the_last_mark_is_without_the_dividend(
+    side: int, ex_day: int
+) -> None:
+    # 90 of 100 paid before the end, or on the day of it.
+    ends = paying((ex_day, 90.0), (4, None), kinds="dividend delisting")
+    rows = {"A": [*flat(100, 3), None, None, None], "B": OTHER}
+    result = play(rows, {0: trade(side * 50)}, sources=ends, account=MARGIN)
+    assert equity(result) == [10_000] * 6
+    assert sorted(flows(result)) == sorted(
+        [(ex_day, "A", "dividend", side * 4500), (4, "A", "delisting", side * 500)]
+    )
+    assert result.sql("select pnl, dividends, exit_price from trades").fetchall() == [
+        (0, side * 4500, 10)
+    ]
+
+
+def test_weights_sized_at_a_halt_count_a_dividend_once() -> None:
+    # 50 of A at 100 pay 20 each: of 10,000, not of 11,000, half is 500 of B.
+    rows = {"A": [*flat(100, 3), None, None, *flat(80, 1)], "B": OTHER}
+    script = {0: buy(50), 3: lambda strategy: strategy.order_target_percent("B", 0.5)}
+    result = play(rows, script, sources=paying((3, 20.0)))
+    assert fills(result) == [(1, "A", 50, 100), (4, "B", 500, 10)]
+
+
+def test_several_dividends_and_a_split_of_one_halt_leave_the_value_as_it_was() -> None:
+    sources = paying((3, 20.0), (4, 30.0), (4, 2.0), kinds="dividend dividend split")
+    rows = {"A": [*flat(100, 3), None, None, *flat(25, 1)], "B": OTHER}
+    result = play(rows, {0: buy(50)}, sources=sources)
+    assert equity(result) == [10_000] * 6
+    assert result.sql("select price from positions order by timestamp").fetchall() == [
+        (100,), (100,), (80,), (25,), (25,),
+    ]  # fmt: skip
+
+
+def test_a_short_pays_for_the_night_before_its_delisting_on_the_price_of_that_night() -> None:
+    # A fee of 0.365 a year is a thousandth a day, of 50 at 100 each night.
+    sources = paying((2, 20.0), (3, None), kinds="dividend delisting")
+    sources["borrow"] = {"timestamp": [day(0)], "asset_id": ["A"], "fee": [0.365],
+                         "available": [True]}  # fmt: skip
+    rows = {"A": [*flat(100, 2), *flat(80, 1), None, None, None], "B": OTHER}
+    result = play(rows, {0: trade(-50)}, sources=sources, account=MARGIN)
+    assert flows(result) == [
+        (2, "A", "borrow", -5), (2, "A", "dividend", -1000),
+        (3, "A", "borrow", -4), (3, "A", "delisting", -4000),
+    ]  # fmt: skip

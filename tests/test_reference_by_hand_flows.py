@@ -128,6 +128,16 @@ def test_reinvestment_buys_at_the_close_without_costs() -> None:
     assert len(whole.fills) == 1
 
 
+def test_a_dividend_without_a_bar_leaves_the_mark_and_is_not_paid_twice() -> None:
+    assets = {"A": [*flat(100, 2), None, None, None], "B": flat(10, 5)}
+    actions = [act("dividend", 2, value=90.0), act("delisting", 4)]
+    for script in ({0: buy(10)}, {0: sell(10)}):
+        result = play(assets, script, actions=actions, margin=MARGIN)
+        assert equity(result) == [10_000] * 5
+        assert [row.price for row in result.positions] == [100, 10, 10]
+        assert [row.exit_price for row in result.trades] == [10]
+
+
 # -- renames and delistings ------------------------------------------------------------------
 
 

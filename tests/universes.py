@@ -244,6 +244,7 @@ def draw_actions(
                     reference.Action(asset, ex_date, "delisting", price, delisting_return=change)
                 )
                 move_rows(bars, signals, times[t:], asset, None)
+                actions += pay_out(bars, times[:t], asset)
         if extra.random() < p_action:
             t, ex_date = when()
             ratio = float(extra.choice([2.0, 1.5, 3.0, 0.1]))
@@ -254,7 +255,7 @@ def draw_actions(
             if extra.random() < p_action:
                 t, ex_date = when()
                 holder = name if any(name in bars[time] for time in times[: t + 1]) else asset
-                actions += draw_dividends(extra, bars, signals, times[t:], holder, ex_date)
+                actions += draw_dividends(extra, bars, signals, times, t, holder, ex_date)
     for time in times:
         if not bars[time]:
             del bars[time]
@@ -262,24 +263,50 @@ def draw_actions(
 
 
 def draw_dividends(
-    extra: np.random.Generator, bars: Bars, signals: SignalRows, times: list[datetime],
+    extra: np.random.Generator, bars: Bars, signals: SignalRows, times: list[datetime], t: int,
     holder: str, ex_date: datetime,
 ) -> list[reference.Action]:  # fmt: skip
-    """Draw a dividend, at times a special one that the prices fall by, at times both at once."""
+    """Draw a dividend, at times a special one that the prices fall by, at times both at once.
+
+    Some go ex while nothing trades: the bars of a few days are taken away then.
+    """
+    halted = np.random.default_rng([len(times), t])  # its own, so that all other draws stay
     values = [float(extra.uniform(0.05, 1.0))]
-    if extra.random() < 0.4 and holder in bars[times[0]]:
+    names = {holder, holder.removesuffix("N"), f"{holder}N"}
+    if extra.random() < 0.4 and holder in bars[times[t]]:
         share = float(extra.uniform(0.02, 0.3))
-        values.append(share * bars[times[0]][holder].open)
-        names = {holder, holder.removesuffix("N"), f"{holder}N"}
-        divide_rows(bars, signals, times, names, 1 / (1 - share))
+        values.append(share * bars[times[t]][holder].open)
+        divide_rows(bars, signals, times[t:], names, 1 / (1 - share))
         if extra.random() < 0.5:
             del values[0]
+    elif halted.random() < 0.5 and (seen := [bars[time].get(holder) for time in times[:t]]):
+        share = float(halted.uniform(0.02, 0.3))
+        values.append(share * next((bar.close for bar in reversed(seen) if bar), 0.0))
+        divide_rows(bars, signals, times[t:], names, 1 / (1 - share))
+    end = t + int(halted.integers(1, 4))
+    # What is renamed must have a bar under its new name.
+    if halted.random() < 0.4 and any(holder in bars[time] for time in times[end:]):
+        for time in times[t:end]:
+            bars[time].pop(holder, None)
     made = []
     for value in values:
         days = int(extra.integers(-1, 6))
         pay_date = None if days < 0 else ex_date + timedelta(days=days)
         made.append(reference.Action(holder, ex_date, "dividend", value, pay_date))
     return made
+
+
+def pay_out(bars: Bars, times: list[datetime], holder: str) -> list[reference.Action]:
+    """Let some pay most of their price a few bars before the end, and trade no more."""
+    halted = np.random.default_rng([len(times), len(bars)])
+    t = len(times) - int(halted.integers(1, 4))
+    last = next((bars[time][holder] for time in reversed(times[:t]) if holder in bars[time]), None)
+    if last is None or halted.random() < 0.5:
+        return []
+    for time in times[t:]:
+        bars[time].pop(holder, None)
+    value = float(halted.uniform(0.3, 0.9)) * last.close
+    return [reference.Action(holder, times[t], "dividend", value)]
 
 
 def stop_assets(

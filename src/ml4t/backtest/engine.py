@@ -220,9 +220,9 @@ class BacktestEngine:
             for chunk in chunks:
                 for batch in chunk.batches():
                     session.t = batch.t
-                    # Before the open: splits, dividends and the like, then what time has cost.
-                    session.actions.apply(batch.t)
+                    # Before the open: what time has cost, then splits, dividends and the like.
                     session.accruals.charge(batch.t)
+                    session.actions.apply(batch.t)
                     # Open: what was decided at the last close fills.
                     broker.fill_open(batch)
                     # Inside the bar: levels and orders that rest.

@@ -53,7 +53,8 @@ class Portfolio:
     quantity : float array, by sid
         Shares, positive long, negative short.
     mark : float array, by sid
-        Last known close (the fill price until the first close).
+        Last known close (the fill price until the first close), as splits and dividends since
+        have left it.
     water_mark : float array, by sid
         Best price since entry: of a long the highest, of a short the lowest.
     peak_quantity : float array, by sid
@@ -249,11 +250,13 @@ class Portfolio:
     def entitle(self, sid: int, value: float) -> float:
         """Entitle a position to a dividend per share; return its amount, negative where owed.
 
-        It is part of the P&L of the open lots from now on, whenever it is paid.
+        It is part of the P&L of the open lots from now on, whenever it is paid, and of the mark no
+        more: where nothing trades on the ex-date both would count it.
         """
         if not self.quantity[sid]:
             return 0.0
         self.has_dividends = True
+        self.mark[sid] = max(self.mark[sid] - value, 0.0)
         if self._moves_levels:
             self.water_mark[sid] -= value
         return self._positions.entitle(sid, value)
