@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from ml4t.backtest import BacktestError
 
@@ -71,6 +72,7 @@ VALUES: dict[str, object] = {
     "set": {1},
     "dict": {"xyzzy": 1},
     "array": np.array([0.5, 0.25]),
+    "a column of polars": pl.Series("x", [1]),
     "timedelta": timedelta(days=1),
     "date": date(2024, 1, 2),
     "datetime": datetime(2024, 1, 2),
@@ -101,8 +103,11 @@ class Kind:
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is a real number other than NaN, that a float can hold."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+    """Whether a value is a float or a whole number other than NaN, that a float can hold.
+
+    Decimals and fractions are of an arithmetic of their own, which a run cannot mix with floats.
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (float, np.floating, Integral)):
         return False
     try:
         return not math.isnan(float(value))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from numbers import Integral, Real
+from numbers import Integral
+
+import numpy as np
 
 # Assets that a message names; the error holds all of them.
 N_NAMED = 5
 # Characters of an expression that a message shows; the error holds all of it.
 N_SHOWN = 200
+# What is a number in a setting or an order; True and False are none.
+NUMBERS = (int, float, np.integer, np.floating)
 
 
 class BacktestError(Exception):
@@ -238,8 +242,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def as_float(value: object) -> float:
-    """Return a number as a float; NaN, which is in no range, for what is none or too large."""
-    if isinstance(value, bool) or not isinstance(value, Real):
+    """Return a number as a float; NaN, which is in no range, for what is none or too large.
+
+    `NUMBERS` are taken: one kind of arithmetic, so a Decimal and a Fraction are none.
+    """
+    if isinstance(value, bool) or not isinstance(value, NUMBERS):
         return float("nan")
     try:
         return float(value)

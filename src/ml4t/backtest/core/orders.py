@@ -58,14 +58,14 @@ def parse_choice(kind: type[Choice], name: str, value: str) -> Choice:
     ConfigError
         There is no such member; an unknown word never means a default.
     """
-    try:
+    known = [str(member) for member in kind]
+    # What is no text may compare itself with one in ways of its own.
+    if isinstance(value, str) and value in known:
         return kind(value)
-    except ValueError as error:
-        known = [str(member) for member in kind]
-        raise ConfigError(
-            f"{name} must be one of {', '.join(map(repr, known))}, was {value!r}"
-            f"{did_you_mean(str(value), known)}"
-        ) from error
+    raise ConfigError(
+        f"{name} must be one of {', '.join(map(repr, known))}, was {value!r}"
+        f"{did_you_mean(str(value), known)}"
+    )
 
 
 @dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field

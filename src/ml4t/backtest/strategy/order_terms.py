@@ -7,10 +7,8 @@ from datetime import date, datetime
 from types import NoneType
 from typing import TypedDict
 
-import numpy as np
-
 from ml4t.backtest.core.orders import OrderType, TimeInForce, parse_choice
-from ml4t.backtest.errors import ConfigError, as_float, did_you_mean
+from ml4t.backtest.errors import NUMBERS, ConfigError, as_float, did_you_mean
 
 EPOCH = date(1970, 1, 1)
 PRICES = ("limit", "stop", "trail", "trail_fraction", "take_profit", "stop_loss")
@@ -91,7 +89,7 @@ def is_number(value: object) -> bool:
     """Return whether `value` is a finite number; True and False are none."""
     if type(value) is float:  # hot: most are
         return math.isfinite(value)
-    if not isinstance(value, (int, float, np.integer, np.floating)):
+    if not isinstance(value, NUMBERS):
         return False
     return math.isfinite(as_float(value))
 
