@@ -7,13 +7,16 @@ import random
 import resource
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -21,7 +24,7 @@ import pytest
 
 from ml4t.backtest import BacktestResult, ResultError
 from ml4t.backtest.data.database import Database
-from ml4t.backtest.results import places
+from ml4t.backtest.results import places, saving
 from test_results import make_run, tables
 
 SAVER = Path(__file__).parent / "killed_saver.py"
@@ -320,6 +323,138 @@ def test_a_link_to_a_run_stays_a_link(
     assert is_whole(real, other)
 
 
+# -- names and rights -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["run[1]", "q?", "w*z", "[r]", "run[1].duckdb"])
+def test_brackets_and_stars_in_a_name_are_no_pattern(
+    name: str, run: BacktestResult, other: BacktestResult, tmp_path: Path
+) -> None:
+    for near in ("run1", "qq", "wAz", "r", "run1.duckdb"):
+        run.save(tmp_path / near)
+    (tmp_path / "foreign").mkdir()
+    pl.DataFrame({"x": [1]}).write_parquet(tmp_path / "foreign" / "runs.parquet")
+    # Twice: the second looks at what stands there.
+    for _ in range(2):
+        assert is_whole(other.save(tmp_path / name), other)
+    assert is_whole(tmp_path / "run1", run)
+    (tmp_path / "foreign").rename(tmp_path / "n[1]")
+    run.save(tmp_path / "n1")
+    with pytest.raises(ResultError, match=r"holds 'runs\.parquet', which no run wrote"):
+        other.save(tmp_path / "n[1]")
+
+
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_a_run_may_be_read_by_those_who_could_read_what_it_replaces(
+    run: BacktestResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, can_exchange: bool
+) -> None:
+    if not can_exchange:
+        monkeypatch.setattr(places, "exchange", lambda _one, _other: False)
+    file, folder = run.save(tmp_path / "run.duckdb"), run.save(tmp_path / "run")
+    one, another = folder / "runs.parquet", folder / "fills.parquet"
+    for modes in ((0o600, 0o700, 0o600, 0o640), (0o664, 0o775, 0o664, 0o444)):
+        paths = (file, folder, one, another)
+        for path, mode in zip(paths, modes, strict=True):
+            path.chmod(mode)
+        run.save(file)
+        run.save(folder)
+        assert tuple(mode_of(path) for path in paths) == modes
+
+
+@pytest.mark.parametrize(("mask", "file", "folder"), [(0o022, 0o644, 0o755), (0o077, 0o600, 0o700)])
+def test_a_new_run_has_the_rights_of_any_new_file(
+    mask: int, file: int, folder: int, run: BacktestResult, tmp_path: Path
+) -> None:
+    before = os.umask(mask)
+    try:
+        run.save(tmp_path / "run.duckdb")
+        run.save(tmp_path / "run")
+    finally:
+        os.umask(before)
+    assert mode_of(tmp_path / "run.duckdb") == file
+    assert mode_of(tmp_path / "run") == folder
+    assert {mode_of(one) for one in (tmp_path / "run").iterdir()} == {file}
+
+
+def test_a_file_in_the_place_of_a_folder_is_no_less_private(
+    run: BacktestResult, tmp_path: Path
+) -> None:
+    target = run.save(tmp_path / "run").rename(tmp_path / "run.duckdb")
+    target.chmod(0o750)
+    run.save(target)
+    assert mode_of(target) == 0o640
+    target.rename(tmp_path / "run")
+    run.save(tmp_path / "run")
+    assert mode_of(tmp_path / "run") == 0o750
+    assert {mode_of(one) for one in (tmp_path / "run").iterdir()} == {0o640}
+
+
+def test_what_cannot_keep_its_group_lets_the_group_do_what_all_may(
+    run: BacktestResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = run.save(tmp_path / "run.duckdb")
+    target.chmod(0o664)
+    monkeypatch.setattr(places, "_give", lambda _made, _facts: False)
+    run.save(target)
+    assert mode_of(target) == 0o644
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_being_written_is_seen_by_its_owner_alone(
+    name: str, run: BacktestResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def put(made: Path, target: Path) -> None:
+        seen.append(mode_of(made.parent))
+        real(made, target)
+
+    real = saving.put
+    monkeypatch.setattr(saving, "put", put)
+    run.save(tmp_path / name)
+    assert seen == [0o700]
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_path_begins_at_the_home_folder_as_a_source_does(
+    run: BacktestResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert run.save("~/run.duckdb") == tmp_path / "run.duckdb"
+    assert tables(BacktestResult.open("~/run.duckdb")) == tables(run)
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        (5, "path must be that of a saved run, was 5"),
+        (None, "path must be that of a saved run, was None"),
+        (b"x", "path must be that of a saved run, was b'x'"),
+        (" ", "path must be that of a saved run, was ' '"),
+        ("a\0b", r"path must be that of a saved run, was 'a\\x00b'"),
+        ("~no-such-user/r.duckdb", "no such user's home folder as in '~no-such-user/r.duckdb'"),
+        ("x" * 300, "could not be saved|there is no run at"),
+        ("loop/a.duckdb", "is a link that leads to itself|there is no run at"),
+    ],
+)
+def test_a_path_of_no_run_is_refused_in_words(
+    path: Any, says: str, run: BacktestResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("loop").mkdir()
+    Path("loop/a.duckdb").symlink_to(tmp_path / "loop" / "b.duckdb")
+    Path("loop/b.duckdb").symlink_to(tmp_path / "loop" / "a.duckdb")
+    with pytest.raises(ResultError, match=says):
+        run.save(path)
+    with pytest.raises(ResultError, match=says):
+        BacktestResult.open(path)
+    assert {one.name for one in tmp_path.iterdir()} == {"loop"}
+    assert {one.name for one in Path("loop").iterdir()} == {"a.duckdb", "b.duckdb"}
+
+
 # -- logs of changes ------------------------------------------------------------------------
 
 CRASH = """
@@ -390,6 +525,30 @@ def test_savers_and_readers_at_once_find_whole_runs(
         assert [one.result() for one in saving] == [target] * 10
         assert all(one.result() for one in reading)
     assert is_whole(target, run, other)
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_saver_whose_folder_another_took_for_a_leftover_begins_again(
+    name: str, run: BacktestResult, other: BacktestResult, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    real, taken = places._lock, []
+
+    @contextmanager
+    def lock(folder: Path, *, wait: bool) -> Iterator[bool]:
+        # The other one comes when the folder is there and not locked yet.
+        if not wait and not taken:
+            taken.append(folder)
+            other.save(tmp_path / name)
+            assert not folder.exists()
+        with real(folder, wait=wait) as is_ours:
+            yield is_ours
+
+    monkeypatch.setattr(places, "_lock", lock)
+    run.save(tmp_path / name)
+    assert len(taken) == 1
+    assert is_whole(tmp_path / name, run)
     assert [one.name for one in tmp_path.iterdir()] == [name]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 VIEWS = ("signals", "market")
 _PLACE = re.compile(r"(?<![:\w]):([a-z_]+)(?![:\w])")
+_WILD = re.compile(r"[*?\[]")
 _COMMENT = re.compile(r"--[^\n]*\n")
 
 
@@ -68,6 +69,11 @@ def quote_feature(name: str) -> str:
 def literal(text: str) -> str:
     """Return `text` as an SQL string."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def file_literal(path: str) -> str:
+    """Return a local file's path as an SQL string; its own brackets and stars are no pattern."""
+    return literal(_WILD.sub(r"[\g<0>]", path))
 
 
 def columns(names: object, table: str | None = None) -> str:

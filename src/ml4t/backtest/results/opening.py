@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ml4t.backtest.data.database import UTC, Database, EngineError, require_timezone
 from ml4t.backtest.data.queries import columns as listed
-from ml4t.backtest.data.queries import literal, read, render
+from ml4t.backtest.data.queries import file_literal, literal, read, render
 from ml4t.backtest.errors import ResultError
 from ml4t.backtest.results.columns import COLUMNS, TIMES, kinds_of
 from ml4t.backtest.results.places import standing
@@ -110,7 +110,7 @@ def _load_folder(path: Path, timezone: str) -> Database:
         file = path / f"{table}.parquet"
         if not file.is_file():
             raise _NoRunError(f"it has no '{file.name}'")
-        source = f"read_parquet({literal(str(file.absolute()))})"
+        source = f"read_parquet({file_literal(str(file.absolute()))})"
         _copy(database, table, source, database.schema(f"select * from {source}"))
     database.lock([])
     return database

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -38,7 +39,7 @@ def place_beside(target: Path) -> Iterator[Path]:
                 shutil.rmtree(left)
     while True:
         folder = target.with_name(f".{target.name}.{token_hex(4)}{SUFFIX}")
-        folder.mkdir()
+        folder.mkdir(0o700)  # what is written in it may be to replace what few may read
         with _lock(folder, wait=False) as is_ours:
             # Another saver may have taken it for one left behind before it was locked.
             if is_ours and folder.exists():
@@ -60,12 +61,17 @@ def turn_in(folder: Path) -> Iterator[None]:
 def put(made: Path, target: Path) -> None:
     """Put a finished file or folder in the place of what stands at `target`.
 
-    `made` lies in a folder of `place_beside`, which takes what stood there away.
+    `made` lies in a folder of `place_beside`, which takes what stood there away. Who may read and
+    write it stays as it was.
     """
+    if target.exists():
+        _keep_rights(made, target)
     is_file = made.is_file() and not target.is_dir()
     if is_file or not os.path.lexists(target):
         made.replace(target)
     elif not exchange(made, target):
+        # Whoever may read what stood there has to find it if this process is killed now.
+        made.parent.chmod(0o755)
         target.rename(made.with_name(OLD))
         made.rename(target)
     sync(target.parent)
@@ -90,8 +96,8 @@ def exchange(one: Path, other: Path) -> bool:
 
 def standing(target: Path) -> Path:
     """Return where the run of `target` is: there, or where a saver that was killed left it."""
-    if not target.exists():
-        with suppress(OSError):
+    with suppress(OSError):
+        if not target.exists():
             for place in _workplaces(target):
                 if (place / OLD).exists():
                     return place / OLD
@@ -107,6 +113,37 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _keep_rights(made: Path, old: Path) -> None:
+    """Give what was made owner, group and mode of what it replaces; of files in a folder too."""
+    facts = old.stat()
+    mode = stat.S_IMODE(facts.st_mode)
+    if made.is_dir():
+        for one in made.iterdir():
+            alike = old / one.name if old.is_dir() else old
+            if alike.exists():
+                _keep_rights(one, alike)
+        if not old.is_dir():
+            mode |= (mode & 0o444) >> 2  # a folder that may be read may be entered
+    elif old.is_dir():
+        mode &= 0o666
+    if os.name == "posix" and not _give(made, facts):
+        # Of another group: it may do what all may.
+        mode = mode & ~0o2070 | (mode & 0o007) << 3
+    made.chmod(mode)
+
+
+def _give(made: Path, facts: os.stat_result) -> bool:
+    """Hand over to an owner, where that is allowed, and to a group; return whether it has it."""
+    now = made.stat()
+    if now.st_uid != facts.st_uid:
+        with suppress(OSError):
+            os.chown(made, facts.st_uid, -1)
+    if now.st_gid != facts.st_gid:
+        with suppress(OSError):
+            os.chown(made, -1, facts.st_gid)
+    return made.stat().st_gid == facts.st_gid
 
 
 def _restore(old: Path, target: Path) -> None:
@@ -139,7 +176,13 @@ def _lock(folder: Path, *, wait: bool) -> Iterator[bool]:
     if sys.platform == "win32":
         yield wait or not any(folder.iterdir())
         return
-    handle = os.open(folder, os.O_RDONLY)
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        if wait:
+            raise
+        yield False  # another saver took it for one left behind, and removed it
+        return
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -138,8 +138,9 @@ class BacktestResult(Mapping[str, Any]):
             Something else than a saved run stands at `path`, or more than one, or it cannot be
             written (no space, no permission); what stood there is as it was.
         """
-        save(self._database, Path(path))
-        return Path(path)
+        target = _usable(path)
+        save(self._database, target)
+        return target
 
     @classmethod
     def open(cls, path: str | Path) -> BacktestResult:
@@ -150,9 +151,7 @@ class BacktestResult(Mapping[str, Any]):
         ResultError
             There is no run at `path`, or it is damaged, of another version, or not one of ours.
         """
-        if not isinstance(path, (str, Path)) or not str(path).strip():
-            raise ResultError(f"path must be that of a saved run, was {path!r}")
-        source = Path(path)
+        source = _usable(path)
         result = cls(load(source))
         try:
             facts_lines(run_facts(result))
@@ -163,3 +162,22 @@ class BacktestResult(Mapping[str, Any]):
                 "it: run it again with this one"
             ) from error
         return result
+
+
+def _usable(path: object) -> Path:
+    """Return a path with its ``~`` filled in.
+
+    Raises
+    ------
+    ResultError
+        It is no path, or of the home folder of nobody.
+    """
+    if not isinstance(path, (str, Path)) or not str(path).strip() or "\0" in str(path):
+        raise ResultError(f"path must be that of a saved run, was {path!r}")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ResultError(
+            f"there is no such user's home folder as in {str(path)!r}; write {f'./{path}'!r} for a "
+            "folder of that name"
+        ) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ml4t.backtest.data.database import Database, EngineError
-from ml4t.backtest.data.queries import literal, quote, read, render
+from ml4t.backtest.data.queries import file_literal, literal, quote, read, render
 from ml4t.backtest.errors import ResultError
 from ml4t.backtest.results.columns import comments
 from ml4t.backtest.results.opening import attach, log_of
@@ -30,9 +30,10 @@ def save(database: Database, path: Path) -> None:
     ResultError
         Something else than a saved run stands there, or it could not be written.
     """
-    target = path.resolve() if path.is_symlink() else path
+    target = path
     database = database.cursor()  # of its own: several may save one result at a time
     try:
+        target = _led_to(path)
         require_replaceable(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         with place_beside(target) as folder:
@@ -50,6 +51,19 @@ def save(database: Database, path: Path) -> None:
         raise ResultError(
             f"'{target}' could not be saved: {why}; what stood there is as it was"
         ) from error
+
+
+def _led_to(path: Path) -> Path:
+    """Return where a link leads to, or what is no link."""
+    if not path.is_symlink():
+        return path
+    try:
+        target = path.resolve()
+    except RuntimeError:  # Python below 3.13, of a link that leads back to itself
+        target = path
+    if target.is_symlink():
+        raise ResultError(f"'{path}' is a link that leads to itself; pick another path")
+    return target
 
 
 def require_replaceable(target: Path) -> None:
@@ -77,7 +91,7 @@ def _strangers_in_folder(target: Path) -> list[str]:
     database = open_store()
     for item in items:
         try:
-            columns = database.schema(f"select * from read_parquet({literal(str(item))})")
+            columns = database.schema(f"select * from read_parquet({file_literal(str(item))})")
         except EngineError:
             columns = {}
         if "run_id" not in columns:
