@@ -27,6 +27,7 @@ from ml4t.backtest import BacktestEngine, Catalog, DataError, TopN
 from ml4t.backtest.data import DataFeed, ParquetDataFeed
 from ml4t.backtest.data.feature_provider import PrecomputedFeatureProvider
 from ml4t.backtest.data.feed import catalog_of
+from ml4t.backtest.runfile import catalog_of as catalog_of_run_file
 
 DAYS = [datetime(2024, 1, day) for day in range(1, 9)]
 PRICES = pa.table(
@@ -659,6 +660,41 @@ def test_brackets_and_stars_in_the_name_of_a_file_are_no_pattern(
     catalog = catalog_with(source)
     found = catalog.sql("select x from features order by timestamp").fetchall()
     assert found == [(1.0,), (3.0,)][:n_files]
+
+
+@pytest.mark.parametrize("name", ["a[1]", "b*", "c?", "[d]", "{e,f}"])
+@pytest.mark.parametrize("source", ["{}", "{}/0.parquet", "{}/*.parquet", "{}/**/[0-9].parquet"])
+@pytest.mark.parametrize("way", ["absolute", "relative", "below the working folder", "run file"])
+def test_brackets_and_stars_in_the_name_of_a_folder_are_no_pattern(
+    name: str, source: str, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for other in ("a1", "bb", "cc", "d", "e", name):
+        write(tmp_path / other, feature(DAYS[0], "A", close=1.0 if other == name else 2.0))
+    absolute = source.format(tmp_path / name)
+    inside = source.format(".")
+    run_file = tmp_path / name / "run.toml"
+    run_file.write_text(f'[sources.prices]\npath = "{inside}"\n', encoding="utf-8")
+    monkeypatch.chdir(tmp_path / name if way == "below the working folder" else tmp_path)
+    path = {"relative": source.format(name), "below the working folder": inside}.get(way, absolute)
+
+    catalog = (
+        catalog_of_run_file(run_file) if way == "run file" else Catalog().register("prices", path)
+    )
+    assert catalog.sql("select close from prices").fetchall() == [(1.0,)]
+    assert [Path(one["path"]) for one in catalog.fingerprints()[0]["files"]] == [  # type: ignore
+        tmp_path / name / "0.parquet"
+    ]
+    with pytest.raises(duckdb.PermissionException):
+        catalog.sql(f"from read_parquet('{tmp_path}/e/0.parquet')").fetchall()
+
+
+def test_a_pattern_below_a_folder_with_brackets_is_one(tmp_path: Path) -> None:
+    for name, x in (("a1", 1.0), ("a2", 2.0), ("b1", 3.0)):
+        write(tmp_path / "[f]" / name, feature(DAYS[0], name, x=x))
+
+    catalog = catalog_with(tmp_path / "[f]" / "a[0-9]" / "*.parquet")
+    found = catalog.sql("select x from features order by x").fetchall()
+    assert found == [(1.0,), (2.0,)]
 
 
 def test_a_linked_folder_is_read_where_it_leads_to(tmp_path: Path) -> None:

@@ -86,6 +86,18 @@ FRAME_SOURCES = {
         "base + day as open, base + day + 0.5 as close from (values (0), (1)) as days(day), "
         "(values ('AAPL', 10.0), ('MSFT', 20.0)) as assets(name, base)"
     ),
+    "SQL text in brackets": lambda: (
+        "( (select date '2024-01-02' + day as timestamp, 'AAPL' as asset_id, 10.0 + day as open, "
+        "10.5 + day as close from (values (0), (1)) as days(day)) ) union all (select "
+        "date '2024-01-02' + day, 'MSFT', 20.0 + day, 20.5 + day from (values (0), (1)) as d(day))"
+    ),
+    "SQL text that turns rows into columns": lambda: (
+        "pivot (select date '2024-01-02' + day as timestamp, name as asset_id, what, "
+        "base + day + plus as value from (values (0), (1)) as days(day), "
+        "(values ('AAPL', 10.0), ('MSFT', 20.0)) as assets(name, base), "
+        "(values ('open', 0.0), ('close', 0.5)) as whats(what, plus)) "
+        "on what using first(value) group by timestamp, asset_id"
+    ),
     "SQL text with a CTE": lambda: (
         "with days as (select unnest([2, 3]) as day) "
         "select make_date(2024, 1, day) as timestamp, name as asset_id, "
@@ -292,10 +304,22 @@ def test_a_file_of_another_kind_is_refused_and_the_way_out_reads_it(tmp_path: Pa
     assert catalog.sql("select close from prices").fetchall() == [(2.0,)]
 
 
-@pytest.mark.parametrize("name", ["none.parquet", "*.parquet", "no/such/folder"])
+@pytest.mark.parametrize(
+    "name",
+    ["none.parquet", "*.parquet", "no/such/folder", "x" * 300, "a\0b.parquet", "loop", "loop/x"],
+)
 def test_a_path_that_matches_no_file_is_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="source 'prices' matches no file"):
-        Catalog().register("prices", tmp_path / name)
+    (tmp_path / "loop").symlink_to(tmp_path / "pool")
+    (tmp_path / "pool").symlink_to(tmp_path / "loop")
+    for source in (tmp_path / name, str(tmp_path / name), [tmp_path / name]):
+        with pytest.raises(DataError, match="source 'prices' matches no file"):
+            Catalog().register("prices", source)
+
+
+def test_a_path_in_the_home_folder_of_nobody_is_refused() -> None:
+    for source in ("~no-such-user/x.parquet", ["~no-such-user/x.parquet"]):
+        with pytest.raises(DataError, match=r"no such user's home folder; write '\./~no-such-user"):
+            Catalog().register("prices", source)
 
 
 @pytest.mark.parametrize(
@@ -343,6 +367,32 @@ def test_a_lazy_frame_that_names_what_is_not_there_is_refused() -> None:
 def test_sql_that_fails_is_refused() -> None:
     with pytest.raises(DataError, match="source 'prices' could not be read"):
         Catalog().register("prices", "select nonsense from nowhere")
+
+
+@pytest.mark.parametrize("role", ["prices", "features"])
+def test_a_relation_whose_query_fails_on_its_data_is_refused(role: str) -> None:
+    rows = duckdb.sql("select timestamp '2024-01-02' as timestamp, 'A' as asset_id, 1.0 as close")
+    source = rows.query("given", "select *, asset_id::double as x from given")
+    with pytest.raises(DataError, match=f"source '{role}' could not be read: .*string 'A'"):
+        Catalog().register(role, source)
+
+
+@pytest.mark.parametrize("n_rows", [1, 100])
+def test_values_without_names_are_refused_by_their_columns(n_rows: int) -> None:
+    rows = ", ".join(f"({i}, 'A')" for i in range(n_rows))
+    with pytest.raises(DataError, match="'prices' has no column 'timestamp'; known: col0, col1"):
+        Catalog().register("prices", f"values {rows}")
+
+
+@pytest.mark.parametrize("folder", ["values", "pivot tables", "values 2024", "(old)", "from"])
+def test_a_path_may_begin_with_such_a_word(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(folder).mkdir()
+    pl.DataFrame(PRICES).write_parquet(Path(folder) / "p.parquet")
+    catalog = Catalog().register("prices", f"{folder}/p.parquet")
+    assert catalog.sql("from prices").fetchall()
 
 
 def test_an_object_that_is_no_source_is_refused() -> None:

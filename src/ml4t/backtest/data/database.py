@@ -15,7 +15,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from ml4t.backtest.data.queries import literal
+from ml4t.backtest.data.queries import file_literal, literal
 from ml4t.backtest.errors import ConfigError, require_text, require_whole
 
 # The zone of all that was not given one; never the machine's.
@@ -183,7 +183,8 @@ class Database:
 
         A guard rail, no sandbox: what DuckDB says about untrusted SQL is in LIMITATIONS.
         """
-        allowed = ", ".join(map(literal, directories))
+        # A file in a folder with brackets is read by a pattern, which DuckDB compares as a text.
+        allowed = ", ".join({f(one): None for one in directories for f in (literal, file_literal)})
         self.execute("set autoinstall_known_extensions = false")
         self.execute("set autoload_known_extensions = false")
         self.execute(f"set allowed_directories = [{allowed}]")

@@ -20,8 +20,8 @@ from typing import NoReturn
 from ml4t.backtest.data.columns import REQUIRED, UNTYPED
 from ml4t.backtest.data.common_types import clash, common_type, is_exact, require_none_inexact
 from ml4t.backtest.data.database import Database, EngineError
-from ml4t.backtest.data.queries import literal, quote, render
-from ml4t.backtest.data.sources import CLOCKED, Source, files_of, is_remote
+from ml4t.backtest.data.queries import file_literal, literal, quote, render
+from ml4t.backtest.data.sources import CLOCKED, Source, is_remote, is_there
 from ml4t.backtest.errors import DataError
 
 # What stands in a folder that is a table of a format with a log of its own, and what reads it.
@@ -31,7 +31,6 @@ _TABLES = {
     ".hoodie": ("a Hudi table", "the frame that a Hudi reader returns"),
 }
 _ICEBERG = "metadata"
-_WILD = re.compile(r"[*?\[]")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,7 +62,7 @@ def listed(source: Source) -> list[str]:
     DataError
         A path matches no file, or the files are those of a Delta, Iceberg or Hudi table.
     """
-    local = {path: files_of(path) for path in source.paths() if not is_remote(path)}
+    local = source.found()
     files = {file for found in local.values() for file in found}
     _require_no_table(source, {Path(path) for path in local} | {file.parent for file in files})
     for path, found in local.items():
@@ -138,7 +137,7 @@ def _require_no_table(source: Source, folders: Iterable[Path]) -> None:
     for folder in sorted({above for path in folders for above in (path, *path.parents)}):
         for mark, (what, reader) in _TABLES.items():
             # Many a folder is called metadata.
-            has_log = (folder / mark).is_dir()
+            has_log = is_there(folder / mark) and (folder / mark).is_dir()
             if has_log and (mark != _ICEBERG or any((folder / mark).glob("*.metadata.json"))):
                 raise DataError(
                     source.name, "readable", f"is {what}, {folder}, whose files also hold rows "
@@ -299,8 +298,8 @@ def _read(*parts: Part, **options: str) -> str:
 
 
 def _quoted(files: Iterable[str]) -> list[str]:
-    """Return files as SQL strings; a local file's own brackets and stars are no pattern."""
-    return [literal(file if is_remote(file) else _WILD.sub(r"[\g<0>]", file)) for file in files]
+    """Return files as SQL strings; what matched a URL is read as it is spelled."""
+    return [literal(file) if is_remote(file) else file_literal(file) for file in files]
 
 
 def _list(texts: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ml4t.backtest.data.database import Database, is_relation
+from ml4t.backtest.data.database import Database, EngineError, is_relation
 from ml4t.backtest.data.queries import quote, render
 from ml4t.backtest.errors import ConfigError, DataError
 
@@ -26,7 +26,12 @@ ROLES: tuple[Role, ...] = (
 SINGLE: tuple[Role, ...] = ("prices", "universe", "actions", "assets", "borrow")
 # Roles whose rows become known at a time of their own.
 CLOCKED: tuple[Role, ...] = ("features", "context", "borrow")
-_SQL = re.compile(r"(\s|--[^\n]*\n|/\*.*?\*/)*(select|with|from)\s", re.IGNORECASE | re.DOTALL)
+# How a query begins. A path may begin with the name of a folder of such a word, so some want more.
+_SQL = re.compile(
+    r"(\s|\(|--[^\n]*\n|/\*.*?\*/)*"
+    r"((select|with|from)\s|values\s*\(|(un)?pivot\s.*\son\s)",
+    re.IGNORECASE | re.DOTALL,
+)
 _URL = re.compile(r"[a-z0-9]+://", re.IGNORECASE)
 _WILD = re.compile(r"[*?\[]")
 # Views and temporary tables of a run; a source of that name would stand in for them.
@@ -67,7 +72,7 @@ class Source:
     def paths(self) -> list[str]:
         """Return the files or globs of a file source, absolute; empty for a frame."""
         return [
-            path if is_remote(path) else str(Path(path).expanduser().resolve())
+            path if is_remote(path) else str(Path(*_head_and_pattern(path)))
             for path in _paths(self.given) or []
         ]
 
@@ -75,8 +80,11 @@ class Source:
         """Return the folders (or URL prefixes) that a file source reads from."""
         found = []
         for path in self.paths():
-            stem = path if Path(path).exists() else _WILD.split(path)[0]
-            found.append(stem if Path(stem).is_dir() else stem.rsplit("/", 1)[0] or "/")
+            if is_remote(path):
+                found.append(_WILD.split(path)[0].rsplit("/", 1)[0])
+            else:
+                head, _ = _head_and_pattern(path)
+                found.append(str(head if head.is_dir() else head.parent))
         # A link, to a file or to a folder, is read where it leads to.
         files = self.files()
         links = {file for file in files if file.is_symlink()}
@@ -87,7 +95,20 @@ class Source:
 
     def files(self) -> list[Path]:
         """Return the local files behind the source, sorted, each once; of URLs and frames none."""
-        return sorted({file for path in self.paths() for file in files_of(path)})
+        return sorted({file for files in self.found().values() for file in files})
+
+    def found(self) -> dict[str, list[Path]]:
+        """Return the local files behind each path that is no URL.
+
+        Raises
+        ------
+        DataError
+            A folder or a file may not be looked at.
+        """
+        try:
+            return {path: files_of(path) for path in self.paths() if not is_remote(path)}
+        except OSError as error:
+            raise DataError(self.name, "readable", f"could not be read: {error}") from error
 
 
 def is_remote(path: str) -> bool:
@@ -97,14 +118,35 @@ def is_remote(path: str) -> bool:
 
 def files_of(path: str) -> list[Path]:
     """Return the local files that a path, a folder or a glob stands for; hidden ones are left."""
-    if is_remote(path):
-        return []
-    if Path(path).is_file():  # brackets in its name are no pattern
-        return [Path(path)]
-    pattern = f"{glob.escape(path)}/**/*.parquet" if Path(path).is_dir() else path
-    # Path.glob cannot take an absolute pattern.
-    found = map(Path, glob.glob(pattern, recursive=True))  # noqa: PTH207
-    return [file for file in found if file.is_file()]
+    head, pattern = _head_and_pattern(path)
+    if not pattern and not head.is_dir():
+        return [head] if head.is_file() else []
+    # Path.glob would return hidden files too.
+    found = glob.glob(pattern or "**/*.parquet", root_dir=head, recursive=True)  # noqa: PTH207
+    return [head / file for file in found if (head / file).is_file()]
+
+
+def _head_and_pattern(path: str) -> tuple[Path, str]:
+    """Return how far a local path is there as it is spelled, and the rest, which is a pattern.
+
+    Brackets and stars in the name of what is there, the working folder's too, match nothing else.
+    """
+    whole = Path.cwd() / Path(path).expanduser()
+    if is_there(whole):
+        return whole.resolve(), ""
+    top, *rest = whole.parts
+    head = Path(top)
+    while is_there(head / rest[0]):
+        head /= rest.pop(0)
+    return head.resolve(), "/".join(rest)
+
+
+def is_there(path: Path) -> bool:
+    """Say whether there is a file or folder at a path, as far as one may look."""
+    try:
+        return path.exists()
+    except OSError:  # a name too long, a folder that may not be entered
+        return False
 
 
 def scannable(name: str, given: object) -> object:
@@ -119,10 +161,16 @@ def scannable(name: str, given: object) -> object:
     """
     if isinstance(given, str) and not given.strip():
         raise ConfigError(f"source '{name}' must be a path, SQL or a frame, was {given!r}")
+    for path in _paths(given) or ():
+        _require_home(name, path)
     if _paths(given) is not None or isinstance(given, str):
         return given
     try:
         return _frame(name, given)
+    except EngineError as error:
+        # A relation says what is wrong with its query, and with the data, when it is read.
+        first = str(error).splitlines()[0]
+        raise DataError(name, "readable", f"could not be read: {first}") from error
     except (ValueError, TypeError) as error:
         if isinstance(error, ConfigError):
             raise
@@ -194,6 +242,16 @@ def _paths(given: object) -> list[str] | None:
     ):
         return [str(path) for path in given]
     return None
+
+
+def _require_home(name: str, path: str) -> None:
+    try:
+        Path(path).expanduser()
+    except RuntimeError as error:
+        raise DataError(
+            name, "readable", f"is at {path!r}, and there is no such user's home folder; write "
+            f"{f'./{path}'!r} for a folder of that name",
+        ) from error  # fmt: skip
 
 
 def _frame(name: str, given: object) -> object:
