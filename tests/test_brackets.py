@@ -620,6 +620,21 @@ def test_exits_that_are_used_up_follow_what_becomes_of_their_asset(
     assert fills(result) == [(1, "A", 4, 8), (2, "A", -4, 7.5), *expected]
 
 
+def test_an_exit_that_still_leaves_when_the_dividend_comes_is_renewed_below_it() -> None:
+    """The stop of 7.5 was met without volume; its rest sells at the open, 6 more are bought."""
+    bars: list[Row] = [
+        (10, 10, 10, 10, 100), (8, 8, 7, 7.2, 4), (7.2, 7.2, 7.2, 7.2, 10), (7, 7, 7, 7, 100)
+    ]  # fmt: skip
+    action = {"asset_id": ["A"], "ex_date": [day(2)], "kind": ["dividend"], "value": [1.0]}
+    result = play(
+        bars,
+        {0: lambda s: s.buy("A", 10, limit=9, stop_loss=7.5)},
+        sources={"actions": action},
+        execution=VOLUME,
+    )
+    assert fills(result) == [(1, "A", 4, 8), (2, "A", -4, 7.2), (2, "A", 6, 7.2)]
+
+
 def test_rounding_leaves_nothing_of_the_others_of_a_group() -> None:
     bars: list[Row] = [(10, 10, 10, 10, n) for n in (1, 0.1, 0.7, 100)]
 

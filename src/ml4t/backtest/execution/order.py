@@ -182,8 +182,8 @@ def go_ex(order: Order, value: float) -> None:
     As FINRA rule 5330 has it: off those of buys, and of sells that wait for their stop. Buys
     that wait for theirs, and limits to sell, stay.
     """
-    # An exit that is used up waits for its stop again when it is renewed.
-    is_met = order.is_triggered and order.is_open
+    # An exit of a bracket waits for its stop again when it is renewed.
+    is_met = order.is_triggered and order.parent is None
     waits = not is_met and order.order_type in STOPS
     if (order.quantity > 0) == waits:
         return
