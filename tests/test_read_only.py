@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -65,11 +66,76 @@ def test_no_file_is_written_into_a_registered_folder(tmp_path: Path, query: str)
     PRICES.write_parquet(tmp_path / "prices.parquet")
     catalog = Catalog().register("prices", tmp_path / "prices.parquet")
 
-    with pytest.raises(ConfigError, match="one query that only reads"):
-        catalog.sql(query.format(file=tmp_path / "written.parquet"))
+    for name in ("written.parquet", "prices.parquet"):
+        with pytest.raises(
+            (ConfigError, duckdb.PermissionException),
+            match=r"one query that only reads|file system",
+        ):
+            catalog.sql(query.format(file=tmp_path / name))
 
     assert [path.name for path in tmp_path.iterdir()] == ["prices.parquet"]
     assert BacktestEngine(catalog, TopN(1, by="close")).run()["n_fills"] == 1
+
+
+# The last: a folder of partitions is never put in the place of a file.
+REFUSED = (duckdb.PermissionException, duckdb.TransactionException, duckdb.IOException)
+# What writes of a relation, given the relation and a file.
+WRITERS: dict[str, Callable[[duckdb.DuckDBPyRelation, str], object]] = {
+    "to_parquet": lambda one, file: one.to_parquet(file),
+    "write_parquet": lambda one, file: one.write_parquet(file, overwrite=True),
+    "to_csv": lambda one, file: one.to_csv(file),
+    "write_csv": lambda one, file: one.write_csv(file, overwrite=True),
+    "partitions": lambda one, file: one.to_parquet(file, partition_by=["close"]),
+    "of what is made of it": lambda one, file: one.filter("close > 1").limit(1).to_parquet(file),
+    "a query": lambda one, file: one.query("it", f"copy it to '{file}' (format parquet)"),
+    "rows": lambda one, _: one.query("it", "insert into stage.assets from stage.assets"),
+    "a table": lambda one, _: one.to_table("notes"),
+    "a view": lambda one, _: one.to_view("signals"),
+}
+
+
+@pytest.mark.parametrize("view", ["signals", "range(3) as r(close)"])
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("source", ["prices.parquet", ".", "*.parquet"])
+def test_a_relation_of_a_catalog_writes_nothing(
+    source: str, writer: str, view: str, tmp_path: Path
+) -> None:
+    PRICES.write_parquet(tmp_path / "prices.parquet")
+    catalog = Catalog().register("prices", tmp_path / source)
+    before = (tmp_path / "prices.parquet").read_bytes()
+
+    for name in ("written.parquet", "prices.parquet", "deeper/written.parquet"):
+        relation = catalog.sql(f"select close, 1 as one from {view}")
+        with pytest.raises(REFUSED):
+            WRITERS[writer](relation, str(tmp_path / name))
+
+    assert [path.name for path in tmp_path.iterdir()] == ["prices.parquet"]
+    assert (tmp_path / "prices.parquet").read_bytes() == before
+    assert catalog.sql("select close from signals order by all").fetchall() == [
+        (10.0,), (11.0,), (12.0,)
+    ]  # fmt: skip
+    assert BacktestEngine(catalog, TopN(1, by="close")).run()["n_fills"] == 1
+
+
+def test_a_relation_of_a_preview_writes_nothing(tmp_path: Path) -> None:
+    PRICES.write_parquet(tmp_path / "prices.parquet")
+    catalog = Catalog().register("prices", tmp_path)
+    relation = catalog.preview(TopN(1, by="close"), "2024-01-03")
+
+    with pytest.raises(duckdb.PermissionException):
+        relation.to_parquet(str(tmp_path / "written.parquet"))
+
+    assert [path.name for path in tmp_path.iterdir()] == ["prices.parquet"]
+
+
+def test_what_a_relation_answers_is_written_by_who_took_it(tmp_path: Path) -> None:
+    PRICES.write_parquet(tmp_path / "prices.parquet")
+    catalog = Catalog().register("prices", tmp_path / "prices.parquet")
+    (tmp_path / "out").mkdir()
+
+    catalog.sql("select close from prices").pl().write_parquet(tmp_path / "out" / "c.parquet")
+
+    assert pl.read_parquet(tmp_path / "out" / "c.parquet")["close"].to_list() == [10.0, 11.0, 12.0]
 
 
 @pytest.mark.parametrize(

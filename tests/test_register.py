@@ -671,12 +671,14 @@ def test_a_query_source_cannot_read_a_local_variable() -> None:
     assert len(secret) == 4
 
 
-def test_the_registered_folder_stays_readable_and_its_neighbour_does_not(folder: Path) -> None:
-    catalog = Catalog().register("prices", folder / "days")
+def test_a_registered_file_stays_readable_and_its_neighbour_does_not(folder: Path) -> None:
+    catalog = Catalog().register("prices", folder / "days" / "2024-01-02.parquet")
 
-    assert catalog.sql(f"select count(*) from '{folder}/days/*.parquet'").fetchall() == [(4,)]
-    with pytest.raises(duckdb.PermissionException):
-        catalog.sql(f"select count(*) from read_parquet('{folder}/all.parquet')").fetchall()
+    file = f"{folder}/days/2024-01-02.parquet"
+    assert catalog.sql(f"select count(*) from '{file}'").fetchall() == [(2,)]
+    for name in ("all.parquet", "days/2024-01-03.parquet", "days/*.parquet"):
+        with pytest.raises(duckdb.PermissionException):
+            catalog.sql(f"select count(*) from read_parquet('{folder}/{name}')").fetchall()
 
 
 def test_without_file_sources_no_folder_can_be_written(tmp_path: Path) -> None:

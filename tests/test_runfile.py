@@ -388,7 +388,7 @@ def test_actions_assets_and_borrow_are_sources_like_any_other(folder: Path) -> N
         "assets": "select 'S0000' as asset_id, 'tech' as sector, 100 as lot_size",
         "borrow": "select date '2020-01-02' as timestamp, 'S0000' as asset_id, 0.01 as fee",
     }.items():
-        catalog.sql(query).write_parquet(str(folder / f"{role}.parquet"))
+        catalog.sql(query).pl().write_parquet(folder / f"{role}.parquet")
     sources = "".join(
         f'[sources.{role}]\npath = "{role}.parquet"\n' for role in ("actions", "assets", "borrow")
     )

@@ -217,14 +217,15 @@ class Catalog:
         Parameters
         ----------
         query : str
-            One query in DuckDB SQL. It can read the registered folders and views, nothing else,
+            One query in DuckDB SQL. It can read the registered files and the views, nothing else,
             and change nothing.
 
         Returns
         -------
         duckdb.DuckDBPyRelation
             Lazy; ``.fetchall()``, ``.pl()``, ``.df()``, ``.to_arrow_table()`` run it,
-            ``.explain()`` shows its plan.
+            ``.explain()`` shows its plan. It writes no file: go through ``.pl()`` or ``.df()``.
+            One that tried to is over; ask again.
 
         Raises
         ------

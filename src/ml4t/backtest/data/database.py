@@ -178,16 +178,27 @@ class Database:
         if self._frames.pop(name, None) is not None:
             self._connection.unregister(name)
 
-    def lock(self, directories: Sequence[str]) -> None:
-        """Keep user SQL to the registered folders and freeze the settings.
+    def lock(self, files: Sequence[str] = (), prefixes: Sequence[str] = ()) -> None:
+        """Keep user SQL, and relations made of it, to some files and URLs; freeze the settings.
 
+        Not to the files' folders: DuckDB lets what may be read be written too, by the writing
+        methods of a relation, and a file added to a registered folder would be of the next run. It
+        writes beside a file before it takes its place, and that is refused.
         A guard rail, no sandbox: what DuckDB says about untrusted SQL is in LIMITATIONS.
+
+        Parameters
+        ----------
+        files : sequence of str
+            Local, absolute.
+        prefixes : sequence of str
+            Of URLs.
         """
         # A file in a folder with brackets is read by a pattern, which DuckDB compares as a text.
-        allowed = ", ".join({f(one): None for one in directories for f in (literal, file_literal)})
+        spelled = dict.fromkeys(form(file) for file in files for form in (literal, file_literal))
         self.execute("set autoinstall_known_extensions = false")
         self.execute("set autoload_known_extensions = false")
-        self.execute(f"set allowed_directories = [{allowed}]")
+        self.execute(f"set allowed_paths = [{', '.join(spelled)}]")
+        self.execute(f"set allowed_directories = [{', '.join(map(literal, prefixes))}]")
         self.execute("set enable_external_access = false")
         self.execute("set lock_configuration = true")
 

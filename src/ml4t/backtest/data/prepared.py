@@ -95,8 +95,9 @@ def prepare(
     create_views(
         list(price_columns), per_asset, market, has_universe=has_universe, database=database
     )
-    folders = {folder for source in sources.values() for folder in source.folders()}
-    database.lock(sorted(folders))
+    files = {str(file) for source in sources.values() for file in source.files()}
+    prefixes = {prefix for source in sources.values() for prefix in source.prefixes()}
+    database.lock(sorted(files), sorted(prefixes))
     n_bars, n_assets = database.rows(read("sources/grid"))[0]
     return Prepared(
         database=database,

@@ -76,22 +76,10 @@ class Source:
             for path in _paths(self.given) or []
         ]
 
-    def folders(self) -> list[str]:
-        """Return the folders (or URL prefixes) that a file source reads from."""
-        found = []
-        for path in self.paths():
-            if is_remote(path):
-                found.append(_WILD.split(path)[0].rsplit("/", 1)[0])
-            else:
-                head, _ = _head_and_pattern(path)
-                found.append(str(head if head.is_dir() else head.parent))
-        # A link, to a file or to a folder, is read where it leads to.
-        files = self.files()
-        links = {file for file in files if file.is_symlink()}
-        folders = {link.resolve().parent for link in links}
-        folders |= {folder.resolve() for folder in {file.parent for file in files}}
-        beyond = (f for f in folders if not any(f.is_relative_to(other) for other in found))
-        return [*found, *sorted(map(str, beyond))]
+    def prefixes(self) -> list[str]:
+        """Return what the URLs of a file source begin with, up to the folder."""
+        remote = filter(is_remote, self.paths())
+        return [_WILD.split(path)[0].rsplit("/", 1)[0] for path in remote]
 
     def files(self) -> list[Path]:
         """Return the local files behind the source, sorted, each once; of URLs and frames none."""

@@ -82,7 +82,7 @@ def attach(database: Database, path: Path) -> Iterator[Database]:
                 raise
             copy = shutil.copyfile(path, Path(folder) / "run.duckdb")
             database.execute(statement.format(literal(str(copy))))
-        database.lock([])
+        database.lock()
         try:
             yield database
         finally:
@@ -112,7 +112,7 @@ def _load_folder(path: Path, timezone: str) -> Database:
             raise _NoRunError(f"it has no '{file.name}'")
         source = f"read_parquet({file_literal(str(file.absolute()))})"
         _copy(database, table, source, database.schema(f"select * from {source}"))
-    database.lock([])
+    database.lock()
     return database
 
 

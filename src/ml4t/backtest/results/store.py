@@ -111,7 +111,7 @@ def store(
         database.unregister(name)
     database.execute("commit")
     database.execute("drop schema stage cascade")
-    database.lock([])
+    database.lock()
 
 
 def _json(value: object) -> str:
