@@ -62,7 +62,7 @@ def check_equity(result: BacktestResult, scale: float) -> None:
     assert gap <= 1e-9 * scale
     bad = rows_of(
         result,
-        "select count(*) from positions where quantity = 0 or not isfinite(value) or price <= 0",
+        "select count(*) from positions where quantity = 0 or not isfinite(value) or price < 0",
     )
     assert bad == [(0,)]
 

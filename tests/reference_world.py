@@ -209,10 +209,13 @@ class World:
             self.exits[asset] = Exit(rule, part)
 
     def price_now(self, asset: Asset) -> float | None:
-        """Return this bar's close or, of what is held, the last mark; None: none is known."""
+        """Return this bar's close or, of what is held, the last mark; None: none is known.
+
+        A mark that dividends have taken all of is no price.
+        """
         if asset in self.bars:
             return self.bars[asset].close
-        return self.ledger.marks[asset] if asset in self.ledger.positions else None
+        return self.ledger.marks[asset] or None if asset in self.ledger.positions else None
 
     def new_order(self, asset: Asset, quantity: float, why: str) -> LiveOrder:
         """Give an order its id; it does not work in the book unless its status is set to open."""

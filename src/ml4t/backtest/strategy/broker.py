@@ -315,7 +315,7 @@ class StrategyBroker:
             price = self._desk.price(sid)
         elif not is_number(price) or not price > 0:
             raise ConfigError(f"price must be a number above 0, was {price!r}")
-        if price != price:
+        if not price > 0:  # dividends may have taken all of a mark
             return None
         unit = price * self._portfolio.multiplier.item(sid)
         return fraction * max(self.equity, 0.0) / unit
