@@ -194,10 +194,11 @@ def test_the_dividends_paid_are_those_of_the_shares_held_before_each_ex_date() -
 # over the ratio.
 WHOLE = f"""
     with recursive splits as (
-        select asset_id, split, before,
+        -- What a dividend of the day has left of the last close.
+        select asset_id, split, before - dividend * split as before,
             row_number() over (partition by asset_id order by timestamp) as n
         from (
-            select asset_id, timestamp, split, lag(close) over (
+            select asset_id, timestamp, split, dividend, lag(close) over (
                 partition by asset_id order by timestamp
             ) as before
             from {DAILY}
