@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import logging
 import os
+import pickle
 import random
+import re
 import subprocess
 import sys
 import threading
-from collections import namedtuple
+import weakref
+from argparse import Namespace
+from array import array
+from collections import ChainMap, Counter, OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from copy import deepcopy
+from ctypes import c_double
 from dataclasses import dataclass
-from datetime import timedelta
-from functools import lru_cache, partial
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from functools import lru_cache, partial, partialmethod
+from io import StringIO
+from pathlib import Path, PurePosixPath
+from queue import Queue
+from statistics import NormalDist
+from struct import Struct
 from time import perf_counter
-from types import ModuleType
+from types import MappingProxyType, ModuleType, SimpleNamespace
 from typing import Any
+from weakref import WeakValueDictionary
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 import ml4t.backtest
 import own_parts
 from ml4t.backtest import BacktestConfig, BacktestEngine, BasisPointCommission, Catalog, TopN
-from ml4t.backtest.core.identity import attributes, state_identity, user_identity
+from ml4t.backtest.core.identity import state_identity, user_identity
+from ml4t.backtest.core.parts import attributes
 from ml4t.backtest.core.shown import shown, with_code
 from ml4t.backtest.risk import AllOf, StopLoss
 
@@ -185,6 +206,113 @@ def by_name(n: int) -> int:
     return by_name(n - 1) if n else 0
 
 
+class Ordered(OrderedDict[str, int]):
+    """An ordered dict of the user's own kind."""
+
+
+class Bag(list[int]):
+    def __init__(self, items: list[int], label: int) -> None:
+        super().__init__(items)
+        self.label = label
+
+
+class Table(dict[str, int]):
+    """A dict of the user's own kind."""
+
+
+class Dice(random.Random):
+    """A generator of the user's own kind."""
+
+
+class HidesDice(random.Random):
+    def __getstate__(self) -> None:
+        return None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (HidesDice, (0,))
+
+
+class Hides(Holds):
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Hides, (0,))
+
+
+class Tagged(np.ndarray):
+    tag: int
+
+
+class Frame(pd.DataFrame):
+    """A frame of the user's own kind."""
+
+
+class Side(Enum):
+    BUY = 1
+    SELL = -1
+
+
+KEPT = [Holds(1), Holds(2)]
+
+
+def autumn(fold: int) -> list[datetime]:
+    return [datetime(2024, 11, 3, 1, 30, tzinfo=ZoneInfo("America/New_York"), fold=fold)]
+
+
+def days_of(zone: str) -> pd.Series:
+    return pd.Series(pd.DatetimeIndex([pd.Timestamp(0, tz="UTC")]).tz_convert(zone))
+
+
+def queued(item: int) -> Queue[int]:
+    queue: Queue[int] = Queue()
+    queue.put(item)
+    return queue
+
+
+def in_context(item: int) -> ContextVar[int]:
+    variable: ContextVar[int] = ContextVar("item")
+    variable.set(item)
+    return variable
+
+
+def tagged(tag: int) -> Tagged:
+    found = np.zeros(1).view(Tagged)
+    found.tag = tag
+    return found
+
+
+def noted(note: int) -> pd.DataFrame:
+    frame = pd.DataFrame({"x": [1]})
+    frame.attrs["note"] = note
+    return frame
+
+
+def marked(mark: int) -> Any:
+    def function() -> int:
+        return 1
+
+    function.mark = mark  # type: ignore[attr-defined]
+    return function
+
+
+def local(**said: Any) -> Any:
+    return type("Local", (Data,), {"__module__": __name__, **said})
+
+
+def chain(n: int, last: float, points_back: bool = False) -> Data:
+    end = first = Data(last)
+    for _ in range(n):
+        first = Data([first])
+    if points_back:
+        end.value = [last, first]
+    return first
+
+
+def reading(held: Any) -> Callable[[], Any]:
+    """Return a function that reads a global."""
+    known = {"__name__": __name__, "HELD": held}
+    exec("def read(): return HELD", known)
+    return known["read"]
+
+
 def seeded(kind: Any, seed: int) -> Any:
     return kind(seed)
 
@@ -228,6 +356,128 @@ UNLIKE: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
     "slots": (lambda: InSlots(1), lambda: InSlots(2)),
     "dataclasses": (lambda: Data([1]), lambda: Data([2])),
     "objects in objects": (lambda: Holds([Data(1)]), lambda: Holds([Data(2)])),
+    "dicts in order": (lambda: {"a": 80, "b": 80}, lambda: {"b": 80, "a": 80}),
+    "dicts in order in a dict": (lambda: {1: {"a": 1, "b": 1}}, lambda: {1: {"b": 1, "a": 1}}),
+    "numbers longer than text": (lambda: 10**5_000, lambda: 10**5_000 + 1),
+    "rows": (lambda: [("a", 1.0), ("b", 2.0)], lambda: [("a", 1.0), ("b", 2.5)]),
+    "rows and lists": (lambda: [("a", 1.0)], lambda: [["a", 1.0]]),
+    "times without and with a zone": (
+        lambda: [datetime(2024, 1, 1)],
+        lambda: [datetime(2024, 1, 1, tzinfo=UTC)],
+    ),
+    "zones": (
+        lambda: [datetime(2024, 1, 1, tzinfo=ZoneInfo("Asia/Tokyo"))],
+        lambda: [datetime(2024, 1, 1, tzinfo=ZoneInfo("Asia/Seoul"))],
+    ),
+    "an hour that comes twice": (lambda: autumn(0), lambda: autumn(1)),
+    "spaces of names": (lambda: SimpleNamespace(n=1), lambda: SimpleNamespace(n=2)),
+    "parsed arguments": (lambda: Namespace(n=1), lambda: Namespace(n=2)),
+    "arrays of Python": (lambda: array("d", [1]), lambda: array("d", [2])),
+    "bytes that change": (lambda: bytearray(b"1"), lambda: bytearray(b"2")),
+    "views of bytes": (lambda: memoryview(b"1"), lambda: memoryview(b"2")),
+    "distributions": (lambda: NormalDist(1, 1), lambda: NormalDist(2, 1)),
+    "views of keys": (lambda: {1: 1}.keys(), lambda: {2: 1}.keys()),
+    "views of values": (lambda: {1: 1}.values(), lambda: {1: 2}.values()),
+    "views of items": (lambda: {1: 1}.items(), lambda: {1: 2}.items()),
+    "read-only dicts": (lambda: MappingProxyType({1: 1}), lambda: MappingProxyType({1: 2})),
+    "chained dicts": (lambda: ChainMap({1: 1}), lambda: ChainMap({1: 2})),
+    "dicts with a default": (lambda: defaultdict(int), lambda: defaultdict(float)),
+    "counters": (lambda: Counter("aab"), lambda: Counter("abb")),
+    "ordered dicts": (lambda: OrderedDict(a=1, b=1), lambda: OrderedDict(b=1, a=1)),
+    "ordered dicts of one's own": (lambda: Ordered(a=1, b=1), lambda: Ordered(b=1, a=1)),
+    "rings of items": (lambda: deque([1, 2]), lambda: deque([1, 3])),
+    "lengths of rings": (lambda: deque([1], maxlen=2), lambda: deque([1], maxlen=3)),
+    "queues": (lambda: queued(1), lambda: queued(2)),
+    "texts in memory": (lambda: StringIO("1"), lambda: StringIO("2")),
+    "counts": (lambda: itertools.count(1), lambda: itertools.count(2)),
+    "cycles": (lambda: itertools.cycle([1]), lambda: itertools.cycle([2])),
+    "iterators": (lambda: iter([1, 2]), lambda: iter([1, 3])),
+    "iterators of sets": (lambda: iter({"a", "b"}), lambda: iter({"a", "c"})),
+    "generators": (lambda: (i for i in [1]), lambda: (i for i in [2])),
+    "variables of a context": (lambda: in_context(1), lambda: in_context(2)),
+    "numbers of C": (lambda: c_double(1), lambda: c_double(2)),
+    "layouts of bytes": (lambda: Struct("1s"), lambda: Struct("2s")),
+    "patterns": (lambda: re.compile("a"), lambda: re.compile("a", re.IGNORECASE)),
+    "paths": (lambda: PurePosixPath("a/b"), lambda: PurePosixPath("a/c")),
+    "decimals": (lambda: Decimal("1.0"), lambda: Decimal("1.00")),
+    "members of an enumeration": (lambda: Side.BUY, lambda: Side.SELL),
+    "methods of a dict": (lambda: {"a": 1}.get, lambda: {"a": 2}.get),
+    "methods of C": (lambda: str.upper, lambda: str.lower),
+    "kinds of lists": (lambda: list[int], lambda: list[str]),
+    "what a reference points at": (lambda: weakref.ref(KEPT[0]), lambda: weakref.ref(KEPT[1])),
+    "masks": (
+        lambda: np.ma.masked_array([1.0], [False]),
+        lambda: np.ma.masked_array([1.0], [True]),
+    ),
+    "attributes of an array": (lambda: tagged(1), lambda: tagged(2)),
+    "fields of an array": (
+        lambda: np.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")]),
+        lambda: np.array([(1, 2.0)], dtype=[("a", "i4"), ("c", "f8")]),
+    ),
+    "texts of numpy": (
+        lambda: np.array(["a" * 40], dtype=np.dtypes.StringDType()),
+        lambda: np.array(["b" * 40], dtype=np.dtypes.StringDType()),
+    ),
+    "scalars of numpy": (lambda: [np.float64(1)], lambda: [np.float64(2)]),
+    "vectorized functions": (
+        lambda: np.vectorize(threshold(1.0)),
+        lambda: np.vectorize(threshold(2.0)),
+    ),
+    "polynomials": (lambda: np.poly1d([1]), lambda: np.poly1d([2])),
+    "nulls": (
+        lambda: pl.Series([1.0, None, 2.0], dtype=pl.Float64),
+        lambda: pl.Series([1.0, float("nan"), 2.0]),
+    ),
+    "lists in polars": (lambda: pl.Series([[1], [2]]), lambda: pl.Series([[1], [3]])),
+    "categories": (
+        lambda: pl.Series(["a", "b"], dtype=pl.Categorical),
+        lambda: pl.Series(["a", "c"], dtype=pl.Categorical),
+    ),
+    "decimals of polars": (
+        lambda: pl.Series([Decimal("1.5")]),
+        lambda: pl.Series([Decimal("2.5")]),
+    ),
+    "lazy frames": (lambda: pl.LazyFrame({"x": [1]}), lambda: pl.LazyFrame({"x": [2]})),
+    "expressions": (lambda: pl.col("x") > 1, lambda: pl.col("x") > 2),
+    "names of polars series": (lambda: pl.Series("x", [1]), lambda: pl.Series("y", [1])),
+    "arrow scalars": (lambda: pa.scalar(1), lambda: pa.scalar(2)),
+    "arrow expressions": (lambda: pc.field("x") > 1, lambda: pc.field("x") > 2),
+    "arrow arrays": (lambda: pa.array([1, None]), lambda: pa.array([1, 0])),
+    "arrow texts": (lambda: pa.array(["a", None]), lambda: pa.array(["a", "b"])),
+    "intervals": (lambda: pd.Interval(0, 1), lambda: pd.Interval(0, 2)),
+    "times of pandas": (lambda: [pd.Timestamp(1)], lambda: [pd.Timestamp(2)]),
+    "zones of pandas": (lambda: days_of("Asia/Tokyo"), lambda: days_of("Asia/Seoul")),
+    "names of pandas series": (lambda: pd.Series([1], name="x"), lambda: pd.Series([1], name="y")),
+    "names of an index": (lambda: pd.Index([1], name="x"), lambda: pd.Index([1], name="y")),
+    "indices of levels": (
+        lambda: pd.MultiIndex.from_tuples([(1, 2)]),
+        lambda: pd.MultiIndex.from_tuples([(1, 3)]),
+    ),
+    "numbers with nulls": (
+        lambda: pd.Series([1, None], dtype="Int64"),
+        lambda: pd.Series([1, 0], dtype="Int64"),
+    ),
+    "order of categories": (
+        lambda: pd.Series(pd.Categorical(["a"], categories=["a", "b"], ordered=True)),
+        lambda: pd.Series(pd.Categorical(["a"], categories=["b", "a"], ordered=True)),
+    ),
+    "notes of a frame": (lambda: noted(1), lambda: noted(2)),
+    "frames of one's own": (lambda: Frame({"x": [1]}), lambda: Frame({"x": [2]})),
+    "attributes of functions": (lambda: marked(1), lambda: marked(2)),
+    "defaults that change": (lambda: lambda x=[1]: x, lambda: lambda x=[2]: x),
+    "local classes": (lambda: local(m=1), lambda: local(m=2)),
+    "calls by a partial": (
+        lambda: local(__call__=partialmethod(Data.__eq__, 1))(1),
+        lambda: local(__call__=partialmethod(Data.__eq__, 2))(1),
+    ),
+    "containers of one's own": (lambda: Bag([1], 1), lambda: Bag([1], 2)),
+    "items of containers of one's own": (lambda: Bag([1], 1), lambda: Bag([2], 1)),
+    "generators of one's own": (lambda: Dice(1), lambda: Dice(2)),
+    "what says to be pickled as nothing": (lambda: Hides(1), lambda: Hides(2)),
+    "what says so of a library's state": (lambda: HidesDice(1), lambda: HidesDice(2)),
+    "dicts of one's own": (lambda: Table(a=1, b=1), lambda: Table(b=1, a=1)),
+    "chains": (lambda: chain(1_200, 1.0), lambda: chain(1_200, 2.0)),
+    "chains that point back": (lambda: chain(1_200, 1.0, True), lambda: chain(1_200, 2.0, True)),
     "a user's rule in a rule": (
         lambda: AllOf([StopLoss(0.1), own_parts.Leaves(2)]),
         lambda: AllOf([StopLoss(0.1), own_parts.Leaves(3)]),
@@ -242,6 +492,165 @@ def test_equal_values_have_equal_identities_and_others_do_not(case: str) -> None
     assert state_identity(Holds(one())) == state_identity(Holds(one()))
     assert state_identity(one()) != state_identity(other())
     assert user_identity(Holds(one())) != user_identity(Holds(other()))
+    assert user_identity(reading(one())) == user_identity(reading(one()))
+    assert user_identity(reading(one())) != user_identity(reading(other()))
+
+
+def in_chunks(*parts: dict[str, list[Any]]) -> pl.DataFrame:
+    schema = {"x": pl.Int64, "s": pl.String}
+    return pl.concat([pl.DataFrame(part, schema=schema) for part in parts], rechunk=False)
+
+
+# Each pair is one value, made in two ways.
+ALIKE: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
+    "sets": (lambda: {"a", "b", "c"}, lambda: {"c", "b", "a"}),
+    "arguments by name": (lambda: partial(max, a=1, b=2), lambda: partial(max, b=2, a=1)),
+    "attributes": (lambda: SimpleNamespace(a=1, b=2), lambda: SimpleNamespace(b=2, a=1)),
+    "shared parts": (lambda: [KEPT[0]] * 2, lambda: [KEPT[0], Holds(1)]),
+    "shared rows": (lambda: [(1, 2)] * 2, lambda: [(1, 2), (1, 2)]),
+    "chunks": (
+        lambda: pl.DataFrame({"x": [1, 2], "s": ["a", None]}),
+        lambda: in_chunks({"x": [1], "s": ["a"]}, {"x": [2], "s": [None]}),
+    ),
+    "slices of polars": (
+        lambda: pl.Series([2.0, None]),
+        lambda: pl.Series([1.0, 2.0, None, 4.0]).slice(1, 2),
+    ),
+    "slices of arrow": (lambda: pa.array([2, None]), lambda: pa.array([1, 2, None]).slice(1)),
+    "what stands under a null": (
+        lambda: pl.Series([1, None]),
+        lambda: pl.select(pl.when(pl.Series([True, False])).then(pl.Series([1, 7]))).to_series()
+        .alias(""),
+    ),
+    "blocks of pandas": (
+        lambda: pd.DataFrame({"x": [1.0, 2.0], "y": [3.0, 4.0]}),
+        lambda: pd.DataFrame(np.array([[1.0, 3.0], [2.0, 4.0]]), columns=["x", "y"]),
+    ),
+    "order in memory": (
+        lambda: np.arange(6.0).reshape(2, 3),
+        lambda: np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    ),
+    "every other item": (lambda: np.arange(0, 6, 2), lambda: np.arange(6)[::2]),
+    "levels that nothing is in": (
+        lambda: pd.MultiIndex.from_tuples([(1, 2)]),
+        lambda: pd.MultiIndex.from_tuples([(1, 2), (3, 4)])[:1],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ALIKE)
+def test_a_value_has_one_identity_however_it_was_made(case: str) -> None:
+    one, same = ALIKE[case]
+    assert state_identity(one()) == state_identity(same())
+
+
+def let_go(raw: bytes) -> memoryview:
+    view = memoryview(raw)
+    view.release()
+    return view
+
+
+# Each is known by its class: of another process, machine or moment, or closed to everybody.
+BY_CLASS: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
+    "locks": (threading.Lock, threading.Lock),
+    "threads": (lambda: threading.Thread(name="a"), lambda: threading.Thread(name="b")),
+    "pools": (lambda: ThreadPoolExecutor(1), lambda: ThreadPoolExecutor(2)),
+    "loggers": (lambda: logging.getLogger("a"), lambda: logging.getLogger("b")),
+    "environments": (lambda: os.environ, lambda: type(os.environ)({}, *[str] * 4)),
+    "generators of the process": (lambda: random.random, lambda: random.random),
+    "the system's random": (random.SystemRandom, random.SystemRandom),
+    "views that were let go": (lambda: let_go(b"1"), lambda: let_go(b"2")),
+    "weak dicts": (lambda: WeakValueDictionary(a=KEPT[0]), WeakValueDictionary),
+    "Python in a plan": (
+        lambda: pl.col("x").map_batches(lambda x: x),
+        lambda: pl.col("x").map_batches(lambda x: x + 1),
+    ),
+    "Python in a lazy frame": (
+        lambda: pl.LazyFrame({"x": [1]}).select(pl.col("x").map_batches(lambda x: x)),
+        lambda: pl.LazyFrame({"x": [1]}).select(pl.col("x").map_batches(lambda x: x + 1)),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BY_CLASS)
+def test_what_cannot_be_told_is_known_by_its_class(case: str) -> None:
+    one, other = (make() for make in BY_CLASS[case])
+    assert state_identity(Holds(one)) == state_identity(Holds(other))
+    assert state_identity(Holds(one)) != state_identity(Holds(object()))
+    random.seed(1)
+    before = state_identity(one)
+    random.seed(2)
+    assert state_identity(one) == before
+
+
+def test_files_are_known_by_their_class(tmp_path: Path) -> None:
+    with (tmp_path / "a").open("w") as one, (tmp_path / "b").open("w") as other:
+        assert state_identity(one) == state_identity(other)
+
+
+def identities() -> dict[str, str]:
+    """Return the identity of every value of the tables."""
+    tables = {"unlike": UNLIKE, "alike": ALIKE, "by class": BY_CLASS}
+    return {
+        f"{table}, {case}, {i}": state_identity(Holds(make()))
+        for table, cases in tables.items()
+        for case, makers in cases.items()
+        for i, make in enumerate(makers)
+    }
+
+
+def test_values_have_one_identity_in_every_process(tmp_path: Path) -> None:
+    here = identities()
+    script = "import json, sys, test_identity as t; sys.stdout.write(json.dumps(t.identities()))"
+    tests = Path(__file__).resolve().parent
+    copies = (tmp_path / "test_identity.py", tmp_path / "own_parts.py")
+    for copy in copies:
+        copy.write_bytes((tests / copy.name).read_bytes())
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ
+        | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{PACKAGE}", "PYTHONHASHSEED": "4242"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    there = json.loads(done.stdout)
+    assert {case for case in here if here[case] != there[case]} == set()
+
+
+def test_a_catalog_is_what_is_registered() -> None:
+    catalog = Catalog().register("prices", own_parts.PRICES)
+    before = state_identity(catalog)
+    BacktestEngine(catalog, TopN(1, by="close")).run()
+    assert state_identity(catalog) == before
+    other = own_parts.PRICES | {"close": own_parts.CLOSES[::-1]}
+    assert state_identity(Catalog().register("prices", other)) != before
+
+
+def test_a_copy_has_the_identity_of_what_it_is_of() -> None:
+    kept = [Side.BUY, Data([1.0]), {"a": Bag([1], 2)}, np.random.default_rng(1), own_parts.Fee()]
+    kept.append({"again": kept[1], "days": days_of("Asia/Tokyo"), "queue": deque(kept[:2])})
+
+    assert state_identity(pickle.loads(pickle.dumps(kept))) == state_identity(kept)
+    assert state_identity(deepcopy(kept)) == state_identity(kept)
+
+
+def test_the_last_item_of_a_long_table_counts() -> None:
+    days = [datetime(2024, 1, 1) + timedelta(days=i) for i in range(500)]
+    table = {(f"S{i}", day): float(i) for i in range(500) for day in days}
+    nested = {f"S{i}": dict.fromkeys(days, float(i)) for i in range(500)}
+    before = state_identity(table), state_identity(nested)
+    assert before == (state_identity(dict(table)), state_identity(deepcopy(nested)))
+    table["S499", days[-1]] = nested["S499"][days[-1]] = -1.0
+    assert state_identity(table) != before[0]
+    assert state_identity(nested) != before[1]
+
+    items = list(range(300_000))
+    assert state_identity(items) != state_identity([*items[:-1], -1])
+    held = [[item] for item in items]
+    assert state_identity(held) != state_identity([*held[:-1], [-1]])
 
 
 def test_what_points_at_itself_has_an_identity() -> None:
@@ -297,10 +706,14 @@ def test_hashing_costs_little() -> None:
     started = perf_counter()
     user_identity(large)
     assert perf_counter() - started < 2
-    # A graph in which every path is another one is cut off, and stays quick.
+    # In which every path is another one, and in which every step has two of them.
     nodes: list[Any] = [[i] for i in range(40)]
     for node in nodes:
         node.extend(nodes)
-    started = perf_counter()
-    state_identity(nodes)
-    assert perf_counter() - started < 10
+    steps: list[Any] = [1.0, []]
+    for _ in range(200):
+        steps = [steps, steps]
+    for many in (nodes, steps, [(("a", 1.0), [one]) for one in range(50_000)]):
+        started = perf_counter()
+        state_identity(many)
+        assert perf_counter() - started < 10

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 
-from ml4t.backtest.core.identity import OURS, attributes, user_identity
+from ml4t.backtest.core.identity import user_identity
 from ml4t.backtest.core.levels import LevelPolicy, Trigger
+from ml4t.backtest.core.owners import OURS
+from ml4t.backtest.core.parts import attributes
 from ml4t.backtest.core.shown import FUNCTIONS, shown
 from ml4t.backtest.errors import ConfigError, did_you_mean, require_columns, require_number
 from ml4t.backtest.execution.account import Account, CashAccount, MarginAccount

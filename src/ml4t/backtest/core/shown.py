@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date, time, timedelta, tzinfo
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
 from functools import partial
+from operator import attrgetter, itemgetter, methodcaller
+from pathlib import PurePath
 from types import FunctionType, MethodType
+from uuid import UUID
 
 import numpy as np
 
-from ml4t.backtest.core.identity import (
-    OURS,
-    PLAIN,
-    VALUES,
-    attributes,
-    identity,
-    is_users,
-    state_identity,
-    user_identity,
-)
+from ml4t.backtest.core.columns import PLAIN
+from ml4t.backtest.core.identity import identity, state_identity, user_identity
+from ml4t.backtest.core.owners import OURS, is_users
+from ml4t.backtest.core.parts import attributes
 
+# What prints all that it is, the same in every process.
+VALUES = (
+    date, time, timedelta, tzinfo, Decimal, Fraction, PurePath, re.Pattern, UUID, Enum, range,
+    slice, attrgetter, itemgetter, methodcaller, np.generic, np.dtype,
+)  # fmt: skip
 # What is shown by its name and a hash of what it does.
 FUNCTIONS = (FunctionType, MethodType, partial, type)
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -49,7 +55,7 @@ def shown(value: object, above: tuple[int, ...] = ()) -> str:
     if isinstance(value, FUNCTIONS) or hasattr(value, "py_func"):
         return identity(value)
     if isinstance(value, (*PLAIN, *VALUES)):
-        return repr(value)
+        return ADDRESS.sub("", repr(value))
     if str(getattr(kind.__repr__, "__module__", "")).startswith(OURS):
         return ADDRESS.sub("", repr(value))
     if is_users(kind):
@@ -79,7 +85,12 @@ def with_code(value: object) -> str:
 def _items(value: object, above: tuple[int, ...]) -> str:
     assert isinstance(value, (list, tuple, set, frozenset, Mapping))
     if len(value) > MOST_ITEMS:
-        return f"{type(value).__name__}({len(value)} items, #{state_identity(value)})"
+        held: object = value
+        if isinstance(value, Mapping) and set(map(type, value)) in ({str}, {int}):
+            # The package looks assets up: their order says nothing. To a user's code, of which
+            # `with_code` hashes all, it may.
+            held = {key: value[key] for key in sorted(value)}
+        return f"{type(value).__name__}({len(value)} items, #{state_identity(held)})"
     if isinstance(value, Mapping):
         pairs = sorted((shown(key, above), shown(one, above)) for key, one in value.items())
         return f"{{{', '.join(f'{key}: {one}' for key, one in pairs)}}}"
