@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+import polars as pl
 import pytest
 
 from ml4t.backtest import (
@@ -525,3 +527,25 @@ def test_a_mistake_in_a_run_file_names_the_place_and_the_way_out(
 def test_a_run_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no run file at '.*none\.toml'"):
         engine_of(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("path", [5, None, b"x", " ", "a\0b", "~no-such-user/r.toml", "x" * 300])
+def test_a_path_of_no_run_file_is_refused_in_words(path: Any) -> None:
+    for read in (catalog_of, engine_of):
+        with pytest.raises(
+            ConfigError, match=r"path must be|path is '~no-such|there is no run file"
+        ):
+            read(path)
+
+
+def test_a_path_may_begin_at_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "runs").mkdir()
+    pl.DataFrame(
+        {"timestamp": [date(2024, 1, 2)], "asset_id": ["A"], "close": [1.5]}
+    ).write_parquet(tmp_path / "prices.parquet")
+    text = '[sources.prices]\npath = "~/prices.parquet"\n'
+    (tmp_path / "runs" / "run.toml").write_text(text, encoding="utf-8")
+    assert catalog_of("~/runs/run.toml").sql("select close from prices").fetchall() == [(1.5,)]

@@ -435,7 +435,7 @@ def test_a_path_begins_at_the_home_folder_as_a_source_does(
         (b"x", "path must be that of a saved run, was b'x'"),
         (" ", "path must be that of a saved run, was ' '"),
         ("a\0b", r"path must be that of a saved run, was 'a\\x00b'"),
-        ("~no-such-user/r.duckdb", "no such user's home folder as in '~no-such-user/r.duckdb'"),
+        ("~no-such-user/r.duckdb", "path is '~no-such-user/r.duckdb', and there is no such user's"),
         ("x" * 300, "could not be saved|there is no run at"),
         ("loop/a.duckdb", "is a link that leads to itself|there is no run at"),
     ],

@@ -123,3 +123,9 @@ def test_a_number_outside_its_range_is_refused(tmp_path, setting):
 def test_accuracy_of_an_empty_folder_is_an_error_that_names_the_file(tmp_path):
     with pytest.raises(DataError, match=r"'prices' is not at .*make_market"):
         score_accuracy(tmp_path)
+
+
+def test_a_market_may_be_made_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert make_market("~/market", n_assets=2, n_bars=30) == tmp_path / "market"
+    assert score_accuracy("~/market")["n_scores"] > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from numbers import Integral
+from pathlib import Path
 
 import numpy as np
 
@@ -177,6 +178,25 @@ def require_text(name: str, value: object) -> None:
     """Raise a `ConfigError` unless `value` is a text that says something."""
     if not isinstance(value, str) or not value.strip():
         raise ConfigError(f"{name} must be SQL text, was {value!r}")
+
+
+def require_path(name: str, value: object, what: str) -> Path:
+    """Return a path with its ``~`` filled in.
+
+    Raises
+    ------
+    ConfigError
+        It is no path, or in the home folder of nobody; `what` says of what it must be.
+    """
+    if not isinstance(value, (str, Path)) or not str(value).strip() or "\0" in str(value):
+        raise ConfigError(f"{name} must be {what}, was {value!r}")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(
+            f"{name} is {str(value)!r}, and there is no such user's home folder; write "
+            f"{f'./{value}'!r} for a folder of that name"
+        ) from error
 
 
 def require_columns(name: str, value: object) -> tuple[str, ...]:

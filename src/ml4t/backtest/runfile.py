@@ -78,9 +78,9 @@ from typing import Any
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.data.catalog import Catalog
-from ml4t.backtest.data.sources import ROLES, is_remote
+from ml4t.backtest.data.sources import ROLES, is_remote, is_there
 from ml4t.backtest.engine import BacktestEngine
-from ml4t.backtest.errors import ConfigError, did_you_mean
+from ml4t.backtest.errors import ConfigError, did_you_mean, require_path
 from ml4t.backtest.risk import RiskManager
 from ml4t.backtest.runfile_tables import (
     LIMITS,
@@ -132,8 +132,9 @@ def catalog_of(path: str | Path) -> Catalog:
     DataError
         A source cannot be read.
     """
-    document = _document(Path(path))
-    return _catalog(document, _run(document), Path(path).parent)
+    path = require_path("path", path, "that of a run file")
+    document = _document(path)
+    return _catalog(document, _run(document), path.parent)
 
 
 def engine_of(path: str | Path) -> BacktestEngine:
@@ -151,13 +152,14 @@ def engine_of(path: str | Path) -> BacktestEngine:
     DataError
         A source cannot be read.
     """
-    document = _document(Path(path))
+    path = require_path("path", path, "that of a run file")
+    document = _document(path)
     run = _run(document)
     strategy = _strategy(document)
     manager = RiskManager(_list(document, "risk", RULES), _list(document, "limit", LIMITS))
     config = _config(document, run)
     return BacktestEngine(
-        _catalog(document, run, Path(path).parent),
+        _catalog(document, run, path.parent),
         strategy,
         risk_manager=manager,
         config=config,
@@ -166,7 +168,7 @@ def engine_of(path: str | Path) -> BacktestEngine:
 
 
 def _document(path: Path) -> Table:
-    if not path.is_file():
+    if not is_there(path) or not path.is_file():
         raise ConfigError(f"there is no run file at '{path}'")
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -230,7 +232,9 @@ def _path(given: object, folder: Path, where: str) -> str:
     if not text.strip():  # joined to the folder it would be every file in there
         raise ConfigError(f"{where} path must not be blank, was {text!r}")
     # An absolute path stays as it is: joining it to a folder leaves the folder out.
-    return text if is_remote(text) else str(folder.absolute() / text)
+    if is_remote(text):
+        return text
+    return str(folder.absolute() / require_path(f"{where} path", text, "that of files"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Bools, Floats
-from ml4t.backtest.errors import DataError, require_whole
+from ml4t.backtest.errors import DataError, require_path, require_whole
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -84,12 +84,12 @@ def make_market(
     Raises
     ------
     ConfigError
-        A number is outside what it may be.
+        A number is outside what it may be, or `folder` is no path.
     """
     n_assets = require_whole("n_assets", n_assets, least=1)
     n_bars = require_whole("n_bars", n_bars, least=1)
     seed = require_whole("seed", seed, least=0)
-    target = Path(folder)
+    target = require_path("folder", folder, "a path")
     target.mkdir(parents=True, exist_ok=True)
     days = np.busday_offset(FIRST_DAY, np.arange(n_bars), roll="forward")
     timestamps = days.astype("datetime64[us]")
@@ -120,7 +120,7 @@ def score_accuracy(folder: str | Path) -> dict[str, float]:
     """
     import pyarrow.parquet as pq
 
-    source = Path(folder)
+    source = require_path("folder", folder, "a path")
     found = {}
     for name, column in (("prices", "close"), ("features", "ml_score"), ("context", "regime")):
         path = source / f"{name}.parquet"

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from ml4t.backtest.data.database import Database, EngineError, is_relation
 from ml4t.backtest.data.queries import quote, render
-from ml4t.backtest.errors import ConfigError, DataError
+from ml4t.backtest.errors import ConfigError, DataError, require_path
 
 Role = Literal["prices", "features", "context", "universe", "actions", "assets", "borrow"]
 ROLES: tuple[Role, ...] = (
@@ -150,7 +150,8 @@ def scannable(name: str, given: object) -> object:
     if isinstance(given, str) and not given.strip():
         raise ConfigError(f"source '{name}' must be a path, SQL or a frame, was {given!r}")
     for path in _paths(given) or ():
-        _require_home(name, path)
+        if path.startswith("~"):
+            require_path(f"the path of source '{name}'", path, "one of files")
     if _paths(given) is not None or isinstance(given, str):
         return given
     try:
@@ -230,16 +231,6 @@ def _paths(given: object) -> list[str] | None:
     ):
         return [str(path) for path in given]
     return None
-
-
-def _require_home(name: str, path: str) -> None:
-    try:
-        Path(path).expanduser()
-    except RuntimeError as error:
-        raise DataError(
-            name, "readable", f"is at {path!r}, and there is no such user's home folder; write "
-            f"{f'./{path}'!r} for a folder of that name",
-        ) from error  # fmt: skip
 
 
 def _frame(name: str, given: object) -> object:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ml4t.backtest.data.database import Database, EngineError, Relation
 from ml4t.backtest.data.queries import read
-from ml4t.backtest.errors import ResultError, did_you_mean
+from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean, require_path
 from ml4t.backtest.results.opening import load
 from ml4t.backtest.results.saving import save
 from ml4t.backtest.results.store import TABLES
@@ -165,19 +165,7 @@ class BacktestResult(Mapping[str, Any]):
 
 
 def _usable(path: object) -> Path:
-    """Return a path with its ``~`` filled in.
-
-    Raises
-    ------
-    ResultError
-        It is no path, or of the home folder of nobody.
-    """
-    if not isinstance(path, (str, Path)) or not str(path).strip() or "\0" in str(path):
-        raise ResultError(f"path must be that of a saved run, was {path!r}")
     try:
-        return Path(path).expanduser()
-    except RuntimeError as error:
-        raise ResultError(
-            f"there is no such user's home folder as in {str(path)!r}; write {f'./{path}'!r} for a "
-            "folder of that name"
-        ) from error
+        return require_path("path", path, "that of a saved run")
+    except ConfigError as error:
+        raise ResultError(str(error)) from error
