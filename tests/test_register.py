@@ -400,6 +400,9 @@ def test_a_path_may_begin_with_such_a_word(
 def test_an_object_that_is_no_source_is_refused() -> None:
     with pytest.raises(ConfigError, match="source 'prices' is a int; pass a path"):
         Catalog().register("prices", 3)
+    for one in (pl.Series("close", [1.0]), pd.Series([1.0], name="close")):
+        with pytest.raises(ConfigError, match="source 'prices' is a Series; pass a path"):
+            Catalog().register("prices", one)
 
 
 def test_an_unknown_role_is_refused_with_the_nearest_one() -> None:

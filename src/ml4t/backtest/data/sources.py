@@ -241,9 +241,9 @@ def _frame(name: str, given: object) -> object:
         return given.read_all()  # a reader can be read once, a run reads its sources often
     if kind.startswith("polars") and hasattr(given, "collect"):
         return of_lazy(name, given.collect).to_arrow()
-    if kind.startswith("polars"):
+    if kind.startswith("polars") and hasattr(given, "columns"):  # one column alone has none
         return given.to_arrow()  # type: ignore[attr-defined]
-    if kind.startswith("pandas"):
+    if kind.startswith("pandas") and hasattr(given, "columns"):
         named = [name for name in given.index.names if name is not None]  # type: ignore[attr-defined]
         # A copy: a frame edited later must not change what was checked.
         return given.reset_index() if named else given.copy()  # type: ignore[attr-defined]
