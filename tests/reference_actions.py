@@ -216,7 +216,7 @@ def pay_fraction(world: World, asset: Asset) -> None:
 
 def rename(world: World, old: Asset, new: Asset) -> None:
     ledger = world.ledger
-    world.names[new] = old
+    world.names[new] = (old, world.t)
     if old in ledger.marks:
         ledger.marks.setdefault(new, ledger.marks[old])
     if old in world.ratios:

@@ -114,7 +114,7 @@ class World:
     gross: float = 0.0  # gross weight at the last recorded close
     closed_inside: set[Asset] = field(default_factory=set)  # by a rule, inside this bar
     is_after_protect: bool = False
-    names: dict[Asset, Asset] = field(default_factory=dict)  # the old name of a renamed asset
+    names: dict[Asset, tuple[Asset, int]] = field(default_factory=dict)  # old name, bar of renaming
     intended: dict[Asset, float] = field(default_factory=dict)  # weights, by this bar's orders
 
     @property
@@ -151,8 +151,12 @@ class World:
         for timestamp in reversed(self.timeline[: t + 1]):
             if (timestamp, asset) in source:
                 return source[timestamp, asset]
-        # Of a new name that of the old one, until there is one of its own.
-        return self.borrow_known(t, self.names[asset]) if asset in self.names else None
+        if asset not in self.names:
+            return None
+        # Of a new name what was known of the old one, until there is one of its own; what is said
+        # of the old one later is of nothing that is held.
+        old, renamed_t = self.names[asset]
+        return self.borrow_known(min(t, renamed_t - 1), old)
 
     def signals_at(self, t: int, asset: Asset) -> Signals:
         """Return what is known of an asset at its bar; without one nothing is signalled."""

@@ -427,7 +427,8 @@ def test_a_new_name_with_a_fee_of_its_own_keeps_it_though_it_is_none() -> None:
     }  # fmt: skip
     script = {0: lambda s: s.sell("A", 365)}
     own: list[tuple[int, str, float, bool | None]] = [(0, "A", 0.1, None), (1, "N", 0.0, None)]
-    for rows, paid in ((own[:1], [-1, -1]), (own, [])):
+    late = [own[0], (2, "A", 0.5, None)]  # of a name that is gone, or somebody else's by now
+    for rows, paid in ((own[:1], [-1, -1]), (own, []), (late, [-1, -1])):
         result = play(
             bars, script, account=MarginAccount(), sources={**borrow(rows), "actions": renamed}
         )
