@@ -428,7 +428,8 @@ def test_a_new_name_with_a_fee_of_its_own_keeps_it_though_it_is_none() -> None:
     script = {0: lambda s: s.sell("A", 365)}
     own: list[tuple[int, str, float, bool | None]] = [(0, "A", 0.1, None), (1, "N", 0.0, None)]
     late = [own[0], (2, "A", 0.5, None)]  # of a name that is gone, or somebody else's by now
-    for rows, paid in ((own[:1], [-1, -1]), (own, []), (late, [-1, -1])):
+    # The night before it is renamed is one of the old name.
+    for rows, paid in ((own[:1], [-1, -1]), (own, [-1]), (late, [-1, -1])):
         result = play(
             bars, script, account=MarginAccount(), sources={**borrow(rows), "actions": renamed}
         )
