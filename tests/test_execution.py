@@ -666,12 +666,12 @@ def test_slippage_takes_no_fill_beyond_a_price_limit() -> None:
         ([(True, False), (True, False)], 0),
         ([(False, False), (False, True)], 1),
         ([(1, 0), (1, 0)], 0),  # whole numbers are flags
-        ([(1.0, 0.0), (1.0, 0.0)], 1),  # ... a fraction of 1.00 at its distance is a price
-        ([(0.0, 0.0), (1.0, 0.0)], 0),  # ... and beside a 0 it is a flag
-        ([(1.0, 0.9), (0.95, 0.9)], 0),  # a price that is reached
+        ([(Decimal("1.00"), None), (Decimal("1.00"), None)], 1),  # a DECIMAL is a price
+        ([(Decimal("1.00"), None), (Decimal("0.95"), None)], 0),
+        ([(1.01, 0.9), (0.95, 0.9)], 0),  # a price that is reached
         ([(None, None), (None, None)], 1),
         ([(1.1, None), (None, None)], 1),  # no limit on that day
-        ([(float("nan"), None), (1.0, 0.9)], 1),
+        ([(float("nan"), None), (1.02, 0.9)], 1),
     ],
 )
 def test_flags_and_prices_are_told_apart_by_type_and_distance(
@@ -680,6 +680,25 @@ def test_flags_and_prices_are_told_apart_by_type_and_distance(
     bars: list[Row] = [(0.95, 0.95, 0.95, 0.95, *one) for one in limits]
     result = play(bars, {0: lambda s: s.buy("A", 1)}, names=FLAGS)
     assert len(fills(result)) == n_fills
+
+
+def test_fractional_flags_are_flags_where_they_can_be_no_price() -> None:
+    """At 10 a limit of 1.00 is none, whatever another asset has later."""
+    bars: list[Row] = [(10, 10, 10, 10, limit, None) for limit in (0.0, 1.0)]
+    assert orders(play(bars, {0: lambda s: s.buy("A", 1)}, names=FLAGS)) == [
+        ("rejected", "limit up", 0)
+    ]
+
+
+@pytest.mark.parametrize("later", [None, 1.0, 11.0])
+def test_what_may_be_a_flag_or_a_price_is_refused_whatever_comes_later(later: Any) -> None:
+    near: list[Row] = [(0.95, 0.95, 0.95, 0.95, limit, None) for limit in (None, 1.0, None, None)]
+    far: list[Row] = [(10, 10, 10, 10, limit, None) for limit in (None, None, None, later)]
+    message = "cast the column to BOOLEAN if it marks locked bars, to DECIMAL if it holds prices"
+    other = "is neither a flag"  # of both kinds at once
+    with pytest.raises(DataError, match=f"{message}|{other}") as caught:
+        play({"A": near, "B": far}, {}, names=FLAGS)
+    assert (caught.value.n_rows, caught.value.rule) == (1, "price_limit_not_valid")
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 """Price limits: whether the columns of the exchange's limits hold flags or prices.
 
 Some data mark the bars that were locked, others give the prices at which the exchange stops
-trading. A column is one or the other, for the whole of its source; what is neither is refused.
+trading. A column is one or the other, for the whole of its source; what is neither is refused, and
+so is a row that could be both, since what comes later must not decide what it means.
 """
 
 from __future__ import annotations
+
+from typing import NoReturn
 
 from ml4t.backtest.data.columns import is_number
 from ml4t.backtest.data.prepared import Prepared
@@ -21,13 +24,14 @@ N_SHOWN = 3
 def priced_limits(prepared: Prepared) -> frozenset[str]:
     """Return which of ``limit_up`` and ``limit_down`` hold prices; the others are flags.
 
-    BOOLEAN is a flag. A column of numbers holds flags where all are 0 or 1, unless all of them
-    are a fractional 1.00 at a distance from the close that a price limit has.
+    BOOLEAN is a flag, DECIMAL a price. Of other numbers whole ones of 0 and 1 are flags, and
+    fractional ones of 0 and 1 where the close is so far from them that they can be no price.
 
     Raises
     ------
     DataError
         Some value is no flag, and some value no price: beside flags, or too far from the close.
+        Or a fractional 1.00 is as near to its close as a price limit is.
     """
     return frozenset(name for name in LIMITS if _is_priced(name, prepared))
 
@@ -45,25 +49,35 @@ def _is_priced(name: str, prepared: Prepared) -> bool:
         "terms/price_limits", source="main.prices" if source == "prices" else "main.signals",
         limit_value=quote(name), least=repr(least), most=repr(most),
     )  # fmt: skip
-    counts = "count(*) filter (where not is_flag), count(*) filter (where not is_price), count(*)"
-    n_no_flags, n_no_prices, n_rows = prepared.database.rows(f"select {counts} from ({query})")[0]
-    if not n_no_flags:
-        return bool(n_rows) and not n_no_prices and kind.startswith(("DOUBLE", "FLOAT", "DECIMAL"))
-    if n_no_prices:
-        strays = f"select * exclude (is_flag, is_price) from ({query}) where not is_price"
-        raise DataError(
-            source,
-            RULE,
+    counts = ", ".join(
+        f"count(*) filter (where {what})"
+        for what in ("not is_flag", "not is_price", "is_flag and is_price")
+    )
+    n_no_flags, n_no_prices, n_both = prepared.database.rows(f"select {counts} from ({query})")[0]
+
+    def refuse(which: str, n_rows: int, message: str) -> NoReturn:
+        strays = f"select * exclude (is_flag, is_price) from ({query}) where {which}"
+        first = f"select * from ({strays}) order by timestamp, asset_id limit {N_SHOWN}"
+        sample = prepared.database.records(first)
+        raise DataError(source, RULE, message, n_rows=n_rows, sample=sample, query=strays)
+
+    is_price_by_type = kind.startswith("DECIMAL")
+    if n_no_prices and (n_no_flags or is_price_by_type):
+        refuse(
+            "not is_price",
+            n_no_prices,
             f"has a {name} that is neither a flag (all of 0 and 1) nor a price from {least:.2f} to "
             f"{most:.2f} times its close everywhere; use NULL where there is no limit, and either "
             "prices or a BOOLEAN that is true where the bar is locked",
-            n_rows=n_no_prices,
-            sample=prepared.database.records(
-                f"select * from ({strays}) order by timestamp, asset_id limit {N_SHOWN}"
-            ),
-            query=strays,
         )
-    return True
+    if n_both and kind.startswith(("DOUBLE", "FLOAT")):
+        refuse(
+            "is_flag and is_price",
+            n_both,
+            f"has a {name} of 1.00 at a close near it, which may be a flag or a price; cast the "
+            "column to BOOLEAN if it marks locked bars, to DECIMAL if it holds prices",
+        )
+    return is_price_by_type or bool(n_no_flags)
 
 
 def _require_market_flag(name: str, prepared: Prepared) -> None:
