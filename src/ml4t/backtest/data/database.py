@@ -149,18 +149,21 @@ class Database:
         """
         kinds = self.statements(text)
         what = kinds[0] if len(kinds) == 1 else f"{len(kinds)} statements"
+        failed: duckdb.Error | None = None
         if what in QUERIES:
             try:
                 ((_, plan),) = self.rows(f"explain (format json) {text}")
             except duckdb.TransactionException:
                 what = "a query that writes"
-            except duckdb.Error:
-                self._connection.sql(text)  # its own error, without our word before the text
-                raise
+            except duckdb.Error as error:
+                failed = error
             else:
                 if not _WRITES.search(plan):
                     return
                 what = "a query that writes"
+        if failed is not None:
+            self._connection.sql(text)  # the same error, without our word before the text
+            raise failed
         raise ConfigError(f"one query that only reads is taken, was {what}")
 
     def sql(self, query: str) -> Relation:

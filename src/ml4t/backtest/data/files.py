@@ -16,11 +16,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import unquote
 
 from ml4t.backtest.data.columns import REQUIRED, UNTYPED
 from ml4t.backtest.data.common_types import clash, common_type, is_exact, require_none_inexact
 from ml4t.backtest.data.database import Database, EngineError
-from ml4t.backtest.data.queries import file_literal, literal, quote, render
+from ml4t.backtest.data.queries import file_literal, literal, quote, read, render
 from ml4t.backtest.data.sources import CLOCKED, Source, is_remote, is_there
 from ml4t.backtest.errors import DataError
 
@@ -88,6 +89,7 @@ def scan_of(source: Source, database: Database) -> str:
         return f"select * from read_parquet({files[0]})"
     parts = _parts(files, database)
     _require_everywhere(source, parts)
+    _require_keys_of_one_kind(source, parts, database)
     columns = _common_columns(source, parts)
     groups = _groups(parts, columns)
     if len(groups) == 1:
@@ -171,13 +173,38 @@ def _parts(files: Sequence[str], database: Database) -> list[Part]:
 
 def _keys(path: str) -> tuple[str, ...]:
     """Return the keys of the folders ``key=value`` above a file."""
+    return tuple(sorted(_values(path)))
+
+
+def _values(path: str) -> dict[str, str]:
+    """Return what the folders ``key=value`` above a file say, by key."""
     folders = re.split(r"[/\\]", path)[:-1]
-    keys = {
-        folder.split("=")[0]
-        for folder in folders
-        if folder.count("=") == 1 and not folder.startswith("=")
-    }
-    return tuple(sorted(keys))
+    said = [folder.split("=") for folder in folders if folder.count("=") == 1]
+    return {key: unquote(value) for key, value in said if key}
+
+
+def _require_keys_of_one_kind(source: Source, parts: Sequence[Part], database: Database) -> None:
+    """Refuse a key that is a number or a date in some folders and another text in others.
+
+    One such folder makes all of them text, and those of later days would say what 9 means. Names
+    of assets mean nothing but themselves.
+    """
+    texts = [part for part in parts if "VARCHAR" in {part.kinds[key.lower()] for key in part.keys}]
+    said: dict[str, dict[str, str]] = {}
+    for path in (file for part in texts for file in part.files):
+        for key, value in _values(path).items():
+            if key.lower() == "asset_id":
+                continue
+            said.setdefault(key, {}).setdefault(value, path)
+    for key, paths in said.items():
+        rows = database.rows(read("sources/key_values"), {"key_values": list(paths)})
+        kinds = {is_typed: value for value, is_typed in rows}
+        if len(kinds) == 2:
+            raise DataError(
+                source.name, "types", f"has folders with {key} a number or a date, "
+                f"{paths[kinds[True]]}, and with {key} a text, {paths[kinds[False]]}; give all of "
+                "them one kind, or pass SQL text that reads them with hive_types",
+            )  # fmt: skip
 
 
 def _kinds(parts: Iterable[Part]) -> dict[str, dict[str, Part]]:
