@@ -6,6 +6,7 @@ import json
 import math
 from datetime import UTC, date, datetime
 
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -846,10 +847,6 @@ def test_features_with_a_time_zone_next_to_dated_bars_are_refused() -> None:
         ("universe", {"asset_id": ["AAPL"], "start_date": [date(2030, 1, 1)],
                       "end_date": [date(2031, 1, 1)]}, "known only after the last bar"),
         ("assets", {"asset_id": ["aapl"], "lot_size": [100]}, "no asset_id in common"),
-        ("borrow", {"timestamp": [DAYS[0]], "asset_id": ["aapl"], "fee": [0.01]},
-         "no asset_id in common"),
-        ("borrow", {"timestamp": [date(2030, 1, 1)], "asset_id": ["AAPL"], "fee": [0.01]},
-         "known only after the last bar"),
     ],
 )  # fmt: skip
 def test_a_source_that_never_meets_prices_is_refused(
@@ -858,6 +855,30 @@ def test_a_source_that_never_meets_prices_is_refused(
     with pytest.raises(DataError, match=says) as error:
         register(role, rows).validate()
     assert (error.value.source, error.value.rule) == (role, "overlap")
+
+
+@pytest.mark.parametrize(
+    ("rows", "hints"),
+    [
+        ([(DAYS[0], "TSLA")], {"no_common_asset": 1}),
+        ([(DAYS[0], "aapl")], {"asset_spelled_otherwise": 1, "no_common_asset": 1}),
+        ([(DAYS[0], "AAPL"), (DAYS[0], "TSLA")], {}),
+        ([(date(2030, 1, 1), "AAPL")], {}),
+        ([], {}),
+    ],
+)
+def test_lenders_may_say_nothing_of_what_is_run(
+    rows: list[tuple[date, str]], hints: dict[str, int]
+) -> None:
+    catalog = Catalog().register("prices", table(*(bar(day) for day in DAYS)))
+    catalog.register("borrow", pl.DataFrame(
+        {"timestamp": [row[0] for row in rows], "asset_id": [row[1] for row in rows],
+         "fee": [0.01] * len(rows)},
+        schema={"timestamp": pl.Date, "asset_id": pl.String, "fee": pl.Float64},
+    ))  # fmt: skip
+    result = BacktestEngine(catalog, TopN(1, by="close")).run()
+    found = json.loads(result.sql("select warnings from runs").fetchall()[0][0])
+    assert {one["rule"]: one["rows"] for one in found} == hints
 
 
 def test_features_that_become_known_too_late_are_refused() -> None:

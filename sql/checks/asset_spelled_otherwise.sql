@@ -1,7 +1,7 @@
 -- grain:  one row per row to look at
 -- reads:  :source, stage.assets
 -- params: none
--- Actions of assets that the run does not have are none of its business, unless case, spaces or
+-- Rows of assets that the run does not have are none of its business, unless case, spaces or
 -- dots alone keep them from one that it has.
 with
 

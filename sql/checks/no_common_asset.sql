@@ -1,7 +1,7 @@
 -- grain:  one row per row to look at
 -- reads:  :source, stage.assets
 -- params: none
--- Not one action is of an asset in prices: a quiet run, or ids of another kind.
+-- Not one row is of an asset in prices: a quiet run, or ids of another kind.
 select source.*
 from :source as source
 where

@@ -13,10 +13,12 @@ from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.queries import render
 
 CONTRADICTIONS = frozenset({"ends_twice", "renamed_twice_a_day"})
+# Of a source of which a run may use nothing: hints where its spelling looks wrong.
+QUIET = ("asset_spelled_otherwise", "no_common_asset")
 WARNINGS = frozenset(
     {
         "split_may_not_be", "traded_after_delisting", "traded_after_rename", "rename_may_not_be",
-        "renamed_into_one", "dividend_repeated", "asset_spelled_otherwise", "no_common_asset",
+        "renamed_into_one", "dividend_repeated", *QUIET,
     }
 )  # fmt: skip
 WAYS_OUT = {
@@ -58,7 +60,7 @@ def action_rules(columns: Mapping[str, str]) -> list[str]:
         *(["pay_date_before_ex_date"] if "pay_date" in columns else []),
         "duplicate_rows", "ends_twice", "split_without_jump", "split_may_not_be",
         *(renames if "new_asset_id" in columns else ()),
-        "traded_after_delisting", "dividend_repeated", "asset_spelled_otherwise", "no_common_asset",
+        "traded_after_delisting", "dividend_repeated", *QUIET,
     ]  # fmt: skip
 
 

@@ -324,11 +324,12 @@ class Catalog:
             if not prepared.n_bars:
                 raise DataError("prices", "overlap", "has no rows; there is nothing to run on")
             for source in self._sources.values():
-                if not source.drop_bad_rows or source.role == "actions":
+                may_be_quiet = source.role in ("actions", "borrow")
+                if not source.drop_bad_rows or may_be_quiet:
                     found = require_clean(source, self._found[source.name], prepared.database)
                     prepared.warnings += map(as_record, found)
-                # Actions may be of another time, and of other assets: nothing happened in the run.
-                if source.role not in ("prices", "actions"):
+                # These may be of another time, and of other assets: nothing happened in the run.
+                if source.role != "prices" and not may_be_quiet:
                     require_overlap(source, prepared.database)
             require_shares_borrowed(self._sources, self._found, prepared.database)
             prepared.is_validated = True

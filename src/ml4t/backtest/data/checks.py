@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ml4t.backtest.data.action_checks import CONTRADICTIONS, WARNINGS, action_rules
+from ml4t.backtest.data.action_checks import CONTRADICTIONS, QUIET, WARNINGS, action_rules
 from ml4t.backtest.data.action_checks import WAYS_OUT as ACTION_WAYS_OUT
 from ml4t.backtest.data.columns import OPTIONAL, PRICE_COLUMNS, TIMES
 from ml4t.backtest.data.database import Database
@@ -117,7 +117,7 @@ def rules_for(source: Source, columns: Mapping[str, str]) -> list[str]:
             "null_asset_id",
             *(f"{name}_not_valid" for name in OPTIONAL["assets"] if name in columns),
         ],
-        "borrow": ["null_timestamp", "null_asset_id", "fee_not_valid"],
+        "borrow": ["null_timestamp", "null_asset_id", "fee_not_valid", *QUIET],
     }.get(source.role, ["null_timestamp"])  # fmt: skip
     if source.available_at is not None:
         rules.append("null_available_at")
