@@ -60,6 +60,7 @@ MEANS: dict[tuple[str, str], set[str]] = {
     ("assets", "multiplier"): {"NULL", "a Decimal"},
     ("assets", "initial_margin"): {"NULL", "a Decimal"},
     ("assets", "maintenance_margin"): {"NULL", "a Decimal"},
+    ("borrow", "asset_id"): {"a word"},  # of another asset: nothing is said of those of the run
     ("borrow", "fee"): {"0", "a Decimal"},
     ("borrow", "available"): {"a flag", "NULL"},
 }
