@@ -464,7 +464,10 @@ def test_good_terms_pass_every_rule(role: str) -> None:
         found.rule for found in catalog.checks() if found.source == role and not found.is_warning
     }
     # Contradictions with prices have a file of their own.
-    apart = {"infinite_time", "split_without_jump", "renamed_twice_a_day", "rename_to_another"}
+    apart = {
+        "infinite_time", "split_without_jump", "renamed_twice_a_day", "rename_to_another",
+        "dividend_of_all",
+    }  # fmt: skip
     assert ours - apart == {rule for other, rule in TERM_ROWS if other == role}
     assert failed(catalog) == {}
 
@@ -573,7 +576,7 @@ def test_every_file_of_checks_has_a_test_and_a_way_out() -> None:
         "interval_not_valid",
         "infinite_time",
         *(rule for _, rule in TERM_ROWS),
-        "split_without_jump", "renamed_twice_a_day", "rename_to_another",
+        "split_without_jump", "renamed_twice_a_day", "rename_to_another", "dividend_of_all",
         *action_checks.WARNINGS,
     }  # fmt: skip
 

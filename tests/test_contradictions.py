@@ -176,6 +176,102 @@ def test_of_two_renames_between_two_bars_the_earlier_comes_first() -> None:
     assert result.sql(last).fetchall() == [("B", 1), ("C", 2)]
 
 
+# -- dividends and last payments beside the price ------------------------------------------------
+
+
+def test_a_dividend_of_the_whole_price_is_refused() -> None:
+    rows = {"A": flat(100, 5)}
+    assert refused(rows, ("A", 2, "dividend", 250.0)) == ("dividend_of_all", 1)
+    assert refused(rows, ("A", 2, "dividend", 100.0)) == ("dividend_of_all", 1)
+    # Together, without a bar between them; 60 of a new share is 120 of an old one.
+    gap = {"A": [*flat(100, 2), None, None, *flat(10, 1)], "B": flat(1, 5)}
+    assert refused(gap, ("A", 2, "dividend", 60.0), ("A", 3, "dividend", 40.0)) == (
+        "dividend_of_all", 1,
+    )  # fmt: skip
+    assert refused(gap, ("A", 2, "split", 2.0), ("A", 3, "dividend", 60.0)) == (
+        "dividend_of_all", 1,
+    )  # fmt: skip
+    assert run(gap, ("A", 2, "dividend", 50.0), ("A", 3, "dividend", 40.0))[1] == {}
+
+
+def test_a_last_payment_above_the_last_close_is_the_value_of_a_delisting() -> None:
+    rows = {"A": flat(100, 2), "B": flat(1, 5)}
+    result, warnings = run(rows, ("A", 2, "delisting", 110.0), script={0: buy("A", 10)})
+    assert warnings == {}
+    assert equity(result)[-1] == 10_100
+
+
+@pytest.mark.parametrize("value", [60.0, 30.0, 20.0])
+def test_a_large_dividend_that_the_price_does_not_follow_is_a_warning(value: float) -> None:
+    paid = ("A", 2, "dividend", value)
+    for after, expected in ((100, {"dividend_without_fall": 1}), (100 - value, {}), (30, {})):
+        rows = {"A": [*flat(100, 2), *flat(after, 2)]}
+        assert run(rows, paid)[1] == expected
+
+
+def test_a_small_dividend_and_one_without_a_later_bar_are_not_compared_with_the_price() -> None:
+    assert run({"A": flat(100, 5)}, ("A", 2, "dividend", 19.0))[1] == {}
+    rows = {"A": flat(100, 2), "B": flat(1, 5)}
+    assert run(rows, ("A", 2, "dividend", 60.0))[1] == {}
+
+
+def test_two_dividends_that_are_large_together_are_a_warning() -> None:
+    rows = {"A": [*flat(100, 2), None, *flat(100, 2)], "B": flat(1, 5)}
+    paid = ("A", 2, "dividend", 12.0), ("A", 3, "dividend", 12.0)
+    assert run(rows, *paid)[1] == {"dividend_without_fall": 2}
+
+
+@pytest.mark.parametrize(
+    ("actions", "expected"),
+    [
+        ([("A", 2, "delisting", 10_000.0)], {"delisting_above_price": 1}),
+        ([("A", 2, "delisting", 301.0)], {"delisting_above_price": 1}),
+        ([("A", 2, "delisting", 300.0)], {}),
+        ([("A", 2, "delisting", 0.0)], {}),
+        ([("A", 2, "delisting", None)], {}),
+        # One new share for ten is worth 1,000.
+        ([("A", 2, "split", 0.1), ("A", 3, "delisting", 1_000.0)], {}),
+    ],
+)
+def test_a_delisting_far_above_the_last_close_is_a_warning(
+    actions: list[Act], expected: dict[str, int]
+) -> None:
+    rows = {"A": flat(100, 2), "B": flat(1, 5)}
+    assert run(rows, *actions)[1] == expected
+
+
+def test_two_ends_of_one_asset_without_a_bar_between_are_refused() -> None:
+    rows = {"A": flat(100, 2), "B": flat(1, 6)}
+    twice = ("A", 2, "delisting", 90.0), ("A", 4, "delisting", 80.0)
+    assert refused(rows, *twice) == ("ends_twice", 2)
+    assert refused(rows, ("A", 2, "delisting", 90.0), ("A", 4, "delisting", 90.0)) == (
+        "ends_twice", 2,
+    )  # fmt: skip
+
+
+def test_a_name_that_is_used_again_can_end_again() -> None:
+    rows = {"A": [*flat(100, 2), None, *flat(50, 1), None], "B": flat(1, 5)}
+    ends = ("A", 2, "delisting", 90.0), ("A", 4, "delisting", 40.0)
+    result, warnings = run(rows, *ends, script={0: buy("A", 10)})
+    assert warnings == {"traded_after_delisting": 1}
+    assert equity(result)[-1] == 9_900
+    # What ends after the last bar may have traded again by then.
+    ended = {"A": flat(100, 2), "B": flat(1, 3)}
+    assert run(ended, ("A", 2, "delisting", 90.0), ("A", 9, "delisting", 80.0))[1] == {}
+
+
+def test_of_equal_rows_one_is_compared_with_the_price() -> None:
+    from ml4t.backtest import Catalog
+    from scripted import NAMES, price_table
+
+    prices = price_table({"A": [*flat(100, 2), *flat(40, 2)]}, NAMES, [day(t) for t in range(4)])
+    actions = source(*[("A", 2, "dividend", 60.0)] * 2)["actions"]
+    catalog = Catalog().register("prices", prices)
+    catalog.register("actions", actions, on_bad_rows="drop")
+    prepared = catalog.validate()
+    assert (prepared.dropped, prepared.warnings) == ({"actions": {"duplicate_rows": 1}}, [])
+
+
 # -- dividends, and what does nothing ------------------------------------------------------------
 
 

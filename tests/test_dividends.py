@@ -450,11 +450,12 @@ def test_a_short_pays_for_the_night_before_its_delisting_on_the_price_of_that_ni
 
 
 def test_what_dividends_have_taken_all_of_has_no_price_to_size_by() -> None:
-    bars: dict[str, list[Row]] = {"A": [*flat(100, 2), None, None], "B": flat(10, 4)}
+    # 0.9 less 0.2 less 0.7 is 0, though 0.2 and 0.7 are less than 0.9.
+    bars: dict[str, list[Row]] = {"A": [*flat(0.9, 2), None, None], "B": flat(10, 4)}
     script: dict[int, Any] = {
         0: lambda s: s.buy("A", 10),
         3: lambda s: s.order_target_percent("A", 0.5),
     }
-    result = play(bars, script, sources=paying((2, 50), (3, 50)))
+    result = play(bars, script, sources=paying((2, 0.2), (3, 0.7)))
     assert equity(result) == [10_000] * 4
     assert orders(result) == [("filled", "", 10), ("rejected", "no bar", 0)]

@@ -39,7 +39,12 @@ pytestmark = pytest.mark.skipif(
     not SHARED_DATA.is_dir(), reason="the real market data is not next to this checkout"
 )
 
-DAILY = f"read_parquet('{SHARED_DATA}/sp500_daily.parquet')"
+# KSU gave shares worth 90.5 on a price of 93.75 and made one share of two. The vendor has price and
+# dividend (181) of the new share and no split, and doubles the holder's money in adjusted_close.
+DAILY = f"""(
+    select * replace (if(asset_id = 'KSU' and dividend > 100, 0.5, split) as split)
+    from read_parquet('{SHARED_DATA}/sp500_daily.parquet')
+)"""
 PRICES = f"select timestamp, asset_id, open, high, low, close, volume from {DAILY}"
 # The engine's dividends are per share held before that day's split. On the eight days with both,
 # the vendor's are per share after it: see the test of adjusted_close below.
@@ -54,10 +59,10 @@ CASH = 10_000.0  # for each stock
 FREE = {"commission": BasisPointCommission(0), "slippage": BasisPointSlippage(0)}
 
 # Whose dividends and splits do not make the vendor's own adjusted_close. TMUS and TRMB: a split is
-# missing. ZBRA: adjusted_close has two splits twice. The others: few digits in small dividends
-# (MNST: in adjusted_close, 0.06 in 2000), up to 3e-5 over the years.
+# missing. KSU: so above. ZBRA: adjusted_close has two splits twice. The others: few digits in
+# small dividends (MNST: in adjusted_close, 0.06 in 2000), up to 3e-5 over the years.
 MISSES = (
-    "TMUS", "TRMB", "ZBRA",
+    "TMUS", "TRMB", "KSU", "ZBRA",
     "ADM", "AES", "COF", "CVS", "DLR", "ES", "EXC", "GE", "HD", "HON", "IRM", "IVZ", "MAR", "MCD",
     "MDT", "MNST", "MS", "O", "PGR", "ROP", "T", "TXN", "VLO", "VNO", "WBA", "XRAY",
 )  # fmt: skip
@@ -146,7 +151,7 @@ def test_the_vendor_counts_the_dividend_of_a_split_day_per_share_after_the_split
         )
         select (close + dividend) * split / before / step - 1,
             (close * split + dividend) / before / step - 1
-        from days where dividend > 0 and split <> 1
+        from days where dividend > 0 and split <> 1 and asset_id <> 'KSU'
         """
     ).fetchall()
     assert len(rows) == 8

@@ -112,6 +112,7 @@ def make_universe(
         extra, bars, volume=volume, p_zero_volume=p_zero_volume, p_limit_flag=p_limit_flag,
         limit_prices=limit_prices, vwap=vwap, p_no_vwap=p_no_vwap, tick=tick,
     )  # fmt: skip
+    actions = below_price(actions, bars)
     universe = Universe(bars, signals, market, *frames_of(bars, signals, market), actions)
     universe.actions_frame = pl.DataFrame(
         [
@@ -307,6 +308,27 @@ def pay_out(bars: Bars, times: list[datetime], holder: str) -> list[reference.Ac
         bars[time].pop(holder, None)
     value = float(halted.uniform(0.3, 0.9)) * last.close
     return [reference.Action(holder, times[t], "dividend", value)]
+
+
+def below_price(actions: list[reference.Action], bars: Bars) -> list[reference.Action]:
+    """Leave out dividends that would take all of the price, with others since the last bar."""
+    kept: list[reference.Action] = []
+    paid: dict[tuple[str, datetime], float] = {}
+    for action in actions:
+        seen = [time for time in bars if time < action.ex_date and action.asset in bars[time]]
+        if action.kind == "dividend" and seen:
+            gap = action.asset, max(seen)
+            shares = [
+                one.value or 1.0
+                for one in actions
+                if one.kind == "split" and one.asset == action.asset and one.ex_date > gap[1]
+            ]
+            value = (action.value or 0.0) * max(1.0, float(np.prod(shares)))
+            if paid.get(gap, 0.0) + value > 0.95 * bars[gap[1]][action.asset].close:
+                continue
+            paid[gap] = paid.get(gap, 0.0) + value
+        kept.append(action)
+    return kept
 
 
 def stop_assets(

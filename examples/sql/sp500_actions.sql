@@ -6,13 +6,27 @@
 create or replace table actions as
 with
 
+-- On one day the vendor's price and dividend are of shares after a split that it does not have: a
+-- holder of KSU at 93.75 would be paid 181.
+mended as (
+    select
+        asset_id,
+        timestamp,
+        dividend,
+        case
+            when asset_id = 'KSU' and timestamp = date '2000-07-13' then 0.5
+            else split
+        end as split
+    from raw_prices
+),
+
 dividends as (
     select
         asset_id,
         timestamp as ex_date,
         'dividend' as kind,
         dividend * split as value
-    from raw_prices
+    from mended
     where dividend > 0
 ),
 
@@ -22,7 +36,7 @@ splits as (
         timestamp as ex_date,
         'split' as kind,
         split as value
-    from raw_prices
+    from mended
     where split <> 1
 ),
 

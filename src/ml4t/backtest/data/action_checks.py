@@ -17,14 +17,19 @@ CONTRADICTIONS = frozenset({"ends_twice", "renamed_twice_a_day"})
 QUIET = ("asset_spelled_otherwise", "no_common_asset")
 WARNINGS = frozenset(
     {
-        "split_may_not_be", "traded_after_delisting", "traded_after_rename", "rename_may_not_be",
-        "renamed_into_one", "dividend_repeated", *QUIET,
+        "split_may_not_be", "dividend_without_fall", "delisting_above_price",
+        "traded_after_delisting", "traded_after_rename", "rename_may_not_be", "renamed_into_one",
+        "dividend_repeated", *QUIET,
     }
 )  # fmt: skip
 WAYS_OUT = {
     "duplicate_rows": "has rows that are there more than once; keep one of each, and make one row "
     "of two equal dividends",
-    "ends_twice": "has more than one delisting or rename of an asset on one ex_date; keep one",
+    "ends_twice": "has more than one delisting or rename of an asset without a bar of it between "
+    "them; keep one",
+    "dividend_of_all": "has dividends of the last close or more, alone or with others since that "
+    "bar; compare value and ex_date with the prices, and let a last payment be the value of a "
+    "delisting",
     "renamed_twice_a_day": "has renames on one ex_date to an asset_id that is renamed itself; name "
     "the last one, or give the second a later date",
     "split_without_jump": "has splits at which the price stayed where it was; leave them out where "
@@ -33,6 +38,10 @@ WAYS_OUT = {
     "share becomes one share, so take another new_asset_id or leave them out",
     "split_may_not_be": "has splits that the price does not follow; compare value and ex_date with "
     "the prices",
+    "dividend_without_fall": "has dividends that are a fifth of the last close or more between two "
+    "bars, and that the price does not follow; compare value and ex_date with the prices",
+    "delisting_above_price": "has delistings at more than three times the last close; compare "
+    "value with the prices",
     "traded_after_delisting": "has delistings of assets with bars at or after the ex_date; holders "
     "are paid out, and it can be bought again",
     "traded_after_rename": "has renames of assets with bars at or after the ex_date; holders have "
@@ -58,7 +67,8 @@ def action_rules(columns: Mapping[str, str]) -> list[str]:
         "dividend_not_valid", "delisting_not_valid", "rename_not_valid",
         *(["rename_to_unknown"] if "new_asset_id" in columns else []),
         *(["pay_date_before_ex_date"] if "pay_date" in columns else []),
-        "duplicate_rows", "ends_twice", "split_without_jump", "split_may_not_be",
+        "duplicate_rows", "ends_twice", "dividend_of_all", "dividend_without_fall",
+        "delisting_above_price", "split_without_jump", "split_may_not_be",
         *(renames if "new_asset_id" in columns else ()),
         "traded_after_delisting", "dividend_repeated", *QUIET,
     ]  # fmt: skip
@@ -67,7 +77,7 @@ def action_rules(columns: Mapping[str, str]) -> list[str]:
 def find_action_prices(
     columns: Mapping[str, str], price_columns: Mapping[str, str], database: Database
 ) -> None:
-    """Make the table of the prices around splits, renames and delistings, which checks read."""
+    """Make the table of the prices around actions, which checks read."""
     new_asset_id = "actions.new_asset_id" if "new_asset_id" in columns else "null"
     first_price = "open" if "open" in price_columns else "close"
     database.execute(
