@@ -46,6 +46,13 @@ def weeks(n: int) -> Times:
     return [date(2024, 1, 5) + timedelta(weeks=i) for i in range(n)]
 
 
+def futures(n: int) -> Times:
+    """Bars of an hour from Sunday 18:00 to Friday 17:00, with an hour's break each day."""
+    evenings = [datetime(2024, 1, 7, 18) + timedelta(days=7 * i + j)
+                for i in range(n) for j in range(5)]  # fmt: skip
+    return [evening + timedelta(hours=i) for evening in evenings for i in range(1, 24)]
+
+
 def run(times: Times, **changes: Any) -> BacktestResult:
     """Hold one asset whose price wanders; a tenth of the account is sold and bought again."""
     pick = random.Random(len(times))
@@ -84,9 +91,27 @@ def run(times: Times, **changes: Any) -> BacktestResult:
         (hours(24 * 100, datetime(2024, 1, 9)), 24, 365.25, "counted"),
         (hours(60, datetime(2024, 1, 5, 18)), 24, 365.25, "assumed"),
         ([date(2024, 1, 1) + timedelta(days=i) for i in range(30)], 1, 365.25, "assumed"),
-        # Sunday evening to Friday, as currencies trade in UTC: neither rule fits.
+        # Sunday to Friday, as daily bars of currencies in UTC: those of Sundays are of Monday's
+        # session, of the two that are whole and have one there are 9 bars in 8 sessions.
         ([day for day in (date(2024, 1, 7) + timedelta(days=i) for i in range(13))
-          if day.weekday() != 5], 1, 11 / 12 * 365.25, "counted"),
+          if day.weekday() != 5], 9 / 8, 252, "assumed"),
+        # 18:00 to 17:00, Sunday evening to Friday, as futures trade in New York: one week, three.
+        (futures(1), 23, 252, "assumed"),
+        (futures(3), 23, 252, "assumed"),
+        (futures(3)[23:], 23, 252, "assumed"),
+        # A long run is counted by days, of which six a week trade.
+        (futures(20), 23 * 5 / 6, 119 / 138 * 365.25, "counted"),
+        # The first hours of a Monday in Sydney are a Sunday in UTC.
+        ([datetime(2024, 1, 7, 23) + timedelta(days=7 * i + j, hours=hour)
+          for i in range(2) for j in range(5) for hour in range(7)], 7, 252, "assumed"),
+        # Saturdays and Sundays are free there, Fridays and Saturdays here: Sunday is a weekday.
+        ([day for day in (date(2024, 1, 1) + timedelta(days=i) for i in range(30))
+          if day.weekday() not in (4, 5)], 1, 252, "assumed"),
+        # A market that never closes, from a Sunday on, before a Saturday was seen.
+        (hours(24 * 5, datetime(2024, 1, 7)), 24, 365.25, "assumed"),
+        # Six days a week with Saturdays: weekends trade, but not all of them.
+        ([day for day in (date(2024, 1, 1) + timedelta(days=i) for i in range(27))
+          if day.weekday() != 6], 1, 23 / 26 * 365.25, "counted"),
         # Monday, Wednesday, Friday.
         ([date(2024, 1, 1) + timedelta(days=7 * i + j) for i in range(4) for j in (0, 2, 4)],
          1, 11 / 25 * 365.25, "counted"),

@@ -44,6 +44,11 @@ def naive_year(times: list[Any], stated: float | None = None) -> dict[str, Any]:
         bars[day] = bars.get(day, 0) + 1
     days = sorted(bars)
     span = (days[-1] - days[0]).days
+    all_week = has_weekends(bars)
+    if span < 90 and not all_week:
+        bars = with_evenings_of_sundays(bars)
+        days = sorted(bars)
+        span = (days[-1] - days[0]).days
     between = [days[0] + timedelta(days=i) for i in range(span + 1)]
     week = [day for day in between if day.weekday() < 5]
     whole = [bars[day] for day in days[1:-1]]
@@ -52,9 +57,9 @@ def naive_year(times: list[Any], stated: float | None = None) -> dict[str, Any]:
     if span >= 90:
         how, per_session = "counted", len(times) / len(days)
         per_year = (len(days) - 1) / span * 365.25
-    elif set(days) <= set(week) and len(days) >= 0.75 * len(week):
+    elif not all_week and len(days) >= 0.75 * len(week):
         per_year = 252.0
-    elif not set(days) <= set(week) and len(days) >= 0.95 * len(between):
+    elif all_week and len(days) >= 0.95 * len(between):
         per_year = 365.25
     else:
         how, per_year = "counted", (len(days) - 1) / span * 365.25
@@ -65,6 +70,31 @@ def naive_year(times: list[Any], stated: float | None = None) -> dict[str, Any]:
         "bars_per_year": per_session * per_year if stated is None else stated,
         "annualised_by": how if stated is None else "stated",
     }
+
+
+def seen(bars: dict[date, int]) -> set[int]:
+    """The days of the week, Monday is 0, between the first and the last day with a bar."""
+    n = (max(bars) - min(bars)).days + 1
+    return {(min(bars) + timedelta(days=i)).weekday() for i in range(n)}
+
+
+def has_weekends(bars: dict[date, int]) -> bool:
+    """Whether Saturdays trade; where none was seen, whether a Sunday traded as other days do."""
+    sundays = [n for day, n in bars.items() if day.weekday() == 6]
+    if 5 in seen(bars):
+        return any(day.weekday() == 5 for day in bars)
+    return bool(sundays) and np.mean(sundays) >= max(bars.values()) / 2
+
+
+def with_evenings_of_sundays(bars: dict[date, int]) -> dict[date, int]:
+    """Give the bars of Sundays to Mondays, unless the weekend was seen to be Friday, Saturday."""
+    if 5 in seen(bars) and not any(day.weekday() == 4 for day in bars):
+        return bars
+    found: dict[date, int] = {}
+    for day, n in bars.items():
+        session = day + timedelta(days=1) if day.weekday() == 6 else day
+        found[session] = found.get(session, 0) + n
+    return found
 
 
 def naive(result: BacktestResult, multiplier: float) -> dict[str, Any]:

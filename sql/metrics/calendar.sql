@@ -5,16 +5,64 @@
 -- session times sessions per year. A year is 365.25 days. Sessions are counted where the run is
 -- long enough (90 days) or thin; a few daily sessions say little of a year, as weekends and
 -- holidays at their ends would decide: there are 252 a year, or 365.25 where weekends trade too.
+-- Saturdays are weekend trading. A Sunday is where the run saw no Saturday and traded on it as on
+-- other days; else its evening belongs to Monday, unless Fridays are free and it is a weekday.
 with
+
+days as (
+    select
+        session,
+        count(*) as n_bars
+    from equity
+    group by session
+),
+
+spans as (
+    select
+        max(session) - min(session) >= 90 as is_long,
+        coalesce(bool_or(isodow(session) = 7), false) as has_sundays,
+        coalesce(bool_or(isodow(session) = 6), false) as has_saturdays,
+        coalesce(bool_or(isodow(session) = 5), false) as has_fridays,
+        isodow(min(session)) % 7 + (max(session) - min(session)) >= 6 as spans_saturday,
+        coalesce(
+            avg(n_bars) filter (where isodow(session) = 7) >= 0.5 * max(n_bars), false
+        ) as has_whole_sundays
+    from days
+),
+
+weekends as (
+    select
+        *,
+        has_saturdays
+        or (has_sundays and not spans_saturday and has_whole_sundays) as has_weekends
+    from spans
+),
 
 sessions as (
     select
-        session,
-        count(*) as n_bars,
+        weekends.is_long,
+        weekends.has_weekends,
+        case
+            when
+                isodow(days.session) = 7
+                and not weekends.is_long
+                and not weekends.has_weekends
+                and (weekends.has_fridays or not weekends.spans_saturday)
+                then days.session + 1
+            else days.session
+        end as session,
+        sum(days.n_bars)::bigint as n_bars
+    from days
+    cross join weekends
+    group by all
+),
+
+placed as (
+    select
+        *,
         row_number() over (order by session asc) as place,
         count(*) over () as n_sessions
-    from equity
-    group by session
+    from sessions
 ),
 
 counted as (
@@ -24,21 +72,21 @@ counted as (
         min(session) as first_session,
         max(session) as last_session,
         max(session) - min(session) as n_days,
-        coalesce(bool_or(isodow(session) > 5), false) as has_weekends,
+        coalesce(bool_or(is_long), false) as is_long,
+        coalesce(bool_or(has_weekends), false) as has_weekends,
         -- The first and the last session of a short run may be cut.
         coalesce(
             avg(n_bars) filter (where place > 1 and place < n_sessions),
             max(n_bars)
         ) as whole_session
-    from sessions
+    from placed
 ),
 
 -- Mondays to Fridays among the days n, n + 1, ... m, counted from Monday 0001-01-01, are
 -- f(m + 1) - f(n), with f(n) those among the first n days.
-spans as (
+bounds as (
     select
         *,
-        n_days >= 90 as is_long,
         last_session - date '0001-01-01' + 1 as after_last,
         first_session - date '0001-01-01' as before_first
     from counted
@@ -49,7 +97,7 @@ weeks as (
         *,
         5 * (after_last // 7) + least(after_last % 7, 5)
         - 5 * (before_first // 7) - least(before_first % 7, 5) as n_weekdays
-    from spans
+    from bounds
 ),
 
 rules as (
