@@ -842,9 +842,6 @@ def test_features_with_a_time_zone_next_to_dated_bars_are_refused() -> None:
     [
         ("features", {"timestamp": DAYS, "asset_id": ["aapl"] * 3, "x": [1, 2, 3]},
          "no asset_id in common with prices; compare the spelling"),
-        ("features", {"timestamp": [date(2030, 1, 1)], "asset_id": ["AAPL"], "x": [1]},
-         "known only after the last bar"),
-        ("context", {"timestamp": [date(2030, 1, 1)], "vix": [1]}, "known only after the last bar"),
         ("universe", {"asset_id": ["TSLA"], "start_date": [DAYS[0]], "end_date": [DAYS[2]]},
          "no asset_id in common"),
         ("universe", {"asset_id": ["AAPL"], "start_date": [date(2030, 1, 1)],
@@ -884,23 +881,31 @@ def test_lenders_may_say_nothing_of_what_is_run(
     assert {one["rule"]: one["rows"] for one in found} == hints
 
 
-def test_features_that_become_known_too_late_are_refused() -> None:
-    rows = {"timestamp": DAYS, "asset_id": ["AAPL"] * 3, "x": [1, 2, 3]}
-
-    with pytest.raises(DataError, match="known only after the last bar"):
-        register(
-            "features", rows | {"known": [date(2030, 1, 1)] * 3}, available_at="known"
-        ).validate()
-    with pytest.raises(DataError, match="known only after the last bar"):
-        register("features", rows, lag="10 years").validate()
+LATE = {"timestamp": [date(2030, 1, 1)], "asset_id": ["AAPL"], "x": [1.0]}
+KNOWN = {"timestamp": DAYS, "asset_id": ["AAPL"] * 3, "x": [1.0, 2.0, 3.0]}
+NOTHING = pl.DataFrame(schema={"timestamp": pl.Date, "asset_id": pl.String, "x": pl.Float64})
 
 
-def test_features_without_rows_are_refused() -> None:
-    empty = pa.table({"timestamp": pa.array([], pa.date32()), "asset_id": pa.array([], pa.string()),
-                      "x": pa.array([], pa.float64())})  # fmt: skip
-
-    with pytest.raises(DataError, match=r"overlap|in common|is empty"):
-        register("features", empty).validate()  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("role", "rows", "clock", "n_rows"),
+    [
+        ("features", LATE, {}, 1),
+        ("context", {"timestamp": [date(2030, 1, 1)], "x": [1.0]}, {}, 1),
+        ("features", {**KNOWN, "known": [date(2030, 1, 1)] * 3}, {"available_at": "known"}, 3),
+        ("features", KNOWN, {"lag": "10 years"}, 3),
+        ("features", NOTHING, {}, 0),
+        ("context", NOTHING.drop("asset_id"), {}, 0),
+    ],
+)
+def test_features_and_context_that_are_not_known_yet_are_a_warning(
+    role: str, rows: object, clock: dict[str, str], n_rows: int
+) -> None:
+    unknown = {"when" if role == "context" else "where": "x is null"}
+    result = BacktestEngine(register(role, rows, **clock), TopN(1, by="close", **unknown)).run()
+    (warning,) = json.loads(result.sql("select warnings from runs").fetchall()[0][0])
+    assert (warning["source"], warning["rule"], warning["rows"]) == (role, "overlap", n_rows)
+    assert f"Warning: source '{role}' becomes known only after the last bar" in result.summary()
+    assert result.sql("select count(*) from selections").fetchall()[0][0] > 0
 
 
 def test_older_features_that_still_hold_are_an_overlap() -> None:

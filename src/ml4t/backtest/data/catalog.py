@@ -330,7 +330,7 @@ class Catalog:
                     prepared.warnings += map(as_record, found)
                 # These may be of another time, and of other assets: nothing happened in the run.
                 if source.role != "prices" and not may_be_quiet:
-                    require_overlap(source, prepared.database)
+                    prepared.warnings += require_overlap(source, prepared.database)
             require_shares_borrowed(self._sources, self._found, prepared.database)
             prepared.is_validated = True
         return prepared

@@ -149,8 +149,19 @@ def _require_times_in_zone(bars: str, database: Database) -> None:
         )  # fmt: skip
 
 
-def require_overlap(source: Source, database: Database) -> None:
-    """Refuse a source of which no bar could ever see a row."""
+def require_overlap(source: Source, database: Database) -> list[dict[str, object]]:
+    """Refuse a source that no bar could ever see a row of, unless its rows may be of a later time.
+
+    Returns
+    -------
+    list of dict
+        A warning, as the `runs` table keeps it, of features and context that are not known yet.
+
+    Raises
+    ------
+    DataError
+        No asset is in prices, or a universe begins after the last bar.
+    """
     relation = f"main.{quote(source.name)}"
     has_assets = source.role != "context"
     if source.role == "features" and not database.rows(
@@ -171,9 +182,16 @@ def require_overlap(source: Source, database: Database) -> None:
     if not has_common_asset:
         raise DataError(source.name, "overlap", "has no asset_id in common with prices; "
                         "compare the spelling of both")  # fmt: skip
-    if TIMES[source.role] and not is_known_in_time:
-        raise DataError(source.name, "overlap", "becomes known only after the last bar of "
-                        "prices, or is empty; nothing of it would ever be seen")  # fmt: skip
+    if not TIMES[source.role] or is_known_in_time:
+        return []
+    fact = (
+        "becomes known only after the last bar of prices, or is empty; nothing of it is ever seen"
+    )
+    if source.role not in CLOCKED:
+        raise DataError(source.name, "overlap", fact)
+    # A run that ends before it began to be kept is what it was at that time.
+    n_rows = database.rows(f"select count(*) from {relation}")[0][0]
+    return [{"source": source.name, "rule": "overlap", "rows": n_rows, "text": fact}]
 
 
 def require_shares_borrowed(sources: Sources, found: Columns, database: Database) -> None:
