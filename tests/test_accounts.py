@@ -515,7 +515,7 @@ def test_cash_earns_and_debt_pays_by_calendar_days() -> None:
 
 
 def test_interest_is_of_the_cash_of_the_close_before() -> None:
-    dividend = {"asset_id": ["A"], "ex_date": [day(2)], "kind": ["dividend"], "value": [10.0]}
+    dividend = {"asset_id": ["A"], "ex_date": [day(2)], "kind": ["dividend"], "value": [5.0]}
     script = {0: [lambda s: s.buy("A", 365), lambda s: s.sell("B", 365)]}
     result = play(
         {"A": flat(10, 3), "B": flat(10, 3)}, script, account=MarginAccount(),
@@ -524,7 +524,7 @@ def test_interest_is_of_the_cash_of_the_close_before() -> None:
     # Neither the dividend of day 2 nor its borrow fee was there over night.
     assert flows(result) == [
         (1, None, "interest", 1),
-        (2, "A", "dividend", 3_650), (2, "B", "borrow", -1), (2, None, "interest", 1.0001),
+        (2, "A", "dividend", 1_825), (2, "B", "borrow", -1), (2, None, "interest", 1.0001),
     ]  # fmt: skip
 
 
