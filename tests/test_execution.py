@@ -690,6 +690,18 @@ def test_fractional_flags_are_flags_where_they_can_be_no_price() -> None:
     ]
 
 
+def test_a_whole_1_is_a_flag_and_refused_beside_prices() -> None:
+    """A 1 at a close near it locks its bar; no price of another asset makes one of it later."""
+    near: list[Row] = [(0.95, 0.95, 0.95, 0.95, limit, None) for limit in (None, 1, None, None)]
+    assert orders(play(near, {0: lambda s: s.buy("A", 1)}, names=FLAGS)) == [
+        ("rejected", "limit up", 0)
+    ]
+    far: list[Row] = [(10, 10, 10, 10, limit, None) for limit in (None, None, None, 11)]
+    with pytest.raises(DataError, match="to DECIMAL if it holds prices") as caught:
+        play({"A": near, "B": far}, {}, names=FLAGS)
+    assert (caught.value.n_rows, caught.value.rule) == (1, "price_limit_not_valid")
+
+
 @pytest.mark.parametrize("later", [None, 1.0, 11.0])
 def test_what_may_be_a_flag_or_a_price_is_refused_whatever_comes_later(later: Any) -> None:
     near: list[Row] = [(0.95, 0.95, 0.95, 0.95, limit, None) for limit in (None, 1.0, None, None)]

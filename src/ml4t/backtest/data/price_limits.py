@@ -31,7 +31,7 @@ def priced_limits(prepared: Prepared) -> frozenset[str]:
     ------
     DataError
         Some value is no flag, and some value no price: beside flags, or too far from the close.
-        Or a fractional 1.00 is as near to its close as a price limit is.
+        Or a fractional 1.00, or a 1 beside prices, is as near to its close as a price limit is.
     """
     return frozenset(name for name in LIMITS if _is_priced(name, prepared))
 
@@ -70,7 +70,9 @@ def _is_priced(name: str, prepared: Prepared) -> bool:
             f"{most:.2f} times its close everywhere; use NULL where there is no limit, and either "
             "prices or a BOOLEAN that is true where the bar is locked",
         )
-    if n_both and kind.startswith(("DOUBLE", "FLOAT")):
+    # Of whole numbers a 1 is a flag, so that beside prices it would be one for what comes later.
+    is_fraction = kind.startswith(("DOUBLE", "FLOAT"))
+    if n_both and (is_fraction or (n_no_flags and not is_price_by_type)):
         refuse(
             "is_flag and is_price",
             n_both,
