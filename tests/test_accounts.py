@@ -436,6 +436,19 @@ def test_a_new_name_with_a_fee_of_its_own_keeps_it_though_it_is_none() -> None:
         assert [row[3] for row in flows(result)] == paid, rows
 
 
+def test_a_renaming_at_the_second_bar_takes_the_fee_along() -> None:
+    bars = {"A": [TEN, None, None], "N": [None, TEN, TEN], "B": flat(10, 3)}
+    renamed = {
+        "asset_id": ["A"], "ex_date": [day(1)], "kind": ["rename"], "value": [None],
+        "new_asset_id": ["N"],
+    }  # fmt: skip
+    result = play(
+        bars, {0: lambda s: s.sell("A", 365)}, account=MarginAccount(),
+        sources={**borrow([(0, "A", 0.1, None)]), "actions": renamed},
+    )  # fmt: skip
+    assert flows(result) == [(2, "N", "borrow", -1)]
+
+
 def test_bars_of_one_day_charge_nothing_among_themselves() -> None:
     times = [at(10), at(12), at(16), at(10, 1), at(12, 1)]
     result = play(

@@ -87,7 +87,9 @@ class Accruals:
         self._cash = self._portfolio.cash
         fee = batch.lending.get("fee")
         if fee is not None:
-            self._fee = fee if self._fee is None else np.where(np.isnan(fee), self._fee, fee)
+            # An array of our own, also at first: that of the bar can only be read.
+            known = fee if self._fee is None else self._fee
+            self._fee = np.where(np.isnan(fee), known, fee)
 
 
 def _or_free(fee: Floats) -> Floats:
