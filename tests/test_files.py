@@ -783,6 +783,47 @@ def test_a_file_without_the_folder_that_names_its_asset_is_refused(tmp_path: Pat
     assert "has no column 'asset_id' in" in str(refused(root))
 
 
+def below(folder: Path, *values: str) -> Path:
+    """Write a file of one row below a folder ``k=value`` for each of some values."""
+    rows = {f"k={value}": feature(DAYS[i], "A", x=float(i)) for i, value in enumerate(values)}
+    return keyed(folder, rows)
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        (("9", "10", "11"), [9, 10, 11]),
+        (("x", "y1", "11b"), ["x", "y1", "11b"]),
+        (("9", "10", "__HIVE_DEFAULT_PARTITION__"), [9, 10, None]),
+        (("009", "010"), ["009", "010"]),
+        (("01", "02", "12"), ["01", "02", "12"]),  # months
+        (("2024-01-02", "2024-02-01"), [date(2024, 1, 2), date(2024, 2, 1)]),
+        (("a%20b", "c"), ["a b", "c"]),
+    ],
+)
+def test_a_key_of_folders_has_one_type(
+    values: tuple[str, ...], found: list[Any], tmp_path: Path
+) -> None:
+    catalog = catalog_with(below(tmp_path, *values))
+    assert catalog.sql("select k from features order by timestamp").fetchall() == [
+        (value,) for value in found
+    ]
+
+
+@pytest.mark.parametrize("later", ["x", "2.5", "011"])
+@pytest.mark.parametrize("first", [("9", "10"), ("2024-01-02", "2024-02-01")])
+def test_a_later_folder_does_not_make_a_text_of_numbers_or_dates(
+    first: tuple[str, ...], later: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match="folders with k a number or a date") as caught:
+        catalog_with(below(tmp_path, *first, later))
+    assert f"k={later}/0.parquet" in str(caught.value)
+    # As they stand, what the first of them say is another thing with the later one.
+    query = f"select * from read_parquet('{tmp_path}/**/*.parquet', hive_types = {{k: varchar}})"
+    catalog = catalog_with(query)
+    assert catalog.sql("select typeof(k) from features limit 1").fetchall() == [("VARCHAR",)]
+
+
 # -- tables of other formats ---------------------------------------------------------------------
 
 MARKS = {
@@ -1018,48 +1059,3 @@ def test_a_thousand_files_are_read_about_as_fast_as_one_scan_of_them(tmp_path: P
     # Two scans, of whole numbers and of others, and not one for each file.
     plan = catalog.sql("select x from features").explain()
     assert plan.count("READ_PARQUET") == 2
-
-
-# -- keys of folders ----------------------------------------------------------------------------
-
-
-def below(folder: Path, *values: str) -> Path:
-    """Write a file of one row below a folder ``k=value`` for each of some values."""
-    for i, value in enumerate(values):
-        write(folder / f"k={value}", feature(DAYS[i], "A", x=float(i)))
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("values", "found"),
-    [
-        (("9", "10", "11"), [9, 10, 11]),
-        (("x", "y1", "11b"), ["x", "y1", "11b"]),
-        (("9", "10", "__HIVE_DEFAULT_PARTITION__"), [9, 10, None]),
-        (("009", "010"), ["009", "010"]),
-        (("01", "02", "12"), ["01", "02", "12"]),  # months
-        (("2024-01-02", "2024-02-01"), [date(2024, 1, 2), date(2024, 2, 1)]),
-        (("a%20b", "c"), ["a b", "c"]),
-    ],
-)
-def test_a_key_of_folders_has_one_type(
-    values: tuple[str, ...], found: list[Any], tmp_path: Path
-) -> None:
-    catalog = catalog_with(below(tmp_path, *values))
-    assert catalog.sql("select k from features order by timestamp").fetchall() == [
-        (value,) for value in found
-    ]
-
-
-@pytest.mark.parametrize("later", ["x", "2.5", "011"])
-@pytest.mark.parametrize("first", [("9", "10"), ("2024-01-02", "2024-02-01")])
-def test_a_later_folder_does_not_make_a_text_of_numbers_or_dates(
-    first: tuple[str, ...], later: str, tmp_path: Path
-) -> None:
-    with pytest.raises(DataError, match="folders with k a number or a date") as caught:
-        catalog_with(below(tmp_path, *first, later))
-    assert f"k={later}/0.parquet" in str(caught.value)
-    # As they stand, what the first of them say is another thing with the later one.
-    query = f"select * from read_parquet('{tmp_path}/**/*.parquet', hive_types = {{k: varchar}})"
-    catalog = catalog_with(query)
-    assert catalog.sql("select typeof(k) from features limit 1").fetchall() == [("VARCHAR",)]

@@ -13,7 +13,8 @@ from pathlib import Path
 
 VIEWS = ("signals", "market")
 _PLACE = re.compile(r"(?<![:\w]):([a-z_]+)(?![:\w])")
-_WILD = re.compile(r"[*?\[]")
+# What makes a pattern of a path.
+WILD = re.compile(r"[*?\[]")
 _COMMENT = re.compile(r"--[^\n]*\n")
 
 
@@ -73,7 +74,7 @@ def literal(text: str) -> str:
 
 def file_literal(path: str) -> str:
     """Return a local file's path as an SQL string; its own brackets and stars are no pattern."""
-    return literal(_WILD.sub(r"[\g<0>]", path))
+    return literal(WILD.sub(r"[\g<0>]", path))
 
 
 def columns(names: object, table: str | None = None) -> str:

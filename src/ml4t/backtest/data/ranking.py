@@ -153,17 +153,16 @@ def ordered(expression: str) -> str:
 def _failing(plan: RankingPlan, database: Database) -> str:
     """Return the expression that DuckDB does not take, or all where each is fine by itself."""
     ranking = plan.ranking
-    parts = (ranking.by, ranking.where, ranking.when, ranking.weight)
-    spoken = [part for part in parts if part and part != "equal"]
-    for part in spoken:
-        view = "market" if part == ranking.when else "signals"
-        if part == ranking.weight:
-            continue  # it reads score and rank, which are in no view
+    views = ((ranking.by, "signals"), (ranking.where, "signals"), (ranking.when, "market"))
+    spoken = [(part, view) for part, view in views if part]
+    for part, view in spoken:
         try:
             database.schema(f"select ({part}\n) from main.{view}")
         except EngineError:
             return part
-    return "; ".join(spoken)
+    # A weight reads score and rank too, which are in no view.
+    weight = [ranking.weight] if ranking.weight != "equal" else []
+    return "; ".join([*(part for part, _ in spoken), *weight])
 
 
 def _require_weights(ranked: Columns, database: Database, *, long_only: bool) -> None:

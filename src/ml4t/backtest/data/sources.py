@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ml4t.backtest.data.database import Database, EngineError, is_relation
-from ml4t.backtest.data.queries import quote, render
+from ml4t.backtest.data.queries import WILD, quote, render
 from ml4t.backtest.errors import ConfigError, DataError, require_path
 
 Role = Literal["prices", "features", "context", "universe", "actions", "assets", "borrow"]
@@ -33,7 +33,6 @@ _SQL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _URL = re.compile(r"[a-z0-9]+://", re.IGNORECASE)
-_WILD = re.compile(r"[*?\[]")
 # Views and temporary tables of a run; a source of that name would stand in for them.
 TAKEN = re.compile(r"market|signals|timeline|raw|stage|bars|decisions|at_\w+|__.*")
 
@@ -79,7 +78,7 @@ class Source:
     def prefixes(self) -> list[str]:
         """Return what the URLs of a file source begin with, up to the folder."""
         remote = filter(is_remote, self.paths())
-        return [_WILD.split(path)[0].rsplit("/", 1)[0] for path in remote]
+        return [WILD.split(path)[0].rsplit("/", 1)[0] for path in remote]
 
     def files(self) -> list[Path]:
         """Return the local files behind the source, sorted, each once; of URLs and frames none."""

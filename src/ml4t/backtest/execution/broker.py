@@ -22,7 +22,7 @@ from ml4t.backtest.execution.gate import Gate
 from ml4t.backtest.execution.inside import InsideBar
 from ml4t.backtest.execution.level_book import LevelBook
 from ml4t.backtest.execution.level_filler import LevelFiller
-from ml4t.backtest.execution.order import Order, amend, go_ex
+from ml4t.backtest.execution.order import Order, amend, go_ex, used_up
 from ml4t.backtest.execution.order_book import (
     BY_STRATEGY,
     DELISTED,
@@ -274,9 +274,7 @@ class BarBroker:
         """Take a dividend off levels, resting buy limits and sell stops of an asset."""
         self._levels.go_ex(sid, value)
         for order in self._book.of(sid):
-            # Exits that are used up may be renewed.
-            spent = [child for child in order.children if not child.is_open]
-            for one in (order, *spent) if order.is_open else ():
+            for one in (order, *used_up(order)) if order.is_open else ():
                 go_ex(one, value)
                 self.round_prices(one)
                 if not one.has_prices:

@@ -183,15 +183,13 @@ class DiscreteOrders:
         opening = opened(quantity, live)
         is_cover = self._account.can_short and live < 0 and not self._account.is_margin
         is_free = not (is_cover and self._account.shortfall is Shortfall.IN_TURN)
-        if opening == 0 and is_free:
-            return quantity
-        if abs(quantity) > order.fitting:
+        if abs(quantity) > order.fitting and (opening or not is_free):
             if not order.fitting:
                 return self._account.lacks
             quantity = math.copysign(order.fitting, quantity)
             opening = opened(quantity, live)
-            if opening == 0 and is_free:
-                return quantity
+        if opening == 0 and is_free:
+            return quantity
         if opening < 0 and not self._account.can_short:
             return CANNOT_SHORT
         sids = np.array([sid])

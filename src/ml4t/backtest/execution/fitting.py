@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -56,42 +57,75 @@ def fit(
     shortfall = account.shortfall if shortfall is None else shortfall
     if shortfall is Shortfall.NONE:
         return quantity
-    cap = None if limit is None else np.array([limit])
     # An asset that trades now is worth the price at which it does, whatever was paid before; one
     # of which the bar's volume has left nothing does not trade.
     trading = sids[quantity != 0]
     bought = {sid: lots for sid, lots in executor.bought.items() if sid not in trading}
     room = account.room(executor.portfolio, prices, executor.terms, unsettled, bought)
-
-    live = executor.portfolio.quantity[sids]
-    before = _before(sids, quantity) if one_by_one else None
-
-    def need(index: slice, share: float) -> Floats:
-        asked = quantity[index] * share
-        held = live[index] if before is None else live[index] + before[index] * share
-        base = prices[sids[index]]
-        price = executor.price(batch, sids[index], asked, base, cap)[1]
-        charge = executor.charge(batch, sids[index], asked, price)
-        return account.need(
-            Increase(
-                sids=sids[index],
-                quantity=asked,
-                closing=_closing(asked, held),
-                base=base,
-                price=price,
-                charge=charge,
-            ),
-            executor.terms,
-        )
-
+    asked = _Asked(
+        account=account,
+        executor=executor,
+        batch=batch,
+        prices=prices,
+        sids=sids,
+        quantity=quantity,
+        live=executor.portfolio.quantity[sids],
+        before=_before(sids, quantity) if one_by_one else None,
+        cap=None if limit is None else np.array([limit]),
+    )
     if shortfall is Shortfall.SCALE:
         # One factor for all, so that no asset is starved because of its name.
-        asks = partial(_highest if one_by_one else _total, need, slice(None))
-        share = share_that_fits(asks, room)
+        share = share_that_fits(asked.highest if one_by_one else asked.total, room)
         return quantity if share == 1.0 else executor.whole(sids, quantity * share)
+    return _fit_each(asked, room, in_turn=shortfall is Shortfall.IN_TURN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """Orders, and what the account needs for a share of them."""
+
+    account: Account
+    executor: Executor
+    batch: Batch
+    prices: Floats  # by sid
+    sids: Ints
+    quantity: Floats
+    live: Floats  # what is held of each now
+    before: Floats | None  # what the orders before each one change in its asset
+    cap: Floats | None
+
+    def needs(self, index: slice, share: float) -> Floats:
+        """Return what a share of each order needs; of what closes margin comes free."""
+        sids, asked, held = self.sids[index], self.quantity[index] * share, self.live[index]
+        if self.before is not None:
+            held = held + self.before[index] * share
+        base = self.prices[sids]
+        price = self.executor.price(self.batch, sids, asked, base, self.cap)[1]
+        charge = self.executor.charge(self.batch, sids, asked, price)
+        increase = Increase(
+            sids=sids,
+            quantity=asked,
+            closing=_closing(asked, held),
+            base=base,
+            price=price,
+            charge=charge,
+        )
+        return self.account.need(increase, self.executor.terms)
+
+    def total(self, share: float, index: slice = slice(None)) -> float:
+        """Return what they need together."""
+        return float(self.needs(index, share).sum())
+
+    def highest(self, share: float) -> float:
+        """Return the most that is needed on the way, where each fills after the one before."""
+        return float(np.cumsum(self.needs(slice(None), share)).max())
+
+
+def _fit_each(asked: _Asked, room: float, *, in_turn: bool) -> Floats:
+    """Serve orders one by one, each whole or not at all; in turn, each as far as the room goes."""
+    account, executor, sids, quantity = asked.account, asked.executor, asked.sids, asked.quantity
     fitted = np.zeros(len(sids))
-    in_turn = shortfall is Shortfall.IN_TURN
-    value = quantity * prices[sids] * executor.terms.multiplier[sids]
+    value = quantity * asked.prices[sids] * executor.terms.multiplier[sids]
     order = _smallest_first(value, account) if in_turn else np.arange(len(sids))
     for i in order.tolist():
         if not quantity[i]:
@@ -100,11 +134,12 @@ def fit(
         share = 1.0
         if in_turn:
             # What closes sets margin free: only what is beyond zero is cut to the room.
-            closing = float(_closing(quantity[one], live[one])[0]) if account.is_margin else 0.0
-            kept = closing / float(quantity[i])
-            share = _share_beyond(partial(_total, need, one), room, kept)
+            is_margin = account.is_margin
+            closing = float(_closing(quantity[one], asked.live[one])[0]) if is_margin else 0.0
+            required = partial(asked.total, index=one)
+            share = _share_beyond(required, room, closing / float(quantity[i]))
         part = quantity[one] if share == 1.0 else executor.whole(sids[one], quantity[one] * share)
-        cost = _total(need, one, float(part[0] / quantity[i]))
+        cost = asked.total(float(part[0] / quantity[i]), one)
         if part[0] and cost <= room:
             fitted[i] = part[0]
             room -= cost
@@ -121,15 +156,6 @@ def _smallest_first(value: Floats, account: Account) -> Ints:
     size = np.abs(value)
     ranked = np.round((size if account.is_margin else value) / (size.max() or 1.0), 9)
     return np.argsort(ranked, kind="stable")
-
-
-def _total(need: Callable[[slice, float], Floats], index: slice, share: float) -> float:
-    return float(need(index, share).sum())
-
-
-def _highest(need: Callable[[slice, float], Floats], index: slice, share: float) -> float:
-    """Return the most that is needed on the way, where each order fills after the one before."""
-    return float(np.cumsum(need(index, share)).max())
 
 
 def _before(sids: Ints, quantity: Floats) -> Floats:

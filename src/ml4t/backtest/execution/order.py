@@ -176,6 +176,14 @@ def ratchet(order: Order, high: float, low: float) -> None:
         amend(order, best_price=min(best, low) if order.quantity > 0 else max(best, high))
 
 
+def used_up(order: Order) -> list[Order]:
+    """Return the exits of an order that have ended.
+
+    The next fill of the order renews them, so that what happens to its asset happens to them.
+    """
+    return [child for child in order.children if not child.is_open]
+
+
 def go_ex(order: Order, value: float) -> None:
     """Take a dividend off the prices of an order.
 

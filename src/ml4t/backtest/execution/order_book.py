@@ -10,7 +10,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.journal import Journal
 from ml4t.backtest.core.orders import Ended, OrderStatus, OrderType, TimeInForce
-from ml4t.backtest.execution.order import Order, amend, ratchet, split
+from ml4t.backtest.execution.order import Order, amend, ratchet, split, used_up
 from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.portfolio.positions import DUST
 
@@ -160,19 +160,15 @@ class OrderBook:
     def split(self, sid: int, ratio: float) -> None:
         """Restate the orders of an asset after a split of `ratio` new shares per old one."""
         for order in self.of(sid):
-            split(order, ratio)
-            for child in order.children:
-                if not child.is_open:  # it may be renewed
-                    split(child, ratio)
+            for one in (order, *used_up(order)):
+                split(one, ratio)
 
     def rename(self, old: int, new: int) -> None:
         """Move orders to the asset that the old one became; they keep the name they had."""
         for order in self._orders.pop(old, []):
-            amend(order, sid=new)
+            for one in (order, *used_up(order)):
+                amend(one, sid=new)
             self.add(order)
-            for child in order.children:
-                if not child.is_open:  # it may be renewed
-                    amend(child, sid=new)
         self._gone[old] = RENAMED
 
     def start_bar(self, batch: Batch) -> None:

@@ -117,13 +117,7 @@ def basis_lines(result: BacktestResult) -> list[str]:
 
 def run_facts(result: BacktestResult) -> dict[str, Any]:
     """Return how the run was made: fill policy, configuration, and what rules and limits did."""
-    policy, n_orders, *texts = result.sql(
-        """
-        select fill_policy, (select count(*) from orders), configuration, activity, rows_dropped,
-            misses, warnings
-        from runs
-        """
-    ).fetchall()[0]
+    policy, n_orders, *texts = result.sql(read("metrics/facts")).fetchall()[0]
     names = ("configuration", "activity", "rows_dropped", "misses", "warnings")
     return {
         "fill_policy": policy,
