@@ -9,7 +9,7 @@ demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # Two hundred and more savers killed, at every step and at any moment; `make test` kills some.
 faults: $(VENV)/.installed
@@ -22,7 +22,7 @@ AUDITED := $(shell grep -l 'effort import' tests/test_*.py)
 
 # The newest of everything that the package admits, in an environment of its own.
 test-newest: .venv-newest/.installed
-	.venv-newest/bin/python -m pytest -n auto
+	.venv-newest/bin/python -m pytest -n auto --dist worksteal
 
 # Every interpreter named that is at hand, each in an environment of its own.
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14

@@ -1007,7 +1007,7 @@ def together(kind: str, value: Any, kinds: set[str]) -> Any:
 
 
 @settings(
-    max_examples=examples(60), deadline=None,
+    max_examples=examples(36), deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(files=file_columns(), way=st.sampled_from(sorted(WAYS)))

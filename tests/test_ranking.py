@@ -21,7 +21,7 @@ from ml4t.backtest.data.ranking import plan_ranking
 
 START = date(2024, 1, 1)
 NAN, INF = math.nan, math.inf
-QUICK = settings(max_examples=examples(25), deadline=None)
+QUICK = settings(max_examples=examples(14), deadline=None)
 
 Scores = list[list[float | None]]
 
@@ -385,7 +385,7 @@ def test_a_ranking_is_that_of_plain_python(
     assert found == plain_ranking(scores, n, every, ascending=ascending)
 
 
-@settings(max_examples=examples(10), deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 @given(scores=CROSS_SECTIONS, cells=st.integers(1, 20))
 def test_a_ranking_does_not_depend_on_the_size_of_chunks(scores: Scores, cells: int) -> None:
     catalog = Catalog(threads=2).register("prices", prices(scores))

@@ -282,7 +282,7 @@ def test_the_simple_strategy_is_one_under_every_configuration(
     assert len(found["trades"]) > 3
 
 
-@settings(max_examples=examples(12), deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     percent=st.sampled_from([0.1, 0.4, 0.95, 1.0]),
@@ -298,7 +298,7 @@ def test_the_simple_strategy_is_one_on_random_markets(
     )  # fmt: skip
 
 
-@settings(max_examples=examples(12), deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     percent=st.sampled_from([0.1, 0.4, 1.0]),
