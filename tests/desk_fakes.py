@@ -11,7 +11,7 @@ from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.journal import Decision
 from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched
 from ml4t.backtest.risk import RiskManager
-from ml4t.backtest.risk.desk import RiskDesk
+from ml4t.backtest.risk.rule_engine.engine import RiskDesk
 
 NAN = float("nan")
 

@@ -30,7 +30,7 @@ from ml4t.backtest import (
     risk,
     strategies,
 )
-from ml4t.backtest.execution.simulation_broker import SimulationBroker
+from ml4t.backtest.execution.hand_loop.broker import SimulationBroker
 from ml4t.backtest.risk import Limit, RiskRule
 from ml4t.backtest.scenarios import make_scenario
 from ml4t.backtest.strategies import FixedSizer, Rule, Sizer

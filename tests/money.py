@@ -46,7 +46,7 @@ from ml4t.backtest import (
 )
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.execution import Quote
-from ml4t.backtest.execution.order import amend
+from ml4t.backtest.execution.orders.order import amend
 from ml4t.backtest.strategy.broker import StrategyBroker
 from split_files import split_files
 from test_reference_invariants import is_high, random_case

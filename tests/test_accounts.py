@@ -31,7 +31,7 @@ from ml4t.backtest import (
     ThisClose,
     VolumeWeighted,
 )
-from ml4t.backtest.execution.fitting import share_that_fits
+from ml4t.backtest.execution.account.buying_power import share_that_fits
 from ml4t.backtest.risk import StopLoss, TakeProfit, TrailingStop
 from scripted import (
     Action,

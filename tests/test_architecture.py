@@ -12,9 +12,9 @@ import pytest
 import sqlglot
 from sqlglot.tokens import TokenType
 
-from ml4t.backtest.data.checks import WAYS_OUT, rules_for
-from ml4t.backtest.data.columns import OPTIONAL, REQUIRED
-from ml4t.backtest.data.sources import ROLES, Source
+from ml4t.backtest.data.sources.checks import WAYS_OUT, rules_for
+from ml4t.backtest.data.sources.schema import OPTIONAL, REQUIRED
+from ml4t.backtest.data.sources.source import ROLES, Source
 from ml4t.backtest.results.store import TABLES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,7 +62,9 @@ LAYERS: dict[str, set[str]] = {
     "cli": {"config", "data", "demo", "engine", "errors", "presets", "results", "runfile",
             "runfile_tables"},
 }  # fmt: skip
-LOADS_PARSER = {"data.locality", "data.lookahead", "data.ordering", "data.scopes"}
+LOADS_PARSER = {
+    f"data.user_sql.{name}" for name in ("expressions", "queries", "scopes", "total_order")
+}
 CLI_SIDE = {"cli", "demo", "runfile", "runfile_tables"}
 
 
@@ -115,8 +117,8 @@ def at_module_level(tree: ast.Module) -> list[ast.AST]:
 
 def test_the_package_is_there_to_be_read() -> None:
     assert {"engine", "errors", "config", "data.database", "execution.broker"} <= set(MODULES)
-    assert ours("engine") >= {"config", "data.feed", "session"}
-    assert ours("session") >= {"execution.broker", "portfolio.portfolio", "risk.desk"}
+    assert ours("engine") >= {"config", "data.feeds.feed", "session"}
+    assert ours("session") >= {"execution.broker", "portfolio.portfolio", "risk.rule_engine.engine"}
     assert len(SQL) > 30
 
 
@@ -138,12 +140,12 @@ def test_a_module_imports_what_its_layer_allows_and_nothing_else(module: str) ->
 @pytest.mark.parametrize("module", [name for name in MODULES if part(name) == "results"])
 def test_results_use_the_database_and_the_queries_of_the_data_side_alone(module: str) -> None:
     used = {name for name in ours(module) if part(name) == "data"}
-    assert used <= {"data", "data.database", "data.queries"}
+    assert used <= {"data", "data.database", "data.sql_files"}
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if part(name) == "strategies"])
 def test_strategies_use_the_queries_of_the_data_side_alone(module: str) -> None:
-    assert {name for name in ours(module) if part(name) == "data"} <= {"data", "data.queries"}
+    assert {name for name in ours(module) if part(name) == "data"} <= {"data", "data.sql_files"}
 
 
 def test_duckdb_is_imported_in_data_database_alone() -> None:
@@ -195,9 +197,9 @@ def test_importing_the_package_loads_no_frame_library_and_no_terminal() -> None:
 def test_a_rule_is_loaded_when_it_is_named() -> None:
     code = (
         f"import {NAME}.risk as risk, sys; "
-        f"before = '{NAME}.risk.account_limits' in sys.modules; "
+        f"before = '{NAME}.risk.limits.account' in sys.modules; "
         "found = [getattr(risk, name).__name__ for name in risk.__all__]; "
-        f"print(before, found == risk.__all__, '{NAME}.risk.account_limits' in sys.modules, "
+        f"print(before, found == risk.__all__, '{NAME}.risk.limits.account' in sys.modules, "
         "set(risk.__all__) <= set(dir(risk)), hasattr(risk, 'NoRule'))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

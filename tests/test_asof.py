@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from effort import examples
 from ml4t.backtest import Catalog, ConfigError, DataError, Ranking
-from ml4t.backtest.data.batches import batches, plan_batches
-from ml4t.backtest.data.ranking import plan_ranking
+from ml4t.backtest.data.selection.ranking import plan_ranking
+from ml4t.backtest.data.stream.batches import batches, plan_batches
 from split_files import split_files
 
 START = datetime(2024, 1, 1)

@@ -272,7 +272,7 @@ def test_signals_are_known_as_of_the_bar() -> None:
 def test_a_column_that_is_first_asked_for_in_a_later_chunk_is_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ml4t.backtest.data.batches.EVENT_CELLS", 4)
+    monkeypatch.setattr("ml4t.backtest.data.stream.batches.EVENT_CELLS", 4)
     table = {
         "timestamp": [day(t) for t in range(9)], "asset_id": ["A"] * 9,
         "score": [float(t) for t in range(9)], "word": [f"w{t}" for t in range(9)],

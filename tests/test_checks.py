@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml4t.backtest import BacktestEngine, Catalog, DataError, TopN
-from ml4t.backtest.data import action_checks, checks
-from ml4t.backtest.data.queries import names, read
+from ml4t.backtest.data.sources import action_checks, checks
+from ml4t.backtest.data.sql_files import names, read
 
 DAYS = [date(2024, 1, 2), date(2024, 1, 3), date(2024, 1, 4)]
 COLUMNS = ("timestamp", "asset_id", "open", "high", "low", "close", "volume")

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 
 from ml4t.backtest.core.batch import Floats
 from ml4t.backtest.errors import BacktestError, ConfigError, CostError
-from ml4t.backtest.execution.commission import (
+from ml4t.backtest.execution.costs.commission import (
     BasisPointCommission,
     MakerTakerCommission,
     PerOrderCommission,
     PerShareCommission,
     TieredCommission,
 )
-from ml4t.backtest.execution.financing import Financing
-from ml4t.backtest.execution.quote import Commission, Quote, Slippage
-from ml4t.backtest.execution.slippage import (
+from ml4t.backtest.execution.costs.contract import Commission, Quote, Slippage
+from ml4t.backtest.execution.costs.financing import Financing
+from ml4t.backtest.execution.costs.slippage import (
     BasisPointSlippage,
     FixedSlippage,
     SpreadSlippage,

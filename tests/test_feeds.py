@@ -25,7 +25,7 @@ from ml4t.backtest.data.feature_provider import (
     FeatureProvider,
     PrecomputedFeatureProvider,
 )
-from ml4t.backtest.data.feed import catalog_of, computing_provider
+from ml4t.backtest.data.feeds.feed import catalog_of, computing_provider
 from ml4t.backtest.risk import RiskManager, VolatilityScaledStopLoss
 
 DAYS = [datetime(2024, 1, day) for day in (2, 3, 4, 5)]

@@ -26,7 +26,7 @@ from effort import examples
 from ml4t.backtest import BacktestEngine, Catalog, DataError, TopN
 from ml4t.backtest.data import DataFeed, ParquetDataFeed
 from ml4t.backtest.data.feature_provider import PrecomputedFeatureProvider
-from ml4t.backtest.data.feed import catalog_of
+from ml4t.backtest.data.feeds.feed import catalog_of
 from ml4t.backtest.runfile import catalog_of as catalog_of_run_file
 
 DAYS = [datetime(2024, 1, day) for day in range(1, 9)]

@@ -14,14 +14,14 @@ from typing import Any, cast
 import pytest
 
 from ml4t.backtest.data.database import Database, EngineError
-from ml4t.backtest.data.lookahead import (
+from ml4t.backtest.data.sql_files import read
+from ml4t.backtest.data.user_sql.expressions import (
     _MACROS,
     _REFUSED,
     Names,
     analyse,
     refuse_functions,
 )
-from ml4t.backtest.data.queries import read
 from ml4t.backtest.errors import ExpressionError
 
 N_BARS, KEPT = 8, 5

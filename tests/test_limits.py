@@ -16,17 +16,17 @@ from ml4t.backtest.core.batch import Floats, Ints, Selection
 from ml4t.backtest.core.journal import Decision
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.errors import ConfigError
-from ml4t.backtest.risk.account_limits import (
+from ml4t.backtest.risk.limits.account import (
     BreachAction,
     MaxDailyLoss,
     MaxDrawdown,
     MaxVaR,
     VolatilityTarget,
 )
-from ml4t.backtest.risk.account_state import AccountState
-from ml4t.backtest.risk.limit import UNRANKED, Cut, Limit, LimitAction, LimitKind, Wish
-from ml4t.backtest.risk.limit_desk import LimitDesk
-from ml4t.backtest.risk.limits import (
+from ml4t.backtest.risk.limits.account_state import AccountState
+from ml4t.backtest.risk.limits.desk import LimitDesk
+from ml4t.backtest.risk.limits.limit import UNRANKED, Cut, Limit, LimitAction, LimitKind, Wish
+from ml4t.backtest.risk.limits.weights import (
     MaxGrossExposure,
     MaxGroupWeight,
     MaxNetExposure,

@@ -33,7 +33,7 @@ from malformed import (
 )
 from ml4t.backtest import BacktestConfig, BacktestEngine, BacktestResult, Catalog, Strategy, TopN
 from ml4t.backtest.data.feature_provider import CallableFeatureProvider, PrecomputedFeatureProvider
-from ml4t.backtest.data.feed import (
+from ml4t.backtest.data.feeds.feed import (
     DataFeed,
     HistoricalDataFeed,
     ParquetDataFeed,

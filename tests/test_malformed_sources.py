@@ -98,7 +98,7 @@ def test_a_malformed_column_is_refused_in_words_or_means_something(role: str, co
 
 @pytest.mark.parametrize(("role", "column"), EACH)
 def test_a_required_column_that_is_missing_is_named(role: str, column: str) -> None:
-    from ml4t.backtest.data.columns import REQUIRED
+    from ml4t.backtest.data.sources.schema import REQUIRED
 
     rows = {name: values for name, values in ROLES[role].items() if name != column}
     catalog = Catalog(threads=1)

@@ -16,8 +16,8 @@ from effort import examples
 from ml4t.backtest import BacktestEngine, Catalog, ConfigError, DataError, ExpressionError, TopN
 from ml4t.backtest.core.batch import Selection
 from ml4t.backtest.core.ranking import Ranking
-from ml4t.backtest.data.batches import batches, plan_batches
-from ml4t.backtest.data.ranking import plan_ranking
+from ml4t.backtest.data.selection.ranking import plan_ranking
+from ml4t.backtest.data.stream.batches import batches, plan_batches
 
 START = date(2024, 1, 1)
 NAN, INF = math.nan, math.inf

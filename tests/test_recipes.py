@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from effort import examples
 from ml4t.backtest import Catalog, ConfigError, DataError, ExpressionError, Ranking, recipes
 from ml4t.backtest.core.selecting import Query
-from ml4t.backtest.data.batches import batches, plan_batches
-from ml4t.backtest.data.selecting import plan_query
+from ml4t.backtest.data.selection.selecting import plan_query
+from ml4t.backtest.data.stream.batches import batches, plan_batches
 
 # score, volatility, sector of each asset; the ranking puts the highest score first.
 Asset = tuple[float, float | None, str | None]

@@ -22,7 +22,7 @@ from ml4t.backtest import (
     TieredCommission,
     TopN,
 )
-from ml4t.backtest.data.feed import PolarsDataFeed
+from ml4t.backtest.data.feeds.feed import PolarsDataFeed
 from ml4t.backtest.risk import (
     Limit,
     MaxDrawdown,

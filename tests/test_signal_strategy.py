@@ -131,7 +131,7 @@ CROSS = [1.0, 3.0, 4.0, None, 3.0, 2.0, 3.0]
 def test_a_crossing_needs_this_bar_and_the_one_before(
     rule: Predicate, bars: list[int], cells: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ml4t.backtest.data.batches.CHUNK_CELLS", cells)
+    monkeypatch.setattr("ml4t.backtest.data.stream.batches.CHUNK_CELLS", cells)
     assert entered(rule, catalog(x=CROSS, y=[2.0] * 7)) == bars
 
 

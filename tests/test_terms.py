@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from ml4t.backtest import Catalog, ConfigError, DataError, ExpressionError, Ranking
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.terms import ACTION_KINDS, Action
-from ml4t.backtest.data.batches import batches, plan_batches
-from ml4t.backtest.data.ranking import plan_ranking
+from ml4t.backtest.data.selection.ranking import plan_ranking
+from ml4t.backtest.data.stream.batches import batches, plan_batches
 
 NAN = math.nan
 # Tuesday to Friday and the Monday after: a weekend and nothing else is missing.

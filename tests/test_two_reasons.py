@@ -16,7 +16,7 @@ from ml4t.backtest import (
     ThisClose,
 )
 from ml4t.backtest.core.batch import Floats
-from ml4t.backtest.execution.quote import Quote
+from ml4t.backtest.execution.costs.contract import Quote
 from ml4t.backtest.risk import MaxPositions, ScaledExit, StopLoss, TimeBasedExit
 from scripted import Action, Row, Scripted, day, fills, flat, held, orders, play
 

@@ -31,7 +31,7 @@ from ml4t.backtest import (
     Strategy,
 )
 from ml4t.backtest.core.batch import Batch, Selection
-from ml4t.backtest.execution.quote import Commission
+from ml4t.backtest.execution.costs.contract import Commission
 from ml4t.backtest.risk import RiskManager, RiskRule, StopLoss, TakeProfit, TrailingStop
 from ml4t.backtest.strategy.broker import StrategyBroker
 

@@ -8,8 +8,8 @@ from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.batch import Batch, Selection
 from ml4t.backtest.core.levels import LevelBase, LevelPolicy, TrailBy, TrailStart, Trigger
 from ml4t.backtest.core.ranking import Ranking
-from ml4t.backtest.data import recipes
 from ml4t.backtest.data.catalog import Catalog
+from ml4t.backtest.data.selection import recipes
 from ml4t.backtest.engine import BacktestEngine
 from ml4t.backtest.errors import (
     BacktestError,

@@ -11,13 +11,13 @@ from ml4t.backtest.core.owners import OURS
 from ml4t.backtest.core.parts import attributes
 from ml4t.backtest.core.shown import FUNCTIONS, shown
 from ml4t.backtest.errors import ConfigError, did_you_mean, require_columns, require_number
-from ml4t.backtest.execution.account import Account, CashAccount, MarginAccount
-from ml4t.backtest.execution.commission import BasisPointCommission
-from ml4t.backtest.execution.financing import Financing
+from ml4t.backtest.execution.account.rules import Account, CashAccount, MarginAccount
+from ml4t.backtest.execution.costs.commission import BasisPointCommission
+from ml4t.backtest.execution.costs.contract import Commission, Slippage
+from ml4t.backtest.execution.costs.financing import Financing
+from ml4t.backtest.execution.costs.slippage import BasisPointSlippage
+from ml4t.backtest.execution.hand_loop.broker import SimulationBroker
 from ml4t.backtest.execution.policy import ActionPolicy, ExecutionPolicy
-from ml4t.backtest.execution.quote import Commission, Slippage
-from ml4t.backtest.execution.simulation_broker import SimulationBroker
-from ml4t.backtest.execution.slippage import BasisPointSlippage
 from ml4t.backtest.presets import settings_of
 
 DEFAULT_CAPITAL = 100_000.0

@@ -16,14 +16,14 @@ from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.core.computing import Computing
 from ml4t.backtest.core.identity import user_identity
 from ml4t.backtest.core.shown import shown, with_code
-from ml4t.backtest.data.batches import batches, plan_batches
-from ml4t.backtest.data.conditions import plan_conditions
+from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.feature_provider import CallableFeatureProvider
-from ml4t.backtest.data.feed import Feeds, catalog_of, computing_provider
-from ml4t.backtest.data.prepared import Prepared
-from ml4t.backtest.data.price_limits import LIMITS, priced_limits
-from ml4t.backtest.data.reader import BatchPlan
-from ml4t.backtest.data.selecting import SelectionPlan, plan_selection
+from ml4t.backtest.data.feeds.feed import Feeds, catalog_of, computing_provider
+from ml4t.backtest.data.selection.conditions import plan_conditions
+from ml4t.backtest.data.selection.selecting import SelectionPlan, plan_selection
+from ml4t.backtest.data.stream.batches import batches, plan_batches
+from ml4t.backtest.data.stream.price_limits import LIMITS, priced_limits
+from ml4t.backtest.data.stream.reader import BatchPlan
 from ml4t.backtest.errors import ConfigError, CostError, require_number
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.result import BacktestResult
@@ -259,7 +259,7 @@ class BacktestEngine:
 
 
 def _preload() -> None:
-    from ml4t.backtest.data.lookahead import preload
+    from ml4t.backtest.data.user_sql.expressions import preload
 
     preload()
 

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 
 from ml4t.backtest.core.levels import LevelBase, LevelPolicy, TrailBy, TrailStart, Trigger
 from ml4t.backtest.errors import ConfigError, did_you_mean
-from ml4t.backtest.execution.account import CashAccount, MarginAccount, Shortfall
-from ml4t.backtest.execution.commission import BasisPointCommission, PerShareCommission
-from ml4t.backtest.execution.financing import Financing
+from ml4t.backtest.execution.account.rules import CashAccount, MarginAccount, Shortfall
+from ml4t.backtest.execution.costs.commission import BasisPointCommission, PerShareCommission
+from ml4t.backtest.execution.costs.financing import Financing
+from ml4t.backtest.execution.costs.slippage import BasisPointSlippage, VolumeShareSlippage
 from ml4t.backtest.execution.policy import (
     ActionPolicy,
     ExecutionPolicy,
@@ -19,7 +20,6 @@ from ml4t.backtest.execution.policy import (
     SizedAt,
     ThisClose,
 )
-from ml4t.backtest.execution.slippage import BasisPointSlippage, VolumeShareSlippage
 
 Settings = dict[str, object]
 # None of the three engines changes an order or a stop on an ex-date.

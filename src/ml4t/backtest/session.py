@@ -12,17 +12,17 @@ from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.journal import Decision, Journal
 from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.errors import ConfigError
+from ml4t.backtest.execution.account.margin_call import MarginWatch
+from ml4t.backtest.execution.account.settlement import Settlement
 from ml4t.backtest.execution.broker import BarBroker
 from ml4t.backtest.execution.executor import Executor
-from ml4t.backtest.execution.margin import MarginWatch
 from ml4t.backtest.execution.price_limits import PriceLimits
-from ml4t.backtest.execution.settlement import Settlement
 from ml4t.backtest.portfolio.accruals import Accruals
 from ml4t.backtest.portfolio.actions import CorporateActions
 from ml4t.backtest.portfolio.portfolio import Portfolio
-from ml4t.backtest.risk.desk import RiskDesk
-from ml4t.backtest.risk.limit_desk import LimitDesk
+from ml4t.backtest.risk.limits.desk import LimitDesk
 from ml4t.backtest.risk.manager import RiskManager
+from ml4t.backtest.risk.rule_engine.engine import RiskDesk
 from ml4t.backtest.strategy.broker import StrategyBroker
 
 MEMBERSHIP = "membership"

@@ -6,7 +6,7 @@ from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.lazy import names_of
 
 if TYPE_CHECKING:
-    from ml4t.backtest.data.feed import (
+    from ml4t.backtest.data.feeds.feed import (
         DataFeed,
         HistoricalDataFeed,
         ParquetDataFeed,
@@ -23,5 +23,5 @@ __all__ = [
 
 __getattr__, __dir__ = names_of(
     __name__,
-    {"feed": ("DataFeed", "HistoricalDataFeed", "ParquetDataFeed", "PolarsDataFeed")},
+    {"feeds.feed": ("DataFeed", "HistoricalDataFeed", "ParquetDataFeed", "PolarsDataFeed")},
 )

@@ -15,22 +15,33 @@ import numpy as np
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.selecting import Selects
 from ml4t.backtest.core.terms import Action, Instruments
-from ml4t.backtest.data.attaching import attach, detach
-from ml4t.backtest.data.checks import CheckResult, as_record, require_clean, run_checks
-from ml4t.backtest.data.columns import TIMES, canonical_columns
-from ml4t.backtest.data.contracts import (
+from ml4t.backtest.data.asof.prepared import Prepared, facts_of_files, prepare
+from ml4t.backtest.data.database import UTC, Database, Relation, require_timezone
+from ml4t.backtest.data.indicators import Indicators
+from ml4t.backtest.data.selection.preview import preview
+from ml4t.backtest.data.sources.attaching import attach, detach
+from ml4t.backtest.data.sources.checks import CheckResult, as_record, require_clean, run_checks
+from ml4t.backtest.data.sources.contracts import (
     interval_text,
     require_overlap,
     require_registrable,
     require_shares_borrowed,
 )
-from ml4t.backtest.data.database import UTC, Database, Relation, require_timezone
-from ml4t.backtest.data.indicators import Indicators
-from ml4t.backtest.data.prepared import Prepared, facts_of_files, prepare
-from ml4t.backtest.data.preview import preview
-from ml4t.backtest.data.queries import quote, read, render
-from ml4t.backtest.data.sources import CLOCKED, Role, Source, file_facts, fingerprint, scannable
-from ml4t.backtest.data.terms import read_actions, read_instruments, require_same_contract
+from ml4t.backtest.data.sources.reference import (
+    read_actions,
+    read_instruments,
+    require_same_contract,
+)
+from ml4t.backtest.data.sources.schema import TIMES, canonical_columns
+from ml4t.backtest.data.sources.source import (
+    CLOCKED,
+    Role,
+    Source,
+    file_facts,
+    fingerprint,
+    scannable,
+)
+from ml4t.backtest.data.sql_files import quote, read, render
 from ml4t.backtest.errors import ConfigError, DataError
 
 

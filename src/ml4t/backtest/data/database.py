@@ -15,7 +15,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from ml4t.backtest.data.queries import file_literal, literal
+from ml4t.backtest.data.sql_files import file_literal, literal
 from ml4t.backtest.errors import ConfigError, require_text, require_whole
 
 # The zone of all that was not given one; never the machine's.

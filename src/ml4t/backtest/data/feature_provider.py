@@ -20,12 +20,12 @@ import numpy as np
 
 from ml4t.backtest.core.identity import state_identity
 from ml4t.backtest.core.values import Value, is_missing
-from ml4t.backtest.data.attaching import attach
-from ml4t.backtest.data.columns import KEYS
+from ml4t.backtest.data.asof.lookup import Clock, Lookup, read_known
 from ml4t.backtest.data.database import Database
-from ml4t.backtest.data.lookup import Clock, Lookup, read_known
-from ml4t.backtest.data.queries import quote, render
-from ml4t.backtest.data.sources import Source, scannable
+from ml4t.backtest.data.sources.attaching import attach
+from ml4t.backtest.data.sources.schema import KEYS
+from ml4t.backtest.data.sources.source import Source, scannable
+from ml4t.backtest.data.sql_files import quote, render
 from ml4t.backtest.errors import ConfigError, DataError, as_float, did_you_mean
 
 Features = dict[str, Value]

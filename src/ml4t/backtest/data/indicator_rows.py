@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ml4t.backtest.data.asof import Known
-from ml4t.backtest.data.checks import check_query, rules_for
-from ml4t.backtest.data.columns import is_number
-from ml4t.backtest.data.queries import columns, literal, quote, render
-from ml4t.backtest.data.sources import Role, Source
+from ml4t.backtest.data.asof.views import Known
+from ml4t.backtest.data.sources.checks import check_query, rules_for
+from ml4t.backtest.data.sources.schema import is_number
+from ml4t.backtest.data.sources.source import Role, Source
+from ml4t.backtest.data.sql_files import columns, literal, quote, render
 from ml4t.backtest.errors import ConfigError, did_you_mean
 
 KEYS = ("timestamp", "asset_id", "available_at")

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ml4t.backtest.data.indicator_rows import KEYS, Rows, moments, smoothed
-from ml4t.backtest.data.queries import literal, quote, render
-from ml4t.backtest.data.sources import Source
+from ml4t.backtest.data.sources.source import Source
+from ml4t.backtest.data.sql_files import literal, quote, render
 from ml4t.backtest.errors import (
     ConfigError,
     DataError,

@@ -1,17 +1,26 @@
 """Broker, order and fill rules, costs, accounts."""
 
-from ml4t.backtest.execution.account import CashAccount, MarginAccount, Shortfall
-from ml4t.backtest.execution.commission import (
+from ml4t.backtest.execution.account.rules import CashAccount, MarginAccount, Shortfall
+from ml4t.backtest.execution.costs.commission import (
     BasisPointCommission,
     MakerTakerCommission,
     PerOrderCommission,
     PerShareCommission,
     TieredCommission,
 )
-from ml4t.backtest.execution.financing import Financing
-from ml4t.backtest.execution.loop_order import LoopFill, LoopOrder
-from ml4t.backtest.execution.loop_portfolio import LoopPortfolio, LoopPosition
-from ml4t.backtest.execution.order import Order
+from ml4t.backtest.execution.costs.contract import Commission, Quote, Slippage
+from ml4t.backtest.execution.costs.financing import Financing
+from ml4t.backtest.execution.costs.slippage import (
+    BasisPointSlippage,
+    FixedSlippage,
+    SpreadSlippage,
+    SquareRootImpact,
+    VolumeShareSlippage,
+)
+from ml4t.backtest.execution.hand_loop.broker import SimulationBroker
+from ml4t.backtest.execution.hand_loop.order import LoopFill, LoopOrder
+from ml4t.backtest.execution.hand_loop.portfolio import LoopPortfolio, LoopPosition
+from ml4t.backtest.execution.orders.order import Order
 from ml4t.backtest.execution.policy import (
     ActionPolicy,
     ExecutionPolicy,
@@ -20,15 +29,6 @@ from ml4t.backtest.execution.policy import (
     SizedAt,
     ThisClose,
     VolumeWeighted,
-)
-from ml4t.backtest.execution.quote import Commission, Quote, Slippage
-from ml4t.backtest.execution.simulation_broker import SimulationBroker
-from ml4t.backtest.execution.slippage import (
-    BasisPointSlippage,
-    FixedSlippage,
-    SpreadSlippage,
-    SquareRootImpact,
-    VolumeShareSlippage,
 )
 
 __all__ = [

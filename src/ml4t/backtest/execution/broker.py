@@ -14,16 +14,12 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Floats, Ints, Selection
 from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched
 from ml4t.backtest.core.orders import OrderStatus, OrderType
-from ml4t.backtest.execution.account import Account
-from ml4t.backtest.execution.discrete import DiscreteOrders
+from ml4t.backtest.execution.account.rules import Account
 from ml4t.backtest.execution.executor import Executor
-from ml4t.backtest.execution.exit_filler import ExitFiller
-from ml4t.backtest.execution.gate import Gate
-from ml4t.backtest.execution.inside import InsideBar
-from ml4t.backtest.execution.level_book import LevelBook
-from ml4t.backtest.execution.level_filler import LevelFiller
-from ml4t.backtest.execution.order import Order, amend, go_ex, used_up
-from ml4t.backtest.execution.order_book import (
+from ml4t.backtest.execution.intrabar.inside_bar import InsideBar
+from ml4t.backtest.execution.intrabar.level_book import LevelBook
+from ml4t.backtest.execution.intrabar.level_filler import LevelFiller
+from ml4t.backtest.execution.orders.book import (
     BY_STRATEGY,
     DELISTED,
     MARKET_TYPES,
@@ -31,13 +27,17 @@ from ml4t.backtest.execution.order_book import (
     WENT_EX,
     OrderBook,
 )
-from ml4t.backtest.execution.patience import PassedOver, Patience
+from ml4t.backtest.execution.orders.fills import DiscreteOrders
+from ml4t.backtest.execution.orders.order import Order, amend, go_ex, used_up
+from ml4t.backtest.execution.orders.ticks import WHOLE
+from ml4t.backtest.execution.pending.exits import ExitFiller
+from ml4t.backtest.execution.pending.filler import WaitingFiller
+from ml4t.backtest.execution.pending.market_orders import TicketLedger, Tickets
+from ml4t.backtest.execution.pending.no_trade_band import PassedOver, Patience
+from ml4t.backtest.execution.pending.pending import MADE, NO_SIDS, Waiting
+from ml4t.backtest.execution.pending.rebalance import REBALANCE, Rebalancer
 from ml4t.backtest.execution.policy import Moment
-from ml4t.backtest.execution.rebalance import REBALANCE, Rebalancer
-from ml4t.backtest.execution.tickets import TicketLedger, Tickets
-from ml4t.backtest.execution.ticks import WHOLE
-from ml4t.backtest.execution.waiting import MADE, NO_SIDS, Waiting
-from ml4t.backtest.execution.waiting_filler import WaitingFiller
+from ml4t.backtest.execution.tradability import Gate
 
 REINVESTMENT = "reinvestment"
 # Part of a price by which an average of trades may miss their range.

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ml4t.backtest.data.database import UTC, Database, EngineError, require_timezone
-from ml4t.backtest.data.queries import columns as listed
-from ml4t.backtest.data.queries import file_literal, literal, read, render
+from ml4t.backtest.data.sql_files import columns as listed
+from ml4t.backtest.data.sql_files import file_literal, literal, read, render
 from ml4t.backtest.errors import ResultError
 from ml4t.backtest.results.columns import COLUMNS, TIMES, kinds_of
 from ml4t.backtest.results.places import standing

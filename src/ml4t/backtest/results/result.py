@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ml4t.backtest.data.database import Database, EngineError, Relation
-from ml4t.backtest.data.queries import read
+from ml4t.backtest.data.sql_files import read
 from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean, require_path
 from ml4t.backtest.results.opening import load
 from ml4t.backtest.results.saving import save

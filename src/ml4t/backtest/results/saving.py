@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ml4t.backtest.data.database import Database, EngineError
-from ml4t.backtest.data.queries import file_literal, literal, quote, read, render
+from ml4t.backtest.data.sql_files import file_literal, literal, quote, read, render
 from ml4t.backtest.errors import ResultError
 from ml4t.backtest.results.columns import comments
 from ml4t.backtest.results.opening import attach, log_of

@@ -13,7 +13,7 @@ import numpy as np
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.data.database import UTC, Database
-from ml4t.backtest.data.queries import read, render
+from ml4t.backtest.data.sql_files import read, render
 from ml4t.backtest.results.recorder import Staged
 
 TABLES = ("runs", "orders", "fills", "trades", "positions", "equity", "decisions",

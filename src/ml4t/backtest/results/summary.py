@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ml4t.backtest.data.queries import read
+from ml4t.backtest.data.sql_files import read
 
 if TYPE_CHECKING:
     from ml4t.backtest.results.result import BacktestResult

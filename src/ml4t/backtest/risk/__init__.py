@@ -5,17 +5,14 @@ from typing import TYPE_CHECKING
 from ml4t.backtest.lazy import names_of
 
 if TYPE_CHECKING:
-    from ml4t.backtest.risk.account_limits import (
+    from ml4t.backtest.risk.limits.account import (
         MaxDailyLoss,
         MaxDrawdown,
         MaxVaR,
         VolatilityTarget,
     )
-    from ml4t.backtest.risk.base import Answer, Held, RiskRule
-    from ml4t.backtest.risk.composite import AllOf, AnyOf
-    from ml4t.backtest.risk.decision import RiskContext, RiskDecision
-    from ml4t.backtest.risk.limit import Limit
-    from ml4t.backtest.risk.limits import (
+    from ml4t.backtest.risk.limits.limit import Limit
+    from ml4t.backtest.risk.limits.weights import (
         MaxGrossExposure,
         MaxGroupWeight,
         MaxNetExposure,
@@ -24,7 +21,9 @@ if TYPE_CHECKING:
         MaxWeight,
     )
     from ml4t.backtest.risk.manager import RiskManager
-    from ml4t.backtest.risk.rules import (
+    from ml4t.backtest.risk.rules.composite import AllOf, AnyOf
+    from ml4t.backtest.risk.rules.decision import RiskContext, RiskDecision
+    from ml4t.backtest.risk.rules.from_entry import (
         BreakevenStop,
         ScaledExit,
         StopLoss,
@@ -32,8 +31,9 @@ if TYPE_CHECKING:
         TimeBasedExit,
         VolatilityScaledStopLoss,
     )
-    from ml4t.backtest.risk.signal import SignalExit
-    from ml4t.backtest.risk.trailing import (
+    from ml4t.backtest.risk.rules.rule import Answer, Held, RiskRule
+    from ml4t.backtest.risk.rules.signal import SignalExit
+    from ml4t.backtest.risk.rules.trailing import (
         DynamicTrailingStop,
         TrailingStop,
         VolatilityTrailingStop,
@@ -75,12 +75,12 @@ __all__ = [
 __getattr__, __dir__ = names_of(
     __name__,
     {
-        "account_limits": ("MaxDailyLoss", "MaxDrawdown", "MaxVaR", "VolatilityTarget"),
-        "base": ("Answer", "Held", "RiskRule"),
-        "composite": ("AllOf", "AnyOf"),
-        "decision": ("RiskContext", "RiskDecision"),
-        "limit": ("Limit",),
-        "limits": (
+        "limits.account": ("MaxDailyLoss", "MaxDrawdown", "MaxVaR", "VolatilityTarget"),
+        "rules.rule": ("Answer", "Held", "RiskRule"),
+        "rules.composite": ("AllOf", "AnyOf"),
+        "rules.decision": ("RiskContext", "RiskDecision"),
+        "limits.limit": ("Limit",),
+        "limits.weights": (
             "MaxGrossExposure",
             "MaxGroupWeight",
             "MaxNetExposure",
@@ -89,7 +89,7 @@ __getattr__, __dir__ = names_of(
             "MaxWeight",
         ),
         "manager": ("RiskManager",),
-        "rules": (
+        "rules.from_entry": (
             "BreakevenStop",
             "ScaledExit",
             "StopLoss",
@@ -97,7 +97,7 @@ __getattr__, __dir__ = names_of(
             "TimeBasedExit",
             "VolatilityScaledStopLoss",
         ),
-        "signal": ("SignalExit",),
-        "trailing": ("DynamicTrailingStop", "TrailingStop", "VolatilityTrailingStop"),
+        "rules.signal": ("SignalExit",),
+        "rules.trailing": ("DynamicTrailingStop", "TrailingStop", "VolatilityTrailingStop"),
     },
 )

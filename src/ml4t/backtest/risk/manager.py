@@ -13,16 +13,16 @@ from typing import Any
 import ml4t.backtest.risk as package
 from ml4t.backtest.core.event import MarketEvent
 from ml4t.backtest.errors import ConfigError, require_columns, require_list
-from ml4t.backtest.risk.base import (
+from ml4t.backtest.risk.hand_loop.loop import HandLoop
+from ml4t.backtest.risk.hand_loop.state import Account, FeatureSource, LoopBroker, RecordedFill
+from ml4t.backtest.risk.limits.limit import Limit
+from ml4t.backtest.risk.rules.decision import RiskContext
+from ml4t.backtest.risk.rules.rule import (
     RiskRule,
     require_priority,
     told_apart,
     unequal,
 )
-from ml4t.backtest.risk.by_hand import HandLoop
-from ml4t.backtest.risk.decision import RiskContext
-from ml4t.backtest.risk.limit import Limit
-from ml4t.backtest.risk.loop_state import Account, FeatureSource, LoopBroker, RecordedFill
 
 
 class RiskManager:

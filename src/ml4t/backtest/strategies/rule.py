@@ -6,7 +6,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.core.values import PREVIOUS
-from ml4t.backtest.data.queries import quote
+from ml4t.backtest.data.sql_files import quote
 from ml4t.backtest.errors import ConfigError, require_column, require_number, require_whole
 from ml4t.backtest.strategies.predicate import InSQL, OfPosition, Predicate, Truth
 

@@ -10,7 +10,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Ints
 from ml4t.backtest.core.selecting import RuleQuery
 from ml4t.backtest.core.values import PREVIOUS
-from ml4t.backtest.data.queries import quote_feature, render
+from ml4t.backtest.data.sql_files import quote_feature, render
 from ml4t.backtest.errors import ConfigError, require_list
 from ml4t.backtest.strategies.predicate import AllOf, InSQL, OfPosition, OneOf, Predicate
 from ml4t.backtest.strategies.sizers import Entry, Sizer, require_sizer

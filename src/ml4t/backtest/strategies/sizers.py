@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.shown import shown_attributes
 from ml4t.backtest.errors import ConfigError, require_column, require_columns, require_number
-from ml4t.backtest.execution.order import Order
+from ml4t.backtest.execution.orders.order import Order
 from ml4t.backtest.strategy.helpers import Helpers, require_fraction
 
 

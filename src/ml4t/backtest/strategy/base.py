@@ -18,7 +18,7 @@ from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.core.selecting import Query, RuleQuery
 from ml4t.backtest.core.shown import shown_attributes
 from ml4t.backtest.errors import ConfigError
-from ml4t.backtest.execution.order import Order
+from ml4t.backtest.execution.orders.order import Order
 from ml4t.backtest.strategy.broker import StrategyBroker
 from ml4t.backtest.strategy.helpers import Helpers
 from ml4t.backtest.strategy.order_terms import OrderTerms, is_number

@@ -16,11 +16,11 @@ from ml4t.backtest.core.batch import Batch, Ints, Selection
 from ml4t.backtest.core.position import Position
 from ml4t.backtest.errors import ConfigError, did_you_mean
 from ml4t.backtest.execution.broker import BarBroker
-from ml4t.backtest.execution.order import Order, amend
-from ml4t.backtest.execution.patience import Patience
-from ml4t.backtest.execution.rebalance import SMALLEST_CHANGE
+from ml4t.backtest.execution.orders.order import Order, amend
+from ml4t.backtest.execution.pending.no_trade_band import Patience
+from ml4t.backtest.execution.pending.rebalance import SMALLEST_CHANGE
 from ml4t.backtest.portfolio.portfolio import Portfolio
-from ml4t.backtest.risk.limit_desk import LimitDesk
+from ml4t.backtest.risk.limits.desk import LimitDesk
 from ml4t.backtest.strategy.order_desk import ORDER_TAG, OrderDesk, is_coming
 from ml4t.backtest.strategy.order_terms import OrderTerms, is_number, require_terms
 from ml4t.backtest.strategy.portfolio_view import PortfolioView, PositionArrays

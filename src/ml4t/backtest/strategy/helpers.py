@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ml4t.backtest.errors import ConfigError, as_float
-from ml4t.backtest.execution.order import Order
+from ml4t.backtest.execution.orders.order import Order
 from ml4t.backtest.strategy.broker import StrategyBroker
 from ml4t.backtest.strategy.order_desk import ORDER_TAG
 from ml4t.backtest.strategy.order_terms import is_number

@@ -14,11 +14,11 @@ from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.orders import OrderStatus, OrderType, TimeInForce
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.broker import BarBroker
-from ml4t.backtest.execution.order import Order, amend
-from ml4t.backtest.execution.order_book import MARKET_TYPES
-from ml4t.backtest.execution.rebalance import BELOW_LOT, SMALLEST_CHANGE
+from ml4t.backtest.execution.orders.book import MARKET_TYPES
+from ml4t.backtest.execution.orders.order import Order, amend
+from ml4t.backtest.execution.pending.rebalance import BELOW_LOT, SMALLEST_CHANGE
 from ml4t.backtest.portfolio.portfolio import Portfolio
-from ml4t.backtest.risk.limit_desk import LimitDesk
+from ml4t.backtest.risk.limits.desk import LimitDesk
 from ml4t.backtest.strategy.order_terms import OrderTerms, days, is_number
 
 ORDER_TAG, TAKE_PROFIT, STOP_LOSS = "order", "take_profit", "stop_loss"

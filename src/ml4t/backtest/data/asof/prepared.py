@@ -1,0 +1,150 @@
+"""Prepared: what a catalog knows once its views stand, and how they are built.
+
+1. Prices without their bad rows give the timeline and the numbers of the assets.
+2. The other sources are held to one clock and one spelling, and lose their bad rows.
+3. Known rows, then the views ``signals`` and ``market``; then the connection is locked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ml4t.backtest.data.asof.views import Known, create_views, known_rows
+from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.sources.action_checks import find_action_prices
+from ml4t.backtest.data.sources.checks import RANGE_TOLERANCE, drop_bad_rows
+from ml4t.backtest.data.sources.contracts import require_one_clock, require_one_spelling
+from ml4t.backtest.data.sources.schema import PRICE_COLUMNS
+from ml4t.backtest.data.sources.source import CLOCKED, Source, file_facts
+from ml4t.backtest.data.sql_files import read, render
+
+
+@dataclass(slots=True, kw_only=True)
+class Prepared:
+    """What a catalog knows once its views stand.
+
+    Attributes
+    ----------
+    database : Database
+        Locked down.
+    price_columns : dict of str to str
+        Columns of ``prices`` beyond its keys, with types.
+    per_asset, market : list of Known
+    signal_columns, market_columns : dict of str to str
+        Columns of the two views, with types.
+    dropped : dict
+        ``{source: {rule: rows}}``
+    warnings : list of dict
+        Source, rule, rows and text of what may be wrong, once validated.
+    n_assets, n_bars : int
+    timestamp_type : str
+        DuckDB type of the bars.
+    """
+
+    database: Database
+    price_columns: dict[str, str]
+    per_asset: list[Known]
+    market: list[Known]
+    signal_columns: dict[str, str]
+    market_columns: dict[str, str]
+    dropped: dict[str, dict[str, int]]
+    n_assets: int
+    n_bars: int
+    timestamp_type: str
+    file_facts: dict[str, object]
+    has_universe: bool
+    warnings: list[dict[str, object]] = field(default_factory=list)
+    is_validated: bool = field(default=False)
+
+
+def prepare(
+    sources: Mapping[str, Source],
+    found: Mapping[str, Mapping[str, str]],
+    file_facts: Mapping[str, object],
+    database: Database,
+) -> Prepared:
+    """Build timeline, known rows and views, then lock the database down.
+
+    Parameters
+    ----------
+    sources : mapping
+        By name; one of them is ``prices``.
+    found : mapping
+        Columns of each source's view, with types.
+    file_facts : mapping
+        `file_facts` of each source, from when its view was made.
+    """
+    prices = found["prices"]
+    price_columns = {k: v for k, v in prices.items() if k not in ("timestamp", "asset_id")}
+    # What is wrong in the others may depend on the bars, so prices come first.
+    dropped = _drop([sources["prices"]], found, database)
+    _count_bars(price_columns, database)
+    require_one_clock(sources, found, database)
+    require_one_spelling(sources, found)
+    if "actions" in sources:
+        find_action_prices(found["actions"], price_columns, database)
+    dropped |= _drop([s for s in sources.values() if s.role != "prices"], found, database)
+    per_asset, market = [], []
+    for source in sources.values():
+        if source.role in CLOCKED:
+            asset_rows, market_rows = known_rows(source, found[source.name], database)
+            per_asset += [asset_rows] if asset_rows else []
+            market += [market_rows] if market_rows else []
+    has_universe = "universe" in sources
+    create_views(
+        list(price_columns), per_asset, market, has_universe=has_universe, database=database
+    )
+    files = {str(file) for source in sources.values() for file in source.files()}
+    prefixes = {prefix for source in sources.values() for prefix in source.prefixes()}
+    database.lock(sorted(files), sorted(prefixes))
+    n_bars, n_assets = database.rows(read("sources/grid"))[0]
+    return Prepared(
+        database=database,
+        price_columns=price_columns,
+        per_asset=per_asset,
+        market=market,
+        signal_columns=database.schema("select * from main.signals"),
+        market_columns=database.schema("select * from main.market"),
+        dropped=dropped,
+        n_assets=n_assets,
+        n_bars=n_bars,
+        timestamp_type=prices["timestamp"],
+        file_facts=dict(file_facts),
+        has_universe=has_universe,
+    )
+
+
+def facts_of_files(sources: Mapping[str, Source]) -> dict[str, object]:
+    """Return path, size and time of the files behind every source."""
+    return {name: file_facts(source) for name, source in sources.items()}
+
+
+def _drop(
+    sources: list[Source], found: Mapping[str, Mapping[str, str]], database: Database
+) -> dict[str, dict[str, int]]:
+    counts = {
+        source.name: drop_bad_rows(source, found[source.name], database)
+        for source in sources
+        if source.drop_bad_rows
+    }
+    return {name: rules for name, rules in counts.items() if rules}
+
+
+def _count_bars(price_columns: Mapping[str, str], database: Database) -> None:
+    # A missing column is stood in for by a value that its checks cannot refuse.
+    stand_in = {
+        "open": "close", "high": "greatest(open, close)", "low": "least(open, close)",
+        "close": "close", "volume": "1",
+    }  # fmt: skip
+    ohlc = []
+    for name in (*PRICE_COLUMNS, "volume"):
+        if name in price_columns:
+            ohlc.append(name)
+        else:
+            spare = stand_in[name]
+            if "open" not in price_columns:
+                spare = spare.replace("open", "close")
+            ohlc.append(f"{spare} as {name}")
+    database.execute(render("sources/timeline", ohlc=", ".join(ohlc), tolerance=RANGE_TOLERANCE))
+    database.execute(read("sources/assets"))

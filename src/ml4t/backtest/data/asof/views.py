@@ -1,0 +1,209 @@
+"""As-of: the views ``signals`` and ``market``, and the ``known`` rows behind them.
+
+1. `known` turns a source into rows with one clock: what became known, and when.
+2. `signals` joins them as-of onto prices, `market` onto the timeline.
+
+A run does not read the ``signals`` view; `batches` reads the same known rows chunk by chunk.
+That both agree is a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.sources.source import Source
+from ml4t.backtest.data.sql_files import columns, literal, quote, read, render
+from ml4t.backtest.errors import DataError
+
+N_SAMPLE = 3
+# A key for market-wide rows, which have no asset.
+MARKET_KEY = "'market'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """The rows of one source by the time they became known.
+
+    Attributes
+    ----------
+    source : str
+    relation : str
+        ``(asset_id, available_at, columns...)``.
+    columns : tuple of str
+    max_age : str or None
+        Interval beyond which a match is NULL.
+    """
+
+    source: str
+    relation: str
+    columns: tuple[str, ...]
+    max_age: str | None
+
+    def is_fresh(self, bar_time: str, known_at: str) -> str:
+        """Return the SQL condition that a match is young enough."""
+        if self.max_age is None:
+            return "true"
+        return f"{bar_time} <= {known_at} + {literal(self.max_age)}::interval"
+
+
+def known_rows(
+    source: Source, found: Mapping[str, str], database: Database
+) -> tuple[Known | None, Known | None]:
+    """Create the known rows of a source; return those per asset and those market-wide.
+
+    Raises
+    ------
+    DataError
+        A column has values per asset and market-wide: what its name means would depend on rows
+        that come later.
+    """
+    keys = {"timestamp", "asset_id", "available_at"}
+    values = tuple(name for name in found if name not in keys)
+    main = f"main.{quote(source.name)}"
+    if source.role == "borrow":
+        # Its columns have short names; in signals they say whose they are.
+        named = ", ".join(f"{quote(name)} as {quote(f'borrow_{name}')}" for name in values)
+        kept = columns(name for name in found if name in keys)
+        values = tuple(f"borrow_{name}" for name in values)
+        main = f"(select {kept}, {named} from {main})"
+        return _known(source, main, values, "asset", "true", database), None
+    if source.role == "context":
+        return None, _known(source, f"(select {MARKET_KEY} as asset_id, * from {main})", values,
+                            "market", "true", database)  # fmt: skip
+    market = _filled_where(main, values, "asset_id is null", database)
+    if market is None:
+        return _known(source, main, values, "asset", "true", database), None
+    filled = _filled_where(main, values, "asset_id is not null", database) or ()
+    _refuse_mixed(source, main, [name for name in market if name in filled], database)
+    # A column without any value is one of the assets', as in a source without market rows.
+    per_asset = tuple(name for name in values if name in filled or name not in market)
+    return (
+        _known(source, main, per_asset, "asset", "asset_id is not null", database),
+        _known(source, f"(select * replace ({MARKET_KEY} as asset_id) from {main} where asset_id "
+               "is null)", market, "market", "true", database),
+    )  # fmt: skip
+
+
+def create_views(
+    price_columns: list[str],
+    per_asset: list[Known],
+    market: list[Known],
+    *,
+    has_universe: bool,
+    database: Database,
+) -> None:
+    """Create ``signals`` and ``market`` as users read them.
+
+    Raises
+    ------
+    DataError
+        Two sources have a column of the same name.
+    """
+    twins = [("prices", tuple(price_columns)), *((k.source, k.columns) for k in per_asset)]
+    if has_universe:
+        twins.append(("universe", ("is_member",)))
+    _refuse_twins(twins)
+    _refuse_twins([(k.source, k.columns) for k in market])
+    items = [columns(["timestamp", "asset_id", *price_columns], "prices")]
+    if has_universe:
+        items.append(f"{read('signals/is_member')} as is_member")
+    items += [item for known in per_asset for item in _items(known, "prices")]
+    joins = [_asof(known, "prices", by_asset=True) for known in per_asset]
+    database.execute(render("signals/signals", columns=", ".join(items), joins="\n".join(joins)))
+    items = ["timeline.timestamp"]
+    items += [item for known in market for item in _items(known, "timeline")]
+    joins = [_asof(known, "timeline", by_asset=False) for known in market]
+    database.execute(render("signals/market", columns=", ".join(items), joins="\n".join(joins)))
+
+
+def _asof(known: Known, left: str, *, by_asset: bool) -> str:
+    name = quote(known.source)
+    same_asset = f"{left}.asset_id = {name}.asset_id and " if by_asset else ""
+    return (
+        f"asof left join {known.relation} as {name} "
+        f"on {same_asset}{left}.timestamp >= {name}.available_at"
+    )
+
+
+def _items(known: Known, left: str) -> list[str]:
+    """Return the select items of one source, NULL where the match is too old."""
+    name = quote(known.source)
+    if known.max_age is None:
+        return [f"{name}.{quote(column)}" for column in known.columns]
+    is_fresh = known.is_fresh(f"{left}.timestamp", f"{name}.available_at")
+    return [
+        f"case when {is_fresh} then {name}.{quote(column)} end as {quote(column)}"
+        for column in known.columns
+    ]
+
+
+def _known(
+    source: Source,
+    relation: str,
+    values: tuple[str, ...],
+    kind: str,
+    condition: str,
+    database: Database,
+) -> Known:
+    target = f"stage.{quote(f'{source.name} {kind}')}"
+    lag = "" if source.lag is None else f" + {literal(source.lag)}::interval"
+    places = {
+        "target": target,
+        "available": "available_at" if source.available_at else f"timestamp{lag}",
+        "source": relation,
+        "columns": columns(values) if values else "1 as is_known",
+        "filter": condition,
+    }
+    # A lag in months is not one-to-one: 29, 30 and 31 January all fall on the last of February.
+    is_calendar = (
+        lag
+        and database.rows(
+            f"select datepart('year', lag) * 12 + datepart('month', lag) > 0 "
+            f"from (select {literal(source.lag or '')}::interval as lag)"
+        )[0][0]
+    )
+    two_clocks = source.available_at is not None or is_calendar
+    database.execute(render("signals/known_revisions" if two_clocks else "signals/known", **places))
+    return Known(source=source.name, relation=target, columns=values, max_age=source.max_age)
+
+
+def _filled_where(
+    relation: str, values: tuple[str, ...], condition: str, database: Database
+) -> tuple[str, ...] | None:
+    """Return the columns with a value in some row of a kind; None where there is no such row."""
+    counts = ", ".join(["count(*)", *(f"count({quote(name)})" for name in values)])
+    n_rows, *filled = database.rows(f"select {counts} from {relation} where {condition}")[0]
+    if not n_rows:
+        return None
+    return tuple(name for name, n in zip(values, filled, strict=True) if n)
+
+
+def _refuse_mixed(source: Source, relation: str, mixed: list[str], database: Database) -> None:
+    """Refuse columns with values in rows with an asset and in rows without one."""
+    if not mixed:
+        return
+    name = quote(mixed[0])
+    query = f"select * from {relation} where asset_id is null and {name} is not null"
+    raise DataError(
+        source.name, "mixed_rows", f"has values of '{mixed[0]}' in rows with an asset_id and in "
+        "market-wide ones, so that its name could mean either; rename one of them, or register the "
+        "market-wide rows as context",
+        n_rows=database.rows(f"select count(*) from ({query})")[0][0],
+        sample=database.records(f"{query} order by timestamp limit {N_SAMPLE}"),
+        query=query,
+    )  # fmt: skip
+
+
+def _refuse_twins(sources: list[tuple[str, tuple[str, ...]]]) -> None:
+    owner: dict[str, str] = {}
+    for source, names in sources:
+        for name in names:
+            other = owner.setdefault(name.lower(), source)
+            if other != source:
+                raise DataError(
+                    source, "columns",
+                    f"has a column '{name}', and so has '{other}'; rename one, or register a "
+                    f"query that leaves it out",
+                )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Feeds: thin ways to fill a catalog."""

@@ -1,0 +1,292 @@
+"""Feed rows: what a feed was given, and the prices that several of them make together.
+
+1. `FeedRows.items` reads a feed's columns under the names of prices, by its schema alone.
+2. `gather` puts the rows of all feeds into one Arrow table, when a run first needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ml4t.backtest.data.database import Database, EngineError, is_relation
+from ml4t.backtest.data.sources.attaching import attach
+from ml4t.backtest.data.sources.common_types import (
+    clash,
+    common_type,
+    is_exact,
+    require_none_inexact,
+)
+from ml4t.backtest.data.sources.schema import KEYS, PRICE_COLUMNS, UNTYPED
+from ml4t.backtest.data.sources.source import Source, of_lazy, scannable
+from ml4t.backtest.data.sql_files import literal, quote, render
+from ml4t.backtest.errors import DataError, did_you_mean
+
+AssetId = str | int
+# What a feed's time may be called, the likeliest first.
+TIMES = ("timestamp", "datetime", "date")
+OURS = (*KEYS, *PRICE_COLUMNS, "volume")
+# The one asset of a frame that does not say which it is.
+NAMELESS = "asset"
+ZONED_NS = "TIMESTAMPTZ_NS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedRows:
+    """What a feed was given.
+
+    Attributes
+    ----------
+    given : object
+        A path, or a frame of any kind that a catalog registers; read when it is needed.
+    asset_id : str or int, optional
+        The feed's one asset; None: the column ``asset_id`` tells.
+    signal_columns : tuple of str, optional
+        Columns beyond keys and prices that are taken; None: all.
+    name : str
+        As errors name the feed.
+    """
+
+    given: object
+    asset_id: AssetId | None = None
+    signal_columns: tuple[str, ...] | None = None
+    name: str = "prices"
+
+    def attach(self, database: Database, *, schema_only: bool = False) -> dict[str, str]:
+        """Make the rows readable as ``raw.<name>`` and return their columns with types."""
+        given = _timed(self.name, self.given)
+        given = scannable(self.name, _without_rows(self.name, given) if schema_only else given)
+        return attach(Source(role="prices", name=self.name, given=given), database)
+
+    def items(
+        self, found: Mapping[str, str], left_out: frozenset[str] = frozenset()
+    ) -> dict[str, str]:
+        """Return the columns that are taken, by their name in prices, as select items.
+
+        Parameters
+        ----------
+        found : mapping
+            The columns that there are, with types.
+        left_out : set of str
+            Lower-case names that another source answers for.
+
+        Raises
+        ------
+        DataError
+            A column that is needed, or named, is not there.
+        """
+        by_lower, time = {name.lower(): name for name in found}, time_of(found)
+        for name in ("timestamp", "close"):
+            if name not in by_lower and (name == "close" or time is None):
+                raise DataError(
+                    self.name, "columns", f"has no column '{name}'{did_you_mean(name, found)}"
+                )
+        assert time is not None
+        # Of nanoseconds with a zone DuckDB 2.0 knows neither the day nor whether they are finite.
+        cast = "::timestamptz" if found[time] == ZONED_NS else ""
+        items = {"timestamp": f"{quote(time)}{cast} as timestamp"}
+        if "asset_id" in by_lower:
+            items["asset_id"] = f"{quote(by_lower['asset_id'])} as asset_id"
+        else:
+            items["asset_id"] = f"{_constant(self.asset_id)} as asset_id"
+        names = {name: by_lower[name] for name in OURS[2:] if name in by_lower}
+        items |= {name: f"{quote(given)} as {quote(name)}" for name, given in names.items()}
+        others = [name for name in found if name != time and name.lower() not in OURS]
+        for name in self.signal_columns or ():
+            if name not in found:
+                raise DataError(
+                    self.name, "columns",
+                    f"has no signal column '{name}'{did_you_mean(name, others)}",
+                )  # fmt: skip
+        for name in others:
+            is_named = self.signal_columns is not None and name in self.signal_columns
+            if is_named or (self.signal_columns is None and name.lower() not in left_out):
+                items[name] = quote(name)
+        return items
+
+    def condition(self, found: Mapping[str, str]) -> str:
+        """Return the SQL condition of the feed's own rows."""
+        by_lower = {name.lower(): name for name in found}
+        if self.asset_id is None or "asset_id" not in by_lower:
+            return "true"
+        return f"{quote(by_lower['asset_id'])}::varchar = {literal(str(self.asset_id))}"
+
+    def is_streamable(self, found: Mapping[str, str]) -> bool:
+        """Say whether the rows are files that a catalog can read as they are."""
+        is_files = Source(role="prices", name=self.name, given=self.given).is_files
+        kinds = {name.lower(): kind for name, kind in found.items()}
+        has_keys = kinds.keys() >= set(KEYS) and kinds["timestamp"] != ZONED_NS
+        return is_files and self.asset_id is None and has_keys
+
+
+def gather(feeds: Sequence[FeedRows], left_out: frozenset[str], database: Database) -> object:
+    """Return the rows of all feeds as one Arrow table of prices.
+
+    Parameters
+    ----------
+    left_out : set of str
+        See `FeedRows.items`.
+    database : Database
+        Empty; it is not needed afterwards.
+
+    Raises
+    ------
+    DataError
+        A feed cannot be read, two have one asset, their times have no clock in common, or a
+        column has types in two of them that have none in common.
+    """
+    database.execute("create schema raw")
+    parts: list[str] = []
+    kinds: list[dict[str, str]] = []
+    try:
+        for i, feed in enumerate(feeds):
+            found = feed.attach(database)
+            part = render(
+                "sources/feed",
+                source=f"raw.{quote(feed.name)}",
+                columns=", ".join([*feed.items(found, left_out).values(), f"{i} as __feed"]),
+                condition=feed.condition(found),
+            )
+            if feed.asset_id is None and "asset_id" not in (name.lower() for name in found):
+                _require_one_row_a_time(feed, part, database)
+            parts.append(part)
+            kinds.append(database.schema(part))
+        parts = _in_common_types(feeds, parts, kinds, database)
+        table = database.sql(" union all by name ".join(parts)).to_arrow_table()
+        database.register("gathered", table)
+        _require_own_assets(feeds, database.rows(render("sources/feed_assets", source="gathered")))
+        if "DATE" in (times := [found["timestamp"] for found in kinds]) and len(set(times)) > 1:
+            _require_no_time_of_day(feeds[times.index("DATE")], database)
+    except EngineError as error:
+        first = str(error).splitlines()[0]
+        raise DataError("prices", "readable", f"could not be read: {first}") from error
+    return table.drop_columns(["__feed"])
+
+
+def time_of(found: Mapping[str, str]) -> str | None:
+    """Return the column that holds a feed's times."""
+    by_lower = {name.lower(): name for name in found}
+    return next((by_lower[name] for name in TIMES if name in by_lower), None)
+
+
+def _in_common_types(
+    feeds: Sequence[FeedRows],
+    parts: Sequence[str],
+    kinds: Sequence[Mapping[str, str]],
+    database: Database,
+) -> list[str]:
+    """Return the queries of feeds with each column in the type that all feeds have in common."""
+    owners: dict[str, dict[str, FeedRows]] = {}
+    spelled: dict[str, str] = {}
+    for feed, found in zip(feeds, kinds, strict=True):
+        for name, kind in found.items():
+            spelled[name.lower()] = name
+            owners.setdefault(name.lower(), {}).setdefault(kind, feed)
+    if len({"ZONE" in kind for kind in owners["timestamp"]}) > 1:
+        raise DataError(
+            "prices", "mixed_time_zones", "comes from feeds with and without a time zone; "
+            "store all with one, or all without",
+        )  # fmt: skip
+    common: dict[str, str] = {}
+    for name, by_kind in owners.items():
+        kinds_apart = clash(by_kind)
+        if kinds_apart is not None:
+            one, other = kinds_apart
+            raise DataError(
+                "prices", "types", f"has column '{spelled[name]}' of type {one} in "
+                f"'{by_kind[one].name}' and {other} in '{by_kind[other].name}'; cast one of them",
+            )  # fmt: skip
+        common[name] = common_type(by_kind) or UNTYPED
+    return [
+        _in_types(feed, part, found, common, database)
+        for feed, part, found in zip(feeds, parts, kinds, strict=True)
+    ]
+
+
+def _in_types(
+    feed: FeedRows, part: str, found: Mapping[str, str], common: Mapping[str, str],
+    database: Database,
+) -> str:  # fmt: skip
+    """Return a feed's query with its columns cast; refuse values that this would change."""
+    casts = []
+    for name, kind in found.items():
+        wider = common[name.lower()]
+        if wider == kind:
+            continue
+        casts.append(f"{quote(name)}::{wider} as {quote(name)}")
+        if not is_exact(kind, wider):
+            places = {"item": quote(name), "kind": kind, "common": wider}
+            query = render("sources/inexact", source=f"({part})", **places)
+            require_none_inexact(feed.name, name, kind, wider, query, database)
+    return f"select * replace ({', '.join(casts)}) from ({part})" if casts else part
+
+
+def _require_no_time_of_day(dated: FeedRows, database: Database) -> None:
+    """Refuse dates in a feed next to times of day in others."""
+    is_daily = database.rows(render("sources/daily", source="gathered"))[0][0]
+    if not is_daily:
+        raise DataError(
+            dated.name, "date_on_intraday_bars", "has dates next to feeds with times of day: a "
+            "date compares as midnight, before its bar could be complete; store the time in all",
+        )  # fmt: skip
+
+
+def _require_one_row_a_time(feed: FeedRows, part: str, database: Database) -> None:
+    repeated = database.rows(render("sources/repeated_time", source=f"({part})"))
+    if repeated:
+        raise DataError(
+            feed.name, "columns", f"has no column 'asset_id' and several rows at {repeated[0][0]}; "
+            "add the column, or make a feed for each asset with asset_id=",
+        )  # fmt: skip
+
+
+def _require_own_assets(feeds: Sequence[FeedRows], assets: list[tuple[int, str]]) -> None:
+    """Refuse an asset of two feeds, and a feed without a row of its asset."""
+    owner: dict[str, int] = {}
+    for i, asset in assets:
+        if owner.setdefault(asset, i) != i:
+            raise DataError(
+                "prices", "duplicate_keys", f"has two feeds of asset '{asset}', "
+                f"'{feeds[owner[asset]].name}' and '{feeds[i].name}'; keep one, or put their rows "
+                "into one frame",
+            )  # fmt: skip
+    filled = set(owner.values())
+    for i, feed in enumerate(feeds):
+        if i not in filled:
+            asset = "" if feed.asset_id is None else f" of asset '{feed.asset_id}'"
+            raise DataError(feed.name, "overlap", f"has no rows{asset}")
+
+
+def _constant(asset_id: AssetId | None) -> str:
+    return str(asset_id) if isinstance(asset_id, int) else literal(asset_id or NAMELESS)
+
+
+def _timed(name: str, given: object) -> object:
+    """Return a frame whose times are a column: pandas may keep them in its index."""
+    if not type(given).__module__.startswith("pandas") or not hasattr(given, "columns"):
+        return given
+    columns, index = given.columns, given.index  # type: ignore[attr-defined]
+    if columns.nlevels > 1:
+        raise DataError(
+            name, "columns", f"has columns of {columns.nlevels} levels; make a feed for each "
+            "asset and pass them as a dict",
+        )  # fmt: skip
+    if type(index).__name__ != "DatetimeIndex":
+        return given
+    if "timestamp" in (str(column).lower() for column in columns):
+        return given.reset_index(drop=True)  # type: ignore[attr-defined]
+    return given.rename_axis("timestamp").reset_index()  # type: ignore[attr-defined]
+
+
+def _without_rows(name: str, given: object) -> object:
+    """Return what has the same columns and is read at no cost, where there is such a thing."""
+    kind = type(given).__module__
+    if is_relation(given):
+        return given.limit(0)  # type: ignore[attr-defined]
+    if kind.startswith("pandas"):
+        return given.head(0)  # type: ignore[attr-defined]
+    if kind.startswith("polars") and hasattr(given, "collect_schema"):
+        import polars as pl
+
+        return pl.DataFrame(schema=of_lazy(name, given.collect_schema))
+    return given

@@ -1,0 +1,164 @@
+"""Preview: what a strategy would hold at one bar, and why it would not hold the rest.
+
+1. Find the bar, and whether the strategy's schedule makes it a decision bar.
+2. `select` there, as a run does.
+3. Score every asset once more with nothing left out, so that each can be told why.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Selection
+from ml4t.backtest.core.ranking import Ranking
+from ml4t.backtest.core.selecting import Kind, RuleQuery, Selects
+from ml4t.backtest.data.asof.prepared import Prepared
+from ml4t.backtest.data.database import Database, EngineError, Relation
+from ml4t.backtest.data.selection.conditions import plan_conditions
+from ml4t.backtest.data.selection.cross_section import CrossSection, collect_bars, decide, joined
+from ml4t.backtest.data.selection.ranking import RankingPlan, eligible, ordered
+from ml4t.backtest.data.selection.selecting import plan_selection, select
+from ml4t.backtest.data.sql_files import literal, read, render
+from ml4t.backtest.errors import ConfigError
+
+
+def preview(strategy: Selects, timestamp: object, prepared: Prepared) -> Relation:
+    """Return one row per asset with a bar at a timestamp: would it be held, and why not.
+
+    Raises
+    ------
+    ConfigError
+        There is no bar at the timestamp, or the strategy has no ranking, query or rules.
+    ExpressionError
+        Something that it asks for cannot be used.
+    """
+    if isinstance(strategy, type) or not callable(getattr(strategy, "rules", None)):
+        raise ConfigError(f"strategy must be a Strategy, was {strategy!r}")
+    rules = strategy.rules()
+    if rules is not None:
+        # Refuses what cannot be used.
+        plan_conditions((*strategy.expressions, *strategy.conditions), prepared)
+        return _ruled(rules, timestamp, prepared)
+    plan = plan_selection(strategy.ranking(), strategy.query(), prepared, long_only=False)
+    if plan is None:
+        name = type(strategy).__name__
+        raise ConfigError(f"{name} has no ranking, query or rules; there is nothing to preview")
+    database = prepared.database.cursor()
+    database.execute(read("signals/market_rows"))
+    t = _bar(timestamp, prepared, database)
+    ranking = plan if isinstance(plan, RankingPlan) else plan.ranking
+    schedule = plan.ranking if isinstance(plan, RankingPlan) else plan.query.schedule
+    is_decision = bool(decide(schedule, database, t, t))
+    selection = select(plan, database, t, t).get(t) if is_decision else None
+    skipped = None
+    if not is_decision:
+        is_on = (t + 1 - schedule.offset) % schedule.every == 0
+        skipped = f"when: {schedule.when}" if is_on else "no decision bar"
+    elif selection is None:
+        skipped = "no row of the query: what is held stays"
+    database.execute(read("ranking/all_bars"), {"first_t": t, "last_t": t})
+    collect_bars(plan.section, database)
+    database.execute(read("preview/rows"))
+    _score(ranking.ranking if ranking else None, plan.section, database)
+    kind = "weight" if isinstance(plan, RankingPlan) else plan.kind
+    _write(selection, kind, skipped, ranking, database)
+    return database.sql(read("preview/shown"))
+
+
+def _ruled(rules: RuleQuery, timestamp: object, prepared: Prepared) -> Relation:
+    """Return one row per asset: may it enter or leave, and which entry rule says no."""
+    database = prepared.database.cursor()
+    _bar(timestamp, prepared, database)
+    reasons = "".join(
+        f"when not coalesce(({text}), false) then {literal(shown)} "
+        for shown, text in rules.entry_rules
+    )
+    query = render(
+        "signals/rules",
+        previous=rules.previous,
+        may_enter=rules.may_enter,
+        may_exit=rules.may_exit,
+        more=f", {f'case {reasons}end' if reasons else 'null::varchar'} as reason",
+        chosen=f"timestamp = {literal(str(timestamp))}::{prepared.timestamp_type}",
+    )
+    try:
+        return database.sql(query)
+    except EngineError as error:
+        first = str(error).splitlines()[0]
+        raise ConfigError(f"the rules cannot be previewed: {first}") from error
+
+
+def _bar(timestamp: object, prepared: Prepared, database: Database) -> int:
+    """Return the number of the bar at a timestamp."""
+    moment = f"{literal(str(timestamp))}::{prepared.timestamp_type}"
+    try:
+        found = database.rows(render("preview/bar", moment=moment))
+    except EngineError as error:
+        raise ConfigError(f"timestamp must be a time, was {timestamp!r}") from error
+    if found:
+        return int(found[0][0])
+    before, after = database.rows(render("preview/nearest", moment=moment))[0]
+    nearest = " and ".join(bar for bar in (before, after) if bar is not None)
+    raise ConfigError(f"there is no bar at {timestamp}; the nearest are {nearest}")
+
+
+def _score(ranking: Ranking | None, section: CrossSection, database: Database) -> None:
+    """Write what the ranking says of every asset into ``temp.scored``."""
+    if ranking is None:
+        database.execute(read("preview/unscored"))
+        return
+    from ml4t.backtest.data.user_sql.expressions import (
+        conjuncts,  # its parser loads beside the checks
+    )
+
+    filters = "".join(
+        f"when not coalesce(({ordered(part)}), false) then {literal(part)} "
+        for part in (conjuncts(ranking.where) if ranking.where else ())
+    )
+    items, joins = joined(section, database)
+    database.execute(
+        render(
+            "preview/scored",
+            columns="".join(f", {item}" for item in items.values()),
+            joins=joins,
+            score=ordered(ranking.by),
+            filter=f"case {filters}end" if filters else "null",
+            eligible=eligible(ranking),
+            grouping=ordered(ranking.within or "0"),
+            direction="asc" if ranking.ascending else "desc",
+        )
+    )
+
+
+def _write(
+    selection: Selection | None,
+    kind: Kind,
+    skipped: str | None,
+    ranking: RankingPlan | None,
+    database: Database,
+) -> None:
+    """Join what is chosen to what was scored, into ``temp.preview``."""
+    nothing = np.empty(0)
+    amounts = nothing
+    if selection is not None:
+        amounts = selection.weights if selection.amounts is None else selection.amounts
+    sids = nothing if selection is None else selection.sids
+    chosen = {
+        "sid": sids.astype(np.int64),
+        "position": np.arange(1, len(sids) + 1),
+        "score": nothing if selection is None else selection.scores,
+        "amount": amounts,
+    }
+    database.register("preview_chosen", chosen)
+    asked = ranking.ranking if ranking else None
+    database.execute(
+        render("preview/preview", kind=kind),
+        {
+            "kind": kind,
+            "skipped": skipped,
+            "is_ranked": asked is not None,
+            "n": asked.n if asked else 0,
+            "within": asked.within if asked else None,
+        },
+    )
+    database.unregister("preview_chosen")

@@ -1,0 +1,205 @@
+"""Rank: turn a `Ranking` into SQL once, then run it chunk by chunk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Selection
+from ml4t.backtest.core.ranking import Ranking
+from ml4t.backtest.data.asof.prepared import Prepared
+from ml4t.backtest.data.database import Columns, Database, EngineError
+from ml4t.backtest.data.selection.cross_section import (
+    CrossSection,
+    collect_bars,
+    cross_section,
+    decide,
+    joined,
+)
+from ml4t.backtest.data.sql_files import quote, read, render
+from ml4t.backtest.errors import DataError, ExpressionError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankingPlan:
+    """A checked ranking with the columns it needs.
+
+    Attributes
+    ----------
+    ranking : Ranking
+    section : CrossSection
+        Columns of ``signals`` that its expressions read.
+    market_columns : tuple of str
+        Columns of ``market`` that a weight can name.
+    long_only : bool
+        Weights are from 0 to 1 in all.
+    """
+
+    ranking: Ranking
+    section: CrossSection
+    market_columns: tuple[str, ...]
+    long_only: bool
+
+
+def plan_ranking(ranking: Ranking, prepared: Prepared, *, long_only: bool = True) -> RankingPlan:
+    """Check every expression of a ranking and find what it reads.
+
+    Parameters
+    ----------
+    long_only : bool
+        The account can hold weights from 0 to 1 in all; else they may be negative, and the
+        account's own margin bounds them.
+
+    Raises
+    ------
+    ExpressionError
+        An expression does not parse, names an unknown column or looks ahead.
+    """
+    from ml4t.backtest.data.user_sql.expressions import (  # its parser loads beside the checks
+        Names,
+        analyse,
+    )
+
+    database = prepared.database
+    market = set(prepared.market_columns) - {"timestamp"}
+    names = Names(signals=prepared.signal_columns, market=market)
+    used = analyse(ranking.by, names, database)
+    if ranking.where is not None:
+        used |= analyse(ranking.where, names, database)
+    if ranking.within is not None:
+        used |= analyse(ranking.within, names, database)
+    if ranking.weight != "equal":
+        kept = Names(signals=prepared.signal_columns, market=market, extra=("score", "rank"))
+        used |= analyse(ranking.weight, kept, database)
+    if ranking.when is not None:
+        analyse(ranking.when, Names(signals=("timestamp",), market=market), database)
+    return RankingPlan(
+        ranking=ranking,
+        section=cross_section(used, prepared),
+        # In a weight, score and rank are the ranking's own, whatever the market has.
+        market_columns=tuple(sorted(n for n in market if n.lower() not in ("score", "rank"))),
+        long_only=long_only,
+    )
+
+
+def rank(plan: RankingPlan, database: Database, first_t: int, last_t: int) -> dict[int, Selection]:
+    """Rank the decision bars from `first_t` to `last_t`.
+
+    Returns
+    -------
+    dict of int to Selection
+        By bar; a decision bar on which nothing is eligible has an empty selection.
+
+    Raises
+    ------
+    DataError
+        A weight is negative, not finite, or a bar's weights sum to more than one.
+    """
+    ranking = plan.ranking
+    try:
+        decision_ts = decide(ranking, database, first_t, last_t)
+        if not decision_ts:
+            return {}
+        collect_bars(plan.section, database)
+        ranked = database.numpy(ranked_query(plan, *joined(plan.section, database)))
+    except EngineError as error:
+        first = str(error).splitlines()[0]
+        raise ExpressionError(_failing(plan, database), f"failed on the data: {first}") from error
+    _require_weights(ranked, database, long_only=plan.long_only)
+    return _split(decision_ts, ranked)
+
+
+def ranked_query(plan: RankingPlan, items: dict[str, str], joins: str) -> str:
+    """Return the query that ranks ``temp.bars``, given its columns and joins.
+
+    Its rows are ``(t, sid, rank, score, weight)``, ordered, best first.
+    """
+    ranking = plan.ranking
+    if ranking.weight != "equal":
+        weight = ordered(ranking.weight)
+    elif ranking.within is None:
+        weight = f"1.0::double / {ranking.n}"
+    else:
+        weight = (
+            f"1.0::double / ({ranking.n} * count(distinct signals.__group) "
+            "over (partition by signals.t))"
+        )
+    kept = [name for name in items if name.lower() not in ("score", "rank")]
+    return render(
+        "ranking/ranked",
+        kept_columns="".join(f", {quote(name)}" for name in kept),
+        market_columns="".join(f", {quote(name)}" for name in plan.market_columns),
+        columns="".join(f", {item}" for item in items.values()),
+        joins=joins,
+        score=ordered(ranking.by),
+        eligible=eligible(ranking),
+        grouping=ordered(ranking.within or "0"),
+        n=str(ranking.n),
+        direction="asc" if ranking.ascending else "desc",
+        weight=weight,
+    )
+
+
+def eligible(ranking: Ranking) -> str:
+    """Return the condition under which a row can be ranked at all."""
+    return f"coalesce(({ordered(ranking.where or 'true')}), false)"
+
+
+def ordered(expression: str) -> str:
+    """Return a user's expression with ordered windows; its last comment ends with its line."""
+    from ml4t.backtest.data.user_sql.total_order import in_total_order
+
+    return in_total_order(expression) + "\n"
+
+
+def _failing(plan: RankingPlan, database: Database) -> str:
+    """Return the expression that DuckDB does not take, or all where each is fine by itself."""
+    ranking = plan.ranking
+    views = ((ranking.by, "signals"), (ranking.where, "signals"), (ranking.when, "market"))
+    spoken = [(part, view) for part, view in views if part]
+    for part, view in spoken:
+        try:
+            database.schema(f"select ({part}\n) from main.{view}")
+        except EngineError:
+            return part
+    # A weight reads score and rank too, which are in no view.
+    weight = [ranking.weight] if ranking.weight != "equal" else []
+    return "; ".join([*(part for part, _ in spoken), *weight])
+
+
+def _require_weights(ranked: Columns, database: Database, *, long_only: bool) -> None:
+    """Refuse weights that are none, or that the account cannot hold."""
+    t, weight = ranked["t"], ranked["weight"]
+
+    def refuse(bad: np.ndarray, message: str) -> None:
+        if bad.any():
+            at = int(bad.argmax())
+            named = {"t": int(t[at]), "sid": int(ranked["sid"][at])}
+            bar, asset_id = database.rows(read("selecting/names"), named)[0]
+            sample = {"bar": bar, "asset_id": asset_id, "weight": float(weight[at])}
+            raise DataError("signals", "weights", message, n_rows=int(bad.sum()), sample=[sample])
+
+    refuse(~np.isfinite(weight), "gave a weight that is not finite; leave such rows out with "
+           "where, or give them 0")  # fmt: skip
+    if not long_only or not len(t):
+        return
+    refuse(weight < 0, "gave a negative weight; a cash account holds weights from 0 to 1, a "
+           "MarginAccount may go short")  # fmt: skip
+    sums = np.bincount(t, weights=weight)
+    is_over = sums > 1 + 1e-9
+    refuse(is_over[t], f"gave weights that sum to {sums.max():.6g} at one bar; a cash account "
+           "holds at most 1")  # fmt: skip
+
+
+def _split(decision_ts: list[int], ranked: dict[str, np.ndarray]) -> dict[int, Selection]:
+    edges = np.searchsorted(ranked["t"], [*decision_ts, decision_ts[-1] + 1])
+    sids = ranked["sid"].astype(np.int64)
+    return {
+        t: Selection(
+            sids=sids[start:end],
+            scores=ranked["score"][start:end],
+            weights=ranked["weight"][start:end],
+        )
+        for t, start, end in zip(decision_ts, edges[:-1], edges[1:], strict=True)
+    }

@@ -1,0 +1,1 @@
+"""Sources: what was registered, in which columns, held to which contracts and checks."""

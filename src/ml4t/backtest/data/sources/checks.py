@@ -1,0 +1,275 @@
+"""Checks: each file of ``sql/checks`` selects offending rows; none back means passed.
+
+1. `gate` looks at every source in one or two cheap scans.
+2. Only where the gate is suspicious do the checks run one by one, to name rule, rows and sample.
+3. `drop_bad_rows` leaves out what they select, when the user asked for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.sources.action_checks import CONTRADICTIONS, QUIET, WARNINGS, action_rules
+from ml4t.backtest.data.sources.action_checks import WAYS_OUT as ACTION_WAYS_OUT
+from ml4t.backtest.data.sources.schema import OPTIONAL, PRICE_COLUMNS, TIMES
+from ml4t.backtest.data.sources.source import Role, Source
+from ml4t.backtest.data.sql_files import quote, read, render
+from ml4t.backtest.errors import DataError
+
+# Above this many (timestamp, asset) pairs a bitmap would cost more than grouping by the keys.
+BITMAP_CELLS = 1 << 30
+SAMPLE_ROWS = 3
+# Prices that miss their range by this part of its bound at most are in it: an adjusted price is
+# off in its last digit, which is rounding and no fault of the data.
+RANGE_TOLERANCE = "1e-9"
+_KEYS: dict[Role, tuple[str, ...]] = {
+    "context": ("timestamp",),
+    "actions": ("asset_id", "ex_date", "kind"),  # dividends and splits of a day add up
+    "assets": ("asset_id",),
+}
+WAYS_OUT = {
+    **ACTION_WAYS_OUT,
+    "null_timestamp": "has rows without a timestamp; remove them",
+    "infinite_time": "has rows at an infinite time (in Python the first or last "
+    "date that there is); remove them",
+    "null_asset_id": "has rows without an asset_id; remove them",
+    "null_available_at": "has rows that say never when they became known; fill available_at",
+    "duplicate_keys": "has more than one row for a key; keep one row per key",
+    "high_below_low": "has bars with high below low; mend or remove them",
+    "open_outside_range": "has bars that open outside [low, high]; mend or remove them",
+    "close_outside_range": "has bars that close outside [low, high]; mend or remove them",
+    "volume_not_valid": "has a negative, NaN or infinite volume; use NULL where it is unknown",
+    "interval_not_valid": "has membership intervals without a start, or that end before it",
+    "null_ex_date": "has actions without an ex_date; fill it or remove them",
+    "kind_unknown": "has actions of a kind other than split, dividend, rename or delisting; "
+    "spell it so or remove them",
+    "split_not_valid": "has splits whose value is no number above 0; value is the new shares per "
+    "old share, 4 for a 4-for-1",
+    "dividend_not_valid": "has dividends whose value is no number of at least 0; value is cash per "
+    "share",
+    "delisting_not_valid": "has delistings at a negative, NaN or infinite price; use NULL where it "
+    "is unknown",
+    "rename_not_valid": "has renames without a new_asset_id, or to the same one; name the asset_id "
+    "under which prices go on",
+    "rename_to_unknown": "has renames of assets in prices to a new_asset_id that prices do not "
+    "have; compare the spelling of both",
+    "pay_date_before_ex_date": "has dividends paid before their ex_date; use NULL where cash moved "
+    "first",
+    "lot_size_not_valid": "has a negative, NaN or infinite lot_size; use NULL for any fraction",
+    "tick_size_not_valid": "has a negative, NaN or infinite tick_size; use NULL for any price",
+    "multiplier_not_valid": "has a multiplier that is no number above 0; use NULL for 1",
+    "initial_margin_not_valid": "has an initial_margin outside (0, 1]; it is a fraction, use NULL "
+    "for the account's own",
+    "maintenance_margin_not_valid": "has a maintenance_margin outside (0, 1] or above the initial "
+    "one; it is a fraction, use NULL for the account's own",
+    "fee_not_valid": "has borrow fees that are missing, NaN, infinite or negative; fee is an "
+    "annual fraction, 0.003 for 30 basis points",
+} | {
+    f"{column}_{kind}": text.format(column=column)
+    for column in PRICE_COLUMNS
+    for kind, text in {
+        "missing": "has bars without '{column}'; leave out bars that did not trade",
+        "not_finite": "has NaN or infinite values in '{column}'; leave out bars that did not trade",
+        "not_positive": "has prices of zero or less in '{column}'; mend or remove them",
+    }.items()
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """One check on one source.
+
+    Attributes
+    ----------
+    source, rule : str
+    n_rows : int
+        Offending rows; 0 means passed.
+    query : str
+        Selects them.
+    """
+
+    source: str
+    rule: str
+    n_rows: int
+    query: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether no row offends."""
+        return self.n_rows == 0
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether rows that it selects are used as they are: they may be right."""
+        return self.rule in WARNINGS
+
+
+def rules_for(source: Source, columns: Mapping[str, str]) -> list[str]:
+    """Return the checks that apply to a source, in the order in which they are reported."""
+    if source.role == "universe":
+        return ["interval_not_valid"]
+    rules = {
+        "prices": ["null_timestamp", "null_asset_id", *_price_rules(columns)],
+        "actions": action_rules(columns),
+        "assets": [
+            "null_asset_id",
+            *(f"{name}_not_valid" for name in OPTIONAL["assets"] if name in columns),
+        ],
+        "borrow": ["null_timestamp", "null_asset_id", "fee_not_valid", *QUIET],
+    }.get(source.role, ["null_timestamp"])  # fmt: skip
+    if source.available_at is not None:
+        rules.append("null_available_at")
+    if _times(source, columns):
+        rules.append("infinite_time")
+    return rules if source.role == "actions" else [*rules, "duplicate_keys"]
+
+
+def _times(source: Source, columns: Mapping[str, str]) -> list[str]:
+    """Return the columns of a source that hold times, as far as it has them."""
+    return [
+        name
+        for name in (*TIMES[source.role], "available_at")
+        if name in columns and source.role != "universe"
+    ]
+
+
+def _price_rules(columns: Mapping[str, str]) -> list[str]:
+    present = [name for name in PRICE_COLUMNS if name in columns]
+    rules = [
+        f"{name}_{kind}" for kind in ("missing", "not_finite", "not_positive") for name in present
+    ]
+    if {"high", "low"} <= set(present):
+        rules.append("high_below_low")
+    if {"high", "low"} & set(present):
+        rules += [f"{name}_outside_range" for name in ("open", "close") if name in present]
+    return [*rules, "volume_not_valid"] if "volume" in columns else rules
+
+
+def check_query(rule: str, source: Source, columns: Mapping[str, str], relation: str) -> str:
+    """Return the SQL that selects the rows of `relation` that break `rule`."""
+    # A column that the source does not have is stood in for by one that cannot offend.
+    price = rule.split("_")[0]
+    places = {side: side if side in columns else price for side in ("low", "high")}
+    places["tolerance"] = RANGE_TOLERANCE
+    places["is_infinite"] = " or ".join(f"not isfinite({name})" for name in _times(source, columns))
+    places["new_asset_id"] = "new_asset_id" if "new_asset_id" in columns else "null"
+    places["initial"] = "initial_margin" if "initial_margin" in columns else "null"
+    keys = list(_KEYS.get(source.role, ("asset_id", "timestamp")))
+    if source.available_at is not None:
+        keys.append("available_at")
+    # Without the number that a copy of the source gives to its rows.
+    places["every_column"] = ", ".join(map(quote, columns))
+    return render(f"checks/{rule}", source=relation, keys=", ".join(keys), **places)
+
+
+def run_checks(source: Source, columns: Mapping[str, str], database: Database) -> list[CheckResult]:
+    """Run every check of a source and return what each found."""
+    relation = f"main.{quote(source.name)}"
+    results = []
+    for rule in rules_for(source, columns):
+        query = check_query(rule, source, columns, relation)
+        n_rows = database.rows(f"select count(*) from ({query})")[0][0]
+        results.append(CheckResult(source=source.name, rule=rule, n_rows=n_rows, query=query))
+    return results
+
+
+def as_record(warning: CheckResult) -> dict[str, object]:
+    """Return a warning as the `runs` table keeps it."""
+    return {
+        "source": warning.source, "rule": warning.rule, "rows": warning.n_rows,
+        "text": WAYS_OUT[warning.rule],
+    }  # fmt: skip
+
+
+def require_clean(
+    source: Source, columns: Mapping[str, str], database: Database
+) -> list[CheckResult]:
+    """Raise for the first check that selects rows, after a cheap gate said that one might.
+
+    Returns
+    -------
+    list of CheckResult
+        Warnings: those that selected rows that may be right.
+
+    Raises
+    ------
+    DataError
+        With rule, count, sample, query and the way out.
+    """
+    if not _is_suspicious(source, columns, database):
+        return []
+    results = run_checks(source, columns, database)
+    require_passed([one for one in results if one.rule in CONTRADICTIONS], database)
+    if not source.drop_bad_rows:
+        refused = [one for one in results if not one.is_warning]
+        require_passed(refused, database, way_out=", or register it with on_bad_rows='drop'")
+    return [one for one in results if one.is_warning and not one.passed]
+
+
+def require_passed(
+    results: Iterable[CheckResult], database: Database, *, way_out: str = ""
+) -> None:
+    """Raise a `DataError` for the first check that selected rows; `way_out` is one more."""
+    for result in results:
+        if not result.passed:
+            raise DataError(
+                result.source,
+                result.rule,
+                WAYS_OUT[result.rule] + way_out,
+                n_rows=result.n_rows,
+                sample=database.records(f"select * from ({result.query}) limit {SAMPLE_ROWS}"),
+                query=result.query,
+            )
+
+
+def drop_bad_rows(source: Source, columns: Mapping[str, str], database: Database) -> dict[str, int]:
+    """Copy a source without its offending rows; return how many each check dropped.
+
+    Of rows that are equal one is kept; of rows that contradict each other under one key, none.
+    """
+    target = f"stage.{quote(source.name + ' kept')}"
+    relation = f"main.{quote(source.name)}"
+    database.execute(render("sources/with_row_id", target=target, source=relation))
+    dropped = {}
+    for rule in _droppable(source, columns):
+        check = check_query(rule, source, columns, target)
+        n_rows = database.rows(render("sources/drop_rows", target=target, check=check))[0][0]
+        if n_rows:
+            dropped[rule] = n_rows
+    database.execute(
+        f"create or replace view {relation} as select * exclude (__row_id) from {target}"
+    )
+    return dropped
+
+
+def _droppable(source: Source, columns: Mapping[str, str]) -> list[str]:
+    rules = rules_for(source, columns)
+    if "duplicate_keys" in rules:
+        rules.insert(-1, "duplicate_rows")
+    return [rule for rule in rules if rule not in CONTRADICTIONS | WARNINGS]
+
+
+def _is_suspicious(source: Source, columns: Mapping[str, str], database: Database) -> bool:
+    if source.role not in ("prices", "features", "borrow") or source.available_at is not None:
+        return True  # small sources, and those whose key has three parts: the checks themselves
+    if source.role == "prices" and any(database.rows(read("sources/suspects"))[0]):
+        return True  # the timeline has counted the suspect rows already
+    relation = f"main.{quote(source.name)}"
+    if source.role == "borrow" and any(
+        database.rows(f"select 1 from ({check_query(rule, source, columns, relation)}) limit 1")
+        for rule in ("null_asset_id", "fee_not_valid")
+    ):
+        return True  # what the keys cannot show
+    n_bars, n_assets = database.rows(read("sources/grid"))[0]
+    if n_bars * n_assets > BITMAP_CELLS:
+        return True
+    gate = render(
+        "sources/key_gate",
+        source=relation,
+        n_assets=str(n_assets),
+        last_cell=str(n_bars * n_assets),
+    )
+    n_rows, n_timeless, n_on_grid, n_distinct = database.rows(gate)[0]
+    return bool(n_timeless or n_on_grid < n_rows or (n_distinct or 0) < n_on_grid)

@@ -1,0 +1,224 @@
+"""Contracts: what a registration may say, and what sources must agree on with each other.
+
+One name each, one clock, one spelling of assets, some overlap; and what an interval may be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+
+from ml4t.backtest.data.database import UTC, Database, EngineError
+from ml4t.backtest.data.sources.files import dated_columns
+from ml4t.backtest.data.sources.schema import TIMES, UNTYPED
+from ml4t.backtest.data.sources.source import CLOCKED, ROLES, SINGLE, TAKEN, Source
+from ml4t.backtest.data.sql_files import literal, quote, read, render
+from ml4t.backtest.errors import ConfigError, DataError, did_you_mean, require_column
+
+Sources = Mapping[str, Source]
+Columns = Mapping[str, Mapping[str, str]]
+
+
+def require_registrable(source: Source, registered: Sources, database: Database) -> None:
+    """Refuse a role, a name or a clock that a source cannot have.
+
+    Raises
+    ------
+    ConfigError
+    """
+    role, name = source.role, source.name
+    if not isinstance(role, str) or role not in ROLES:
+        shown = repr(role) if isinstance(role, str) else f"of type {type(role).__name__}"
+        raise ConfigError(f"unknown role {shown}{did_you_mean(str(role), ROLES)}")
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigError(f"name must be a text that names the source, was {name!r}")
+    if source.available_at is not None:
+        require_column("available_at", source.available_at)
+    lower = name.lower()
+    if TAKEN.fullmatch(lower) or (lower in ROLES and name != role):
+        raise ConfigError(f"a source cannot be named {name!r}, a name kept by the engine")
+    if lower in {other.lower() for other in registered}:
+        raise ConfigError(f"a source named {name!r} is registered already; pass name=")
+    if role in SINGLE and (name != role or any(s.role == role for s in registered.values())):
+        raise ConfigError(f"there is one {role} source, under its own name")
+    clock = (source.available_at, source.lag, source.max_age)
+    if role not in CLOCKED and clock != (None, None, None):
+        raise ConfigError(f"{role} take no available_at, lag or max_age")
+    if source.available_at is not None and source.lag is not None:
+        raise ConfigError(f"source {name!r} takes available_at or lag, not both")
+    if source.available_at is not None and source.available_at.lower() in ("timestamp", "asset_id"):
+        raise ConfigError(f"available_at must be a column of its own, was {source.available_at!r}")
+    for label, interval in (("lag", source.lag), ("max_age", source.max_age)):
+        if interval is not None:
+            require_interval(label, interval, database)
+
+
+def interval_text(interval: str | timedelta | None) -> str | None:
+    """Return an interval as DuckDB reads it; what is neither is refused by `require_interval`."""
+    if not isinstance(interval, timedelta):
+        return interval
+    parts = ((interval.days, "days"), (interval.seconds, "seconds"),
+             (interval.microseconds, "microseconds"))  # fmt: skip
+    return " ".join(f"{n} {unit}" for n, unit in parts if n) or "0 days"
+
+
+def require_interval(label: str, interval: str, database: Database) -> None:
+    """Refuse a text that is no interval, or one of which a part is negative."""
+    must = f"{label} must be an interval such as '1 day', was {interval!r}"
+    # A bare number would be seconds to DuckDB.
+    if not isinstance(interval, str) or not re.search(r"[A-Za-z:]", interval):
+        raise ConfigError(must)
+    try:
+        # Each part by itself: a month less thirty days may run either way.
+        is_backwards = database.rows(
+            "select least(datepart('year', i), datepart('month', i), datepart('day', i), "
+            f"epoch_us(i - to_days(datepart('day', i)::integer))) < 0 "
+            f"from (select {literal(interval)}::interval as i)"
+        )[0][0]
+    except EngineError as error:
+        raise ConfigError(must) from error
+    if is_backwards:
+        raise ConfigError(f"{label} must not be negative, was {interval!r}")
+
+
+def require_one_spelling(sources: Sources, found: Columns) -> None:
+    """Refuse asset_ids of another kind than those of prices: none would match."""
+    ours = found["prices"]["asset_id"]
+    for source in sources.values():
+        for name in ("asset_id", "new_asset_id"):
+            theirs = found[source.name].get(name, ours)
+            if (ours == "VARCHAR") != (theirs == "VARCHAR") and theirs != UNTYPED:
+                raise DataError(
+                    source.name, "types", f"has {name} of type {theirs} next to prices with "
+                    f"{ours}; cast one of them",
+                )  # fmt: skip
+
+
+def require_one_clock(sources: Sources, found: Columns, database: Database) -> None:
+    """Refuse mixed time zones, and dates next to intraday bars (or times next to daily ones)."""
+    bars = found["prices"]["timestamp"]
+    if database.timezone != UTC:
+        _require_times_in_zone(bars, database)
+    is_intraday = bars != "DATE" and database.rows(read("sources/intraday"))[0][0]
+    if is_intraday and "timestamp" in dated_columns(sources["prices"], database):
+        raise DataError(
+            "prices", "date_on_intraday_bars", "has dates in some files and times of day in "
+            "others: a date compares as midnight, before its bar could be complete; store the "
+            "time in all of them",
+        )  # fmt: skip
+    for source in sources.values():
+        columns = found[source.name]
+        clocks = (*TIMES[source.role], "available_at")
+        for column in (name for name in clocks if columns.get(name, "DATE") != "DATE"):
+            if ("ZONE" in columns[column]) != ("ZONE" in bars):
+                raise DataError(
+                    source.name, "mixed_time_zones", f"has {column} of type {columns[column]} "
+                    f"next to prices of type {bars}; store both with a time zone, or both "
+                    "without",
+                )  # fmt: skip
+        if source.role == "actions" and not is_intraday:
+            _require_dates(source, columns["ex_date"], database)
+        if not is_intraday or source.role not in CLOCKED or source.lag is not None:
+            continue
+        clock = "timestamp" if source.available_at is None else "available_at"
+        if (
+            columns[clock] == "DATE"
+            or (source.available_at or clock).lower() in dated_columns(source, database)
+            or (source.available_at is None and _is_daily(source, database))
+        ):
+            raise DataError(
+                source.name, "date_on_intraday_bars", "has dates next to intraday bars: a "
+                "date compares as midnight, before the day could be known; pass lag= or "
+                "available_at= with a time",
+            )  # fmt: skip
+
+
+def _require_times_in_zone(bars: str, database: Database) -> None:
+    """Refuse a zone next to bars without one, or next to days that were stamped in UTC."""
+    if "ZONE" not in bars:
+        raise ConfigError(
+            f"timezone={database.timezone!r} needs bars with a zone, and prices have timestamp of "
+            f"type {bars}; leave it out: such bars are in the exchange's time as they are"
+        )
+    if database.rows(read("sources/utc_midnights"))[0][0]:
+        raise DataError(
+            "prices", "utc_midnights", f"has midnights of UTC alone next to timezone="
+            f"{database.timezone!r}, in which they are of another hour; store dates, or leave "
+            "timezone out",
+        )  # fmt: skip
+
+
+def require_overlap(source: Source, database: Database) -> list[dict[str, object]]:
+    """Refuse a source that no bar could ever see a row of, unless its rows may be of a later time.
+
+    Returns
+    -------
+    list of dict
+        A warning, as the `runs` table keeps it, of features and context that are not known yet.
+
+    Raises
+    ------
+    DataError
+        No asset is in prices, or a universe begins after the last bar.
+    """
+    relation = f"main.{quote(source.name)}"
+    has_assets = source.role != "context"
+    if source.role == "features" and not database.rows(
+        f"select 1 from {relation} where asset_id is not null limit 1"
+    ):
+        has_assets = False
+    clock = next(iter(TIMES[source.role]), "null")
+    if source.available_at is not None:
+        clock = "available_at"
+    elif source.lag is not None:
+        clock += f" + {literal(source.lag)}::interval"
+    query = render(
+        "sources/overlap", source=relation, clock=clock, has_assets=str(has_assets).lower()
+    )
+    if not has_assets:
+        query = query.replace("source.asset_id", "null")
+    has_common_asset, is_known_in_time = database.rows(query)[0]
+    if not has_common_asset:
+        raise DataError(source.name, "overlap", "has no asset_id in common with prices; "
+                        "compare the spelling of both")  # fmt: skip
+    if not TIMES[source.role] or is_known_in_time:
+        return []
+    fact = (
+        "becomes known only after the last bar of prices, or is empty; nothing of it is ever seen"
+    )
+    if source.role not in CLOCKED:
+        raise DataError(source.name, "overlap", fact)
+    # A run that ends before it began to be kept is what it was at that time.
+    n_rows = database.rows(f"select count(*) from {relation}")[0][0]
+    return [{"source": source.name, "rule": "overlap", "rows": n_rows, "text": fact}]
+
+
+def require_shares_borrowed(sources: Sources, found: Columns, database: Database) -> None:
+    """Refuse fees on what is no share: nobody borrows a contract, and its notional is not owed."""
+    if "borrow" not in sources or "multiplier" not in found.get("assets", {}):
+        return
+    bad = database.records(read("sources/contracts_borrowed"))
+    if bad:
+        raise DataError(
+            "borrow", "fee_of_contract", "has fees on assets of a multiplier other than 1, which "
+            "nobody borrows; leave them out", n_rows=len(bad), sample=bad[:3],
+        )  # fmt: skip
+
+
+def _require_dates(source: Source, kind: str, database: Database) -> None:
+    """Refuse a time of day in ex_date next to daily bars: each would count a bar late."""
+    relation = f"main.{quote(source.name)}"
+    if kind != "DATE" and database.rows(
+        f"select 1 from {relation} where ex_date <> date_trunc('day', ex_date) limit 1"
+    ):
+        raise DataError(
+            source.name, "time_on_daily_bars", "has an ex_date with a time of day next to daily "
+            "bars, which are midnights: it would count from the next bar; cast ex_date to DATE",
+        )  # fmt: skip
+
+
+def _is_daily(source: Source, database: Database) -> bool:
+    """Say whether every time of a source is a midnight, as in a frame without dates."""
+    query = render("sources/daily", source=f"main.{quote(source.name)}")
+    return bool(database.rows(query)[0][0])

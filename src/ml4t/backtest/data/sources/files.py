@@ -1,0 +1,338 @@
+"""Files: however they were named, all files of a source are read by one rule.
+
+1. `listed` resolves paths, globs, folders and lists into files, and refuses those of a table
+   format, whose files alone say neither what was deleted nor what was replaced.
+2. The footers tell which schemas there are. Columns go together by name; where a file lacks one
+   it is NULL.
+3. Each column gets the type that all its files have in common (`common_types`); where there is
+   none, or a value does not fit, the files are refused.
+4. `scan_of` writes the query: one scan where files agree, else one per group of files that do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import unquote
+
+from ml4t.backtest.data.database import Database, EngineError
+from ml4t.backtest.data.sources.common_types import (
+    clash,
+    common_type,
+    is_exact,
+    require_none_inexact,
+)
+from ml4t.backtest.data.sources.schema import REQUIRED, UNTYPED
+from ml4t.backtest.data.sources.source import CLOCKED, Source, is_remote, is_there
+from ml4t.backtest.data.sql_files import file_literal, literal, quote, read, render
+from ml4t.backtest.errors import DataError
+
+# What stands in a folder that is a table of a format with a log of its own, and what reads it.
+_TABLES = {
+    "_delta_log": ("a Delta table", "deltalake.DeltaTable({path!r}).to_pyarrow_table()"),
+    "metadata": ("an Iceberg table", "polars.scan_iceberg(...) of its newest metadata file"),
+    ".hoodie": ("a Hudi table", "the frame that a Hudi reader returns"),
+}
+_ICEBERG = "metadata"
+
+
+@dataclass(slots=True, kw_only=True)
+class Part:
+    """Files of one schema below folders of the same keys.
+
+    Attributes
+    ----------
+    files : list of str
+    keys : tuple of str
+        Of the folders called ``key=value`` above the files.
+    names : dict of str to str
+        Columns as they are spelled, by lower-case name.
+    kinds : dict of str to str
+        Types of the columns, by lower-case name.
+    """
+
+    files: list[str]
+    keys: tuple[str, ...] = ()
+    names: dict[str, str] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
+
+
+def listed(source: Source) -> list[str]:
+    """Return the files of a source (of URLs: what they match), each as an SQL string.
+
+    Raises
+    ------
+    DataError
+        A path matches no file, or the files are those of a Delta, Iceberg or Hudi table.
+    """
+    local = source.found()
+    files = {file for found in local.values() for file in found}
+    _require_no_table(source, {Path(path) for path in local} | {file.parent for file in files})
+    for path, found in local.items():
+        if not found:
+            raise DataError(
+                source.name, "readable", f"matches no file: {path}; pass a path, or SQL text"
+            )
+    return [*_quoted(sorted(map(str, files))), *map(literal, _remote(source))]
+
+
+def scan_of(source: Source, database: Database) -> str:
+    """Return the query that reads the files of a source, each column in one type.
+
+    Raises
+    ------
+    DataError
+        See `listed`; a column of the role's contract is not in every file; a column has types
+        that have none in common, or values that do not fit into it; or httpfs is missing.
+    """
+    files = listed(source)
+    _load_remote(source, database)
+    if len(files) == 1 and not _is_pattern(source):
+        return f"select * from read_parquet({files[0]})"
+    parts = _parts(files, database)
+    _require_everywhere(source, parts)
+    _require_keys_of_one_kind(source, parts, database)
+    columns = _common_columns(source, parts)
+    groups = _groups(parts, columns)
+    if len(groups) == 1:
+        return f"select * from {_read(*parts)}"
+    names = _names(parts)
+    _require_exact(source, groups, columns, names, database)
+    return " union all ".join(_branch(group, columns, names) for group in groups)
+
+
+def dated_columns(source: Source, database: Database) -> set[str]:
+    """Return columns (lower case) that are a DATE in some files and have a time in others."""
+    files = listed(source) if source.is_files else []
+    if len(files) <= 1 and not _is_pattern(source):
+        return set()
+    kinds = _kinds(_parts(files, database))
+    return {
+        name
+        for name, owners in kinds.items()
+        if "DATE" in owners and any(kind.startswith("TIMESTAMP") for kind in owners)
+    }
+
+
+def _remote(source: Source) -> list[str]:
+    return [path for path in source.paths() if is_remote(path)]
+
+
+def _is_pattern(source: Source) -> bool:
+    """Say whether one string may stand for several files: local ones are resolved already."""
+    return any("*" in path or "[" in path for path in _remote(source))
+
+
+def _load_remote(source: Source, database: Database) -> None:
+    remote = _remote(source)
+    if not remote:
+        return
+    try:
+        database.execute("load httpfs")
+    except EngineError as error:
+        raise DataError(
+            source.name, "readable", f"is at {remote[0]}, which needs DuckDB's httpfs "
+            "extension; install it once with: duckdb -c 'install httpfs'",
+        ) from error  # fmt: skip
+
+
+def _require_no_table(source: Source, folders: Iterable[Path]) -> None:
+    """Refuse folders in which, or above which, a table format keeps its log."""
+    for folder in sorted({above for path in folders for above in (path, *path.parents)}):
+        for mark, (what, reader) in _TABLES.items():
+            # Many a folder is called metadata.
+            has_log = is_there(folder / mark) and (folder / mark).is_dir()
+            if has_log and (mark != _ICEBERG or any((folder / mark).glob("*.metadata.json"))):
+                raise DataError(
+                    source.name, "readable", f"is {what}, {folder}, whose files also hold rows "
+                    "that were deleted or replaced; register its current rows instead: "
+                    f"{reader.format(path=str(folder))}",
+                )  # fmt: skip
+
+
+def _parts(files: Sequence[str], database: Database) -> list[Part]:
+    """Return files by schema and by the keys of their folders, with names and types."""
+    found: dict[tuple[int, tuple[str, ...]], Part] = {}
+    for i, (paths,) in enumerate(database.rows(render("sources/schemas", files=_list(files)))):
+        for path in paths:
+            keys = _keys(path)
+            found.setdefault((i, keys), Part(files=[], keys=keys)).files.append(path)
+    parts = sorted(found.values(), key=lambda part: part.files)
+    of_keys: dict[tuple[str, ...], dict[str, str]] = {(): {}}
+    for part in parts:
+        if part.keys not in of_keys:
+            # What a key's values are is told by all folders, not by those of one schema.
+            alike = _read(*(other for other in parts if other.keys == part.keys))
+            kinds = database.schema(f"select * from {alike}")
+            of_keys[part.keys] = {key: kinds[key] for key in part.keys}
+        first = Part(files=part.files[:1])
+        own = database.schema(f"select * from {_read(first, hive_partitioning='false')}")
+        columns = own | of_keys[part.keys]
+        part.names = {name.lower(): name for name in columns}
+        part.kinds = {name.lower(): kind for name, kind in columns.items()}
+    return parts
+
+
+def _keys(path: str) -> tuple[str, ...]:
+    """Return the keys of the folders ``key=value`` above a file."""
+    return tuple(sorted(_values(path)))
+
+
+def _values(path: str) -> dict[str, str]:
+    """Return what the folders ``key=value`` above a file say, by key."""
+    folders = re.split(r"[/\\]", path)[:-1]
+    said = [folder.split("=") for folder in folders if folder.count("=") == 1]
+    return {key: unquote(value) for key, value in said if key}
+
+
+def _require_keys_of_one_kind(source: Source, parts: Sequence[Part], database: Database) -> None:
+    """Refuse a key that is a number or a date in some folders and another text in others.
+
+    One such folder makes all of them text, and those of later days would say what 9 means. Names
+    of assets mean nothing but themselves.
+    """
+    texts = [part for part in parts if "VARCHAR" in {part.kinds[key.lower()] for key in part.keys}]
+    said: dict[str, dict[str, str]] = {}
+    for path in (file for part in texts for file in part.files):
+        for key, value in _values(path).items():
+            if key.lower() == "asset_id":
+                continue
+            said.setdefault(key, {}).setdefault(value, path)
+    for key, paths in said.items():
+        rows = database.rows(read("sources/key_values"), {"key_values": list(paths)})
+        kinds = {is_typed: value for value, is_typed in rows}
+        if len(kinds) == 2:
+            raise DataError(
+                source.name, "types", f"has folders with {key} a number or a date, "
+                f"{paths[kinds[True]]}, and with {key} a text, {paths[kinds[False]]}; give all of "
+                "them one kind, or pass SQL text that reads them with hive_types",
+            )  # fmt: skip
+
+
+def _kinds(parts: Iterable[Part]) -> dict[str, dict[str, Part]]:
+    """Return the first part of each type of each column."""
+    found: dict[str, dict[str, Part]] = {}
+    for part in parts:
+        for name, kind in part.kinds.items():
+            found.setdefault(name, {}).setdefault(kind, part)
+    return found
+
+
+def _names(parts: Iterable[Part]) -> dict[str, str]:
+    """Return the columns as the first file that has them spells them, by lower-case name."""
+    names: dict[str, str] = {}
+    for part in parts:
+        names = part.names | names
+    return names
+
+
+def _require_everywhere(source: Source, parts: Sequence[Part]) -> None:
+    """Refuse a file without a column that says what a row is: NULL would not be missing there."""
+    needed = list(REQUIRED[source.role])
+    if source.role in CLOCKED:
+        needed.append((source.available_at or "available_at").lower())
+    for name in needed:
+        having = [part for part in parts if name in part.names]
+        lacking = [part for part in parts if name not in part.names]
+        if having and lacking:
+            raise DataError(
+                source.name, "columns", f"has no column '{name}' in {lacking[0].files[0]}, and "
+                f"has it in {having[0].files[0]}; add it there, or leave the file out",
+            )  # fmt: skip
+
+
+def _common_columns(source: Source, parts: Sequence[Part]) -> dict[str, str]:
+    """Return the type of every column; refuse one whose files have none in common."""
+    columns = {}
+    for name, owners in _kinds(parts).items():
+        kinds = clash(owners)
+        if kinds is not None:
+            _refuse_types(source, _names(parts)[name], {kind: owners[kind] for kind in kinds})
+        columns[name] = common_type(owners) or UNTYPED
+    return columns
+
+
+def _refuse_types(source: Source, name: str, owners: Mapping[str, Part]) -> NoReturn:
+    (one, first), (other, second) = owners.items()
+    rule, way_out = "types", "store it in one type"
+    if all(kind.startswith(("DATE", "TIMESTAMP")) for kind in (one, other)):
+        rule, way_out = "mixed_time_zones", "store both with a time zone, or both without"
+    raise DataError(
+        source.name, rule, f"has column '{name}' of type {one} in {first.files[0]} and {other} in "
+        f"{second.files[0]}; {way_out}",
+    )  # fmt: skip
+
+
+def _groups(parts: Sequence[Part], columns: Mapping[str, str]) -> list[list[Part]]:
+    """Return parts that one scan reads together: same keys, and same types where types differ."""
+    differ = [name for name, owners in _kinds(parts).items() if len(owners) > 1]
+    found: dict[object, list[Part]] = {}
+    for part in parts:
+        kinds = tuple(part.kinds.get(name, columns[name]) for name in differ)
+        found.setdefault((part.keys, kinds), []).append(part)
+    return list(found.values())
+
+
+def _require_exact(
+    source: Source,
+    groups: Sequence[Sequence[Part]],
+    columns: Mapping[str, str],
+    names: Mapping[str, str],
+    database: Database,
+) -> None:
+    """Refuse values that the common type of their column cannot hold."""
+    for group in groups:
+        for name, kind in _group_kinds(group).items():
+            common = columns[name]
+            if is_exact(kind, common):
+                continue
+            having = [part for part in group if name in part.kinds]
+            query = render(
+                "sources/inexact",
+                source=_read(*having),
+                item=quote(names[name]),
+                kind=kind,
+                common=common,
+            )
+            shown = f"{kind} in {having[0].files[0]}"
+            require_none_inexact(source.name, names[name], shown, common, query, database)
+
+
+def _branch(group: Sequence[Part], columns: Mapping[str, str], names: Mapping[str, str]) -> str:
+    """Return the query of a group's files, in the common types."""
+    kinds = _group_kinds(group)
+    items = []
+    for name, common in columns.items():
+        shown = quote(names[name])
+        value = shown if name in kinds else "null"
+        is_cast = common not in (UNTYPED, kinds.get(name))
+        items.append(f"{value}::{common} as {shown}" if is_cast else f"{value} as {shown}")
+    keys = group[0].keys
+    options = {"hive_partitioning": str(bool(keys)).lower()}
+    if keys:
+        types = ", ".join(f"{literal(key)}: {literal(kinds[key.lower()])}" for key in keys)
+        options["hive_types"] = f"{{{types}}}"
+    return f"select {', '.join(items)} from {_read(*group, **options)}"
+
+
+def _group_kinds(group: Sequence[Part]) -> dict[str, str]:
+    return {name: kind for part in group for name, kind in part.kinds.items()}
+
+
+def _read(*parts: Part, **options: str) -> str:
+    """Return the scan of all files of some parts."""
+    files = _list(_quoted(sorted(file for part in parts for file in part.files)))
+    settings = {"union_by_name": str(len(parts) > 1).lower()} | options
+    return f"read_parquet({files}, {', '.join(f'{k} = {v}' for k, v in settings.items())})"
+
+
+def _quoted(files: Iterable[str]) -> list[str]:
+    """Return files as SQL strings; what matched a URL is read as it is spelled."""
+    return [literal(file) if is_remote(file) else file_literal(file) for file in files]
+
+
+def _list(texts: Iterable[str]) -> str:
+    return f"[{', '.join(texts)}]"

@@ -1,0 +1,97 @@
+"""Terms: contract terms per asset, and corporate actions by bar, read from their sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ml4t.backtest.core.terms import ACTION_KINDS, Action, Instruments
+from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.sources.schema import OPTIONAL
+from ml4t.backtest.data.sql_files import first_bars, quote, render
+from ml4t.backtest.errors import DataError
+
+# What NULL, or no column, stands for.
+_PLAIN = {"multiplier": "1.0", "lot_size": "0.0", "tick_size": "0.0"}
+
+
+def read_instruments(found: Mapping[str, str], database: Database) -> Instruments:
+    """Read the ``assets`` source.
+
+    Parameters
+    ----------
+    found : mapping
+        Its columns, with types.
+    """
+    terms = []
+    for name in OPTIONAL["assets"]:
+        value = f"assets.{name}" if name in found else "null"
+        terms.append(f"coalesce({value}, {_PLAIN.get(name, 'nan')!r}::double) as {name}")
+    names = [
+        name for name, kind in found.items()
+        if kind.startswith(("VARCHAR", "ENUM")) and name != "asset_id"
+    ]  # fmt: skip
+    texts = [f"assets.{quote(name)}::varchar as __{i}" for i, name in enumerate(names)]
+    rows = database.numpy(render("terms/instruments", columns=", ".join([*terms, *texts])))
+    groups, group_names = {}, {}
+    for i, name in enumerate(names):
+        values = rows[f"__{i}"].tolist()
+        known = sorted({value for value in values if value is not None})
+        codes = {value: code for code, value in enumerate(known)}
+        groups[name] = np.array([codes.get(value, -1) for value in values], dtype=np.int64)
+        group_names[name] = tuple(known)
+    return Instruments(
+        **{name: rows[name] for name in OPTIONAL["assets"]},
+        groups=groups,
+        group_names=group_names,
+    )
+
+
+def read_actions(found: Mapping[str, str], database: Database) -> list[Action]:
+    """Read the ``actions`` source, in the order of bar, `ACTION_KINDS` and asset.
+
+    An action counts from the first bar at or after its ex-date. Left out are those of assets
+    without prices, after the last bar, and before the date of the first.
+
+    Parameters
+    ----------
+    found : mapping
+        Its columns, with types.
+    """
+    places = {
+        name: f"actions.{name}" if name in found else f"null::{kind}"
+        for name, kind in (("new_asset_id", found["asset_id"]), ("pay_date", found["ex_date"]))
+    }
+    bars = first_bars("main.actions as actions", "actions.ex_date", places["pay_date"])
+    rows = database.numpy(render("terms/actions", first_bars=bars, **places))
+    kinds = [ACTION_KINDS[code] for code in rows["kind"].tolist()]
+    t, sid, value, pay_t, new_sid = (
+        rows[name].tolist() for name in ("t", "sid", "value", "pay_t", "new_sid")
+    )
+    return list(map(Action._make, zip(t, sid, kinds, value, pay_t, new_sid, strict=True)))
+
+
+def require_same_contract(actions: Sequence[Action], terms: Instruments) -> None:
+    """Refuse a rename to an asset of another multiplier: it would make or lose money.
+
+    Raises
+    ------
+    DataError
+        Before the run; the sample has the bars and both multipliers.
+    """
+    bad = [
+        one
+        for one in actions
+        if one.kind == "rename" and terms.multiplier[one.sid] != terms.multiplier[one.new_sid]
+    ]
+    if bad:
+        sample: list[dict[str, object]] = [
+            {"bar": one.t, "multiplier": float(terms.multiplier[one.sid]),
+             "new_multiplier": float(terms.multiplier[one.new_sid])}
+            for one in bad[:5]
+        ]  # fmt: skip
+        raise DataError(
+            "assets", "rename_keeps_multiplier", "gives the old and the new name of an asset "
+            "different multipliers; give both the same", n_rows=len(bad), sample=sample,
+        )  # fmt: skip

@@ -1,0 +1,258 @@
+"""Sources: what was registered, which files that is, and what identifies its content.
+
+A path, a glob, a folder, a list of paths or a URL is files; SQL text is a query; all else is a
+frame. How they are read is `attaching`'s matter.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+import reprlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ml4t.backtest.data.database import Database, EngineError, is_relation
+from ml4t.backtest.data.sql_files import WILD, quote, render
+from ml4t.backtest.errors import ConfigError, DataError, require_path
+
+Role = Literal["prices", "features", "context", "universe", "actions", "assets", "borrow"]
+ROLES: tuple[Role, ...] = (
+    "prices", "features", "context", "universe", "actions", "assets", "borrow",
+)  # fmt: skip
+# Roles of which a run has one source; of the others any number, each under a name of its own.
+SINGLE: tuple[Role, ...] = ("prices", "universe", "actions", "assets", "borrow")
+# Roles whose rows become known at a time of their own.
+CLOCKED: tuple[Role, ...] = ("features", "context", "borrow")
+# How a query begins. A path may begin with the name of a folder of such a word, so some want more.
+_SQL = re.compile(
+    r"(\s|\(|--[^\n]*\n|/\*.*?\*/)*"
+    r"((select|with|from)\s|values\s*\(|(un)?pivot\s.*\son\s)",
+    re.IGNORECASE | re.DOTALL,
+)
+_URL = re.compile(r"[a-z0-9]+://", re.IGNORECASE)
+# Views and temporary tables of a run; a source of that name would stand in for them.
+TAKEN = re.compile(r"market|signals|timeline|raw|stage|bars|decisions|at_\w+|__.*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One registered source.
+
+    Attributes
+    ----------
+    role : str
+    name : str
+        View name; the role's own name unless several features sources are registered.
+    given : object
+        What the user passed.
+    available_at : str or None
+        Column that says when a row became known.
+    lag, max_age : str or None
+        Intervals such as ``"1 day"``.
+    drop_bad_rows : bool
+    """
+
+    role: Role
+    name: str
+    given: object
+    available_at: str | None = None
+    lag: str | None = None
+    max_age: str | None = None
+    drop_bad_rows: bool = False
+
+    @property
+    def is_files(self) -> bool:
+        """Whether the source is files that DuckDB reads by itself."""
+        return _paths(self.given) is not None
+
+    def paths(self) -> list[str]:
+        """Return the files or globs of a file source, absolute; empty for a frame."""
+        return [
+            path if is_remote(path) else str(Path(*_head_and_pattern(path)))
+            for path in _paths(self.given) or []
+        ]
+
+    def prefixes(self) -> list[str]:
+        """Return what the URLs of a file source begin with, up to the folder."""
+        remote = filter(is_remote, self.paths())
+        return [WILD.split(path)[0].rsplit("/", 1)[0] for path in remote]
+
+    def files(self) -> list[Path]:
+        """Return the local files behind the source, sorted, each once; of URLs and frames none."""
+        return sorted({file for files in self.found().values() for file in files})
+
+    def found(self) -> dict[str, list[Path]]:
+        """Return the local files behind each path that is no URL.
+
+        Raises
+        ------
+        DataError
+            A folder or a file may not be looked at.
+        """
+        try:
+            return {path: files_of(path) for path in self.paths() if not is_remote(path)}
+        except OSError as error:
+            raise DataError(self.name, "readable", f"could not be read: {error}") from error
+
+
+def is_remote(path: str) -> bool:
+    """Say whether a path is a URL."""
+    return _URL.match(path) is not None
+
+
+def files_of(path: str) -> list[Path]:
+    """Return the local files that a path, a folder or a glob stands for; hidden ones are left."""
+    head, pattern = _head_and_pattern(path)
+    if not pattern and not head.is_dir():
+        return [head] if head.is_file() else []
+    # Path.glob would return hidden files too.
+    found = glob.glob(pattern or "**/*.parquet", root_dir=head, recursive=True)  # noqa: PTH207
+    return [head / file for file in found if (head / file).is_file()]
+
+
+def _head_and_pattern(path: str) -> tuple[Path, str]:
+    """Return how far a local path is there as it is spelled, and the rest, which is a pattern.
+
+    Brackets and stars in the name of what is there, the working folder's too, match nothing else.
+    """
+    whole = Path.cwd() / Path(path).expanduser()
+    if is_there(whole):
+        return whole.resolve(), ""
+    top, *rest = whole.parts
+    head = Path(top)
+    while is_there(head / rest[0]):
+        head /= rest.pop(0)
+    return head.resolve(), "/".join(rest)
+
+
+def is_there(path: Path) -> bool:
+    """Say whether there is a file or folder at a path, as far as one may look."""
+    try:
+        return path.exists()
+    except OSError:  # a name too long, a folder that may not be entered
+        return False
+
+
+def scannable(name: str, given: object) -> object:
+    """Return what DuckDB can scan again and again: paths and SQL as they are, frames as Arrow.
+
+    Raises
+    ------
+    ConfigError
+        `given` is none of the kinds that can be registered.
+    DataError
+        Its columns do not make a table.
+    """
+    if isinstance(given, str) and not given.strip():
+        raise ConfigError(f"source '{name}' must be a path, SQL or a frame, was {given!r}")
+    for path in _paths(given) or ():
+        if path.startswith("~"):
+            require_path(f"the path of source '{name}'", path, "one of files")
+    if _paths(given) is not None or isinstance(given, str):
+        return given
+    try:
+        return _frame(name, given)
+    except EngineError as error:
+        # A relation says what is wrong with its query, and with the data, when it is read.
+        first = str(error).splitlines()[0]
+        raise DataError(name, "readable", f"could not be read: {first}") from error
+    except (ValueError, TypeError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        shown = reprlib.repr(given)
+        raise DataError(
+            name,
+            "readable",
+            f"could not be read: {error}; it must be columns of values, was {shown}",
+        ) from error
+
+
+def of_lazy(name: str, ask: Callable[[], Any]) -> Any:
+    """Return what a lazy frame answers; what is wrong with its plan shows only then.
+
+    Raises
+    ------
+    DataError
+        The plan names a column that is not there, or a file that cannot be read.
+    """
+    import polars as pl
+
+    try:
+        return ask()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        first = str(error).splitlines()[0]
+        raise DataError(name, "readable", f"could not be collected: {first}") from error
+
+
+def file_facts(source: Source) -> list[dict[str, object]]:
+    """Return path, size and modification time of the files behind a source; [] for frames."""
+    return [
+        {"path": str(path), "bytes": path.stat().st_size, "modified_ns": path.stat().st_mtime_ns}
+        for path in source.files()
+    ]
+
+
+def fingerprint(
+    source: Source, columns: Mapping[str, str], database: Database
+) -> dict[str, object]:
+    """Return what identifies a source's content: files, or for a frame a hash of its rows."""
+    facts: dict[str, object] = {
+        "role": source.role,
+        "name": source.name,
+        # A list: the order of the columns is part of the content.
+        "columns": [list(item) for item in columns.items()],
+    }
+    if source.is_files:
+        facts["files"] = file_facts(source) or source.paths()
+    else:
+        relation = f"raw.{quote(source.name)}"
+        query = render("sources/content_hash", source=relation)
+        n_rows, content = database.rows(query)[0]
+        facts |= {"rows": n_rows, "content_hash": str(content)}
+    for name in ("available_at", "lag", "max_age"):
+        if getattr(source, name) is not None:
+            facts[name] = getattr(source, name)
+    return facts
+
+
+def _paths(given: object) -> list[str] | None:
+    if isinstance(given, Path):
+        return [str(given)]
+    if isinstance(given, str):
+        return None if _SQL.match(given) else [given]
+    if (
+        isinstance(given, (list, tuple))
+        and given
+        and all(isinstance(p, (str, Path)) for p in given)
+    ):
+        return [str(path) for path in given]
+    return None
+
+
+def _frame(name: str, given: object) -> object:
+    if is_relation(given):
+        return given.to_arrow_table()  # type: ignore[attr-defined]
+    kind = f"{type(given).__module__}.{type(given).__name__}"
+    if kind.startswith("pyarrow") and hasattr(given, "read_all"):
+        return given.read_all()  # a reader can be read once, a run reads its sources often
+    if kind.startswith("polars") and hasattr(given, "collect"):
+        return of_lazy(name, given.collect).to_arrow()
+    if kind.startswith("polars") and hasattr(given, "columns"):  # one column alone has none
+        return given.to_arrow()  # type: ignore[attr-defined]
+    if kind.startswith("pandas") and hasattr(given, "columns"):
+        named = [name for name in given.index.names if name is not None]  # type: ignore[attr-defined]
+        # A copy: a frame edited later must not change what was checked.
+        return given.reset_index() if named else given.copy()  # type: ignore[attr-defined]
+    if kind.startswith("pyarrow"):
+        return given
+    if isinstance(given, Mapping):
+        import pyarrow as pa
+
+        return pa.table(dict(given))
+    raise ConfigError(
+        f"source '{name}' is a {type(given).__name__}; pass a path, a glob, a list of "
+        "paths, a URL, SQL text, a relation, or an Arrow, Polars or pandas frame"
+    )

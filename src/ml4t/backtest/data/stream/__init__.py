@@ -1,0 +1,1 @@
+"""Stream: the bars of a run in time order, chunk by chunk."""

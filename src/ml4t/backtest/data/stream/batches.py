@@ -1,0 +1,159 @@
+"""Batches: the ordered stream of chunks, bounded in memory, read one ahead of the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from ml4t.backtest.core.batch import Chunk
+from ml4t.backtest.core.computing import Computing
+from ml4t.backtest.data.asof.prepared import Prepared
+from ml4t.backtest.data.selection.conditions import plan_conditions
+from ml4t.backtest.data.selection.selecting import SelectionPlan
+from ml4t.backtest.data.sources.schema import without_keys
+from ml4t.backtest.data.stream.feature_columns import find_places
+from ml4t.backtest.data.stream.reader import BatchPlan, Reader
+from ml4t.backtest.errors import ConfigError
+
+EMPTY_TYPE = '"NULL"'
+# Cells per dense array: 2 MB a column, whatever the length of the run.
+CHUNK_CELLS = 1 << 18
+# Where rows become events the loop is the slower side: small parts of a short run are read while
+# the one before is walked, and fewer arrays stand at a time.
+EVENT_CELLS, EVENT_PARTS = 1 << 15, 4
+
+
+def plan_batches(
+    prepared: Prepared,
+    *,
+    has_levels: bool,
+    features: tuple[str, ...],
+    has_rules: bool = False,
+    holds_range: bool = False,
+    own_features: tuple[str, ...] = (),
+    optional_features: tuple[str, ...] = (),
+    conditions: tuple[str, ...] = (),
+    likely: frozenset[str] = frozenset(),
+    has_events: bool = False,
+    has_shorts: bool = False,
+    computable: tuple[str, ...] = (),
+) -> BatchPlan:
+    """Decide which columns the loop needs, and refuse what is not there.
+
+    Parameters
+    ----------
+    has_levels : bool
+        Levels or resting orders act inside the bar, so that it needs a high and a low.
+    features : tuple of str
+        Columns of ``signals`` or ``market`` that somebody reads; of one that is in both the name
+        says the view, as ``market.x``.
+    has_rules : bool
+        Highs and lows are followed, where there are any: by water marks, say.
+    holds_range : bool
+        Fills take no price outside the bar's range, so that it needs a high and a low.
+    own_features : tuple of str
+        Columns of ``signals`` that the engine itself reads, whatever is in ``market``. With a
+        universe, ``is_member`` may be one of them.
+    optional_features : tuple of str
+        The same, left out where no source has them.
+    conditions : tuple of str
+        Boolean SQL over the columns of ``signals`` and ``market``.
+    likely : frozenset of str
+        Words among which are columns of ``signals`` that will be asked for on the way; those that
+        are none say nothing.
+    has_events : bool
+        Rows become events.
+    has_shorts : bool
+        Shares may be borrowed, so that it needs what a ``borrow`` source says.
+    computable : tuple of str
+        Those of the features of which a provider is asked where no source has them.
+
+    Raises
+    ------
+    ConfigError
+        A feature is unknown, in both views or no number, or a price column is missing.
+    ExpressionError
+        A condition is no boolean expression over one row, or looks ahead.
+    """
+    needed = ["open", "close"] + (["high", "low"] if has_levels or holds_range else [])
+    why_range = "levels act inside the bar" if has_levels else "within_range=True holds fills to it"
+    for name in needed:
+        if name not in prepared.price_columns:
+            why = "orders fill at the next open" if name == "open" else why_range
+            raise ConfigError(f"source 'prices' has no column '{name}', and {why}; add the column")
+    if has_rules and "high" not in needed:
+        needed += [name for name in ("high", "low") if name in prepared.price_columns]
+    readable = without_keys({**prepared.market_columns, **prepared.signal_columns})
+    # A column of a frame that holds no value at all has no type either.
+    present = [name for name in optional_features if readable.get(name, EMPTY_TYPE) != EMPTY_TYPE]
+    own = (*own_features, *present)
+    places = find_places(features, prepared, own=own, computable=computable)
+    return BatchPlan(
+        price_columns=tuple(needed),
+        features=places,
+        computed=tuple(name for name in dict.fromkeys(computable) if name not in places),
+        conditions=plan_conditions(conditions, prepared),
+        has_events=has_events,
+        has_shorts=has_shorts,
+        likely=likely.intersection(without_keys(prepared.signal_columns)),
+    )
+
+
+def batches(
+    plan: BatchPlan,
+    ranking: SelectionPlan | None,
+    prepared: Prepared,
+    *,
+    chunk_cells: int | None = None,
+    computing: Computing | None = None,
+) -> Iterator[Chunk]:
+    """Yield the run's chunks in time order; the next one is read while the loop works.
+
+    Parameters
+    ----------
+    ranking : SelectionPlan or None
+        None: no bar has a selection.
+    chunk_cells : int, optional
+        Upper bound of bars times assets in a chunk (one bar at least); as the plan needs by
+        default.
+    computing : Computing, optional
+        Has what no source has.
+    """
+    cells = CHUNK_CELLS if chunk_cells is None else chunk_cells
+    if chunk_cells is None and plan.has_events:
+        part = prepared.n_bars * prepared.n_assets // EVENT_PARTS
+        cells = min(max(part, EVENT_CELLS), CHUNK_CELLS)
+    bars_per_chunk = max(1, cells // max(prepared.n_assets, 1))
+    starts = range(0, prepared.n_bars, bars_per_chunk)
+    # A session of its own: the caller goes on with the other.
+    database = prepared.database.cursor()
+    # DuckDB and NumPy release the interpreter, so that reading and the loop share two cores. The
+    # first chunk is begun now, not when it is asked for.
+    thread = ThreadPoolExecutor(max_workers=1)
+    opened = thread.submit(
+        Reader, plan, ranking, prepared, bars_per_chunk, database, thread, computing
+    )
+
+    def load(first_t: int) -> Chunk:
+        return opened.result().load(first_t)
+
+    first = thread.submit(load, starts[0]) if starts else None
+    return _following(thread, load, starts, first)
+
+
+def _following(
+    reader: ThreadPoolExecutor,
+    load: Callable[[int], Chunk],
+    starts: range,
+    following: Future[Chunk] | None,
+) -> Iterator[Chunk]:
+    with reader:
+        for start in starts:
+            assert following is not None
+            chunk = following.result()
+            following = (
+                reader.submit(load, start + starts.step)
+                if start + starts.step < starts.stop
+                else None
+            )
+            yield chunk

@@ -1,0 +1,366 @@
+"""Reader: reads the chunks of a run in time order, each column into a dense array."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml4t.backtest.core.batch import Bools, Chunk, Floats, Ints, Selection
+from ml4t.backtest.core.computing import ComputedColumn, Computing
+from ml4t.backtest.core.values import Columns
+from ml4t.backtest.data.asof.known_at import at_bars
+from ml4t.backtest.data.asof.prepared import Prepared
+from ml4t.backtest.data.asof.views import Known
+from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.selection.conditions import Condition, Conditions
+from ml4t.backtest.data.selection.selecting import SelectionPlan, select
+from ml4t.backtest.data.sources.schema import as_read, without_keys
+from ml4t.backtest.data.sql_files import first_bars, literal, quote, read, render
+from ml4t.backtest.data.stream.feature_columns import Place
+from ml4t.backtest.data.stream.previous_bar import Previous
+
+# Chunks that are ranked by one query; only the bars at decisions pass through it.
+CHUNKS_PER_RANKING = 8
+# Prices at which something could be bought or sold; a bar without volume has none of them.
+TRADED = ("open", "high", "low")
+# Numbers and flags as float, NaN where missing; all else as objects, None where missing.
+Column = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchPlan:
+    """What the loop reads at every bar.
+
+    Attributes
+    ----------
+    price_columns : tuple of str
+        ``open`` and ``close``, and ``high`` and ``low`` where somebody reads them.
+    features : mapping of str to (view, column)
+        Columns of ``signals`` or ``market``, numbers or flags, by the names that ask for them.
+    conditions : tuple of Condition
+        Delivered beside the features, under their texts.
+    likely : frozenset of str
+        Columns of ``signals`` to read ahead, since somebody may ask for them.
+    computed : tuple of str
+        Features that no source has, of which a provider is asked.
+    has_events : bool
+        Rows become events.
+    has_shorts : bool
+        Shares may be borrowed.
+    """
+
+    price_columns: tuple[str, ...]
+    features: Mapping[str, Place]
+    conditions: tuple[Condition, ...] = ()
+    likely: frozenset[str] = frozenset()
+    computed: tuple[str, ...] = ()
+    has_events: bool = False
+    has_shorts: bool = False
+
+
+class Reader:
+    """Reads chunks in time order, and ranks several of them ahead in one query.
+
+    Parameters
+    ----------
+    thread : ThreadPoolExecutor
+        The one thread that reads; what is asked for in between waits for its turn.
+    computing : Computing, optional
+        Has what no source has.
+    """
+
+    def __init__(
+        self,
+        plan: BatchPlan,
+        ranking: SelectionPlan | None,
+        prepared: Prepared,
+        bars_per_chunk: int,
+        database: Database,
+        thread: ThreadPoolExecutor,
+        computing: Computing | None = None,
+    ) -> None:
+        self.bars_per_chunk = bars_per_chunk
+        self._plan, self._ranking, self._prepared = plan, ranking, prepared
+        self._database, self._thread, self._computing = database, thread, computing
+        self._database.execute(read("signals/market_rows"))
+        starts = range(0, prepared.n_bars, bars_per_chunk)
+        ends = [min(t + bars_per_chunk, prepared.n_bars) - 1 for t in starts]
+        times = self._database.rows(read("batches/span"), {"bars": [*starts, *ends]})
+        kind = prepared.timestamp_type
+        self._times = {t: f"{literal(text)}::{kind}" for t, text in times}
+        self._selections: dict[int, Selection] = {}
+        self._ranked_to = 0
+        self._signal_kinds = without_keys(prepared.signal_columns)
+        self._market_kinds = without_keys(prepared.market_columns)
+        dense = [name for c in plan.conditions if c.is_dense for name in c.columns]
+        # Grows with what is asked for on the way.
+        named = [name for c in plan.conditions for name in c.columns]
+        self._previous = Previous(named, prepared.n_assets)
+        known = [column for view, column in plan.features.values() if view == "signals"]
+        self._reads = set(known).union(dense, plan.likely, self._previous.names)
+        self._conditions = Conditions(plan.conditions, prepared, self._database)
+        self._halted = {t for (t,) in self._database.rows(read("batches/halted_bars"))}
+        lenders = [known for known in prepared.per_asset if known.source == "borrow"]
+        self._lenders = lenders[0] if lenders and plan.has_shorts else None
+        self._members: list[tuple[int, int, int]] | None = None
+        planned = {column for view, column in plan.features.values() if view == "market"}
+        self._market = {name: self._market_column(name) for name in sorted(planned)}
+
+    def load(self, first_t: int) -> Chunk:
+        """Read the chunk that starts at bar `first_t`."""
+        last_t = min(first_t + self.bars_per_chunk, self._prepared.n_bars) - 1
+        if self._ranking is not None and last_t >= self._ranked_to:
+            ranked_to = min(
+                first_t + CHUNKS_PER_RANKING * self.bars_per_chunk, self._prepared.n_bars
+            )
+            self._selections = select(self._ranking, self._database, first_t, ranked_to - 1)
+            self._ranked_to = ranked_to
+        shape = (last_t - first_t + 1, self._prepared.n_assets)
+        names = [name for name in self._prepared.price_columns if name in self._reads]
+        is_halted = not self._halted.isdisjoint(range(first_t, last_t + 1))
+        prices, signals = self._prices(names, first_t, shape, is_halted=is_halted)
+        # As they are in the source, where the broker sees them so too.
+        signals |= {
+            name: values for name, values in prices.items() if name not in TRADED or not is_halted
+        }
+        has_bar = ~np.isnan(prices["close"])
+        signals |= self._known(self._reads, first_t, has_bar)
+        earlier = self._previous.of(signals, has_bar)
+        holds = self._conditions.hold(signals | earlier, has_bar, first_t)
+        bars = slice(first_t, last_t + 1)
+        features = {
+            name: signals[column]
+            if view == "signals"
+            # One value for all assets, without a copy.
+            else np.broadcast_to(self._market[column][bars, None], shape)
+            for name, (view, column) in self._plan.features.items()
+        }
+        computing = self._computing
+        if computing is not None:
+            # Reads like an array where rules read it: at what is held.
+            features |= {
+                name: cast("Floats", ComputedColumn(computing, name, first_t))
+                for name in self._plan.computed
+            }
+        return Chunk(
+            first_t=first_t,
+            prices=prices,
+            features=features | holds,
+            computed=None if computing is None else computing.of,
+            market_computed=None if computing is None else computing.market,
+            selections={t: s for t, s in self._selections.items() if first_t <= t <= last_t},
+            lending=self._lending(self._lenders, first_t, shape) if self._lenders else {},
+            signals=self._on_demand(
+                self._signal_kinds, signals, lambda name: self._signal(name, first_t, has_bar)
+            ),
+            market=self._on_demand(
+                self._market_kinds, {}, lambda name: self._market_of(name)[bars]
+            ),
+        )
+
+    def _on_demand(
+        self,
+        kinds: Mapping[str, str],
+        columns: Mapping[str, Column],
+        column: Callable[[str], Column],
+    ) -> Columns:
+        """Return columns of which more are read, by the thread that reads, when asked for."""
+
+        def load(name: str) -> Column:
+            try:
+                asked = self._thread.submit(column, name)
+            except RuntimeError:
+                return column(name)  # the run is over, and with it the thread
+            return asked.result()
+
+        found = Columns(kinds, load)
+        found.update(columns)
+        return found
+
+    def _signal(self, name: str, first_t: int, has_bar: Bools) -> Column:
+        """Read one column of ``signals``, now and with every later chunk."""
+        self._reads.add(name)
+        if name in self._prepared.price_columns:
+            return self._price_columns({name: self._item("prices", name)}, first_t, has_bar.shape)[
+                name
+            ]
+        return self._known({name}, first_t, has_bar)[name]
+
+    def _known(self, names: Collection[str], first_t: int, has_bar: Bools) -> dict[str, Column]:
+        """Read what the features sources and the universe say of the bars."""
+        found: dict[str, Column] = {}
+        for source in self._prepared.per_asset:
+            wanted = tuple(name for name in source.columns if name in names)
+            if wanted:
+                found |= self._features(source, wanted, first_t, has_bar)
+        if self._prepared.has_universe and "is_member" in names:
+            if self._members is None:
+                self._members = self._intervals()
+            found["is_member"] = _membership(self._members, first_t, has_bar)
+        return found
+
+    def _prices(
+        self, columns: Sequence[str], first_t: int, shape: tuple[int, ...], *, is_halted: bool
+    ) -> tuple[dict[str, Floats], dict[str, Column]]:
+        """Read the bars as the broker sees them, and columns of prices that are signals."""
+        items = {name: self._item("prices", name) for name in columns}
+        names = {name: name for name in self._plan.price_columns}
+        if is_halted:
+            names |= {name: f"__{name}" for name in names if name in TRADED}
+        for name, alias in names.items():
+            item = self._item("prices", name)
+            items[alias] = (
+                item if alias == name else f"case when prices.volume = 0 then null else {item} end"
+            )
+        arrays = self._price_columns(items, first_t, shape)
+        return {name: arrays[alias] for name, alias in names.items()}, arrays
+
+    def _price_columns(
+        self, items: Mapping[str, str], first_t: int, shape: tuple[int, ...]
+    ) -> dict[str, Column]:
+        """Read select items over the rows of prices of a chunk."""
+        query = render(
+            "batches/prices",
+            columns=", ".join(f"{item} as {quote(name)}" for name, item in items.items()),
+            first=self._times[first_t],
+            last=self._times[first_t + shape[0] - 1],
+        )
+        found = self._database.numpy(query)
+        return _scatter(found, list(items), first_t, shape, self._signal_kinds)
+
+    def _intervals(self) -> list[tuple[int, int, int]]:
+        bars = first_bars("main.universe", "start_date", "end_date")
+        found = self._database.rows(render("batches/membership", first_bars=bars))
+        n_bars = self._prepared.n_bars
+        return [(sid, start, n_bars if end is None else end) for sid, start, end in found]
+
+    def _market_of(self, name: str) -> Column:
+        """Return a column of ``market``, all bars of it; read once."""
+        if name not in self._market:
+            self._market[name] = self._market_column(name)
+        return self._market[name]
+
+    def _market_column(self, name: str) -> Column:
+        """Read a column of ``market``, one value per bar."""
+        item = as_read(quote(name), self._market_kinds[name])
+        found = self._database.numpy(render("batches/market", columns=f"{item} as {quote(name)}"))
+        return _as_column(found[name], self._market_kinds[name])
+
+    def _item(self, table: str, name: str) -> str:
+        return as_read(f"{table}.{quote(name)}", self._signal_kinds[name])
+
+    def _features(
+        self, source: Known, names: tuple[str, ...], first_t: int, has_bar: Bools
+    ) -> dict[str, Column]:
+        """Read a source's known values at every bar of a chunk."""
+        shape = has_bar.shape
+        last_t = first_t + shape[0] - 1
+        items = ", ".join(f"{self._item('known', name)} as {quote(name)}" for name in names)
+        query = render(
+            "batches/exact_features",
+            known=source.relation,
+            columns=items,
+            first=self._times[first_t],
+            last=self._times[last_t],
+        )
+        found = self._database.numpy(query)
+        is_known = np.zeros(shape, dtype=bool)
+        is_known.reshape(-1)[_cells(found, first_t, shape)] = True
+        if (has_bar & ~is_known).any():
+            found = self._as_of(source, names, first_t, last_t)
+        arrays = _scatter(found, list(names), first_t, shape, self._signal_kinds)
+        # There is no signal without a bar, whatever became known at its time.
+        for values in arrays.values() if (is_known & ~has_bar).any() else ():
+            values[~has_bar] = np.nan if values.dtype == np.float64 else None
+        return arrays
+
+    def _lending(self, known: Known, first_t: int, shape: tuple[int, ...]) -> dict[str, Column]:
+        """Read what lenders said since the bar before each; at the first all that they did."""
+        items = {"fee": "borrow_fee"}
+        if "borrow_available" in known.columns:
+            items["available"] = "borrow_available"
+        until = f"known.available_at <= {self._times[first_t + shape[0] - 1]}"
+        since = f"known.available_at > {self._times[first_t - 1]}" if first_t else "true"
+        query = render(
+            "batches/lending",
+            known=known.relation,
+            columns=", ".join(
+                f"{self._item('known', name)} as {alias}" for alias, name in items.items()
+            ),
+            since=f"{since} and {until}",
+            is_fresh=known.is_fresh("timeline.timestamp", "known.available_at"),
+            first_bars=first_bars(
+                f"{known.relation} as known where {since} and {until}", "known.available_at"
+            ),
+        )
+        return _scatter(self._database.numpy(query), list(items), first_t, shape, {})
+
+    def _as_of(
+        self, source: Known, names: tuple[str, ...], first_t: int, last_t: int
+    ) -> dict[str, np.ndarray]:
+        database = self._database
+        database.execute(read("ranking/all_bars"), {"first_t": first_t, "last_t": last_t})
+        database.execute(render("ranking/bars", columns="", membership="true"))
+        table = at_bars(source, names, "at_risk", self._prepared.timestamp_type, database)
+        items = ", ".join(
+            f"{as_read(quote(name), self._signal_kinds[name])} as {quote(name)}" for name in names
+        )
+        return database.numpy(render("batches/features", target=f"temp.{table}", columns=items))
+
+
+def _membership(intervals: list[tuple[int, int, int]], first_t: int, has_bar: Bools) -> Floats:
+    """Return 1 where an asset is in the universe, 0 where it is not, NaN where it has no bar."""
+    members = np.where(has_bar, 0.0, np.nan)
+    for sid, start, end in intervals:
+        members[max(start - first_t, 0) : max(end - first_t, 0), sid] += 1.0
+    return np.minimum(members, 1.0)
+
+
+def _cells(found: dict[str, np.ndarray], first_t: int, shape: tuple[int, ...]) -> Ints:
+    cells: Ints = (found["t"].astype(np.int64) - first_t) * shape[1] + found["sid"]
+    return cells
+
+
+def _scatter(
+    found: dict[str, Column],
+    names: list[str],
+    first_t: int,
+    shape: tuple[int, ...],
+    kinds: Mapping[str, str],
+) -> dict[str, Column]:
+    """Write rows by (t, sid) into dense arrays, missing where there is no row; empties `found`."""
+    cell = _cells(found, first_t, shape)
+    arrays = {}
+    for name in names:
+        values = _as_column(found.pop(name), kinds.get(name, "DOUBLE"))  # it is let go
+        is_number = values.dtype == np.float64
+        dense = np.full(shape[0] * shape[1], np.nan if is_number else None, dtype=values.dtype)
+        dense[cell] = values
+        arrays[name] = dense.reshape(shape)
+    return arrays
+
+
+def _as_column(values: Column, kind: str) -> Column:
+    """Return numbers as they are, all else as Python's own objects, None where missing."""
+    if values.dtype.kind in "mM":
+        unit = "D" if kind == "DATE" else "us"
+        missing = np.isnat(values)
+        moments = values.astype(f"{values.dtype.kind}8[{unit}]").astype(object)
+        if "ZONE" in kind:
+            moments = np.array(
+                [None if moment is None else moment.replace(tzinfo=UTC) for moment in moments],
+                dtype=object,
+            )
+        moments[missing] = None
+        return moments
+    if values.dtype == np.float64:
+        return values
+    found = np.empty(len(values), dtype=object)
+    found[:] = [value.tolist() if isinstance(value, np.ndarray) else value for value in values]
+    return found

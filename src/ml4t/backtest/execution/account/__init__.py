@@ -1,0 +1,1 @@
+"""Account: what increases may use, and what happens when it does not suffice."""

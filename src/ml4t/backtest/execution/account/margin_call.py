@@ -1,0 +1,55 @@
+"""Margin calls: what happens when equity does not cover the maintenance margin at a close."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Batch
+from ml4t.backtest.core.journal import Decision, Journal
+from ml4t.backtest.execution.account.rules import Account, MarginAccount
+from ml4t.backtest.execution.broker import BarBroker
+from ml4t.backtest.portfolio.portfolio import Portfolio
+
+MARGIN_CALL = "margin_call"
+
+
+class MarginWatch:
+    """Checks the maintenance margin at every close, and orders the liquidation.
+
+    Every position is reduced at the next open by one and the same fraction, so that equity
+    is back at the initial margin at the marks of the call; without any equity all of it goes.
+    """
+
+    def __init__(
+        self, account: Account, portfolio: Portfolio, broker: BarBroker, journal: Journal
+    ) -> None:
+        self._account = account if isinstance(account, MarginAccount) else None
+        self._portfolio, self._broker, self._journal = portfolio, broker, journal
+
+    def at_close(self, batch: Batch) -> None:
+        """Call for margin where equity is below what the positions need."""
+        account, portfolio = self._account, self._portfolio
+        if account is None or not len(portfolio.held):
+            return
+        terms = self._broker.executor.terms
+        values = portfolio.value_at(portfolio.mark)
+        equity = portfolio.cash + float(values.sum())
+        exposure = np.abs(values)
+        required = float((exposure * account.maintenance(portfolio.held, terms)).sum())
+        if equity >= required:
+            return
+        initial = float((exposure * account.initial(portfolio.held, terms)).sum())
+        factor = max(equity, 0.0) / initial
+        self._broker.scale_down(MARGIN_CALL, factor)
+        for sid in portfolio.held.tolist():
+            self._journal.decision(
+                Decision(
+                    t=batch.t,
+                    sid=sid,
+                    rule=MARGIN_CALL,
+                    action="liquidate",
+                    level=factor,
+                    reason="equity below the maintenance margin",
+                    features={"equity": equity, "required": required},
+                )
+            )

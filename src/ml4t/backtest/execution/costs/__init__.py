@@ -1,0 +1,1 @@
+"""Costs: what a fill pays beside its price, and what time costs."""

@@ -1,0 +1,1 @@
+"""Inside the bar: what resting orders and protective levels do after the open."""

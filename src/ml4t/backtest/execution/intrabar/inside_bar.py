@@ -1,0 +1,336 @@
+"""Inside the bar: what happens after the open, to protective levels and resting orders.
+
+Assets with levels alone go through it as vectors. An asset with resting orders is walked through
+its bar one event at a time, because what fills first decides what can fill at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Batch
+from ml4t.backtest.core.levels import Touched
+from ml4t.backtest.core.orders import OrderType, TimeInForce
+from ml4t.backtest.execution.intrabar.level_book import (
+    STOP,
+    TARGET,
+    TRAIL,
+    LevelBook,
+    LevelFills,
+    Protection,
+)
+from ml4t.backtest.execution.intrabar.level_filler import LevelFiller
+from ml4t.backtest.execution.intrabar.touch import (
+    Bar,
+    Phase,
+    Touch,
+    limit_after_entry,
+    stop_after_entry,
+    touch_limit,
+    touch_stop,
+)
+from ml4t.backtest.execution.orders.book import MARKET_TYPES, OrderBook
+from ml4t.backtest.execution.orders.fills import DiscreteOrders
+from ml4t.backtest.execution.orders.order import Order, amend
+from ml4t.backtest.execution.price_limits import PriceLimits
+from ml4t.backtest.portfolio.portfolio import Portfolio, Seen
+
+Event = tuple[Touch, int, "Order | Protection"]
+# The numbers that levels have among the orders of a walk.
+LEVEL_TIES = {Protection(kind, 0.0, -1).tie for kind in (STOP, TARGET, TRAIL)}
+
+
+class InsideBar:
+    """Fills levels and resting orders against a bar's range.
+
+    Parameters
+    ----------
+    portfolio : Portfolio
+    levels : LevelBook
+    filler : LevelFiller
+    book : OrderBook
+    discrete : DiscreteOrders
+    can_short : bool
+        Whether the account may sell what it does not hold.
+    price_limits : PriceLimits
+    """
+
+    def __init__(
+        self,
+        portfolio: Portfolio,
+        levels: LevelBook,
+        filler: LevelFiller,
+        book: OrderBook,
+        discrete: DiscreteOrders,
+        *,
+        can_short: bool,
+        price_limits: PriceLimits,
+    ) -> None:
+        self._portfolio, self._levels, self._filler = portfolio, levels, filler
+        self._book, self._discrete, self._can_short = book, discrete, can_short
+        self._limits = price_limits
+
+    def fill(self, batch: Batch) -> Iterator[Touched]:
+        """Fill what the bar touched; yield the levels among it, each before anything else fills."""
+        if batch.low is None or batch.high is None:
+            return
+        resting = [sid for sid in self._book.sids() if self._resting(sid)] if self._book else []
+        if not self._levels.is_empty:
+            sids = self._portfolio.held
+            if resting:
+                sids = sids[~np.isin(sids, resting)]
+            sids = self._filler.without_pending(sids)
+            fills = self._levels.touched(batch, sids)
+            if fills is not None:
+                yield from self._fill_levels(batch, fills)
+        for sid in resting:
+            yield from self._walk(batch, sid)
+
+    def _fill_levels(self, batch: Batch, fills: LevelFills) -> Iterator[Touched]:
+        """Fill levels; a stop closes what a target has left that the open was beyond."""
+        first = self._filler.fill(batch, fills)
+        yield first
+        rest = first.sids[~first.is_stop]
+        rest = rest[self._portfolio.quantity[rest] != 0]
+        again = self._levels.touched(batch, rest) if len(rest) else None
+        if again is not None:
+            yield self._filler.fill(batch, again)
+
+    # -- resting orders ---------------------------------------------------------------
+
+    def _resting(self, sid: int) -> list[Order]:
+        orders = self._book.of(sid)
+        return [one for one in orders if one.is_alive and one.order_type not in MARKET_TYPES]
+
+    def _walk(self, batch: Batch, sid: int) -> Iterator[Touched]:
+        """Walk one asset through its bar, event by event, until nothing more is touched."""
+        bar = _bar(batch, sid)
+        if bar.open != bar.open:
+            self._book.end_immediate(sid)  # nothing trades in a halt: that was the chance
+            return
+        walk = _Walk(bar=bar, is_entry=int(self._portfolio.entry_t[sid]) == batch.t)
+        while events := self._events(batch, sid, walk):
+            touch, _, what = min(events, key=_when)
+            if touch.phase is not Phase.OPEN:
+                self._book.end_immediate(sid)
+            found: list[Touched] = []
+            before = float(self._portfolio.quantity[sid])
+            self._meet(batch, sid, walk, what, touch, found)
+            live = float(self._portfolio.quantity[sid])
+            if isinstance(what, Order) and abs(live) > abs(before) * (before * live > 0):
+                is_new = before * live <= 0
+                self._after_entry(batch, sid, walk, what, touch, found, is_new=is_new)
+            yield from found
+        self._book.end_immediate(sid)
+
+    def _events(self, batch: Batch, sid: int, walk: _Walk) -> list[Event]:
+        """Return what could fill next, with the number that breaks ties: levels come first."""
+        events: list[Event] = []
+        for order in self._resting(sid):
+            is_open = order.is_alive and order.created_t < batch.t
+            if not is_open or order.order_id in walk.done:
+                continue
+            is_entry = order.parent is not None and order.live_t == batch.t
+            touch = _touch(walk, order, batch.t, is_entry=is_entry)
+            is_late = order.time_in_force is TimeInForce.IOC and touch and touch.phase > Phase.OPEN
+            if touch is None or is_late:
+                continue
+            if not self._limits.why(batch, sid, order.side, touch.price):
+                events.append((touch, order.order_id, order))
+        live = float(self._portfolio.quantity[sid])
+        is_held = live != 0 and len(self._filler.without_pending(np.array([sid]))) > 0
+        side, levels = -1.0 if live > 0 else 1.0, list[Event]()
+        for level in self._levels.acting(batch, sid) if is_held else ():
+            if level.tie in walk.done:
+                continue
+            test = touch_limit if level.kind == TARGET else touch_stop
+            touch = test(walk.bar, level.level, side, is_entry=walk.is_entry)
+            if touch is not None:
+                levels.append((touch, level.tie, level))
+        # The first that the bar met decides: behind a stop that is locked in comes no target.
+        first = min(levels, key=_when, default=None)
+        if first is not None and not self._limits.why(batch, sid, side, first[0].price):
+            events += levels
+        return events
+
+    def _meet(
+        self,
+        batch: Batch,
+        sid: int,
+        walk: _Walk,
+        what: Order | Protection,
+        touch: Touch,
+        found: list[Touched],
+    ) -> None:
+        """Fill what the bar met, as far as it can."""
+        if isinstance(what, Protection):
+            # Behind a stop all of the position is an exit.
+            walk.done |= {what.tie} if what.kind == TARGET else LEVEL_TIES
+            found += self._fill_protection(batch, sid, walk, what, touch)
+            self._book.close_exits(sid, float(self._portfolio.quantity[sid]))
+            return
+        if what.order_type is OrderType.STOP_LIMIT and not what.is_triggered:
+            # From now on a limit; on this bar it fills where that is certain.
+            amend(what, is_triggered=True, live_t=batch.t)
+            assert what.limit is not None
+            if what.side * (touch.price - what.limit) > 0:
+                if touch.phase is Phase.OPEN:
+                    walk.from_open.add(what.order_id)
+                return
+        elif what.order_type in (OrderType.STOP, OrderType.TRAILING_STOP):
+            amend(what, is_triggered=True)
+        walk.done.add(what.order_id)
+        self._fill_order(batch, walk, what, touch)
+
+    def _after_entry(
+        self,
+        batch: Batch,
+        sid: int,
+        walk: _Walk,
+        order: Order,
+        touch: Touch,
+        found: list[Touched],
+        *,
+        is_new: bool,
+    ) -> None:
+        """Test at once what protects a position that was opened or grew inside the bar."""
+        if touch.phase is Phase.OPEN:
+            if is_new:
+                # The whole bar is ahead, as after any entry at the open; its levels are new ones.
+                walk.is_entry = True
+                walk.done -= LEVEL_TIES
+            return
+        by_stop = touch.phase is Phase.STOP
+        side = -order.side
+        guards: list[Event] = []
+        for child in order.children:
+            is_new_child = child.is_alive and child.live_t == batch.t
+            if is_new_child and child.order_id not in walk.done:
+                walk.done.add(child.order_id)
+                stop = child.stop_level()
+                met = (
+                    limit_after_entry(walk.bar, child.limit, side, touch.price, by_stop=by_stop)
+                    if stop is None and child.limit is not None
+                    else stop_after_entry(walk.bar, stop or 0.0, side, touch.price)
+                )
+                guards += [(met, child.order_id, child)] if met else []
+        for level in list(self._levels.of(sid)) if is_new else ():
+            walk.done.add(level.tie)
+            met = (
+                limit_after_entry(walk.bar, level.level, side, touch.price, by_stop=by_stop)
+                if level.kind == TARGET
+                else stop_after_entry(walk.bar, level.level, side, touch.price)
+            )
+            guards += [(met, level.tie, level)] if met else []
+        is_leaving = False
+        for met, _, what in sorted(guards, key=_when):
+            if self._limits.why(batch, sid, side, met.price):
+                continue
+            is_open = what.is_open if isinstance(what, Order) else not is_leaving
+            if self._portfolio.quantity[sid] and is_open:
+                self._meet(batch, sid, walk, what, met, found)
+                is_leaving |= isinstance(what, Protection) and what.kind != TARGET
+
+    def _fill_protection(
+        self, batch: Batch, sid: int, walk: _Walk, level: Protection, touch: Touch
+    ) -> list[Touched]:
+        quantity = step = self._levels.closing(sid, level.kind)
+        if level.kind == TARGET and touch.phase is Phase.LIMIT:
+            quantity = walk.certain(quantity, float(self._portfolio.quantity[sid]), level.level)
+        if not quantity:
+            return []
+        fills = LevelFills(
+            sids=np.array([sid]),
+            kind=np.array([level.kind]),
+            level=np.array([level.level]),
+            base=np.array([touch.price]),
+            rule=np.array([level.rule]),
+            set_t=np.array([self._levels.set_t(sid)]),
+            quantity=np.array([quantity]),
+        )
+        return [self._filler.fill(batch, fills, np.array([step]))]
+
+    def _fill_order(self, batch: Batch, walk: _Walk, order: Order, touch: Touch) -> None:
+        sid, is_limit = order.sid, touch.phase is Phase.LIMIT
+        self._discrete.cut_to_opening(order)
+        live = float(self._portfolio.quantity[sid])
+        quantity = self._discrete.cut_to_held(order)
+        if is_limit and live * quantity < 0 and (order.is_exit or not self._can_short):
+            assert order.limit is not None
+            quantity = walk.certain(quantity, live, order.limit)
+            if not quantity:
+                return
+        prices = batch.open.copy()
+        prices[sid] = touch.price
+        seen = Seen.CLOSE if is_limit else Seen.ALL
+        filled = self._discrete.fill(batch, prices, order, quantity, limit=order.limit, seen=seen)
+        if is_limit and (live == 0 or live * filled > 0):
+            walk.fresh += filled
+
+
+@dataclass(slots=True, kw_only=True)
+class _Walk:
+    """Where one asset's walk through a bar stands.
+
+    Attributes
+    ----------
+    is_entry : bool
+        The position was opened at this bar's open, so that the open is past.
+    fresh : float
+        Shares that a limit bought (or sold short) inside this bar.
+    done : set of int
+        Orders and levels that had their chance.
+    from_open : set of int
+        Stop-limits that the open triggered beyond their limit.
+    """
+
+    bar: Bar
+    is_entry: bool
+    fresh: float = 0.0
+    done: set[int] = field(default_factory=set)
+    from_open: set[int] = field(default_factory=set)
+
+    def certain(self, quantity: float, live: float, level: float) -> float:
+        """Return what a limit inside the bar may close: not what came in by a limit before it.
+
+        Which of two limits the bar met first is not known; both count only where the close is
+        beyond the second one.
+        """
+        side = 1.0 if quantity > 0 else -1.0
+        if not self.fresh or side * (self.bar.close - level) <= 0:
+            return quantity
+        return side * min(abs(quantity), max(abs(live) - abs(self.fresh), 0.0))
+
+
+def _when(event: Event) -> tuple[Phase, float, int]:
+    """Return when in the bar something happens; ties by number, whatever the price."""
+    return event[0].phase, event[0].distance, event[1]
+
+
+def _bar(batch: Batch, sid: int) -> Bar:
+    assert batch.low is not None
+    assert batch.high is not None
+    return Bar(
+        float(batch.open[sid]), float(batch.high[sid]), float(batch.low[sid]),
+        float(batch.close[sid]),
+    )  # fmt: skip
+
+
+def _touch(walk: _Walk, order: Order, t: int, *, is_entry: bool) -> Touch | None:
+    """Return where a resting order would fill in the bar, None where it would not."""
+    bar, stop = walk.bar, order.stop_level()
+    if stop is not None and not order.is_triggered:
+        return touch_stop(bar, stop, order.side, is_entry=is_entry)
+    if order.limit is None:
+        # A stop that was met before and could not fill whole: a market order by now.
+        return None
+    is_new_limit = order.order_type is OrderType.STOP_LIMIT and order.live_t == t
+    if is_new_limit and order.order_id not in walk.from_open:
+        # Triggered inside this bar: what came later is only known of the close. Triggered at the
+        # open, it has the whole bar ahead.
+        is_back = order.side * (bar.close - order.limit) <= 0
+        return Touch(Phase.LIMIT, abs(order.limit - bar.open), order.limit) if is_back else None
+    return touch_limit(bar, order.limit, order.side, is_entry=is_entry)

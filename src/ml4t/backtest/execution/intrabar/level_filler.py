@@ -1,0 +1,174 @@
+"""LevelFiller: books the protective levels that a bar has touched."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
+from ml4t.backtest.core.levels import LevelPolicy, Touched
+from ml4t.backtest.core.orders import Ended, OrderStatus, TimeInForce
+from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.intrabar.level_book import ORDER_TYPES, TARGET, LevelBook, LevelFills
+from ml4t.backtest.execution.pending.pending import Waiting
+from ml4t.backtest.execution.price_limits import LOCKS
+
+CARRIED = "volume limit: the rest follows at the next open"
+STAYS = "volume limit: the rest stays its target"
+
+
+class LevelFiller:
+    """Fills touched levels as far as the bar's volume goes.
+
+    Parameters
+    ----------
+    executor : Executor
+    levels : LevelBook
+        Told of parts of targets that were closed.
+    waiting : Waiting
+        Takes what a stop could not close.
+    policy : LevelPolicy
+    rule_names : tuple of str
+        Names behind the rule indices of levels.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        levels: LevelBook,
+        waiting: Waiting,
+        policy: LevelPolicy,
+        rule_names: tuple[str, ...],
+    ) -> None:
+        self._executor, self._levels, self._waiting = executor, levels, waiting
+        self._slips, self._rule_names = policy.slips, rule_names
+        self._portfolio = executor.portfolio
+
+    def without_pending(self, sids: Ints) -> Ints:
+        """Return the assets of which no exit is on its way already."""
+        pending = self._waiting.leaving()
+        return sids[~np.isin(sids, pending)] if pending else sids
+
+    def fill(self, batch: Batch, fills: LevelFills, step: Floats | None = None) -> Touched:
+        """Fill levels and return those that no price limit of the exchange held back.
+
+        `step` is what targets close in all, where `fills` may close only a part of that now.
+        """
+        for name in LOCKS:
+            if name in batch.features:
+                limits = self._executor.price_limits
+                is_locked = limits.locked(batch, name, fills.sids, fills.quantity, fills.base)
+                fills = fills.where(~is_locked)
+        if self._executor.has_lots:
+            # A part below one lot is passed over; the rule says so at the close.
+            is_some = self._whole_parts(fills.sids, fills.quantity) != 0
+            fills = fills.where((fills.kind != TARGET) | is_some)
+        kinds = set(fills.kind.tolist())
+        if len(kinds) == 1:  # most of the time
+            is_done = self._fill_kind(batch, fills, kinds.pop(), step)
+        else:
+            is_done = np.ones(len(fills.sids), dtype=bool)
+            for kind in kinds:
+                of_kind = fills.kind == kind
+                is_done[of_kind] = self._fill_kind(batch, fills.where(of_kind), kind, step)
+        self._waiting.closed_inside(fills.sids)
+        return Touched(
+            sids=fills.sids,
+            is_stop=fills.kind != TARGET,
+            rule=fills.rule,
+            level=fills.level,
+            is_done=is_done,
+        )
+
+    def _fill_kind(self, batch: Batch, fills: LevelFills, kind: int, step: Floats | None) -> Bools:
+        """Fill levels of one kind; return which are done."""
+        executor, sids, is_target = self._executor, fills.sids, kind == TARGET
+        asked = self._whole_parts(sids, fills.quantity) if is_target else fills.quantity
+        step = asked if step is None else self._whole_parts(sids, step)
+        done = executor.within_volume(sids, asked)
+        ids = executor.journal.new_ids(len(sids))
+        tags = tuple(self._rule_names[i] for i in fills.rule.tolist())
+        self._waiting.note_closed(sids, done)
+        some = done != 0
+        if done is fills.quantity or some.all():
+            self._book(batch, ids, fills, done, tags, is_target=is_target)
+        elif some.any():
+            self._book(
+                batch, ids[some], fills.where(some), done[some], _chosen(tags, some),
+                is_target=is_target,
+            )  # fmt: skip
+        if done is asked:
+            self._record(ids, fills, asked, done, tags, kind, OrderStatus.FILLED, "")
+            if is_target:
+                return self._levels.sold(sids, step, done)
+            return np.ones(len(sids), dtype=bool)
+        is_cut = done != asked
+        for which, status, reason in (
+            (~is_cut, OrderStatus.FILLED, ""),
+            (is_cut, OrderStatus.EXPIRED, STAYS if is_target else CARRIED),
+        ):
+            if which.any():
+                self._record(
+                    ids[which], fills.where(which), asked[which], done[which],
+                    _chosen(tags, which), kind, status, reason,
+                )  # fmt: skip
+        if is_target:
+            return self._levels.sold(sids, step, done)
+        if is_cut.any():
+            # A stop that was met is a market order for all of it: the rest leaves at the open.
+            self._waiting.exits(sids[is_cut], _chosen(tags, is_cut))
+        is_whole: Bools = ~is_cut
+        return is_whole
+
+    def _book(
+        self,
+        batch: Batch,
+        ids: Ints,
+        fills: LevelFills,
+        quantity: Floats,
+        tags: tuple[str, ...],
+        *,
+        is_target: bool,
+    ) -> None:
+        self._executor.fill(
+            batch, ids, fills.sids, quantity, fills.base, tags,
+            limit=fills.level if is_target else None, is_maker=is_target, slips=self._slips,
+        )  # fmt: skip
+
+    def _record(
+        self,
+        ids: Ints,
+        fills: LevelFills,
+        asked: Floats,
+        done: Floats,
+        tags: tuple[str, ...],
+        kind: int,
+        status: OrderStatus,
+        reason: str,
+    ) -> None:
+        self._executor.journal.ended(
+            Ended(
+                ids=ids,
+                created_t=fills.set_t,
+                sids=fills.sids,
+                quantity=asked,
+                filled=done,
+                order_type=ORDER_TYPES[kind],
+                time_in_force=TimeInForce.GTC,
+                status=status,
+                reason=reason,
+                tag=tags,
+                limit=fills.level if kind == TARGET else None,
+                stop=None if kind == TARGET else fills.level,
+            )
+        )
+
+    def _whole_parts(self, sids: Ints, asked: Floats) -> Floats:
+        """Return parts in whole lots; what closes all of a position is not cut."""
+        if not self._executor.has_lots:
+            return asked
+        live = self._portfolio.quantity[sids]
+        return np.where(asked == -live, asked, self._executor.whole(sids, asked))
+
+
+def _chosen(tags: tuple[str, ...], which: Bools) -> tuple[str, ...]:
+    return tuple(tag for tag, ok in zip(tags, which.tolist(), strict=True) if ok)

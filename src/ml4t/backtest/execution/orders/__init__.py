@@ -1,0 +1,1 @@
+"""Orders: single orders from their request to their end."""

@@ -1,0 +1,1 @@
+"""Pending: what waits between a decision and the price at which it fills."""

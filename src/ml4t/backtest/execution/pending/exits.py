@@ -1,0 +1,123 @@
+"""ExitFiller: fills the exits that rules asked for, at an open before all else."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.orders import OrderStatus
+from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.orders.book import MARKET_TYPES, POSITION_CLOSED, OrderBook
+from ml4t.backtest.execution.orders.fills import CUT_TO_HELD
+from ml4t.backtest.execution.orders.order import Order, amend
+from ml4t.backtest.execution.orders.ticks import WHOLE
+from ml4t.backtest.execution.pending.market_orders import TicketLedger, Tickets, unsized
+from ml4t.backtest.execution.pending.pending import NO_SIDS, Exits, Waiting
+from ml4t.backtest.execution.pending.rebalance import SMALLEST_CHANGE
+from ml4t.backtest.execution.tradability import Gate
+
+
+class ExitFiller:
+    """Leaves positions at an open, and remembers what it found and closed there.
+
+    Parameters
+    ----------
+    executor : Executor
+    waiting : Waiting
+        Holds the exits, and takes back what could not leave.
+    book : OrderBook
+        Told of positions that are closed.
+    gate, ledger
+        Of the tickets that exits become.
+
+    Attributes
+    ----------
+    t : int
+        Bar of the last open.
+    exits : dict
+        Exits that were due at it.
+    equity : float
+        Before these exits, where there were any; account currency.
+    held : int array
+        Assets held before these exits, where there were any.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        waiting: Waiting,
+        book: OrderBook,
+        gate: Gate,
+        ledger: TicketLedger,
+    ) -> None:
+        self._executor, self._portfolio = executor, executor.portfolio
+        self._waiting, self._book, self._gate, self._ledger = waiting, book, gate, ledger
+        self.t, self.equity, self.held = -1, 0.0, NO_SIDS
+        self.exits: Exits = {}
+
+    def leave(self, batch: Batch) -> None:
+        """Fill the exits that rules asked for: always at the next open."""
+        self.t, self.exits = batch.t, self._waiting.take_exits(batch.t)
+        # Asked for at the last close, or inside its bar.
+        self._ledger.created_t = batch.t - 1
+        if self.exits:
+            # Taken before the exits: the base of every target weight.
+            self.equity = self._portfolio.equity_at(batch.open)
+            self.held = self._portfolio.held
+            self._leave(batch, self.exits)
+
+    def take_off(self, t: int, order: Order) -> None:
+        """Take off an order that only reduces what exits of rules have closed for it in this bar.
+
+        Both were decided at one close: 10 cut to 6, and half of it left, is 5 and not 1.
+        """
+        closed = self._waiting.closed.get(order.sid, 0.0)
+        is_meant = order.is_open and order.is_exit and order.order_type in MARKET_TYPES
+        if not is_meant or order.created_t >= t or closed * order.left <= 0:
+            return
+        taken = order.side * min(abs(closed), abs(order.left))
+        self._waiting.closed[order.sid] = closed - taken
+        if abs(order.left - taken) <= SMALLEST_CHANGE * abs(order.left):
+            self._book.end(order, OrderStatus.CANCELLED, POSITION_CLOSED)
+        else:
+            amend(order, quantity=order.quantity - taken, reason=CUT_TO_HELD)
+
+    def _leave(self, batch: Batch, exits: Exits) -> None:
+        sids = np.array(sorted(exits), dtype=np.int64)
+        is_gone = self._portfolio.quantity[sids] == 0
+        if is_gone.any():
+            tags = tuple(exits[sid][0] for sid in sids[is_gone].tolist())
+            self._ledger.end(unsized(sids[is_gone], tags), OrderStatus.CANCELLED, POSITION_CLOSED)
+            sids = sids[~is_gone]
+        if not len(sids):
+            return
+        tags = tuple(exits[sid][0] for sid in sids.tolist())
+        shares = np.array([exits[sid][1] for sid in sids.tolist()])
+        quantity = self._quantity(sids, shares)
+        tickets = Tickets(sids, quantity, tags)
+        can = self._gate.can_trade(batch, batch.open, tickets)
+        if not can.all():
+            # A position that is to be left is left at the first open at which it trades.
+            self._waiting.put_back({sid: exits[sid] for sid in sids[~can].tolist()})
+            tickets = tickets.where(can)
+        done = self._ledger.fill(batch, batch.open, tickets, why_cut="the rest follows")
+        self._waiting.note_closed(tickets.sids, done)
+        self._book.close_orphans(self._portfolio)
+        for i in np.flatnonzero(done != tickets.quantity).tolist():
+            sid = int(tickets.sids[i])
+            rest = abs(float(tickets.quantity[i] - done[i]))
+            live = abs(float(self._portfolio.quantity[sid]))
+            if live:
+                self._waiting.put_back({sid: (tickets.tags[i], min(rest / live, 1.0))})
+
+    def _quantity(self, sids: Ints, shares: Floats) -> Floats:
+        """Return what exits of shares of positions sell (or buy), signed."""
+        live = self._portfolio.quantity[sids]
+        if not (shares < 1).any():
+            return -live
+        # Rounded up to whole lots: a reduction that was asked for is not undercut.
+        lots = self._executor.lot_size[sids]
+        safe = np.where(lots > 0, lots, 1.0)
+        part = np.abs(live) * shares
+        part = np.where(lots > 0, np.ceil(part / safe - WHOLE) * safe, part)
+        return np.where(shares < 1, -np.sign(live) * np.minimum(part, np.abs(live)), -live)

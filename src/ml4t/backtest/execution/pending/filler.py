@@ -1,0 +1,134 @@
+"""WaitingFiller: fills what waits, at one price of a bar.
+
+The order is fixed: exits of rules; then what reduces positions (target weights, then discrete
+orders by number); then what increases them, in the same order. So cash and margin are free
+before they are asked for.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.orders import OrderType
+from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.orders.book import OrderBook
+from ml4t.backtest.execution.orders.fills import DiscreteOrders
+from ml4t.backtest.execution.orders.order import Order
+from ml4t.backtest.execution.pending.exits import ExitFiller
+from ml4t.backtest.execution.pending.pending import NO_SIDS, Waiting
+from ml4t.backtest.execution.pending.rebalance import Rebalance, Rebalancer
+from ml4t.backtest.execution.policy import Moment
+from ml4t.backtest.portfolio.portfolio import Seen
+
+Kinds = tuple[OrderType, ...]
+
+
+class WaitingFiller:
+    """Fills target weights and discrete orders, after the exits of rules.
+
+    Parameters
+    ----------
+    executor : Executor
+    waiting : Waiting
+        Holds target weights and exits.
+    exits : ExitFiller
+    rebalancer : Rebalancer
+    book : OrderBook
+        Holds the discrete orders.
+    discrete : DiscreteOrders
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        waiting: Waiting,
+        exits: ExitFiller,
+        rebalancer: Rebalancer,
+        book: OrderBook,
+        discrete: DiscreteOrders,
+    ) -> None:
+        self._portfolio, self._moment = executor.portfolio, executor.policy.timing.moment
+        self._waiting, self._exits, self._rebalancer = waiting, exits, rebalancer
+        self._book, self._discrete = book, discrete
+
+    def fill(
+        self, batch: Batch, prices: Floats, *, at_open: bool, kinds: Kinds = (OrderType.MARKET,)
+    ) -> None:
+        """Fill what the strategy ordered, at `prices` (by `sid`, NaN: the asset cannot trade).
+
+        Parameters
+        ----------
+        kinds : tuple of OrderType
+            Discrete orders that fill at this moment; at an open also what is left of stops.
+        """
+        markets = self._book.waiting(kinds, has_rests=at_open) if self._book else []
+        rebalance = self._waiting.take_rebalance()
+        if rebalance is None and not markets:
+            return
+        seen = Seen.ALL if at_open else Seen.NOTHING
+        sids, change = NO_SIDS, np.empty(0)
+        if rebalance is not None:
+            sids, change = self._changes(batch, prices, rebalance, at_open=at_open)
+            change = self._rebalancer.reduce(batch, prices, sids, change)
+        if markets:
+            markets = self._discrete.submitted(batch, markets)
+        increases = self._reduce_orders(batch, prices, markets, seen)
+        if len(sids):
+            self._rebalancer.increase(batch, prices, sids, change, seen)
+        self._fill_orders(batch, prices, increases, seen)
+
+    def fill_rests(self, batch: Batch) -> None:
+        """Fill at the open what is left of stops, where all else fills at another moment."""
+        rests = self._book.waiting((), has_rests=True)
+        increases = self._reduce_orders(batch, batch.open, rests, Seen.ALL)
+        self._fill_orders(batch, batch.open, increases, Seen.ALL)
+
+    def fill_on_close(self, batch: Batch, prices: Floats) -> None:
+        """Fill market-on-close orders of earlier bars at this close."""
+        orders = self._book.waiting((OrderType.MARKET_ON_CLOSE,))
+        increases = self._reduce_orders(batch, prices, orders, Seen.NOTHING)
+        self._fill_orders(batch, prices, increases, Seen.NOTHING)
+
+    def _changes(
+        self, batch: Batch, prices: Floats, rebalance: Rebalance, *, at_open: bool
+    ) -> tuple[Ints, Floats]:
+        """Return what target weights change, beside the exits of rules."""
+        leaving = set(self._exits.exits) if self._exits.t == batch.t else set()
+        if self._moment is Moment.DECISION:
+            leaving = set(self._waiting.pending)
+        elif not at_open:
+            # Decided before a rule closed it in this bar.
+            leaving |= self._waiting.gone
+        # Taken once, before any fill of this moment: the base of every target weight.
+        is_taken = at_open and bool(leaving)
+        return self._rebalancer.changes(
+            batch,
+            prices,
+            rebalance,
+            before=self._exits.held if is_taken else self._portfolio.held,
+            leaving=leaving,
+            equity=self._exits.equity if is_taken else self._portfolio.equity_at(prices),
+        )
+
+    def _reduce_orders(
+        self, batch: Batch, prices: Floats, orders: list[Order], seen: Seen
+    ) -> list[Order]:
+        """Fill the orders that are reductions when their turn comes; return the others."""
+        others = []
+        for order in orders:
+            if self._waiting.closed:
+                self._exits.take_off(batch.t, order)
+            self._discrete.cut_to_opening(order)
+            if not self._discrete.is_reduction(order):
+                others.append(order)
+            elif order.is_open:
+                self._discrete.fill_market(batch, prices, order, seen)
+        return others
+
+    def _fill_orders(self, batch: Batch, prices: Floats, orders: list[Order], seen: Seen) -> None:
+        self._discrete.fit_fractions(batch, prices, orders)
+        for order in orders:
+            if order.is_open:
+                self._discrete.cut_to_opening(order)
+                self._discrete.fill_market(batch, prices, order, seen)

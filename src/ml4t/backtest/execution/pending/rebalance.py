@@ -1,0 +1,276 @@
+"""Rebalance: target weights from their decision to what they change at the prices of a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Batch, Floats, Ints, Selection
+from ml4t.backtest.core.orders import OrderStatus
+from ml4t.backtest.execution.account.buying_power import SMALLEST_SHARE, fit
+from ml4t.backtest.execution.account.rules import Account
+from ml4t.backtest.execution.account.submission import fitting_changes
+from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.orders.book import OrderBook
+from ml4t.backtest.execution.orders.fills import CANNOT_SHORT
+from ml4t.backtest.execution.pending.market_orders import TicketLedger, Tickets, unsized
+from ml4t.backtest.execution.pending.no_trade_band import PassedOver, Patience
+from ml4t.backtest.execution.tradability import NO_BAR, Gate
+from ml4t.backtest.portfolio.portfolio import Seen
+
+REBALANCE = "rebalance"
+BELOW_LOT = "below one lot"
+# A change below this share of the position is rounding, not a decision.
+SMALLEST_CHANGE = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebalance:
+    """Target weights that wait for their fill, zero for all else held.
+
+    Attributes
+    ----------
+    t : int
+        Bar at whose close they were decided.
+    targets : Selection
+    untouched : int array
+        Assets that stay as they are.
+    quantity : float array or None
+        Shares of each target, where they are sized at the decision.
+    patience : Patience
+        Changes that are not made.
+    """
+
+    t: int
+    targets: Selection
+    untouched: Ints
+    quantity: Floats | None
+    patience: Patience = field(default_factory=Patience)
+
+    def without(self, sids: Ints) -> Rebalance:
+        """Return the targets but those of some assets."""
+        stays = ~np.isin(self.targets.sids, sids)
+        quantity = self.quantity if self.quantity is None else self.quantity[stays]
+        return replace(self, targets=self.targets.where(stays), quantity=quantity)
+
+    def rename(self, old: int, new: int) -> Rebalance:
+        """Return the targets under the new name; where both have one, they add up."""
+        untouched = np.where(self.untouched == old, new, self.untouched)
+        targets, quantity = self.targets, self.quantity
+        if old not in targets.sids:
+            return replace(self, untouched=untouched)
+        sids, weights = np.where(targets.sids == old, new, targets.sids), targets.weights.copy()
+        stays = np.ones(len(sids), dtype=bool)
+        both = np.flatnonzero(sids == new).tolist()
+        if len(both) == 2:
+            weights[both[0]] += weights[both[1]]
+            stays[both[1]] = False
+            if quantity is not None:
+                quantity = quantity.copy()
+                quantity[both[0]] += quantity[both[1]]
+                quantity = quantity[stays]
+        targets = replace(targets, sids=sids, weights=weights).where(stays)
+        return replace(self, targets=targets, untouched=untouched, quantity=quantity)
+
+    def split(self, sid: int, ratio: float, executor: Executor) -> Rebalance:
+        """Return the targets with those that are shares already restated."""
+        if self.quantity is None:
+            return self
+        restated = self.quantity * ratio
+        if not executor.policy.rounds_change:
+            restated = executor.whole(self.targets.sids, restated)
+        return replace(self, quantity=np.where(self.targets.sids == sid, restated, self.quantity))
+
+
+class Rebalancer:
+    """Turns target weights into changes, and fills them: reductions first, increases last.
+
+    Parameters
+    ----------
+    executor : Executor
+    book : OrderBook
+        Told to close the orphans of what was reduced.
+    account : Account
+    gate, ledger
+        Of the tickets that targets become.
+    passed_over : PassedOver
+        Counts the changes that are not made.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        book: OrderBook,
+        account: Account,
+        gate: Gate,
+        ledger: TicketLedger,
+        passed_over: PassedOver,
+    ) -> None:
+        self._passed_over = passed_over
+        self._executor, self._portfolio, self._book = executor, executor.portfolio, book
+        self._account, self._gate, self._ledger = account, gate, ledger
+
+    def changes(
+        self,
+        batch: Batch,
+        prices: Floats,
+        rebalance: Rebalance,
+        *,
+        before: Ints,
+        leaving: Collection[int],
+        equity: float,
+    ) -> tuple[Ints, Floats]:
+        """Return what target weights change, after refusing what cannot trade or does not fit.
+
+        Parameters
+        ----------
+        prices : float array, by sid
+            NaN: the asset cannot trade.
+        before : int array
+            Assets held before any fill of this moment.
+        leaving : collection of int
+            Assets that a rule has left, or is to leave: no target buys them back.
+        equity : float
+            The base of every target weight, account currency.
+
+        Returns
+        -------
+        tuple of int array and float array
+            Assets, and the signed shares by which each changes.
+        """
+        self._ledger.created_t = rebalance.t
+        sids, change = self._wanted(batch, prices, rebalance, before, leaving, equity)
+        return self._submitted(batch, sids, change)
+
+    def reduce(self, batch: Batch, prices: Floats, sids: Ints, change: Floats) -> Floats:
+        """Fill what only reduces positions; return what is left of each change."""
+        live = self._portfolio.quantity[sids]
+        reduction = np.where(live * change < 0, _toward_zero(change, live), 0.0)
+        tickets = self._gate.unlocked(batch, prices, _rebalancing(sids, reduction))
+        self._ledger.fill(batch, prices, tickets)
+        # At once: what is bought back at this very moment is another position.
+        self._book.close_orphans(self._portfolio)
+        rest: Floats = change - reduction
+        return rest
+
+    def increase(
+        self, batch: Batch, prices: Floats, sids: Ints, quantity: Floats, seen: Seen
+    ) -> None:
+        """Open and add within what the account can carry, costs reserved."""
+        tickets = self._gate.unlocked(batch, prices, _rebalancing(sids, quantity))
+        if self._account.can_short:
+            tickets = self._gate.borrowable(tickets)
+        if not len(tickets):
+            return
+        # The bar's volume first: what cannot trade needs no cash.
+        asked = tickets.quantity
+        capped = self._executor.within_volume(tickets.sids, asked)
+        fitted = fit(
+            self._account, self._executor, batch, prices, tickets.sids, capped,
+            self._executor.settlement.unsettled(batch.t),
+        )  # fmt: skip
+        if fitted is asked:  # neither volume nor account cut anything
+            self._ledger.fill(batch, prices, tickets, seen=seen)
+            return
+        fits = (np.abs(fitted) > SMALLEST_SHARE * np.abs(capped)) | (capped == 0)
+        self._ledger.end(tickets.where(~fits), OrderStatus.REJECTED, self._account.lacks)
+        self._ledger.fill(
+            batch, prices, replace(tickets, quantity=fitted).where(fits), asked=asked[fits],
+            is_capped=(capped != asked)[fits], why_scaled=f"cut: {self._account.lacks}", seen=seen,
+        )  # fmt: skip
+
+    def _wanted(
+        self,
+        batch: Batch,
+        prices: Floats,
+        rebalance: Rebalance,
+        before: Ints,
+        leaving: Collection[int],
+        equity: float,
+    ) -> tuple[Ints, Floats]:
+        """Return what target weights change, after refusing what cannot trade."""
+        sids = np.union1d(before, rebalance.targets.sids)
+        if len(rebalance.untouched):
+            sids = np.setdiff1d(sids, rebalance.untouched)
+            rebalance = rebalance.without(rebalance.untouched)
+        targets, quantities = rebalance.targets, rebalance.quantity
+        weights = np.zeros(len(sids))
+        place = np.searchsorted(sids, targets.sids)
+        weights[place] = targets.weights
+        wanted = np.zeros(len(sids))
+        if quantities is not None:
+            wanted[place] = quantities
+        if leaving:
+            # The exit wins: selling and buying back at one open would only pay costs. Selling
+            # what a partial exit leaves is another matter.
+            is_leaving = np.isin(sids, np.fromiter(leaving, dtype=np.int64)) & (weights != 0)
+            self._end(sids[is_leaving], OrderStatus.DENIED, "risk exit pending")
+            sids, weights, wanted = sids[~is_leaving], weights[~is_leaving], wanted[~is_leaving]
+        if np.isnan(prices[sids]).any():
+            tickets = self._gate.priced(batch, prices, unsized(sids, (REBALANCE,) * len(sids)))
+            can = np.isin(sids, tickets.sids)
+            sids, weights, wanted = sids[can], weights[can], wanted[can]
+        unpriced = np.isnan(wanted)
+        if unpriced.any():  # no close to size it by when it was decided
+            self._end(sids[unpriced], OrderStatus.REJECTED, NO_BAR)
+            sids, weights, wanted = sids[~unpriced], weights[~unpriced], wanted[~unpriced]
+        if not self._account.can_short and (weights < 0).any():
+            short = weights < 0
+            self._end(sids[short], OrderStatus.REJECTED, CANNOT_SHORT)
+            weights, wanted = np.where(short, 0.0, weights), np.where(short, 0.0, wanted)
+        if quantities is None:
+            wanted = sized(self._executor, sids, weights, prices[sids], equity)
+        live = self._portfolio.quantity[sids]
+        if self._executor.has_lots and equity > 0:
+            self._end_below_lot(sids, weights, wanted, live)
+        change = wanted - live
+        if self._executor.policy.rounds_change:
+            change = np.where(wanted == 0, change, self._executor.whole(sids, change))
+        is_real = np.abs(change) > SMALLEST_CHANGE * np.maximum(np.abs(wanted), np.abs(live))
+        sids, change = sids[is_real], change[is_real]
+        if not rebalance.patience:
+            return sids, change
+        value = np.abs(change) * prices[sids] * self._executor.terms.multiplier[sids]
+        is_made = self._passed_over.allows(
+            rebalance.patience, wanted[is_real], live[is_real], value, max(equity, 0.0)
+        )
+        return sids[is_made], change[is_made]
+
+    def _submitted(self, batch: Batch, sids: Ints, change: Floats) -> tuple[Ints, Floats]:
+        """Return the changes that fit at their decision, where the account looks at that."""
+        if not self._account.checks_submission or not len(sids):
+            return sids, change
+        fits = fitting_changes(self._executor, batch, sids, change)
+        refused = _rebalancing(sids[~fits], change[~fits])
+        self._ledger.end(refused, OrderStatus.REJECTED, self._account.lacks)
+        return sids[fits], change[fits]
+
+    def _end_below_lot(self, sids: Ints, weights: Floats, wanted: Floats, live: Floats) -> None:
+        """Record weights that are no lot, where nothing is held that they would close."""
+        is_none = (weights != 0) & (live == 0) & (self._executor.whole(sids, wanted) == 0)
+        if is_none.any():
+            self._end(sids[is_none], OrderStatus.REJECTED, BELOW_LOT)
+
+    def _end(self, sids: Ints, status: OrderStatus, reason: str) -> None:
+        """Record targets that were never sized."""
+        self._ledger.end(unsized(sids, (REBALANCE,) * len(sids)), status, reason)
+
+
+def sized(executor: Executor, sids: Ints, weights: Floats, price: Floats, equity: float) -> Floats:
+    """Return the shares that target weights are; whole lots, unless the change is rounded."""
+    # An account whose equity is gone wants nothing, long or short.
+    unit = price * executor.terms.multiplier[sids]
+    wanted: Floats = weights * max(equity, 0.0) / unit
+    return wanted if executor.policy.rounds_change else executor.whole(sids, wanted)
+
+
+def _rebalancing(sids: Ints, quantity: Floats) -> Tickets:
+    """Return the tickets of changes that are not zero."""
+    return Tickets(sids, quantity, (REBALANCE,) * len(sids)).where(quantity != 0)
+
+
+def _toward_zero(change: Floats, live: Floats) -> Floats:
+    """Return the part of a change that only reduces a position."""
+    return np.sign(change) * np.minimum(np.abs(change), np.abs(live))

@@ -1,0 +1,109 @@
+"""Gate: what can trade at a moment, and why the rest cannot."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
+from ml4t.backtest.core.orders import OrderStatus
+from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.pending.market_orders import TicketLedger, Tickets
+from ml4t.backtest.execution.price_limits import LOCKS
+
+NO_BAR, NO_VOLUME, NO_PRICE = "no bar", "no volume", "no price"
+NO_BORROW = "not available to borrow"
+
+
+class Gate:
+    """Lets tickets pass that can trade, and ends the others as rejected.
+
+    Parameters
+    ----------
+    executor : Executor
+    ledger : TicketLedger
+        Records what was rejected.
+    """
+
+    def __init__(self, executor: Executor, ledger: TicketLedger) -> None:
+        self._executor, self._ledger = executor, ledger
+        self._limits = executor.price_limits
+        # By sid: 1 where shares are lent, 0 where not, NaN where nothing was ever known.
+        self._lent: Floats | None = None
+
+    def priced(self, batch: Batch, prices: Floats, tickets: Tickets) -> Tickets:
+        """Return the tickets whose asset has a price: a bar, and volume in it."""
+        missing = np.isnan(prices[tickets.sids])
+        if not missing.any():
+            return tickets
+        has_close = ~np.isnan(batch.close[tickets.sids])
+        has_volume = ~np.isnan(batch.open[tickets.sids])
+        self._reject(tickets, missing & ~has_close, NO_BAR)
+        self._reject(tickets, missing & has_close & ~has_volume, NO_VOLUME)
+        self._reject(tickets, missing & has_volume, NO_PRICE)
+        return tickets.where(~missing)
+
+    def unlocked(self, batch: Batch, prices: Floats, tickets: Tickets) -> Tickets:
+        """Return the tickets that no price limit of the exchange locks out."""
+        for name in LOCKS:
+            if name in batch.features and len(tickets):
+                is_locked = self._locked(batch, name, prices, tickets)
+                self._reject(tickets, is_locked, name.replace("_", " "))
+                tickets = tickets.where(~is_locked)
+        return tickets
+
+    def can_trade(self, batch: Batch, prices: Floats, tickets: Tickets) -> Bools:
+        """Say which tickets have a price and are not locked out; ends none of them."""
+        can: Bools = ~np.isnan(prices[tickets.sids])
+        for name in LOCKS:
+            if name in batch.features:
+                can &= ~self._locked(batch, name, prices, tickets)
+        return can
+
+    def why_not(self, batch: Batch, prices: Floats, sid: int, side: float) -> str:
+        """Return why a side of one asset cannot trade at these prices, empty where it can."""
+        if np.isnan(prices[sid]):
+            if np.isnan(batch.close[sid]):
+                return NO_BAR
+            return NO_VOLUME if np.isnan(batch.open[sid]) else NO_PRICE
+        return self._limits.why(batch, sid, side, float(prices[sid]))
+
+    def borrowable(self, tickets: Tickets) -> Tickets:
+        """Return the tickets that need no borrowed shares, or can have them."""
+        can = self.can_borrow(tickets.sids, tickets.quantity)
+        self._reject(tickets, ~can, NO_BORROW)
+        return tickets.where(can)
+
+    def can_borrow(self, sids: Ints, quantity: Floats) -> Bools:
+        """Say which increases are no short sales, or of shares that were known to be lent.
+
+        A share whose fee was never known cannot be borrowed, where a ``borrow`` source is
+        registered.
+        """
+        if self._lent is None:
+            return np.ones(len(sids), dtype=bool)
+        can: Bools = (quantity > 0) | (self._lent[sids] == 1)
+        return can
+
+    def learn(self, batch: Batch) -> None:
+        """Take what is known at a close of shares to borrow; what is missing stays as it was."""
+        fee = batch.lending.get("fee")
+        if fee is None:
+            return
+        before = np.full(len(fee), np.nan) if self._lent is None else self._lent
+        available = batch.lending.get("available")
+        # A NULL says nothing against it; false does.
+        lent = np.ones(len(fee)) if available is None else available != 0
+        self._lent = np.where(np.isnan(fee), before, lent)
+
+    def rename(self, old: int, new: int) -> None:
+        """Let what is known of an asset stand for what it became, until that has its own."""
+        if self._lent is not None and np.isnan(self._lent[new]):
+            self._lent[new] = self._lent[old]
+
+    def _locked(self, batch: Batch, name: str, prices: Floats, tickets: Tickets) -> Bools:
+        sids = tickets.sids
+        return self._limits.locked(batch, name, sids, tickets.quantity, prices[sids])
+
+    def _reject(self, tickets: Tickets, which: Bools, reason: str) -> None:
+        if which.any():
+            self._ledger.end(tickets.where(which), OrderStatus.REJECTED, reason)

@@ -1,0 +1,1 @@
+"""Rules in loops written by hand. The engine uses nothing of it."""

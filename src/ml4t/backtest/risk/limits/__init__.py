@@ -1,0 +1,1 @@
+"""Limits: what the portfolio may hold."""

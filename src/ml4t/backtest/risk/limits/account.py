@@ -1,0 +1,275 @@
+"""Limits that watch the account over time: losses, volatility, value at risk.
+
+They read the closes so far (`AccountState`). `MaxDrawdown` and `MaxDailyLoss` act on the whole
+account at a close and keep a brake on until it resumes; `VolatilityTarget` and `MaxVaR` scale what
+the strategy wants by what its exposure did before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Floats
+from ml4t.backtest.core.orders import parse_choice
+from ml4t.backtest.errors import require_number, require_whole
+from ml4t.backtest.risk.limits.account_state import AccountState
+from ml4t.backtest.risk.limits.limit import Limit, LimitAction, LimitKind, Wish
+from ml4t.backtest.risk.limits.weights import TOLERANCE, scale_gross
+
+
+class BreachAction(StrEnum):
+    """What to do once a loss limit is reached."""
+
+    HALT = "halt"
+    REDUCE = "reduce"
+    LIQUIDATE = "liquidate"
+
+
+@dataclass(frozen=True, slots=True)
+class MaxDrawdown(Limit):
+    """Act once equity has fallen by `fraction` from its peak: ``1 - equity / peak >= fraction``.
+
+    Attributes
+    ----------
+    fraction : float
+        Of the peak equity at closes since the run began, or since the last resumption.
+    action : str
+        ``"halt"``: what would make a position larger is denied. ``"reduce"``: every position is
+        scaled by `scale` at the next open, once, and every weight wanted as long as the limit is
+        on. ``"liquidate"``: every position is closed at the next open, and weights wanted are 0.
+    scale : float
+        Share that ``"reduce"`` leaves.
+    resume_after : int or None
+        Bars until the limit lets go, at a close; the peak starts again at that close's equity.
+        None: never. An account without equity does not resume.
+    """
+
+    fraction: float
+    action: str = "halt"
+    scale: float = 0.5
+    resume_after: int | None = None
+
+    def __post_init__(self) -> None:
+        require_number("fraction", self.fraction, above=0, below=1)
+        _require_action(self, self.action, self.scale)
+        if self.resume_after is not None:
+            object.__setattr__(
+                self, "resume_after", require_whole("resume_after", self.resume_after, least=1)
+            )
+
+    @property
+    def reason(self) -> str:
+        """One line on what the limit does, for the ``decisions`` table."""
+        return f"drawdown of {self.fraction:.2%} from the peak"
+
+    def start(self) -> Limit:
+        """Return a fresh brake for one run; this object itself edits nothing."""
+        return _DrawdownBrake(self)
+
+
+@dataclass(frozen=True, slots=True)
+class MaxDailyLoss(Limit):
+    """Act once a session has lost `fraction` of the equity at the last close before it.
+
+    On daily bars a session is one bar. The limit lets go at the first close of the next session;
+    where that close has lost as much again, it acts anew.
+
+    Attributes
+    ----------
+    fraction : float
+    action : str
+        As for `MaxDrawdown`.
+    scale : float
+        Share that ``"reduce"`` leaves.
+    """
+
+    fraction: float
+    action: str = "halt"
+    scale: float = 0.5
+
+    def __post_init__(self) -> None:
+        require_number("fraction", self.fraction, above=0, below=1)
+        _require_action(self, self.action, self.scale)
+
+    @property
+    def reason(self) -> str:
+        """One line on what the limit does, for the ``decisions`` table."""
+        return f"loss of {self.fraction:.2%} in one session"
+
+    def start(self) -> Limit:
+        """Return a fresh brake for one run; this object itself edits nothing."""
+        return _DailyLossBrake(self)
+
+
+class _Brake(Limit):
+    """A loss limit in one run: off, until its loss is reached; then on, until it resumes."""
+
+    def __init__(self, action: str, scale: float) -> None:
+        self._kind = LimitKind(action)
+        self._factor = {"halt": 1.0, "reduce": scale, "liquidate": 0.0}[action]
+        self._is_on = False
+
+    @property
+    def is_braking(self) -> bool:
+        """Whether it is on, and leaves nothing to increase."""
+        return self._is_on and self._kind in (LimitKind.HALT, LimitKind.LIQUIDATE)
+
+    def edit(self, wish: Wish) -> Floats:
+        """Return the weights that the brake leaves while it is on."""
+        if not self._is_on:
+            return wish.wanted
+        if self._kind is LimitKind.HALT:
+            # Between nothing and the current weight, on the current side.
+            return np.clip(
+                wish.wanted, np.minimum(wish.current, 0.0), np.maximum(wish.current, 0.0)
+            )
+        return wish.wanted * self._factor
+
+    def _fire(self, seen: Mapping[str, float]) -> LimitAction:
+        self._is_on = True
+        return LimitAction(kind=self._kind, factor=self._factor, seen=seen)
+
+    def _resume(self, seen: Mapping[str, float]) -> LimitAction:
+        self._is_on = False
+        return LimitAction(kind=LimitKind.RESUME, factor=1.0, seen=seen)
+
+
+class _DrawdownBrake(_Brake):
+    def __init__(self, limit: MaxDrawdown) -> None:
+        super().__init__(limit.action, limit.scale)
+        self._fraction = limit.fraction
+        self._bars = math.inf if limit.resume_after is None else limit.resume_after
+        self._peak, self._fired_t = -math.inf, 0
+
+    def at_close(self, account: AccountState) -> Sequence[LimitAction]:
+        """Move the peak; fire, or let go after `resume_after` bars."""
+        equity = account.equity
+        if self._is_on:
+            if account.t - self._fired_t < self._bars or equity <= 0:
+                return ()
+            self._peak = equity
+            return (self._resume({"equity": equity}),)
+        self._peak = max(self._peak, equity)
+        drawdown = 1 - equity / self._peak
+        if drawdown < self._fraction - TOLERANCE:
+            return ()
+        self._fired_t = account.t
+        return (self._fire({"drawdown": drawdown, "equity": equity, "peak": self._peak}),)
+
+
+class _DailyLossBrake(_Brake):
+    def __init__(self, limit: MaxDailyLoss) -> None:
+        super().__init__(limit.action, limit.scale)
+        self._fraction = limit.fraction
+        self._session = -1
+
+    def at_close(self, account: AccountState) -> Sequence[LimitAction]:
+        """Fire once per session; let go at the first close of the next, which may fire too."""
+        if self._is_on and account.session == self._session:
+            return ()
+        loss = account.loss_in_session()
+        seen = {"loss": loss, "equity": account.equity}
+        actions = [self._resume(seen)] if self._is_on else []
+        if loss >= self._fraction - TOLERANCE:
+            self._session = account.session
+            actions.append(self._fire(seen))
+        return actions
+
+
+@dataclass(frozen=True, slots=True)
+class VolatilityTarget(Limit):
+    """Scale all weights by ``min(max_scale, annual / realized)``.
+
+    ``realized = std(returns) * sqrt(periods_per_year)`` over the last `window` unlevered returns
+    (`AccountState.unlevered_returns`, sample standard deviation). So the target is that of a gross
+    exposure of 1 before scaling. Fewer than `window` returns: weights stay as they are. Returns
+    without any variation scale by `max_scale`.
+
+    Attributes
+    ----------
+    annual : float
+        Volatility per year, 0.1 = 10%.
+    window : int
+        Bars that had exposure.
+    periods_per_year : float
+        Bars per year.
+    max_scale : float
+        Above 1 weights may grow. A discrete order is never made larger.
+    """
+
+    annual: float
+    window: int = 63
+    periods_per_year: float = 252
+    max_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("annual", "periods_per_year", "max_scale"):
+            require_number(name, getattr(self, name), above=0, below=float("inf"))
+        object.__setattr__(self, "window", require_whole("window", self.window, least=2))
+
+    @property
+    def reason(self) -> str:
+        """One line on what the limit does, for the ``decisions`` table."""
+        return f"volatility target of {self.annual:.2%} a year"
+
+    def edit(self, wish: Wish) -> Floats:
+        """Return ``w * min(max_scale, annual / realized)``."""
+        returns = wish.account.unlevered_returns(self.window)
+        if len(returns) < self.window:
+            return wish.wanted
+        realized = float(np.std(returns, ddof=1)) * math.sqrt(self.periods_per_year)
+        # As a product, so that a realized volatility of 0 divides nothing.
+        is_capped = self.annual >= realized * self.max_scale
+        scale = self.max_scale if is_capped else self.annual / realized
+        return wish.wanted if scale == 1 else wish.wanted * scale
+
+
+@dataclass(frozen=True, slots=True)
+class MaxVaR(Limit):
+    """Scale all weights down to ``sum |w| * var <= fraction``: historical value at risk of a bar.
+
+    ``var = -quantile(returns, 1 - confidence)`` (linear between observations) over the last
+    `window` unlevered returns (`AccountState.unlevered_returns`). Fewer of them, or a quantile
+    that is no loss: weights stay as they are.
+
+    Attributes
+    ----------
+    fraction : float
+        Of equity, lost in one bar with a probability of ``1 - confidence``.
+    confidence : float
+    window : int
+        Bars that had exposure.
+    """
+
+    fraction: float
+    confidence: float = 0.95
+    window: int = 252
+
+    def __post_init__(self) -> None:
+        require_number("fraction", self.fraction, above=0, below=float("inf"))
+        require_number("confidence", self.confidence, above=0, below=1)
+        object.__setattr__(self, "window", require_whole("window", self.window, least=2))
+
+    @property
+    def reason(self) -> str:
+        """One line on what the limit does, for the ``decisions`` table."""
+        return f"{self.confidence:.0%} value at risk of at most {self.fraction:.2%} of equity"
+
+    def edit(self, wish: Wish) -> Floats:
+        """Return ``w * fraction / (sum |w| * var)`` where the product is more than `fraction`."""
+        returns = wish.account.unlevered_returns(self.window)
+        if len(returns) < self.window:
+            return wish.wanted
+        var = -float(np.quantile(returns, 1 - self.confidence))
+        return scale_gross(wish, self.fraction / var) if var > 0 else wish.wanted
+
+
+def _require_action(limit: Limit, action: str, scale: float) -> None:
+    """Refuse an unknown action or scale; keep the plain word, which shows alike."""
+    object.__setattr__(limit, "action", parse_choice(BreachAction, "action", action).value)
+    require_number("scale", scale, above=0, below=1)

@@ -1,0 +1,1 @@
+"""Rule engine: asks the rules of one run, and merges what they say."""

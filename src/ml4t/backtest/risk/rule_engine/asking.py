@@ -1,0 +1,143 @@
+"""RulePanel: asks every rule about some positions and merges what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Floats, Ints
+from ml4t.backtest.core.levels import LevelPolicy
+from ml4t.backtest.risk.rule_engine.merge import Blank, Merged, Offers
+from ml4t.backtest.risk.rule_engine.rule_state import Memory
+from ml4t.backtest.risk.rule_engine.rule_tree import View, Whole, ask, grow
+from ml4t.backtest.risk.rules.rule import RiskRule
+
+
+class Positions(Protocol):
+    """What the desk reads of the portfolio; vectors are by `sid`."""
+
+    @property
+    def held(self) -> Ints: ...  # noqa: D102 - named as in Portfolio
+    @property
+    def quantity(self) -> Floats: ...  # noqa: D102
+    @property
+    def peak_quantity(self) -> Floats: ...  # noqa: D102
+    @property
+    def mark(self) -> Floats: ...  # noqa: D102
+    @property
+    def water_mark(self) -> Floats: ...  # noqa: D102
+
+    def base_price(self, sids: Ints) -> Floats:
+        """Return the price from which levels count."""
+        ...
+
+    def level_shift(self, sids: Ints) -> Floats | None:
+        """Return by how much dividends have lowered levels of held assets; None: by nothing."""
+        ...
+
+
+class RulePanel:
+    """The rules of one run, what they said before, and how they are merged.
+
+    Parameters
+    ----------
+    rules : sequence of RiskRule
+    portfolio : Positions
+    policy : LevelPolicy
+    whole : callable or None
+        ``whole(sids, quantity)`` cuts quantities toward zero to whole lots; None: there are none.
+
+    Attributes
+    ----------
+    roots : tuple of Node
+        One per rule, in their order.
+    memory : Memory
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[RiskRule],
+        portfolio: Positions,
+        policy: LevelPolicy,
+        whole: Whole | None,
+    ) -> None:
+        n_assets = len(portfolio.quantity)
+        self.roots = grow(rules)
+        self.memory = Memory(self.roots, n_assets)
+        # Higher priority first; a stable sort keeps the named order among equals.
+        order = sorted(range(len(rules)), key=lambda i: -rules[i].priority)
+        self._asked = [(i, self.roots[i], rules[i].priority) for i in order]
+        # The last entry is that of rule -1: nobody.
+        self._priority = np.array([*(rule.priority for rule in rules), -np.inf])
+        self._has_ranks = len({rule.priority for rule in rules}) > 1
+        self._portfolio, self._policy, self._whole = portfolio, policy, whole
+        self._splits_trails = policy.in_rule_order or policy.trail_replaces_stop
+        self._blank = Blank(n_assets)
+
+    def ask(
+        self, sids: Ints, close: Floats, bars_held: Ints, *, is_entry: bool, has_trails: bool
+    ) -> Merged:
+        """Ask every rule about some positions and remember what each said.
+
+        On an entry bar only rules with levels are asked, trailing ones where `has_trails`.
+        """
+        portfolio, memory, n = self._portfolio, self.memory, len(sids)
+        dividends = portfolio.level_shift(sids)
+        view = View(
+            sids=sids,
+            side=np.sign(portfolio.quantity[sids]),
+            entry_price=portfolio.base_price(sids),
+            water_mark=portfolio.water_mark[sids],
+            close=close,
+            bars_held=bars_held,
+            features=memory.look(sids),
+            splits=memory.splits[sids] if memory.has_splits else self._blank.one(n),
+            dividends=self._blank.nothing(n) if dividends is None else dividends,
+            peak=portfolio.peak_quantity[sids],
+            whole=self._whole,
+            last_stop=[row[sids] for row in memory.last_stop],
+            offered=[row[sids] for row in memory.offered],
+            steps_done=[row[sids] for row in memory.steps_done],
+            missing=self._blank.missing(n),
+            none_done=self._blank.zero(n),
+            is_entry=is_entry,
+            has_trails=has_trails,
+        )
+        merged = self._merge(view)
+        memory.keep(view)
+        return merged
+
+    def _merge(self, view: View) -> Merged:
+        stops, targets, trails = Offers(), Offers(), Offers()
+        leaving: Ints | None = None
+        for i, root, priority in self._asked:
+            answer = ask(root, view)
+            if answer.stop is not None:
+                is_apart = self._splits_trails and root.is_trailing
+                (trails if is_apart else stops).add(i, priority, answer.stop)
+            if answer.target is not None:
+                targets.add(i, priority, answer.target, answer.part)
+            if answer.exits is not None and not view.is_entry and answer.exits.any():
+                if leaving is None:
+                    leaving = self._blank.nobody(len(view.side))
+                leaving = np.where(answer.exits & (leaving < 0), i, leaving)
+        stop = stops.settle(view.side, self._blank)
+        trail = trails.settle(view.side, self._blank) if self._splits_trails else None
+        if trail is not None and self._policy.trail_replaces_stop:
+            if self._policy.in_rule_order:
+                stop = stop.unless(trail)
+            else:
+                stop, trail = stop.instead(trail), None
+        merged = Merged(stop, targets.settle(-view.side, self._blank), trail, leaving)
+        return self._held_back(merged) if leaving is not None and self._has_ranks else merged
+
+    def _held_back(self, merged: Merged) -> Merged:
+        """Drop the exits that a level holds back: one of a higher priority, not of an equal one."""
+        assert merged.exits is not None
+        by = np.maximum(self._priority[merged.stops.rule], self._priority[merged.targets.rule])
+        if merged.trails is not None:
+            by = np.maximum(by, self._priority[merged.trails.rule])
+        stands = self._priority[merged.exits] >= by
+        return merged._replace(exits=np.where(stands, merged.exits, -1))

@@ -1,0 +1,310 @@
+"""RiskDesk: one run's risk. Asks the rules, merges what they say, and hands it to the broker.
+
+A level resting in the broker acts inside the next bars; under `Trigger.NEXT_OPEN` no level rests
+anywhere: the desk compares each bar with its levels after the close, and a touch is an exit at
+the next open. Steps: ask and merge (`panel`, `tree`, `merge`), remember (`memory`), act (here).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.journal import Decision, Journal
+from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched, Trigger
+from ml4t.backtest.risk.manager import RiskManager
+from ml4t.backtest.risk.rule_engine.asking import Positions, RulePanel
+from ml4t.backtest.risk.rule_engine.merge import Merged, touches
+from ml4t.backtest.risk.rule_engine.rule_tree import Whole
+
+# A share of a position that shrank by less than this did not shrink.
+ROUNDING = 1e-9
+
+
+class ExitBroker(Protocol):
+    """What the desk asks of the broker."""
+
+    def set_levels(self, levels: Levels) -> None:
+        """Replace the protective levels of ``levels.sids``."""
+        ...
+
+    def order_exits(
+        self, t: int, sids: Ints, rules: tuple[str, ...], parts: Floats | None = None
+    ) -> None:
+        """Close positions at the next open: `parts` of their peak quantity, None: all of it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleActivity:
+    """How often a rule of a run was asked, and acted.
+
+    Attributes
+    ----------
+    name : str
+    evaluated : int
+        Positions times closes at which it was asked; 0 where what it reads never had a value.
+    fired : int
+        Times a level of it was touched, or it asked for an exit that stood.
+    """
+
+    name: str
+    evaluated: int
+    fired: int
+
+
+class RiskDesk:
+    """One run's risk state: what each rule said before, and what it saw.
+
+    Parameters
+    ----------
+    manager : RiskManager
+    portfolio, broker, journal
+        Read, handed levels and exits, and told of every rule that acted.
+    policy : LevelPolicy
+    whole : callable, optional
+        ``whole(sids, quantity)`` cuts quantities toward zero to whole lots; by default any
+        fraction can be traded.
+    """
+
+    def __init__(
+        self,
+        manager: RiskManager,
+        portfolio: Positions,
+        broker: ExitBroker,
+        journal: Journal,
+        policy: LevelPolicy,
+        *,
+        whole: Whole | None = None,
+    ) -> None:
+        self._names = manager.rule_names
+        self._panel = RulePanel(manager.rules, portfolio, policy, whole)
+        self._roots, self._memory = self._panel.roots, self._panel.memory
+        self._portfolio, self._broker, self._journal = portfolio, broker, journal
+        self._policy = policy
+        self._rests = policy.trigger != Trigger.NEXT_OPEN
+        self._has_levels = manager.has_levels
+        self._closed_t = -1
+        # The first bar that a position saw: not that at whose close it was opened.
+        self._first_t = np.zeros(len(portfolio.quantity), dtype=np.int64)
+        # Steps whose exit is ordered: sid -> row of the step, share of the peak quantity held.
+        self._waiting: dict[int, tuple[int, float]] = {}
+        self._n_asked = 0
+        # Rules that read columns, until one row of them had a value.
+        self._blind = {
+            i: names
+            for i, rule in enumerate(manager.rules)
+            if (names := [n for one in rule.walk() for n in (*one.features, *one.conditions)])
+        }
+        self._n_fired = [0] * len(self._roots)
+        self._reasons = tuple(rule.reason for rule in manager.rules)
+        self._seen_by = tuple(
+            tuple(dict.fromkeys(name for one in rule.walk() for name in one.features))
+            for rule in manager.rules
+        )
+
+    # -- what the loop calls ----------------------------------------------------------
+
+    def guard_entries(self, t: int, opened: Ints, *, at_close: bool = False) -> None:
+        """Start anew for positions just opened or turned over, and set their first levels.
+
+        Levels of the entry bar come from what was known before it. Called for every such
+        position, at once, whatever the policy; after `protect` of the same bar the levels come
+        from that close and are those of the next bar.
+
+        Parameters
+        ----------
+        t : int
+        opened : int array
+        at_close : bool
+            The fill was made at the close, so that nothing of this bar can touch a level.
+        """
+        if not len(opened) or not self._roots:
+            return
+        is_closed = self._closed_t == t
+        self._memory.forget(opened)
+        self._first_t[opened] = t + (at_close or is_closed)
+        for sid in opened.tolist() if self._waiting else ():
+            self._waiting.pop(sid, None)
+        is_on_entry_bar = self._policy.stop_from_entry and not at_close
+        if self._rests and self._has_levels and (is_closed or is_on_entry_bar):
+            has_trails = is_closed or self._policy.trail_from_entry
+            bars_held = np.zeros(len(opened), dtype=np.int64)
+            close = self._portfolio.mark[opened]
+            merged = self._panel.ask(opened, close, bars_held, is_entry=True, has_trails=has_trails)
+            # On the entry bar they are those that the close before it decided.
+            self._set_levels(t if is_closed else t - 1, opened, merged)
+
+    def report(self, t: int, touched: Touched) -> None:
+        """Log the levels that closed a position or a part of it, and count the steps done."""
+        for sid, is_stop, rule, level, is_done in zip(
+            touched.sids.tolist(), touched.is_stop.tolist(), touched.rule.tolist(),
+            touched.level.tolist(), touched.is_done.tolist(), strict=True,
+        ):  # fmt: skip
+            self._log(t, sid, rule, "stop" if is_stop else "target", level)
+            row = self._step_row(rule, sid, level) if is_done and not is_stop else -1
+            if row >= 0:
+                self._memory.steps_done[row][sid] += 1
+
+    def protect(self, batch: Batch) -> None:
+        """Ask every rule at the close, for held assets that have a bar."""
+        if not self._roots:
+            return
+        self._closed_t = batch.t
+        self._memory.know(batch.features)
+        if self._waiting:
+            self._count_waiting()
+        sids = self._portfolio.held
+        close = batch.close[sids]
+        has_bar = close == close
+        if not has_bar.all():
+            sids, close = sids[has_bar], close[has_bar]
+        if not len(sids):
+            return
+        self._n_asked += len(sids)
+        if self._blind:
+            self._look_for_values(batch, sids)
+        bars_held = batch.t - self._first_t[sids] + 1
+        merged = self._panel.ask(sids, close, bars_held, is_entry=False, has_trails=True)
+        if not self._has_levels:
+            self._leave(batch.t, sids, merged)
+        elif self._rests:
+            self._set_levels(batch.t, sids, merged)
+            self._leave(batch.t, sids, merged)
+        else:
+            self._leave_touched(batch, sids, merged)
+
+    def split(self, sid: int, ratio: float) -> None:
+        """Divide all levels of one asset by the ratio of a split, before anything fills."""
+        self._memory.split(sid, ratio)
+
+    def go_ex(self, sid: int, value: float) -> None:
+        """Take a dividend off all levels of one asset, before anything fills."""
+        self._memory.go_ex(sid, value)
+
+    def rename(self, old_sid: int, new_sid: int, *, with_levels: bool = True) -> None:
+        """Move what the rules said of one asset to the one that it became."""
+        if not with_levels:
+            self.delist(old_sid)
+            return
+        self._memory.rename(old_sid, new_sid)
+        self._first_t[new_sid] = self._first_t[old_sid]
+        if old_sid in self._waiting:
+            self._waiting[new_sid] = self._waiting.pop(old_sid)
+
+    def delist(self, sid: int) -> None:
+        """Forget what the rules said of an asset that trades no more."""
+        self._memory.forget(np.array([sid]))
+        self._waiting.pop(sid, None)
+
+    def activity(self) -> list[RuleActivity]:
+        """Return how often each rule was asked and acted, in the order in which they were named."""
+        return [
+            RuleActivity(name=name, evaluated=0 if i in self._blind else self._n_asked, fired=fired)
+            for i, (name, fired) in enumerate(zip(self._names, self._n_fired, strict=True))
+        ]
+
+    def _look_for_values(self, batch: Batch, sids: Ints) -> None:
+        """Find out which rules have something to go by."""
+        for i, names in list(self._blind.items()):
+            if any(not np.isnan(batch.features[name][sids]).all() for name in names):
+                del self._blind[i]
+
+    # -- acting -----------------------------------------------------------------------
+
+    def _set_levels(self, t: int, sids: Ints, merged: Merged) -> None:
+        trails = merged.trails
+        self._broker.set_levels(
+            Levels(
+                set_t=t,
+                sids=sids,
+                stop=merged.stops.level,
+                target=merged.targets.level,
+                stop_rule=merged.stops.rule,
+                target_rule=merged.targets.rule,
+                target_part=merged.targets.part,
+                trail=None if trails is None else trails.level,
+                trail_rule=None if trails is None else trails.rule,
+            )
+        )
+
+    def _leave(self, t: int, sids: Ints, merged: Merged) -> None:
+        """Order the exits that stand, and log which rule asked for each."""
+        if merged.exits is None:
+            return
+        stands = merged.exits >= 0
+        rules = merged.exits[stands].tolist()
+        if rules:
+            sids = sids[stands]
+            self._broker.order_exits(t, sids, tuple(self._names[i] for i in rules))
+            for sid, i in zip(sids.tolist(), rules, strict=True):
+                self._log(t, sid, i, "exit", float("nan"))
+
+    def _leave_touched(self, batch: Batch, sids: Ints, merged: Merged) -> None:
+        """Order the exits that stand and, elsewhere, those whose level this bar touched."""
+        low = (batch.close if batch.low is None else batch.low)[sids]
+        high = (batch.close if batch.high is None else batch.high)[sids]
+        side = np.sign(self._portfolio.quantity[sids])
+        is_stop, is_target, rule, level = touches(merged, side, low, high)
+        rule = np.where(self._first_t[sids] <= batch.t, rule, -1)
+        if merged.exits is not None:
+            is_exit = merged.exits >= 0
+            rule = np.where(is_exit, merged.exits, rule)
+            level = np.where(is_exit, np.nan, level)
+            is_stop, is_target = is_stop & ~is_exit, is_target & ~is_exit
+        leaves = np.flatnonzero(rule >= 0)
+        if not len(leaves):
+            return
+        names = tuple(self._names[i] for i in rule[leaves].tolist())
+        if merged.targets.part is None:
+            self._broker.order_exits(batch.t, sids[leaves], names)
+        else:
+            parts = np.where(is_target, merged.targets.part, 1.0)
+            self._broker.order_exits(batch.t, sids[leaves], names, parts[leaves])
+        for k in leaves.tolist():
+            action = "stop" if is_stop[k] else "target" if is_target[k] else "exit"
+            sid, i, price = int(sids[k]), int(rule[k]), float(level[k])
+            self._log(batch.t, sid, i, action, price)
+            row = self._step_row(i, sid, price) if is_target[k] else -1
+            if row >= 0:
+                self._waiting[sid] = (row, self._share(sid))
+
+    # -- steps ------------------------------------------------------------------------
+
+    def _step_row(self, rule: int, sid: int, level: float) -> int:
+        """Return the row of the rule with steps, inside `rule`, whose target was touched; or -1.
+
+        The nearest one: a broker may have rounded the level to a tick.
+        """
+        rows = [node.step_row for node in self._roots[rule].walk() if node.step_row >= 0]
+        gaps = {row: abs(float(self._memory.offered[row][sid]) - level) for row in rows}
+        known = {row: gap for row, gap in gaps.items() if gap == gap}
+        return min(known, key=lambda row: known[row], default=-1)
+
+    def _share(self, sid: int) -> float:
+        portfolio = self._portfolio
+        return abs(float(portfolio.quantity[sid])) / float(portfolio.peak_quantity[sid])
+
+    def _count_waiting(self) -> None:
+        """Count the steps whose exit was filled since; one that was not asks again."""
+        for sid, (row, share) in self._waiting.items():
+            if self._portfolio.quantity[sid] and self._share(sid) < share * (1 - ROUNDING):
+                self._memory.steps_done[row][sid] += 1
+        self._waiting = {}
+
+    def _log(self, t: int, sid: int, rule: int, action: str, level: float) -> None:
+        self._n_fired[rule] += 1
+        self._journal.decision(
+            Decision(
+                t=t,
+                sid=sid,
+                rule=self._names[rule],
+                action=action,
+                level=level,
+                reason=self._reasons[rule],
+                features=self._memory.seen(sid, self._seen_by[rule]),
+            )
+        )

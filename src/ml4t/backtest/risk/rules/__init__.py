@@ -1,0 +1,1 @@
+"""Rules: what protects one position."""

@@ -1,0 +1,227 @@
+"""Rules with levels that count from the entry price, and the exit after some time.
+
+Stops that follow the best price are in `trailing`, exits on signals in `signal`, rules made of
+rules in `composite`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Bools, Floats
+from ml4t.backtest.errors import ConfigError, require_column, require_number, require_whole
+from ml4t.backtest.risk.rules.rule import (
+    Held,
+    Pairs,
+    RiskRule,
+    pairs_of,
+    require_priority,
+)
+
+# Parts such as 0.6 + 0.3 + 0.1 add up to one by the user's arithmetic, not quite by the computer's.
+ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class StopLoss(RiskRule):
+    """Stop at a loss of `fraction`: ``entry_price * (1 - side * fraction) - dividends``."""
+
+    fraction: float
+    priority: int = 100
+
+    def __post_init__(self) -> None:
+        require_number("fraction", self.fraction, above=0, below=1)
+        require_priority(self.priority)
+
+    @property
+    def reason(self) -> str:
+        """One line on what the rule does, for the decisions table."""
+        return f"loss of {self.fraction:.2%} from the entry price"
+
+    def stop(self, held: Held) -> Floats:
+        """Return ``entry_price * (1 - side * fraction) - dividends``."""
+        return held.at_profit(-self.fraction)
+
+
+@dataclass(frozen=True, slots=True)
+class TakeProfit(RiskRule):
+    """Target at a profit of `fraction`: ``entry_price * (1 + side * fraction) - dividends``."""
+
+    fraction: float
+    priority: int = 100
+
+    def __post_init__(self) -> None:
+        require_number("fraction", self.fraction, above=0, below=float("inf"))
+        require_priority(self.priority)
+
+    @property
+    def reason(self) -> str:
+        """One line on what the rule does, for the decisions table."""
+        return f"profit of {self.fraction:.2%} from the entry price"
+
+    def target(self, held: Held) -> Floats:
+        """Return ``entry_price * (1 + side * fraction) - dividends``."""
+        return held.at_profit(self.fraction)
+
+
+@dataclass(frozen=True, slots=True)
+class VolatilityScaledStopLoss(RiskRule):
+    """Stop at a distance in units of volatility from the entry price.
+
+    ``entry_price - side * atr_multiplier * atr - dividends``. The distance follows the newest known
+    volatility, so the level may move either way. Where the value is missing the level that was in
+    force stays.
+
+    Attributes
+    ----------
+    atr_multiplier : float
+    volatility_key : str
+        Column of ``signals`` in price units, such as an average true range.
+    """
+
+    atr_multiplier: float = 2.0
+    volatility_key: str = "atr"
+    priority: int = 100
+
+    def __post_init__(self) -> None:
+        require_number("atr_multiplier", self.atr_multiplier, above=0, below=float("inf"))
+        require_column("volatility_key", self.volatility_key)
+        require_priority(self.priority)
+
+    @property
+    def features(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The volatility column."""
+        return (self.volatility_key,)
+
+    @property
+    def price_features(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The volatility column."""
+        return (self.volatility_key,)
+
+    @property
+    def reason(self) -> str:
+        """One line on what the rule does, for the decisions table."""
+        return f"{self.atr_multiplier:g} x {self.volatility_key} from the entry price"
+
+    def stop(self, held: Held) -> Floats:
+        """Return the level; where the volatility is missing, the last stop."""
+        distance = self.atr_multiplier * held.features[self.volatility_key]
+        level = held.entry_price - held.side * distance - held.dividends
+        return np.where(np.isfinite(level), level, held.last_stop)
+
+
+@dataclass(frozen=True, slots=True)
+class BreakevenStop(RiskRule):
+    """Stop at the entry price once the position has earned `trigger`; the level never loosens.
+
+    ``entry_price * (1 + side * offset) - dividends`` from the close at which
+    ``side * ((water_mark + dividends) / entry_price - 1) >= trigger``; before, no stop.
+
+    Attributes
+    ----------
+    trigger : float
+        Profit at the best price since entry, as a fraction of the entry price.
+    offset : float
+        Profit that the stop keeps, below `trigger`; negative: a loss.
+    """
+
+    trigger: float
+    offset: float = 0.0
+    priority: int = 100
+
+    def __post_init__(self) -> None:
+        require_number("trigger", self.trigger, above=0, below=float("inf"))
+        # At or above the trigger it would be touched as soon as it is set.
+        require_number("offset", self.offset, above=-1, below=self.trigger)
+        require_priority(self.priority)
+
+    @property
+    def reason(self) -> str:
+        """One line on what the rule does, for the decisions table."""
+        return f"back at {self.offset:+.2%} after a profit of {self.trigger:.2%}"
+
+    def stop(self, held: Held) -> Floats:
+        """Return the level where the trigger was earned."""
+        level = held.at_profit(self.offset)
+        return held.never_loosened(np.where(held.best_profit >= self.trigger, level, np.nan))
+
+
+@dataclass(frozen=True, slots=True)
+class ScaledExit(RiskRule):
+    """Take profits in steps: a part of the position at each of several targets.
+
+    The target is ``entry_price * (1 + side * profit) - dividends`` of the first step not yet done.
+    When it is touched, `part` of the position's peak quantity (the largest since it was opened from
+    flat) is closed, cut to what is live; one step per bar. What a bar's volume leaves of a step
+    stays its target; a part below one lot is passed over. After the last step there is no target.
+
+    Attributes
+    ----------
+    steps : tuple of (profit, part)
+        Fractions; profits ascending, parts above 0, together at most 1.
+    """
+
+    steps: Pairs
+    priority: int = 100
+
+    def __post_init__(self) -> None:
+        steps = pairs_of("steps", self.steps, "profit, part")
+        if not steps:
+            raise ConfigError("steps must be at least one (profit, part) pair, was empty")
+        last = 0.0
+        for profit, part in steps:
+            require_number("profit of a step", profit, above=last, below=float("inf"))
+            require_number("part of a step", part, above=0, below=1 + ROUNDING)
+            last = profit
+        whole = math.fsum(part for _, part in steps)
+        if whole > 1 + ROUNDING:
+            raise ConfigError(f"parts of the steps must be 1 together or less, was {whole:g}")
+        require_priority(self.priority)
+        object.__setattr__(self, "steps", steps)
+
+    @property
+    def reason(self) -> str:
+        """One line on what the rule does, for the decisions table."""
+        shown = ", ".join(f"{part:.2%} at {profit:+.2%}" for profit, part in self.steps)
+        return f"profits in steps: {shown}"
+
+    def target(self, held: Held) -> Floats:
+        """Return the target of the next step, NaN after the last."""
+        profits = np.array([profit for profit, _ in self.steps] + [np.nan])
+        profit = np.asarray(profits.take(held.steps_done, mode="clip"))
+        return held.at_profit(profit)
+
+    def part(self, held: Held) -> Floats:
+        """Return the share of the peak quantity that the next step closes."""
+        parts = np.array([part for _, part in self.steps] + [np.nan])
+        return np.asarray(parts.take(held.steps_done, mode="clip"))
+
+
+@dataclass(frozen=True, slots=True)
+class TimeBasedExit(RiskRule):
+    """Leave at the open after `max_bars` closes: the position is held for `max_bars` bars."""
+
+    max_bars: int
+    priority: int = 100
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "max_bars", require_whole("max_bars", self.max_bars, least=1))
+        require_priority(self.priority)
+
+    @property
+    def needs_range(self) -> bool:  # type: ignore[override]
+        """False: it reads no price."""
+        return False
+
+    @property
+    def reason(self) -> str:
+        """One line on what the rule does, for the decisions table."""
+        return f"held for {self.max_bars} bars"
+
+    def exits(self, held: Held) -> Bools:
+        """Return ``bars_held >= max_bars``."""
+        fires: Bools = held.bars_held >= self.max_bars
+        return fires

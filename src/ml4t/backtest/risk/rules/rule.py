@@ -1,0 +1,297 @@
+"""What every rule is: it sees the held positions at a close and answers with levels or exits.
+
+A rule answers for all held positions at once: a stop or target for the next bar, or an exit at
+the next open. It never sees a bar and acts inside it. A rule may be made of other rules, its
+`children`; a run keeps what each of them said apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Bools, Floats, Ints
+from ml4t.backtest.core.shown import shown_attributes
+from ml4t.backtest.errors import ConfigError, require_number, require_whole
+from ml4t.backtest.risk.rules.decision import RiskContext, RiskDecision
+
+Pairs = tuple[tuple[float, float], ...]
+
+
+@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
+class Held:
+    """The held positions as a rule sees them; every array has one entry per position.
+
+    Attributes
+    ----------
+    side : float array
+        +1 long, -1 short.
+    entry_price : float array
+        Price from which levels count: the average fill price, unless the run says otherwise.
+    water_mark, close : float array
+    bars_held : int array
+        Bars through which the position was held, the entry bar's included unless it was opened
+        at its close; 0 before the first close.
+    features : mapping of str to float array
+        Columns and conditions that the rule names, NaN where missing.
+    last_stop : float array
+        The stop that the asking rule gave before for each position, NaN where none.
+    steps_done : int array
+        How many parts the asking rule has closed since the position was opened; counted for rules
+        that answer with a `part`, else 0.
+    splits : float array
+        Shares that one share at the entry has become by splits since; distances in units of price
+        are divided by it.
+    dividends : float array
+        Dividends per share since the entry, which are part of the profit; 0 where they move no
+        levels. `water_mark` and `last_stop` have fallen by each of them.
+    """
+
+    side: Floats
+    entry_price: Floats
+    water_mark: Floats
+    close: Floats
+    bars_held: Ints
+    features: Mapping[str, Floats]
+    last_stop: Floats
+    steps_done: Ints
+    splits: Floats
+    dividends: Floats
+
+    def at_profit(self, profit: float | Floats) -> Floats:
+        """Return the price at which a position has earned a fraction of its entry price.
+
+        ``entry_price * (1 + side * profit) - dividends``
+        """
+        level: Floats = self.entry_price * (1 + self.side * profit) - self.dividends
+        return level
+
+    def at_drop(self, drop: float | Floats) -> Floats:
+        """Return the price that is a fraction of the best price since entry worse than that.
+
+        ``(water_mark + dividends) * (1 - side * drop) - dividends``
+        """
+        best = self.water_mark + self.dividends
+        level: Floats = best * (1 - self.side * drop) - self.dividends
+        return level
+
+    @property
+    def best_profit(self) -> Floats:
+        """Profit at the best price since entry, as a fraction of the entry price."""
+        best: Floats = (self.water_mark + self.dividends) / self.entry_price - 1
+        return self.side * best
+
+    def never_loosened(self, level: Floats) -> Floats:
+        """Return `level`, or the last stop where that one is tighter or there is no level."""
+        # fmax ignores the NaN of a first evaluation and of a missing value.
+        tightest: Floats = np.fmax(self.side * level, self.side * self.last_stop)
+        return self.side * tightest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a rule says of the held positions; None: nothing, for none of them.
+
+    Attributes
+    ----------
+    stop, target : float array or None
+        Prices, NaN for none.
+    part : float array or None
+        Share of the position's peak quantity that its target closes; None: all of it.
+    exits : bool array or None
+        Positions to leave at the next open.
+    """
+
+    stop: Floats | None = None
+    target: Floats | None = None
+    part: Floats | None = None
+    exits: Bools | None = None
+
+
+class RiskRule:
+    """Base of all rules: override `stop`, `target` or `exits`; with `children`, `combine`.
+
+    Attributes
+    ----------
+    priority : int
+        The higher wins when rules disagree; 100 for all rules of this package.
+    features : tuple of str
+        Columns of ``signals`` that the rule reads; an unknown one is refused before the run.
+    price_features : tuple of str
+        Those of them in units of price: what was known before a split is divided by its ratio.
+    conditions : tuple of str
+        SQL conditions over ``signals`` that the rule reads as features: 1 true, 0 false, NaN NULL.
+    children : tuple of RiskRule
+        Rules of which this one is made.
+    is_trailing : bool
+        Whether the rule's stop follows the best price.
+    needs_range : bool
+        Whether the rule reads levels or water marks, so that bars need a high and a low.
+    """
+
+    priority: int = 100
+    features: tuple[str, ...] = ()
+    price_features: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
+    children: tuple[RiskRule, ...] = ()
+    is_trailing: bool = False
+    needs_range: bool = True
+
+    def __repr__(self) -> str:
+        """Show the rule by its values, so that equal rules give runs of equal identity."""
+        return f"{type(self).__name__}({shown_attributes(self)})"
+
+    @property
+    def name(self) -> str:
+        """The name under which trades and decisions show this rule."""
+        return type(self).__name__
+
+    @property
+    def reason(self) -> str:
+        """One line on what the rule does, for the decisions table."""
+        return self.name
+
+    @property
+    def has_stop(self) -> bool:
+        """Whether the rule sets stops."""
+        if self.children:
+            return any(child.has_stop for child in self.children)
+        return type(self).stop is not RiskRule.stop
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether the rule sets stops or targets, which act inside a bar."""
+        if self.children:
+            return any(child.has_levels for child in self.children)
+        return self.has_stop or type(self).target is not RiskRule.target
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether the rule's target closes a part of the position, step by step."""
+        return type(self).part is not RiskRule.part
+
+    def walk(self) -> Iterator[RiskRule]:
+        """Yield the rule and, in their order, all rules inside it."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    def stop(self, held: Held) -> Floats | None:  # noqa: ARG002 - the default has no stop
+        """Return the stop level per position, NaN for none."""
+        return None
+
+    def target(self, held: Held) -> Floats | None:  # noqa: ARG002
+        """Return the profit target per position, NaN for none."""
+        return None
+
+    def part(self, held: Held) -> Floats | None:  # noqa: ARG002
+        """Return the share of the peak quantity that the target closes; None: all of it."""
+        return None
+
+    def exits(self, held: Held) -> Bools | None:  # noqa: ARG002
+        """Return which positions to leave at the next open."""
+        return None
+
+    def combine(self, held: Held, answers: tuple[Answer, ...]) -> Answer:
+        """Make one answer of the children's, which are in their order.
+
+        An answer is empty where its rule was not asked: on the entry bar one without levels.
+        """
+        raise NotImplementedError
+
+    def answer(self, held: Held) -> Answer:
+        """Return all that the rule says; its children are shown the same `held`."""
+        if self.children:
+            return self.combine(held, tuple(child.answer(held) for child in self.children))
+        return Answer(
+            stop=self.stop(held),
+            target=self.target(held),
+            part=self.part(held),
+            exits=self.exits(held),
+        )
+
+    def evaluate(self, context: RiskContext) -> RiskDecision:
+        """Decide for one position, with the same formulas that a run uses.
+
+        A rule made of others shows each of them its own `last_stop` and `steps_done`.
+        """
+        nan = float("nan")
+        read = [name for rule in self.walk() for name in (*rule.features, *rule.conditions)]
+        held = Held(
+            side=np.array([1.0 if context.quantity >= 0 else -1.0]),
+            entry_price=np.array([context.entry_price]),
+            water_mark=np.array([context.water_mark]),
+            close=np.array([context.close]),
+            bars_held=np.array([context.bars_held]),
+            features={name: np.array([context.features.get(name, nan)]) for name in read},
+            last_stop=np.array([nan if context.last_stop is None else context.last_stop]),
+            steps_done=np.array([context.steps_done]),
+            splits=np.ones(1),
+            dividends=np.zeros(1),
+        )
+        answer = self.answer(held)
+        stop, target, part = _first(answer.stop), _first(answer.target), _first(answer.part)
+        should_exit = answer.exits is not None and bool(answer.exits[0])
+        return RiskDecision(
+            should_exit=should_exit,
+            reason=self.reason if should_exit else "",
+            stop=stop,
+            target=target,
+            target_part=part,
+            is_long=context.quantity >= 0,
+            exit_priority=self.priority,
+            stop_priority=self.priority,
+            target_priority=self.priority,
+            exit_rule=self.name if should_exit else "",
+            stop_rule=self.name if stop is not None else "",
+            target_rule=self.name if target is not None else "",
+        )
+
+
+def require_priority(value: object) -> None:
+    """Raise a `ConfigError` unless `value` is a whole number."""
+    require_whole("priority", value)
+
+
+def pairs_of(name: str, value: object, parts: str) -> Pairs:
+    """Return `value` as a tuple of pairs of numbers.
+
+    Raises
+    ------
+    ConfigError
+        It is no list of pairs of numbers; `parts` says what a pair holds.
+    """
+    message = f"{name} must be a list of ({parts}) pairs, was {value!r}"
+    if not isinstance(value, (list, tuple)):
+        raise ConfigError(message)
+    for pair in value:
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+            raise ConfigError(message)
+        for number in pair:
+            require_number(f"{name} {parts}", number, above=float("-inf"), below=float("inf"))
+    return tuple((float(first), float(second)) for first, second in value)
+
+
+def told_apart(rules: Iterable[RiskRule]) -> tuple[str, ...]:
+    """Return the rules' names in their order; equal ones get ``#2``, ``#3``."""
+    return unequal(rule.name for rule in rules)
+
+
+def unequal(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names, equal ones with ``#2``, ``#3``."""
+    taken: list[str] = []
+    for name in names:
+        unique, n = name, 1
+        while unique in taken:
+            n += 1
+            unique = f"{name}#{n}"
+        taken.append(unique)
+    return tuple(taken)
+
+
+def _first(values: Floats | None) -> float | None:
+    if values is None or np.isnan(values[0]):
+        return None
+    return float(values[0])
