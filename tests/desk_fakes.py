@@ -11,7 +11,7 @@ from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.journal import Decision
 from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched
 from ml4t.backtest.risk import RiskManager
-from ml4t.backtest.risk.rule_engine.engine import RiskDesk
+from ml4t.backtest.risk.rule_engine.engine import RuleEngine
 
 NAN = float("nan")
 
@@ -81,7 +81,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.portfolio, self.broker = FakePortfolio(self.n_assets), FakeBroker()
         self.journal = FakeJournal()
-        self.desk = RiskDesk(
+        self.desk = RuleEngine(
             self.manager, self.portfolio, self.broker, self.journal, self.policy,  # type: ignore[arg-type]
             whole=(lambda _, x: np.floor(x / self.lot + 1e-9) * self.lot) if self.lot else None,
         )  # fmt: skip

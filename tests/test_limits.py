@@ -24,7 +24,7 @@ from ml4t.backtest.risk.limits.account import (
     VolatilityTarget,
 )
 from ml4t.backtest.risk.limits.account_state import AccountState
-from ml4t.backtest.risk.limits.desk import LimitDesk
+from ml4t.backtest.risk.limits.engine import LimitEngine
 from ml4t.backtest.risk.limits.limit import UNRANKED, Cut, Limit, LimitAction, LimitKind, Wish
 from ml4t.backtest.risk.limits.weights import (
     MaxGrossExposure,
@@ -491,7 +491,7 @@ def desk_of(
     multiplier: float = 1.0,
     lot: float = 0.0,
     sectors: Sequence[int] | None = None,
-) -> tuple[LimitDesk, Log]:
+) -> tuple[LimitEngine, Log]:
     """A desk over `n_assets` at one price, the first of them held; 100 shares are 100%."""
     shares = np.zeros(n_assets)
     shares[: len(quantity)] = quantity
@@ -506,7 +506,7 @@ def desk_of(
         groups={"sector": np.array(sectors if sectors is not None else [0] * n_assets)},
     )
     log = Log()
-    desk = LimitDesk(chain, book, log, instruments, np.arange(9, dtype=np.int64))  # type: ignore[arg-type]
+    desk = LimitEngine(chain, book, log, instruments, np.arange(9, dtype=np.int64))  # type: ignore[arg-type]
     desk.at_close(0, equity, float(np.abs(shares).sum()) * price * multiplier)
     return desk, log
 
@@ -576,7 +576,7 @@ def test_what_a_halt_denies_is_not_traded_at_all() -> None:
 def test_decisions_call_the_limits_by_the_names_given() -> None:
     book = Book(1000.0, np.zeros(1), np.array([10.0]))
     log = Log()
-    desk = LimitDesk(
+    desk = LimitEngine(
         [MaxWeight(0.3), MaxWeight(0.2)], book, log, Instruments.plain(1),
         np.arange(3, dtype=np.int64), names=("MaxWeight", "MaxWeight#2"),
     )  # type: ignore[arg-type]  # fmt: skip

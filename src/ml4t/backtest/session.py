@@ -20,9 +20,9 @@ from ml4t.backtest.execution.price_limits import PriceLimits
 from ml4t.backtest.portfolio.accruals import Accruals
 from ml4t.backtest.portfolio.actions import CorporateActions
 from ml4t.backtest.portfolio.portfolio import Portfolio
-from ml4t.backtest.risk.limits.desk import LimitDesk
+from ml4t.backtest.risk.limits.engine import LimitEngine
 from ml4t.backtest.risk.manager import RiskManager
-from ml4t.backtest.risk.rule_engine.engine import RiskDesk
+from ml4t.backtest.risk.rule_engine.engine import RuleEngine
 from ml4t.backtest.strategy.broker import StrategyBroker
 
 MEMBERSHIP = "membership"
@@ -91,13 +91,13 @@ class Session:
             executor, account=config.account, levels=config.levels, sessions=axes.sessions,
             rule_names=risk_manager.rule_names,
         )  # fmt: skip
-        self.rules = RiskDesk(
+        self.rules = RuleEngine(
             risk_manager, self.portfolio, self.broker, journal, config.levels,
             whole=executor.whole if executor.has_lots else None,
         )  # fmt: skip
         self._executor, self._journal = executor, journal
         executor.guard = self.rules.guard_entries
-        self.limits = LimitDesk(
+        self.limits = LimitEngine(
             risk_manager.limits, self.portfolio, journal, terms, axes.sessions,
             names=risk_manager.limit_names, whole=executor.whole,
         )  # fmt: skip

@@ -27,17 +27,17 @@ from ml4t.backtest.execution.orders.book import (
     WENT_EX,
     OrderBook,
 )
-from ml4t.backtest.execution.orders.fills import DiscreteOrders
+from ml4t.backtest.execution.orders.filler import OrderFiller
 from ml4t.backtest.execution.orders.order import Order, amend, go_ex, used_up
 from ml4t.backtest.execution.orders.ticks import WHOLE
+from ml4t.backtest.execution.pending.changes import MADE, NO_SIDS, PendingChanges
 from ml4t.backtest.execution.pending.exits import ExitFiller
-from ml4t.backtest.execution.pending.filler import WaitingFiller
-from ml4t.backtest.execution.pending.market_orders import TicketLedger, Tickets
-from ml4t.backtest.execution.pending.no_trade_band import PassedOver, Patience
-from ml4t.backtest.execution.pending.pending import MADE, NO_SIDS, Waiting
+from ml4t.backtest.execution.pending.filler import PendingFiller
+from ml4t.backtest.execution.pending.market_orders import MarketOrderLedger, MarketOrders
+from ml4t.backtest.execution.pending.no_trade_band import NoTradeBand, PassedOver
 from ml4t.backtest.execution.pending.rebalance import REBALANCE, Rebalancer
 from ml4t.backtest.execution.policy import Moment
-from ml4t.backtest.execution.tradability import Gate
+from ml4t.backtest.execution.tradability import Tradability
 
 REINVESTMENT = "reinvestment"
 # Part of a price by which an average of trades may miss their range.
@@ -76,19 +76,21 @@ class BarBroker:
         self._levels = LevelBook(
             executor.portfolio, levels, executor.round_price if executor.has_ticks else None
         )
-        self._ledger = TicketLedger(executor)
-        self._gate = gate = Gate(executor, self._ledger)
-        discrete = DiscreteOrders(executor, self._book, account, gate)
-        self._waiting = waiting = Waiting(executor, self._ledger)
-        self._exits = ExitFiller(executor, waiting, self._book, gate, self._ledger)
+        self._ledger = MarketOrderLedger(executor)
+        self._tradability = tradability = Tradability(executor, self._ledger)
+        order_filler = OrderFiller(executor, self._book, account, tradability)
+        self._pending = pending = PendingChanges(executor, self._ledger)
+        self._exits = ExitFiller(executor, pending, self._book, tradability, self._ledger)
         self.passed_over = PassedOver()
-        rebalancer = Rebalancer(executor, self._book, account, gate, self._ledger, self.passed_over)
-        self._filler = WaitingFiller(
-            executor, waiting, self._exits, rebalancer, self._book, discrete
+        rebalancer = Rebalancer(
+            executor, self._book, account, tradability, self._ledger, self.passed_over
         )
-        filler = LevelFiller(executor, self._levels, waiting, levels, rule_names)
+        self._filler = PendingFiller(
+            executor, pending, self._exits, rebalancer, self._book, order_filler
+        )
+        filler = LevelFiller(executor, self._levels, pending, levels, rule_names)
         self._inside = InsideBar(
-            executor.portfolio, self._levels, filler, self._book, discrete,
+            executor.portfolio, self._levels, filler, self._book, order_filler,
             can_short=account.can_short, price_limits=executor.price_limits,
         )  # fmt: skip
         executor.gone = self._forget
@@ -101,12 +103,12 @@ class BarBroker:
         batch: Batch,
         selection: Selection,
         untouched: Ints = NO_SIDS,
-        patience: Patience = MADE,
+        no_trade_band: NoTradeBand = MADE,
     ) -> None:
         """Queue a rebalance: target weights, zero for all else held but what is `untouched`."""
         if self._closed_inside:
             selection = self._without(batch.t, selection)
-        self._waiting.targets(batch, selection, untouched, patience)
+        self._pending.targets(batch, selection, untouched, no_trade_band)
 
     def order_exits(
         self,
@@ -120,24 +122,24 @@ class BarBroker:
         `parts` are shares of the peak quantity, None: all of it. Of two exits of one asset the
         larger stands, so that no position is sold twice.
         """
-        self._waiting.exits(sids, rules, parts)
+        self._pending.exits(sids, rules, parts)
         if not self.executor.policy.reentry:
             self._closed_inside.update(sids.tolist())
 
     def leaving(self) -> list[int]:
         """Return the assets of which an exit of all waits for an open."""
-        return self._waiting.leaving()
+        return self._pending.leaving()
 
     def scale_down(self, rule: str, factor: float) -> None:
         """Queue the reduction of every position to `factor` of what it is, at the next open."""
-        self._waiting.scale_down(rule, factor)
+        self._pending.scale_down(rule, factor)
 
     def set_levels(self, levels: Levels) -> None:
         """Replace the protective levels of `levels.sids`."""
         self._levels.set(levels)
 
     def submit(self, order: Order) -> None:
-        """Take a discrete order and its children; from now on each ends in one of five ways."""
+        """Take a single order and its children; from now on each ends in one of five ways."""
         for one in (order, *order.children):
             self.round_prices(one)
             self._book.add(one)
@@ -184,7 +186,7 @@ class BarBroker:
         return self._book.all() if sid is None else self._book.of(sid)
 
     def new_id(self) -> int:
-        """Return the number of the next discrete order."""
+        """Return the number of the next single order."""
         return int(self._journal.new_ids(1)[0])
 
     # -- the bar ----------------------------------------------------------------------
@@ -236,7 +238,7 @@ class BarBroker:
             self._filler.fill_on_close(batch, _traded(batch))
             self._book.close_orphans(self._portfolio)
             self._book.end_bar(batch, fills_decided=self._timing.moment is Moment.DECISION)
-        self._gate.learn(batch)
+        self._tradability.learn(batch)
 
     def fill_decided(self, batch: Batch) -> None:
         """Fill at this close what was decided at it, where the timing says so."""
@@ -253,7 +255,7 @@ class BarBroker:
 
     def expire(self) -> None:
         """End what is still open after the last bar."""
-        self._waiting.expire()
+        self._pending.expire()
         for order in self._book.all():
             self._book.end(order, OrderStatus.EXPIRED, "end of data")
 
@@ -267,7 +269,7 @@ class BarBroker:
             self._restate(order)
             for child in order.children:
                 self.round_prices(child)
-        self._waiting.split(sid, ratio)
+        self._pending.split(sid, ratio)
         self.executor.split(sid, ratio)
 
     def go_ex(self, sid: int, value: float) -> None:
@@ -290,15 +292,15 @@ class BarBroker:
         self._book.rename(old_sid, new_sid)
         if not with_levels:
             # It was netted, or is part of an older position now: not the one that was to be left.
-            self._waiting.drop_exit(old_sid, POSITION_CLOSED)
-        self._waiting.rename(old_sid, new_sid)
-        self._gate.rename(old_sid, new_sid)
+            self._pending.drop_exit(old_sid, POSITION_CLOSED)
+        self._pending.rename(old_sid, new_sid)
+        self._tradability.rename(old_sid, new_sid)
 
     def delist(self, sid: int) -> None:
         """Cancel every order and forget every level of an asset that trades no more."""
         self._levels.drop(np.array([sid]))
         self._book.delist(sid)
-        self._waiting.drop(sid, DELISTED)
+        self._pending.drop(sid, DELISTED)
 
     def reinvest(self, batch: Batch, sid: int, amount: float) -> None:
         """Buy at the close, without costs, what a dividend pays for."""
@@ -313,16 +315,16 @@ class BarBroker:
         left = self._portfolio.cash - unsettled + self.account.overdraft
         # In an account that has spent all the rest, cash is the dividend but for rounding.
         if quantity[0] and left >= amount * (1 - WHOLE):
-            tickets = Tickets(sids, quantity, (REINVESTMENT,))
-            self._ledger.fill_free(batch, tickets, np.array([price]))
+            market_orders = MarketOrders(sids, quantity, (REINVESTMENT,))
+            self._ledger.fill_free(batch, market_orders, np.array([price]))
 
     # -- inside -----------------------------------------------------------------------
 
     def _forget(self, sids: Ints) -> None:
         """Forget levels and queued exits of positions that are closed or turned over."""
         self._levels.drop(sids)
-        for sid in sids.tolist() if self._waiting.pending else ():
-            self._waiting.drop_exit(sid, POSITION_CLOSED)
+        for sid in sids.tolist() if self._pending.pending else ():
+            self._pending.drop_exit(sid, POSITION_CLOSED)
 
     def _prices(self, batch: Batch) -> Floats:
         if self._timing.column == "close":
@@ -351,8 +353,8 @@ class BarBroker:
         denied = np.isin(selection.sids, sorted(self._closed_inside))
         self._ledger.created_t = t
         tags = (REBALANCE,) * int(denied.sum())
-        tickets = Tickets(selection.sids[denied], np.full(len(tags), np.nan), tags)
-        self._ledger.end(tickets, OrderStatus.DENIED, CLOSED_INSIDE)
+        market_orders = MarketOrders(selection.sids[denied], np.full(len(tags), np.nan), tags)
+        self._ledger.end(market_orders, OrderStatus.DENIED, CLOSED_INSIDE)
         return selection.where(~denied)
 
 

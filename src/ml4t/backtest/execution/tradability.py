@@ -1,4 +1,4 @@
-"""Gate: what can trade at a moment, and why the rest cannot."""
+"""Tradability: what can trade at a moment, and why the rest cannot."""
 
 from __future__ import annotations
 
@@ -7,56 +7,56 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.orders import OrderStatus
 from ml4t.backtest.execution.executor import Executor
-from ml4t.backtest.execution.pending.market_orders import TicketLedger, Tickets
+from ml4t.backtest.execution.pending.market_orders import MarketOrderLedger, MarketOrders
 from ml4t.backtest.execution.price_limits import LOCKS
 
 NO_BAR, NO_VOLUME, NO_PRICE = "no bar", "no volume", "no price"
 NO_BORROW = "not available to borrow"
 
 
-class Gate:
-    """Lets tickets pass that can trade, and ends the others as rejected.
+class Tradability:
+    """Lets market orders pass that can trade, and ends the others as rejected.
 
     Parameters
     ----------
     executor : Executor
-    ledger : TicketLedger
+    ledger : MarketOrderLedger
         Records what was rejected.
     """
 
-    def __init__(self, executor: Executor, ledger: TicketLedger) -> None:
+    def __init__(self, executor: Executor, ledger: MarketOrderLedger) -> None:
         self._executor, self._ledger = executor, ledger
         self._limits = executor.price_limits
         # By sid: 1 where shares are lent, 0 where not, NaN where nothing was ever known.
         self._lent: Floats | None = None
 
-    def priced(self, batch: Batch, prices: Floats, tickets: Tickets) -> Tickets:
-        """Return the tickets whose asset has a price: a bar, and volume in it."""
-        missing = np.isnan(prices[tickets.sids])
+    def priced(self, batch: Batch, prices: Floats, market_orders: MarketOrders) -> MarketOrders:
+        """Return the market orders whose asset has a price: a bar, and volume in it."""
+        missing = np.isnan(prices[market_orders.sids])
         if not missing.any():
-            return tickets
-        has_close = ~np.isnan(batch.close[tickets.sids])
-        has_volume = ~np.isnan(batch.open[tickets.sids])
-        self._reject(tickets, missing & ~has_close, NO_BAR)
-        self._reject(tickets, missing & has_close & ~has_volume, NO_VOLUME)
-        self._reject(tickets, missing & has_volume, NO_PRICE)
-        return tickets.where(~missing)
+            return market_orders
+        has_close = ~np.isnan(batch.close[market_orders.sids])
+        has_volume = ~np.isnan(batch.open[market_orders.sids])
+        self._reject(market_orders, missing & ~has_close, NO_BAR)
+        self._reject(market_orders, missing & has_close & ~has_volume, NO_VOLUME)
+        self._reject(market_orders, missing & has_volume, NO_PRICE)
+        return market_orders.where(~missing)
 
-    def unlocked(self, batch: Batch, prices: Floats, tickets: Tickets) -> Tickets:
-        """Return the tickets that no price limit of the exchange locks out."""
+    def unlocked(self, batch: Batch, prices: Floats, market_orders: MarketOrders) -> MarketOrders:
+        """Return the market orders that no price limit of the exchange locks out."""
         for name in LOCKS:
-            if name in batch.features and len(tickets):
-                is_locked = self._locked(batch, name, prices, tickets)
-                self._reject(tickets, is_locked, name.replace("_", " "))
-                tickets = tickets.where(~is_locked)
-        return tickets
+            if name in batch.features and len(market_orders):
+                is_locked = self._locked(batch, name, prices, market_orders)
+                self._reject(market_orders, is_locked, name.replace("_", " "))
+                market_orders = market_orders.where(~is_locked)
+        return market_orders
 
-    def can_trade(self, batch: Batch, prices: Floats, tickets: Tickets) -> Bools:
-        """Say which tickets have a price and are not locked out; ends none of them."""
-        can: Bools = ~np.isnan(prices[tickets.sids])
+    def can_trade(self, batch: Batch, prices: Floats, market_orders: MarketOrders) -> Bools:
+        """Say which market orders have a price and are not locked out; ends none of them."""
+        can: Bools = ~np.isnan(prices[market_orders.sids])
         for name in LOCKS:
             if name in batch.features:
-                can &= ~self._locked(batch, name, prices, tickets)
+                can &= ~self._locked(batch, name, prices, market_orders)
         return can
 
     def why_not(self, batch: Batch, prices: Floats, sid: int, side: float) -> str:
@@ -67,11 +67,11 @@ class Gate:
             return NO_VOLUME if np.isnan(batch.open[sid]) else NO_PRICE
         return self._limits.why(batch, sid, side, float(prices[sid]))
 
-    def borrowable(self, tickets: Tickets) -> Tickets:
-        """Return the tickets that need no borrowed shares, or can have them."""
-        can = self.can_borrow(tickets.sids, tickets.quantity)
-        self._reject(tickets, ~can, NO_BORROW)
-        return tickets.where(can)
+    def borrowable(self, market_orders: MarketOrders) -> MarketOrders:
+        """Return the market orders that need no borrowed shares, or can have them."""
+        can = self.can_borrow(market_orders.sids, market_orders.quantity)
+        self._reject(market_orders, ~can, NO_BORROW)
+        return market_orders.where(can)
 
     def can_borrow(self, sids: Ints, quantity: Floats) -> Bools:
         """Say which increases are no short sales, or of shares that were known to be lent.
@@ -100,10 +100,12 @@ class Gate:
         if self._lent is not None and np.isnan(self._lent[new]):
             self._lent[new] = self._lent[old]
 
-    def _locked(self, batch: Batch, name: str, prices: Floats, tickets: Tickets) -> Bools:
-        sids = tickets.sids
-        return self._limits.locked(batch, name, sids, tickets.quantity, prices[sids])
+    def _locked(
+        self, batch: Batch, name: str, prices: Floats, market_orders: MarketOrders
+    ) -> Bools:
+        sids = market_orders.sids
+        return self._limits.locked(batch, name, sids, market_orders.quantity, prices[sids])
 
-    def _reject(self, tickets: Tickets, which: Bools, reason: str) -> None:
+    def _reject(self, market_orders: MarketOrders, which: Bools, reason: str) -> None:
         if which.any():
-            self._ledger.end(tickets.where(which), OrderStatus.REJECTED, reason)
+            self._ledger.end(market_orders.where(which), OrderStatus.REJECTED, reason)

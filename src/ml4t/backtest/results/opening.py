@@ -18,7 +18,7 @@ from ml4t.backtest.data.sql_files import columns as listed
 from ml4t.backtest.data.sql_files import file_literal, literal, read, render
 from ml4t.backtest.errors import ResultError
 from ml4t.backtest.results.columns import COLUMNS, TIMES, kinds_of
-from ml4t.backtest.results.places import standing
+from ml4t.backtest.results.paths import standing
 from ml4t.backtest.results.store import TABLES, open_store
 
 # How often a folder is read again that changed places with another while it was read.

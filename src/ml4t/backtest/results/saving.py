@@ -13,7 +13,7 @@ from ml4t.backtest.data.sql_files import file_literal, literal, quote, read, ren
 from ml4t.backtest.errors import ResultError
 from ml4t.backtest.results.columns import comments
 from ml4t.backtest.results.opening import attach, log_of
-from ml4t.backtest.results.places import place_beside, put, sync, turn_in
+from ml4t.backtest.results.paths import place_beside, put, sync, turn_in
 from ml4t.backtest.results.store import TABLES, open_store
 
 FILE_SUFFIXES = (".duckdb", ".db")

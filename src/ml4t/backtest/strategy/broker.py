@@ -17,11 +17,11 @@ from ml4t.backtest.core.position import Position
 from ml4t.backtest.errors import ConfigError, did_you_mean
 from ml4t.backtest.execution.broker import BarBroker
 from ml4t.backtest.execution.orders.order import Order, amend
-from ml4t.backtest.execution.pending.no_trade_band import Patience
+from ml4t.backtest.execution.pending.no_trade_band import NoTradeBand
 from ml4t.backtest.execution.pending.rebalance import SMALLEST_CHANGE
 from ml4t.backtest.portfolio.portfolio import Portfolio
-from ml4t.backtest.risk.limits.desk import LimitDesk
-from ml4t.backtest.strategy.order_desk import ORDER_TAG, OrderDesk, is_coming
+from ml4t.backtest.risk.limits.engine import LimitEngine
+from ml4t.backtest.strategy.order_entry import ORDER_TAG, OrderEntry, is_coming
 from ml4t.backtest.strategy.order_terms import OrderTerms, is_number, require_terms
 from ml4t.backtest.strategy.portfolio_view import PortfolioView, PositionArrays
 
@@ -33,7 +33,7 @@ class StrategyBroker:
     ----------
     broker : BarBroker
     portfolio : Portfolio
-    limits : LimitDesk
+    limits : LimitEngine
         Asked before every order.
     axes : Axes
         What the integers of the run stand for.
@@ -43,11 +43,11 @@ class StrategyBroker:
         self,
         broker: BarBroker,
         portfolio: Portfolio,
-        limits: LimitDesk,
+        limits: LimitEngine,
         axes: Axes,
     ) -> None:
         self._broker, self._portfolio, self._limits = broker, portfolio, limits
-        self._desk = OrderDesk(broker, portfolio, limits)
+        self._order_entry = OrderEntry(broker, portfolio, limits)
         self._axes = axes
         self._asset_ids = axes.ids
         self._sids = {asset_id: sid for sid, asset_id in enumerate(self._asset_ids)}
@@ -55,13 +55,13 @@ class StrategyBroker:
 
     def begin(self, batch: Batch) -> None:
         """Take the bar at whose close the next orders are decided."""
-        self._desk.batch = batch
+        self._order_entry.batch = batch
         # Nothing fills while a strategy decides: what the account is worth is counted once.
         self._equity = None
 
     def end(self) -> None:
         """Take no more orders: the run is over."""
-        self._desk.batch = None
+        self._order_entry.batch = None
 
     # -- reading ----------------------------------------------------------------------
 
@@ -127,7 +127,7 @@ class StrategyBroker:
             asset_id=asset,
             quantity=self._portfolio.quantity.item(sid),
             entry_price=self._portfolio.entry_price_of(sid),
-            price=self._desk.price(sid),
+            price=self._order_entry.price(sid),
             multiplier=self._portfolio.multiplier.item(sid),
             dividends=self._portfolio.received_of(sid),
         )
@@ -139,7 +139,7 @@ class StrategyBroker:
 
     def positions_at(self, sids: Ints) -> PositionArrays:
         """Return the positions of some assets as arrays; the same figures as `get_position`."""
-        return PositionArrays(self._portfolio, sids, self._desk.now.t)
+        return PositionArrays(self._portfolio, sids, self._order_entry.now.t)
 
     def unrealized_pnl_pct(self, asset: object) -> float | None:
         """Return the P&L as a fraction of the entry value, positive = gain; None when flat."""
@@ -176,14 +176,14 @@ class StrategyBroker:
         named = set(sids.tolist())
         if len(named) < len(sids) or (named and not 0 <= min(named) <= max(named) < n_assets):
             raise ConfigError(f"targets must name known assets, each once, were {sids!r}")
-        now = self._desk.now
+        now = self._order_entry.now
         selection = self._limits.edit_targets(now.t, selection)
-        patience = Patience(min_trade, band)
+        patience = NoTradeBand(min_trade, band)
         self._broker.order_targets(now, selection, self._limits.untouched, patience)
 
     def is_worth(self, asset: object, quantity: float, min_trade: float, band: float) -> bool:
         """Return whether a change to `quantity` is to be made at this close, see `Ranking`."""
-        patience = Patience(min_trade, band)
+        patience = NoTradeBand(min_trade, band)
         if not patience:
             return True
         held = self.get_position(asset)
@@ -238,11 +238,11 @@ class StrategyBroker:
             raise ConfigError(f"quantity must be a number other than 0, was {quantity!r}")
         kind, force = require_terms(terms)
         sid = self.sid(asset)
-        order = self._desk.make(
+        order = self._order_entry.make(
             asset, sid=sid, quantity=float(quantity), kind=kind, force=force, terms=terms
         )
         amend(order, is_fraction=is_fraction)
-        self._desk.place(order)
+        self._order_entry.place(order)
         return order
 
     def order_target(self, asset: object, quantity: float, *, tag: str = ORDER_TAG) -> Order | None:
@@ -260,7 +260,7 @@ class StrategyBroker:
             raise ConfigError(f"quantity must be a number, was {quantity!r}")
         sid = self.sid(asset)
         target = float(self._broker.executor.whole(np.array([sid]), np.array([quantity]))[0])
-        live, coming = float(self._portfolio.quantity[sid]), self._desk.coming(sid)
+        live, coming = float(self._portfolio.quantity[sid]), self._order_entry.coming(sid)
         if not (target or live or coming):
             target = float(quantity)  # no lot: the order says so
         change = target - live - sum(coming)
@@ -275,7 +275,7 @@ class StrategyBroker:
         """Order what is missing to `fraction` of equity, both at this close unless priced."""
         quantity = self._worth(asset, fraction, price)
         if quantity is None:
-            return self._desk.refuse_unsized(asset, sid=self.sid(asset), tag=tag)
+            return self._order_entry.refuse_unsized(asset, sid=self.sid(asset), tag=tag)
         return self._order_target(asset, quantity, tag, is_fraction=True)
 
     def set_position_percent(
@@ -288,9 +288,9 @@ class StrategyBroker:
         """
         quantity, sid = self._worth(asset, fraction, price), self.sid(asset)
         if quantity is None:
-            return self._desk.refuse_unsized(asset, sid=sid, tag=tag)
+            return self._order_entry.refuse_unsized(asset, sid=sid, tag=tag)
         live = self._portfolio.quantity.item(sid)
-        change = quantity - live - sum(self._desk.coming(sid))
+        change = quantity - live - sum(self._order_entry.coming(sid))
         if change * live < 0 and abs(change) > abs(live):
             self._cancel_additions(sid)
         return self._order_target(asset, quantity, tag, is_fraction=True)
@@ -301,7 +301,7 @@ class StrategyBroker:
         """Buy (above 0) or sell shares for `fraction` of equity; None: there is no equity."""
         quantity = self._worth(asset, fraction, price)
         if quantity is None:
-            return self._desk.refuse_unsized(asset, sid=self.sid(asset), tag=tag)
+            return self._order_entry.refuse_unsized(asset, sid=self.sid(asset), tag=tag)
         if not quantity:
             return None
         return self._order(asset, quantity, {"tag": tag}, is_fraction=True)
@@ -312,7 +312,7 @@ class StrategyBroker:
             raise ConfigError(f"fraction must be a number, was {fraction!r}")
         sid = self.sid(asset)
         if price is None:
-            price = self._desk.price(sid)
+            price = self._order_entry.price(sid)
         elif not is_number(price) or not price > 0:
             raise ConfigError(f"price must be a number above 0, was {price!r}")
         if not price > 0:  # dividends may have taken all of a mark
@@ -336,7 +336,7 @@ class StrategyBroker:
         """Close a part of a position, at most what no other order closes; None: nothing is left."""
         sid = self.sid(asset)
         live = self._portfolio.quantity.item(sid)
-        leaving = sum(left for left in self._desk.coming(sid) if left * live < 0)
+        leaving = sum(left for left in self._order_entry.coming(sid) if left * live < 0)
         left = live + leaving
         if left * live <= 0 or abs(left) <= SMALLEST_CHANGE * abs(live):
             return None
@@ -352,7 +352,7 @@ class StrategyBroker:
     def _cancel_additions(self, sid: int) -> None:
         """Cancel the market orders that would open a position, or add to it."""
         live = self._portfolio.quantity.item(sid)
-        for order in self._desk.coming_orders(sid):
+        for order in self._order_entry.coming_orders(sid):
             if not live or order.left * live > 0:
                 self._broker.cancel(order)
 
@@ -369,7 +369,7 @@ class StrategyBroker:
         stop: float | None = None,
     ) -> None:
         """Change an open order in place; `quantity` counts what has filled already."""
-        self._desk.replace(_require_order(order), quantity=quantity, limit=limit, stop=stop)
+        self._order_entry.replace(_require_order(order), quantity=quantity, limit=limit, stop=stop)
 
     def one_cancels_other(self, orders: Sequence[Order]) -> None:
         """Tie orders together: the first that fills cancels the others; ended ones are left out."""

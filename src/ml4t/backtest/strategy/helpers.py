@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from ml4t.backtest.errors import ConfigError, as_float
 from ml4t.backtest.execution.orders.order import Order
 from ml4t.backtest.strategy.broker import StrategyBroker
-from ml4t.backtest.strategy.order_desk import ORDER_TAG
+from ml4t.backtest.strategy.order_entry import ORDER_TAG
 from ml4t.backtest.strategy.order_terms import is_number
 
 # Fractions of equity beyond this are percentages by mistake.

@@ -11,7 +11,7 @@ from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.selection.conditions import plan_conditions
 from ml4t.backtest.data.selection.selecting import SelectionPlan
 from ml4t.backtest.data.sources.schema import without_keys
-from ml4t.backtest.data.stream.feature_columns import find_places
+from ml4t.backtest.data.stream.feature_columns import find_feature_columns
 from ml4t.backtest.data.stream.reader import BatchPlan, Reader
 from ml4t.backtest.errors import ConfigError
 
@@ -87,7 +87,7 @@ def plan_batches(
     # A column of a frame that holds no value at all has no type either.
     present = [name for name in optional_features if readable.get(name, EMPTY_TYPE) != EMPTY_TYPE]
     own = (*own_features, *present)
-    places = find_places(features, prepared, own=own, computable=computable)
+    places = find_feature_columns(features, prepared, own=own, computable=computable)
     return BatchPlan(
         price_columns=tuple(needed),
         features=places,

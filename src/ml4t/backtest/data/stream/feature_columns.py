@@ -10,16 +10,16 @@ from ml4t.backtest.data.sql_files import VIEWS, split_view
 from ml4t.backtest.errors import ConfigError, did_you_mean
 
 # View and column.
-Place = tuple[str, str]
+FeatureColumn = tuple[str, str]
 
 
-def find_places(
+def find_feature_columns(
     names: Sequence[str],
     prepared: Prepared,
     *,
     own: Sequence[str] = (),
     computable: Collection[str] = (),
-) -> dict[str, Place]:
+) -> dict[str, FeatureColumn]:
     """Find the column of each feature, as expressions do; leave out what only a provider has.
 
     What the engine reads of its `own` accord is a column of ``signals`` where both views have it.
@@ -49,7 +49,7 @@ def find_places(
     return found
 
 
-def _place(name: str, kinds: Mapping[str, Mapping[str, str]]) -> Place | None:
+def _place(name: str, kinds: Mapping[str, Mapping[str, str]]) -> FeatureColumn | None:
     # SQL does not tell cases apart, so that an expression could not say which is meant either.
     if all(name.lower() in map(str.lower, kinds[view]) for view in VIEWS):
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Previous: each asset's values at its bar before, chunk after chunk."""
+"""PreviousBar: each asset's values at its bar before, chunk after chunk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.core.values import PREVIOUS
 
 
-class Previous:
+class PreviousBar:
     """Values one bar earlier, counted in the asset's own bars; takes chunks in time order.
 
     Parameters

@@ -22,8 +22,8 @@ from ml4t.backtest.data.selection.conditions import Condition, Conditions
 from ml4t.backtest.data.selection.selecting import SelectionPlan, select
 from ml4t.backtest.data.sources.schema import as_read, without_keys
 from ml4t.backtest.data.sql_files import first_bars, literal, quote, read, render
-from ml4t.backtest.data.stream.feature_columns import Place
-from ml4t.backtest.data.stream.previous_bar import Previous
+from ml4t.backtest.data.stream.feature_columns import FeatureColumn
+from ml4t.backtest.data.stream.previous_bar import PreviousBar
 
 # Chunks that are ranked by one query; only the bars at decisions pass through it.
 CHUNKS_PER_RANKING = 8
@@ -56,7 +56,7 @@ class BatchPlan:
     """
 
     price_columns: tuple[str, ...]
-    features: Mapping[str, Place]
+    features: Mapping[str, FeatureColumn]
     conditions: tuple[Condition, ...] = ()
     likely: frozenset[str] = frozenset()
     computed: tuple[str, ...] = ()
@@ -101,7 +101,7 @@ class Reader:
         dense = [name for c in plan.conditions if c.is_dense for name in c.columns]
         # Grows with what is asked for on the way.
         named = [name for c in plan.conditions for name in c.columns]
-        self._previous = Previous(named, prepared.n_assets)
+        self._previous = PreviousBar(named, prepared.n_assets)
         known = [column for view, column in plan.features.values() if view == "signals"]
         self._reads = set(known).union(dense, plan.likely, self._previous.names)
         self._conditions = Conditions(plan.conditions, prepared, self._database)

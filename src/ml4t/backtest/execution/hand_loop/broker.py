@@ -27,7 +27,7 @@ from ml4t.backtest.execution.hand_loop.costs import LoopCosts
 from ml4t.backtest.execution.hand_loop.order import LoopFill, LoopOrder, When, amend
 from ml4t.backtest.execution.hand_loop.portfolio import LoopPortfolio, LoopPosition
 from ml4t.backtest.execution.orders.book import BY_STRATEGY, POSITION_CLOSED
-from ml4t.backtest.execution.orders.fills import CANNOT_SHORT, CUT_TO_HELD
+from ml4t.backtest.execution.orders.filler import CANNOT_SHORT, CUT_TO_HELD
 
 NO_CASH = "insufficient cash"
 # What is left of an order below this share of it is rounding.

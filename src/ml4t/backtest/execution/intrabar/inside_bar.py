@@ -33,7 +33,7 @@ from ml4t.backtest.execution.intrabar.touch import (
     touch_stop,
 )
 from ml4t.backtest.execution.orders.book import MARKET_TYPES, OrderBook
-from ml4t.backtest.execution.orders.fills import DiscreteOrders
+from ml4t.backtest.execution.orders.filler import OrderFiller
 from ml4t.backtest.execution.orders.order import Order, amend
 from ml4t.backtest.execution.price_limits import PriceLimits
 from ml4t.backtest.portfolio.portfolio import Portfolio, Seen
@@ -52,7 +52,7 @@ class InsideBar:
     levels : LevelBook
     filler : LevelFiller
     book : OrderBook
-    discrete : DiscreteOrders
+    order_filler : OrderFiller
     can_short : bool
         Whether the account may sell what it does not hold.
     price_limits : PriceLimits
@@ -64,13 +64,13 @@ class InsideBar:
         levels: LevelBook,
         filler: LevelFiller,
         book: OrderBook,
-        discrete: DiscreteOrders,
+        order_filler: OrderFiller,
         *,
         can_short: bool,
         price_limits: PriceLimits,
     ) -> None:
         self._portfolio, self._levels, self._filler = portfolio, levels, filler
-        self._book, self._discrete, self._can_short = book, discrete, can_short
+        self._book, self._order_filler, self._can_short = book, order_filler, can_short
         self._limits = price_limits
 
     def fill(self, batch: Batch) -> Iterator[Touched]:
@@ -255,9 +255,9 @@ class InsideBar:
 
     def _fill_order(self, batch: Batch, walk: _Walk, order: Order, touch: Touch) -> None:
         sid, is_limit = order.sid, touch.phase is Phase.LIMIT
-        self._discrete.cut_to_opening(order)
+        self._order_filler.cut_to_opening(order)
         live = float(self._portfolio.quantity[sid])
-        quantity = self._discrete.cut_to_held(order)
+        quantity = self._order_filler.cut_to_held(order)
         if is_limit and live * quantity < 0 and (order.is_exit or not self._can_short):
             assert order.limit is not None
             quantity = walk.certain(quantity, live, order.limit)
@@ -266,7 +266,9 @@ class InsideBar:
         prices = batch.open.copy()
         prices[sid] = touch.price
         seen = Seen.CLOSE if is_limit else Seen.ALL
-        filled = self._discrete.fill(batch, prices, order, quantity, limit=order.limit, seen=seen)
+        filled = self._order_filler.fill(
+            batch, prices, order, quantity, limit=order.limit, seen=seen
+        )
         if is_limit and (live == 0 or live * filled > 0):
             walk.fresh += filled
 

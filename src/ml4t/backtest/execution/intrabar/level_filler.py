@@ -9,7 +9,7 @@ from ml4t.backtest.core.levels import LevelPolicy, Touched
 from ml4t.backtest.core.orders import Ended, OrderStatus, TimeInForce
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.intrabar.level_book import ORDER_TYPES, TARGET, LevelBook, LevelFills
-from ml4t.backtest.execution.pending.pending import Waiting
+from ml4t.backtest.execution.pending.changes import PendingChanges
 from ml4t.backtest.execution.price_limits import LOCKS
 
 CARRIED = "volume limit: the rest follows at the next open"
@@ -24,7 +24,7 @@ class LevelFiller:
     executor : Executor
     levels : LevelBook
         Told of parts of targets that were closed.
-    waiting : Waiting
+    pending : PendingChanges
         Takes what a stop could not close.
     policy : LevelPolicy
     rule_names : tuple of str
@@ -35,17 +35,17 @@ class LevelFiller:
         self,
         executor: Executor,
         levels: LevelBook,
-        waiting: Waiting,
+        pending: PendingChanges,
         policy: LevelPolicy,
         rule_names: tuple[str, ...],
     ) -> None:
-        self._executor, self._levels, self._waiting = executor, levels, waiting
+        self._executor, self._levels, self._pending = executor, levels, pending
         self._slips, self._rule_names = policy.slips, rule_names
         self._portfolio = executor.portfolio
 
     def without_pending(self, sids: Ints) -> Ints:
         """Return the assets of which no exit is on its way already."""
-        pending = self._waiting.leaving()
+        pending = self._pending.leaving()
         return sids[~np.isin(sids, pending)] if pending else sids
 
     def fill(self, batch: Batch, fills: LevelFills, step: Floats | None = None) -> Touched:
@@ -70,7 +70,7 @@ class LevelFiller:
             for kind in kinds:
                 of_kind = fills.kind == kind
                 is_done[of_kind] = self._fill_kind(batch, fills.where(of_kind), kind, step)
-        self._waiting.closed_inside(fills.sids)
+        self._pending.closed_inside(fills.sids)
         return Touched(
             sids=fills.sids,
             is_stop=fills.kind != TARGET,
@@ -87,7 +87,7 @@ class LevelFiller:
         done = executor.within_volume(sids, asked)
         ids = executor.journal.new_ids(len(sids))
         tags = tuple(self._rule_names[i] for i in fills.rule.tolist())
-        self._waiting.note_closed(sids, done)
+        self._pending.note_closed(sids, done)
         some = done != 0
         if done is fills.quantity or some.all():
             self._book(batch, ids, fills, done, tags, is_target=is_target)
@@ -115,7 +115,7 @@ class LevelFiller:
             return self._levels.sold(sids, step, done)
         if is_cut.any():
             # A stop that was met is a market order for all of it: the rest leaves at the open.
-            self._waiting.exits(sids[is_cut], _chosen(tags, is_cut))
+            self._pending.exits(sids[is_cut], _chosen(tags, is_cut))
         is_whole: Bools = ~is_cut
         return is_whole
 

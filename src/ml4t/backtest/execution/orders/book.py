@@ -1,4 +1,4 @@
-"""OrderBook: discrete orders that have not ended, and how each of them ends."""
+"""OrderBook: single orders that have not ended, and how each of them ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Order: one discrete order, from its request to its end. Strategies hold on to these.
+"""Order: one single order, from its request to its end. Strategies hold on to these.
 
 They read it; the engine alone writes, by the functions below the class.
 """

@@ -8,13 +8,13 @@ from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.orders import OrderStatus
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.book import MARKET_TYPES, POSITION_CLOSED, OrderBook
-from ml4t.backtest.execution.orders.fills import CUT_TO_HELD
+from ml4t.backtest.execution.orders.filler import CUT_TO_HELD
 from ml4t.backtest.execution.orders.order import Order, amend
 from ml4t.backtest.execution.orders.ticks import WHOLE
-from ml4t.backtest.execution.pending.market_orders import TicketLedger, Tickets, unsized
-from ml4t.backtest.execution.pending.pending import NO_SIDS, Exits, Waiting
+from ml4t.backtest.execution.pending.changes import NO_SIDS, Exits, PendingChanges
+from ml4t.backtest.execution.pending.market_orders import MarketOrderLedger, MarketOrders, unsized
 from ml4t.backtest.execution.pending.rebalance import SMALLEST_CHANGE
-from ml4t.backtest.execution.tradability import Gate
+from ml4t.backtest.execution.tradability import Tradability
 
 
 class ExitFiller:
@@ -23,12 +23,12 @@ class ExitFiller:
     Parameters
     ----------
     executor : Executor
-    waiting : Waiting
+    pending : PendingChanges
         Holds the exits, and takes back what could not leave.
     book : OrderBook
         Told of positions that are closed.
-    gate, ledger
-        Of the tickets that exits become.
+    tradability, ledger
+        Of the market orders that exits become.
 
     Attributes
     ----------
@@ -45,19 +45,24 @@ class ExitFiller:
     def __init__(
         self,
         executor: Executor,
-        waiting: Waiting,
+        pending: PendingChanges,
         book: OrderBook,
-        gate: Gate,
-        ledger: TicketLedger,
+        tradability: Tradability,
+        ledger: MarketOrderLedger,
     ) -> None:
         self._executor, self._portfolio = executor, executor.portfolio
-        self._waiting, self._book, self._gate, self._ledger = waiting, book, gate, ledger
+        self._pending, self._book, self._tradability, self._ledger = (
+            pending,
+            book,
+            tradability,
+            ledger,
+        )
         self.t, self.equity, self.held = -1, 0.0, NO_SIDS
         self.exits: Exits = {}
 
     def leave(self, batch: Batch) -> None:
         """Fill the exits that rules asked for: always at the next open."""
-        self.t, self.exits = batch.t, self._waiting.take_exits(batch.t)
+        self.t, self.exits = batch.t, self._pending.take_exits(batch.t)
         # Asked for at the last close, or inside its bar.
         self._ledger.created_t = batch.t - 1
         if self.exits:
@@ -71,12 +76,12 @@ class ExitFiller:
 
         Both were decided at one close: 10 cut to 6, and half of it left, is 5 and not 1.
         """
-        closed = self._waiting.closed.get(order.sid, 0.0)
+        closed = self._pending.closed.get(order.sid, 0.0)
         is_meant = order.is_open and order.is_exit and order.order_type in MARKET_TYPES
         if not is_meant or order.created_t >= t or closed * order.left <= 0:
             return
         taken = order.side * min(abs(closed), abs(order.left))
-        self._waiting.closed[order.sid] = closed - taken
+        self._pending.closed[order.sid] = closed - taken
         if abs(order.left - taken) <= SMALLEST_CHANGE * abs(order.left):
             self._book.end(order, OrderStatus.CANCELLED, POSITION_CLOSED)
         else:
@@ -94,21 +99,21 @@ class ExitFiller:
         tags = tuple(exits[sid][0] for sid in sids.tolist())
         shares = np.array([exits[sid][1] for sid in sids.tolist()])
         quantity = self._quantity(sids, shares)
-        tickets = Tickets(sids, quantity, tags)
-        can = self._gate.can_trade(batch, batch.open, tickets)
+        market_orders = MarketOrders(sids, quantity, tags)
+        can = self._tradability.can_trade(batch, batch.open, market_orders)
         if not can.all():
             # A position that is to be left is left at the first open at which it trades.
-            self._waiting.put_back({sid: exits[sid] for sid in sids[~can].tolist()})
-            tickets = tickets.where(can)
-        done = self._ledger.fill(batch, batch.open, tickets, why_cut="the rest follows")
-        self._waiting.note_closed(tickets.sids, done)
+            self._pending.put_back({sid: exits[sid] for sid in sids[~can].tolist()})
+            market_orders = market_orders.where(can)
+        done = self._ledger.fill(batch, batch.open, market_orders, why_cut="the rest follows")
+        self._pending.note_closed(market_orders.sids, done)
         self._book.close_orphans(self._portfolio)
-        for i in np.flatnonzero(done != tickets.quantity).tolist():
-            sid = int(tickets.sids[i])
-            rest = abs(float(tickets.quantity[i] - done[i]))
+        for i in np.flatnonzero(done != market_orders.quantity).tolist():
+            sid = int(market_orders.sids[i])
+            rest = abs(float(market_orders.quantity[i] - done[i]))
             live = abs(float(self._portfolio.quantity[sid]))
             if live:
-                self._waiting.put_back({sid: (tickets.tags[i], min(rest / live, 1.0))})
+                self._pending.put_back({sid: (market_orders.tags[i], min(rest / live, 1.0))})
 
     def _quantity(self, sids: Ints, shares: Floats) -> Floats:
         """Return what exits of shares of positions sell (or buy), signed."""

@@ -1,6 +1,6 @@
-"""WaitingFiller: fills what waits, at one price of a bar.
+"""PendingFiller: fills what waits, at one price of a bar.
 
-The order is fixed: exits of rules; then what reduces positions (target weights, then discrete
+The order is fixed: exits of rules; then what reduces positions (target weights, then single
 orders by number); then what increases them, in the same order. So cash and margin are free
 before they are asked for.
 """
@@ -13,10 +13,10 @@ from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.orders import OrderType
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.book import OrderBook
-from ml4t.backtest.execution.orders.fills import DiscreteOrders
+from ml4t.backtest.execution.orders.filler import OrderFiller
 from ml4t.backtest.execution.orders.order import Order
+from ml4t.backtest.execution.pending.changes import NO_SIDS, PendingChanges
 from ml4t.backtest.execution.pending.exits import ExitFiller
-from ml4t.backtest.execution.pending.pending import NO_SIDS, Waiting
 from ml4t.backtest.execution.pending.rebalance import Rebalance, Rebalancer
 from ml4t.backtest.execution.policy import Moment
 from ml4t.backtest.portfolio.portfolio import Seen
@@ -24,33 +24,33 @@ from ml4t.backtest.portfolio.portfolio import Seen
 Kinds = tuple[OrderType, ...]
 
 
-class WaitingFiller:
-    """Fills target weights and discrete orders, after the exits of rules.
+class PendingFiller:
+    """Fills target weights and single orders, after the exits of rules.
 
     Parameters
     ----------
     executor : Executor
-    waiting : Waiting
+    pending : PendingChanges
         Holds target weights and exits.
     exits : ExitFiller
     rebalancer : Rebalancer
     book : OrderBook
-        Holds the discrete orders.
-    discrete : DiscreteOrders
+        Holds the single orders.
+    order_filler : OrderFiller
     """
 
     def __init__(
         self,
         executor: Executor,
-        waiting: Waiting,
+        pending: PendingChanges,
         exits: ExitFiller,
         rebalancer: Rebalancer,
         book: OrderBook,
-        discrete: DiscreteOrders,
+        order_filler: OrderFiller,
     ) -> None:
         self._portfolio, self._moment = executor.portfolio, executor.policy.timing.moment
-        self._waiting, self._exits, self._rebalancer = waiting, exits, rebalancer
-        self._book, self._discrete = book, discrete
+        self._pending, self._exits, self._rebalancer = pending, exits, rebalancer
+        self._book, self._order_filler = book, order_filler
 
     def fill(
         self, batch: Batch, prices: Floats, *, at_open: bool, kinds: Kinds = (OrderType.MARKET,)
@@ -63,7 +63,7 @@ class WaitingFiller:
             Discrete orders that fill at this moment; at an open also what is left of stops.
         """
         markets = self._book.waiting(kinds, has_rests=at_open) if self._book else []
-        rebalance = self._waiting.take_rebalance()
+        rebalance = self._pending.take_rebalance()
         if rebalance is None and not markets:
             return
         seen = Seen.ALL if at_open else Seen.NOTHING
@@ -72,7 +72,7 @@ class WaitingFiller:
             sids, change = self._changes(batch, prices, rebalance, at_open=at_open)
             change = self._rebalancer.reduce(batch, prices, sids, change)
         if markets:
-            markets = self._discrete.submitted(batch, markets)
+            markets = self._order_filler.submitted(batch, markets)
         increases = self._reduce_orders(batch, prices, markets, seen)
         if len(sids):
             self._rebalancer.increase(batch, prices, sids, change, seen)
@@ -96,10 +96,10 @@ class WaitingFiller:
         """Return what target weights change, beside the exits of rules."""
         leaving = set(self._exits.exits) if self._exits.t == batch.t else set()
         if self._moment is Moment.DECISION:
-            leaving = set(self._waiting.pending)
+            leaving = set(self._pending.pending)
         elif not at_open:
             # Decided before a rule closed it in this bar.
-            leaving |= self._waiting.gone
+            leaving |= self._pending.gone
         # Taken once, before any fill of this moment: the base of every target weight.
         is_taken = at_open and bool(leaving)
         return self._rebalancer.changes(
@@ -117,18 +117,18 @@ class WaitingFiller:
         """Fill the orders that are reductions when their turn comes; return the others."""
         others = []
         for order in orders:
-            if self._waiting.closed:
+            if self._pending.closed:
                 self._exits.take_off(batch.t, order)
-            self._discrete.cut_to_opening(order)
-            if not self._discrete.is_reduction(order):
+            self._order_filler.cut_to_opening(order)
+            if not self._order_filler.is_reduction(order):
                 others.append(order)
             elif order.is_open:
-                self._discrete.fill_market(batch, prices, order, seen)
+                self._order_filler.fill_market(batch, prices, order, seen)
         return others
 
     def _fill_orders(self, batch: Batch, prices: Floats, orders: list[Order], seen: Seen) -> None:
-        self._discrete.fit_fractions(batch, prices, orders)
+        self._order_filler.fit_fractions(batch, prices, orders)
         for order in orders:
             if order.is_open:
-                self._discrete.cut_to_opening(order)
-                self._discrete.fill_market(batch, prices, order, seen)
+                self._order_filler.cut_to_opening(order)
+                self._order_filler.fill_market(batch, prices, order, seen)

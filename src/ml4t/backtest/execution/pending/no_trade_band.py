@@ -1,4 +1,4 @@
-"""Patience: changes of targets that are too small to be made, and how many there were."""
+"""NoTradeBand: changes of targets that are too small to be made, and how many there were."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ml4t.backtest.core.batch import Bools, Floats
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class NoTradeBand:
     """What a change must be worth to be made; see `Ranking`.
 
     Attributes
@@ -39,7 +39,7 @@ class PassedOver:
         self.n_asked = self.n_passed = 0
 
     def allows(
-        self, patience: Patience, wanted: Floats, live: Floats, value: Floats, equity: float
+        self, no_trade_band: NoTradeBand, wanted: Floats, live: Floats, value: Floats, equity: float
     ) -> Bools:
         """Return which changes are made: exits to zero always are.
 
@@ -52,9 +52,9 @@ class PassedOver:
         equity : float
             Account currency.
         """
-        is_small = (value < patience.min_trade) & (wanted != 0)
+        is_small = (value < no_trade_band.min_trade) & (wanted != 0)
         # What is held on the target's own side drifts; all else is a decision.
-        drifts = (value <= patience.band * equity) & (live * wanted > 0)
+        drifts = (value <= no_trade_band.band * equity) & (live * wanted > 0)
         is_made: Bools = ~(is_small | drifts)
         self.n_asked += len(is_made)
         self.n_passed += int((~is_made).sum())

@@ -14,10 +14,10 @@ from ml4t.backtest.execution.account.rules import Account
 from ml4t.backtest.execution.account.submission import fitting_changes
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.book import OrderBook
-from ml4t.backtest.execution.orders.fills import CANNOT_SHORT
-from ml4t.backtest.execution.pending.market_orders import TicketLedger, Tickets, unsized
-from ml4t.backtest.execution.pending.no_trade_band import PassedOver, Patience
-from ml4t.backtest.execution.tradability import NO_BAR, Gate
+from ml4t.backtest.execution.orders.filler import CANNOT_SHORT
+from ml4t.backtest.execution.pending.market_orders import MarketOrderLedger, MarketOrders, unsized
+from ml4t.backtest.execution.pending.no_trade_band import NoTradeBand, PassedOver
+from ml4t.backtest.execution.tradability import NO_BAR, Tradability
 from ml4t.backtest.portfolio.portfolio import Seen
 
 REBALANCE = "rebalance"
@@ -39,7 +39,7 @@ class Rebalance:
         Assets that stay as they are.
     quantity : float array or None
         Shares of each target, where they are sized at the decision.
-    patience : Patience
+    no_trade_band : NoTradeBand
         Changes that are not made.
     """
 
@@ -47,7 +47,7 @@ class Rebalance:
     targets: Selection
     untouched: Ints
     quantity: Floats | None
-    patience: Patience = field(default_factory=Patience)
+    no_trade_band: NoTradeBand = field(default_factory=NoTradeBand)
 
     def without(self, sids: Ints) -> Rebalance:
         """Return the targets but those of some assets."""
@@ -93,8 +93,8 @@ class Rebalancer:
     book : OrderBook
         Told to close the orphans of what was reduced.
     account : Account
-    gate, ledger
-        Of the tickets that targets become.
+    tradability, ledger
+        Of the market orders that targets become.
     passed_over : PassedOver
         Counts the changes that are not made.
     """
@@ -104,13 +104,13 @@ class Rebalancer:
         executor: Executor,
         book: OrderBook,
         account: Account,
-        gate: Gate,
-        ledger: TicketLedger,
+        tradability: Tradability,
+        ledger: MarketOrderLedger,
         passed_over: PassedOver,
     ) -> None:
         self._passed_over = passed_over
         self._executor, self._portfolio, self._book = executor, executor.portfolio, book
-        self._account, self._gate, self._ledger = account, gate, ledger
+        self._account, self._tradability, self._ledger = account, tradability, ledger
 
     def changes(
         self,
@@ -148,8 +148,8 @@ class Rebalancer:
         """Fill what only reduces positions; return what is left of each change."""
         live = self._portfolio.quantity[sids]
         reduction = np.where(live * change < 0, _toward_zero(change, live), 0.0)
-        tickets = self._gate.unlocked(batch, prices, _rebalancing(sids, reduction))
-        self._ledger.fill(batch, prices, tickets)
+        market_orders = self._tradability.unlocked(batch, prices, _rebalancing(sids, reduction))
+        self._ledger.fill(batch, prices, market_orders)
         # At once: what is bought back at this very moment is another position.
         self._book.close_orphans(self._portfolio)
         rest: Floats = change - reduction
@@ -159,25 +159,25 @@ class Rebalancer:
         self, batch: Batch, prices: Floats, sids: Ints, quantity: Floats, seen: Seen
     ) -> None:
         """Open and add within what the account can carry, costs reserved."""
-        tickets = self._gate.unlocked(batch, prices, _rebalancing(sids, quantity))
+        market_orders = self._tradability.unlocked(batch, prices, _rebalancing(sids, quantity))
         if self._account.can_short:
-            tickets = self._gate.borrowable(tickets)
-        if not len(tickets):
+            market_orders = self._tradability.borrowable(market_orders)
+        if not len(market_orders):
             return
         # The bar's volume first: what cannot trade needs no cash.
-        asked = tickets.quantity
-        capped = self._executor.within_volume(tickets.sids, asked)
+        asked = market_orders.quantity
+        capped = self._executor.within_volume(market_orders.sids, asked)
         fitted = fit(
-            self._account, self._executor, batch, prices, tickets.sids, capped,
+            self._account, self._executor, batch, prices, market_orders.sids, capped,
             self._executor.settlement.unsettled(batch.t),
         )  # fmt: skip
         if fitted is asked:  # neither volume nor account cut anything
-            self._ledger.fill(batch, prices, tickets, seen=seen)
+            self._ledger.fill(batch, prices, market_orders, seen=seen)
             return
         fits = (np.abs(fitted) > SMALLEST_SHARE * np.abs(capped)) | (capped == 0)
-        self._ledger.end(tickets.where(~fits), OrderStatus.REJECTED, self._account.lacks)
+        self._ledger.end(market_orders.where(~fits), OrderStatus.REJECTED, self._account.lacks)
         self._ledger.fill(
-            batch, prices, replace(tickets, quantity=fitted).where(fits), asked=asked[fits],
+            batch, prices, replace(market_orders, quantity=fitted).where(fits), asked=asked[fits],
             is_capped=(capped != asked)[fits], why_scaled=f"cut: {self._account.lacks}", seen=seen,
         )  # fmt: skip
 
@@ -209,8 +209,10 @@ class Rebalancer:
             self._end(sids[is_leaving], OrderStatus.DENIED, "risk exit pending")
             sids, weights, wanted = sids[~is_leaving], weights[~is_leaving], wanted[~is_leaving]
         if np.isnan(prices[sids]).any():
-            tickets = self._gate.priced(batch, prices, unsized(sids, (REBALANCE,) * len(sids)))
-            can = np.isin(sids, tickets.sids)
+            market_orders = self._tradability.priced(
+                batch, prices, unsized(sids, (REBALANCE,) * len(sids))
+            )
+            can = np.isin(sids, market_orders.sids)
             sids, weights, wanted = sids[can], weights[can], wanted[can]
         unpriced = np.isnan(wanted)
         if unpriced.any():  # no close to size it by when it was decided
@@ -230,11 +232,11 @@ class Rebalancer:
             change = np.where(wanted == 0, change, self._executor.whole(sids, change))
         is_real = np.abs(change) > SMALLEST_CHANGE * np.maximum(np.abs(wanted), np.abs(live))
         sids, change = sids[is_real], change[is_real]
-        if not rebalance.patience:
+        if not rebalance.no_trade_band:
             return sids, change
         value = np.abs(change) * prices[sids] * self._executor.terms.multiplier[sids]
         is_made = self._passed_over.allows(
-            rebalance.patience, wanted[is_real], live[is_real], value, max(equity, 0.0)
+            rebalance.no_trade_band, wanted[is_real], live[is_real], value, max(equity, 0.0)
         )
         return sids[is_made], change[is_made]
 
@@ -266,9 +268,9 @@ def sized(executor: Executor, sids: Ints, weights: Floats, price: Floats, equity
     return wanted if executor.policy.rounds_change else executor.whole(sids, wanted)
 
 
-def _rebalancing(sids: Ints, quantity: Floats) -> Tickets:
-    """Return the tickets of changes that are not zero."""
-    return Tickets(sids, quantity, (REBALANCE,) * len(sids)).where(quantity != 0)
+def _rebalancing(sids: Ints, quantity: Floats) -> MarketOrders:
+    """Return the market orders of changes that are not zero."""
+    return MarketOrders(sids, quantity, (REBALANCE,) * len(sids)).where(quantity != 0)
 
 
 def _toward_zero(change: Floats, live: Floats) -> Floats:

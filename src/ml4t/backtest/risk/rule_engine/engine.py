@@ -1,4 +1,4 @@
-"""RiskDesk: one run's risk. Asks the rules, merges what they say, and hands it to the broker.
+"""RuleEngine: one run's risk. Asks the rules, merges what they say, and hands it to the broker.
 
 A level resting in the broker acts inside the next bars; under `Trigger.NEXT_OPEN` no level rests
 anywhere: the desk compares each bar with its levels after the close, and a touch is an exit at
@@ -16,7 +16,7 @@ from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.journal import Decision, Journal
 from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched, Trigger
 from ml4t.backtest.risk.manager import RiskManager
-from ml4t.backtest.risk.rule_engine.asking import Positions, RulePanel
+from ml4t.backtest.risk.rule_engine.evaluator import Positions, RuleEvaluator
 from ml4t.backtest.risk.rule_engine.merge import Merged, touches
 from ml4t.backtest.risk.rule_engine.rule_tree import Whole
 
@@ -56,7 +56,7 @@ class RuleActivity:
     fired: int
 
 
-class RiskDesk:
+class RuleEngine:
     """One run's risk state: what each rule said before, and what it saw.
 
     Parameters
@@ -81,7 +81,7 @@ class RiskDesk:
         whole: Whole | None = None,
     ) -> None:
         self._names = manager.rule_names
-        self._panel = RulePanel(manager.rules, portfolio, policy, whole)
+        self._panel = RuleEvaluator(manager.rules, portfolio, policy, whole)
         self._roots, self._memory = self._panel.roots, self._panel.memory
         self._portfolio, self._broker, self._journal = portfolio, broker, journal
         self._policy = policy

@@ -1,4 +1,4 @@
-"""Memory: what the rules of one run said of each asset before, and what they saw."""
+"""RuleState: what the rules of one run said of each asset before, and what they saw."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.risk.rule_engine.rule_tree import Node, View
 
 
-class Memory:
+class RuleState:
     """State by `sid`, of every rule of the trees.
 
     Parameters

@@ -14,7 +14,7 @@ from ml4t.backtest.execution.account.submission import fitting_orders
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.book import IMMEDIATE, OrderBook
 from ml4t.backtest.execution.orders.order import Order, amend
-from ml4t.backtest.execution.tradability import NO_BORROW, Gate
+from ml4t.backtest.execution.tradability import NO_BORROW, Tradability
 from ml4t.backtest.portfolio.portfolio import Seen
 from ml4t.backtest.portfolio.positions import DUST
 
@@ -22,8 +22,8 @@ CANNOT_SHORT = "cash account cannot short"
 CUT_TO_HELD = "cut to what is held"
 
 
-class DiscreteOrders:
-    """Fills discrete orders one at a time.
+class OrderFiller:
+    """Fills single orders one at a time.
 
     Parameters
     ----------
@@ -31,11 +31,18 @@ class DiscreteOrders:
     book : OrderBook
         Told of every fill and end.
     account : Account
-    gate : Gate
+    tradability : Tradability
     """
 
-    def __init__(self, executor: Executor, book: OrderBook, account: Account, gate: Gate) -> None:
-        self._executor, self._book, self._account, self._gate = executor, book, account, gate
+    def __init__(
+        self, executor: Executor, book: OrderBook, account: Account, tradability: Tradability
+    ) -> None:
+        self._executor, self._book, self._account, self._tradability = (
+            executor,
+            book,
+            account,
+            tradability,
+        )
         self._portfolio = executor.portfolio
 
     def is_reduction(self, order: Order) -> bool:
@@ -46,7 +53,7 @@ class DiscreteOrders:
 
     def fill_market(self, batch: Batch, prices: Floats, order: Order, seen: Seen) -> None:
         """Fill a market order, or end it where it cannot fill and may not wait."""
-        reason = self._gate.why_not(batch, prices, order.sid, order.side)
+        reason = self._tradability.why_not(batch, prices, order.sid, order.side)
         if reason:
             if order.time_in_force in (TimeInForce.DAY, TimeInForce.IOC):
                 self._book.end(order, OrderStatus.REJECTED, reason)
@@ -96,13 +103,13 @@ class DiscreteOrders:
         if (
             not is_adding
             or order.is_exit
-            or self._gate.why_not(batch, prices, order.sid, order.side)
+            or self._tradability.why_not(batch, prices, order.sid, order.side)
         ):
             return False
         if order.left > 0:
             return True
         opening = (np.array([order.sid]), np.array([order.left]))
-        return self._account.can_short and bool(self._gate.can_borrow(*opening)[0])
+        return self._account.can_short and bool(self._tradability.can_borrow(*opening)[0])
 
     def cut_to_opening(self, order: Order) -> None:
         """Cut what was to turn a position over to what it still closes, and was to open."""
@@ -193,7 +200,7 @@ class DiscreteOrders:
         if opening < 0 and not self._account.can_short:
             return CANNOT_SHORT
         sids = np.array([sid])
-        if opening and not self._gate.can_borrow(sids, np.array([opening]))[0]:
+        if opening and not self._tradability.can_borrow(sids, np.array([opening]))[0]:
             return NO_BORROW
         own = self._account.shortfall
         if own is Shortfall.SCALE:

@@ -1,4 +1,4 @@
-"""RulePanel: asks every rule about some positions and merges what they say."""
+"""RuleEvaluator: asks every rule about some positions and merges what they say."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.core.levels import LevelPolicy
 from ml4t.backtest.risk.rule_engine.merge import Blank, Merged, Offers
-from ml4t.backtest.risk.rule_engine.rule_state import Memory
+from ml4t.backtest.risk.rule_engine.rule_state import RuleState
 from ml4t.backtest.risk.rule_engine.rule_tree import View, Whole, ask, grow
 from ml4t.backtest.risk.rules.rule import RiskRule
 
@@ -38,7 +38,7 @@ class Positions(Protocol):
         ...
 
 
-class RulePanel:
+class RuleEvaluator:
     """The rules of one run, what they said before, and how they are merged.
 
     Parameters
@@ -53,7 +53,7 @@ class RulePanel:
     ----------
     roots : tuple of Node
         One per rule, in their order.
-    memory : Memory
+    memory : RuleState
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class RulePanel:
     ) -> None:
         n_assets = len(portfolio.quantity)
         self.roots = grow(rules)
-        self.memory = Memory(self.roots, n_assets)
+        self.memory = RuleState(self.roots, n_assets)
         # Higher priority first; a stable sort keeps the named order among equals.
         order = sorted(range(len(rules)), key=lambda i: -rules[i].priority)
         self._asked = [(i, self.roots[i], rules[i].priority) for i in order]

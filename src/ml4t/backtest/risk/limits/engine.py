@@ -1,4 +1,4 @@
-"""LimitDesk: applies the limits of one run, and tells the journal what they changed.
+"""LimitEngine: applies the limits of one run, and tells the journal what they changed.
 
 One bar: `at_close` records the account and asks the limits that watch it; then, as the strategy
 decides, `edit_targets` edits a rebalance and `allow` each discrete order. Where orders fill at the
@@ -36,7 +36,7 @@ SMALLEST_SHARE = 1e-9
 SMALLEST_CHANGE = 1e-12
 
 
-class LimitDesk:
+class LimitEngine:
     """One run's limits and what they remember.
 
     Parameters

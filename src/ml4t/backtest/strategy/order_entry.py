@@ -1,4 +1,4 @@
-"""OrderDesk: makes one order of what a strategy said, checks it, and hands it to the broker.
+"""OrderEntry: makes one order of what a strategy said, checks it, and hands it to the broker.
 
 An order is made (`make`: its type, its bracket) and sent (`place`: cut to lots, asked of the
 limits, submitted or refused). What it may say is in `order_terms`.
@@ -18,20 +18,20 @@ from ml4t.backtest.execution.orders.book import MARKET_TYPES
 from ml4t.backtest.execution.orders.order import Order, amend
 from ml4t.backtest.execution.pending.rebalance import BELOW_LOT, SMALLEST_CHANGE
 from ml4t.backtest.portfolio.portfolio import Portfolio
-from ml4t.backtest.risk.limits.desk import LimitDesk
+from ml4t.backtest.risk.limits.engine import LimitEngine
 from ml4t.backtest.strategy.order_terms import OrderTerms, days, is_number
 
 ORDER_TAG, TAKE_PROFIT, STOP_LOSS = "order", "take_profit", "stop_loss"
 
 
-class OrderDesk:
+class OrderEntry:
     """Makes, sends and changes the orders of one run, one at a time.
 
     Parameters
     ----------
     broker : BarBroker
     portfolio : Portfolio
-    limits : LimitDesk
+    limits : LimitEngine
         Asked before every order.
 
     Attributes
@@ -40,7 +40,7 @@ class OrderDesk:
         The bar at whose close the next orders are decided; None before the first.
     """
 
-    def __init__(self, broker: BarBroker, portfolio: Portfolio, limits: LimitDesk) -> None:
+    def __init__(self, broker: BarBroker, portfolio: Portfolio, limits: LimitEngine) -> None:
         self._broker, self._portfolio, self._limits = broker, portfolio, limits
         self.batch: Batch | None = None
 

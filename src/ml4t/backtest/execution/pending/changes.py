@@ -1,4 +1,4 @@
-"""Waiting: what was decided at a close and fills at one price of a bar."""
+"""PendingChanges: what was decided at a close and fills at one price of a bar."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Floats, Ints, Selection
 from ml4t.backtest.core.orders import OrderStatus
 from ml4t.backtest.execution.executor import Executor
-from ml4t.backtest.execution.pending.market_orders import TicketLedger, unsized
-from ml4t.backtest.execution.pending.no_trade_band import Patience
+from ml4t.backtest.execution.pending.market_orders import MarketOrderLedger, unsized
+from ml4t.backtest.execution.pending.no_trade_band import NoTradeBand
 from ml4t.backtest.execution.pending.rebalance import REBALANCE, Rebalance, sized
 from ml4t.backtest.execution.policy import SizedAt
 
 END_OF_DATA = "end of data"
 NO_SIDS: Ints = np.empty(0, dtype=np.int64)
-MADE = Patience()  # every change is made
+MADE = NoTradeBand()  # every change is made
 Exits = dict[int, tuple[str, float]]
 
 
-class Waiting:
+class PendingChanges:
     """The queue of target weights and exits between a decision and its fill.
 
     Parameters
     ----------
     executor : Executor
-    ledger : TicketLedger
+    ledger : MarketOrderLedger
         Records what ends in the queue.
 
     Attributes
@@ -37,7 +37,7 @@ class Waiting:
         Shares that exits of rules closed in this bar, signed like the exits.
     """
 
-    def __init__(self, executor: Executor, ledger: TicketLedger) -> None:
+    def __init__(self, executor: Executor, ledger: MarketOrderLedger) -> None:
         self._executor, self._portfolio, self._ledger = executor, executor.portfolio, ledger
         self.pending: Exits = {}
         self.gone: set[int] = set()
@@ -52,7 +52,7 @@ class Waiting:
         batch: Batch,
         selection: Selection,
         untouched: Ints = NO_SIDS,
-        patience: Patience = MADE,
+        no_trade_band: NoTradeBand = MADE,
     ) -> None:
         """Queue target weights, zero for all else held; the newest wish counts."""
         executor, quantity = self._executor, None
@@ -61,7 +61,11 @@ class Waiting:
             equity = self._portfolio.equity_at(batch.close)
             quantity = sized(executor, selection.sids, selection.weights, close, equity)
         self._rebalance = Rebalance(
-            t=batch.t, targets=selection, untouched=untouched, quantity=quantity, patience=patience
+            t=batch.t,
+            targets=selection,
+            untouched=untouched,
+            quantity=quantity,
+            no_trade_band=no_trade_band,
         )
 
     def exits(self, sids: Ints, rules: tuple[str, ...], parts: Floats | None = None) -> None:
