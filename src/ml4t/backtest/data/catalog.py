@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Self
 
 import numpy as np
 
@@ -181,7 +182,7 @@ class Catalog:
         self._sources[entry.name] = entry
 
     @property
-    def indicators(self) -> Indicators:
+    def indicators(self) -> Indicators[Self]:
         """Indicators over the prices; each adds its columns to ``signals``: see `Indicators`.
 
         ``catalog.indicators.atr(20).indicators.rsi(14)``

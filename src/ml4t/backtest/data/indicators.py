@@ -12,7 +12,7 @@ whatever other rows there are: a value does not change in its last digit when a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Any, Generic, Protocol, TypeVar
 
 from ml4t.backtest.data.indicator_rows import KEYS, Rows, moments, smoothed
 from ml4t.backtest.data.sources.source import Source
@@ -25,14 +25,22 @@ from ml4t.backtest.errors import (
     require_within,
 )
 
-if TYPE_CHECKING:
-    from ml4t.backtest.data.catalog import Catalog
-
 # Longer than any history; beyond it numbers would outgrow their type in SQL.
 _MOST_BARS = 1_000_000
 
 
-class Indicators:
+class Registers(Protocol):
+    """A catalog: what takes a query as a source."""
+
+    def register(self, role: Any, source: object, *, name: str | None = None) -> object:
+        """Register a source under a role and a name."""
+
+
+# The catalog that asked, whatever its class, so that calls chain.
+Catalog = TypeVar("Catalog", bound=Registers)
+
+
+class Indicators(Generic[Catalog]):
     """Indicators over the registered prices; ``catalog.indicators`` makes one.
 
     Each method adds a features source to the catalog and returns the catalog, so that calls
@@ -388,7 +396,8 @@ class Indicators:
                     raise ConfigError(
                         f"source {source!r} has a column {column!r} already; pass name="
                     )
-        return self._catalog.register("features", query, name=name)
+        self._catalog.register("features", query, name=name)
+        return self._catalog
 
 
 def _named(name: str | None, usual: str) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from ml4t.backtest.data.database import Relation
 from ml4t.backtest.data.sql_files import read
-
-if TYPE_CHECKING:
-    from ml4t.backtest.results.result import BacktestResult
 
 DAYS_PER_YEAR = 365.25
 LEAST_DAYS = 90  # as in metrics/calendar
@@ -68,12 +66,28 @@ def shown(value: Any, kind: str) -> str:
     return str(value).removesuffix(" 00:00:00")
 
 
-def summary_rows(result: BacktestResult) -> list[tuple[str, str]]:
+class Summarised(Protocol):
+    """What a summary is made of: the metrics, and the tables in SQL."""
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Every metric by its name."""
+
+    @property
+    def exits(self) -> Relation:
+        """P&L and count of closed trades by exit rule."""
+
+    def sql(self, query: str) -> Relation:
+        """Run one query over the result tables."""
+
+
+def summary_rows(result: Summarised) -> list[tuple[str, str]]:
     """Return the summary as (label, text) pairs."""
-    return [(label, shown(result[name], kind)) for name, label, kind in LINES]
+    metrics = result.metrics
+    return [(label, shown(metrics[name], kind)) for name, label, kind in LINES]
 
 
-def summary_text(result: BacktestResult) -> str:
+def summary_text(result: Summarised) -> str:
     """Return the whole summary as plain text."""
     rows = summary_rows(result)
     width = max(len(label) for label, _ in rows)
@@ -91,7 +105,7 @@ def summary_text(result: BacktestResult) -> str:
     return "\n".join([*lines, "", *basis_lines(result), *facts_lines(run_facts(result))])
 
 
-def basis_lines(result: BacktestResult) -> list[str]:
+def basis_lines(result: Summarised) -> list[str]:
     """Say by how many bars a year what is annual is annual, and why a return is not."""
     m = result.metrics
     lines = []
@@ -115,7 +129,7 @@ def basis_lines(result: BacktestResult) -> list[str]:
     return lines
 
 
-def run_facts(result: BacktestResult) -> dict[str, Any]:
+def run_facts(result: Summarised) -> dict[str, Any]:
     """Return how the run was made: fill policy, configuration, and what rules and limits did."""
     policy, n_orders, *texts = result.sql(read("metrics/facts")).fetchall()[0]
     names = ("configuration", "activity", "rows_dropped", "misses", "warnings")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
@@ -12,8 +12,27 @@ from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.core.position import Position
 from ml4t.backtest.portfolio.portfolio import Portfolio
 
-if TYPE_CHECKING:
-    from ml4t.backtest.strategy.broker import StrategyBroker
+
+class AccountAtClose(Protocol):
+    """The account of which this is a view."""
+
+    @property
+    def cash(self) -> float:
+        """Account currency."""
+
+    @property
+    def equity(self) -> float:
+        """Cash plus positions at their marks, account currency."""
+
+    @property
+    def held(self) -> list[object]:
+        """The assets with a position, in asset order."""
+
+    def is_held(self, asset: object) -> bool:
+        """Return whether there is a position."""
+
+    def get_position(self, asset: object) -> Position:
+        """Return what is held of an asset, flat or not."""
 
 
 class PortfolioView:
@@ -21,40 +40,40 @@ class PortfolioView:
 
     Parameters
     ----------
-    broker : StrategyBroker
+    account : AccountAtClose
     """
 
-    def __init__(self, broker: StrategyBroker) -> None:
-        self._broker = broker
-        self.positions: Mapping[object, Position] = OpenPositions(broker)
+    def __init__(self, account: AccountAtClose) -> None:
+        self._account = account
+        self.positions: Mapping[object, Position] = OpenPositions(account)
 
     @property
     def cash(self) -> float:
         """Account currency."""
-        return self._broker.cash
+        return self._account.cash
 
     @property
     def equity(self) -> float:
         """Cash plus positions at their marks, account currency."""
-        return self._broker.equity
+        return self._account.equity
 
 
 class OpenPositions(Mapping[object, Position]):
     """Open positions by asset, in asset order; each is made when it is asked for."""
 
-    def __init__(self, broker: StrategyBroker) -> None:
-        self._broker = broker
+    def __init__(self, account: AccountAtClose) -> None:
+        self._account = account
 
     def __getitem__(self, asset_id: object) -> Position:
-        if not self._broker.is_held(asset_id):
+        if not self._account.is_held(asset_id):
             raise KeyError(asset_id)
-        return self._broker.get_position(asset_id)
+        return self._account.get_position(asset_id)
 
     def __iter__(self) -> Iterator[object]:
-        return iter(self._broker.held)
+        return iter(self._account.held)
 
     def __len__(self) -> int:
-        return len(self._broker.held)
+        return len(self._account.held)
 
 
 class PositionArrays:

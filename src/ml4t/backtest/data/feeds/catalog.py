@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.catalog import Catalog
@@ -68,7 +69,7 @@ class FeedCatalog(Catalog):
         return super().prepare()
 
     @property
-    def indicators(self) -> Indicators:
+    def indicators(self) -> Indicators[Self]:
         """Indicators over the prices, which are read for them; see `Catalog.indicators`."""
         self._fill()
         return super().indicators
