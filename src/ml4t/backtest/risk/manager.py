@@ -6,11 +6,11 @@ hand; their state is in `by_hand`.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-import ml4t.backtest.risk as package
 from ml4t.backtest.core.event import MarketEvent
 from ml4t.backtest.errors import ConfigError, require_columns, require_list
 from ml4t.backtest.risk.hand_loop.loop import HandLoop
@@ -226,6 +226,8 @@ def _rule(rule: object) -> RiskRule:
 
 def __getattr__(name: str) -> Any:
     """Return any public name of the package: rules are imported from here, too."""
+    # Python has imported the package before any of its modules.
+    package = sys.modules[__name__.rpartition(".")[0]]
     if name not in package.__all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(package, name)
