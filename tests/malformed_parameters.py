@@ -47,8 +47,9 @@ NOT_SETTINGS = {
 }  # fmt: skip
 PRIORITY = whole()
 SIGNAL_LEVEL = above(-INF) | NAME
-# A fraction of equity; more than ten times it is a percentage by mistake.
+# Fractions; what is beyond is a percentage by mistake.
 EQUITY = above(0, 10 + 1e-9)
+PROFIT, TRIGGER, WEIGHT, TURNOVER, VOLATILITY = (above(0, below) for below in (5, 3, 5, 10, 3))
 BRAKE = words("halt", "reduce", "liquidate")
 RANKING: dict[str, Kind] = {
     "n": whole(1), "by": NAME, "where": NAME | NONE, "when": NAME | NONE, "weight": NAME,
@@ -88,7 +89,7 @@ PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
     ),
     "BasisPointSlippage": ({}, {"basis_points": RATE}),
     "FixedSlippage": ({}, {"amount": at_least(0)}),
-    "SpreadSlippage": ({}, {"column": NAME, "share": at_least(0)}),
+    "SpreadSlippage": ({}, {"column": NAME, "share": at_least(0, most=10)}),
     "VolumeShareSlippage": ({}, {"price_impact": at_least(0), "volume_key": NAME}),
     "SquareRootImpact": (
         {}, {"coefficient": at_least(0), "volatility_key": NAME, "volume_key": NAME},
@@ -117,7 +118,7 @@ PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
                          "slips", "trail_replaces_stop"), FLAG),
     ),
     "ActionPolicy": (
-        {}, {"reinvest_dividends": FLAG, "delisting_return": at_least(-1),
+        {}, {"reinvest_dividends": FLAG, "delisting_return": at_least(-1, 5),
              "exit_on_membership_end": FLAG, "dividends_move_levels": FLAG},
     ),
     "RiskManager": (
@@ -127,7 +128,7 @@ PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
     "AllOf": ({"rules": [risk.StopLoss(0.1)]}, {"rules": NOTHING, "priority": PRIORITY}),
     "AnyOf": ({"rules": [risk.StopLoss(0.1)]}, {"rules": NOTHING, "priority": PRIORITY}),
     "BreakevenStop": (
-        {"trigger": 0.7}, {"trigger": above(0), "offset": above(-1, 0.7), "priority": PRIORITY},
+        {"trigger": 0.7}, {"trigger": TRIGGER, "offset": above(-1, 0.7), "priority": PRIORITY},
     ),
     "DynamicTrailingStop": (
         {}, {"initial_trail_pct": FRACTION, "schedule": listed(lambda v: False),
@@ -139,7 +140,7 @@ PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
         {"condition": NAME, "features": NAMES, "priority": PRIORITY},
     ),
     "StopLoss": ({"fraction": 0.1}, {"fraction": FRACTION, "priority": PRIORITY}),
-    "TakeProfit": ({"fraction": 0.1}, {"fraction": above(0), "priority": PRIORITY}),
+    "TakeProfit": ({"fraction": 0.1}, {"fraction": PROFIT, "priority": PRIORITY}),
     "TimeBasedExit": ({"max_bars": 3}, {"max_bars": whole(1), "priority": PRIORITY}),
     "TrailingStop": (
         {"fraction": 0.1}, {"fraction": FRACTION, "amount": NONE, "priority": PRIORITY},
@@ -156,24 +157,24 @@ PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
         {"fraction": 0.1}, {"fraction": FRACTION, "action": BRAKE, "scale": FRACTION,
                             "resume_after": whole(1) | NONE},
     ),
-    "MaxGrossExposure": ({}, {"fraction": above(0)}),
-    "MaxGroupWeight": ({"fraction": 0.1}, {"fraction": above(0), "group": NAME}),
-    "MaxNetExposure": ({}, {"fraction": at_least(0)}),
+    "MaxGrossExposure": ({}, {"fraction": EQUITY}),
+    "MaxGroupWeight": ({"fraction": 0.1}, {"fraction": WEIGHT, "group": NAME}),
+    "MaxNetExposure": ({}, {"fraction": at_least(0, 5)}),
     "MaxPositions": ({}, {"n": whole(1)}),
-    "MaxTurnover": ({}, {"fraction": above(0)}),
-    "MaxVaR": ({"fraction": 0.1}, {"fraction": above(0), "confidence": FRACTION,
+    "MaxTurnover": ({}, {"fraction": TURNOVER}),
+    "MaxVaR": ({"fraction": 0.1}, {"fraction": VOLATILITY, "confidence": FRACTION,
                                    "window": whole(2)}),
-    "MaxWeight": ({}, {"fraction": above(0)}),
+    "MaxWeight": ({}, {"fraction": WEIGHT}),
     "VolatilityTarget": (
-        {"annual": 0.1}, {"annual": above(0), "window": whole(2), "periods_per_year": above(0),
-                          "max_scale": above(0)},
+        {"annual": 0.1}, {"annual": VOLATILITY, "window": whole(2), "periods_per_year": above(0),
+                          "max_scale": EQUITY},
     ),
     "ConfidenceSizer": ({"max_percent": 0.1}, {"max_percent": EQUITY, "column": NAME}),
     "FixedSizer": ({}, {"quantity": above(0)}),
     "PercentSizer": ({}, {"percent": EQUITY}),
     "VolatilitySizer": (
         {"risk": 0.01}, {"risk": FRACTION, "column": NAME, "multiple": above(0),
-                         "max_percent": above(0)},
+                         "max_percent": EQUITY},
     ),
     "SignalStrategy": (
         {"entry_rules": [Rule.not_in_position()], "position_sizer": FixedSizer(1)},
@@ -207,13 +208,13 @@ PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
     "Rule.max_bars": ({}, {"n": whole(1)}),
     "Rule.not_in_position": ({}, {}),
     "Rule.stop_loss": ({}, {"fraction": FRACTION}),
-    "Rule.take_profit": ({}, {"fraction": above(0)}),
+    "Rule.take_profit": ({}, {"fraction": PROFIT}),
     "Rule.trailing_stop": ({}, {"fraction": FRACTION}),
-    "recipes.capped": ({"cap": 0.1}, {"cap": above(0), "of": NAME | NONE}),
+    "recipes.capped": ({"cap": 0.1}, {"cap": WEIGHT, "of": NAME | NONE}),
     "recipes.equal": ({}, {}),
     "recipes.inverse_volatility": ({}, {"column": NAME}),
     "recipes.long_short": (
-        {}, {"fraction": above(0, 0.5 + 1e-12), "long": above(0), "short": above(0),
+        {}, {"fraction": above(0, 0.5 + 1e-12), "long": EQUITY, "short": EQUITY,
              "ascending": FLAG},
     ),
     "recipes.per_group": ({}, {"column": NAME}),

@@ -302,7 +302,7 @@ def test_an_asset_without_any_price_yet_is_rejected_with_a_reason() -> None:
         (lambda s: s.buy_percent("A", math.nan), "percent must be a number from 0 to 10"),
         (
             lambda s: s.buy_percent("A", 50),
-            "percent must be a number from 0 to 10, was 50; 0.5 is 50%",
+            "percent must be a number from 0 to 10, was 50; fractions: 0.15 is 15%",
         ),
         (lambda s: s.buy("A", "10"), "quantity must be above 0, was '10'"),
         (lambda s: s.rebalance_to_weights(None), "target_weights must be a mapping, was None"),

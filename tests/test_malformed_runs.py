@@ -262,6 +262,7 @@ def plain(kind: Kind) -> Kind:
 FINITE = plain(Kind("finite", lambda v: above(-INF).takes(v)))
 PRICE = plain(above(0)) | NONE
 EQUITY = plain(at_least(0, most=10))
+SIGNED = plain(at_least(-10, most=10))
 ASSET = ["asset"]
 FLAG_OR_NONE = NONE | Kind("a flag", lambda v: isinstance(v, bool))
 Send = Callable[[Any, Any], object]
@@ -282,12 +283,12 @@ ORDERS: dict[str, tuple[Kind, list[str], Send]] = {
     "good_till": (BAR, ["good_till"], lambda s, v: s.buy("A", 1, tif="gtd", good_till=v)),
     "good_till alone": (NONE, ["good_till"], lambda s, v: s.buy("A", 1, good_till=v)),
     "order_target": (FINITE, ["quantity"], lambda s, v: s.order_target("A", v)),
-    "order_target_percent": (FINITE, ["fraction"], lambda s, v: s.order_target_percent("A", v)),
+    "order_target_percent": (SIGNED, ["fraction"], lambda s, v: s.order_target_percent("A", v)),
     "target weights": (
         Kind("an empty mapping", lambda v: isinstance(v, dict) and not v),
         ["weights", "asset"], lambda s, v: s.order_target_weights(v),
     ),
-    "a target weight": (FINITE, ["weight"], lambda s, v: s.order_target_weights({"A": v})),
+    "a target weight": (SIGNED, ["weight"], lambda s, v: s.order_target_weights({"A": v})),
     "rebalance": (
         NOTHING, ["target_weights", "asset"], lambda s, v: s.rebalance_to_weights(v),
     ),

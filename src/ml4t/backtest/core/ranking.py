@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ml4t.backtest.core.fractions import RATE, require_fraction
 from ml4t.backtest.errors import ConfigError, require_flags, require_whole, require_within
 
 
@@ -35,9 +36,9 @@ class Ranking:
     min_trade : float
         Account currency: a change of a position that is worth less is not made.
     band : float
-        Fraction of equity by which a held position may be off its target before it is traded,
-        then all the way to the target; 0.01 lets a target of 25% be from 24% to 26%. What a
-        target of zero closes always trades, and so does what opens or turns a position over.
+        Fraction of equity, below 1, by which a held position may be off its target before it is
+        traded, then all the way to the target; 0.01 lets a target of 25% be from 24% to 26%. What
+        a target of zero closes always trades, and so does what opens or turns a position over.
     """
 
     n: int
@@ -59,7 +60,7 @@ class Ranking:
         object.__setattr__(self, "offset", offset)
         require_flags(self, "ascending")
         require_within("min_trade", self.min_trade)
-        require_within("band", self.band, below=1)
+        require_fraction("band", self.band, RATE)
         for name in ("by", "where", "when", "weight", "within"):
             value = getattr(self, name)
             is_optional = value is None and name not in ("by", "weight")

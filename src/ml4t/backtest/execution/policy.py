@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ml4t.backtest.core.fractions import DELISTING, PART, require_fraction
 from ml4t.backtest.core.orders import parse_choice
 from ml4t.backtest.errors import (
     ConfigError,
     require_column,
     require_flags,
-    require_number,
     require_within,
 )
 
@@ -162,7 +162,7 @@ class ExecutionPolicy:
     whole_shares : bool
         Quantities are whole, or multiples of the ``lot_size`` of the ``assets`` source.
     participation : float or None
-        At most this share of a bar's volume trades per asset; None: no bound.
+        At most this share of a bar's volume, up to 1, trades per asset; None: no bound.
     reentry : bool
         Whether an asset that a rule closed inside a bar, or leaves at the next open, can be
         ordered at that bar's close.
@@ -192,7 +192,7 @@ class ExecutionPolicy:
         object.__setattr__(self, "sized_at", parse_choice(SizedAt, "sized_at", self.sized_at))
         require_flags(self, "whole_shares", "reentry", "rounds_change", "within_range")
         if self.participation is not None:
-            require_number("participation", self.participation, above=0, below=1.0000001)
+            require_fraction("participation", self.participation, PART)
         require_within("whole_tolerance", self.whole_tolerance, below=0.01)
 
     @property
@@ -218,7 +218,7 @@ class ActionPolicy:
         Buy shares for a dividend at the close of the bar at which it is paid, without costs.
     delisting_return : float
         Where a delisting names no terms: ``last close * (1 + delisting_return)`` is paid; 0 pays
-        the last close. Shumway (1997) measured -0.3 for delistings for cause.
+        the last close; from -1 to below 5. Shumway (1997) measured -0.3 for delistings for cause.
     exit_on_membership_end : bool
         Sell at the next open what is no member of the universe any more; else hold it.
     dividends_move_levels : bool
@@ -234,4 +234,4 @@ class ActionPolicy:
 
     def __post_init__(self) -> None:
         require_flags(self, "reinvest_dividends", "exit_on_membership_end", "dividends_move_levels")
-        require_within("delisting_return", self.delisting_return, least=-1)
+        require_fraction("delisting_return", self.delisting_return, DELISTING)

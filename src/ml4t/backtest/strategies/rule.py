@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats
+from ml4t.backtest.core.fractions import PROFIT, SHARE, require_fraction
 from ml4t.backtest.core.values import PREVIOUS
 from ml4t.backtest.data.sql_files import quote
 from ml4t.backtest.errors import ConfigError, require_column, require_number, require_whole
@@ -93,13 +94,16 @@ class Rule:
         It looks at closes and leaves at the next open; for a stop inside the bar see
         `ml4t.backtest.risk.StopLoss`.
         """
-        require_number("fraction", fraction, above=0, below=1)
+        require_fraction("fraction", fraction, SHARE)
         return OfPosition(f"stop_loss({fraction!r})", lambda p: _truth(p.pnl, p.pnl < -fraction))
 
     @staticmethod
     def take_profit(fraction: float) -> Predicate:
-        """Hold where the close is more than `fraction` of the entry price on the winning side."""
-        require_number("fraction", fraction, above=0, below=float("inf"))
+        """Hold where the close is more than `fraction` of the entry price on the winning side.
+
+        `fraction` is below 5: 15 would be meant as percent.
+        """
+        require_fraction("fraction", fraction, PROFIT)
         return OfPosition(f"take_profit({fraction!r})", lambda p: _truth(p.pnl, p.pnl > fraction))
 
     @staticmethod
@@ -108,7 +112,7 @@ class Rule:
 
         The best price is the highest high of a long, the lowest low of a short.
         """
-        require_number("fraction", fraction, above=0, below=1)
+        require_fraction("fraction", fraction, SHARE)
         return OfPosition(
             f"trailing_stop({fraction!r})",
             lambda p: _truth(p.drop, p.drop > fraction),

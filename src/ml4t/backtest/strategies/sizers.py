@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ml4t.backtest.core.batch import Batch
+from ml4t.backtest.core.fractions import EXPOSURE, SHARE, require_fraction
 from ml4t.backtest.core.shown import shown_attributes
 from ml4t.backtest.errors import ConfigError, require_column, require_columns, require_number
 from ml4t.backtest.execution.orders.order import Order
-from ml4t.backtest.strategy.helpers import Helpers, require_fraction
+from ml4t.backtest.strategy.helpers import Helpers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +70,11 @@ class PercentSizer(Sizer):
     Parameters
     ----------
     percent : float
-        Fraction of equity, 0.95 = 95%.
+        Fraction of equity, 0.95 = 95%; at most 10.
     """
 
     def __init__(self, percent: float) -> None:
-        require_fraction("percent", percent)
-        require_number("percent", percent, above=0, below=float("inf"))
-        self.percent = float(percent)
+        self.percent = require_fraction("percent", percent, EXPOSURE)
 
     def enter(self, entry: Entry) -> Order | None:
         """Buy; see `Sizer.enter`."""
@@ -88,15 +87,14 @@ class ConfidenceSizer(Sizer):
     Parameters
     ----------
     max_percent : float
-        Fraction of equity at full confidence.
+        Fraction of equity at full confidence; at most 10.
     column : str
         Signal from 0 to 1; what lies outside counts as the nearer end.
     """
 
     def __init__(self, max_percent: float, *, column: str = "confidence") -> None:
-        require_fraction("max_percent", max_percent)
-        require_number("max_percent", max_percent, above=0, below=float("inf"))
-        self.max_percent, self.column = float(max_percent), _column(column)
+        self.max_percent = require_fraction("max_percent", max_percent, EXPOSURE)
+        self.column = _column(column)
 
     @property
     def features(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -117,12 +115,12 @@ class VolatilitySizer(Sizer):
     Parameters
     ----------
     risk : float
-        Fraction of equity, 0.01 = 1%.
+        Fraction of equity, 0.01 = 1%; below 1.
     column : str
         Signal in units of price, such as an ATR; where it is not above 0 nothing is entered.
     multiple : float
     max_percent : float
-        Fraction of equity.
+        Fraction of equity; at most 10.
     """
 
     def __init__(
@@ -133,11 +131,10 @@ class VolatilitySizer(Sizer):
         multiple: float = 1.0,
         max_percent: float = 1.0,
     ) -> None:
-        require_number("risk", risk, above=0, below=1)
+        self.risk = require_fraction("risk", risk, SHARE)
         require_number("multiple", multiple, above=0, below=float("inf"))
-        require_number("max_percent", max_percent, above=0, below=float("inf"))
-        self.risk, self.column = float(risk), _column(column)
-        self.multiple, self.max_percent = float(multiple), float(max_percent)
+        self.max_percent = require_fraction("max_percent", max_percent, EXPOSURE)
+        self.column, self.multiple = _column(column), float(multiple)
 
     @property
     def features(self) -> tuple[str, ...]:  # type: ignore[override]

@@ -145,8 +145,8 @@ class Strategy(Helpers):
         limit, stop : float, optional
             Prices per share: a limit, a stop, or with both a stop that becomes a limit.
         trail, trail_fraction : float, optional
-            A trailing stop, this many units of price, or this fraction, from the best price
-            since it was sent.
+            A trailing stop, this many units of price, or this fraction, below 1, from the best
+            price since it was sent.
         take_profit, stop_loss : float, optional
             Prices of a bracket: exits that live once this order has filled, one cancelling the
             other.
@@ -181,7 +181,10 @@ class Strategy(Helpers):
     def order_target_percent(
         self, asset: object, fraction: float, *, tag: str = "order"
     ) -> Order | None:
-        """Order what is missing to hold `fraction` of equity, both at this close."""
+        """Order what is missing to hold `fraction` of equity, both at this close.
+
+        `fraction` is from -10 to 10, 0.5 = 50%, negative short.
+        """
         return self.broker.order_target_percent(asset, fraction, tag=tag)
 
     def order_target_weights(

@@ -13,6 +13,7 @@ import numpy as np
 
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Batch, Ints, Selection
+from ml4t.backtest.core.fractions import SIGNED, require_fraction
 from ml4t.backtest.core.position import Position
 from ml4t.backtest.errors import ConfigError, did_you_mean
 from ml4t.backtest.execution.broker import BarBroker
@@ -197,14 +198,16 @@ class StrategyBroker:
     def order_target_weights(
         self, weights: Mapping[object, float], *, min_trade: float = 0.0, band: float = 0.0
     ) -> None:
-        """Order target weights by asset, fractions of equity; what is not named is closed."""
+        """Order target weights by asset, fractions of equity; what is not named is closed.
+
+        A weight is from -10 to 10.
+        """
         if not isinstance(weights, Mapping):
             raise ConfigError(
                 f"target weights must be a mapping of asset to number, was {weights!r}"
             )
         for asset, weight in weights.items():
-            if not is_number(weight):
-                raise ConfigError(f"the weight of {asset!r} must be a number, was {weight!r}")
+            require_weight(asset, weight)
         sids = np.array([self.sid(asset) for asset in weights], dtype=np.int64)
         shares = np.array([float(weight) for weight in weights.values()])
         self.order_targets(
@@ -272,7 +275,10 @@ class StrategyBroker:
     def order_target_percent(
         self, asset: object, fraction: float, *, price: float | None = None, tag: str = ORDER_TAG
     ) -> Order | None:
-        """Order what is missing to `fraction` of equity, both at this close unless priced."""
+        """Order what is missing to `fraction` of equity, both at this close unless priced.
+
+        `fraction` is from -10 to 10, negative short.
+        """
         quantity = self._worth(asset, fraction, price)
         if quantity is None:
             return self._order_entry.refuse_unsized(asset, sid=self.sid(asset), tag=tag)
@@ -308,8 +314,7 @@ class StrategyBroker:
 
     def _worth(self, asset: object, fraction: float, price: float | None) -> float | None:
         """Return the shares that are worth `fraction` of equity; None: no price is known."""
-        if not is_number(fraction):
-            raise ConfigError(f"fraction must be a number, was {fraction!r}")
+        require_fraction("fraction", fraction, SIGNED)
         sid = self.sid(asset)
         if price is None:
             price = self._order_entry.price(sid)
@@ -379,6 +384,20 @@ class StrategyBroker:
                 raise ConfigError(f"order {order.order_id} is in a group already")
         for order in group:
             amend(order, group=group)
+
+
+def require_weight(asset: object, weight: object) -> float:
+    """Return a target weight of an asset, a fraction of equity from -10 to 10.
+
+    Raises
+    ------
+    ConfigError
+        It is no number, or a percentage.
+    """
+    # The name is made where it is read alone: every decision asks for every weight.
+    if type(weight) is float and -1 <= weight <= 1:
+        return weight
+    return require_fraction(f"the weight of {asset!r}", weight, SIGNED)
 
 
 def _require_order(order: object) -> Order:

@@ -10,14 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ml4t.backtest.errors import ConfigError, as_float
+from ml4t.backtest.core.fractions import ORDER, SIGNED, WHOLE_PART, require_fraction
+from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.orders.order import Order
-from ml4t.backtest.strategy.broker import StrategyBroker
+from ml4t.backtest.strategy.broker import StrategyBroker, require_weight
 from ml4t.backtest.strategy.order_entry import ORDER_TAG
-from ml4t.backtest.strategy.order_terms import is_number
-
-# Fractions of equity beyond this are percentages by mistake.
-MOST = 10.0
 
 
 class Helpers:
@@ -86,7 +83,7 @@ class Helpers:
         Parameters
         ----------
         percent : float
-            Fraction of equity, 0.1 = 10%; 0: no order.
+            Fraction of equity, 0.1 = 10%, at most 10; 0: no order.
         price : float, optional
             Per share, to count shares with; the last close by default.
 
@@ -95,13 +92,13 @@ class Helpers:
         Order or None
             Rejected where no price is known.
         """
-        return self._order_part(asset_id, require_fraction("percent", percent), price, tag)
+        return self._order_part(asset_id, require_fraction("percent", percent, ORDER), price, tag)
 
     def sell_percent(
         self, asset_id: object, percent: float, price: float | None = None, *, tag: str = ORDER_TAG
     ) -> Order | None:
         """Sell shares for a fraction of the portfolio's value; see `buy_percent`."""
-        return self._order_part(asset_id, -require_fraction("percent", percent), price, tag)
+        return self._order_part(asset_id, -require_fraction("percent", percent, ORDER), price, tag)
 
     def close_position(self, asset_id: object, *, tag: str = ORDER_TAG) -> Order | None:
         """Close a position; None where there is nothing to close, or it is being closed.
@@ -117,7 +114,7 @@ class Helpers:
 
         Of what other orders are closing already nothing is closed twice.
         """
-        part = require_fraction("percent", percent, most=1.0)
+        part = require_fraction("percent", percent, WHOLE_PART)
         if part == 1.0:
             return self.close_position(asset_id, tag=tag)
         return self.broker.reduce_position(asset_id, part, tag=tag)
@@ -125,12 +122,11 @@ class Helpers:
     def set_position_percent(
         self, asset_id: object, percent: float, price: float | None = None, *, tag: str = ORDER_TAG
     ) -> Order | None:
-        """Order what is missing to hold a fraction of the portfolio's value, negative short."""
-        if not is_number(percent):
-            raise ConfigError(
-                f"percent must be a number from -{MOST:g} to {MOST:g}, was {percent!r}"
-            )
-        require_fraction("percent", abs(percent))
+        """Order what is missing to hold a fraction of the portfolio's value, negative short.
+
+        `percent` is from -10 to 10, 0.1 = 10%.
+        """
+        require_fraction("percent", percent, SIGNED)
         return self.broker.set_position_percent(asset_id, percent, price=price, tag=tag)
 
     def size_by_confidence(
@@ -149,10 +145,10 @@ class Helpers:
         confidence : float
             From 0 to 1.
         max_percent : float
-            Fraction of equity at full confidence.
+            Fraction of equity at full confidence, at most 10.
         """
-        part = require_fraction("confidence", confidence, most=1.0)
-        most = require_fraction("max_percent", max_percent)
+        part = require_fraction("confidence", confidence, WHOLE_PART)
+        most = require_fraction("max_percent", max_percent, ORDER)
         return self.set_position_percent(asset_id, most * part, price, tag=tag)
 
     def rebalance_to_weights(
@@ -176,9 +172,7 @@ class Helpers:
             raise ConfigError(f"target_weights must be a mapping, was {target_weights!r}")
         for asset_id, weight in target_weights.items():
             broker.sid(asset_id)
-            if not is_number(weight):
-                raise ConfigError(f"the weight of {asset_id!r} must be a number, was {weight!r}")
-            require_fraction(f"the weight of {asset_id!r}", abs(weight))
+            require_weight(asset_id, weight)
         broker.cancel_coming()
         if current_prices is None:
             broker.order_target_weights(target_weights)
@@ -204,12 +198,3 @@ class Helpers:
         if not part:
             return None
         return self.broker.order_percent(asset_id, part, price=price, tag=tag)
-
-
-def require_fraction(name: str, value: object, most: float = MOST) -> float:
-    """Return a fraction of equity as float; refuse what is a percentage by mistake."""
-    number = as_float(value)
-    if not 0 <= number <= most:
-        hint = "; 0.5 is 50%" if number > most else ""
-        raise ConfigError(f"{name} must be a number from 0 to {most:g}, was {value!r}{hint}")
-    return number

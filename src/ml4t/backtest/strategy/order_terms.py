@@ -7,6 +7,7 @@ from datetime import date, datetime
 from types import NoneType
 from typing import TypedDict
 
+from ml4t.backtest.core.fractions import HINT
 from ml4t.backtest.core.orders import OrderType, TimeInForce, parse_choice
 from ml4t.backtest.errors import NUMBERS, ConfigError, as_float, did_you_mean
 
@@ -65,7 +66,9 @@ def require_terms(terms: OrderTerms) -> tuple[OrderType, TimeInForce]:
     if not isinstance(given.get("on_close", False), bool):
         raise ConfigError(f"on_close must be True or False, was {given['on_close']!r}")
     if terms.get("trail_fraction") is not None and not float(terms["trail_fraction"] or 0) < 1:
-        raise ConfigError(f"trail_fraction must be below 1, was {terms['trail_fraction']!r}")
+        raise ConfigError(
+            f"trail_fraction must be below 1, was {terms['trail_fraction']!r}; {HINT}"
+        )
     own = [name for name in PRICES[:4] if name in given]
     own += ["on_close"] if terms.get("on_close") else []
     if tuple(own) not in KINDS:

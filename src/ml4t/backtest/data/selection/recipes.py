@@ -10,8 +10,9 @@ read, changed and handed to ``SQLStrategy(text, ranking=Ranking(...))``.
 
 from __future__ import annotations
 
+from ml4t.backtest.core.fractions import EXPOSURE, SHARE, WEIGHT, require_fraction
 from ml4t.backtest.data.sql_files import quote, read, render
-from ml4t.backtest.errors import ConfigError, require_number
+from ml4t.backtest.errors import ConfigError
 
 
 def equal() -> str:
@@ -80,15 +81,15 @@ def long_short(
     fraction : float
         Share of the assets on each side, 0.1 = deciles; at most 0.5.
     long, short : float
-        Sums of the weights on each side, both above 0.
+        Sums of the weights on each side, both above 0 and at most 10.
     ascending : bool
         As of the ranking; read where it has groups: True holds the lowest scores long.
     """
-    require_number("fraction", fraction, above=0, below=1)
+    require_fraction("fraction", fraction, SHARE)
     if fraction > 0.5:
         raise ConfigError(f"fraction must be at most 0.5, was {fraction!r}")
     for name, side in (("long", long), ("short", short)):
-        require_number(name, side, above=0, below=float("inf"))
+        require_fraction(name, side, EXPOSURE)
     if not isinstance(ascending, bool):
         raise ConfigError(f"ascending must be True or False, was {ascending!r}")
     return render(
@@ -111,11 +112,11 @@ def capped(cap: float, *, of: str | None = None) -> str:
     Parameters
     ----------
     cap : float
-        Fraction of equity, above 0.
+        Fraction of equity, above 0 and below 5.
     of : str, optional
         A query that yields timestamp, asset_id and weight; `equal` by default.
     """
-    require_number("cap", cap, above=0, below=float("inf"))
+    require_fraction("cap", cap, WEIGHT)
     weighted = equal() if of is None else of
     if not isinstance(weighted, str) or not weighted.strip():
         raise ConfigError(f"of must be an SQL SELECT, was {of!r}")

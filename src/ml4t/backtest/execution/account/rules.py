@@ -10,12 +10,12 @@ from enum import StrEnum
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats, Ints
+from ml4t.backtest.core.fractions import MARGIN, ORDER, require_fraction
 from ml4t.backtest.core.orders import parse_choice
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.errors import (
     ConfigError,
     require_flags,
-    require_number,
     require_whole,
     require_within,
 )
@@ -145,8 +145,8 @@ class MarginAccount:
     ----------
     initial_margin, maintenance_margin : float
         Fractions of exposure. Regulation T asks for 0.5, FINRA Rule 4210 for 0.25 (longs). The
-        initial one may be above 1: 2 lets exposure be half of equity. 0 for maintenance: never a
-        margin call.
+        initial one may be above 1 and is below 10: 2 lets exposure be half of equity. 0 for
+        maintenance: never a margin call.
     shortfall : Shortfall
         What happens to increases of one bar that the account cannot carry.
     """
@@ -157,8 +157,8 @@ class MarginAccount:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shortfall", parse_choice(Shortfall, "shortfall", self.shortfall))
-        require_number("initial_margin", self.initial_margin, above=0, below=10)
-        require_within("maintenance_margin", self.maintenance_margin)
+        require_fraction("initial_margin", self.initial_margin, MARGIN)
+        require_fraction("maintenance_margin", self.maintenance_margin, ORDER)
         if self.maintenance_margin > self.initial_margin:
             raise ConfigError(
                 "maintenance_margin must be from 0 to initial_margin = "

@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats
+from ml4t.backtest.core.fractions import SHARE, require_fraction
 from ml4t.backtest.errors import ConfigError, require_list, require_number, require_within
 from ml4t.backtest.execution.costs.contract import Quote
 
@@ -102,7 +103,7 @@ class PerShareCommission:
         require_within("per_share", self.per_share)
         require_within("minimum", self.minimum)
         if self.cap is not None:
-            require_number("cap", self.cap, above=0, below=1)
+            require_fraction("cap", self.cap, SHARE)
 
     def charge(self, quote: Quote) -> Floats:
         """Return ``min(max(|q| * per_share, minimum), cap * value)`` per fill."""

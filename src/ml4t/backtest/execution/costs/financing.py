@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats
-from ml4t.backtest.errors import CostError, require_number, require_within
+from ml4t.backtest.core.fractions import RATE, Span, require_fraction
+from ml4t.backtest.errors import CostError
 
 # Actual/365: calendar days over a year of 365. Some brokers divide by 360 for US dollars; a rate
 # quoted that way is passed as rate * 365 / 360.
@@ -37,9 +38,9 @@ class Financing:
 
     def __post_init__(self) -> None:
         # 1 is 100% a year: what is not below was meant as percent.
-        require_number("credit_rate", self.credit_rate, above=-1, below=1)
-        require_within("debit_rate", self.debit_rate, below=1)
-        require_within("borrow_rate", self.borrow_rate, below=1)
+        require_fraction("credit_rate", self.credit_rate, Span(-1, 1))
+        require_fraction("debit_rate", self.debit_rate, RATE)
+        require_fraction("borrow_rate", self.borrow_rate, RATE)
 
     @property
     def is_charged(self) -> bool:

@@ -14,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats
+from ml4t.backtest.core.fractions import ORDER, require_fraction
 from ml4t.backtest.errors import require_column, require_within
 from ml4t.backtest.execution.costs.contract import Quote
 
@@ -69,7 +70,7 @@ class SpreadSlippage:
     column : str, default "spread"
         Column of ``signals`` with the whole spread, ask less bid, in the unit of the price.
     share : float, default 0.5
-        0 or more; a half of the spread lies between the middle and either quote.
+        From 0 to 10; a half of the spread lies between the middle and either quote.
     """
 
     column: str = "spread"
@@ -77,7 +78,7 @@ class SpreadSlippage:
     share: float = 0.5
 
     def __post_init__(self) -> None:
-        require_within("share", self.share)
+        require_fraction("share", self.share, ORDER)
         require_column("column", self.column)
 
     @property

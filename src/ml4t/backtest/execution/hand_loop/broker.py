@@ -18,7 +18,7 @@ from datetime import datetime
 
 from ml4t.backtest.core.event import MarketEvent
 from ml4t.backtest.core.orders import OrderStatus
-from ml4t.backtest.errors import ConfigError, require_number
+from ml4t.backtest.errors import ConfigError, as_float, require_number
 from ml4t.backtest.execution.account.buying_power import share_that_fits
 from ml4t.backtest.execution.costs.commission import BasisPointCommission
 from ml4t.backtest.execution.costs.contract import Commission, Slippage
@@ -326,6 +326,5 @@ class SimulationBroker:
 
 
 def _require_quantity(quantity: object) -> None:
-    is_number = isinstance(quantity, (int, float)) and not isinstance(quantity, bool)
-    if not is_number or not 0 < abs(float(quantity)) < float("inf"):  # type: ignore[arg-type]
+    if not 0 < abs(as_float(quantity)) < float("inf"):
         raise ConfigError(f"quantity must be a number other than 0, was {quantity!r}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ml4t.backtest.core.batch import Bools, Floats
+from ml4t.backtest.core.fractions import RATE, require_fraction
+from ml4t.backtest.errors import require_within
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +18,16 @@ class NoTradeBand:
     min_trade : float
         Account currency.
     band : float
-        Fraction of equity.
+        Fraction of equity, below 1.
     """
 
     min_trade: float = 0.0
     band: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self:
+            require_within("min_trade", self.min_trade)
+            require_fraction("band", self.band, RATE)
 
     def __bool__(self) -> bool:
         return bool(self.min_trade or self.band)

@@ -15,6 +15,7 @@ from enum import StrEnum
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats
+from ml4t.backtest.core.fractions import EXPOSURE, SHARE, VOLATILITY, require_fraction
 from ml4t.backtest.core.orders import parse_choice
 from ml4t.backtest.errors import require_number, require_whole
 from ml4t.backtest.risk.limits.account_state import AccountState
@@ -37,7 +38,7 @@ class MaxDrawdown(Limit):
     Attributes
     ----------
     fraction : float
-        Of the peak equity at closes since the run began, or since the last resumption.
+        Of the peak equity at closes since the run began, or since the last resumption; below 1.
     action : str
         ``"halt"``: what would make a position larger is denied. ``"reduce"``: every position is
         scaled by `scale` at the next open, once, and every weight wanted as long as the limit is
@@ -55,7 +56,7 @@ class MaxDrawdown(Limit):
     resume_after: int | None = None
 
     def __post_init__(self) -> None:
-        require_number("fraction", self.fraction, above=0, below=1)
+        require_fraction("fraction", self.fraction, SHARE)
         _require_action(self, self.action, self.scale)
         if self.resume_after is not None:
             object.__setattr__(
@@ -93,7 +94,7 @@ class MaxDailyLoss(Limit):
     scale: float = 0.5
 
     def __post_init__(self) -> None:
-        require_number("fraction", self.fraction, above=0, below=1)
+        require_fraction("fraction", self.fraction, SHARE)
         _require_action(self, self.action, self.scale)
 
     @property
@@ -193,13 +194,13 @@ class VolatilityTarget(Limit):
     Attributes
     ----------
     annual : float
-        Volatility per year, 0.1 = 10%.
+        Volatility per year, 0.1 = 10%; below 3: 10 would be meant as percent.
     window : int
         Bars that had exposure.
     periods_per_year : float
         Bars per year.
     max_scale : float
-        Above 1 weights may grow. A discrete order is never made larger.
+        Above 1 weights may grow, at most 10. A discrete order is never made larger.
     """
 
     annual: float
@@ -208,8 +209,9 @@ class VolatilityTarget(Limit):
     max_scale: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("annual", "periods_per_year", "max_scale"):
-            require_number(name, getattr(self, name), above=0, below=float("inf"))
+        require_fraction("annual", self.annual, VOLATILITY)
+        require_fraction("max_scale", self.max_scale, EXPOSURE)
+        require_number("periods_per_year", self.periods_per_year, above=0, below=float("inf"))
         object.__setattr__(self, "window", require_whole("window", self.window, least=2))
 
     @property
@@ -240,7 +242,8 @@ class MaxVaR(Limit):
     Attributes
     ----------
     fraction : float
-        Of equity, lost in one bar with a probability of ``1 - confidence``.
+        Of equity, lost in one bar with a probability of ``1 - confidence``; below 3:
+        5 would be meant as percent.
     confidence : float
     window : int
         Bars that had exposure.
@@ -251,8 +254,8 @@ class MaxVaR(Limit):
     window: int = 252
 
     def __post_init__(self) -> None:
-        require_number("fraction", self.fraction, above=0, below=float("inf"))
-        require_number("confidence", self.confidence, above=0, below=1)
+        require_fraction("fraction", self.fraction, VOLATILITY)
+        require_fraction("confidence", self.confidence, SHARE)
         object.__setattr__(self, "window", require_whole("window", self.window, least=2))
 
     @property
@@ -272,4 +275,4 @@ class MaxVaR(Limit):
 def _require_action(limit: Limit, action: str, scale: float) -> None:
     """Refuse an unknown action or scale; keep the plain word, which shows alike."""
     object.__setattr__(limit, "action", parse_choice(BreachAction, "action", action).value)
-    require_number("scale", scale, above=0, below=1)
+    require_fraction("scale", scale, SHARE)

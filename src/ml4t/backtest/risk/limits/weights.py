@@ -20,7 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats
-from ml4t.backtest.errors import require_column, require_number, require_whole, require_within
+from ml4t.backtest.core.fractions import EXPOSURE, NET, TURNOVER, WEIGHT, require_fraction
+from ml4t.backtest.errors import require_column, require_whole
 from ml4t.backtest.risk.limits.limit import Limit, Wish
 
 # A limit is broken only by more than this fraction of equity: 25 times 0.04 is not quite 1, and
@@ -61,12 +62,15 @@ class MaxPositions(Limit):
 
 @dataclass(frozen=True, slots=True)
 class MaxWeight(Limit):
-    """Cut every weight to at most `fraction` of equity, long or short: ``|w| <= fraction``."""
+    """Cut every weight to at most `fraction` of equity, long or short: ``|w| <= fraction``.
+
+    `fraction` is below 5: 20 would be meant as percent.
+    """
 
     fraction: float
 
     def __post_init__(self) -> None:
-        require_number("fraction", self.fraction, above=0, below=float("inf"))
+        require_fraction("fraction", self.fraction, WEIGHT)
 
     @property
     def reason(self) -> str:
@@ -88,7 +92,7 @@ class MaxGroupWeight(Limit):
     Attributes
     ----------
     fraction : float
-        Of equity, the same for every group.
+        Of equity, the same for every group; below 5.
     group : str
         Text column of ``assets``. Assets without a value form one group.
     """
@@ -97,7 +101,7 @@ class MaxGroupWeight(Limit):
     group: str = "sector"
 
     def __post_init__(self) -> None:
-        require_number("fraction", self.fraction, above=0, below=float("inf"))
+        require_fraction("fraction", self.fraction, WEIGHT)
         require_column("group", self.group)
 
     @property
@@ -126,12 +130,15 @@ class MaxGroupWeight(Limit):
 
 @dataclass(frozen=True, slots=True)
 class MaxGrossExposure(Limit):
-    """Scale all weights down to ``sum |w| <= fraction``: 1 is unlevered."""
+    """Scale all weights down to ``sum |w| <= fraction``: 1 is unlevered.
+
+    `fraction` is at most 10: 150 would be meant as percent.
+    """
 
     fraction: float
 
     def __post_init__(self) -> None:
-        require_number("fraction", self.fraction, above=0, below=float("inf"))
+        require_fraction("fraction", self.fraction, EXPOSURE)
 
     @property
     def reason(self) -> str:
@@ -145,12 +152,15 @@ class MaxGrossExposure(Limit):
 
 @dataclass(frozen=True, slots=True)
 class MaxNetExposure(Limit):
-    """Scale the heavier side down to ``|sum w| <= fraction``; 0 keeps long and short equal."""
+    """Scale the heavier side down to ``|sum w| <= fraction``; 0 keeps long and short equal.
+
+    `fraction` is below 5: 20 would be meant as percent.
+    """
 
     fraction: float
 
     def __post_init__(self) -> None:
-        require_within("fraction", self.fraction)
+        require_fraction("fraction", self.fraction, NET)
 
     @property
     def reason(self) -> str:
@@ -176,13 +186,13 @@ class MaxTurnover(Limit):
     scaled alike: ``c + (w - c) * fraction / turnover``. What a strategy wants to leave is then
     held on to in part, so limits that the current weights break may stay broken for a while, and
     there may be more positions than `MaxPositions` allows. A discrete order counts together with
-    those of the same close before it.
+    those of the same close before it. `fraction` is below 10: 20 would be meant as percent.
     """
 
     fraction: float
 
     def __post_init__(self) -> None:
-        require_number("fraction", self.fraction, above=0, below=float("inf"))
+        require_fraction("fraction", self.fraction, TURNOVER)
 
     @property
     def reason(self) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats
+from ml4t.backtest.core.fractions import PART, PROFIT, SHARE, TRIGGER, Span, require_fraction
 from ml4t.backtest.errors import ConfigError, require_column, require_number, require_whole
 from ml4t.backtest.risk.rules.rule import (
     Held,
@@ -27,13 +28,16 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class StopLoss(RiskRule):
-    """Stop at a loss of `fraction`: ``entry_price * (1 - side * fraction) - dividends``."""
+    """Stop at a loss of `fraction`: ``entry_price * (1 - side * fraction) - dividends``.
+
+    `fraction` is below 1.
+    """
 
     fraction: float
     priority: int = 100
 
     def __post_init__(self) -> None:
-        require_number("fraction", self.fraction, above=0, below=1)
+        require_fraction("fraction", self.fraction, SHARE)
         require_priority(self.priority)
 
     @property
@@ -48,13 +52,16 @@ class StopLoss(RiskRule):
 
 @dataclass(frozen=True, slots=True)
 class TakeProfit(RiskRule):
-    """Target at a profit of `fraction`: ``entry_price * (1 + side * fraction) - dividends``."""
+    """Target at a profit of `fraction`: ``entry_price * (1 + side * fraction) - dividends``.
+
+    `fraction` is below 5: 15 would be meant as percent.
+    """
 
     fraction: float
     priority: int = 100
 
     def __post_init__(self) -> None:
-        require_number("fraction", self.fraction, above=0, below=float("inf"))
+        require_fraction("fraction", self.fraction, PROFIT)
         require_priority(self.priority)
 
     @property
@@ -123,7 +130,8 @@ class BreakevenStop(RiskRule):
     Attributes
     ----------
     trigger : float
-        Profit at the best price since entry, as a fraction of the entry price.
+        Profit at the best price since entry, as a fraction of the entry price; below 3, which
+        would be meant as percent.
     offset : float
         Profit that the stop keeps, below `trigger`; negative: a loss.
     """
@@ -133,9 +141,9 @@ class BreakevenStop(RiskRule):
     priority: int = 100
 
     def __post_init__(self) -> None:
-        require_number("trigger", self.trigger, above=0, below=float("inf"))
+        require_fraction("trigger", self.trigger, TRIGGER)
         # At or above the trigger it would be touched as soon as it is set.
-        require_number("offset", self.offset, above=-1, below=self.trigger)
+        require_fraction("offset", self.offset, Span(-1, self.trigger))
         require_priority(self.priority)
 
     @property
@@ -161,7 +169,7 @@ class ScaledExit(RiskRule):
     Attributes
     ----------
     steps : tuple of (profit, part)
-        Fractions; profits ascending, parts above 0, together at most 1.
+        Fractions; profits ascending and below 5, parts above 0, together at most 1.
     """
 
     steps: Pairs
@@ -173,8 +181,8 @@ class ScaledExit(RiskRule):
             raise ConfigError("steps must be at least one (profit, part) pair, was empty")
         last = 0.0
         for profit, part in steps:
-            require_number("profit of a step", profit, above=last, below=float("inf"))
-            require_number("part of a step", part, above=0, below=1 + ROUNDING)
+            require_fraction("profit of a step", profit, Span(last, PROFIT.high))
+            require_fraction("part of a step", part, PART)
             last = profit
         whole = math.fsum(part for _, part in steps)
         if whole > 1 + ROUNDING:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats
+from ml4t.backtest.core.fractions import PROFIT, SHARE, Span, require_fraction
 from ml4t.backtest.errors import ConfigError, require_column, require_number
 from ml4t.backtest.risk.rules.rule import (
     Held,
@@ -53,7 +54,7 @@ class TrailingStop(TrailingRule):
                 f"fraction={self.fraction!r}, amount={self.amount!r}"
             )
         if self.fraction is not None:
-            require_number("fraction", self.fraction, above=0, below=1)
+            require_fraction("fraction", self.fraction, SHARE)
         if self.amount is not None:
             require_number("amount", self.amount, above=0, below=float("inf"))
         require_priority(self.priority)
@@ -129,7 +130,7 @@ class DynamicTrailingStop(TrailingRule):
     initial_trail_pct : float
         Fraction of the water mark, 0.05 = 5%.
     schedule : tuple of (profit, trail)
-        Fractions; empty: the trail stays at `initial_trail_pct`.
+        Fractions, profits below 5, trails below 1; empty: the trail stays at `initial_trail_pct`.
     """
 
     initial_trail_pct: float = 0.05
@@ -137,11 +138,11 @@ class DynamicTrailingStop(TrailingRule):
     priority: int = 100
 
     def __post_init__(self) -> None:
-        require_number("initial_trail_pct", self.initial_trail_pct, above=0, below=1)
+        require_fraction("initial_trail_pct", self.initial_trail_pct, SHARE)
         schedule = pairs_of("schedule", self.schedule, "profit, trail")
         for profit, trail in schedule:
-            require_number("schedule profit", profit, above=-1, below=float("inf"))
-            require_number("schedule trail", trail, above=0, below=1)
+            require_fraction("schedule profit", profit, Span(-1, PROFIT.high))
+            require_fraction("schedule trail", trail, SHARE)
         require_priority(self.priority)
         object.__setattr__(self, "schedule", schedule)
 
