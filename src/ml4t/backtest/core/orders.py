@@ -15,17 +15,6 @@ from ml4t.backtest.errors import ConfigError, did_you_mean
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
-class OrderType(StrEnum):
-    """How an order is priced."""
-
-    MARKET = "market"
-    MARKET_ON_CLOSE = "market_on_close"
-    LIMIT = "limit"
-    STOP = "stop"
-    STOP_LIMIT = "stop_limit"
-    TRAILING_STOP = "trailing_stop"
-
-
 class OrderStatus(StrEnum):
     """Where an order stands; every order ends in one of the last five."""
 
@@ -83,7 +72,8 @@ class Ended:
     sids : int array
     quantity, filled : float array
         Shares asked and shares done, signed; NaN where a target could not be sized.
-    order_type : OrderType
+    order_type : str
+        Name of the type.
     time_in_force : TimeInForce
     status : OrderStatus
     reason : str
@@ -101,7 +91,7 @@ class Ended:
     sids: Ints
     quantity: Floats
     filled: Floats
-    order_type: OrderType
+    order_type: str
     time_in_force: TimeInForce
     status: OrderStatus
     reason: str

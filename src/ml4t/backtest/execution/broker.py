@@ -13,7 +13,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints, Selection
 from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched
-from ml4t.backtest.core.orders import OrderStatus, OrderType
+from ml4t.backtest.core.orders import OrderStatus
 from ml4t.backtest.execution.account.rules import Account
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.intrabar.inside_bar import InsideBar
@@ -22,13 +22,12 @@ from ml4t.backtest.execution.intrabar.level_filler import LevelFiller
 from ml4t.backtest.execution.orders.book import (
     BY_STRATEGY,
     DELISTED,
-    MARKET_TYPES,
     POSITION_CLOSED,
     WENT_EX,
     OrderBook,
 )
 from ml4t.backtest.execution.orders.filler import OrderFiller
-from ml4t.backtest.execution.orders.order import Order, amend, go_ex, used_up
+from ml4t.backtest.execution.orders.order import Chance, Order, amend, go_ex, used_up
 from ml4t.backtest.execution.orders.ticks import WHOLE
 from ml4t.backtest.execution.pending.changes import MADE, NO_SIDS, PendingChanges
 from ml4t.backtest.execution.pending.exits import ExitFiller
@@ -146,7 +145,7 @@ class BarBroker:
         if order.sid in self._closed_inside:
             self._book.end(order, OrderStatus.DENIED, CLOSED_INSIDE)
         fills_now = self._timing.moment is Moment.DECISION
-        if not (fills_now and order.order_type is OrderType.MARKET):
+        if not (fills_now and order.order_type.chance is Chance.TIMED):
             self._book.end_late(order)
 
     def refuse(self, order: Order, status: OrderStatus, reason: str) -> None:
@@ -224,13 +223,13 @@ class BarBroker:
             self._book.close_orphans(self._portfolio)
         if self._timing.moment is Moment.CLOSE:
             # At the close itself all of them meet, so that sales free cash for any purchase.
-            kinds: tuple[OrderType, ...] = MARKET_TYPES[:1]
+            chances: tuple[Chance, ...] = (Chance.TIMED,)
             if self._timing.column == "close":
-                kinds = MARKET_TYPES
+                chances = (Chance.TIMED, Chance.CLOSE)
                 # A bar without volume has a close to be valued at, though nothing trades there.
                 self._portfolio.remark(batch.close)
                 self.executor.bought.clear()
-            self._filler.fill(batch, self._prices(batch), at_open=False, kinds=kinds)
+            self._filler.fill(batch, self._prices(batch), at_open=False, chances=chances)
             self._book.close_orphans(self._portfolio)
         if self._book:
             self._portfolio.remark(batch.close)

@@ -11,11 +11,11 @@ import math
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch
-from ml4t.backtest.core.orders import OrderStatus, OrderType, TimeInForce
+from ml4t.backtest.core.orders import OrderStatus, TimeInForce
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.broker import BarBroker
-from ml4t.backtest.execution.orders.book import MARKET_TYPES
-from ml4t.backtest.execution.orders.order import Order, amend
+from ml4t.backtest.execution.orders.order import Chance, Order, OrderType, amend
+from ml4t.backtest.execution.orders.types import LIMIT, MARKET, STOP
 from ml4t.backtest.execution.pending.rebalance import BELOW_LOT, SMALLEST_CHANGE
 from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.risk.limits.engine import LimitEngine
@@ -128,11 +128,10 @@ class OrderEntry:
                 opening=max(abs(whole) - abs(held), 0.0),
             )
         price = self.price(order.sid)
-        if order.order_type is OrderType.TRAILING_STOP:
-            if price != price:
-                self._broker.refuse(order, OrderStatus.REJECTED, "no bar")
-                return
-            amend(order, best_price=price)
+        if order.order_type.starts_at_market and price != price:
+            self._broker.refuse(order, OrderStatus.REJECTED, "no bar")
+            return
+        order.order_type.start(order, price)
         left = self._limits.allow(self.now.t, order.sid, order.quantity, price)
         if left == 0:
             self._broker.refuse(order, OrderStatus.DENIED, self._limits.denied_by)
@@ -148,7 +147,7 @@ class OrderEntry:
             sid=sid,
             asset=asset,
             quantity=float("nan"),
-            order_type=OrderType.MARKET,
+            order_type=MARKET,
             created_t=self.now.t,
             time_in_force=TimeInForce.DAY,
             tag=tag,
@@ -225,7 +224,7 @@ class OrderEntry:
                 sid=parent.sid,
                 asset=parent.asset,
                 quantity=-parent.quantity,
-                order_type=OrderType.LIMIT if is_limit else OrderType.STOP,
+                order_type=LIMIT if is_limit else STOP,
                 created_t=parent.created_t,
                 limit=price if is_limit else None,
                 stop=None if is_limit else price,
@@ -242,7 +241,7 @@ class OrderEntry:
         if self.now.high is not None and self.now.low is not None:
             return
         for one in (order, *order.children):
-            if one.order_type not in MARKET_TYPES:
+            if one.order_type.chance is Chance.INSIDE:
                 raise ConfigError(
                     f"a {one.order_type} order needs prices with columns 'high' and 'low'; "
                     "add them to the source"
@@ -252,5 +251,5 @@ class OrderEntry:
 def is_coming(order: Order) -> bool:
     """Return whether an order fills at the next chance, whatever the price."""
     return order.is_alive and (
-        order.order_type in MARKET_TYPES or (order.is_triggered and order.limit is None)
+        not order.order_type.is_priced or (order.is_triggered and order.limit is None)
     )

@@ -8,20 +8,14 @@ from types import NoneType
 from typing import TypedDict
 
 from ml4t.backtest.core.fractions import HINT
-from ml4t.backtest.core.orders import OrderType, TimeInForce, parse_choice
+from ml4t.backtest.core.orders import TimeInForce, parse_choice
 from ml4t.backtest.errors import NUMBERS, ConfigError, as_float, did_you_mean
+from ml4t.backtest.execution.orders.order import OrderType
+from ml4t.backtest.execution.orders.types import MARKET, TYPES
 
 EPOCH = date(1970, 1, 1)
 PRICES = ("limit", "stop", "trail", "trail_fraction", "take_profit", "stop_loss")
-KINDS = {
-    (): OrderType.MARKET,
-    ("on_close",): OrderType.MARKET_ON_CLOSE,
-    ("limit",): OrderType.LIMIT,
-    ("stop",): OrderType.STOP,
-    ("limit", "stop"): OrderType.STOP_LIMIT,
-    ("trail",): OrderType.TRAILING_STOP,
-    ("trail_fraction",): OrderType.TRAILING_STOP,
-}
+TYPE_OF = {words: kind for kind in TYPES for words in kind.asked_by}
 
 
 class OrderTerms(TypedDict, total=False):
@@ -50,7 +44,7 @@ def require_terms(terms: OrderTerms) -> tuple[OrderType, TimeInForce]:
     if not isinstance(terms.get("tag", ""), (str, NoneType)):
         raise ConfigError(f"tag must be a text, was {terms['tag']!r}")
     if not terms or terms.keys() == {"tag"}:
-        return OrderType.MARKET, TimeInForce.DAY
+        return MARKET, MARKET.stands
     given: dict[str, object] = {name: value for name, value in terms.items() if value is not None}
     unknown = set(given) - set(OrderTerms.__annotations__)
     if unknown:
@@ -71,13 +65,11 @@ def require_terms(terms: OrderTerms) -> tuple[OrderType, TimeInForce]:
         )
     own = [name for name in PRICES[:4] if name in given]
     own += ["on_close"] if terms.get("on_close") else []
-    if tuple(own) not in KINDS:
+    kind = TYPE_OF.get(frozenset(own))
+    if kind is None:
         raise ConfigError(f"an order cannot have {' and '.join(own)} together")
-    kind = KINDS[tuple(own)]
-    is_market = kind in (OrderType.MARKET, OrderType.MARKET_ON_CLOSE)
-    default = TimeInForce.DAY if is_market else TimeInForce.GTC
     tif = terms.get("tif")
-    force = default if tif is None else parse_choice(TimeInForce, "tif", tif)
+    force = kind.stands if tif is None else parse_choice(TimeInForce, "tif", tif)
     if not isinstance(given.get("good_till", EPOCH), date):
         raise ConfigError(f"good_till must be a date, was {given['good_till']!r}")
     if (force is TimeInForce.GTD) != ("good_till" in given):

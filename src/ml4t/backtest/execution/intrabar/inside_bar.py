@@ -13,7 +13,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.levels import Touched
-from ml4t.backtest.core.orders import OrderType, TimeInForce
+from ml4t.backtest.core.orders import TimeInForce
 from ml4t.backtest.execution.intrabar.level_book import (
     STOP,
     TARGET,
@@ -25,6 +25,8 @@ from ml4t.backtest.execution.intrabar.level_book import (
 from ml4t.backtest.execution.intrabar.level_filler import LevelFiller
 from ml4t.backtest.execution.intrabar.touch import (
     Bar,
+    Entry,
+    InBar,
     Phase,
     Touch,
     limit_after_entry,
@@ -32,9 +34,9 @@ from ml4t.backtest.execution.intrabar.touch import (
     touch_limit,
     touch_stop,
 )
-from ml4t.backtest.execution.orders.book import MARKET_TYPES, OrderBook
+from ml4t.backtest.execution.orders.book import OrderBook
 from ml4t.backtest.execution.orders.filler import OrderFiller
-from ml4t.backtest.execution.orders.order import Order, amend
+from ml4t.backtest.execution.orders.order import Chance, Order
 from ml4t.backtest.execution.price_limits import PriceLimits
 from ml4t.backtest.portfolio.portfolio import Portfolio, Seen
 
@@ -103,7 +105,7 @@ class InsideBar:
 
     def _resting(self, sid: int) -> list[Order]:
         orders = self._book.of(sid)
-        return [one for one in orders if one.is_alive and one.order_type not in MARKET_TYPES]
+        return [one for one in orders if one.is_alive and one.order_type.chance is Chance.INSIDE]
 
     def _walk(self, batch: Batch, sid: int) -> Iterator[Touched]:
         """Walk one asset through its bar, event by event, until nothing more is touched."""
@@ -134,7 +136,8 @@ class InsideBar:
             if not is_open or order.order_id in walk.done:
                 continue
             is_entry = order.parent is not None and order.live_t == batch.t
-            touch = _touch(walk, order, batch.t, is_entry=is_entry)
+            met_inside = order.order_id in walk.met_inside
+            touch = order.order_type.touch(order, InBar(walk.bar, is_entry, met_inside))
             is_late = order.time_in_force is TimeInForce.IOC and touch and touch.phase > Phase.OPEN
             if touch is None or is_late:
                 continue
@@ -172,16 +175,10 @@ class InsideBar:
             found += self._fill_protection(batch, sid, walk, what, touch)
             self._book.close_exits(sid, float(self._portfolio.quantity[sid]))
             return
-        if what.order_type is OrderType.STOP_LIMIT and not what.is_triggered:
-            # From now on a limit; on this bar it fills where that is certain.
-            amend(what, is_triggered=True, live_t=batch.t)
-            assert what.limit is not None
-            if what.side * (touch.price - what.limit) > 0:
-                if touch.phase is Phase.OPEN:
-                    walk.from_open.add(what.order_id)
-                return
-        elif what.order_type in (OrderType.STOP, OrderType.TRAILING_STOP):
-            amend(what, is_triggered=True)
+        if not what.order_type.meet(what, touch):
+            if touch.phase is not Phase.OPEN:
+                walk.met_inside.add(what.order_id)
+            return
         walk.done.add(what.order_id)
         self._fill_order(batch, walk, what, touch)
 
@@ -204,18 +201,14 @@ class InsideBar:
                 walk.done -= LEVEL_TIES
             return
         by_stop = touch.phase is Phase.STOP
+        entry = Entry(walk.bar, touch.price, by_stop)
         side = -order.side
         guards: list[Event] = []
         for child in order.children:
             is_new_child = child.is_alive and child.live_t == batch.t
             if is_new_child and child.order_id not in walk.done:
                 walk.done.add(child.order_id)
-                stop = child.stop_level()
-                met = (
-                    limit_after_entry(walk.bar, child.limit, side, touch.price, by_stop=by_stop)
-                    if stop is None and child.limit is not None
-                    else stop_after_entry(walk.bar, stop or 0.0, side, touch.price)
-                )
+                met = child.order_type.touch_after_entry(child, entry)
                 guards += [(met, child.order_id, child)] if met else []
         for level in list(self._levels.of(sid)) if is_new else ():
             walk.done.add(level.tie)
@@ -269,6 +262,7 @@ class InsideBar:
         filled = self._order_filler.fill(
             batch, prices, order, quantity, limit=order.limit, seen=seen
         )
+        order.order_type.rest(order)
         if is_limit and (live == 0 or live * filled > 0):
             walk.fresh += filled
 
@@ -285,15 +279,15 @@ class _Walk:
         Shares that a limit bought (or sold short) inside this bar.
     done : set of int
         Orders and levels that had their chance.
-    from_open : set of int
-        Stop-limits that the open triggered beyond their limit.
+    met_inside : set of int
+        Orders that were met after the open, and did not fill there.
     """
 
     bar: Bar
     is_entry: bool
     fresh: float = 0.0
     done: set[int] = field(default_factory=set)
-    from_open: set[int] = field(default_factory=set)
+    met_inside: set[int] = field(default_factory=set)
 
     def certain(self, quantity: float, live: float, level: float) -> float:
         """Return what a limit inside the bar may close: not what came in by a limit before it.
@@ -319,20 +313,3 @@ def _bar(batch: Batch, sid: int) -> Bar:
         float(batch.open[sid]), float(batch.high[sid]), float(batch.low[sid]),
         float(batch.close[sid]),
     )  # fmt: skip
-
-
-def _touch(walk: _Walk, order: Order, t: int, *, is_entry: bool) -> Touch | None:
-    """Return where a resting order would fill in the bar, None where it would not."""
-    bar, stop = walk.bar, order.stop_level()
-    if stop is not None and not order.is_triggered:
-        return touch_stop(bar, stop, order.side, is_entry=is_entry)
-    if order.limit is None:
-        # A stop that was met before and could not fill whole: a market order by now.
-        return None
-    is_new_limit = order.order_type is OrderType.STOP_LIMIT and order.live_t == t
-    if is_new_limit and order.order_id not in walk.from_open:
-        # Triggered inside this bar: what came later is only known of the close. Triggered at the
-        # open, it has the whole bar ahead.
-        is_back = order.side * (bar.close - order.limit) <= 0
-        return Touch(Phase.LIMIT, abs(order.limit - bar.open), order.limit) if is_back else None
-    return touch_limit(bar, order.limit, order.side, is_entry=is_entry)

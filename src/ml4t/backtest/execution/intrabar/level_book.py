@@ -10,7 +10,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.levels import LevelPolicy, Levels
-from ml4t.backtest.core.orders import OrderType
+from ml4t.backtest.execution.orders import types
 from ml4t.backtest.portfolio.portfolio import Portfolio
 
 
@@ -23,7 +23,7 @@ class Rounding(Protocol):
 
 
 STOP, TARGET, TRAIL = 0, 1, 2
-ORDER_TYPES = (OrderType.STOP, OrderType.LIMIT, OrderType.TRAILING_STOP)
+ORDER_TYPES = (types.STOP, types.LIMIT, types.TRAILING_STOP)
 
 
 @dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field

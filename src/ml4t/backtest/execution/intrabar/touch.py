@@ -28,6 +28,30 @@ class Bar(NamedTuple):
     close: float
 
 
+class InBar(NamedTuple):
+    """A bar as one order meets it.
+
+    Attributes
+    ----------
+    is_entry : bool
+        The order came alive by a fill at this bar's open, so that the open is past.
+    met_inside : bool
+        It was triggered inside this very bar, after the open.
+    """
+
+    bar: Bar
+    is_entry: bool = False
+    met_inside: bool = False
+
+
+class Entry(NamedTuple):
+    """An entry inside a bar, at a price, by a stop or else by a limit."""
+
+    bar: Bar
+    price: float
+    by_stop: bool
+
+
 class Touch(NamedTuple):
     """A fill that a bar makes possible: when in the bar, and at which price."""
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.journal import Journal
-from ml4t.backtest.core.orders import Ended, OrderStatus, OrderType, TimeInForce
-from ml4t.backtest.execution.orders.order import Order, amend, ratchet, split, used_up
+from ml4t.backtest.core.orders import Ended, OrderStatus, TimeInForce
+from ml4t.backtest.execution.orders.order import Chance, Order, amend, split, used_up
 from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.portfolio.positions import DUST
 
@@ -21,7 +21,6 @@ IMMEDIATE = "immediate or cancel"
 BY_STRATEGY = "cancelled by the strategy"
 WENT_EX = "a dividend above its price"
 POSITION_CLOSED = "position closed"
-MARKET_TYPES = (OrderType.MARKET, OrderType.MARKET_ON_CLOSE)
 
 
 class OrderBook:
@@ -64,8 +63,8 @@ class OrderBook:
         orders = [order for sid in self._orders for order in self.of(sid)]
         return sorted(orders, key=lambda order: order.order_id)
 
-    def waiting(self, kinds: tuple[OrderType, ...], *, has_rests: bool = False) -> list[Order]:
-        """Return the living orders of some types by number.
+    def waiting(self, *chances: Chance, has_rests: bool = False) -> list[Order]:
+        """Return the living orders that have their chance at a moment, by number.
 
         `has_rests` adds the stops that were met before and could not fill whole: they are market
         orders by now.
@@ -75,7 +74,7 @@ class OrderBook:
             for order in self.all()
             if order.is_alive
             and (
-                order.order_type in kinds
+                order.order_type.chance in chances
                 or (has_rests and order.is_triggered and order.limit is None)
             )
         ]
@@ -87,8 +86,7 @@ class OrderBook:
     ) -> None:
         """Note a fill: the order may be done, its children come alive, its group shrinks.
 
-        `opened` is the part of `quantity` that its children protect, `price` where a trailing
-        child starts.
+        `opened` is the part of `quantity` that its children protect, `price` where they start.
         """
         amend(order, filled_quantity=order.filled_quantity + quantity)
         if abs(order.left) <= 1e-12 * abs(order.quantity):
@@ -102,8 +100,7 @@ class OrderBook:
                 amend(child, quantity=(child.quantity if started else 0.0) - opened)
                 if not started:
                     amend(child, live_t=t)
-                    if child.order_type is OrderType.TRAILING_STOP:
-                        amend(child, best_price=price)
+                    child.order_type.start(child, price)
         if is_done:
             self.end(order, OrderStatus.FILLED, order.reason)
         for other in order.group:
@@ -184,29 +181,29 @@ class OrderBook:
                 self.end(order, OrderStatus.REJECTED, self._gone[order.sid])
 
     def end_bar(self, batch: Batch, *, fills_decided: bool) -> None:
-        """End what this bar was the last for, and move trailing stops by its range.
+        """End what this bar was the last for, and let the others follow its range.
 
-        Before anything is decided at its close. `fills_decided` says that market orders have a
+        Before anything is decided at its close. `fills_decided` says that timed orders have a
         chance after that, see `end_decided`.
         """
         for order in self.all():
-            if fills_decided and order.order_type is OrderType.MARKET:
+            if fills_decided and order.order_type.chance is Chance.TIMED:
                 continue
             if order.is_alive and batch.high is not None and batch.low is not None:
                 high, low = float(batch.high[order.sid]), float(batch.low[order.sid])
                 if high == high:
-                    ratchet(order, high, low)
+                    order.order_type.follow(order, high, low)
             self._end_over(order, batch.t)
 
     def end_decided(self, t: int) -> None:
-        """End market orders that had their chance after the decision."""
-        for order in self.waiting((OrderType.MARKET,)):
+        """End timed orders that had their chance after the decision."""
+        for order in self.waiting(Chance.TIMED):
             self._end_over(order, t)
 
     def end_immediate(self, sid: int) -> None:
         """End what had its only chance at the open of this bar."""
         for order in self.of(sid):
-            is_resting = order.order_type not in MARKET_TYPES
+            is_resting = order.order_type.chance is Chance.INSIDE
             if is_resting and order.time_in_force is TimeInForce.IOC and order.is_alive:
                 self.end(order, OrderStatus.CANCELLED, IMMEDIATE)
 

@@ -1,22 +1,19 @@
-"""Order: one single order, from its request to its end. Strategies hold on to these.
+"""Order and OrderType: one single order, from its request to its end, and what its type answers.
 
-They read it; the engine alone writes, by the functions below the class.
+Strategies hold on to orders and read them; the engine alone writes, by the functions at the end. A
+type is its name, as the `orders` table has it, and holds nothing of any order; they are in `types`.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypedDict, Unpack
+from enum import Enum
+from typing import ClassVar, Protocol, TypedDict, Unpack
 
-import numpy as np
-
-from ml4t.backtest.core.orders import OrderStatus, OrderType, TimeInForce
+from ml4t.backtest.core.orders import OrderStatus, TimeInForce
+from ml4t.backtest.execution.intrabar.touch import Entry, InBar, Touch
 from ml4t.backtest.execution.orders.read_only import sealed
-from ml4t.backtest.execution.orders.ticks import on_ticks
-
-STOPS = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
-
 
 WAYS = {
     "quantity": "call replace(order, quantity=...)",
@@ -26,6 +23,93 @@ WAYS = {
     "group": "call one_cancels_other(...)",
 }
 OTHERWISE = "call cancel(order) and send a new one"
+
+
+class Chance(Enum):
+    """When in a bar the orders of a type can fill: each type has one."""
+
+    TIMED = "when the fill timing of the run says"
+    INSIDE = "from the open on, where the bar touches their prices"
+    CLOSE = "at the close, before anything is decided at it"
+
+
+class Priced(Protocol):
+    """What a type reads of an order to say what a price or a bar does to it."""
+
+    @property
+    def limit(self) -> float | None:
+        """Price per share."""
+
+    @property
+    def is_triggered(self) -> bool:
+        """Whether its stop was met before."""
+
+    @property
+    def side(self) -> float:
+        """+1 buys, -1 sells."""
+
+    def stop_level(self) -> float | None:
+        """Return the price at which it triggers, from what was known before this bar."""
+
+
+class OrderType(str):
+    """How an order is priced, and when it acts. A text: its name.
+
+    What a bar does to an order of the type follows in this order: `touch` says where it would
+    fill, `meet` what the order makes of that, `rest` what is left of it after the fill, `follow`
+    what the whole bar does to it.
+
+    Attributes
+    ----------
+    asked_by : tuple of frozenset of str
+        The words of `Strategy.buy` that ask for it, in each way in which they can.
+    chance : Chance
+    stands : TimeInForce
+        Unless an order says another.
+    is_priced : bool
+        Whether a price of its own decides; an order without one fills at its next chance.
+    starts_at_market : bool
+        Whether its level counts from the last price, so that there must be one.
+    """
+
+    __slots__ = ()
+    asked_by: ClassVar[tuple[frozenset[str], ...]] = ()
+    chance: ClassVar[Chance] = Chance.INSIDE
+    stands: ClassVar[TimeInForce] = TimeInForce.GTC
+    is_priced: ClassVar[bool] = True
+    starts_at_market: ClassVar[bool] = False
+
+    def start(self, order: Order, price: float) -> None:
+        """Let an order begin, sent at a last price or alive since a fill at it."""
+
+    def stop_level(self, order: Order) -> float | None:
+        """Return the price at which an order triggers, from what was known before this bar."""
+        return order.stop
+
+    def touch(self, order: Priced, at: InBar) -> Touch | None:
+        """Return where an order would fill in a bar, None where it would not."""
+        raise NotImplementedError
+
+    def touch_after_entry(self, order: Priced, entry: Entry) -> Touch | None:
+        """Return where an exit fills of what was entered inside a bar, None: not in it."""
+        raise NotImplementedError
+
+    def meet(self, order: Order, touch: Touch) -> bool:  # noqa: ARG002 - of most types any fills
+        """Note that the bar has met an order; return whether it fills there."""
+        return True
+
+    def rest(self, order: Order) -> None:
+        """Note what is left of an order that was met and had its fill."""
+
+    def follow(self, order: Order, high: float, low: float) -> None:
+        """Move the level of an order by the range of a bar that is over."""
+
+    def lowered_by_dividends(self, order: Order) -> tuple[str, ...]:
+        """Return the names of the prices that a dividend is taken off, as FINRA rule 5330 has it.
+
+        Off those of buys, but buys that wait for their stop; off sells that wait for theirs.
+        """
+        return ("limit",) if order.quantity > 0 else ()
 
 
 @sealed(WAYS, OTHERWISE)
@@ -41,6 +125,7 @@ class Order:
     quantity : float
         Shares, positive buys, negative sells.
     order_type : OrderType
+        A text, such as ``"limit"``, that knows when it can act and what a bar does to it.
     limit, stop : float or None
         Prices per share. A stop-limit has both.
     trail_amount, trail_fraction : float or None
@@ -98,7 +183,7 @@ class Order:
     tick: float = 0.0  # of the asset; 0: any price
     best_price: float | None = None  # of a trailing stop, since it came alive
     is_triggered: bool = False  # a stop whose level was touched, a limit or market order now
-    live_t: int = -1  # bar at which a child came alive, or a stop-limit was triggered
+    live_t: int = -1  # bar at which a child came alive
 
     @property
     def is_open(self) -> bool:
@@ -128,16 +213,7 @@ class Order:
 
     def stop_level(self) -> float | None:
         """Return the price at which it triggers, from what was known before this bar."""
-        if self.best_price is None:
-            return self.stop
-        if self.trail_fraction is not None:
-            level = self.best_price * (1 + self.side * self.trail_fraction)
-        else:
-            level = self.best_price + self.side * (self.trail_amount or 0.0)
-        if not self.tick:
-            return level
-        # A stop rounds away from the market, as where its price is given.
-        return float(on_ticks(np.array([level]), np.array([self.tick]), np.array([self.side]))[0])
+        return self.order_type.stop_level(self)
 
 
 class Changes(TypedDict, total=False):
@@ -169,13 +245,6 @@ def amend(order: Order, **changes: Unpack[Changes]) -> None:
         object.__setattr__(order, name, value)
 
 
-def ratchet(order: Order, high: float, low: float) -> None:
-    """Move the best price of a trailing stop after its bar's check."""
-    best = order.best_price
-    if best is not None:
-        amend(order, best_price=min(best, low) if order.quantity > 0 else max(best, high))
-
-
 def used_up(order: Order) -> list[Order]:
     """Return the exits of an order that have ended.
 
@@ -185,17 +254,8 @@ def used_up(order: Order) -> list[Order]:
 
 
 def go_ex(order: Order, value: float) -> None:
-    """Take a dividend off the prices of an order.
-
-    As FINRA rule 5330 has it: off those of buys, and of sells that wait for their stop. Buys
-    that wait for theirs, and limits to sell, stay.
-    """
-    # An exit of a bracket waits for its stop again when it is renewed.
-    is_met = order.is_triggered and order.parent is None
-    waits = not is_met and order.order_type in STOPS
-    if (order.quantity > 0) == waits:
-        return
-    for name in ("limit", "stop", "best_price") if waits else ("limit",):
+    """Take a dividend off the prices of an order that its type lowers."""
+    for name in order.order_type.lowered_by_dividends(order):
         price = getattr(order, name)
         if price is not None:
             object.__setattr__(order, name, price - value)

@@ -7,7 +7,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.orders import OrderStatus
 from ml4t.backtest.execution.executor import Executor
-from ml4t.backtest.execution.orders.book import MARKET_TYPES, POSITION_CLOSED, OrderBook
+from ml4t.backtest.execution.orders.book import POSITION_CLOSED, OrderBook
 from ml4t.backtest.execution.orders.filler import CUT_TO_HELD
 from ml4t.backtest.execution.orders.order import Order, amend
 from ml4t.backtest.execution.orders.ticks import WHOLE
@@ -77,7 +77,7 @@ class ExitFiller:
         Both were decided at one close: 10 cut to 6, and half of it left, is 5 and not 1.
         """
         closed = self._pending.closed.get(order.sid, 0.0)
-        is_meant = order.is_open and order.is_exit and order.order_type in MARKET_TYPES
+        is_meant = order.is_open and order.is_exit and not order.order_type.is_priced
         if not is_meant or order.created_t >= t or closed * order.left <= 0:
             return
         taken = order.side * min(abs(closed), abs(order.left))

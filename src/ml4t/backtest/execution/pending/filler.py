@@ -10,18 +10,17 @@ from __future__ import annotations
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints
-from ml4t.backtest.core.orders import OrderType
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.book import OrderBook
 from ml4t.backtest.execution.orders.filler import OrderFiller
-from ml4t.backtest.execution.orders.order import Order
+from ml4t.backtest.execution.orders.order import Chance, Order
 from ml4t.backtest.execution.pending.changes import NO_SIDS, PendingChanges
 from ml4t.backtest.execution.pending.exits import ExitFiller
 from ml4t.backtest.execution.pending.rebalance import Rebalance, Rebalancer
 from ml4t.backtest.execution.policy import Moment
 from ml4t.backtest.portfolio.portfolio import Seen
 
-Kinds = tuple[OrderType, ...]
+Chances = tuple[Chance, ...]
 
 
 class PendingFiller:
@@ -53,16 +52,21 @@ class PendingFiller:
         self._book, self._order_filler = book, order_filler
 
     def fill(
-        self, batch: Batch, prices: Floats, *, at_open: bool, kinds: Kinds = (OrderType.MARKET,)
+        self,
+        batch: Batch,
+        prices: Floats,
+        *,
+        at_open: bool,
+        chances: Chances = (Chance.TIMED,),
     ) -> None:
         """Fill what the strategy ordered, at `prices` (by `sid`, NaN: the asset cannot trade).
 
         Parameters
         ----------
-        kinds : tuple of OrderType
-            Discrete orders that fill at this moment; at an open also what is left of stops.
+        chances : tuple of Chance
+            Of the single orders that fill at this moment; at an open also what is left of stops.
         """
-        markets = self._book.waiting(kinds, has_rests=at_open) if self._book else []
+        markets = self._book.waiting(*chances, has_rests=at_open) if self._book else []
         rebalance = self._pending.take_rebalance()
         if rebalance is None and not markets:
             return
@@ -80,13 +84,13 @@ class PendingFiller:
 
     def fill_rests(self, batch: Batch) -> None:
         """Fill at the open what is left of stops, where all else fills at another moment."""
-        rests = self._book.waiting((), has_rests=True)
+        rests = self._book.waiting(has_rests=True)
         increases = self._reduce_orders(batch, batch.open, rests, Seen.ALL)
         self._fill_orders(batch, batch.open, increases, Seen.ALL)
 
     def fill_on_close(self, batch: Batch, prices: Floats) -> None:
-        """Fill market-on-close orders of earlier bars at this close."""
-        orders = self._book.waiting((OrderType.MARKET_ON_CLOSE,))
+        """Fill on-close orders of earlier bars at this close."""
+        orders = self._book.waiting(Chance.CLOSE)
         increases = self._reduce_orders(batch, prices, orders, Seen.NOTHING)
         self._fill_orders(batch, prices, increases, Seen.NOTHING)
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
-from ml4t.backtest.core.orders import Ended, OrderStatus, OrderType, TimeInForce
+from ml4t.backtest.core.orders import Ended, OrderStatus, TimeInForce
 from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.orders.types import MARKET
 from ml4t.backtest.portfolio.portfolio import Seen
 
 VOLUME_LIMIT = "volume limit"
@@ -143,7 +144,7 @@ class MarketOrderLedger:
                 sids=market_orders.sids,
                 quantity=market_orders.quantity,
                 filled=done,
-                order_type=OrderType.MARKET,
+                order_type=MARKET,
                 time_in_force=TimeInForce.DAY,
                 status=status,
                 reason=reason,
