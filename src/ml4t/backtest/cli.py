@@ -1,8 +1,8 @@
-"""The command line: `demo`, `run`, `inspect`, `query`, `summary`, `preset`.
+"""The command line: `demo`, `run`, `explain`, `inspect`, `query`, `summary`, `preset`.
 
 Results go to stdout, progress and errors to stderr. Exit codes: 0 done, 1 an error of the
 package, of the user's SQL or of the file system, 2 a command line that cannot be read.
-`runfile` documents the TOML file of `run` and `inspect`.
+`runfile` documents the TOML file of `run`, `explain` and `inspect`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from math import isfinite
@@ -112,6 +113,20 @@ def run(
         _print_json(_run_json(result, saved_to))
     else:
         _print_run(result, saved_to)
+
+
+@app.command()
+def explain(
+    config: ConfigFile,
+    plan: Annotated[bool, typer.Option("--plan", help="With DuckDB's plan of each.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the SQL of a run, statement by statement, as a script for a fresh DuckDB."""
+    statements = engine_of(config).explain(plan=plan)
+    if as_json:
+        _print_json({"statements": [asdict(statement) for statement in statements]})
+    else:
+        typer.echo(str(statements))
 
 
 @app.command()

@@ -17,6 +17,7 @@ from ml4t.backtest.core.computing import Computing
 from ml4t.backtest.core.identity import user_identity
 from ml4t.backtest.core.shown import shown, with_code
 from ml4t.backtest.data.asof.prepared import Prepared
+from ml4t.backtest.data.explaining import Explanation, explain
 from ml4t.backtest.data.feature_provider import CallableFeatureProvider
 from ml4t.backtest.data.feeds.feed import Feeds, catalog_of, computing_provider
 from ml4t.backtest.data.selection.conditions import plan_conditions
@@ -131,6 +132,14 @@ class BacktestEngine:
             raise ConfigError(f"progress must be a function of (bars_done, bars), was {progress!r}")
         with _two_threads:
             return self._run(progress)
+
+    def explain(self, *, plan: bool = False) -> Explanation:
+        """Return the statements that a run sends to DuckDB, in order; see `Catalog.explain`.
+
+        Those that read: what the loop asks for on the way, and what a result is written by, are
+        not among them.
+        """
+        return explain(self.catalog, self._plan, plan=plan)
 
     def _run(self, progress: Progress | None) -> BacktestResult:
         require_fresh(self.strategy)

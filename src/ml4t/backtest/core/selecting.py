@@ -93,6 +93,11 @@ class Selects(Protocol):
     """What chooses assets in SQL: a strategy that ranks, has a query, or has rules."""
 
     @property
+    def features(self) -> tuple[str, ...]:
+        """Columns of signals or market that its handler reads."""
+        ...
+
+    @property
     def conditions(self) -> tuple[str, ...]:
         """The SQL conditions of its rules."""
         ...

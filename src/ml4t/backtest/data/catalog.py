@@ -17,7 +17,8 @@ from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.selecting import Selects
 from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.data.asof.prepared import Prepared, facts_of_files, prepare
-from ml4t.backtest.data.database import UTC, Database, Relation, require_timezone
+from ml4t.backtest.data.database import UTC, Database, Listener, Relation, require_timezone
+from ml4t.backtest.data.explaining import Explanation, explain, plan_alone
 from ml4t.backtest.data.indicators import Indicators
 from ml4t.backtest.data.selection.preview import preview
 from ml4t.backtest.data.sources.attaching import attach, detach
@@ -80,6 +81,7 @@ class Catalog:
         self._sources: dict[str, Source] = {}
         self._found: dict[str, dict[str, str]] = {}
         self._file_facts: dict[str, object] = {}
+        self._listener: Listener | None = None
         self._database = self._connect()
         self._prepared: Prepared | None = None
 
@@ -210,6 +212,7 @@ class Catalog:
             memory_limit=self._memory_limit,
             keeps_order=False,
             timezone=self.timezone,
+            listener=self._listener,
         )
         database.execute("create schema raw")
         database.execute("create schema stage")
@@ -277,6 +280,30 @@ class Catalog:
             Something that the strategy asks for cannot be used.
         """
         return preview(strategy, timestamp, self.prepare())
+
+    def explain(self, strategy: Selects, *, plan: bool = False) -> Explanation:
+        """Return the statements that a run of a strategy sends to DuckDB, in order.
+
+        From the sources to the selection at every bar, without rules, limits and costs beside the
+        strategy; `BacktestEngine.explain` has those too. The statements are run for it.
+
+        Parameters
+        ----------
+        strategy : Strategy
+        plan : bool, default False
+            Have DuckDB's plan of each statement as well.
+
+        Returns
+        -------
+        Explanation
+            A tuple of `Statement`; ``print`` shows a script that a fresh DuckDB runs.
+
+        Raises
+        ------
+        ConfigError, DataError, ExpressionError
+            What a run would refuse.
+        """
+        return explain(self, lambda prepared: plan_alone(strategy, prepared), plan=plan)
 
     def checks(self) -> list[CheckResult]:
         """Run every check on every source and return what each found; raises nothing."""
@@ -404,13 +431,24 @@ class Catalog:
 
     def with_context(self, columns: dict[str, list[object]]) -> Catalog:
         """Return a catalog with the same sources and a context; this one stays as it is."""
+        return self.again().register("context", columns)
+
+    def again(self, listener: Listener | None = None) -> Catalog:
+        """Return a catalog with the same sources, on a database of which a listener hears."""
         other = Catalog(
             threads=self._threads, memory_limit=self._memory_limit, timezone=self.timezone
         )
-        for source in self._sources.values():
-            other._view(source, other._attach(source))
-            other._sources[source.name] = source
-        return other.register("context", columns)
+        other._take_over(self, listener)
+        return other
+
+    def _take_over(self, base: Catalog, listener: Listener | None) -> None:
+        """Take over the sources of another catalog, before there are any here."""
+        if listener is not None:
+            self._listener = listener
+            self._database = self._connect()
+        for source in base._sources.values():
+            self._view(source, self._attach(source))
+            self._sources[source.name] = source
 
 
 def _clock_of(source: Source) -> str | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 import numpy as np
@@ -27,12 +27,24 @@ MOST_THREADS = 1_024
 # DuckDB takes 0 and negative sizes, too: the one fails in every query, the other is no limit.
 _SIZE = re.compile(r"\s*0*(\.0*)?[1-9][\d.]*\s*([kmgt]i?b|%)\s*", re.IGNORECASE)
 
+Ask = Callable[..., list[tuple[Any, ...]]]
+
 # Kinds of statements that are queries; PIVOT is MULTI, for it makes a type on its way.
 QUERIES = ("SELECT", "MULTI")
 # Steps of a plan that change something; a name of the user's stands under other keys.
 _WRITES = re.compile(
     r'"name": "[A-Z_]*(COPY_TO|INSERT|DELETE|UPDATE|MERGE|CREATE|DROP|ALTER|ATTACH)'
 )
+
+
+class Listener(Protocol):
+    """Hears of what a database is told, before it does it."""
+
+    def statement(self, text: str, parameters: Mapping[str, object] | None, ask: Ask) -> None:
+        """Hear of a statement; `ask` runs another one, which nobody hears of."""
+
+    def frame(self, name: str, ask: Ask) -> None:
+        """Hear that rows of Python's can be read under a name."""
 
 
 class Database:
@@ -48,6 +60,10 @@ class Database:
         A table is read in the order in which it was written; slower for large scans.
     timezone : str
         In which times with a zone have a date and an hour, in every session.
+    listener : Listener, optional
+        Hears of every statement that makes or reads rows, in every session. Not of what frees
+        memory, guards or describes: it changes no answer, and a guard would lock whoever pastes
+        it into a session of his own.
     """
 
     def __init__(
@@ -57,8 +73,9 @@ class Database:
         memory_limit: str | None = None,
         keeps_order: bool = True,
         timezone: str = UTC,
+        listener: Listener | None = None,
     ) -> None:
-        self.timezone = timezone
+        self.timezone, self._listener = timezone, listener
         # A folder of its own: DuckDB makes it when a query spills, and lets SQL read it.
         spill = Path(tempfile.gettempdir()) / f"ml4t-backtest-{token_hex(8)}"
         settings: dict[str, Any] = {"temp_directory": str(spill)}
@@ -70,46 +87,47 @@ class Database:
         self._connection = _connect(settings)
         self._frames: dict[str, object] = {}
         # Footers are read once a run, not once a query.
-        self.execute("set parquet_metadata_cache = true")
-        self.execute(f"set preserve_insertion_order = {str(keeps_order).lower()}")
+        self._ask("set parquet_metadata_cache = true")
+        self._ask(f"set preserve_insertion_order = {str(keeps_order).lower()}")
         # DuckDB draws a bar in notebooks alone, and refuses the setting where a kernel lacks
         # ipywidgets: there it draws none.
         with suppress(duckdb.InvalidInputException):
-            self.execute("set enable_progress_bar = false")
+            self._ask("set enable_progress_bar = false")
         # Global: a cursor does not inherit what its parent's session has set, and would have the
         # zone of the machine.
         self.execute(f"set global timezone = {literal(timezone)}")
         # Without this SQL could read any local data frame of the caller.
-        self.execute("set python_enable_replacements = false")
+        self._ask("set python_enable_replacements = false")
 
     def cursor(self) -> Database:
         """Return a second session on the same database; an open stream needs its own."""
         other = object.__new__(Database)
-        other.timezone = self.timezone
+        other.timezone, other._listener = self.timezone, self._listener
         other._connection = self._connection.cursor()
         other._frames = {}
         # A registered frame belongs to one session: without this no cursor would see it.
         for name, frame in self._frames.items():
-            other.register(name, frame)
+            other._connection.register(name, frame)
+            other._frames[name] = frame
         return other
 
     def reader(self) -> Database:
         """Return a session on the same database that can write nothing into it."""
         other = self.cursor()
-        other.execute("begin transaction read only")
+        other._ask("begin transaction read only")
         return other
 
     def execute(self, statement: str, parameters: Mapping[str, object] | None = None) -> None:
         """Run a statement for its effect."""
         with _interruptible:
-            self._connection.execute(statement, parameters or None)
+            self._run(statement, parameters)
 
     def rows(
         self, query: str, parameters: Mapping[str, object] | None = None
     ) -> list[tuple[Any, ...]]:
         """Return all rows of a query."""
         with _interruptible:
-            self._connection.execute(query, parameters or None)
+            self._run(query, parameters)
             return self._connection.fetchall()
 
     def records(
@@ -123,13 +141,27 @@ class Database:
     def numpy(self, query: str, parameters: Mapping[str, object] | None = None) -> Columns:
         """Return a query's columns as arrays; NULL in a float column is NaN."""
         with _interruptible:
-            self._connection.execute(query, parameters or None)
+            self._run(query, parameters)
             found = self._connection.fetchnumpy()
         return {name: _filled(values) for name, values in found.items()}
 
     def schema(self, query: str) -> dict[str, str]:
         """Return the columns of a query with their types, without running it."""
-        return {row[0]: row[1] for row in self.rows(f"describe {query}")}
+        return {row[0]: row[1] for row in self._ask(f"describe {query}")}
+
+    def _run(self, statement: str, parameters: Mapping[str, object] | None) -> None:
+        """Run a statement of which the listener hears: the one way of those that a run is of."""
+        if self._listener is not None:
+            self._listener.statement(statement, parameters, self._ask)
+        self._connection.execute(statement, parameters or None)
+
+    def _ask(
+        self, statement: str, parameters: Mapping[str, object] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Run a statement of which no listener hears."""
+        with _interruptible:
+            self._connection.execute(statement, parameters or None)
+            return self._connection.fetchall()
 
     def statements(self, text: str) -> list[str]:
         """Return the kind of each SQL statement that `text` holds, such as ``SELECT``."""
@@ -152,7 +184,7 @@ class Database:
         failed: duckdb.Error | None = None
         if what in QUERIES:
             try:
-                ((_, plan),) = self.rows(f"explain (format json) {text}")
+                ((_, plan),) = self._ask(f"explain (format json) {text}")
             except duckdb.TransactionException:
                 what = "a query that writes"
             except duckdb.Error as error:
@@ -175,6 +207,8 @@ class Database:
         """Make an in-memory frame or a dict of arrays readable under `name`."""
         self._connection.register(name, source)
         self._frames[name] = source
+        if self._listener is not None:
+            self._listener.frame(name, self._ask)
 
     def unregister(self, name: str) -> None:
         """Undo `register`, if there was one."""
@@ -198,12 +232,12 @@ class Database:
         """
         # A file in a folder with brackets is read by a pattern, which DuckDB compares as a text.
         spelled = dict.fromkeys(form(file) for file in files for form in (literal, file_literal))
-        self.execute("set autoinstall_known_extensions = false")
-        self.execute("set autoload_known_extensions = false")
-        self.execute(f"set allowed_paths = [{', '.join(spelled)}]")
-        self.execute(f"set allowed_directories = [{', '.join(map(literal, prefixes))}]")
-        self.execute("set enable_external_access = false")
-        self.execute("set lock_configuration = true")
+        self._ask("set autoinstall_known_extensions = false")
+        self._ask("set autoload_known_extensions = false")
+        self._ask(f"set allowed_paths = [{', '.join(spelled)}]")
+        self._ask(f"set allowed_directories = [{', '.join(map(literal, prefixes))}]")
+        self._ask("set enable_external_access = false")
+        self._ask("set lock_configuration = true")
 
 
 def _connect(settings: dict[str, Any]) -> duckdb.DuckDBPyConnection:

@@ -15,7 +15,28 @@ VIEWS = ("signals", "market")
 _PLACE = re.compile(r"(?<![:\w]):([a-z_]+)(?![:\w])")
 # What makes a pattern of a path.
 WILD = re.compile(r"[*?\[]")
-_COMMENT = re.compile(r"--[^\n]*\n")
+# Of a comment that is alone in its line, the line goes too.
+_COMMENT = re.compile(r"^[ \t]*--[^\n]*\n|--[^\n]*(?=\n)", re.MULTILINE)
+
+
+class Sql(str):
+    """The text of a statement that knows the file it comes from.
+
+    Attributes
+    ----------
+    file : str
+        Such as ``ranking/ranked.sql``, under ``sql/``.
+    """
+
+    __slots__ = ("file",)
+    file: str
+
+    @classmethod
+    def of(cls, text: str, file: str) -> Sql:
+        """Return `text` as that of a file."""
+        named = cls(text)
+        named.file = file
+        return named
 
 
 def _roots() -> tuple[Path, Path]:
@@ -25,15 +46,25 @@ def _roots() -> tuple[Path, Path]:
 
 
 @cache
-def read(name: str) -> str:
+def read(name: str) -> Sql:
     """Return the SQL of ``sql/<name>.sql``, comments removed.
 
     The wheel ships the folder inside the package; an editable install reads the checkout's.
     """
+    return Sql.of(_COMMENT.sub("", _file(name)).strip(), f"{name}.sql")
+
+
+def grain(name: str) -> str:
+    """Return what a row of ``sql/<name>.sql`` is, as its head says."""
+    first = _file(name).partition("\n")[0]
+    return first.removeprefix("-- grain:").strip()
+
+
+def _file(name: str) -> str:
     for root in _roots():
         path = root / f"{name}.sql"
         if path.is_file():
-            return _COMMENT.sub("\n", path.read_text(encoding="utf-8")).strip()
+            return path.read_text(encoding="utf-8")
     raise FileNotFoundError(f"sql/{name}.sql is not part of this installation")
 
 
@@ -45,9 +76,10 @@ def names(folder: str) -> tuple[str, ...]:
     raise FileNotFoundError(f"sql/{folder} is not part of this installation")
 
 
-def render(name: str, **places: str) -> str:
+def render(name: str, **places: str) -> Sql:
     """Return a statement with its ``:name`` places filled in; a missing one is a KeyError."""
-    return _PLACE.sub(lambda match: places[match.group(1)], read(name))
+    text = read(name)
+    return Sql.of(_PLACE.sub(lambda match: places[match.group(1)], text), text.file)
 
 
 def quote(identifier: str) -> str:

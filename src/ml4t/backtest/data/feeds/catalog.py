@@ -8,7 +8,7 @@ from typing import Self
 
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.catalog import Catalog
-from ml4t.backtest.data.database import UTC, Database
+from ml4t.backtest.data.database import UTC, Database, Listener
 from ml4t.backtest.data.feature_provider import PrecomputedFeatureProvider
 from ml4t.backtest.data.feeds.rows import OURS, FeedRows, gather
 from ml4t.backtest.data.indicators import Indicators
@@ -27,6 +27,8 @@ class FeedCatalog(Catalog):
         Each becomes a source ``features`` (the second ``features_2``), unless `base` has it.
     base : Catalog, optional
         Its sources are taken over, of a `FeedCatalog` feeds and providers too; it stays as it is.
+    listener : Listener, optional
+        Hears of the statements.
 
     Raises
     ------
@@ -39,6 +41,7 @@ class FeedCatalog(Catalog):
         feeds: Sequence[FeedRows] = (),
         providers: Sequence[PrecomputedFeatureProvider] = (),
         base: Catalog | None = None,
+        listener: Listener | None = None,
     ) -> None:
         super().__init__(
             threads=None if base is None else base._threads,
@@ -55,13 +58,12 @@ class FeedCatalog(Catalog):
         self._is_filled = False
         # Columns of streamed files that another source answers for; None: nothing is streamed.
         self._left_out: frozenset[str] | None = None if copied is None else copied._left_out
-        for source in () if base is None else base._sources.values():
-            self._view(source, self._attach(source))
-            self._sources[source.name] = source
+        if base is not None:
+            self._take_over(base, listener)
 
-    def with_context(self, columns: dict[str, list[object]]) -> Catalog:
-        """Return a catalog with the same sources and a context; this one stays as it is."""
-        return FeedCatalog(base=self).register("context", columns)
+    def again(self, listener: Listener | None = None) -> Catalog:
+        """Return a catalog with the same feeds; see `Catalog.again`."""
+        return FeedCatalog(base=self, listener=listener)
 
     def prepare(self) -> Prepared:
         """Read the feeds, once; then as every catalog."""

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NoReturn
@@ -243,7 +244,7 @@ def _collect(plan: QueryPlan, database: Database) -> str:
     return _answered(plan, relations)
 
 
-def _answered(plan: QueryPlan, relations: dict[str, str]) -> str:
+def _answered(plan: QueryPlan, relations: Mapping[str, str]) -> str:
     """Return the query over the relations that it reads."""
     places = {
         name: query if name in plan.relations else read("selecting/unread")

@@ -173,7 +173,7 @@ def require_overlap(source: Source, database: Database) -> list[dict[str, object
         clock = "available_at"
     elif source.lag is not None:
         clock += f" + {literal(source.lag)}::interval"
-    query = render(
+    query: str = render(
         "sources/overlap", source=relation, clock=clock, has_assets=str(has_assets).lower()
     )
     if not has_assets:
