@@ -99,15 +99,14 @@ class BacktestConfig:
     @property
     def follows_range(self) -> bool:
         """Whether high and low are read where there are any, to hold an average price to them."""
-        return self.execution.timing.column not in ("open", "close")
+        return bool(self.execution.timing.features)
 
     @property
     def features(self) -> tuple[str, ...]:
         """Columns of ``signals`` or ``market`` that costs and timing name."""
         names = [*self.commission.features, *self.slippage.features]
         names += self.impact.features if self.impact is not None else ()
-        if self.follows_range:
-            names.append(self.execution.timing.column)
+        names += self.execution.timing.features
         return tuple(dict.fromkeys(names))
 
     @property

@@ -16,10 +16,9 @@ from ml4t.backtest.execution.costs.slippage import BasisPointSlippage, VolumeSha
 from ml4t.backtest.execution.policy import (
     ActionPolicy,
     ExecutionPolicy,
-    NextOpen,
     SizedAt,
-    ThisClose,
 )
+from ml4t.backtest.execution.timing import NextOpen, ThisClose
 
 Settings = dict[str, object]
 # None of the three engines changes an order or a stop on an ex-date.

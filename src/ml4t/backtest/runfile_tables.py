@@ -19,7 +19,7 @@ import ml4t.backtest.risk as risk
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.levels import LevelPolicy
 from ml4t.backtest.errors import ConfigError, did_you_mean
-from ml4t.backtest.execution.policy import FillTiming
+from ml4t.backtest.execution.timing import FillTiming
 
 Table = Mapping[str, Any]
 

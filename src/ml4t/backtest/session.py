@@ -114,7 +114,7 @@ class Session:
         )  # fmt: skip
         self._exits_members = policy.exit_on_membership_end
         self._has_limits = bool(risk_manager.limits)
-        self._fills_at_decision = config.execution.timing.moment == "decision"
+        self._fills_at_decision = config.execution.timing.fills_decided
 
     def protect(self, batch: Batch) -> None:
         """Ask everything that guards the account at a close; exits wait for the next open."""

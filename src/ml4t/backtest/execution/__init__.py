@@ -24,12 +24,9 @@ from ml4t.backtest.execution.orders.order import Order
 from ml4t.backtest.execution.policy import (
     ActionPolicy,
     ExecutionPolicy,
-    NextClose,
-    NextOpen,
     SizedAt,
-    ThisClose,
-    VolumeWeighted,
 )
+from ml4t.backtest.execution.timing import NextClose, NextOpen, ThisClose, VolumeWeighted
 
 __all__ = [
     "ActionPolicy",

@@ -35,12 +35,10 @@ from ml4t.backtest.execution.pending.filler import PendingFiller
 from ml4t.backtest.execution.pending.market_orders import MarketOrderLedger, MarketOrders
 from ml4t.backtest.execution.pending.no_trade_band import NoTradeBand, PassedOver
 from ml4t.backtest.execution.pending.rebalance import REBALANCE, Rebalancer
-from ml4t.backtest.execution.policy import Moment
+from ml4t.backtest.execution.timing import traded
 from ml4t.backtest.execution.tradability import Tradability
 
 REINVESTMENT = "reinvestment"
-# Part of a price by which an average of trades may miss their range.
-ROUNDING = 1e-6
 CLOSED_INSIDE = "a rule closed it in this bar"
 
 
@@ -144,8 +142,7 @@ class BarBroker:
             self._book.add(one)
         if order.sid in self._closed_inside:
             self._book.end(order, OrderStatus.DENIED, CLOSED_INSIDE)
-        fills_now = self._timing.moment is Moment.DECISION
-        if not (fills_now and order.order_type.chance is Chance.TIMED):
+        if not (self._timing.fills_decided and order.order_type.chance is Chance.TIMED):
             self._book.end_late(order)
 
     def refuse(self, order: Order, status: OrderStatus, reason: str) -> None:
@@ -199,8 +196,9 @@ class BarBroker:
             # A split or delisting may have closed a position.
             self._book.close_orphans(self._portfolio)
         self._exits.leave(batch)
-        if self._timing.moment is Moment.OPEN:
-            self._filler.fill(batch, batch.open, at_open=True)
+        prices = self._timing.at_open(batch)
+        if prices is not None:
+            self._filler.fill(batch, prices, at_open=True)
         elif self._book:
             self._filler.fill_rests(batch)
         self._book.close_orphans(self._portfolio)
@@ -221,34 +219,36 @@ class BarBroker:
         if self._book:
             # Exits of positions that levels have closed inside the bar.
             self._book.close_orphans(self._portfolio)
-        if self._timing.moment is Moment.CLOSE:
+        prices = self._timing.at_close(batch)
+        if prices is not None:
             # At the close itself all of them meet, so that sales free cash for any purchase.
             chances: tuple[Chance, ...] = (Chance.TIMED,)
-            if self._timing.column == "close":
+            if self._timing.is_closing:
                 chances = (Chance.TIMED, Chance.CLOSE)
                 # A bar without volume has a close to be valued at, though nothing trades there.
                 self._portfolio.remark(batch.close)
                 self.executor.bought.clear()
-            self._filler.fill(batch, self._prices(batch), at_open=False, chances=chances)
+            self._filler.fill(batch, prices, at_open=False, chances=chances)
             self._book.close_orphans(self._portfolio)
         if self._book:
             self._portfolio.remark(batch.close)
             self.executor.bought.clear()
-            self._filler.fill_on_close(batch, _traded(batch))
+            self._filler.fill_on_close(batch, traded(batch))
             self._book.close_orphans(self._portfolio)
-            self._book.end_bar(batch, fills_decided=self._timing.moment is Moment.DECISION)
+            self._book.end_bar(batch, fills_decided=self._timing.fills_decided)
         self._tradability.learn(batch)
 
     def fill_decided(self, batch: Batch) -> None:
         """Fill at this close what was decided at it, where the timing says so."""
-        if self._timing.moment is Moment.DECISION:
+        prices = self._timing.after_decision(batch)
+        if prices is not None:
             self.executor.bought.clear()
-            self._filler.fill(batch, _traded(batch), at_open=False)
+            self._filler.fill(batch, prices, at_open=False)
             self._book.close_orphans(self._portfolio)
 
     def end_bar(self, batch: Batch) -> None:
         """End what was decided at this close and is over with it."""
-        if self._book and self._timing.moment is Moment.DECISION:
+        if self._book and self._timing.fills_decided:
             self._book.end_decided(batch.t)
         self.executor.end_bar(batch)
 
@@ -325,16 +325,6 @@ class BarBroker:
         for sid in sids.tolist() if self._pending.pending else ():
             self._pending.drop_exit(sid, POSITION_CLOSED)
 
-    def _prices(self, batch: Batch) -> Floats:
-        if self._timing.column == "close":
-            return _traded(batch)
-        price = batch.features[self._timing.column]
-        if batch.high is not None and batch.low is not None:
-            # An average of trades lies between their extremes, but for its own rounding.
-            inside = np.clip(price, batch.low, batch.high)
-            price = np.where(np.abs(price - inside) <= ROUNDING * inside, inside, np.nan)
-        return np.where(np.isnan(batch.open) | ~(price > 0), np.nan, price)
-
     def _restate(self, order: Order) -> None:
         """Put an order that a split has moved back on ticks and whole lots."""
         self.round_prices(order)
@@ -355,8 +345,3 @@ class BarBroker:
         market_orders = MarketOrders(selection.sids[denied], np.full(len(tags), np.nan), tags)
         self._ledger.end(market_orders, OrderStatus.DENIED, CLOSED_INSIDE)
         return selection.where(~denied)
-
-
-def _traded(batch: Batch) -> Floats:
-    """Return the closes of assets that traded; a bar without volume has no open."""
-    return np.where(np.isnan(batch.open), np.nan, batch.close)

@@ -21,7 +21,7 @@ from ml4t.backtest.errors import CostError
 from ml4t.backtest.execution.account.settlement import Settlement
 from ml4t.backtest.execution.costs.contract import Commission, Quote, Slippage
 from ml4t.backtest.execution.orders.ticks import WHOLE, on_ticks
-from ml4t.backtest.execution.policy import ExecutionPolicy, Moment
+from ml4t.backtest.execution.policy import ExecutionPolicy
 from ml4t.backtest.execution.price_limits import PriceLimits
 from ml4t.backtest.portfolio.portfolio import Portfolio, Seen
 
@@ -270,7 +270,7 @@ class Executor:
         is_plain = levels.base is LevelBase.FILL and levels.trail_start is TrailStart.FILL
         if is_plain:
             return
-        decided_now = at_close and self.policy.timing.moment is Moment.DECISION
+        decided_now = at_close and self.policy.timing.fills_decided
         decided = batch.close[opened] if decided_now else self.decided_close[opened]
         quoted = base[[int(np.flatnonzero(sids == sid)[-1]) for sid in opened.tolist()]]
         bases = {LevelBase.QUOTE: quoted, LevelBase.DECISION_CLOSE: decided}

@@ -17,7 +17,6 @@ from ml4t.backtest.execution.orders.order import Chance, Order
 from ml4t.backtest.execution.pending.changes import NO_SIDS, PendingChanges
 from ml4t.backtest.execution.pending.exits import ExitFiller
 from ml4t.backtest.execution.pending.rebalance import Rebalance, Rebalancer
-from ml4t.backtest.execution.policy import Moment
 from ml4t.backtest.portfolio.portfolio import Seen
 
 Chances = tuple[Chance, ...]
@@ -47,7 +46,7 @@ class PendingFiller:
         book: OrderBook,
         order_filler: OrderFiller,
     ) -> None:
-        self._portfolio, self._moment = executor.portfolio, executor.policy.timing.moment
+        self._portfolio, self._timing = executor.portfolio, executor.policy.timing
         self._pending, self._exits, self._rebalancer = pending, exits, rebalancer
         self._book, self._order_filler = book, order_filler
 
@@ -99,7 +98,7 @@ class PendingFiller:
     ) -> tuple[Ints, Floats]:
         """Return what target weights change, beside the exits of rules."""
         leaving = set(self._exits.exits) if self._exits.t == batch.t else set()
-        if self._moment is Moment.DECISION:
+        if self._timing.fills_decided:
             leaving = set(self._pending.pending)
         elif not at_open:
             # Decided before a rule closed it in this bar.
