@@ -54,7 +54,7 @@ LAYERS: dict[str, set[str]] = {
     "engine": {"config", "core", "data", "errors", "results", "risk", "session", "strategy",
                "version"},
     "__init__": {"config", "core", "data", "engine", "errors", "execution", "results", "strategies",
-                 "strategy"},
+                 "strategy", "version"},
     "demo": {"data", "engine", "results", "risk", "strategies", "synthetic"},
     "runfile_tables": {"config", "core", "errors", "execution", "risk"},
     "runfile": {"config", "core", "data", "engine", "errors", "risk", "runfile_tables",

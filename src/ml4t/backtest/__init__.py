@@ -48,6 +48,7 @@ from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.strategies.sql import SQLStrategy
 from ml4t.backtest.strategies.top_n import TopN
 from ml4t.backtest.strategy.base import Strategy
+from ml4t.backtest.version import own_version
 
 Engine = BacktestEngine
 
@@ -99,3 +100,10 @@ __all__ = [
     "ResultError",
     "SignalError",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """Return ``__version__``, which is looked up in the installed files when it is asked for."""
+    if name == "__version__":
+        return own_version()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

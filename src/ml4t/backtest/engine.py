@@ -15,6 +15,7 @@ from ml4t.backtest.config import BacktestConfig, Broker, run_settings
 from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.core.computing import Computing
 from ml4t.backtest.core.identity import user_identity
+from ml4t.backtest.core.selecting import asked_of
 from ml4t.backtest.core.shown import shown, with_code
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.explaining import Explanation, explain
@@ -107,6 +108,17 @@ class BacktestEngine:
         if context_data is not None:
             self.catalog = self.catalog.with_context(_columns_of(context_data))
 
+    is_shown_whole = False
+
+    def __repr__(self) -> str:
+        """Show sources, strategy and capital; rules and limits where there are any."""
+        manager = self.risk_manager
+        risk = f", risk_manager={manager!r}" if manager.rules or manager.limits else ""
+        return (
+            f"BacktestEngine({self.catalog!r}, {self.strategy!r}, "
+            f"initial_capital={self.initial_capital:,.2f}{risk})"
+        )
+
     def run(self, progress: Progress | None = None) -> BacktestResult:
         """Run from the first bar to the last.
 
@@ -189,9 +201,10 @@ class BacktestEngine:
 
     def _plan(self, prepared: Prepared) -> tuple[BatchPlan, SelectionPlan | None]:
         """Check what strategy, rules, limits and costs read, and plan how to read it."""
+        asked = asked_of(self.strategy)
         ranking = plan_selection(
-            self.strategy.ranking(),
-            self.strategy.query(),
+            asked.ranking,
+            asked.query,
             prepared,
             long_only=not self.config.account.can_short,
         )

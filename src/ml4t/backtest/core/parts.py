@@ -29,7 +29,7 @@ from ml4t.backtest.core.graphs import hashed
 from ml4t.backtest.core.owners import OURS, is_users, name_of, top_of
 
 # What a run itself puts on a strategy.
-OF_A_RUN = ("has_run", "_broker")
+OF_A_RUN = ("_has_run", "_broker")
 # What a catalog finds in its sources, once they are looked at.
 OF_A_CATALOG = ("_prepared", "_database", "_found", "_file_facts")
 # Of these modules an object is known by its class: threads, files, sockets, processes, loggers,

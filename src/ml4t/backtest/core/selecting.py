@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.errors import ConfigError
@@ -118,3 +118,17 @@ class Selects(Protocol):
     def query(self) -> Query | None:
         """Return the query that says what to hold; None: the ranking says it."""
         ...
+
+
+class Asked(NamedTuple):
+    """What a strategy asks of the cross-section, each None where it asks nothing of the kind."""
+
+    ranking: Ranking | None
+    query: Query | None
+    rules: RuleQuery | None
+
+
+def asked_of(strategy: Selects) -> Asked:
+    """Return what a strategy's class asks; what it keeps on ``self`` by these names is its own."""
+    kind = type(strategy)
+    return Asked(kind.ranking(strategy), kind.query(strategy), kind.rules(strategy))

@@ -29,6 +29,8 @@ VALUES = (
 # What is shown by its name and a hash of what it does.
 FUNCTIONS = (FunctionType, MethodType, partial, type)
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+# What an object prints says all that it is, unless its class has `is_shown_whole` at False: what a
+# catalog or an engine prints is for its reader.
 # Items of a container that are printed; of more of them a hash is.
 MOST_ITEMS = 20
 MOST_LEVELS = 6
@@ -56,7 +58,8 @@ def shown(value: object, above: tuple[int, ...] = ()) -> str:
         return identity(value)
     if isinstance(value, (*PLAIN, *VALUES)):
         return ADDRESS.sub("", repr(value))
-    if str(getattr(kind.__repr__, "__module__", "")).startswith(OURS):
+    is_whole = getattr(kind, "is_shown_whole", True)
+    if is_whole and str(getattr(kind.__repr__, "__module__", "")).startswith(OURS):
         return ADDRESS.sub("", repr(value))
     if is_users(kind):
         return f"{kind.__name__}({shown_attributes(value, above)})"

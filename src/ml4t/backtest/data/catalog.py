@@ -46,6 +46,9 @@ from ml4t.backtest.data.sources.source import (
 from ml4t.backtest.data.sql_files import quote, read, render
 from ml4t.backtest.errors import ConfigError, DataError
 
+# Columns of a source that the repr names.
+N_COLUMNS_SHOWN = 8
+
 
 class Catalog:
     """The sources of a run, as DuckDB views with our names and types.
@@ -84,6 +87,19 @@ class Catalog:
         self._listener: Listener | None = None
         self._database = self._connect()
         self._prepared: Prepared | None = None
+
+    is_shown_whole = False
+
+    def __repr__(self) -> str:
+        """Show each source with its columns besides the keys, the first few of them."""
+        shown = []
+        for name, source in self._sources.items():
+            columns = [one for one in self._found[name] if one not in ("timestamp", "asset_id")]
+            n_more = len(columns) - N_COLUMNS_SHOWN
+            more = f", and {n_more} more" if n_more > 0 else ""
+            role = "" if name == source.role else f" ({source.role})"
+            shown.append(f"{name}{role}: {', '.join(columns[:N_COLUMNS_SHOWN])}{more}")
+        return f"Catalog({'; '.join(shown)})"
 
     # -- registration -----------------------------------------------------------------
 

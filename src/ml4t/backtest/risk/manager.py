@@ -69,6 +69,15 @@ class RiskManager:
         for limit in require_list("limits", limits, "limits"):
             self.add_limit(limit)
 
+    is_shown_whole = False
+
+    def __repr__(self) -> str:
+        """Show rules and limits in their order, and what kind of provider gives features."""
+        limits = f", limits={self.limits!r}" if self.limits else ""
+        provider = self.feature_provider
+        given = f", feature_provider={type(provider).__name__}" if provider is not None else ""
+        return f"RiskManager({self.rules!r}{limits}{given})"
+
     def add_rule(self, rule: object) -> RiskManager:
         """Append a rule and return the manager, so that calls chain."""
         self.rules.append(_rule(rule))

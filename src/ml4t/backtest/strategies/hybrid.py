@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.by_value import ByValue
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.strategies.sizers import Entry, PercentSizer, Sizer, require_sizer
 from ml4t.backtest.strategy.base import Strategy
@@ -22,7 +23,7 @@ OF_POSITION = {"position": "quantity", "pnl_pct": "pnl", "bars_held": "bars_held
 Function = Callable[..., Any]
 
 
-class HybridStrategy(Strategy):
+class HybridStrategy(ByValue, Strategy):
     """Two functions decide: ``evaluate_entry`` 1 enters, ``evaluate_exit`` -1 leaves, 0 waits.
 
     A subclass gives them as static methods. Their parameters are named after signals or columns of
@@ -100,6 +101,9 @@ class HybridStrategy(Strategy):
                 self.close_position(broker.asset_id(sid))
             else:
                 self.position_sizer.enter(Entry.at(self, sid, batch, self.position_sizer))
+
+    def _settings(self) -> tuple[object, ...]:
+        return (self.position_sizer,)
 
 
 class _Evaluated:

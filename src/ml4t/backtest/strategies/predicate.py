@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats
+from ml4t.backtest.core.by_value import ByValue
 from ml4t.backtest.core.values import PREVIOUS
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.strategy.portfolio_view import PositionArrays
@@ -20,7 +21,7 @@ from ml4t.backtest.strategy.portfolio_view import PositionArrays
 Truth = Floats
 
 
-class Predicate:
+class Predicate(ByValue):
     """A condition on an asset at a close; combine with ``&``, ``|`` and ``~``."""
 
     def __and__(self, other: Predicate) -> Predicate:
@@ -90,6 +91,9 @@ class InSQL(Predicate):
         """See `Predicate.possible`."""
         return self.text if wanted else f"not ({self.text})"
 
+    def _settings(self) -> tuple[object, ...]:
+        return self.text, self._expressions
+
     def __repr__(self) -> str:
         return self.text.strip()
 
@@ -119,6 +123,9 @@ class OfPosition(Predicate):
     def label(self) -> str:
         """The rule's name without its figures, as trades show it."""
         return self._shown.split("(", maxsplit=1)[0]
+
+    def _settings(self) -> tuple[object, ...]:
+        return (self._shown,)
 
     def __repr__(self) -> str:
         return self._shown
@@ -180,6 +187,9 @@ class _Many(Predicate):
         """See `Predicate.needs_range`."""
         return any(rule.needs_range for rule in self.rules)
 
+    def _settings(self) -> tuple[object, ...]:
+        return self.rules
+
     def __repr__(self) -> str:
         return f" {self.word} ".join(
             f"({rule!r})" if isinstance(rule, _Many) else repr(rule) for rule in self.rules
@@ -231,6 +241,9 @@ class Not(Predicate):
     def needs_range(self) -> bool:
         """See `Predicate.needs_range`."""
         return self.rule.needs_range
+
+    def _settings(self) -> tuple[object, ...]:
+        return (self.rule,)
 
     def __repr__(self) -> str:
         return f"not ({self.rule!r})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ml4t.backtest.core.by_value import ByValue
 from ml4t.backtest.core.context import Context
 from ml4t.backtest.core.event import Events
 from ml4t.backtest.errors import ConfigError, require_column, require_number, require_whole
@@ -10,7 +11,7 @@ from ml4t.backtest.strategy.broker import StrategyBroker
 from ml4t.backtest.strategy.portfolio_view import PortfolioView
 
 
-class TopNRotationStrategy(Strategy):
+class TopNRotationStrategy(ByValue, Strategy):
     """Hold the assets with the highest score at equal weights, rebalance every few bars.
 
     It ranks in Python, to be read and changed; `ml4t.backtest.TopN` gives the same trades from one
@@ -71,6 +72,9 @@ class TopNRotationStrategy(Strategy):
         scored.sort(key=lambda one: -one[0])
         weight = 1.0 / self.n_positions
         broker.order_target_weights({asset: weight for _, asset in scored[: self.n_positions]})
+
+    def _settings(self) -> tuple[object, ...]:
+        return self.n_positions, self.rebalance_frequency, self.score, self.required, self.max_vix
 
 
 def _is_calm(context: Context, max_vix: float) -> bool:

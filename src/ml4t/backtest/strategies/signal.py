@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Ints
+from ml4t.backtest.core.by_value import ByValue
 from ml4t.backtest.core.selecting import RuleQuery
 from ml4t.backtest.core.values import PREVIOUS
 from ml4t.backtest.data.sql_files import quote_feature, render
@@ -20,7 +21,7 @@ from ml4t.backtest.strategy.broker import StrategyBroker
 SIGNAL = "signal"
 
 
-class SignalStrategy(Strategy):
+class SignalStrategy(ByValue, Strategy):
     """Enters where all entry rules hold, leaves where one exit rule holds.
 
     Rules on signals and context are one SQL predicate for entries and one for each exit, evaluated
@@ -111,7 +112,7 @@ class SignalStrategy(Strategy):
         ``may_enter`` and ``may_exit`` are true where signals and context allow it; what rules on
         positions say is known in the loop only, and an exit that they alone decide is not here.
         """
-        rules = self.rules()
+        rules = SignalStrategy.rules(self)
         return render(
             "signals/rules",
             previous=rules.previous,
@@ -140,6 +141,9 @@ class SignalStrategy(Strategy):
         )
 
     # -- inside -----------------------------------------------------------------------
+
+    def _settings(self) -> tuple[object, ...]:
+        return self.entry_rules, self.exit_rules, self.position_sizer
 
     def _leaving(self, batch: Batch, broker: StrategyBroker) -> dict[int, str]:
         """Return the held assets that leave, each with the name of the rule."""

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ml4t.backtest.core.batch import Batch
+from ml4t.backtest.core.by_value import ByValue
 from ml4t.backtest.core.fractions import EXPOSURE, SHARE, require_fraction
+from ml4t.backtest.core.parts import attributes
 from ml4t.backtest.core.shown import shown_attributes
 from ml4t.backtest.errors import ConfigError, require_column, require_columns, require_number
 from ml4t.backtest.execution.orders.order import Order
@@ -38,14 +40,14 @@ class Entry:
         """Return the entry of an asset at the close of a batch."""
         return cls(
             helpers=helpers,
-            asset_id=helpers.broker.asset_id(sid),
+            asset_id=helpers.running().asset_id(sid),
             close=batch.close.item(sid),
             values={name: batch.features[name].item(sid) for name in sizer.features},
         )
 
 
-class Sizer:
-    """Base of all sizers.
+class Sizer(ByValue):
+    """Base of all sizers; equal ones buy alike.
 
     Attributes
     ----------
@@ -59,6 +61,9 @@ class Sizer:
     def enter(self, entry: Entry) -> Order | None:
         """Send the order that enters an asset."""
         raise NotImplementedError
+
+    def _settings(self) -> tuple[object, ...]:
+        return tuple(attributes(self).items())
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({shown_attributes(self)})"
@@ -165,7 +170,7 @@ class FixedSizer(Sizer):
 
     def enter(self, entry: Entry) -> Order | None:
         """Buy; see `Sizer.enter`."""
-        return entry.helpers.broker.order(entry.asset_id, self.quantity)
+        return entry.helpers.running().order(entry.asset_id, self.quantity)
 
 
 def require_sizer(sizer: object) -> Sizer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ml4t.backtest.core.batch import Batch, Selection
+from ml4t.backtest.core.by_value import ByValue
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.core.selecting import Query
 from ml4t.backtest.errors import ConfigError
@@ -11,7 +12,7 @@ from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.broker import StrategyBroker
 
 
-class SQLStrategy(Strategy):
+class SQLStrategy(ByValue, Strategy):
     """Hold what an SQL query yields at each decision bar.
 
     The query is a SELECT over ``signals`` (every column per asset, members of the universe
@@ -134,6 +135,9 @@ class SQLStrategy(Strategy):
             is_sized = all(value == value for value in entry.values.values())
             if is_flat and is_sized and not broker.open_orders(entry.asset_id):
                 self._sizer.enter(entry)
+
+    def _settings(self) -> tuple[object, ...]:
+        return self._query, self._sizer
 
     def __repr__(self) -> str:
         query = self._query

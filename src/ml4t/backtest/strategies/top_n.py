@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from ml4t.backtest.core.batch import Batch
+from ml4t.backtest.core.by_value import ByValue
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.broker import StrategyBroker
 
 
-class TopN(Strategy):
+class TopN(ByValue, Strategy):
     """Hold the `n` assets with the highest score, at target weights.
 
     On a decision bar every asset that is held but not ranked gets a target of zero. A target
@@ -70,6 +71,9 @@ class TopN(Strategy):
         if batch.selection is not None:
             asked = self._ranking
             broker.order_targets(batch.selection, min_trade=asked.min_trade, band=asked.band)
+
+    def _settings(self) -> tuple[object, ...]:
+        return (self._ranking,)
 
     def __repr__(self) -> str:
         defaults = asdict(Ranking(n=1, by="x"))

@@ -23,6 +23,7 @@ from ml4t.backtest.strategy.broker import StrategyBroker
 from ml4t.backtest.strategy.helpers import Helpers
 from ml4t.backtest.strategy.order_terms import OrderTerms, is_number
 from ml4t.backtest.strategy.portfolio_view import PortfolioView
+from ml4t.backtest.strategy.reading import Reading
 
 
 class Strategy(Helpers):
@@ -47,6 +48,11 @@ class Strategy(Helpers):
     has_run : bool
         Whether a run of this instance has begun.
 
+    Notes
+    -----
+    On ``self`` a handler may keep anything under ``broker``, ``has_run``, ``is_running``,
+    ``ranking``, ``query``, ``rules`` and ``bind``: the engine does not read these of an instance.
+
     Examples
     --------
     >>> from ml4t.backtest import Strategy
@@ -60,14 +66,19 @@ class Strategy(Helpers):
     conditions: tuple[str, ...] = ()
     expressions: tuple[str, ...] = ()
     is_reusable = False
-    has_run = False
+    _has_run = False
 
     @recursive_repr("...")
     def __repr__(self) -> str:
         """Show the strategy by its values, so that equal ones give runs of equal identity."""
         return f"{type(self).__name__}({shown_attributes(self)})"
 
-    @property
+    @Reading
+    def has_run(self) -> bool:
+        """Whether a run of this instance has begun."""
+        return self._has_run
+
+    @Reading
     def is_running(self) -> bool:
         """Whether a run of this instance is going on."""
         return self._broker is not None
@@ -168,15 +179,15 @@ class Strategy(Helpers):
         ConfigError
             A word, number or combination that means nothing; an asset that is not in prices.
         """
-        return self.broker.order(asset, _above_zero(quantity), **terms)
+        return self.running().order(asset, _above_zero(quantity), **terms)
 
     def sell(self, asset: object, quantity: float, **terms: Unpack[OrderTerms]) -> Order:
         """Sell `quantity` shares, above 0; see `buy`."""
-        return self.broker.order(asset, -_above_zero(quantity), **terms)
+        return self.running().order(asset, -_above_zero(quantity), **terms)
 
     def order_target(self, asset: object, quantity: float, *, tag: str = "order") -> Order | None:
         """Order what is missing to hold `quantity` shares, open market orders counted."""
-        return self.broker.order_target(asset, quantity, tag=tag)
+        return self.running().order_target(asset, quantity, tag=tag)
 
     def order_target_percent(
         self, asset: object, fraction: float, *, tag: str = "order"
@@ -185,7 +196,7 @@ class Strategy(Helpers):
 
         `fraction` is from -10 to 10, 0.5 = 50%, negative short.
         """
-        return self.broker.order_target_percent(asset, fraction, tag=tag)
+        return self.running().order_target_percent(asset, fraction, tag=tag)
 
     def order_target_weights(
         self, weights: Mapping[object, float], *, min_trade: float = 0.0, band: float = 0.0
@@ -199,11 +210,11 @@ class Strategy(Helpers):
         band : float
             What is held stays while it is within this fraction of equity of its target.
         """
-        self.broker.order_target_weights(weights, min_trade=min_trade, band=band)
+        self.running().order_target_weights(weights, min_trade=min_trade, band=band)
 
     def cancel(self, order: Order) -> None:
         """Cancel an open order."""
-        self.broker.cancel(order)
+        self.running().cancel(order)
 
     def replace(
         self,
@@ -217,15 +228,15 @@ class Strategy(Helpers):
 
         `quantity` is signed like the order's own and counts what has filled already.
         """
-        self.broker.replace(order, quantity=quantity, limit=limit, stop=stop)
+        self.running().replace(order, quantity=quantity, limit=limit, stop=stop)
 
     def one_cancels_other(self, *orders: Order) -> None:
         """Tie orders together: the first that fills cancels the others."""
-        self.broker.one_cancels_other(orders)
+        self.running().one_cancels_other(orders)
 
     def open_orders(self, asset: object = None) -> list[Order]:
         """Return the open orders, of one asset or of all."""
-        return self.broker.open_orders(asset)
+        return self.running().open_orders(asset)
 
 
 def _above_zero(quantity: float) -> float:

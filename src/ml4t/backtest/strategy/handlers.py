@@ -15,6 +15,8 @@ from ml4t.backtest.strategy.base import Strategy
 HANDLERS = ("on_market_event", "on_market_data", "on_timestamp_batch", "decide")
 LEGACY = "on_event"
 BESIDE = ("on_start", "on_fill", "on_end")
+# What the engine asks of the class; an instance may keep something else under these names.
+METHODS = ("ranking", "query", "rules", "bind")
 PER_EVENT = ("on_market_event", "on_market_data", LEGACY)
 TAKES = {
     "on_market_event": ("event", "context"),
@@ -53,6 +55,12 @@ def require_handler(strategy: object) -> str:
         )
     for name in (*HANDLERS, LEGACY, *BESIDE):
         _require_plain(kind, name)
+    for name in METHODS:
+        if not callable(getattr(kind, name)):
+            raise ConfigError(
+                f"{kind.__name__}.{name} must be a method, was {getattr(kind, name)!r}; keep it "
+                "on self, or under another name"
+            )
     for name in ("features", "conditions", "expressions"):
         require_columns(f"{kind.__name__}.{name}", getattr(strategy, name))
     return own[0] if own else LEGACY
@@ -98,10 +106,10 @@ def require_fresh(strategy: Strategy) -> None:
     ConfigError
         It has run before.
     """
-    if strategy.is_running:
+    if strategy._broker is not None:
         name = type(strategy).__name__
         raise ConfigError(f"this {name} is running; make another for another run beside it")
-    if strategy.has_run and not vars(type(strategy)).get("is_reusable", False):
+    if strategy._has_run and not vars(type(strategy)).get("is_reusable", False):
         name = type(strategy).__name__
         raise ConfigError(
             f"this {name} has run before and may carry over what it kept; make another for "

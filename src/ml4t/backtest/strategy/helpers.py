@@ -15,6 +15,7 @@ from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.orders.order import Order
 from ml4t.backtest.strategy.broker import StrategyBroker, require_weight
 from ml4t.backtest.strategy.order_entry import ORDER_TAG
+from ml4t.backtest.strategy.reading import Reading
 
 
 class Helpers:
@@ -29,41 +30,43 @@ class Helpers:
 
     _broker: StrategyBroker | None = None
 
-    @property
-    def broker(self) -> StrategyBroker:
-        """The broker of the run that is going on."""
+    def running(self) -> StrategyBroker:
+        """Return the broker of the run that is going on."""
         if self._broker is None:
             raise ConfigError(
                 "Broker not initialized. Helper methods only available during backtest."
             )
         return self._broker
 
+    # A handler may keep the broker that it is given under the same name.
+    broker = Reading(running)
+
     # -- reading ----------------------------------------------------------------------
 
     def get_position(self, asset_id: object) -> float:
         """Return the shares held, negative short, 0.0 flat."""
-        return self.broker.position(asset_id)
+        return self.running().position(asset_id)
 
     def get_positions(self) -> dict[object, float]:
         """Return the shares of every open position by asset, in asset order."""
-        broker = self.broker
+        broker = self.running()
         return {asset_id: broker.position(asset_id) for asset_id in broker.held}
 
     def get_position_value(self, asset_id: object) -> float:
         """Return what a position is worth at the last close, account currency, negative short."""
-        return self.broker.get_position(asset_id).value
+        return self.running().get_position(asset_id).value
 
     def get_cash(self) -> float:
         """Return the cash, account currency."""
-        return self.broker.cash
+        return self.running().cash
 
     def get_portfolio_value(self) -> float:
         """Return equity: cash plus positions at the last close, account currency."""
-        return self.broker.equity
+        return self.running().equity
 
     def get_unrealized_pnl(self, asset_id: object) -> float:
         """Return the P&L of a position before costs, account currency; 0.0 when flat."""
-        return self.broker.get_position(asset_id).unrealized_pnl
+        return self.running().get_position(asset_id).unrealized_pnl
 
     def get_unrealized_pnl_pct(self, asset_id: object) -> float | None:
         """Return the P&L as a fraction of the entry value, positive = gain; None when flat.
@@ -71,7 +74,7 @@ class Helpers:
         ``side * (close + dividends per share - entry_price) / entry_price`` with side +1 long,
         -1 short, before costs.
         """
-        return self.broker.unrealized_pnl_pct(asset_id)
+        return self.running().unrealized_pnl_pct(asset_id)
 
     # -- orders -----------------------------------------------------------------------
 
@@ -105,7 +108,7 @@ class Helpers:
 
         Market orders that would add to it and have not filled are cancelled.
         """
-        return self.broker.close_position(asset_id, tag=tag)
+        return self.running().close_position(asset_id, tag=tag)
 
     def reduce_position(
         self, asset_id: object, percent: float, *, tag: str = ORDER_TAG
@@ -117,7 +120,7 @@ class Helpers:
         part = require_fraction("percent", percent, WHOLE_PART)
         if part == 1.0:
             return self.close_position(asset_id, tag=tag)
-        return self.broker.reduce_position(asset_id, part, tag=tag)
+        return self.running().reduce_position(asset_id, part, tag=tag)
 
     def set_position_percent(
         self, asset_id: object, percent: float, price: float | None = None, *, tag: str = ORDER_TAG
@@ -127,7 +130,7 @@ class Helpers:
         `percent` is from -10 to 10, 0.1 = 10%.
         """
         require_fraction("percent", percent, SIGNED)
-        return self.broker.set_position_percent(asset_id, percent, price=price, tag=tag)
+        return self.running().set_position_percent(asset_id, percent, price=price, tag=tag)
 
     def size_by_confidence(
         self,
@@ -167,7 +170,7 @@ class Helpers:
             Per share, to count the shares of every target with, now. Without them a target is a
             share of equity at the next open, which costs are reserved from: the more exact form.
         """
-        broker = self.broker
+        broker = self.running()
         if not isinstance(target_weights, Mapping):
             raise ConfigError(f"target_weights must be a mapping, was {target_weights!r}")
         for asset_id, weight in target_weights.items():
@@ -197,4 +200,4 @@ class Helpers:
         """Order shares for a signed fraction of equity."""
         if not part:
             return None
-        return self.broker.order_percent(asset_id, part, price=price, tag=tag)
+        return self.running().order_percent(asset_id, part, price=price, tag=tag)

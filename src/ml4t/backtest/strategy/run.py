@@ -63,18 +63,18 @@ class StrategyRun:
         """Begin: helpers work from now on."""
         strategy = self._strategy
         require_fresh(strategy)
-        object.__setattr__(strategy, "has_run", True)  # a frozen one too
-        strategy.bind(self._broker)
+        object.__setattr__(strategy, "_has_run", True)  # a frozen one too
+        type(strategy).bind(strategy, self._broker)
         try:
             self._noted("on_start", strategy.on_start)
         except BaseException:
-            strategy.bind(None)
+            type(strategy).bind(strategy, None)
             raise
         return self
 
     def __exit__(self, *error: object) -> None:
         """Take the broker away, however the run went."""
-        self._strategy.bind(None)
+        type(self._strategy).bind(self._strategy, None)
         self._broker.end()
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Selection
 from ml4t.backtest.core.ranking import Ranking
-from ml4t.backtest.core.selecting import Kind, RuleQuery, Selects
+from ml4t.backtest.core.selecting import Kind, RuleQuery, Selects, asked_of
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.database import Database, EngineError, Relation
 from ml4t.backtest.data.selection.conditions import plan_conditions
@@ -32,14 +32,14 @@ def preview(strategy: Selects, timestamp: object, prepared: Prepared) -> Relatio
     ExpressionError
         Something that it asks for cannot be used.
     """
-    if isinstance(strategy, type) or not callable(getattr(strategy, "rules", None)):
+    if isinstance(strategy, type) or not callable(getattr(type(strategy), "rules", None)):
         raise ConfigError(f"strategy must be a Strategy, was {strategy!r}")
-    rules = strategy.rules()
-    if rules is not None:
+    asked = asked_of(strategy)
+    if asked.rules is not None:
         # Refuses what cannot be used.
         plan_conditions((*strategy.expressions, *strategy.conditions), prepared)
-        return _ruled(rules, timestamp, prepared)
-    plan = plan_selection(strategy.ranking(), strategy.query(), prepared, long_only=False)
+        return _ruled(asked.rules, timestamp, prepared)
+    plan = plan_selection(asked.ranking, asked.query, prepared, long_only=False)
     if plan is None:
         name = type(strategy).__name__
         raise ConfigError(f"{name} has no ranking, query or rules; there is nothing to preview")

@@ -13,6 +13,7 @@ and ends with the timestamp.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -86,6 +87,18 @@ class SimulationBroker:
         self._short_of_cash: list[tuple[LoopOrder, MarketEvent, Met]] = []
         # Proceeds of this timestamp that came after its opens: they pay for nothing there.
         self._late_proceeds = 0.0
+
+    is_shown_whole = False
+
+    def __repr__(self) -> str:
+        """Show the account as it stands, and what waits."""
+        held = {asset: one.quantity for asset, one in self.positions.items()}
+        n_open = sum(map(len, self._pending.values()))
+        return (
+            f"SimulationBroker(cash={self.get_cash():,.2f}, equity={self.portfolio.equity:,.2f}, "
+            f"positions={reprlib.repr(held)}, open_orders={n_open}, "
+            f"commission={self.commission!r}, slippage={self.slippage!r})"
+        )
 
     # -- reading ----------------------------------------------------------------------
 

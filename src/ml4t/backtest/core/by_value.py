@@ -1,0 +1,34 @@
+"""ByValue: objects that are equal where they were made of equal settings."""
+
+from __future__ import annotations
+
+from ml4t.backtest.core.identity import state_identity
+from ml4t.backtest.core.owners import is_users
+
+
+class ByValue:
+    """Base of what a user makes of settings and the package does not change afterwards.
+
+    Of a user's own subclass all code and state count, as they do for the identity of a run: what
+    it adds is not known here.
+    """
+
+    __slots__ = ()
+
+    def _settings(self) -> tuple[object, ...]:
+        """Return the settings that the object was made of, each hashable."""
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if type(self) is not type(other):
+            return NotImplemented
+        assert isinstance(other, ByValue)
+        if is_users(type(self)):
+            return state_identity(self) == state_identity(other)
+        return self._settings() == other._settings()
+
+    def __hash__(self) -> int:
+        kind = type(self)
+        return hash(kind) if is_users(kind) else hash((kind, self._settings()))
