@@ -49,7 +49,7 @@ PRIORITY = whole()
 SIGNAL_LEVEL = above(-INF) | NAME
 # Fractions; what is beyond is a percentage by mistake.
 EQUITY = above(0, 10 + 1e-9)
-PROFIT, TRIGGER, WEIGHT, TURNOVER, VOLATILITY = (above(0, below) for below in (5, 3, 5, 10, 3))
+PROFIT, TRIGGER, WEIGHT, TURNOVER, VOLATILITY = (above(0, below) for below in (10, 3, 5, 10, 3))
 BRAKE = words("halt", "reduce", "liquidate")
 RANKING: dict[str, Kind] = {
     "n": whole(1), "by": NAME, "where": NAME | NONE, "when": NAME | NONE, "weight": NAME,
@@ -75,7 +75,7 @@ PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
     "BacktestConfig": ({}, dict.fromkeys(
         ("commission", "slippage", "financing", "account", "execution", "levels", "actions"),
         NOTHING,
-    ) | {"impact": NONE}),
+    ) | {"impact": NONE, "initial_capital": above(0) | NONE}),
     "BasisPointCommission": ({}, {"basis_points": RATE}),
     "PerShareCommission": (
         {"per_share": 0.01}, {"per_share": at_least(0), "minimum": at_least(0),

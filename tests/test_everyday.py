@@ -6,6 +6,7 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import ml4t.backtest
@@ -27,11 +28,14 @@ from ml4t.backtest.execution import SimulationBroker
 from ml4t.backtest.risk import (
     AnyOf,
     DynamicTrailingStop,
+    MaxDrawdown,
+    MaxGrossExposure,
     MaxWeight,
     RiskManager,
     ScaledExit,
     SignalExit,
     StopLoss,
+    TakeProfit,
 )
 from ml4t.backtest.strategies import (
     FixedSizer,
@@ -230,3 +234,72 @@ class NoMethod(Strategy):
 def test_a_method_of_the_base_that_a_class_takes_for_a_value_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match=r"NoMethod\.ranking must be a method, was"):
         BacktestEngine(catalog(), NoMethod())
+
+
+# -- capital, and one identity for equal settings --------------------------------------------------
+
+
+def run_of(*, config: BacktestConfig | None = None, **settings: object) -> tuple[str, float]:
+    """Return run_id and initial capital of a run."""
+    engine = BacktestEngine(
+        catalog(),
+        TopN(1, by="close"),
+        config=config,
+        **settings,  # type: ignore[arg-type]
+    )
+    result = engine.run()
+    return result.sql("select run_id, initial_capital from runs").fetchall()[0]
+
+
+def test_capital_may_stand_in_the_configuration_and_the_engines_argument_wins() -> None:
+    config = BacktestConfig.preset("zipline", initial_capital=50_000)
+    assert config.initial_capital == 50_000
+    assert "initial_capital = 50000.0" in config.describe()
+    assert run_of(config=config)[1] == 50_000
+    assert run_of(config=config, initial_capital=70_000)[1] == 70_000
+    assert run_of(config=BacktestConfig())[1] == 100_000
+    assert run_of(config=BacktestConfig(initial_capital=50_000), broker=SimulationBroker(50_000))[
+        1
+    ] == (50_000)
+    with pytest.raises(ConfigError, match=r"initial_capital was 60000.0 and the broker's 50000.0"):
+        run_of(config=BacktestConfig(initial_capital=60_000), broker=SimulationBroker(50_000))
+
+
+def test_one_capital_gives_one_identity_wherever_it_is_said() -> None:
+    plain = BacktestConfig()
+    said = {
+        run_of(config=plain, initial_capital=50_000),
+        run_of(config=plain, initial_capital=np.int64(50_000)),
+        run_of(config=BacktestConfig(initial_capital=50_000.0)),
+        run_of(config=BacktestConfig(initial_capital=9), initial_capital=50_000),
+    }
+    assert len(said) == 1
+    assert run_of(config=plain) not in said
+
+
+EQUAL: dict[str, list[dict[str, object]]] = {
+    "costs": [
+        {"config": BacktestConfig(commission=BasisPointCommission(bp))}
+        for bp in (10, 10.0, np.float64(10), np.int32(10))
+    ],
+    "rules": [
+        {"risk_manager": RiskManager([StopLoss(f, p), TakeProfit(one)])}
+        for f, p, one in ((0.5, 90, 1), (np.float64(0.5), np.int64(90), 1.0))
+    ],
+    "limits": [
+        {"risk_manager": RiskManager(limits=[MaxGrossExposure(one), MaxDrawdown(0.2)])}
+        for one in (1, 1.0, np.float64(1))
+    ],
+}
+
+
+@pytest.mark.parametrize("name", EQUAL)
+def test_equal_settings_have_one_run_id(name: str) -> None:
+    ids = {run_of(**settings)[0] for settings in EQUAL[name]}  # type: ignore[arg-type]
+    assert len(ids) == 1
+
+
+def test_equal_strategies_print_alike() -> None:
+    assert repr(TopN(1, by="x", min_trade=500)) == repr(TopN(1, by="x", min_trade=np.int64(500)))
+    assert repr(Rule.take_profit(1)) == repr(Rule.take_profit(np.float64(1)))
+    assert repr(TopNRotationStrategy(max_vix=30)) == repr(TopNRotationStrategy(np.int64(25)))

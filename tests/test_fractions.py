@@ -51,18 +51,18 @@ Make = Callable[[float], object]
 # argument -> (how it is given, the highest that is sensible, a percentage that is usual)
 ARGUMENTS: dict[str, tuple[Make, float, float]] = {
     "StopLoss": (StopLoss, 0.99, 5),
-    "TakeProfit": (TakeProfit, 4, 15),
+    "TakeProfit": (TakeProfit, 9, 15),
     "BreakevenStop": (BreakevenStop, 2, 3),
     "BreakevenStop.offset": (lambda v: BreakevenStop(0.5, v), 0.4, 2),
     "TrailingStop": (TrailingStop, 0.9, 5),
     "DynamicTrailingStop": (DynamicTrailingStop, 0.9, 5),
     "DynamicTrailingStop.schedule.profit": (
-        lambda v: DynamicTrailingStop(0.1, schedule=((v, 0.05),)), 3, 10,
+        lambda v: DynamicTrailingStop(0.1, schedule=((v, 0.05),)), 9, 10,
     ),
     "DynamicTrailingStop.schedule.trail": (
         lambda v: DynamicTrailingStop(0.1, schedule=((0.2, v),)), 0.05, 2,
     ),
-    "ScaledExit.profit": (lambda v: ScaledExit(((v, 0.5),)), 4, 10),
+    "ScaledExit.profit": (lambda v: ScaledExit(((v, 0.5),)), 9, 10),
     "ScaledExit.part": (lambda v: ScaledExit(((0.1, v),)), 1, 50),
     "MaxDrawdown": (MaxDrawdown, 0.9, 20),
     "MaxDrawdown.scale": (lambda v: MaxDrawdown(0.2, "reduce", scale=v), 0.9, 50),
@@ -81,7 +81,7 @@ ARGUMENTS: dict[str, tuple[Make, float, float]] = {
     "VolatilitySizer.risk": (VolatilitySizer, 0.1, 1),
     "VolatilitySizer.max_percent": (lambda v: VolatilitySizer(0.01, max_percent=v), 3, 20),
     "Rule.stop_loss": (Rule.stop_loss, 0.5, 5),
-    "Rule.take_profit": (Rule.take_profit, 4, 15),
+    "Rule.take_profit": (Rule.take_profit, 9, 15),
     "Rule.trailing_stop": (Rule.trailing_stop, 0.5, 5),
     "recipes.capped": (recipes.capped, 4, 5),
     "recipes.long_short": (recipes.long_short, 0.5, 10),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 
+import numpy as np
+
 from ml4t.backtest.core.identity import user_identity
 from ml4t.backtest.core.levels import LevelPolicy, Trigger
 from ml4t.backtest.core.owners import OURS
@@ -47,6 +49,8 @@ class BacktestConfig:
         How protective levels of rules are based and act.
     actions : ActionPolicy
         What corporate actions and the end of a membership do.
+    initial_capital : float or None
+        Account currency, above 0. The engine's own argument wins; 100,000 where neither says it.
     """
 
     commission: Commission = field(default_factory=lambda: BasisPointCommission(10))
@@ -57,8 +61,12 @@ class BacktestConfig:
     execution: ExecutionPolicy = field(default_factory=ExecutionPolicy)
     levels: LevelPolicy = field(default_factory=LevelPolicy)
     actions: ActionPolicy = field(default_factory=ActionPolicy)
+    initial_capital: float | None = None
 
     def __post_init__(self) -> None:
+        if self.initial_capital is not None:
+            require_number("initial_capital", self.initial_capital, above=0, below=float("inf"))
+            object.__setattr__(self, "initial_capital", float(self.initial_capital))
         kinds: dict[str, tuple[type, ...]] = {
             "financing": (Financing,), "account": (CashAccount, MarginAccount),
             "execution": (ExecutionPolicy,), "levels": (LevelPolicy,), "actions": (ActionPolicy,),
@@ -151,8 +159,15 @@ class BacktestConfig:
         return "\n".join(f"{name} = {value!r}" for name, value in _lines(self.to_dict()))
 
     def to_dict(self) -> dict[str, object]:
-        """Return the settings as plain values, for the `runs` table."""
+        """Return the settings as plain values."""
         return {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
+
+    def recorded(self) -> dict[str, object]:
+        """Return the settings for the `runs` table, where capital has a column of its own.
+
+        So a run has one identity, wherever its capital was said.
+        """
+        return {name: one for name, one in self.to_dict().items() if name != "initial_capital"}
 
 
 def run_settings(
@@ -167,8 +182,11 @@ def run_settings(
     """
     if config is not None and not isinstance(config, BacktestConfig):
         raise ConfigError(f"config must be a BacktestConfig, was {config!r}")
+    said = initial_capital
+    if said is None and config is not None:
+        said = config.initial_capital
     if broker is None:
-        capital = DEFAULT_CAPITAL if initial_capital is None else initial_capital
+        capital = DEFAULT_CAPITAL if said is None else said
         require_number("initial_capital", capital, above=0, below=float("inf"))
         return float(capital), config if config is not None else BacktestConfig()
     if not isinstance(broker, SimulationBroker):
@@ -178,7 +196,7 @@ def run_settings(
         )
     if config is None:
         config = BacktestConfig(commission=broker.commission, slippage=broker.slippage)
-    capital = broker.initial_cash if initial_capital is None else initial_capital
+    capital = broker.initial_cash if said is None else said
     pairs: tuple[tuple[str, object, object], ...] = (
         ("initial_capital", capital, broker.initial_cash),
         ("commission of config", config.commission, broker.commission),
@@ -207,6 +225,8 @@ def _plain(value: object) -> object:
     """
     if value is None or type(value) in (bool, int, float, str):
         return value
+    if isinstance(value, np.generic):
+        return value.item()  # NumPy's number is the number
     if isinstance(value, str):
         return str(value)
     if isinstance(value, (tuple, list)):

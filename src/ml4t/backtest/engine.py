@@ -56,7 +56,7 @@ class BacktestEngine:
     context_data : mapping of timestamp to mapping, optional
         Market-wide values, registered as the catalog's context.
     initial_capital : float, optional
-        Account currency, above 0; 100,000 by default.
+        Account currency, above 0; that of `config`, else 100,000, by default.
     risk_manager : RiskManager, optional
         Rules that protect positions; none by default. The frame of its feature provider is
         registered as ``features``, unless it is already.
@@ -276,7 +276,7 @@ class BacktestEngine:
             "timezone": self.catalog.timezone,
             **({"feature_provider": provider.with_code} if provider is not None else {}),
             "periods_per_year": self.periods_per_year,
-            **self.config.to_dict(),
+            **self.config.recorded(),
         }
 
 

@@ -41,7 +41,7 @@ before anything is read; a relative path starts at the folder of the run file::
     group = "sector"
 
     [run]
-    initial_capital = 1_000_000      # account currency
+    initial_capital = 1_000_000      # account currency; the preset's, else 100_000, if left out
     periods_per_year = 252           # bars of a year; counted if left out
     preset = "realistic"             # what the tables below start from; "default" if left out
     slippage_bps = 5                 # short for [slippage] of basis points; also commission_bps

@@ -205,10 +205,13 @@ def _items(kinds: tuple[Any, ...], values: list[Any], where: str) -> tuple[Any, 
 
 def settings_text(config: BacktestConfig) -> str:
     """Return every setting as the tables of a run file, which give the same settings back."""
-    return "\n\n".join(
+    capital = config.initial_capital
+    run = [] if capital is None else [f"[run]\ninitial_capital = {_text(capital)}"]
+    tables = (
         "\n".join([f"[{name}]", *_lines(getattr(config, name), family)])
         for name, family in SETTINGS.items()
     )
+    return "\n\n".join((*run, *tables))
 
 
 def _lines(setting: object, family: Family) -> list[str]:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
 from ml4t.backtest.core.identity import state_identity
 from ml4t.backtest.core.owners import is_users
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 class ByValue:
@@ -32,3 +38,17 @@ class ByValue:
     def __hash__(self) -> int:
         kind = type(self)
         return hash(kind) if is_users(kind) else hash((kind, self._settings()))
+
+
+def keep_plain(settings: DataclassInstance) -> None:
+    """Keep the numbers of a frozen dataclass as what their fields declare.
+
+    A 1 or a number of NumPy that is given for a float becomes one, so that equal settings print
+    alike: what they print is part of a run's identity.
+    """
+    for one in fields(settings):
+        value = getattr(settings, one.name)
+        if value is not None and one.type in ("float", "float | None"):
+            object.__setattr__(settings, one.name, float(value))
+        elif one.type == "int":
+            object.__setattr__(settings, one.name, int(value))

@@ -11,7 +11,7 @@ span            of             why it ends there
 `SHARE`         losses, trails nothing falls by all of itself: a stop at -100% is at a price of zero
 `PART`          volume, steps  of something: all of it is the most
 `RATE`          interest, band a rate of 100% a year, a band as wide as equity: meant as percent
-`PROFIT`        targets        +400%, five times the entry price, passes; 5, 10, 15 are percent
+`PROFIT`        targets        +900%, ten times the entry price, passes; 10, 15, 20 are percent
 `TRIGGER`       breakeven      a stop goes to the entry price early: 2 (+200%) passes, 3 is percent
 `WEIGHT`        one asset      four times equity in one asset or group, or net: bond futures; not 5
 `EXPOSURE`      the book       gross of ten times equity, which no broker's portfolio margin exceeds
@@ -70,7 +70,7 @@ SHARE = Span(0, 1)
 PART = Span(0, 1 + ROUNDED, has_high=True)
 RATE = Span(0, 1, has_low=True)
 WHOLE_PART = Span(0, 1, has_low=True, has_high=True)
-PROFIT = Span(0, 5)
+PROFIT = Span(0, 10)
 TRIGGER = Span(0, 3)
 WEIGHT = Span(0, 5)
 NET = Span(0, 5, has_low=True)

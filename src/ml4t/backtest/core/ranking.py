@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ml4t.backtest.core.by_value import keep_plain
 from ml4t.backtest.core.fractions import RATE, require_fraction
 from ml4t.backtest.errors import ConfigError, require_flags, require_whole, require_within
 
@@ -66,3 +67,4 @@ class Ranking:
             is_optional = value is None and name not in ("by", "weight")
             if not is_optional and not (isinstance(value, str) and value.strip()):
                 raise ConfigError(f"{name} must be an SQL expression, was {value!r}")
+        keep_plain(self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
+from ml4t.backtest.core.by_value import keep_plain
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.errors import ConfigError
 
@@ -51,6 +52,7 @@ class Query:
             )  # fmt: skip
             object.__setattr__(self, "every", own.every)
             object.__setattr__(self, "offset", own.offset)
+            keep_plain(self)
         elif not isinstance(self.ranking, Ranking):
             raise ConfigError(f"ranking must be a Ranking, was {self.ranking!r}")
         elif (self.every, self.offset, self.when, self.min_trade, self.band) != (

@@ -50,7 +50,7 @@ class RunFacts:
     def run_id(self) -> str:
         """Twelve hex digits over configuration, sources and versions: equal inputs, equal id."""
         facts = [self.initial_capital, self.configuration, self.sources, self.versions]
-        return sha256(_json(facts).encode()).hexdigest()[:12]
+        return sha256(_json(_alike(facts)).encode()).hexdigest()[:12]
 
 
 def open_store(timezone: str = UTC) -> Database:
@@ -112,6 +112,15 @@ def store(
     database.execute("commit")
     database.execute("drop schema stage cascade")
     database.lock()
+
+
+def _alike(value: object) -> object:
+    """Return a value with 10.0 as 10, which are one setting: 10 basis points are 10.0 of them."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: _alike(one) for key, one in value.items()}
+    return [_alike(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def _json(value: object) -> str:

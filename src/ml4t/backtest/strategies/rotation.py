@@ -44,6 +44,7 @@ class TopNRotationStrategy(ByValue, Strategy):
             require_column("required", required)
         if max_vix is not None:
             require_number("max_vix", max_vix, above=0, below=float("inf"))
+            max_vix = float(max_vix)
         self.n_positions = require_whole("n_positions", n_positions, least=1)
         self.rebalance_frequency = require_whole(
             "rebalance_frequency", rebalance_frequency, least=1

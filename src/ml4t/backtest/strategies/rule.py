@@ -94,16 +94,16 @@ class Rule:
         It looks at closes and leaves at the next open; for a stop inside the bar see
         `ml4t.backtest.risk.StopLoss`.
         """
-        require_fraction("fraction", fraction, SHARE)
+        fraction = require_fraction("fraction", fraction, SHARE)
         return OfPosition(f"stop_loss({fraction!r})", lambda p: _truth(p.pnl, p.pnl < -fraction))
 
     @staticmethod
     def take_profit(fraction: float) -> Predicate:
         """Hold where the close is more than `fraction` of the entry price on the winning side.
 
-        `fraction` is below 5: 15 would be meant as percent.
+        `fraction` is below 10: 15 would be meant as percent.
         """
-        require_fraction("fraction", fraction, PROFIT)
+        fraction = require_fraction("fraction", fraction, PROFIT)
         return OfPosition(f"take_profit({fraction!r})", lambda p: _truth(p.pnl, p.pnl > fraction))
 
     @staticmethod
@@ -112,7 +112,7 @@ class Rule:
 
         The best price is the highest high of a long, the lowest low of a short.
         """
-        require_fraction("fraction", fraction, SHARE)
+        fraction = require_fraction("fraction", fraction, SHARE)
         return OfPosition(
             f"trailing_stop({fraction!r})",
             lambda p: _truth(p.drop, p.drop > fraction),

@@ -15,6 +15,7 @@ from enum import StrEnum
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats
+from ml4t.backtest.core.by_value import keep_plain
 from ml4t.backtest.core.fractions import EXPOSURE, SHARE, VOLATILITY, require_fraction
 from ml4t.backtest.core.orders import parse_choice
 from ml4t.backtest.errors import require_number, require_whole
@@ -62,6 +63,7 @@ class MaxDrawdown(Limit):
             object.__setattr__(
                 self, "resume_after", require_whole("resume_after", self.resume_after, least=1)
             )
+        keep_plain(self)
 
     @property
     def reason(self) -> str:
@@ -96,6 +98,7 @@ class MaxDailyLoss(Limit):
     def __post_init__(self) -> None:
         require_fraction("fraction", self.fraction, SHARE)
         _require_action(self, self.action, self.scale)
+        keep_plain(self)
 
     @property
     def reason(self) -> str:
@@ -213,6 +216,7 @@ class VolatilityTarget(Limit):
         require_fraction("max_scale", self.max_scale, EXPOSURE)
         require_number("periods_per_year", self.periods_per_year, above=0, below=float("inf"))
         object.__setattr__(self, "window", require_whole("window", self.window, least=2))
+        keep_plain(self)
 
     @property
     def reason(self) -> str:
@@ -257,6 +261,7 @@ class MaxVaR(Limit):
         require_fraction("fraction", self.fraction, VOLATILITY)
         require_fraction("confidence", self.confidence, SHARE)
         object.__setattr__(self, "window", require_whole("window", self.window, least=2))
+        keep_plain(self)
 
     @property
     def reason(self) -> str:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats
+from ml4t.backtest.core.by_value import keep_plain
 from ml4t.backtest.core.fractions import EXPOSURE, NET, TURNOVER, WEIGHT, require_fraction
 from ml4t.backtest.errors import require_column, require_whole
 from ml4t.backtest.risk.limits.limit import Limit, Wish
@@ -71,6 +72,7 @@ class MaxWeight(Limit):
 
     def __post_init__(self) -> None:
         require_fraction("fraction", self.fraction, WEIGHT)
+        keep_plain(self)
 
     @property
     def reason(self) -> str:
@@ -103,6 +105,7 @@ class MaxGroupWeight(Limit):
     def __post_init__(self) -> None:
         require_fraction("fraction", self.fraction, WEIGHT)
         require_column("group", self.group)
+        keep_plain(self)
 
     @property
     def groups(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -139,6 +142,7 @@ class MaxGrossExposure(Limit):
 
     def __post_init__(self) -> None:
         require_fraction("fraction", self.fraction, EXPOSURE)
+        keep_plain(self)
 
     @property
     def reason(self) -> str:
@@ -161,6 +165,7 @@ class MaxNetExposure(Limit):
 
     def __post_init__(self) -> None:
         require_fraction("fraction", self.fraction, NET)
+        keep_plain(self)
 
     @property
     def reason(self) -> str:
@@ -193,6 +198,7 @@ class MaxTurnover(Limit):
 
     def __post_init__(self) -> None:
         require_fraction("fraction", self.fraction, TURNOVER)
+        keep_plain(self)
 
     @property
     def reason(self) -> str:

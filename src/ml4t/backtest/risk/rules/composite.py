@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats
+from ml4t.backtest.core.by_value import keep_plain
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.risk.rules.rule import Answer, Held, RiskRule, require_priority
 
@@ -33,6 +34,7 @@ class Composite(RiskRule):
             if not isinstance(rule, RiskRule):
                 raise ConfigError(f"a rule of {name} must be a RiskRule, was {rule!r}")
         require_priority(self.priority)
+        keep_plain(self)
         object.__setattr__(self, "rules", tuple(self.rules))
 
     @property

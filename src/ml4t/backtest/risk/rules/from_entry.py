@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats
+from ml4t.backtest.core.by_value import keep_plain
 from ml4t.backtest.core.fractions import PART, PROFIT, SHARE, TRIGGER, Span, require_fraction
 from ml4t.backtest.errors import ConfigError, require_column, require_number, require_whole
 from ml4t.backtest.risk.rules.rule import (
@@ -39,6 +40,7 @@ class StopLoss(RiskRule):
     def __post_init__(self) -> None:
         require_fraction("fraction", self.fraction, SHARE)
         require_priority(self.priority)
+        keep_plain(self)
 
     @property
     def reason(self) -> str:
@@ -54,7 +56,7 @@ class StopLoss(RiskRule):
 class TakeProfit(RiskRule):
     """Target at a profit of `fraction`: ``entry_price * (1 + side * fraction) - dividends``.
 
-    `fraction` is below 5: 15 would be meant as percent.
+    `fraction` is below 10: 15 would be meant as percent.
     """
 
     fraction: float
@@ -63,6 +65,7 @@ class TakeProfit(RiskRule):
     def __post_init__(self) -> None:
         require_fraction("fraction", self.fraction, PROFIT)
         require_priority(self.priority)
+        keep_plain(self)
 
     @property
     def reason(self) -> str:
@@ -97,6 +100,7 @@ class VolatilityScaledStopLoss(RiskRule):
         require_number("atr_multiplier", self.atr_multiplier, above=0, below=float("inf"))
         require_column("volatility_key", self.volatility_key)
         require_priority(self.priority)
+        keep_plain(self)
 
     @property
     def features(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -145,6 +149,7 @@ class BreakevenStop(RiskRule):
         # At or above the trigger it would be touched as soon as it is set.
         require_fraction("offset", self.offset, Span(-1, self.trigger))
         require_priority(self.priority)
+        keep_plain(self)
 
     @property
     def reason(self) -> str:
@@ -169,7 +174,7 @@ class ScaledExit(RiskRule):
     Attributes
     ----------
     steps : tuple of (profit, part)
-        Fractions; profits ascending and below 5, parts above 0, together at most 1.
+        Fractions; profits ascending and below 10, parts above 0, together at most 1.
     """
 
     steps: Pairs
@@ -188,6 +193,7 @@ class ScaledExit(RiskRule):
         if whole > 1 + ROUNDING:
             raise ConfigError(f"parts of the steps must be 1 together or less, was {whole:g}")
         require_priority(self.priority)
+        keep_plain(self)
         object.__setattr__(self, "steps", steps)
 
     @property
@@ -218,6 +224,7 @@ class TimeBasedExit(RiskRule):
     def __post_init__(self) -> None:
         object.__setattr__(self, "max_bars", require_whole("max_bars", self.max_bars, least=1))
         require_priority(self.priority)
+        keep_plain(self)
 
     @property
     def needs_range(self) -> bool:  # type: ignore[override]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats
+from ml4t.backtest.core.by_value import keep_plain
 from ml4t.backtest.core.identity import identity
 from ml4t.backtest.errors import BacktestError, ConfigError, require_columns
 from ml4t.backtest.risk.rules.rule import Held, RiskRule, require_priority
@@ -57,6 +58,7 @@ class SignalExit(RiskRule):
                 f"features must name the columns that {_shown(self.condition)} reads, was empty"
             )
         require_priority(self.priority)
+        keep_plain(self)
         object.__setattr__(self, "features", features)
 
     def __repr__(self) -> str:

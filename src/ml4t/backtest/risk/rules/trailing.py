@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats
+from ml4t.backtest.core.by_value import keep_plain
 from ml4t.backtest.core.fractions import PROFIT, SHARE, Span, require_fraction
 from ml4t.backtest.errors import ConfigError, require_column, require_number
 from ml4t.backtest.risk.rules.rule import (
@@ -58,6 +59,7 @@ class TrailingStop(TrailingRule):
         if self.amount is not None:
             require_number("amount", self.amount, above=0, below=float("inf"))
         require_priority(self.priority)
+        keep_plain(self)
 
     @property
     def reason(self) -> str:
@@ -94,6 +96,7 @@ class VolatilityTrailingStop(TrailingRule):
         require_number("atr_multiplier", self.atr_multiplier, above=0, below=float("inf"))
         require_column("volatility_key", self.volatility_key)
         require_priority(self.priority)
+        keep_plain(self)
 
     @property
     def features(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -130,7 +133,7 @@ class DynamicTrailingStop(TrailingRule):
     initial_trail_pct : float
         Fraction of the water mark, 0.05 = 5%.
     schedule : tuple of (profit, trail)
-        Fractions, profits below 5, trails below 1; empty: the trail stays at `initial_trail_pct`.
+        Fractions, profits below 10, trails below 1; empty: the trail stays at `initial_trail_pct`.
     """
 
     initial_trail_pct: float = 0.05
@@ -144,6 +147,7 @@ class DynamicTrailingStop(TrailingRule):
             require_fraction("schedule profit", profit, Span(-1, PROFIT.high))
             require_fraction("schedule trail", trail, SHARE)
         require_priority(self.priority)
+        keep_plain(self)
         object.__setattr__(self, "schedule", schedule)
 
     @property
