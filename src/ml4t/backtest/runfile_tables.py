@@ -17,6 +17,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import ml4t.backtest.execution as execution
 import ml4t.backtest.risk as risk
 from ml4t.backtest.config import BacktestConfig
+from ml4t.backtest.core.aliases import spelled
 from ml4t.backtest.core.levels import LevelPolicy
 from ml4t.backtest.errors import ConfigError, did_you_mean
 from ml4t.backtest.execution.timing import FillTiming
@@ -136,6 +137,7 @@ def arguments_of(
 ) -> dict[str, Any]:
     """Check a table against the fields of a dataclass; return it as keyword arguments."""
     known = {field.name: field for field in fields(kind) if field.init}
+    given = spelled(kind, given)
     require_known(given, known, where)
     for name, field in known.items():
         is_required = field.default is MISSING and field.default_factory is MISSING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ml4t.backtest.core.aliases import takes_words
 from ml4t.backtest.core.by_value import ByValue
 from ml4t.backtest.core.context import Context
 from ml4t.backtest.core.event import Events
@@ -11,6 +12,7 @@ from ml4t.backtest.strategy.broker import StrategyBroker
 from ml4t.backtest.strategy.portfolio_view import PortfolioView
 
 
+@takes_words
 class TopNRotationStrategy(ByValue, Strategy):
     """Hold the assets with the highest score at equal weights, rebalance every few bars.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ml4t.backtest.core.aliases import takes_words
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.by_value import ByValue
 from ml4t.backtest.core.fractions import EXPOSURE, SHARE, require_fraction
@@ -69,6 +70,7 @@ class Sizer(ByValue):
         return f"{type(self).__name__}({shown_attributes(self)})"
 
 
+@takes_words
 class PercentSizer(Sizer):
     """Buys for a fraction of the portfolio's value.
 
@@ -86,6 +88,7 @@ class PercentSizer(Sizer):
         return entry.helpers.buy_percent(entry.asset_id, self.percent)
 
 
+@takes_words
 class ConfidenceSizer(Sizer):
     """Holds ``max_percent * confidence`` of the portfolio's value.
 
@@ -112,6 +115,7 @@ class ConfidenceSizer(Sizer):
         return entry.helpers.size_by_confidence(entry.asset_id, confidence, self.max_percent)
 
 
+@takes_words
 class VolatilitySizer(Sizer):
     """Buys so many shares that a move by the volatility costs a fraction of the portfolio's value.
 

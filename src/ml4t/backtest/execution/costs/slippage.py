@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from ml4t.backtest.core.aliases import takes_words
 from ml4t.backtest.core.batch import Floats
 from ml4t.backtest.core.fractions import ORDER, require_fraction
 from ml4t.backtest.errors import require_column, require_within
@@ -92,6 +93,7 @@ class SpreadSlippage:
         return quote.require_price(quote.price + quote.side * (self.share * spread))
 
 
+@takes_words
 @dataclass(frozen=True, slots=True)
 class VolumeShareSlippage:
     """Grows with the square of the share of the volume.
@@ -131,6 +133,7 @@ class VolumeShareSlippage:
         return quote.require_price(quote.price * (1 + moved))
 
 
+@takes_words
 @dataclass(frozen=True, slots=True)
 class SquareRootImpact:
     """Volatility times the root of the share of the volume.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml4t.backtest.core.aliases import takes_words
 from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.core.by_value import keep_plain
 from ml4t.backtest.core.fractions import PART, PROFIT, SHARE, TRIGGER, Span, require_fraction
@@ -77,6 +78,7 @@ class TakeProfit(RiskRule):
         return held.at_profit(self.fraction)
 
 
+@takes_words
 @dataclass(frozen=True, slots=True)
 class VolatilityScaledStopLoss(RiskRule):
     """Stop at a distance in units of volatility from the entry price.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml4t.backtest.core.aliases import takes_words
 from ml4t.backtest.core.batch import Floats
 from ml4t.backtest.core.by_value import keep_plain
 from ml4t.backtest.core.fractions import PROFIT, SHARE, Span, require_fraction
@@ -74,6 +75,7 @@ class TrailingStop(TrailingRule):
         return held.never_loosened(held.at_drop(self.fraction or 0.0))
 
 
+@takes_words
 @dataclass(frozen=True, slots=True)
 class VolatilityTrailingStop(TrailingRule):
     """Trail the best price at a distance in units of volatility; the level never loosens.
@@ -120,6 +122,7 @@ class VolatilityTrailingStop(TrailingRule):
         return held.never_loosened(np.where(np.isfinite(level), level, np.nan))
 
 
+@takes_words
 @dataclass(frozen=True, slots=True)
 class DynamicTrailingStop(TrailingRule):
     """Trail the best price since entry, closer as it earns more; the level never loosens.
