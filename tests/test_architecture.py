@@ -309,3 +309,47 @@ def test_every_check_applies_to_some_source_and_has_a_way_out() -> None:
 def test_every_result_table_has_its_statement_and_nothing_else_is_in_the_folder() -> None:
     found = {name.split("/")[1] for name in SQL if name.startswith("results/")}
     assert found == set(TABLES) | {"timeline", "assets"}
+
+
+# A statement, or a clause of one, by how it begins; a message says so in the middle.
+IS_SQL = re.compile(
+    r"[\s(,]*(select (?!from it)|(create|drop|insert|attach|detach|copy|describe|explain) |"
+    r"set \w+ |begin transaction|commit$|checkpoint|with \w+ as|union all|"
+    r"((asof )?(left|inner|cross|anti|semi) )?join |case when |when not |"
+    r"qualify |order by |group by |where |from (\w+\.|\())"
+)
+# Where SQL may stand in Python: what composes it, what sets up a session, and what reads and
+# completes the text of a user, which is parsed there and not run.
+COMPOSERS = {"data.sql_files", "data.database", "data.user_sql.expressions",
+             "data.user_sql.total_order"}  # fmt: skip
+# They attach and copy the files of results; what they say goes to sql/results next.
+STILL_TO_MOVE = {"results.opening", "results.result", "results.saving", "results.store"}
+
+
+def strings(tree: ast.Module) -> list[str]:
+    """Every string of a module that is no docstring; what an f-string fills in is ``{}``."""
+    skipped: set[ast.AST] = set()
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            skipped.add(node.value)
+        if isinstance(node, ast.JoinedStr):
+            skipped.update(node.values)
+            parts = (
+                str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values
+            )
+            found.append("".join(parts))
+        elif isinstance(node, ast.Constant) and node not in skipped:
+            found += [node.value] if isinstance(node.value, str) else []
+    return found
+
+
+def test_sql_stands_in_files_and_is_composed_in_one_module() -> None:
+    found = {
+        module: [text for text in strings(tree) if IS_SQL.match(text)]
+        for module, tree in MODULES.items()
+    }
+    assert {name: texts for name, texts in found.items() if texts and name not in COMPOSERS} == {
+        name: found[name] for name in STILL_TO_MOVE
+    }
+    assert all(found[name] for name in COMPOSERS | STILL_TO_MOVE)

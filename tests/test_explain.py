@@ -148,6 +148,9 @@ def test_each_statement_runs_by_itself_with_what_it_reads(case: str, tmp_path: P
     explanation = make(tmp_path).explain(strategy)
 
     assert len(explanation) > 20
+    without_file = [one.sql.split()[0] for one in explanation if one.file is None]
+    assert without_file[0] == "set"  # the zone
+    assert set(without_file[1:]) <= {"create"}  # rows of frames
     for statement in explanation:
         with duckdb.connect() as connection:
             connection.execute(explanation.alone(statement.number))

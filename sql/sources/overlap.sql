@@ -1,13 +1,13 @@
 -- grain:  one row
 -- reads:  :source, stage.assets, stage.timeline
--- params: :source, :clock, :has_assets
+-- params: :asset_id, :source, :clock, :has_assets
 -- Sources that share no asset or no time with prices would make every feature NULL.
 select
     (
         not :has_assets or exists (
             select 1
             from stage.assets
-            semi join :source as source on assets.asset_id = source.asset_id
+            semi join :source as source on assets.asset_id = :asset_id
         )
     ) as has_common_asset,
     (

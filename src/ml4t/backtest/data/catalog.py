@@ -43,7 +43,7 @@ from ml4t.backtest.data.sources.source import (
     fingerprint,
     scannable,
 )
-from ml4t.backtest.data.sql_files import quote, read, render
+from ml4t.backtest.data.sql_files import quote, read, render, rows_of, schema_of, view_of
 from ml4t.backtest.errors import ConfigError, DataError
 
 # Columns of a source that the repr names.
@@ -217,9 +217,8 @@ class Catalog:
     def _view(self, source: Source, raw: Mapping[str, str]) -> None:
         """Create the view of a source under its canonical names and types."""
         items = canonical_columns(source, raw)
-        view = f"main.{quote(source.name)}"
-        select = f"select {', '.join(items.values())} from raw.{quote(source.name)}"
-        self._database.execute(f"create or replace view {view} as {select}")
+        select = rows_of(f"raw.{quote(source.name)}", ", ".join(items.values()))
+        self._database.execute(view_of(f"main.{quote(source.name)}", select))
         self._found[source.name] = self._database.schema(select)
 
     def _connect(self) -> Database:
@@ -230,8 +229,8 @@ class Catalog:
             timezone=self.timezone,
             listener=self._listener,
         )
-        database.execute("create schema raw")
-        database.execute("create schema stage")
+        for schema in ("raw", "stage"):
+            database.execute(schema_of(schema))
         return database
 
     def _reopen(self) -> None:

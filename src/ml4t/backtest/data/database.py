@@ -15,7 +15,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from ml4t.backtest.data.sql_files import file_literal, literal
+from ml4t.backtest.data.sql_files import columns_of, file_literal, literal
 from ml4t.backtest.errors import ConfigError, require_text, require_whole
 
 # The zone of all that was not given one; never the machine's.
@@ -147,7 +147,7 @@ class Database:
 
     def schema(self, query: str) -> dict[str, str]:
         """Return the columns of a query with their types, without running it."""
-        return {row[0]: row[1] for row in self._ask(f"describe {query}")}
+        return {row[0]: row[1] for row in self._ask(columns_of(query))}
 
     def _run(self, statement: str, parameters: Mapping[str, object] | None) -> None:
         """Run a statement of which the listener hears: the one way of those that a run is of."""

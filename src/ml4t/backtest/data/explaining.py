@@ -22,7 +22,17 @@ from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.database import Ask, Listener
 from ml4t.backtest.data.selection.conditions import plan_conditions
 from ml4t.backtest.data.selection.selecting import SelectionPlan, plan_selection
-from ml4t.backtest.data.sql_files import Sql, grain, literal, quote, render
+from ml4t.backtest.data.sql_files import (
+    Sql,
+    columns_of,
+    count_of,
+    grain,
+    literal,
+    plan_of,
+    quote,
+    render,
+    rows_of,
+)
 from ml4t.backtest.data.stream.batches import batches, plan_batches
 from ml4t.backtest.data.stream.price_limits import priced_limits
 from ml4t.backtest.data.stream.reader import BatchPlan
@@ -37,7 +47,7 @@ _QUOTED = (
 _VALUE = re.compile(rf"{_QUOTED}|\$([a-z_]+)", re.DOTALL)
 # What a statement leaves behind, and under which name: `table` in `create table main.x as ...`.
 _MADE = re.compile(
-    r"create (?:or replace )?(?:temp )?(?P<kind>table|view|schema) "
+    r"\s*create (?:or replace )?(?:temp )?(?P<kind>table|view|schema) "
     r'(?:temp\.)?(?P<target>(?:[a-z]+\.)?"?(?P<name>(?<=")(?:""|[^"])*(?=")|\w+))'
 )
 _READS = re.compile(r"\s*(select|with|from)\b")
@@ -54,7 +64,7 @@ class Statement:
         From 1, in the order in which they ran.
     file : str or None
         Where it stands under ``sql/``, folder = stage: ``ranking/ranked.sql``. None: it makes
-        rows that Python hands over.
+        rows that Python hands over, or sets up the session.
     title : str
         What its rows are, as its file says.
     sql : str
@@ -143,19 +153,20 @@ class Transcript(Listener):
         plan = None
         if self._has_plans:
             # In its own session and before it runs: there it finds what it reads.
-            plan = "\n".join(row[1] for row in ask(f"explain {sql}"))
-        self._add(file, grain(file.removesuffix(".sql")) if file else "", sql, plan)
+            plan = "\n".join(row[1] for row in ask(plan_of(sql)))
+        title = grain(file.removesuffix(".sql")) if file else "a setting of the session"
+        self._add(file, title, sql, plan)
 
     def frame(self, name: str, ask: Ask) -> None:
         """Keep the rows that can be read under a name, as a table that has them."""
-        kinds = {row[0]: row[1] for row in ask(f"describe select * from {quote(name)}")}
-        ((n_rows,),) = ask(f"select count(*) from {quote(name)}")
+        kinds = {row[0]: row[1] for row in ask(columns_of(rows_of(quote(name))))}
+        ((n_rows,),) = ask(count_of(rows_of(quote(name))))
         is_short = n_rows <= MOST_ROWS
         title = f"{n_rows} rows that Python hands over"
         if not is_short:
             title += f", more than the {MOST_ROWS} that are written out; fill them in"
         items = ", ".join(f"{quote(column)}::varchar" for column in kinds)
-        rows = ask(f"select {items} from {quote(name)}") if is_short else []
+        rows = ask(rows_of(quote(name), items)) if is_short else []
         self._add(None, title, _table(name, kinds, rows), None)
 
     def _add(self, file: str | None, title: str, sql: str, plan: str | None) -> None:

@@ -25,7 +25,7 @@ from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.attaching import attach
 from ml4t.backtest.data.sources.schema import KEYS
 from ml4t.backtest.data.sources.source import Source, scannable
-from ml4t.backtest.data.sql_files import quote, render
+from ml4t.backtest.data.sql_files import quote, render, rows_of, schema_of
 from ml4t.backtest.errors import ConfigError, DataError, as_float, did_you_mean
 
 Features = dict[str, Value]
@@ -146,7 +146,7 @@ class PrecomputedFeatureProvider(FeatureProvider):
         if isinstance(self._given, pl.LazyFrame):
             return self._given.collect()
         database, _ = self._attached(scannable("features", self._given))
-        return pl.from_arrow(database.sql('select * from raw."features"').to_arrow_table())
+        return pl.from_arrow(database.sql(rows_of('raw."features"')).to_arrow_table())
 
     @cached_property
     def source(self) -> object:
@@ -180,7 +180,7 @@ class PrecomputedFeatureProvider(FeatureProvider):
     @staticmethod
     def _attached(given: object) -> tuple[Database, dict[str, str]]:
         database = Database()
-        database.execute("create schema raw")
+        database.execute(schema_of("raw"))
         return database, attach(Source(role="features", name="features", given=given), database)
 
     @cached_property

@@ -16,7 +16,16 @@ from ml4t.backtest.data.asof.views import Known
 from ml4t.backtest.data.sources.checks import check_query, rules_for
 from ml4t.backtest.data.sources.schema import is_number
 from ml4t.backtest.data.sources.source import Role, Source
-from ml4t.backtest.data.sql_files import columns, literal, quote, render
+from ml4t.backtest.data.sql_files import (
+    all_of,
+    columns,
+    join,
+    literal,
+    only_if,
+    quote,
+    render,
+    rows_of,
+)
 from ml4t.backtest.errors import ConfigError, did_you_mean
 
 KEYS = ("timestamp", "asset_id", "available_at")
@@ -46,13 +55,13 @@ class Rows:
             return relation
         *rules, last = rules_for(source, self.found[name])
         selects = [
-            f"select __row_id from ({check_query(rule, source, self.found[name], 'numbered')})"
+            rows_of(f"({check_query(rule, source, self.found[name], 'numbered')})", "__row_id")
             for rule in rules
         ]
         kept = render(
             "indicators/kept",
             source=relation,
-            checks=" union all ".join(selects),
+            checks=all_of(selects),
             # The one rule about more than one row; it comes last, and reads what the others left.
             duplicates=check_query(last, source, self.found[name], "sound"),
         )
@@ -97,14 +106,18 @@ class Rows:
             if self.sources[name].role == "features"
         }
         joins = [
-            f"asof left join {rows.relation} as {quote(name)} on prices.asset_id = "
-            f"{quote(name)}.asset_id and prices.timestamp >= {quote(name)}.available_at"
+            join(
+                "asof left",
+                rows.relation,
+                quote(name),
+                f"prices.asset_id = {quote(name)}.asset_id "
+                f"and prices.timestamp >= {quote(name)}.available_at",
+            )
             for name, rows in known.items()
         ]
         if "assets" in wanted:
-            joins.append(
-                f"left join {self.of('assets')} as assets on prices.asset_id = assets.asset_id"
-            )
+            same_asset = "prices.asset_id = assets.asset_id"
+            joins.append(join("left", self.of("assets"), "assets", same_asset))
         rows = render(
             "indicators/cross_section",
             prices=prices,
@@ -167,4 +180,4 @@ def _item(source: str, column: str, known: Mapping[str, Known]) -> str:
     if source not in known:
         return item
     is_fresh = known[source].is_fresh("prices.timestamp", f"{quote(source)}.available_at")
-    return f"case when {is_fresh} then {item} end"
+    return only_if(is_fresh, item)

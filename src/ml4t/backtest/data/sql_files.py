@@ -1,6 +1,7 @@
 """The one place where SQL text is read and composed.
 
-Every statement is a file under ``sql/``. In a file ``$name`` is a value that DuckDB binds,
+Every statement that makes or reads rows is a file under ``sql/``; what sets up a session stands
+beside the connection. In a file ``$name`` is a value that DuckDB binds,
 ``:name`` a place for an identifier or a list of columns that `render` fills in; what is filled
 in has been through `quote`, or is a user expression that the analyser has let pass.
 """
@@ -8,6 +9,7 @@ in has been through `quote`, or is a user expression that the analyser has let p
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -109,13 +111,112 @@ def file_literal(path: str) -> str:
     return literal(WILD.sub(r"[\g<0>]", path))
 
 
-def columns(names: object, table: str | None = None) -> str:
+def columns(names: Iterable[str], table: str | None = None) -> str:
     """Return quoted column names, comma-separated, each led by its table when one is given."""
     lead = f"{table}." if table else ""
-    return ", ".join(lead + quote(str(name)) for name in names)  # type: ignore[attr-defined]
+    return ", ".join(lead + quote(str(name)) for name in names)
 
 
-def first_bars(table: str, *times: str) -> str:
+def rows_of(relation: str, items: str = "*", *, where: str | None = None) -> Sql:
+    """Return the query of select items of a relation, of the rows alone for which a test holds."""
+    only = "" if where is None else f"where {where}"
+    return render("relations/rows", relation=relation, columns=items, only=only)
+
+
+def count_of(query: str) -> Sql:
+    """Return the query of how many rows a query has."""
+    return render("relations/count", query=query)
+
+
+def sample_of(query: str, n: int, *, by: str | None = None) -> Sql:
+    """Return the query of the first rows of a query, or of any without an order."""
+    ordering = "" if by is None else f"order by {by}"
+    return render("relations/sample", query=query, ordering=ordering, n=str(n))
+
+
+def columns_of(query: str) -> str:
+    """Return the query of the columns of a query, with their types."""
+    return f"describe {query}"
+
+
+def plan_of(statement: str) -> str:
+    """Return the query of how DuckDB would run a statement."""
+    return f"explain {statement}"
+
+
+def schema_of(name: str) -> Sql:
+    """Return the statement that makes a schema."""
+    return render("relations/schema", schema=name)
+
+
+def view_of(target: str, query: str) -> Sql:
+    """Return the statement that gives a query a name."""
+    return render("relations/view", target=target, query=query)
+
+
+def table_of(target: str, query: str) -> Sql:
+    """Return the statement that keeps the rows of a query under a name."""
+    return render("relations/table", target=target, query=query)
+
+
+def drop_of(kind: str, target: str) -> Sql:
+    """Return the statement that takes a view or a table away."""
+    return render("relations/drop", kind=kind, target=target)
+
+
+def all_of(queries: Iterable[str], *, by_name: bool = False) -> str:
+    """Return the query of the rows of several, their columns together by place or by name."""
+    return f" union all{' by name' if by_name else ''} ".join(queries)
+
+
+def join(kind: str, relation: str, alias: str, on: str) -> str:
+    """Return a join of a relation under an alias, such as of the kind ``asof left``."""
+    return f"{kind} join {relation} as {alias} on {on}"
+
+
+def join_numbers(table: str, left: str, *, relation: str | None = None) -> str:
+    """Return the left join of a table, by default a temporary one, at a row's bar and asset."""
+    on = f"{left}.t = {table}.t and {left}.sid = {table}.sid"
+    return join("left", relation or f"temp.{table}", table, on)
+
+
+def only_if(condition: str, item: str) -> str:
+    """Return an item where a condition holds, else NULL."""
+    return f"case when {condition} then {item} end"
+
+
+def unless(condition: str, item: str) -> str:
+    """Return NULL where a condition holds, else an item."""
+    return f"case when {condition} then null else {item} end"
+
+
+def first_failing(conditions: Iterable[tuple[str, str]]) -> str:
+    """Return the label of the first condition that is not true, NULL where all are."""
+    cases = " ".join(
+        f"when not coalesce(({condition}), false) then {literal(label)}"
+        for label, condition in conditions
+    )
+    return f"case {cases} end" if cases else "null::varchar"
+
+
+def previous_of(name: str, alias: str) -> str:
+    """Return a column of signals at the bar before, which is the asset's own; names unquoted."""
+    window = "partition by signals.asset_id order by signals.timestamp asc"
+    return f"lag(signals.{quote(name)}) over ({window}) as {quote(alias)}"
+
+
+def equal_weight(n: int, *, is_grouped: bool) -> str:
+    """Return a share for each of n wanted, in each group that has any; fewer leave cash."""
+    groups = "count(distinct signals.__group) over (partition by signals.t)"
+    return f"1.0::double / ({n} * {groups})" if is_grouped else f"1.0::double / {n}"
+
+
+def inverse_of(size: str) -> str:
+    """Return 1 / size, 0 where it is none; NaN is above every number in DuckDB."""
+    return f"case when isfinite({size}) and {size} > 0 then 1 / {size} else 0 end"
+
+
+def first_bars(table: str, *times: str, where: str | None = None) -> str:
     """Return the query of the first bar at or after each of some times of a table."""
-    moments = (f"select {time} as moment from {table}" for time in times)
-    return render("sources/first_bars", moments=" union all ".join(moments))
+    moments = (rows_of(table, f"{time} as moment", where=where) for time in times)
+    return render("sources/first_bars", moments=all_of(moments))

@@ -11,7 +11,7 @@ from ml4t.backtest.core.batch import Batch, Ints
 from ml4t.backtest.core.by_value import ByValue
 from ml4t.backtest.core.selecting import RuleQuery
 from ml4t.backtest.core.values import PREVIOUS
-from ml4t.backtest.data.sql_files import quote_feature, render
+from ml4t.backtest.data.sql_files import previous_of, quote_feature, render
 from ml4t.backtest.errors import ConfigError, require_list
 from ml4t.backtest.strategies.predicate import AllOf, InSQL, OfPosition, OneOf, Predicate
 from ml4t.backtest.strategies.sizers import Entry, Sizer, require_sizer
@@ -125,14 +125,11 @@ class SignalStrategy(ByValue, Strategy):
     def rules(self) -> RuleQuery:
         """Return what the rules ask of signals and context."""
         texts = " ".join(self.conditions)
-        previous = dict.fromkeys(re.findall(rf'"{PREVIOUS}((?:[^"]|"")+)"', texts))
+        quoted = re.findall(rf'"{PREVIOUS}((?:[^"]|"")+)"', texts)
+        previous = dict.fromkeys(name.replace('""', '"') for name in quoted)
         exits = [f"({text})" for rule in self._exits if (text := rule.possible())]
         return RuleQuery(
-            previous="".join(
-                f', lag(signals."{name}") over (partition by signals.asset_id '
-                f'order by signals.timestamp asc) as "{PREVIOUS}{name}"'
-                for name in previous
-            ),
+            previous="".join(f", {previous_of(name, PREVIOUS + name)}" for name in previous),
             may_enter=self._may_enter or "true",
             may_exit=" or ".join(exits) or "false",
             entry_rules=tuple(

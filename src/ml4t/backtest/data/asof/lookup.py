@@ -21,7 +21,7 @@ from ml4t.backtest.data.sources.attaching import attach
 from ml4t.backtest.data.sources.checks import require_passed, run_checks
 from ml4t.backtest.data.sources.schema import canonical_columns, is_number
 from ml4t.backtest.data.sources.source import Source
-from ml4t.backtest.data.sql_files import quote, render
+from ml4t.backtest.data.sql_files import quote, render, rows_of, schema_of, view_of
 from ml4t.backtest.errors import ConfigError, DataError
 
 EPOCH = datetime(1970, 1, 1)
@@ -143,21 +143,21 @@ def read_known(given: object) -> tuple[Lookup | None, Lookup | None, Clock]:
         A key column is missing or has no usable type, or a row breaks a check of features.
     """
     database = Database()
-    database.execute("create schema raw")
-    database.execute("create schema stage")
+    for schema in ("raw", "stage"):
+        database.execute(schema_of(schema))
     source = Source(role="features", name=NAME, given=given)
     raw = attach(source, database)
     if "available_at" in raw:
         source = replace(source, available_at="available_at")
     items = ", ".join(canonical_columns(source, raw).values())
-    database.execute(f"create view main.{NAME} as select {items} from raw.{NAME}")
-    kinds = database.schema(f"select * from main.{NAME}")
+    database.execute(view_of(f"main.{NAME}", rows_of(f"raw.{NAME}", items)))
+    kinds = database.schema(rows_of(f"main.{NAME}"))
     try:
         require_passed(run_checks(source, kinds, database), database)
         per_asset, market = known_rows(source, kinds, database)
         found = [
             None if known is None or not known.columns else Lookup(
-                known, database.schema(f"select * from {known.relation}"), database
+                known, database.schema(rows_of(known.relation)), database
             )
             for known in (per_asset, market)
         ]  # fmt: skip

@@ -17,7 +17,7 @@ from ml4t.backtest.data.sources.checks import RANGE_TOLERANCE, drop_bad_rows
 from ml4t.backtest.data.sources.contracts import require_one_clock, require_one_spelling
 from ml4t.backtest.data.sources.schema import PRICE_COLUMNS
 from ml4t.backtest.data.sources.source import CLOCKED, Source, file_facts
-from ml4t.backtest.data.sql_files import read, render
+from ml4t.backtest.data.sql_files import read, render, rows_of
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,8 +104,8 @@ def prepare(
         price_columns=price_columns,
         per_asset=per_asset,
         market=market,
-        signal_columns=database.schema("select * from main.signals"),
-        market_columns=database.schema("select * from main.market"),
+        signal_columns=database.schema(rows_of("main.signals")),
+        market_columns=database.schema(rows_of("main.market")),
         dropped=dropped,
         n_assets=n_assets,
         n_bars=n_bars,

@@ -14,7 +14,18 @@ from dataclasses import dataclass
 
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.source import Source
-from ml4t.backtest.data.sql_files import columns, literal, quote, read, render
+from ml4t.backtest.data.sql_files import (
+    columns,
+    count_of,
+    join,
+    literal,
+    only_if,
+    quote,
+    read,
+    render,
+    rows_of,
+    sample_of,
+)
 from ml4t.backtest.errors import DataError
 
 N_SAMPLE = 3
@@ -67,11 +78,11 @@ def known_rows(
         named = ", ".join(f"{quote(name)} as {quote(f'borrow_{name}')}" for name in values)
         kept = columns(name for name in found if name in keys)
         values = tuple(f"borrow_{name}" for name in values)
-        main = f"(select {kept}, {named} from {main})"
+        main = f"({rows_of(main, f'{kept}, {named}')})"
         return _known(source, main, values, "asset", "true", database), None
     if source.role == "context":
-        return None, _known(source, f"(select {MARKET_KEY} as asset_id, * from {main})", values,
-                            "market", "true", database)  # fmt: skip
+        rows = rows_of(main, f"{MARKET_KEY} as asset_id, *")
+        return None, _known(source, f"({rows})", values, "market", "true", database)
     market = _filled_where(main, values, "asset_id is null", database)
     if market is None:
         return _known(source, main, values, "asset", "true", database), None
@@ -79,11 +90,11 @@ def known_rows(
     _refuse_mixed(source, main, [name for name in market if name in filled], database)
     # A column without any value is one of the assets', as in a source without market rows.
     per_asset = tuple(name for name in values if name in filled or name not in market)
+    rows = rows_of(main, f"* replace ({MARKET_KEY} as asset_id)", where="asset_id is null")
     return (
         _known(source, main, per_asset, "asset", "asset_id is not null", database),
-        _known(source, f"(select * replace ({MARKET_KEY} as asset_id) from {main} where asset_id "
-               "is null)", market, "market", "true", database),
-    )  # fmt: skip
+        _known(source, f"({rows})", market, "market", "true", database),
+    )
 
 
 def create_views(
@@ -121,10 +132,8 @@ def create_views(
 def _asof(known: Known, left: str, *, by_asset: bool) -> str:
     name = quote(known.source)
     same_asset = f"{left}.asset_id = {name}.asset_id and " if by_asset else ""
-    return (
-        f"asof left join {known.relation} as {name} "
-        f"on {same_asset}{left}.timestamp >= {name}.available_at"
-    )
+    on = f"{same_asset}{left}.timestamp >= {name}.available_at"
+    return join("asof left", known.relation, name, on)
 
 
 def _items(known: Known, left: str) -> list[str]:
@@ -134,7 +143,7 @@ def _items(known: Known, left: str) -> list[str]:
         return [f"{name}.{quote(column)}" for column in known.columns]
     is_fresh = known.is_fresh(f"{left}.timestamp", f"{name}.available_at")
     return [
-        f"case when {is_fresh} then {name}.{quote(column)} end as {quote(column)}"
+        f"{only_if(is_fresh, f'{name}.{quote(column)}')} as {quote(column)}"
         for column in known.columns
     ]
 
@@ -156,13 +165,8 @@ def _known(
         "columns": columns(values) if values else "1 as is_known",
         "filter": condition,
     }
-    # A lag in months is not one-to-one: 29, 30 and 31 January all fall on the last of February.
     is_calendar = (
-        lag
-        and database.rows(
-            f"select datepart('year', lag) * 12 + datepart('month', lag) > 0 "
-            f"from (select {literal(source.lag or '')}::interval as lag)"
-        )[0][0]
+        source.lag and database.rows(read("signals/lag_months"), {"lag": source.lag})[0][0]
     )
     two_clocks = source.available_at is not None or is_calendar
     database.execute(render("signals/known_revisions" if two_clocks else "signals/known", **places))
@@ -174,7 +178,7 @@ def _filled_where(
 ) -> tuple[str, ...] | None:
     """Return the columns with a value in some row of a kind; None where there is no such row."""
     counts = ", ".join(["count(*)", *(f"count({quote(name)})" for name in values)])
-    n_rows, *filled = database.rows(f"select {counts} from {relation} where {condition}")[0]
+    n_rows, *filled = database.rows(rows_of(relation, counts, where=condition))[0]
     if not n_rows:
         return None
     return tuple(name for name, n in zip(values, filled, strict=True) if n)
@@ -184,14 +188,13 @@ def _refuse_mixed(source: Source, relation: str, mixed: list[str], database: Dat
     """Refuse columns with values in rows with an asset and in rows without one."""
     if not mixed:
         return
-    name = quote(mixed[0])
-    query = f"select * from {relation} where asset_id is null and {name} is not null"
+    query = rows_of(relation, where=f"asset_id is null and {quote(mixed[0])} is not null")
     raise DataError(
         source.name, "mixed_rows", f"has values of '{mixed[0]}' in rows with an asset_id and in "
         "market-wide ones, so that its name could mean either; rename one of them, or register the "
         "market-wide rows as context",
-        n_rows=database.rows(f"select count(*) from ({query})")[0][0],
-        sample=database.records(f"{query} order by timestamp limit {N_SAMPLE}"),
+        n_rows=database.rows(count_of(query))[0][0],
+        sample=database.records(sample_of(query, N_SAMPLE, by="timestamp")),
         query=query,
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ from ml4t.backtest.data.feature_provider import PrecomputedFeatureProvider
 from ml4t.backtest.data.feeds.rows import OURS, FeedRows, gather
 from ml4t.backtest.data.indicators import Indicators
 from ml4t.backtest.data.sources.source import Source
+from ml4t.backtest.data.sql_files import schema_of
 from ml4t.backtest.errors import ConfigError
 
 
@@ -122,7 +123,7 @@ def _read_schemas(feeds: Sequence[FeedRows]) -> list[dict[str, str]]:
     if not feeds:
         return []
     database = Database(threads=1)
-    database.execute("create schema raw")
+    database.execute(schema_of("raw"))
     schemas = [feed.attach(database, schema_only=True) for feed in feeds]
     for feed, found in zip(feeds, schemas, strict=True):
         feed.items(found)

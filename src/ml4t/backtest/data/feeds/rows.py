@@ -19,7 +19,7 @@ from ml4t.backtest.data.sources.common_types import (
 )
 from ml4t.backtest.data.sources.schema import KEYS, PRICE_COLUMNS, UNTYPED
 from ml4t.backtest.data.sources.source import Source, of_lazy, scannable
-from ml4t.backtest.data.sql_files import literal, quote, render
+from ml4t.backtest.data.sql_files import all_of, literal, quote, render, rows_of, schema_of
 from ml4t.backtest.errors import DataError, did_you_mean
 
 AssetId = str | int
@@ -135,7 +135,7 @@ def gather(feeds: Sequence[FeedRows], left_out: frozenset[str], database: Databa
         A feed cannot be read, two have one asset, their times have no clock in common, or a
         column has types in two of them that have none in common.
     """
-    database.execute("create schema raw")
+    database.execute(schema_of("raw"))
     parts: list[str] = []
     kinds: list[dict[str, str]] = []
     try:
@@ -152,7 +152,7 @@ def gather(feeds: Sequence[FeedRows], left_out: frozenset[str], database: Databa
             parts.append(part)
             kinds.append(database.schema(part))
         parts = _in_common_types(feeds, parts, kinds, database)
-        table = database.sql(" union all by name ".join(parts)).to_arrow_table()
+        table = database.sql(all_of(parts, by_name=True)).to_arrow_table()
         database.register("gathered", table)
         _require_own_assets(feeds, database.rows(render("sources/feed_assets", source="gathered")))
         if "DATE" in (times := [found["timestamp"] for found in kinds]) and len(set(times)) > 1:
@@ -218,7 +218,7 @@ def _in_types(
             places = {"item": quote(name), "kind": kind, "common": wider}
             query = render("sources/inexact", source=f"({part})", **places)
             require_none_inexact(feed.name, name, kind, wider, query, database)
-    return f"select * replace ({', '.join(casts)}) from ({part})" if casts else part
+    return rows_of(f"({part})", f"* replace ({', '.join(casts)})") if casts else part
 
 
 def _require_no_time_of_day(dated: FeedRows, database: Database) -> None:

@@ -19,7 +19,7 @@ from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.selection.cross_section import cross_section, joined
 from ml4t.backtest.data.sources.schema import KEYS, is_number
-from ml4t.backtest.data.sql_files import quote, read, render
+from ml4t.backtest.data.sql_files import join, join_numbers, quote, read, render
 from ml4t.backtest.errors import ExpressionError
 
 
@@ -111,7 +111,7 @@ class Conditions:
         self._prepared, self._database = prepared, database
         has_market = len(prepared.market_columns) > 1
         self._market_join = (
-            "inner join temp.market as market on signals.t = market.t" if has_market else ""
+            join("inner", "temp.market", "market", "signals.t = market.t") if has_market else ""
         )
 
     def hold(self, arrays: Mapping[str, Floats], has_bar: Bools, first_t: int) -> dict[str, Floats]:
@@ -176,10 +176,10 @@ class Conditions:
         joins = []
         if "timestamp" in keys:
             items.append("timeline.timestamp")
-            joins.append("inner join stage.timeline as timeline on cells.__t = timeline.t")
+            joins.append(join("inner", "stage.timeline", "timeline", "cells.__t = timeline.t"))
         if "asset_id" in keys:
             items.append("assets.asset_id")
-            joins.append("inner join stage.assets as assets on cells.__sid = assets.sid")
+            joins.append(join("inner", "stage.assets", "assets", "cells.__sid = assets.sid"))
         return render(
             "batches/cells",
             columns=", ".join(items),
@@ -208,9 +208,7 @@ class Conditions:
         database.register("__earlier", cells)
         items += [f"earlier.{quote(name)}" for name in earlier]
         if earlier:
-            joins += (
-                "\nleft join __earlier as earlier on bars.t = earlier.t and bars.sid = earlier.sid"
-            )
+            joins += "\n" + join_numbers("earlier", "bars", relation="__earlier")
         return render("batches/joined", columns=", ".join(["bars.sid", *items]), joins=joins)
 
 

@@ -15,7 +15,7 @@ from ml4t.backtest.data.asof.known_at import at_bars
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.asof.views import Known
 from ml4t.backtest.data.database import Database
-from ml4t.backtest.data.sql_files import quote, read, render
+from ml4t.backtest.data.sql_files import join_numbers, quote, read, render
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ def decide(schedule: Ranking, database: Database, first_t: int, last_t: int) -> 
             "offset": schedule.offset,
         },
     )
-    return [row[0] for row in database.rows("select t from temp.decisions order by t")]
+    return [row[0] for row in database.rows(read("ranking/decision_bars"))]
 
 
 def collect_bars(section: CrossSection, database: Database) -> None:
@@ -103,7 +103,5 @@ def joined(section: CrossSection, database: Database) -> tuple[dict[str, str], s
     for i, (known, names) in enumerate(section.known):
         table = at_bars(known, names, f"at_{i}", section.timestamp_type, database)
         items |= {name: f"{table}.{quote(name)}" for name in names}
-        joins.append(
-            f"left join temp.{table} as {table} on bars.t = {table}.t and bars.sid = {table}.sid"
-        )
+        joins.append(join_numbers(table, "bars"))
     return items, "\n".join(joins)

@@ -18,7 +18,7 @@ from ml4t.backtest.data.selection.conditions import plan_conditions
 from ml4t.backtest.data.selection.cross_section import CrossSection, collect_bars, decide, joined
 from ml4t.backtest.data.selection.ranking import RankingPlan, eligible, ordered
 from ml4t.backtest.data.selection.selecting import plan_selection, select
-from ml4t.backtest.data.sql_files import literal, read, render
+from ml4t.backtest.data.sql_files import first_failing, literal, read, render
 from ml4t.backtest.errors import ConfigError
 
 
@@ -69,16 +69,12 @@ def _ruled(rules: RuleQuery, timestamp: object, prepared: Prepared) -> Relation:
     """Return one row per asset: may it enter or leave, and which entry rule says no."""
     database = prepared.database.cursor()
     _bar(timestamp, prepared, database)
-    reasons = "".join(
-        f"when not coalesce(({text}), false) then {literal(shown)} "
-        for shown, text in rules.entry_rules
-    )
     query = render(
         "signals/rules",
         previous=rules.previous,
         may_enter=rules.may_enter,
         may_exit=rules.may_exit,
-        more=f", {f'case {reasons}end' if reasons else 'null::varchar'} as reason",
+        more=f", {first_failing(rules.entry_rules)} as reason",
         chosen=f"timestamp = {literal(str(timestamp))}::{prepared.timestamp_type}",
     )
     try:
@@ -111,10 +107,7 @@ def _score(ranking: Ranking | None, section: CrossSection, database: Database) -
         conjuncts,  # its parser loads beside the checks
     )
 
-    filters = "".join(
-        f"when not coalesce(({ordered(part)}), false) then {literal(part)} "
-        for part in (conjuncts(ranking.where) if ranking.where else ())
-    )
+    filters = conjuncts(ranking.where) if ranking.where else ()
     items, joins = joined(section, database)
     database.execute(
         render(
@@ -122,7 +115,7 @@ def _score(ranking: Ranking | None, section: CrossSection, database: Database) -
             columns="".join(f", {item}" for item in items.values()),
             joins=joins,
             score=ordered(ranking.by),
-            filter=f"case {filters}end" if filters else "null",
+            filter=first_failing((part, ordered(part)) for part in filters),
             eligible=eligible(ranking),
             grouping=ordered(ranking.within or "0"),
             direction="asc" if ranking.ascending else "desc",

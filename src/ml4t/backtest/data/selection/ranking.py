@@ -17,7 +17,7 @@ from ml4t.backtest.data.selection.cross_section import (
     decide,
     joined,
 )
-from ml4t.backtest.data.sql_files import quote, read, render
+from ml4t.backtest.data.sql_files import equal_weight, quote, read, render, rows_of
 from ml4t.backtest.errors import DataError, ExpressionError
 
 
@@ -118,13 +118,8 @@ def ranked_query(plan: RankingPlan, items: dict[str, str], joins: str) -> str:
     ranking = plan.ranking
     if ranking.weight != "equal":
         weight = ordered(ranking.weight)
-    elif ranking.within is None:
-        weight = f"1.0::double / {ranking.n}"
     else:
-        weight = (
-            f"1.0::double / ({ranking.n} * count(distinct signals.__group) "
-            "over (partition by signals.t))"
-        )
+        weight = equal_weight(ranking.n, is_grouped=ranking.within is not None)
     kept = [name for name in items if name.lower() not in ("score", "rank")]
     return render(
         "ranking/ranked",
@@ -160,7 +155,7 @@ def _failing(plan: RankingPlan, database: Database) -> str:
     spoken = [(part, view) for part, view in views if part]
     for part, view in spoken:
         try:
-            database.schema(f"select ({part}\n) from main.{view}")
+            database.schema(rows_of(f"main.{view}", f"({part}\n)"))
         except EngineError:
             return part
     # A weight reads score and rank too, which are in no view.

@@ -11,7 +11,7 @@ read, changed and handed to ``SQLStrategy(text, ranking=Ranking(...))``.
 from __future__ import annotations
 
 from ml4t.backtest.core.fractions import EXPOSURE, SHARE, WEIGHT, require_fraction
-from ml4t.backtest.data.sql_files import quote, read, render
+from ml4t.backtest.data.sql_files import inverse_of, quote, read, render
 from ml4t.backtest.errors import ConfigError
 
 
@@ -45,11 +45,7 @@ def inverse_volatility(column: str) -> str:
         Volatility v, a column of ``signals``. An asset whose v is missing or not above 0 gets 0.
     """
     volatility = f"{_column(column)}::double"
-    # NaN is above every number in DuckDB, so that it is asked for by name.
-    usable = f"isfinite({volatility}) and {volatility} > 0"
-    return render(
-        "weights/proportional", size=f"case when {usable} then 1 / {volatility} else 0 end"
-    )
+    return render("weights/proportional", size=inverse_of(volatility))
 
 
 def per_group(column: str) -> str:

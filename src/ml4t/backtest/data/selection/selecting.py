@@ -28,7 +28,7 @@ from ml4t.backtest.data.selection.cross_section import (
 )
 from ml4t.backtest.data.selection.ranking import RankingPlan, plan_ranking, rank, ranked_query
 from ml4t.backtest.data.sources.schema import is_number
-from ml4t.backtest.data.sql_files import columns, quote, read, render
+from ml4t.backtest.data.sql_files import columns, join_numbers, quote, read, render, rows_of
 from ml4t.backtest.errors import DataError, ExpressionError, did_you_mean
 
 # Columns of `ranked` that are the ranking's own, whatever the sources have.
@@ -165,10 +165,13 @@ def _kind(query: Query, found: tuple[str, ...]) -> Kind:
 def _require_types(plan: QueryPlan, prepared: Prepared) -> None:
     """Let DuckDB bind the query to empty relations, and look at the types it would yield."""
     views = {
-        "signals": f"select {columns(prepared.signal_columns)} from main.signals",
-        "market": f"select {columns(prepared.market_columns)} from main.market",
-        "ranked": f"select {columns(n for n in prepared.signal_columns if n.lower() not in _OWN)}, "
-        "0::double as score, 0::bigint as rank, 0::double as weight from main.signals",
+        "signals": rows_of("main.signals", columns(prepared.signal_columns)),
+        "market": rows_of("main.market", columns(prepared.market_columns)),
+        "ranked": rows_of(
+            "main.signals",
+            f"{columns(n for n in prepared.signal_columns if n.lower() not in _OWN)}, "
+            "0::double as score, 0::bigint as rank, 0::double as weight",
+        ),
     }
     text = plan.query.text
     try:
@@ -180,7 +183,7 @@ def _require_types(plan: QueryPlan, prepared: Prepared) -> None:
             text, "yields columns that cannot be followed; write each as ... as name"
         )
     kinds = {name.lower(): kind for name, kind in found.items()}
-    asset_type = prepared.database.schema("select asset_id from main.prices")["asset_id"]
+    asset_type = prepared.database.schema(rows_of("main.prices", "asset_id"))["asset_id"]
     if kinds["asset_id"] != asset_type:
         raise ExpressionError(
             text, f"yields asset_id as {kinds['asset_id']}; in prices it is {asset_type}"
@@ -261,14 +264,13 @@ def _answer(plan: QueryPlan, answered: str) -> str:
             own[name] = f"answered.{name}"
         elif is_ranked:
             own[name] = f"chosen.{name}"
-    joins = "left join temp.chosen as chosen on bars.t = chosen.t and bars.sid = chosen.sid"
     return render(
         "selecting/answer",
         answered=answered,
         value=f"answered.{plan.kind}",
         score=own["score"],
         rank=own["rank"],
-        joins=joins if is_ranked else "",
+        joins=join_numbers("chosen", "bars") if is_ranked else "",
     )
 
 

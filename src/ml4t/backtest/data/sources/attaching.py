@@ -14,7 +14,7 @@ from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.sources.datasets import require_whole
 from ml4t.backtest.data.sources.files import listed, scan_of
 from ml4t.backtest.data.sources.source import Source
-from ml4t.backtest.data.sql_files import quote, read
+from ml4t.backtest.data.sql_files import drop_of, quote, read, render, rows_of, table_of, view_of
 from ml4t.backtest.errors import ConfigError, DataError
 
 _NUMBERED = re.compile(r"(.+)_\d+")
@@ -34,18 +34,17 @@ def attach(source: Source, database: Database) -> dict[str, str]:
     try:
         if source.is_files:
             scan = scan_of(source, database)
-            database.execute(f"create or replace view raw.{name} as {scan}")
+            database.execute(view_of(f"raw.{name}", scan))
         elif isinstance(given, str):
             try:
                 database.reader().require_query(given)
             except ConfigError as error:
                 raise DataError(source.name, "readable", f"must be a query: {error}") from error
-            database.execute(f"create or replace table raw.{name} as {given}")
+            database.execute(table_of(f"raw.{name}", f"{given}\n"))
         else:
             database.register(f"__{source.name}", given)
-            scan = quote(f"__{source.name}")
-            database.execute(f"create or replace view raw.{name} as select * from {scan}")
-        found = database.schema(f"select * from raw.{name}")
+            database.execute(view_of(f"raw.{name}", rows_of(quote(f"__{source.name}"))))
+        found = database.schema(rows_of(f"raw.{name}"))
         _require_own_names(source, found, database)
         require_whole(source, found, database)
     except EngineError as error:
@@ -62,7 +61,7 @@ def attach(source: Source, database: Database) -> dict[str, str]:
 def detach(source: Source, database: Database) -> None:
     """Take back what `attach` made of a source, as far as it came."""
     for (kind,) in database.rows(read("sources/raw_kind"), {"name": source.name}):
-        database.execute(f"drop {kind} raw.{quote(source.name)}")
+        database.execute(drop_of(kind, f"raw.{quote(source.name)}"))
     database.unregister(f"__{source.name}")
 
 
@@ -89,7 +88,7 @@ def _require_own_names(source: Source, found: Mapping[str, str], database: Datab
 def _own_names(source: Source, database: Database) -> list[str]:
     """Return the columns of files or a frame as they are called there; [] for SQL text."""
     if source.is_files:
-        query = f"select distinct name from parquet_schema([{', '.join(listed(source))}])"
+        query = render("sources/own_names", files=f"[{', '.join(listed(source))}]")
         return sorted(row[0] for row in database.rows(query))
     if isinstance(source.given, str):
         return []

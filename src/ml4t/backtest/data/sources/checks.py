@@ -15,7 +15,7 @@ from ml4t.backtest.data.sources.action_checks import CONTRADICTIONS, QUIET, WARN
 from ml4t.backtest.data.sources.action_checks import WAYS_OUT as ACTION_WAYS_OUT
 from ml4t.backtest.data.sources.schema import OPTIONAL, PRICE_COLUMNS, TIMES
 from ml4t.backtest.data.sources.source import Role, Source
-from ml4t.backtest.data.sql_files import quote, read, render
+from ml4t.backtest.data.sql_files import count_of, quote, read, render, rows_of, sample_of, view_of
 from ml4t.backtest.errors import DataError
 
 # Above this many (timestamp, asset) pairs a bitmap would cost more than grouping by the keys.
@@ -170,7 +170,7 @@ def run_checks(source: Source, columns: Mapping[str, str], database: Database) -
     results = []
     for rule in rules_for(source, columns):
         query = check_query(rule, source, columns, relation)
-        n_rows = database.rows(f"select count(*) from ({query})")[0][0]
+        n_rows = database.rows(count_of(query))[0][0]
         results.append(CheckResult(source=source.name, rule=rule, n_rows=n_rows, query=query))
     return results
 
@@ -219,7 +219,7 @@ def require_passed(
                 result.rule,
                 WAYS_OUT[result.rule] + way_out,
                 n_rows=result.n_rows,
-                sample=database.records(f"select * from ({result.query}) limit {SAMPLE_ROWS}"),
+                sample=database.records(sample_of(result.query, SAMPLE_ROWS)),
                 query=result.query,
             )
 
@@ -238,9 +238,7 @@ def drop_bad_rows(source: Source, columns: Mapping[str, str], database: Database
         n_rows = database.rows(render("sources/drop_rows", target=target, check=check))[0][0]
         if n_rows:
             dropped[rule] = n_rows
-    database.execute(
-        f"create or replace view {relation} as select * exclude (__row_id) from {target}"
-    )
+    database.execute(view_of(relation, rows_of(target, "* exclude (__row_id)")))
     return dropped
 
 
@@ -258,7 +256,7 @@ def _is_suspicious(source: Source, columns: Mapping[str, str], database: Databas
         return True  # the timeline has counted the suspect rows already
     relation = f"main.{quote(source.name)}"
     if source.role == "borrow" and any(
-        database.rows(f"select 1 from ({check_query(rule, source, columns, relation)}) limit 1")
+        database.rows(sample_of(check_query(rule, source, columns, relation), 1))
         for rule in ("null_asset_id", "fee_not_valid")
     ):
         return True  # what the keys cannot show

@@ -13,6 +13,7 @@ from itertools import combinations, pairwise
 
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.schema import UNTYPED
+from ml4t.backtest.data.sql_files import count_of, sample_of
 from ml4t.backtest.errors import DataError
 
 N_SAMPLE = 3
@@ -77,13 +78,13 @@ def require_none_inexact(
     source: str, column: str, kind: str, common: str, query: str, database: Database
 ) -> None:
     """Refuse values, which `query` selects, that the common type of their column cannot hold."""
-    n_rows = database.rows(f"select count(*) from ({query})")[0][0]
+    n_rows = database.rows(count_of(query))[0][0]
     if n_rows:
         raise DataError(
             source, "types", f"has column '{column}' of type {kind} next to others with which it "
             f"has {common} in common, and values that do not fit into that; store it in one type",
             n_rows=n_rows,
-            sample=database.records(f"select * from ({query}) limit {N_SAMPLE}"),
+            sample=database.records(sample_of(query, N_SAMPLE)),
             query=query,
         )  # fmt: skip
 

@@ -13,7 +13,7 @@ from ml4t.backtest.data.database import UTC, Database, EngineError
 from ml4t.backtest.data.sources.files import dated_columns
 from ml4t.backtest.data.sources.schema import TIMES, UNTYPED
 from ml4t.backtest.data.sources.source import CLOCKED, ROLES, SINGLE, TAKEN, Source
-from ml4t.backtest.data.sql_files import literal, quote, read, render
+from ml4t.backtest.data.sql_files import count_of, literal, quote, read, render, rows_of, sample_of
 from ml4t.backtest.errors import ConfigError, DataError, did_you_mean, require_column
 
 Sources = Mapping[str, Source]
@@ -70,12 +70,7 @@ def require_interval(label: str, interval: str, database: Database) -> None:
     if not isinstance(interval, str) or not re.search(r"[A-Za-z:]", interval):
         raise ConfigError(must)
     try:
-        # Each part by itself: a month less thirty days may run either way.
-        is_backwards = database.rows(
-            "select least(datepart('year', i), datepart('month', i), datepart('day', i), "
-            f"epoch_us(i - to_days(datepart('day', i)::integer))) < 0 "
-            f"from (select {literal(interval)}::interval as i)"
-        )[0][0]
+        is_backwards = database.rows(read("sources/interval"), {"interval": interval})[0][0]
     except EngineError as error:
         raise ConfigError(must) from error
     if is_backwards:
@@ -165,7 +160,7 @@ def require_overlap(source: Source, database: Database) -> list[dict[str, object
     relation = f"main.{quote(source.name)}"
     has_assets = source.role != "context"
     if source.role == "features" and not database.rows(
-        f"select 1 from {relation} where asset_id is not null limit 1"
+        sample_of(rows_of(relation, "1", where="asset_id is not null"), 1)
     ):
         has_assets = False
     clock = next(iter(TIMES[source.role]), "null")
@@ -173,11 +168,10 @@ def require_overlap(source: Source, database: Database) -> list[dict[str, object
         clock = "available_at"
     elif source.lag is not None:
         clock += f" + {literal(source.lag)}::interval"
-    query: str = render(
-        "sources/overlap", source=relation, clock=clock, has_assets=str(has_assets).lower()
-    )
-    if not has_assets:
-        query = query.replace("source.asset_id", "null")
+    query = render(
+        "sources/overlap", source=relation, clock=clock, has_assets=str(has_assets).lower(),
+        asset_id="source.asset_id" if has_assets else "null",
+    )  # fmt: skip
     has_common_asset, is_known_in_time = database.rows(query)[0]
     if not has_common_asset:
         raise DataError(source.name, "overlap", "has no asset_id in common with prices; "
@@ -190,7 +184,7 @@ def require_overlap(source: Source, database: Database) -> list[dict[str, object
     if source.role not in CLOCKED:
         raise DataError(source.name, "overlap", fact)
     # A run that ends before it began to be kept is what it was at that time.
-    n_rows = database.rows(f"select count(*) from {relation}")[0][0]
+    n_rows = database.rows(count_of(rows_of(relation)))[0][0]
     return [{"source": source.name, "rule": "overlap", "rows": n_rows, "text": fact}]
 
 
@@ -209,9 +203,8 @@ def require_shares_borrowed(sources: Sources, found: Columns, database: Database
 def _require_dates(source: Source, kind: str, database: Database) -> None:
     """Refuse a time of day in ex_date next to daily bars: each would count a bar late."""
     relation = f"main.{quote(source.name)}"
-    if kind != "DATE" and database.rows(
-        f"select 1 from {relation} where ex_date <> date_trunc('day', ex_date) limit 1"
-    ):
+    in_a_day = rows_of(relation, "1", where="ex_date <> date_trunc('day', ex_date)")
+    if kind != "DATE" and database.rows(sample_of(in_a_day, 1)):
         raise DataError(
             source.name, "time_on_daily_bars", "has an ex_date with a time of day next to daily "
             "bars, which are midnights: it would count from the next bar; cast ex_date to DATE",

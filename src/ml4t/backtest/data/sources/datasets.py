@@ -12,7 +12,7 @@ from typing import Any
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.common_types import common_type
 from ml4t.backtest.data.sources.source import Source
-from ml4t.backtest.data.sql_files import quote
+from ml4t.backtest.data.sql_files import quote, rows_of
 from ml4t.backtest.errors import DataError
 
 _PROBE = "__fragment"
@@ -61,7 +61,7 @@ def require_whole(source: Source, found: Mapping[str, str], database: Database) 
 def _kinds(schema: Any, database: Database) -> dict[str, str]:
     """Return the columns of an Arrow schema (lower case), with DuckDB's types."""
     database.register(_PROBE, schema.empty_table())
-    found = database.schema(f"select * from {quote(_PROBE)}")
+    found = database.schema(rows_of(quote(_PROBE)))
     database.unregister(_PROBE)
     return {name.lower(): kind for name, kind in found.items()}
 

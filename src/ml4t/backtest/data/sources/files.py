@@ -27,7 +27,7 @@ from ml4t.backtest.data.sources.common_types import (
 )
 from ml4t.backtest.data.sources.schema import REQUIRED, UNTYPED
 from ml4t.backtest.data.sources.source import CLOCKED, Source, is_remote, is_there
-from ml4t.backtest.data.sql_files import file_literal, literal, quote, read, render
+from ml4t.backtest.data.sql_files import all_of, file_literal, literal, quote, read, render, rows_of
 from ml4t.backtest.errors import DataError
 
 # What stands in a folder that is a table of a format with a log of its own, and what reads it.
@@ -91,17 +91,17 @@ def scan_of(source: Source, database: Database) -> str:
     files = listed(source)
     _load_remote(source, database)
     if len(files) == 1 and not _is_pattern(source):
-        return f"select * from read_parquet({files[0]})"
+        return rows_of(f"read_parquet({files[0]})")
     parts = _parts(files, database)
     _require_everywhere(source, parts)
     _require_keys_of_one_kind(source, parts, database)
     columns = _common_columns(source, parts)
     groups = _groups(parts, columns)
     if len(groups) == 1:
-        return f"select * from {_read(*parts)}"
+        return rows_of(_read(*parts))
     names = _names(parts)
     _require_exact(source, groups, columns, names, database)
-    return " union all ".join(_branch(group, columns, names) for group in groups)
+    return all_of(_branch(group, columns, names) for group in groups)
 
 
 def dated_columns(source: Source, database: Database) -> set[str]:
@@ -166,10 +166,10 @@ def _parts(files: Sequence[str], database: Database) -> list[Part]:
         if part.keys not in of_keys:
             # What a key's values are is told by all folders, not by those of one schema.
             alike = _read(*(other for other in parts if other.keys == part.keys))
-            kinds = database.schema(f"select * from {alike}")
+            kinds = database.schema(rows_of(alike))
             of_keys[part.keys] = {key: kinds[key] for key in part.keys}
         first = Part(files=part.files[:1])
-        own = database.schema(f"select * from {_read(first, hive_partitioning='false')}")
+        own = database.schema(rows_of(_read(first, hive_partitioning="false")))
         columns = own | of_keys[part.keys]
         part.names = {name.lower(): name for name in columns}
         part.kinds = {name.lower(): kind for name, kind in columns.items()}
@@ -315,7 +315,7 @@ def _branch(group: Sequence[Part], columns: Mapping[str, str], names: Mapping[st
     if keys:
         types = ", ".join(f"{literal(key)}: {literal(kinds[key.lower()])}" for key in keys)
         options["hive_types"] = f"{{{types}}}"
-    return f"select {', '.join(items)} from {_read(*group, **options)}"
+    return rows_of(_read(*group, **options), ", ".join(items))
 
 
 def _group_kinds(group: Sequence[Part]) -> dict[str, str]:

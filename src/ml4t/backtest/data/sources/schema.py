@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NoReturn
 
 from ml4t.backtest.data.sources.source import Role, Source
-from ml4t.backtest.data.sql_files import quote
+from ml4t.backtest.data.sql_files import only_if, quote
 from ml4t.backtest.errors import DataError, did_you_mean
 
 PRICE_COLUMNS = ("open", "high", "low", "close")
@@ -167,7 +167,7 @@ def _select_item(source: Source, name: str, given: str, kind: str) -> str:
         # Neither nullif(x, 'nan') nor isnan(x): pyarrow and polars leave NaN out of a file's
         # statistics, by which DuckDB takes both to be false without a look at x.
         item = quote(given)
-        return f"case when isfinite({item}) or isinf({item}) then {item} end as {quote(name)}"
+        return f"{only_if(f'isfinite({item}) or isinf({item})', item)} as {quote(name)}"
     if kind == "TIMESTAMPTZ_NS":
         # DuckDB 2.0 can do little with it; microseconds are what a time with a zone has elsewhere.
         return f"{quote(given)}::timestamptz as {quote(name)}"

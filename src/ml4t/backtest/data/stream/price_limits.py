@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.sources.schema import is_number
-from ml4t.backtest.data.sql_files import quote, render
+from ml4t.backtest.data.sql_files import count_of, quote, render, rows_of, sample_of
 from ml4t.backtest.errors import DataError
 
 RULE = "price_limit_not_valid"
@@ -49,15 +49,12 @@ def _is_priced(name: str, prepared: Prepared) -> bool:
         "terms/price_limits", source="main.prices" if source == "prices" else "main.signals",
         limit_value=quote(name), least=repr(least), most=repr(most),
     )  # fmt: skip
-    counts = ", ".join(
-        f"count(*) filter (where {what})"
-        for what in ("not is_flag", "not is_price", "is_flag and is_price")
-    )
-    n_no_flags, n_no_prices, n_both = prepared.database.rows(f"select {counts} from ({query})")[0]
+    counts = render("terms/price_limits_counted", limits=query)
+    n_no_flags, n_no_prices, n_both = prepared.database.rows(counts)[0]
 
     def refuse(which: str, n_rows: int, message: str) -> NoReturn:
-        strays = f"select * exclude (is_flag, is_price) from ({query}) where {which}"
-        first = f"select * from ({strays}) order by timestamp, asset_id limit {N_SHOWN}"
+        strays = rows_of(f"({query})", "* exclude (is_flag, is_price)", where=which)
+        first = sample_of(strays, N_SHOWN, by="timestamp, asset_id")
         sample = prepared.database.records(first)
         raise DataError(source, RULE, message, n_rows=n_rows, sample=sample, query=strays)
 
@@ -88,13 +85,13 @@ def _require_market_flag(name: str, prepared: Prepared) -> None:
     if kind is None or kind == "BOOLEAN" or not is_number(kind):
         return
     source = next(known.source for known in prepared.market if name in known.columns)
-    strays = f"select * from main.market where {quote(name)} not in (0, 1)"
-    n_rows = prepared.database.rows(f"select count(*) from ({strays})")[0][0]
+    strays = rows_of("main.market", where=f"{quote(name)} not in (0, 1)")
+    n_rows = prepared.database.rows(count_of(strays))[0][0]
     if n_rows:
         raise DataError(
             source, RULE, f"has a market-wide {name} that is no flag of 0 or 1; price limits "
             "belong to prices, with an asset_id", n_rows=n_rows, query=strays,
-            sample=prepared.database.records(f"select * from ({strays}) limit {N_SHOWN}"),
+            sample=prepared.database.records(sample_of(strays, N_SHOWN, by="timestamp")),
         )  # fmt: skip
 
 

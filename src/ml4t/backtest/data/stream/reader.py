@@ -21,7 +21,7 @@ from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.selection.conditions import Condition, Conditions
 from ml4t.backtest.data.selection.selecting import SelectionPlan, select
 from ml4t.backtest.data.sources.schema import as_read, without_keys
-from ml4t.backtest.data.sql_files import first_bars, literal, quote, read, render
+from ml4t.backtest.data.sql_files import first_bars, literal, quote, read, render, unless
 from ml4t.backtest.data.stream.feature_columns import FeatureColumn
 from ml4t.backtest.data.stream.previous_bar import PreviousBar
 
@@ -215,9 +215,7 @@ class Reader:
             names |= {name: f"__{name}" for name in names if name in TRADED}
         for name, alias in names.items():
             item = self._item("prices", name)
-            items[alias] = (
-                item if alias == name else f"case when prices.volume = 0 then null else {item} end"
-            )
+            items[alias] = item if alias == name else unless("prices.volume = 0", item)
         arrays = self._price_columns(items, first_t, shape)
         return {name: arrays[alias] for name, alias in names.items()}, arrays
 
@@ -296,7 +294,7 @@ class Reader:
             since=f"{since} and {until}",
             is_fresh=known.is_fresh("timeline.timestamp", "known.available_at"),
             first_bars=first_bars(
-                f"{known.relation} as known where {since} and {until}", "known.available_at"
+                f"{known.relation} as known", "known.available_at", where=f"{since} and {until}"
             ),
         )
         return _scatter(self._database.numpy(query), list(items), first_t, shape, {})
