@@ -353,3 +353,23 @@ def test_sql_stands_in_files_and_is_composed_in_one_module() -> None:
         name: found[name] for name in STILL_TO_MOVE
     }
     assert all(found[name] for name in COMPOSERS | STILL_TO_MOVE)
+
+
+def test_every_tolerance_lies_in_the_module_that_orders_them() -> None:
+    """A number so small is a bound for rounding."""
+    small = {
+        f"{module}: {node.value!r}"
+        for module, tree in MODULES.items()
+        if module != "core.tolerances"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, float)
+        and 0 < node.value <= 1e-5
+    }
+    assert small == set()
+    values = [
+        node.value.value
+        for node in MODULES["core.tolerances"].body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+    ]
+    assert values == sorted(values)

@@ -18,7 +18,7 @@ span            of             why it ends there
 `TURNOVER`      one decision   turning a book of gross 4 over trades 8 times equity
 `VOLATILITY`    a year, VaR    coins move by 1 a year, so 2 still passes; 3 and 10 are percent
 `ORDER`         one order      as `EXPOSURE`: one order may set the whole book; `SIGNED` sells too
-`MARGIN`        exposure       2 lets exposure be half of equity; from 10 on it is a percentage
+`INITIAL`       exposure       2 lets exposure be half of equity; from 10 on it is a percentage
 `DELISTING`     last close     all is lost at -1; beyond +400% it is a percentage
 =============== ============== =====================================================================
 
@@ -30,11 +30,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ml4t.backtest.core import tolerances
 from ml4t.backtest.errors import ConfigError, as_float
 
 HINT = "fractions: 0.15 is 15%"
-# 0.6 + 0.3 + 0.1 is not quite 1: as much may a sum of parts, or a part, be above it.
-ROUNDED = 1e-7
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class Span:
 
 
 SHARE = Span(0, 1)
-PART = Span(0, 1 + ROUNDED, has_high=True)
+PART = Span(0, 1 + tolerances.WHOLE_PART, has_high=True)
 RATE = Span(0, 1, has_low=True)
 WHOLE_PART = Span(0, 1, has_low=True, has_high=True)
 PROFIT = Span(0, 10)
@@ -79,7 +78,7 @@ TURNOVER = Span(0, 10)
 VOLATILITY = Span(0, 3)
 ORDER = Span(0, 10, has_low=True, has_high=True)
 SIGNED = Span(-10, 10, has_low=True, has_high=True)
-MARGIN = Span(0, 10)
+INITIAL = Span(0, 10)
 DELISTING = Span(-1, 5, has_low=True)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Floats, Ints, Selection
 from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched
 from ml4t.backtest.core.orders import OrderStatus
+from ml4t.backtest.core.tolerances import WHOLE
 from ml4t.backtest.execution.account.rules import Account
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.intrabar.inside_bar import InsideBar
@@ -28,7 +29,6 @@ from ml4t.backtest.execution.orders.book import (
 )
 from ml4t.backtest.execution.orders.filler import OrderFiller
 from ml4t.backtest.execution.orders.order import Chance, Order, amend, go_ex, used_up
-from ml4t.backtest.execution.orders.ticks import WHOLE
 from ml4t.backtest.execution.pending.changes import MADE, NO_SIDS, PendingChanges
 from ml4t.backtest.execution.pending.exits import ExitFiller
 from ml4t.backtest.execution.pending.filler import PendingFiller

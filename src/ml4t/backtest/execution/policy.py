@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from ml4t.backtest.core.fractions import DELISTING, PART, require_fraction
 from ml4t.backtest.core.orders import parse_choice
+from ml4t.backtest.core.tolerances import WHOLE
 from ml4t.backtest.errors import (
     ConfigError,
     require_flags,
@@ -54,7 +55,7 @@ class ExecutionPolicy:
     participation: float | None = None
     reentry: bool = True
     rounds_change: bool = False
-    whole_tolerance: float = 1e-9
+    whole_tolerance: float = WHOLE
     within_range: bool = False
 
     def __post_init__(self) -> None:

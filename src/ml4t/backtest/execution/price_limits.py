@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
+from ml4t.backtest.core.tolerances import AT_PRICE_LIMIT
 
 # Columns by the side that they lock out: nobody sells at limit up, nobody buys at limit down.
 LOCKS = {"limit_up": 1.0, "limit_down": -1.0}
-# A price that misses its limit by this part of it is at the limit.
-TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class PriceLimits:
         values, side = batch.features[name][sids], LOCKS[name]
         is_locked: Bools = values == 1
         if name in self.priced:
-            is_locked = side * (prices - values) >= -TOLERANCE * values
+            is_locked = side * (prices - values) >= -AT_PRICE_LIMIT * values
         return is_locked & (quantity * side > 0)
 
     def why(self, batch: Batch, sid: int, side: float, price: float) -> str:

@@ -11,10 +11,8 @@ from typing import ClassVar
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats
+from ml4t.backtest.core.tolerances import AVERAGE_IN_RANGE
 from ml4t.backtest.errors import ConfigError, require_column
-
-# Part of a price by which an average of trades may miss their range.
-ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +165,7 @@ class VolumeWeighted(FillTiming):
         if batch.high is not None and batch.low is not None:
             # An average of trades lies between their extremes, but for its own rounding.
             inside = np.clip(price, batch.low, batch.high)
-            price = np.where(np.abs(price - inside) <= ROUNDING * inside, inside, np.nan)
+            price = np.where(np.abs(price - inside) <= AVERAGE_IN_RANGE * inside, inside, np.nan)
         return np.where(np.isnan(batch.open) | ~(price > 0), np.nan, price)
 
 

@@ -13,10 +13,8 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.terms import Action
+from ml4t.backtest.core.tolerances import NO_FRACTION
 from ml4t.backtest.portfolio.portfolio import Portfolio
-
-# A fraction of a share below this part of the position is rounding.
-NO_FRACTION = 1e-9
 
 
 class Follower(Protocol):

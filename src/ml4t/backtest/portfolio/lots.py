@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Floats, Ints
-
-# What a fill leaves of a lot below this share of itself is rounding, and no trade of its own.
-DUST = 1e-12
+from ml4t.backtest.core.tolerances import DUST
 
 
 class Lot(NamedTuple):

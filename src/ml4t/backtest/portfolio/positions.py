@@ -8,11 +8,10 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats, Ints
 from ml4t.backtest.core.journal import Journal
+from ml4t.backtest.core.tolerances import DUST
 from ml4t.backtest.portfolio.lot_book import LotBook
 from ml4t.backtest.portfolio.lots import Lot, Lots, close_lots
 
-# What is left below this share of a position is rounding in its lots: the position is flat.
-DUST = 1e-12
 # Up to so many fills are faster one by one than as vectors.
 FEW = 4
 

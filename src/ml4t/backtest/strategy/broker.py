@@ -15,11 +15,11 @@ from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Batch, Ints, Selection
 from ml4t.backtest.core.fractions import SIGNED, require_fraction
 from ml4t.backtest.core.position import Position
+from ml4t.backtest.core.tolerances import NO_CHANGE
 from ml4t.backtest.errors import ConfigError, did_you_mean
 from ml4t.backtest.execution.broker import BarBroker
 from ml4t.backtest.execution.orders.order import Order, amend
 from ml4t.backtest.execution.pending.no_trade_band import NoTradeBand
-from ml4t.backtest.execution.pending.rebalance import SMALLEST_CHANGE
 from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.risk.limits.engine import LimitEngine
 from ml4t.backtest.strategy.order_entry import ORDER_TAG, OrderEntry, is_coming
@@ -268,7 +268,7 @@ class StrategyBroker:
             target = float(quantity)  # no lot: the order says so
         change = target - live - sum(coming)
         # Measured against what it is the difference of: their rounding is no order.
-        if abs(change) <= SMALLEST_CHANGE * max(map(abs, (target, live, *coming))):
+        if abs(change) <= NO_CHANGE * max(map(abs, (target, live, *coming))):
             return None
         return self._order(asset, change, {"tag": tag}, is_fraction=is_fraction)
 
@@ -343,7 +343,7 @@ class StrategyBroker:
         live = self._portfolio.quantity.item(sid)
         leaving = sum(left for left in self._order_entry.coming(sid) if left * live < 0)
         left = live + leaving
-        if left * live <= 0 or abs(left) <= SMALLEST_CHANGE * abs(live):
+        if left * live <= 0 or abs(left) <= NO_CHANGE * abs(live):
             return None
         closing = min(abs(live) * part, abs(left))
         return self.order(asset, -math.copysign(closing, live), tag=tag) if closing else None

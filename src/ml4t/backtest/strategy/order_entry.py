@@ -12,11 +12,12 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.orders import OrderStatus, TimeInForce
+from ml4t.backtest.core.tolerances import NO_CHANGE
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.broker import BarBroker
 from ml4t.backtest.execution.orders.order import Chance, Order, OrderType, amend
 from ml4t.backtest.execution.orders.types import LIMIT, MARKET, STOP
-from ml4t.backtest.execution.pending.rebalance import BELOW_LOT, SMALLEST_CHANGE
+from ml4t.backtest.execution.pending.rebalance import BELOW_LOT
 from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.risk.limits.engine import LimitEngine
 from ml4t.backtest.strategy.order_terms import OrderTerms, days, is_number
@@ -124,7 +125,7 @@ class OrderEntry:
         if live * whole < 0 and held * whole < 0:
             amend(
                 order,
-                is_exit=abs(whole) <= abs(held) * (1 + SMALLEST_CHANGE),
+                is_exit=abs(whole) <= abs(held) * (1 + NO_CHANGE),
                 opening=max(abs(whole) - abs(held), 0.0),
             )
         price = self.price(order.sid)
@@ -186,7 +187,7 @@ class OrderEntry:
         if stop is not None:
             amend(order, stop=float(stop), is_triggered=False)
         self._broker.round_prices(order)
-        if abs(order.left) <= SMALLEST_CHANGE * abs(order.quantity) or order.left * order.side < 0:
+        if abs(order.left) <= NO_CHANGE * abs(order.quantity) or order.left * order.side < 0:
             if order.filled_quantity:
                 amend(order, quantity=order.filled_quantity)
             self._broker.cancel(order)

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ml4t.backtest.core.tolerances import IN_RANGE
 from ml4t.backtest.data.asof.views import Known, create_views, known_rows
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.action_checks import find_action_prices
-from ml4t.backtest.data.sources.checks import RANGE_TOLERANCE, drop_bad_rows
+from ml4t.backtest.data.sources.checks import drop_bad_rows
 from ml4t.backtest.data.sources.contracts import require_one_clock, require_one_spelling
 from ml4t.backtest.data.sources.schema import PRICE_COLUMNS
 from ml4t.backtest.data.sources.source import CLOCKED, Source, file_facts
@@ -146,5 +147,5 @@ def _count_bars(price_columns: Mapping[str, str], database: Database) -> None:
             if "open" not in price_columns:
                 spare = spare.replace("open", "close")
             ohlc.append(f"{spare} as {name}")
-    database.execute(render("sources/timeline", ohlc=", ".join(ohlc), tolerance=RANGE_TOLERANCE))
+    database.execute(render("sources/timeline", ohlc=", ".join(ohlc), tolerance=repr(IN_RANGE)))
     database.execute(read("sources/assets"))

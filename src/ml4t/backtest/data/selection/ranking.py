@@ -8,6 +8,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Selection
 from ml4t.backtest.core.ranking import Ranking
+from ml4t.backtest.core.tolerances import FULLY_INVESTED
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.database import Columns, Database, EngineError
 from ml4t.backtest.data.selection.cross_section import (
@@ -182,7 +183,7 @@ def _require_weights(ranked: Columns, database: Database, *, long_only: bool) ->
     refuse(weight < 0, "gave a negative weight; a cash account holds weights from 0 to 1, a "
            "MarginAccount may go short")  # fmt: skip
     sums = np.bincount(t, weights=weight)
-    is_over = sums > 1 + 1e-9
+    is_over = sums > 1 + FULLY_INVESTED
     refuse(is_over[t], f"gave weights that sum to {sums.max():.6g} at one bar; a cash account "
            "holds at most 1")  # fmt: skip
 

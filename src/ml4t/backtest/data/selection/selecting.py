@@ -17,6 +17,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Selection
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.core.selecting import KINDS, Kind, Query
+from ml4t.backtest.core.tolerances import FULLY_INVESTED
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.database import Columns, Database, EngineError
 from ml4t.backtest.data.selection.cross_section import (
@@ -311,7 +312,7 @@ def _require_usable(plan: QueryPlan, found: Columns, database: Database) -> None
                "MarginAccount may")  # fmt: skip
     if plan.long_only and kind == "weight" and len(t):
         sums = np.bincount(t, weights=amount)
-        is_over = sums > 1 + 1e-9
+        is_over = sums > 1 + FULLY_INVESTED
         refuse(is_over[t], "weights", "gave weights that sum to more than 1 at one bar, "
                f"{sums.max():.6g} at the worst; divide them by sum(weight) over (partition by "
                "timestamp), or use a MarginAccount")  # fmt: skip

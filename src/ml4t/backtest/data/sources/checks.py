@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from ml4t.backtest.core.tolerances import IN_RANGE
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.action_checks import CONTRADICTIONS, QUIET, WARNINGS, action_rules
 from ml4t.backtest.data.sources.action_checks import WAYS_OUT as ACTION_WAYS_OUT
@@ -21,9 +22,6 @@ from ml4t.backtest.errors import DataError
 # Above this many (timestamp, asset) pairs a bitmap would cost more than grouping by the keys.
 BITMAP_CELLS = 1 << 30
 SAMPLE_ROWS = 3
-# Prices that miss their range by this part of its bound at most are in it: an adjusted price is
-# off in its last digit, which is rounding and no fault of the data.
-RANGE_TOLERANCE = "1e-9"
 _KEYS: dict[Role, tuple[str, ...]] = {
     "context": ("timestamp",),
     "actions": ("asset_id", "ex_date", "kind"),  # dividends and splits of a day add up
@@ -152,7 +150,7 @@ def check_query(rule: str, source: Source, columns: Mapping[str, str], relation:
     # A column that the source does not have is stood in for by one that cannot offend.
     price = rule.split("_")[0]
     places = {side: side if side in columns else price for side in ("low", "high")}
-    places["tolerance"] = RANGE_TOLERANCE
+    places["tolerance"] = repr(IN_RANGE)
     places["is_infinite"] = " or ".join(f"not isfinite({name})" for name in _times(source, columns))
     places["new_asset_id"] = "new_asset_id" if "new_asset_id" in columns else "null"
     places["initial"] = "initial_margin" if "initial_margin" in columns else "null"

@@ -9,15 +9,10 @@ from functools import partial
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.tolerances import CASH_KEPT, LEAST_SHARE, USED_UP
 from ml4t.backtest.execution.account.rules import Account, Increase, Shortfall
 from ml4t.backtest.execution.executor import Executor
 
-# What scaled increases leave of the room, so that rounding cannot take cash below zero.
-MARGIN = 1e-14
-# Room for less than this share of what is needed is no room: dust is not worth an order.
-SMALLEST_SHARE = 1e-6
-# Room that is left below this share of it is used up.
-NO_ROOM = 1e-12
 # Cuts in proportion; and steps in which the share between two others must have been found.
 FEW_STEPS, MOST_STEPS = 4, 60
 
@@ -199,15 +194,15 @@ def share_that_fits(required: Callable[[float], float], room: float) -> float:
         if left >= 0 or asked <= 0:  # what frees money or margin is no smaller for being cut
             break
         too_large, excess = share, -left
-        share = max(share * room * (1 - MARGIN) / asked, SMALLEST_SHARE)
+        share = max(share * room * (1 - CASH_KEPT) / asked, LEAST_SHARE)
     else:
-        share = SMALLEST_SHARE
+        share = LEAST_SHARE
         left = room - required(share)
         if left < 0:
             return 0.0  # the charges alone eat the room
     weight = left
     for _ in range(MOST_STEPS):
-        if share == 1.0 or left <= NO_ROOM * room:
+        if share == 1.0 or left <= USED_UP * room:
             break
         # By false position; what one end weighs is halved when the other has moved.
         middle = share + (too_large - share) * weight / (weight + excess)

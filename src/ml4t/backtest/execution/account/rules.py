@@ -10,7 +10,7 @@ from enum import StrEnum
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats, Ints
-from ml4t.backtest.core.fractions import MARGIN, ORDER, require_fraction
+from ml4t.backtest.core.fractions import INITIAL, ORDER, require_fraction
 from ml4t.backtest.core.orders import parse_choice
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.errors import (
@@ -157,7 +157,7 @@ class MarginAccount:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shortfall", parse_choice(Shortfall, "shortfall", self.shortfall))
-        require_fraction("initial_margin", self.initial_margin, MARGIN)
+        require_fraction("initial_margin", self.initial_margin, INITIAL)
         require_fraction("maintenance_margin", self.maintenance_margin, ORDER)
         if self.maintenance_margin > self.initial_margin:
             raise ConfigError(

@@ -19,6 +19,7 @@ from datetime import datetime
 
 from ml4t.backtest.core.event import MarketEvent
 from ml4t.backtest.core.orders import OrderStatus
+from ml4t.backtest.core.tolerances import NO_CHANGE
 from ml4t.backtest.errors import ConfigError, as_float, require_number
 from ml4t.backtest.execution.account.buying_power import share_that_fits
 from ml4t.backtest.execution.costs.commission import BasisPointCommission
@@ -31,8 +32,6 @@ from ml4t.backtest.execution.orders.book import BY_STRATEGY, POSITION_CLOSED
 from ml4t.backtest.execution.orders.filler import CANNOT_SHORT, CUT_TO_HELD
 
 NO_CASH = "insufficient cash"
-# What is left of an order below this share of it is rounding.
-ROUNDING = 1e-9
 Met = tuple[When, float]
 
 
@@ -300,7 +299,7 @@ class SimulationBroker:
         share = share_that_fits(required, room) if room > 0 else 0.0
         size = order.left * share
         fills = [self._fill(order, event, met, size)] if size and required(share) <= room else []
-        if order.left <= ROUNDING * order.quantity:
+        if order.left <= NO_CHANGE * order.quantity:
             self._end(order, OrderStatus.FILLED)
         elif all(order is not one for one, _, _ in self._short_of_cash):
             self._short_of_cash.append((order, event, met))

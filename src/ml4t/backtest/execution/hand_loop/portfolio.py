@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ml4t.backtest.core.position import Position
+from ml4t.backtest.core.tolerances import DUST
 from ml4t.backtest.execution.hand_loop.order import LoopFill
 from ml4t.backtest.portfolio.lots import Lot, close_lots
-from ml4t.backtest.portfolio.positions import DUST
 
 NAN = float("nan")
 

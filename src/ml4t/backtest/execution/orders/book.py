@@ -10,9 +10,9 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.journal import Journal
 from ml4t.backtest.core.orders import Ended, OrderStatus, TimeInForce
+from ml4t.backtest.core.tolerances import DUST
 from ml4t.backtest.execution.orders.order import Chance, Order, amend, split, used_up
 from ml4t.backtest.portfolio.portfolio import Portfolio
-from ml4t.backtest.portfolio.positions import DUST
 
 DELISTED, RENAMED = "delisted", "renamed"
 GOOD_TILL = "good till date"
@@ -89,7 +89,7 @@ class OrderBook:
         `opened` is the part of `quantity` that its children protect, `price` where they start.
         """
         amend(order, filled_quantity=order.filled_quantity + quantity)
-        if abs(order.left) <= 1e-12 * abs(order.quantity):
+        if abs(order.left) <= DUST * abs(order.quantity):
             amend(order, filled_quantity=order.quantity)
             is_done = True
         if opened and order.children and not any(child.is_open for child in order.children):

@@ -8,6 +8,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats
 from ml4t.backtest.core.orders import OrderStatus, TimeInForce
+from ml4t.backtest.core.tolerances import DUST
 from ml4t.backtest.execution.account.buying_power import fit
 from ml4t.backtest.execution.account.rules import Account, Shortfall
 from ml4t.backtest.execution.account.submission import fitting_orders
@@ -16,7 +17,6 @@ from ml4t.backtest.execution.orders.book import IMMEDIATE, OrderBook
 from ml4t.backtest.execution.orders.order import Order, amend
 from ml4t.backtest.execution.tradability import NO_BORROW, Tradability
 from ml4t.backtest.portfolio.portfolio import Seen
-from ml4t.backtest.portfolio.positions import DUST
 
 CANNOT_SHORT = "cash account cannot short"
 CUT_TO_HELD = "cut to what is held"

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats
+from ml4t.backtest.core.tolerances import WHOLE
 
-# Rounding in a quotient, of the size of which a multiple of a lot or a tick is still whole.
-WHOLE = 1e-9
 # Digits after the point that a tick may have. 2961 * 0.01 is not quite 29.61, and a bar whose
 # high is 29.61 would not touch it.
 DIGITS = 10

@@ -6,14 +6,13 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.orders import OrderStatus
+from ml4t.backtest.core.tolerances import NO_CHANGE, WHOLE
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.book import POSITION_CLOSED, OrderBook
 from ml4t.backtest.execution.orders.filler import CUT_TO_HELD
 from ml4t.backtest.execution.orders.order import Order, amend
-from ml4t.backtest.execution.orders.ticks import WHOLE
 from ml4t.backtest.execution.pending.changes import NO_SIDS, Exits, PendingChanges
 from ml4t.backtest.execution.pending.market_orders import MarketOrderLedger, MarketOrders, unsized
-from ml4t.backtest.execution.pending.rebalance import SMALLEST_CHANGE
 from ml4t.backtest.execution.tradability import Tradability
 
 
@@ -82,7 +81,7 @@ class ExitFiller:
             return
         taken = order.side * min(abs(closed), abs(order.left))
         self._pending.closed[order.sid] = closed - taken
-        if abs(order.left - taken) <= SMALLEST_CHANGE * abs(order.left):
+        if abs(order.left - taken) <= NO_CHANGE * abs(order.left):
             self._book.end(order, OrderStatus.CANCELLED, POSITION_CLOSED)
         else:
             amend(order, quantity=order.quantity - taken, reason=CUT_TO_HELD)

@@ -9,7 +9,8 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints, Selection
 from ml4t.backtest.core.orders import OrderStatus
-from ml4t.backtest.execution.account.buying_power import SMALLEST_SHARE, fit
+from ml4t.backtest.core.tolerances import LEAST_SHARE, NO_CHANGE
+from ml4t.backtest.execution.account.buying_power import fit
 from ml4t.backtest.execution.account.rules import Account
 from ml4t.backtest.execution.account.submission import fitting_changes
 from ml4t.backtest.execution.executor import Executor
@@ -22,8 +23,6 @@ from ml4t.backtest.portfolio.portfolio import Seen
 
 REBALANCE = "rebalance"
 BELOW_LOT = "below one lot"
-# A change below this share of the position is rounding, not a decision.
-SMALLEST_CHANGE = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +173,7 @@ class Rebalancer:
         if fitted is asked:  # neither volume nor account cut anything
             self._ledger.fill(batch, prices, market_orders, seen=seen)
             return
-        fits = (np.abs(fitted) > SMALLEST_SHARE * np.abs(capped)) | (capped == 0)
+        fits = (np.abs(fitted) > LEAST_SHARE * np.abs(capped)) | (capped == 0)
         self._ledger.end(market_orders.where(~fits), OrderStatus.REJECTED, self._account.lacks)
         self._ledger.fill(
             batch, prices, replace(market_orders, quantity=fitted).where(fits), asked=asked[fits],
@@ -230,7 +229,7 @@ class Rebalancer:
         change = wanted - live
         if self._executor.policy.rounds_change:
             change = np.where(wanted == 0, change, self._executor.whole(sids, change))
-        is_real = np.abs(change) > SMALLEST_CHANGE * np.maximum(np.abs(wanted), np.abs(live))
+        is_real = np.abs(change) > NO_CHANGE * np.maximum(np.abs(wanted), np.abs(live))
         sids, change = sids[is_real], change[is_real]
         if not rebalance.no_trade_band:
             return sids, change

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ml4t.backtest.core.event import MarketEvent
+from ml4t.backtest.core.tolerances import DUST
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.risk.hand_loop.state import (
     Account,
@@ -25,9 +26,6 @@ from ml4t.backtest.risk.hand_loop.state import (
 )
 from ml4t.backtest.risk.rules.decision import RiskContext, RiskDecision
 from ml4t.backtest.risk.rules.rule import RiskRule, told_apart
-
-# What a fill leaves of a position below this share of it is rounding.
-DUST = 1e-12
 
 
 @dataclass(slots=True, kw_only=True)

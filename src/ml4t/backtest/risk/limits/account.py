@@ -18,10 +18,11 @@ from ml4t.backtest.core.batch import Floats
 from ml4t.backtest.core.by_value import keep_plain
 from ml4t.backtest.core.fractions import EXPOSURE, SHARE, VOLATILITY, require_fraction
 from ml4t.backtest.core.orders import parse_choice
+from ml4t.backtest.core.tolerances import WITHIN_LIMIT
 from ml4t.backtest.errors import require_number, require_whole
 from ml4t.backtest.risk.limits.account_state import AccountState
 from ml4t.backtest.risk.limits.limit import Limit, LimitAction, LimitKind, Wish
-from ml4t.backtest.risk.limits.weights import TOLERANCE, scale_gross
+from ml4t.backtest.risk.limits.weights import scale_gross
 
 
 class BreachAction(StrEnum):
@@ -160,7 +161,7 @@ class _DrawdownBrake(_Brake):
             return (self._resume({"equity": equity}),)
         self._peak = max(self._peak, equity)
         drawdown = 1 - equity / self._peak
-        if drawdown < self._fraction - TOLERANCE:
+        if drawdown < self._fraction - WITHIN_LIMIT:
             return ()
         self._fired_t = account.t
         return (self._fire({"drawdown": drawdown, "equity": equity, "peak": self._peak}),)
@@ -179,7 +180,7 @@ class _DailyLossBrake(_Brake):
         loss = account.loss_in_session()
         seen = {"loss": loss, "equity": account.equity}
         actions = [self._resume(seen)] if self._is_on else []
-        if loss >= self._fraction - TOLERANCE:
+        if loss >= self._fraction - WITHIN_LIMIT:
             self._session = account.session
             actions.append(self._fire(seen))
         return actions

@@ -7,9 +7,7 @@ import math
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats, Ints
-
-# Less exposure than this fraction of equity earned nothing that could be scaled up to all of it.
-LEAST_EXPOSURE = 1e-9
+from ml4t.backtest.core.tolerances import LEAST_EXPOSURE
 
 
 class AccountState:

@@ -20,6 +20,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Floats, Ints, Selection
 from ml4t.backtest.core.journal import Journal
 from ml4t.backtest.core.terms import Instruments
+from ml4t.backtest.core.tolerances import ALL_OR_NONE, UNEDITED
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.risk.limits.account_state import AccountState
 from ml4t.backtest.risk.limits.account_watch import AccountWatch
@@ -30,10 +31,6 @@ from ml4t.backtest.risk.rule_engine.rule_tree import Whole
 
 # The name of decisions that no limit in particular made.
 DESK = "limits"
-# Shares of an order nearer to none or all than this are rounding.
-SMALLEST_SHARE = 1e-9
-# A weight that moved by less than this is rounding, not an edit.
-SMALLEST_CHANGE = 1e-12
 
 
 class LimitEngine:
@@ -226,7 +223,7 @@ class LimitEngine:
             allowed = self._whole_lots(sid, quantity, float((left[k] - before[k]) / step))
         weight = float(before[k] + step * (allowed / quantity))
         # What rounding leaves of a position that is closed is no position.
-        intended[sid] = weight if abs(weight) > SMALLEST_CHANGE else 0.0
+        intended[sid] = weight if abs(weight) > UNEDITED else 0.0
         return allowed
 
     def activity(self) -> list[tuple[str, int, int]]:
@@ -254,7 +251,7 @@ class LimitEngine:
                 # One order: never beyond what it asked, never back beyond where it began.
                 low, high = np.minimum(before, wanted), np.maximum(before, wanted)
                 left = np.where(wish.is_fixed, wanted, np.clip(left, low, high))
-            changed = np.flatnonzero(np.abs(left - wanted) > SMALLEST_CHANGE)
+            changed = np.flatnonzero(np.abs(left - wanted) > UNEDITED)
             if not len(changed):
                 continue
             log.n_fired[i] += 1
@@ -291,16 +288,16 @@ class LimitEngine:
 
     def _whole_lots(self, sid: int, quantity: float, share: float) -> float:
         """Return a share of an order, from none to all, rounded toward zero to the lot."""
-        if share <= SMALLEST_SHARE:
+        if share <= ALL_OR_NONE:
             return 0.0
-        if share >= 1 - SMALLEST_SHARE:
+        if share >= 1 - ALL_OR_NONE:
             return quantity
         return float(self._whole(np.array([sid]), np.array([quantity * share]))[0])
 
     def _to_lots(self, sids: Ints, quantity: Floats) -> Floats:
         lots = self._instruments.lot_size[sids]
         safe = np.where(lots > 0, lots, 1.0)
-        steps = np.trunc(quantity / safe * (1 + SMALLEST_SHARE))
+        steps = np.trunc(quantity / safe * (1 + ALL_OR_NONE))
         return np.where(lots > 0, steps * safe, quantity)
 
 

@@ -22,12 +22,9 @@ import numpy as np
 from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.core.by_value import keep_plain
 from ml4t.backtest.core.fractions import EXPOSURE, NET, TURNOVER, WEIGHT, require_fraction
+from ml4t.backtest.core.tolerances import WITHIN_LIMIT
 from ml4t.backtest.errors import require_column, require_whole
 from ml4t.backtest.risk.limits.limit import Limit, Wish
-
-# A limit is broken only by more than this fraction of equity: 25 times 0.04 is not quite 1, and
-# that is no breach of a gross exposure of 1.
-TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ class MaxWeight(Limit):
 
     def edit(self, wish: Wish) -> Floats:
         """Return ``sign(w) * min(|w|, fraction)``."""
-        is_over = np.abs(wish.wanted) > self.fraction + TOLERANCE
+        is_over = np.abs(wish.wanted) > self.fraction + WITHIN_LIMIT
         if not is_over.any():
             return wish.wanted
         return np.where(is_over, np.copysign(self.fraction, wish.wanted), wish.wanted)
@@ -122,11 +119,11 @@ class MaxGroupWeight(Limit):
         codes = wish.groups[self.group] + 1  # -1, no group, becomes group 0
         size, free = np.abs(wish.wanted), ~wish.is_fixed
         total = np.bincount(codes, weights=size)
-        if not (total > self.fraction + TOLERANCE).any():
+        if not (total > self.fraction + WITHIN_LIMIT).any():
             return wish.wanted
         movable = np.bincount(codes, weights=size * free)
         room = np.maximum(self.fraction - (total - movable), 0.0)
-        is_over = (total > self.fraction + TOLERANCE) & (movable > 0)
+        is_over = (total > self.fraction + WITHIN_LIMIT) & (movable > 0)
         factor = np.divide(room, movable, out=np.ones(len(total)), where=is_over)
         return np.where(free, wish.wanted * factor[codes], wish.wanted)
 
@@ -178,7 +175,7 @@ class MaxNetExposure(Limit):
         excess = abs(net) - self.fraction
         movable = (wish.wanted * net > 0) & ~wish.is_fixed
         side = float(np.abs(wish.wanted[movable]).sum())
-        if excess <= TOLERANCE or side == 0:
+        if excess <= WITHIN_LIMIT or side == 0:
             return wish.wanted
         return np.where(movable, wish.wanted * max(1 - excess / side, 0.0), wish.wanted)
 
@@ -225,6 +222,6 @@ def scale_gross(wish: Wish, ceiling: float) -> Floats:
 def _factor(size: Floats, is_fixed: Bools, ceiling: float) -> float:
     """Return the factor on what is not fixed at which `size` adds up to `ceiling`, at most 1."""
     movable, fixed = float(size[~is_fixed].sum()), float(size[is_fixed].sum())
-    if movable == 0 or movable + fixed <= ceiling + TOLERANCE:
+    if movable == 0 or movable + fixed <= ceiling + WITHIN_LIMIT:
         return 1.0
     return max(ceiling - fixed, 0.0) / movable

@@ -15,13 +15,11 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.journal import Decision, Journal
 from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched, Trigger
+from ml4t.backtest.core.tolerances import UNSHRUNK
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.risk.rule_engine.evaluator import Positions, RuleEvaluator
 from ml4t.backtest.risk.rule_engine.merge import Merged, touches
 from ml4t.backtest.risk.rule_engine.rule_tree import Whole
-
-# A share of a position that shrank by less than this did not shrink.
-ROUNDING = 1e-9
 
 
 class ExitBroker(Protocol):
@@ -291,7 +289,7 @@ class RuleEngine:
     def _count_waiting(self) -> None:
         """Count the steps whose exit was filled since; one that was not asks again."""
         for sid, (row, share) in self._waiting.items():
-            if self._portfolio.quantity[sid] and self._share(sid) < share * (1 - ROUNDING):
+            if self._portfolio.quantity[sid] and self._share(sid) < share * (1 - UNSHRUNK):
                 self._memory.steps_done[row][sid] += 1
         self._waiting = {}
 

@@ -15,6 +15,7 @@ from ml4t.backtest.core.aliases import takes_words
 from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.core.by_value import keep_plain
 from ml4t.backtest.core.fractions import PART, PROFIT, SHARE, TRIGGER, Span, require_fraction
+from ml4t.backtest.core.tolerances import SUMS_TO_ONE
 from ml4t.backtest.errors import ConfigError, require_column, require_number, require_whole
 from ml4t.backtest.risk.rules.rule import (
     Held,
@@ -23,9 +24,6 @@ from ml4t.backtest.risk.rules.rule import (
     pairs_of,
     require_priority,
 )
-
-# Parts such as 0.6 + 0.3 + 0.1 add up to one by the user's arithmetic, not quite by the computer's.
-ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +190,7 @@ class ScaledExit(RiskRule):
             require_fraction("part of a step", part, PART)
             last = profit
         whole = math.fsum(part for _, part in steps)
-        if whole > 1 + ROUNDING:
+        if whole > 1 + SUMS_TO_ONE:
             raise ConfigError(f"parts of the steps must be 1 together or less, was {whole:g}")
         require_priority(self.priority)
         keep_plain(self)
