@@ -20,11 +20,11 @@ from ml4t.backtest.core.shown import shown, with_code
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.explaining import Explanation, explain
 from ml4t.backtest.data.feature_provider import CallableFeatureProvider
-from ml4t.backtest.data.feeds.feed import Feeds, catalog_of, computing_provider
+from ml4t.backtest.data.feeds.feed import Feeds, as_catalog, computing_provider
 from ml4t.backtest.data.selection.conditions import plan_conditions
 from ml4t.backtest.data.selection.selecting import SelectionPlan, plan_selection
 from ml4t.backtest.data.stream.batches import batches, plan_batches
-from ml4t.backtest.data.stream.price_limits import LIMITS, priced_limits
+from ml4t.backtest.data.stream.price_limits import PRICE_LIMITS, priced_limits
 from ml4t.backtest.data.stream.reader import BatchPlan
 from ml4t.backtest.errors import ConfigError, CostError, require_number
 from ml4t.backtest.results.recorder import Recorder
@@ -102,7 +102,7 @@ class BacktestEngine:
                 "write RiskManager([...])"
             )
         provider = self.risk_manager.feature_provider
-        self.catalog = catalog_of(data_feed, provider)
+        self.catalog = as_catalog(data_feed, provider)
         # The one that is asked during a run; what a frame holds is in the catalog.
         self.computing_provider = computing_provider(data_feed, provider)
         if context_data is not None:
@@ -222,7 +222,7 @@ class BacktestEngine:
             holds_range=self.config.reads_range,
             features=(*manager.features, *self.strategy.features, *self.config.features),
             own_features=self.config.own_features,
-            optional_features=tuple(LIMITS),
+            optional_features=tuple(PRICE_LIMITS),
             conditions=(*manager.conditions, *self.strategy.conditions),
             likely=words_of(self.strategy) if has_events else frozenset(),
             has_events=has_events,

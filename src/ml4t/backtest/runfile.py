@@ -98,7 +98,7 @@ from ml4t.backtest.strategies.sql import SQLStrategy
 from ml4t.backtest.strategies.top_n import TopN
 from ml4t.backtest.strategy.base import Strategy
 
-TABLES = ("sources", "strategy", "risk", "limit", "run", *SETTINGS)
+FILE_TABLES = ("sources", "strategy", "risk", "limit", "run", *SETTINGS)
 SOURCE_KEYS = ("path", "role", "available_at", "lag", "max_age", "on_bad_rows")
 RUN_KEYS: dict[str, type] = {
     "initial_capital": float,
@@ -174,7 +174,7 @@ def _document(path: Path) -> Table:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"run file '{path}' is no TOML: {error}") from error
-    require_known(document, TABLES, "the run file", "table")
+    require_known(document, FILE_TABLES, "the run file", "table")
     return document
 
 

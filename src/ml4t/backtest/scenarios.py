@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 YEAR = 252
 """Bars of a year."""
-FIRST_DAY = "2024-01-02"
+FIRST_SESSION = "2024-01-02"
 FIRST_CLOSE = 100.0
 FIRST_SPY = 400.0
 # Two bars have no volatility; in more than 20 years a price may fall below what 4 decimals show.
@@ -35,7 +35,7 @@ LEAST_BARS, MOST_BARS = 3, 20 * YEAR
 MOST_ASSETS = 1_000
 # Correlation of an asset's shocks with those of the market, which SPY follows alone.
 MARKET_SHARE = 0.7
-STEPS = {"market": 0, "asset": 1, "bars": 2, "scores": 3, "vix": 4}
+DRAWS = {"market": 0, "asset": 1, "bars": 2, "scores": 3, "vix": 4}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +175,7 @@ def make_scenario(name: str, *, n_bars: int = YEAR, n_assets: int = 1, seed: int
     seed = require_whole("seed", seed, least=0)
     figures = _FIGURES[name]
     streams = _Streams(seed=seed, scenario=list(_FIGURES).index(name))
-    days = np.busday_offset(FIRST_DAY, np.arange(n_bars), roll="forward")
+    days = np.busday_offset(FIRST_SESSION, np.arange(n_bars), roll="forward")
     timestamps = days.astype("datetime64[us]")
     shocks = streams.of("market").standard_normal(n_bars - 1)
     return Scenario(
@@ -194,7 +194,7 @@ class _Streams:
     scenario: int
 
     def of(self, step: str, asset: int = 0) -> Generator:
-        return np.random.default_rng([self.seed, self.scenario, STEPS[step], asset])
+        return np.random.default_rng([self.seed, self.scenario, DRAWS[step], asset])
 
 
 def _frame(

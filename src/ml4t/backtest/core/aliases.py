@@ -37,10 +37,10 @@ HELPERS: Mapping[str, str] = {
 }
 # Arguments of a provider that the guides show, which name columns; nothing new is called so.
 PROVIDER = ("timestamp_col", "asset_col")
-Kind = TypeVar("Kind", bound=type)
+Made = TypeVar("Made", bound=type)
 
 
-def takes_words(kind: Kind) -> Kind:
+def takes_words(kind: Made) -> Made:
     """Let a class be made with the words as well as with the guides' names; a decorator."""
     # It is the class itself that is decorated, never an instance.
     make = kind.__init__  # type: ignore[misc]

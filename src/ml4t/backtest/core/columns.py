@@ -21,14 +21,14 @@ from ml4t.backtest.core.owners import FRAMES, top_of
 PLAIN = (bool, int, float, complex, str, bytes, type(None))
 PLAIN_KINDS = frozenset(PLAIN)
 # A longer number is written in base 16: Python refuses to write it in base 10.
-LONG = 10**400
+BEYOND_FLOATS = 10**400
 # How polars marks a function of Python in a plan that it writes.
 PYTHON_IN_A_PLAN = b"PLPYFN"
 
 
 def plain(value: Any) -> bytes:
     """Return a plain value as text that no other has."""
-    if type(value) is int and not -LONG < value < LONG:
+    if type(value) is int and not -BEYOND_FLOATS < value < BEYOND_FLOATS:
         return hex(value).encode()
     return repr(value).encode("utf-8", "surrogatepass")
 

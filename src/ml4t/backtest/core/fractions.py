@@ -68,7 +68,7 @@ class Span:
 SHARE = Span(0, 1)
 PART = Span(0, 1 + tolerances.WHOLE_PART, has_high=True)
 RATE = Span(0, 1, has_low=True)
-WHOLE_PART = Span(0, 1, has_low=True, has_high=True)
+ANY_PART = Span(0, 1, has_low=True, has_high=True)
 PROFIT = Span(0, 10)
 TRIGGER = Span(0, 3)
 WEIGHT = Span(0, 5)

@@ -22,7 +22,7 @@ from ml4t.backtest.core.owners import is_library, is_users, name_of, origin, top
 from ml4t.backtest.core.parts import parts_of
 
 LONG_KINDS = (list, tuple, dict)
-LONG = 1_000
+MANY = 1_000
 
 
 def identity(function: object) -> str:
@@ -105,7 +105,7 @@ class _Walk:
 
     def _parts(self, value: object) -> Parts:
         """Return the parts of a value; a long one is read once, whoever's code is met later."""
-        if type(value) not in LONG_KINDS or len(value) < LONG:  # type: ignore[arg-type]
+        if type(value) not in LONG_KINDS or len(value) < MANY:  # type: ignore[arg-type]
             return parts_of(value, self._beside)
         if id(value) not in self._long:
             self._long[id(value)] = (value, parts_of(value, self._beside))

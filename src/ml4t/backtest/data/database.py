@@ -21,7 +21,7 @@ from ml4t.backtest.errors import ConfigError, require_text, require_whole
 # The zone of all that was not given one; never the machine's.
 UTC = "UTC"
 Relation = duckdb.DuckDBPyRelation
-Columns = dict[str, NDArray[Any]]
+Arrays = dict[str, NDArray[Any]]
 EngineError = duckdb.Error
 MOST_THREADS = 1_024
 # DuckDB takes 0 and negative sizes, too: the one fails in every query, the other is no limit.
@@ -138,7 +138,7 @@ class Database:
         names = [column[0] for column in self._connection.description]
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def numpy(self, query: str, parameters: Mapping[str, object] | None = None) -> Columns:
+    def numpy(self, query: str, parameters: Mapping[str, object] | None = None) -> Arrays:
         """Return a query's columns as arrays; NULL in a float column is NaN."""
         with _interruptible:
             self._run(query, parameters)

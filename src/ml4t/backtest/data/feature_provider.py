@@ -28,7 +28,7 @@ from ml4t.backtest.data.sources.source import Source, scannable
 from ml4t.backtest.data.sql_files import quote, render, rows_of, schema_of
 from ml4t.backtest.errors import ConfigError, DataError, as_float, did_you_mean
 
-Features = dict[str, Value]
+FeatureValues = dict[str, Value]
 # Timestamps whose values a provider remembers: the one at hand and the one before it.
 N_REMEMBERED = 2
 MARKET = "market"
@@ -38,11 +38,11 @@ class FeatureProvider(ABC):
     """Answers what is known of an asset, or of the market, at a time."""
 
     @abstractmethod
-    def get_features(self, asset_id: object, timestamp: datetime) -> Features:
+    def get_features(self, asset_id: object, timestamp: datetime) -> FeatureValues:
         """Return an asset's own values known at a time; what is missing has no key."""
 
     @abstractmethod
-    def get_market_features(self, timestamp: datetime) -> Features:
+    def get_market_features(self, timestamp: datetime) -> FeatureValues:
         """Return the market-wide values known at a time; what is missing has no key."""
 
 
@@ -64,7 +64,7 @@ class Computed:
     names: list[str] = field(default_factory=list)
     values: list[Value] = field(default_factory=list)
 
-    def add(self, asset_id: object, timestamp: datetime, values: Features) -> None:
+    def add(self, asset_id: object, timestamp: datetime, values: FeatureValues) -> None:
         """Append the values of one (asset, timestamp)."""
         self.asset_ids += [asset_id] * len(values)
         self.timestamps += [timestamp] * len(values)
@@ -188,10 +188,10 @@ class PrecomputedFeatureProvider(FeatureProvider):
         return read_known(self.source)
 
     @cached_property
-    def _filled(self) -> Features:
+    def _filled(self) -> FeatureValues:
         return dict.fromkeys(self.columns, self._fill_value)
 
-    def get_features(self, asset_id: object, timestamp: datetime) -> Features:
+    def get_features(self, asset_id: object, timestamp: datetime) -> FeatureValues:
         """Return an asset's own values known at a time.
 
         Parameters
@@ -213,12 +213,12 @@ class PrecomputedFeatureProvider(FeatureProvider):
         per_asset, _, clock = self._known
         return self._answer(per_asset, str(asset_id), clock.tick(timestamp))
 
-    def get_market_features(self, timestamp: datetime) -> Features:
+    def get_market_features(self, timestamp: datetime) -> FeatureValues:
         """Return the market-wide values known at a time; see `get_features`."""
         _, market, clock = self._known
         return self._answer(market, MARKET, clock.tick(timestamp))
 
-    def _answer(self, lookup: Lookup | None, key: str, tick: int) -> Features:
+    def _answer(self, lookup: Lookup | None, key: str, tick: int) -> FeatureValues:
         known = None if lookup is None else lookup.at(key, tick)
         if known is None:
             return {}
@@ -268,7 +268,7 @@ class CallableFeatureProvider(FeatureProvider):
         if compute_market_fn is not None and not callable(compute_market_fn):
             raise ConfigError(f"compute_market_fn must be callable, was {compute_market_fn!r}")
         self._compute, self._compute_market = compute_fn, compute_market_fn
-        self._remembered: dict[datetime, dict[tuple[object, ...], Features]] = {}
+        self._remembered: dict[datetime, dict[tuple[object, ...], FeatureValues]] = {}
         self._computed: Computed | None = None
         self._names: set[str] = set()
 
@@ -297,11 +297,11 @@ class CallableFeatureProvider(FeatureProvider):
 
     # -- values -----------------------------------------------------------------------
 
-    def get_features(self, asset_id: object, timestamp: datetime) -> Features:
+    def get_features(self, asset_id: object, timestamp: datetime) -> FeatureValues:
         """Return an asset's own values at a time, computed when first asked for."""
         return self._values(self._compute, timestamp, asset_id)
 
-    def get_market_features(self, timestamp: datetime) -> Features:
+    def get_market_features(self, timestamp: datetime) -> FeatureValues:
         """Return the market-wide values at a time, computed when first asked for."""
         if self._compute_market is None:
             return {}
@@ -309,7 +309,7 @@ class CallableFeatureProvider(FeatureProvider):
 
     def _values(
         self, function: Callable[..., object], timestamp: datetime, *asset: object
-    ) -> Features:
+    ) -> FeatureValues:
         """Return what is remembered of one asset, or of the market where none is named."""
         at = self._remembered.get(timestamp)
         if at is None:
@@ -337,7 +337,7 @@ class CallableFeatureProvider(FeatureProvider):
         return f"{type(self).__name__}({_name_of(self._compute)})"
 
 
-def _compute(function: Callable[..., object], timestamp: datetime, *asset: object) -> Features:
+def _compute(function: Callable[..., object], timestamp: datetime, *asset: object) -> FeatureValues:
     """Call a function and return its values, numbers as float."""
     where = f"for asset {asset[0]!r} at {timestamp}" if asset else f"at {timestamp}"
     name = _name_of(function)

@@ -28,7 +28,7 @@ from ml4t.backtest.data.sql_files import (
 )
 from ml4t.backtest.errors import ConfigError, did_you_mean
 
-KEYS = ("timestamp", "asset_id", "available_at")
+KEYS_AND_CLOCK = ("timestamp", "asset_id", "available_at")
 _VALUED: tuple[Role, ...] = ("prices", "features")
 _GROUPED: tuple[Role, ...] = ("prices", "features", "assets")
 
@@ -135,7 +135,7 @@ class Rows:
             for source, names in self.found.items()
             if self.sources[source].role in roles
             for name in names
-            if name not in KEYS
+            if name not in KEYS_AND_CLOCK
         }
         if column not in owners:
             raise ConfigError(

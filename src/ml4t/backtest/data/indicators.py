@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
-from ml4t.backtest.data.indicator_rows import KEYS, Rows, moments, smoothed
+from ml4t.backtest.data.indicator_rows import KEYS_AND_CLOCK, Rows, moments, smoothed
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import literal, quote, render
 from ml4t.backtest.errors import (
@@ -37,10 +37,10 @@ class Registers(Protocol):
 
 
 # The catalog that asked, whatever its class, so that calls chain.
-Catalog = TypeVar("Catalog", bound=Registers)
+AnyCatalog = TypeVar("AnyCatalog", bound=Registers)
 
 
-class Indicators(Generic[Catalog]):
+class Indicators(Generic[AnyCatalog]):
     """Indicators over the registered prices; ``catalog.indicators`` makes one.
 
     Each method adds a features source to the catalog and returns the catalog, so that calls
@@ -55,7 +55,7 @@ class Indicators(Generic[Catalog]):
 
     Parameters
     ----------
-    catalog : Catalog
+    catalog : AnyCatalog
         Has prices; takes the results.
     sources, found : mapping
         Its sources by name, and their columns with types.
@@ -75,7 +75,7 @@ class Indicators(Generic[Catalog]):
 
     def __init__(
         self,
-        catalog: Catalog,
+        catalog: AnyCatalog,
         sources: Mapping[str, Source],
         found: Mapping[str, Mapping[str, str]],
     ) -> None:
@@ -83,7 +83,7 @@ class Indicators(Generic[Catalog]):
 
     # -- of one asset's closes --------------------------------------------------------
 
-    def returns(self, n: int = 1, *, name: str | None = None) -> Catalog:
+    def returns(self, n: int = 1, *, name: str | None = None) -> AnyCatalog:
         """Add the simple return over `n` bars, a fraction: ``close[t] / close[t - n] - 1``.
 
         Parameters
@@ -104,7 +104,7 @@ class Indicators(Generic[Catalog]):
         """
         return self.momentum(n, name=_named(name, f"returns_{n}"))
 
-    def momentum(self, n: int = 20, *, skip: int = 0, name: str | None = None) -> Catalog:
+    def momentum(self, n: int = 20, *, skip: int = 0, name: str | None = None) -> AnyCatalog:
         """Add the return up to `skip` bars ago: ``close[t - skip] / close[t - n] - 1``.
 
         ``momentum(252, skip=21)`` on daily bars is the return of the last twelve months without
@@ -128,7 +128,7 @@ class Indicators(Generic[Catalog]):
         query = render("indicators/returns", prices=self._rows.prices(), **places)
         return self._add(name, query)
 
-    def volatility(self, n: int = 20, *, name: str | None = None) -> Catalog:
+    def volatility(self, n: int = 20, *, name: str | None = None) -> AnyCatalog:
         """Add the sample standard deviation of the last `n` one-bar returns.
 
         ``sqrt(sum((r[i] - mean(r)) ** 2) / (n - 1))`` with the simple returns ``r`` of bars
@@ -149,7 +149,7 @@ class Indicators(Generic[Catalog]):
         query = render("indicators/volatility", moments=rows, n=str(n), made=quote(name))
         return self._add(name, query)
 
-    def sma(self, n: int, *, name: str | None = None) -> Catalog:
+    def sma(self, n: int, *, name: str | None = None) -> AnyCatalog:
         """Add the simple moving average, in the price's unit: the mean of the last `n` closes.
 
         Parameters
@@ -164,7 +164,7 @@ class Indicators(Generic[Catalog]):
         rows = moments(self._rows.bars("indicators/closes"), n)
         return self._add(name, render("indicators/sma", moments=rows, made=quote(name)))
 
-    def ema(self, n: int, *, name: str | None = None) -> Catalog:
+    def ema(self, n: int, *, name: str | None = None) -> AnyCatalog:
         """Add the exponential moving average of the closes, in the price's unit.
 
         ``ema[t] = ema[t - 1] + (close[t] - ema[t - 1]) * 2 / (n + 1)``; the first is the mean of
@@ -182,7 +182,7 @@ class Indicators(Generic[Catalog]):
         rows = smoothed(self._rows.bars("indicators/closes"), n, weight=f"2 / {n + 1}")
         return self._add(name, render("indicators/ema", smoothed=rows, made=quote(name)))
 
-    def zscore(self, n: int = 20, *, name: str | None = None) -> Catalog:
+    def zscore(self, n: int = 20, *, name: str | None = None) -> AnyCatalog:
         """Add how many standard deviations the close is above its mean of the last `n` bars.
 
         ``(close[t] - mean) / deviation``, both over closes ``t - n + 1`` to ``t``; the population's
@@ -204,7 +204,7 @@ class Indicators(Generic[Catalog]):
         )
         return self._add(name, query)
 
-    def bollinger(self, n: int = 20, *, k: float = 2.0, name: str | None = None) -> Catalog:
+    def bollinger(self, n: int = 20, *, k: float = 2.0, name: str | None = None) -> AnyCatalog:
         """Add Bollinger's bands, in the price's unit: ``bb_upper``, ``bb_middle``, ``bb_lower``.
 
         ``middle`` is the mean of the last `n` closes, the others are `k` of their population
@@ -232,7 +232,7 @@ class Indicators(Generic[Catalog]):
         )
         return self._add(name, query, tuple(made.values()))
 
-    def rsi(self, n: int = 14, *, name: str | None = None) -> Catalog:
+    def rsi(self, n: int = 14, *, name: str | None = None) -> AnyCatalog:
         """Add Wilder's relative strength index, from 0 to 100.
 
         ``100 * gain / (gain + loss)``, the averages of the closes' rises and of their falls, each
@@ -260,7 +260,7 @@ class Indicators(Generic[Catalog]):
 
     def macd(
         self, fast: int = 12, slow: int = 26, signal: int = 9, *, name: str | None = None
-    ) -> Catalog:
+    ) -> AnyCatalog:
         """Add ``macd``, ``macd_signal`` and ``macd_hist``, in the price's unit.
 
         ``macd`` is the exponential average of `fast` bars less that of `slow`, ``macd_signal`` its
@@ -298,7 +298,7 @@ class Indicators(Generic[Catalog]):
 
     # -- of one asset's bars ----------------------------------------------------------
 
-    def atr(self, n: int = 14, *, name: str | None = None) -> Catalog:
+    def atr(self, n: int = 14, *, name: str | None = None) -> AnyCatalog:
         """Add Wilder's average true range, in the price's unit.
 
         ``atr[t] = atr[t - 1] + (range[t] - atr[t - 1]) / n``, where ``range[t]`` is
@@ -332,7 +332,9 @@ class Indicators(Generic[Catalog]):
 
     # -- among the assets of a bar ----------------------------------------------------
 
-    def cross_rank(self, column: str, *, by: str | None = None, name: str | None = None) -> Catalog:
+    def cross_rank(
+        self, column: str, *, by: str | None = None, name: str | None = None
+    ) -> AnyCatalog:
         """Add the rank among the assets of a bar, as a share: above 0, 1 the highest value.
 
         ``rank / n`` with ranks from 1, ties at the mean of theirs, among the `n` assets with a
@@ -362,7 +364,7 @@ class Indicators(Generic[Catalog]):
 
     def cross_zscore(
         self, column: str, *, by: str | None = None, name: str | None = None
-    ) -> Catalog:
+    ) -> AnyCatalog:
         """Add how many standard deviations a value is above the mean of the assets of a bar.
 
         ``(value - mean) / deviation`` over the assets with a bar at the timestamp (members of a
@@ -386,10 +388,10 @@ class Indicators(Generic[Catalog]):
 
     # -- how they are added -----------------------------------------------------------
 
-    def _add(self, name: str, query: str, made: tuple[str, ...] | None = None) -> Catalog:
+    def _add(self, name: str, query: str, made: tuple[str, ...] | None = None) -> AnyCatalog:
         """Register the query of an indicator, unless a column of its name is there already."""
         for column in made or (name,):
-            if column.lower() in KEYS:
+            if column.lower() in KEYS_AND_CLOCK:
                 raise ConfigError(f"an indicator cannot be named {column!r}, the name of a key")
             for source, theirs in self._rows.found.items():
                 if column.lower() in {other.lower() for other in theirs}:

@@ -26,7 +26,7 @@ from ml4t.backtest.execution.policy import ExecutionPolicy
 from ml4t.backtest.execution.price_limits import PriceLimits
 from ml4t.backtest.portfolio.portfolio import Portfolio, Seen
 
-NOTHING: Mapping[str, Floats] = {}
+NO_COLUMNS: Mapping[str, Floats] = {}
 
 
 class Guard(Protocol):
@@ -291,7 +291,7 @@ class Executor:
         is_maker: bool = False,
     ) -> Quote:
         names = model.features
-        market = {name: batch.features[name][sids] for name in names} if names else NOTHING
+        market = {name: batch.features[name][sids] for name in names} if names else NO_COLUMNS
         return Quote(
             sids=sids,
             quantity=quantity,

@@ -70,7 +70,7 @@ class _NoRunError(Exception):
 
 
 @contextmanager
-def attach(database: Database, path: Path) -> Iterator[Database]:
+def attached(database: Database, path: Path) -> Iterator[Database]:
     """Attach a file as ``run``, read-only, as what `database` can reach last."""
     statement = "attach {} as run (type duckdb, read_only)"
     with tempfile.TemporaryDirectory(prefix="ml4t-backtest-") as folder:
@@ -95,7 +95,7 @@ def log_of(path: Path) -> Path:
 
 
 def _load_file(path: Path, timezone: str) -> Database:
-    with attach(open_store(timezone), path) as database:
+    with attached(open_store(timezone), path) as database:
         found: dict[str, dict[str, str]] = {}
         for table, column, kind in database.rows(read("saved/columns")):
             found.setdefault(table, {})[column] = kind

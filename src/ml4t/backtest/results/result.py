@@ -18,7 +18,7 @@ METRICS = ("calendar", "returns", "drawdown", "trading", "trades")
 # What the first of them says that others build on; only how many bars a year has is shown.
 PARAMETERS = ("bars_per_year", "has_annual_return")
 # Kinds of statements that are queries; PIVOT is MULTI, for it makes a type on its way.
-QUERIES = ("SELECT", "EXPLAIN", "MULTI")
+READS = ("SELECT", "EXPLAIN", "MULTI")
 
 
 class BacktestResult(Mapping[str, Any]):
@@ -59,7 +59,7 @@ class BacktestResult(Mapping[str, Any]):
         """
         reader = self._database.reader()
         kinds = reader.statements(query)
-        if len(kinds) != 1 or kinds[0] not in QUERIES:
+        if len(kinds) != 1 or kinds[0] not in READS:
             what = kinds[0] if len(kinds) == 1 else f"{len(kinds)} statements"
             raise ResultError(
                 f"a result takes one query, was {what}; work on a copy: save the run to a .duckdb "

@@ -12,12 +12,12 @@ from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.sql_files import file_literal, literal, quote, read, render
 from ml4t.backtest.errors import ResultError
 from ml4t.backtest.results.columns import comments
-from ml4t.backtest.results.opening import attach, log_of
+from ml4t.backtest.results.opening import attached, log_of
 from ml4t.backtest.results.paths import place_beside, put, sync, turn_in
 from ml4t.backtest.results.store import TABLES, open_store
 
 FILE_SUFFIXES = (".duckdb", ".db")
-ROWS_PER_FETCH = 100_000
+ROWS_PER_COPY = 100_000
 # Types that pass through Arrow as they are; any other goes as text and is cast back.
 _PLAIN = ("VARCHAR", "DOUBLE", "BIGINT", "INTEGER", "BOOLEAN", "DATE", "TIMESTAMP", "MAP")
 
@@ -107,7 +107,7 @@ def _strangers_in_file(target: Path) -> list[str]:
     A table without rows is nothing to lose.
     """
     try:
-        with attach(open_store(), target) as database:
+        with attached(open_store(), target) as database:
             found = database.rows(read("saved/contents"))
             tables = {name for kind, schema, name in found if (kind, schema) == ("table", "main")}
             strangers = []
@@ -182,7 +182,7 @@ def _hand_over(database: Database, writer: Database, table: str, before: str, af
         taken.append(column if is_plain else f"{column}::{kind} as {column}")
     rows = database.sql(f"select {', '.join(given)} from {table}")
     handed_over = render("saved/handed_over", columns=", ".join(taken))
-    writer.register("handed_over", rows.to_arrow_reader(ROWS_PER_FETCH))
+    writer.register("handed_over", rows.to_arrow_reader(ROWS_PER_COPY))
     try:
         writer.execute(f"{before} {handed_over} {after}")
     finally:

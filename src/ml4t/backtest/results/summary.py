@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from ml4t.backtest.data.database import Relation
 from ml4t.backtest.data.sql_files import read
 
-DAYS_PER_YEAR = 365.25
+CALENDAR_YEAR = 365.25
 LEAST_DAYS = 90  # as in metrics/calendar
 PERCENT, MONEY, NUMBER, COUNT, PLAIN = "percent", "money", "number", "count", "plain"
 LINES: tuple[tuple[str, str, str], ...] = (
@@ -47,11 +47,11 @@ LINES: tuple[tuple[str, str, str], ...] = (
     ("interest", "Interest", MONEY),
 )
 # Settings in the order in which they are shown; the names are those of the configuration.
-SETTINGS = ("account", "commission", "slippage", "impact", "financing", "execution", "levels",
+SHOWN_SETTINGS = ("account", "commission", "slippage", "impact", "financing", "execution", "levels",
             "actions")  # fmt: skip
 
 
-def shown(value: Any, kind: str) -> str:
+def shown_value(value: Any, kind: str) -> str:
     """Return one metric as text; a metric that does not exist for this run is a dash."""
     if value is None:
         return "-"
@@ -84,7 +84,7 @@ class Summarised(Protocol):
 def summary_rows(result: Summarised) -> list[tuple[str, str]]:
     """Return the summary as (label, text) pairs."""
     metrics = result.metrics
-    return [(label, shown(metrics[name], kind)) for name, label, kind in LINES]
+    return [(label, shown_value(metrics[name], kind)) for name, label, kind in LINES]
 
 
 def summary_text(result: Summarised) -> str:
@@ -121,7 +121,7 @@ def basis_lines(result: Summarised) -> list[str]:
         lines.append(f"Annual figures: {m['bars_per_year']:,.6g} bars a year, {how}")
     if m["cagr"] is None:
         why = (
-            f"the bars span {m['years'] * DAYS_PER_YEAR:,.4g} days, less than {LEAST_DAYS}"
+            f"the bars span {m['years'] * CALENDAR_YEAR:,.4g} days, less than {LEAST_DAYS}"
             if m["final_value"] > 0
             else "nothing is left of the account"
         )
@@ -144,7 +144,7 @@ def facts_lines(facts: dict[str, Any]) -> list[str]:
     """Return the facts of a run as lines of text."""
     settings = facts["configuration"]
     lines = [f"Strategy: {settings['strategy']}", f"Fill policy: {facts['fill_policy']}"]
-    lines += [f"{name.capitalize()}: {_setting(settings[name])}" for name in SETTINGS]
+    lines += [f"{name.capitalize()}: {_setting(settings[name])}" for name in SHOWN_SETTINGS]
     if not facts["n_orders"]:
         lines.append(
             "No orders: nothing was selected or sent; catalog.preview(strategy, timestamp) shows "

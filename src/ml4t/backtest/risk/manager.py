@@ -14,7 +14,7 @@ from typing import Any
 from ml4t.backtest.core.event import MarketEvent
 from ml4t.backtest.errors import ConfigError, require_columns, require_list
 from ml4t.backtest.risk.hand_loop.loop import HandLoop
-from ml4t.backtest.risk.hand_loop.state import Account, FeatureSource, LoopBroker, RecordedFill
+from ml4t.backtest.risk.hand_loop.state import FeatureSource, LoopAccount, LoopBroker, RecordedFill
 from ml4t.backtest.risk.limits.limit import Limit
 from ml4t.backtest.risk.rules.decision import RiskContext
 from ml4t.backtest.risk.rules.rule import (
@@ -138,7 +138,7 @@ class RiskManager:
     # -- loops written by hand --------------------------------------------------------
 
     def check_position_exits(
-        self, event: MarketEvent, broker: LoopBroker, portfolio: Account | None = None
+        self, event: MarketEvent, broker: LoopBroker, portfolio: LoopAccount | None = None
     ) -> list[Any]:
         """Return orders that leave the event's asset, for the loop to submit.
 
@@ -154,7 +154,7 @@ class RiskManager:
             With a range where it has one; else its close is all that levels are compared with.
         broker : LoopBroker
             A `SimulationBroker`, or what has its `get_position` and `exit_order`.
-        portfolio : Account, optional
+        portfolio : LoopAccount, optional
             With `equity`, for rules that read it.
 
         Returns
@@ -199,7 +199,7 @@ class RiskManager:
         asset_id: object,
         event: MarketEvent,
         broker: LoopBroker,
-        portfolio: Account | None = None,
+        portfolio: LoopAccount | None = None,
     ) -> RiskContext:
         """Return what the rules see of an asset at the close of its event, for debugging."""
         if event.asset_id != asset_id:

@@ -25,10 +25,10 @@ class Predicate(ByValue):
     """A condition on an asset at a close; combine with ``&``, ``|`` and ``~``."""
 
     def __and__(self, other: Predicate) -> Predicate:
-        return AllOf((self, _predicate(other)))
+        return And((self, _predicate(other)))
 
     def __or__(self, other: Predicate) -> Predicate:
-        return OneOf((self, _predicate(other)))
+        return Or((self, _predicate(other)))
 
     def __invert__(self) -> Predicate:
         return Not(self)
@@ -196,13 +196,13 @@ class _Many(Predicate):
         )
 
 
-class AllOf(_Many):
+class And(_Many):
     """Rules that must all hold."""
 
     word, decisive = "and", 0.0
 
 
-class OneOf(_Many):
+class Or(_Many):
     """Rules of which one must hold."""
 
     word, decisive = "or", 1.0

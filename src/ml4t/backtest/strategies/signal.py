@@ -13,7 +13,7 @@ from ml4t.backtest.core.selecting import RuleQuery
 from ml4t.backtest.core.values import PREVIOUS
 from ml4t.backtest.data.sql_files import previous_of, quote_feature, render
 from ml4t.backtest.errors import ConfigError, require_list
-from ml4t.backtest.strategies.predicate import AllOf, InSQL, OfPosition, OneOf, Predicate
+from ml4t.backtest.strategies.predicate import And, InSQL, OfPosition, Or, Predicate
 from ml4t.backtest.strategies.sizers import Entry, Sizer, require_sizer
 from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.broker import StrategyBroker
@@ -70,7 +70,7 @@ class SignalStrategy(ByValue, Strategy):
         self.position_sizer = require_sizer(position_sizer)
         # What cannot be sized is not entered.
         sized = (InSQL(f"{quote_feature(n)} is not null") for n in position_sizer.features)
-        self._entry = AllOf((*self.entry_rules, *sized)).merged()
+        self._entry = And((*self.entry_rules, *sized)).merged()
         self._exits = tuple(rule.merged() for rule in self.exit_rules)
         self._may_enter = self._entry.possible()
 
@@ -94,7 +94,7 @@ class SignalStrategy(ByValue, Strategy):
     @property
     def expressions(self) -> tuple[str, ...]:  # type: ignore[override]
         """The SQL that its user wrote."""
-        return OneOf((self._entry, *self._exits)).expressions()
+        return Or((self._entry, *self._exits)).expressions()
 
     def decide(self, batch: Batch, broker: StrategyBroker) -> None:
         """Send exits and entries of a close, in asset order."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ml4t.backtest.core.fractions import ORDER, SIGNED, WHOLE_PART, require_fraction
+from ml4t.backtest.core.fractions import ANY_PART, ORDER, SIGNED, require_fraction
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.orders.order import Order
 from ml4t.backtest.strategy.broker import StrategyBroker, require_weight
@@ -117,7 +117,7 @@ class Helpers:
 
         Of what other orders are closing already nothing is closed twice.
         """
-        part = require_fraction("percent", percent, WHOLE_PART)
+        part = require_fraction("percent", percent, ANY_PART)
         if part == 1.0:
             return self.close_position(asset_id, tag=tag)
         return self.running().reduce_position(asset_id, part, tag=tag)
@@ -150,7 +150,7 @@ class Helpers:
         max_percent : float
             Fraction of equity at full confidence, at most 10.
         """
-        part = require_fraction("confidence", confidence, WHOLE_PART)
+        part = require_fraction("confidence", confidence, ANY_PART)
         most = require_fraction("max_percent", max_percent, ORDER)
         return self.set_position_percent(asset_id, most * part, price, tag=tag)
 

@@ -13,8 +13,8 @@ from ml4t.backtest.errors import NUMBERS, ConfigError, as_float, did_you_mean
 from ml4t.backtest.execution.orders.order import OrderType
 from ml4t.backtest.execution.orders.types import MARKET, TYPES
 
-EPOCH = date(1970, 1, 1)
-PRICES = ("limit", "stop", "trail", "trail_fraction", "take_profit", "stop_loss")
+EPOCH_DAY = date(1970, 1, 1)
+PRICE_TERMS = ("limit", "stop", "trail", "trail_fraction", "take_profit", "stop_loss")
 TYPE_OF = {words: kind for kind in TYPES for words in kind.asked_by}
 
 
@@ -53,7 +53,7 @@ def require_terms(terms: OrderTerms) -> tuple[OrderType, TimeInForce]:
             f"an order has no {name!r}{did_you_mean(name, OrderTerms.__annotations__)}"
         )
     for name, value in given.items():
-        if name not in PRICES:
+        if name not in PRICE_TERMS:
             continue
         if not is_number(value) or not float(value) > 0:  # type: ignore[arg-type]
             raise ConfigError(f"{name} must be a number above 0, was {value!r}")
@@ -63,14 +63,14 @@ def require_terms(terms: OrderTerms) -> tuple[OrderType, TimeInForce]:
         raise ConfigError(
             f"trail_fraction must be below 1, was {terms['trail_fraction']!r}; {HINT}"
         )
-    own = [name for name in PRICES[:4] if name in given]
+    own = [name for name in PRICE_TERMS[:4] if name in given]
     own += ["on_close"] if terms.get("on_close") else []
     kind = TYPE_OF.get(frozenset(own))
     if kind is None:
         raise ConfigError(f"an order cannot have {' and '.join(own)} together")
     tif = terms.get("tif")
     force = kind.stands if tif is None else parse_choice(TimeInForce, "tif", tif)
-    if not isinstance(given.get("good_till", EPOCH), date):
+    if not isinstance(given.get("good_till", EPOCH_DAY), date):
         raise ConfigError(f"good_till must be a date, was {given['good_till']!r}")
     if (force is TimeInForce.GTD) != ("good_till" in given):
         raise ConfigError(
@@ -92,4 +92,4 @@ def is_number(value: object) -> bool:
 def days(when: date | datetime) -> int:
     """Return a calendar date as days since 1970."""
     day = when.date() if isinstance(when, datetime) else when
-    return (day - EPOCH).days
+    return (day - EPOCH_DAY).days

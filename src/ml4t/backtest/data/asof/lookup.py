@@ -14,6 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from ml4t.backtest.core.axes import EPOCH
 from ml4t.backtest.core.values import Value
 from ml4t.backtest.data.asof.views import Known, known_rows
 from ml4t.backtest.data.database import Database, EngineError
@@ -24,7 +25,6 @@ from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import quote, render, rows_of, schema_of, view_of
 from ml4t.backtest.errors import ConfigError, DataError
 
-EPOCH = datetime(1970, 1, 1)
 EPOCH_UTC = EPOCH.replace(tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 NAME = "features"

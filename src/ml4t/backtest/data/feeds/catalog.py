@@ -10,7 +10,7 @@ from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.database import UTC, Database, Listener
 from ml4t.backtest.data.feature_provider import PrecomputedFeatureProvider
-from ml4t.backtest.data.feeds.rows import OURS, FeedRows, gather
+from ml4t.backtest.data.feeds.rows import TAKEN_COLUMNS, FeedRows, gather
 from ml4t.backtest.data.indicators import Indicators
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import schema_of
@@ -86,7 +86,7 @@ class FeedCatalog(Catalog):
         if self._feeds and "prices" not in self._sources:
             # Where a provider has a column as well, it is the one source of it.
             theirs = {name.lower() for provider in providers for name in provider.columns}
-            self.register("prices", self._prices(frozenset(theirs - set(OURS))))
+            self.register("prices", self._prices(frozenset(theirs - set(TAKEN_COLUMNS))))
         for provider in providers:
             taken = {name.lower() for name in self._sources}
             name, n = "features", 1

@@ -1,6 +1,6 @@
 """Feeds: thin ways to fill a catalog, one per asset or one for all.
 
-`catalog_of` turns a feed, a list or a dict of feeds into a catalog, and `computing_provider` says
+`as_catalog` turns a feed, a list or a dict of feeds into a catalog, and `computing_provider` says
 which of their providers computes its values during a run. A feed can also be walked by hand:
 ``for event in feed``.
 """
@@ -50,7 +50,7 @@ class DataFeed:
     Raises
     ------
     ConfigError
-        An argument is outside what it may be. Columns are looked at by `catalog_of`, rows by a
+        An argument is outside what it may be. Columns are looked at by `as_catalog`, rows by a
         run.
     """
 
@@ -79,7 +79,7 @@ class DataFeed:
 
     def __iter__(self) -> Iterator[MarketEvent]:
         """Yield every bar as an event, in time order and then by asset, for a loop by hand."""
-        return events_of(catalog_of(self), computing_provider(self))
+        return events_of(as_catalog(self), computing_provider(self))
 
     def __repr__(self) -> str:
         asset = "" if self.rows.asset_id is None else f", asset_id={self.rows.asset_id!r}"
@@ -163,7 +163,7 @@ Feeds = Catalog | DataFeed | Sequence[DataFeed] | Mapping[AssetId, DataFeed]
 Given = tuple[FeedRows, FeatureProvider | None]
 
 
-def catalog_of(data_feed: Feeds, feature_provider: object = None) -> Catalog:
+def as_catalog(data_feed: Feeds, feature_provider: object = None) -> Catalog:
     """Return the catalog that feeds fill; a catalog is returned as it is.
 
     Only schemas are read now; rows are read when a query or a run first needs them.

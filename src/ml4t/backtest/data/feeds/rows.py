@@ -24,8 +24,8 @@ from ml4t.backtest.errors import DataError, did_you_mean
 
 AssetId = str | int
 # What a feed's time may be called, the likeliest first.
-TIMES = ("timestamp", "datetime", "date")
-OURS = (*KEYS, *PRICE_COLUMNS, "volume")
+TIME_NAMES = ("timestamp", "datetime", "date")
+TAKEN_COLUMNS = (*KEYS, *PRICE_COLUMNS, "volume")
 # The one asset of a frame that does not say which it is.
 NAMELESS = "asset"
 ZONED_NS = "TIMESTAMPTZ_NS"
@@ -89,9 +89,9 @@ class FeedRows:
             items["asset_id"] = f"{quote(by_lower['asset_id'])} as asset_id"
         else:
             items["asset_id"] = f"{_constant(self.asset_id)} as asset_id"
-        names = {name: by_lower[name] for name in OURS[2:] if name in by_lower}
+        names = {name: by_lower[name] for name in TAKEN_COLUMNS[2:] if name in by_lower}
         items |= {name: f"{quote(given)} as {quote(name)}" for name, given in names.items()}
-        others = [name for name in found if name != time and name.lower() not in OURS]
+        others = [name for name in found if name != time and name.lower() not in TAKEN_COLUMNS]
         for name in self.signal_columns or ():
             if name not in found:
                 raise DataError(
@@ -166,7 +166,7 @@ def gather(feeds: Sequence[FeedRows], left_out: frozenset[str], database: Databa
 def time_of(found: Mapping[str, str]) -> str | None:
     """Return the column that holds a feed's times."""
     by_lower = {name.lower(): name for name in found}
-    return next((by_lower[name] for name in TIMES if name in by_lower), None)
+    return next((by_lower[name] for name in TIME_NAMES if name in by_lower), None)
 
 
 def _in_common_types(

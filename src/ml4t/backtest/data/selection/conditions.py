@@ -24,7 +24,7 @@ from ml4t.backtest.errors import ExpressionError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
+class SqlCondition:
     """A checked condition.
 
     Attributes
@@ -45,7 +45,7 @@ class Condition:
     is_dense: bool
 
 
-def plan_conditions(texts: Sequence[str], prepared: Prepared) -> tuple[Condition, ...]:
+def plan_conditions(texts: Sequence[str], prepared: Prepared) -> tuple[SqlCondition, ...]:
     """Check every condition and find what it reads; a text given twice is one.
 
     Raises
@@ -82,7 +82,7 @@ def plan_conditions(texts: Sequence[str], prepared: Prepared) -> tuple[Condition
             raise ExpressionError(text, f"is of type {kind}; a condition is true or false")
         columns = tuple(name for name in reads if name not in KEYS)
         planned.append(
-            Condition(
+            SqlCondition(
                 text=text,
                 columns=columns,
                 keys=tuple(name for name in reads if name in KEYS),
@@ -97,14 +97,14 @@ class Conditions:
 
     Parameters
     ----------
-    conditions : tuple of Condition
+    conditions : tuple of SqlCondition
     prepared : Prepared
     database : Database
         Session of the reader, which has ``temp.market``.
     """
 
     def __init__(
-        self, conditions: tuple[Condition, ...], prepared: Prepared, database: Database
+        self, conditions: tuple[SqlCondition, ...], prepared: Prepared, database: Database
     ) -> None:
         self._dense = [condition for condition in conditions if condition.is_dense]
         self._others = [condition for condition in conditions if not condition.is_dense]
@@ -137,7 +137,7 @@ class Conditions:
         return holds
 
     def _evaluated(
-        self, conditions: list[Condition], rows: str, has_bar: Bools, first_t: int
+        self, conditions: list[SqlCondition], rows: str, has_bar: Bools, first_t: int
     ) -> dict[str, Floats]:
         texts = [f"({condition.text}\n)::double as __{i}" for i, condition in enumerate(conditions)]
         query = render(

@@ -10,7 +10,7 @@ from ml4t.backtest.core.batch import Selection
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.core.tolerances import FULLY_INVESTED
 from ml4t.backtest.data.asof.prepared import Prepared
-from ml4t.backtest.data.database import Columns, Database, EngineError
+from ml4t.backtest.data.database import Arrays, Database, EngineError
 from ml4t.backtest.data.selection.cross_section import (
     CrossSection,
     collect_bars,
@@ -164,7 +164,7 @@ def _failing(plan: RankingPlan, database: Database) -> str:
     return "; ".join([*(part for part, _ in spoken), *weight])
 
 
-def _require_weights(ranked: Columns, database: Database, *, long_only: bool) -> None:
+def _require_weights(ranked: Arrays, database: Database, *, long_only: bool) -> None:
     """Refuse weights that are none, or that the account cannot hold."""
     t, weight = ranked["t"], ranked["weight"]
 

@@ -19,7 +19,7 @@ from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.core.selecting import KINDS, Kind, Query
 from ml4t.backtest.core.tolerances import FULLY_INVESTED
 from ml4t.backtest.data.asof.prepared import Prepared
-from ml4t.backtest.data.database import Columns, Database, EngineError
+from ml4t.backtest.data.database import Arrays, Database, EngineError
 from ml4t.backtest.data.selection.cross_section import (
     CrossSection,
     collect_bars,
@@ -286,7 +286,7 @@ def _refuse_strangers(answered: str, database: Database) -> NoReturn:
     )  # fmt: skip
 
 
-def _require_usable(plan: QueryPlan, found: Columns, database: Database) -> None:
+def _require_usable(plan: QueryPlan, found: Arrays, database: Database) -> None:
     t, sid, amount = found["t"].astype(np.int64), found["sid"].astype(np.int64), found["amount"]
     kind = plan.kind
 
@@ -318,7 +318,7 @@ def _require_usable(plan: QueryPlan, found: Columns, database: Database) -> None
                "timestamp), or use a MarginAccount")  # fmt: skip
 
 
-def _split(kind: Kind, found: Columns) -> dict[int, Selection]:
+def _split(kind: Kind, found: Arrays) -> dict[int, Selection]:
     t, sids = found["t"].astype(np.int64), found["sid"].astype(np.int64)
     edges = [*np.flatnonzero(np.diff(t, prepend=-1)).tolist(), len(t)]
     nothing = np.full(len(t), np.nan)

@@ -17,8 +17,8 @@ from ml4t.backtest.errors import DataError
 RULE = "price_limit_not_valid"
 # Limits by the least and the most that they can be of the bar's close. The widest bands of a day
 # are 44% up and 36% down, so that 3 is far. A close beyond its limit is rounding, not data.
-LIMITS = {"limit_up": (0.99, 3.0), "limit_down": (1 / 3, 1.01)}
-N_SHOWN = 3
+PRICE_LIMITS = {"limit_up": (0.99, 3.0), "limit_down": (1 / 3, 1.01)}
+N_STRAYS = 3
 
 
 def priced_limits(prepared: Prepared) -> frozenset[str]:
@@ -33,7 +33,7 @@ def priced_limits(prepared: Prepared) -> frozenset[str]:
         Some value is no flag, and some value no price: beside flags, or too far from the close.
         Or a fractional 1.00, or a 1 beside prices, is as near to its close as a price limit is.
     """
-    return frozenset(name for name in LIMITS if _is_priced(name, prepared))
+    return frozenset(name for name in PRICE_LIMITS if _is_priced(name, prepared))
 
 
 def _is_priced(name: str, prepared: Prepared) -> bool:
@@ -44,7 +44,7 @@ def _is_priced(name: str, prepared: Prepared) -> bool:
     if kind == "BOOLEAN" or not is_number(kind):
         return False
     source = _source_of(name, prepared)
-    least, most = LIMITS[name]
+    least, most = PRICE_LIMITS[name]
     query = render(
         "terms/price_limits", source="main.prices" if source == "prices" else "main.signals",
         limit_value=quote(name), least=repr(least), most=repr(most),
@@ -54,7 +54,7 @@ def _is_priced(name: str, prepared: Prepared) -> bool:
 
     def refuse(which: str, n_rows: int, message: str) -> NoReturn:
         strays = rows_of(f"({query})", "* exclude (is_flag, is_price)", where=which)
-        first = sample_of(strays, N_SHOWN, by="timestamp, asset_id")
+        first = sample_of(strays, N_STRAYS, by="timestamp, asset_id")
         sample = prepared.database.records(first)
         raise DataError(source, RULE, message, n_rows=n_rows, sample=sample, query=strays)
 
@@ -91,7 +91,7 @@ def _require_market_flag(name: str, prepared: Prepared) -> None:
         raise DataError(
             source, RULE, f"has a market-wide {name} that is no flag of 0 or 1; price limits "
             "belong to prices, with an asset_id", n_rows=n_rows, query=strays,
-            sample=prepared.database.records(sample_of(strays, N_SHOWN, by="timestamp")),
+            sample=prepared.database.records(sample_of(strays, N_STRAYS, by="timestamp")),
         )  # fmt: skip
 
 

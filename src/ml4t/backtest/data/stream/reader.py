@@ -18,7 +18,7 @@ from ml4t.backtest.data.asof.known_at import at_bars
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.asof.views import Known
 from ml4t.backtest.data.database import Database
-from ml4t.backtest.data.selection.conditions import Condition, Conditions
+from ml4t.backtest.data.selection.conditions import Conditions, SqlCondition
 from ml4t.backtest.data.selection.selecting import SelectionPlan, select
 from ml4t.backtest.data.sources.schema import as_read, without_keys
 from ml4t.backtest.data.sql_files import first_bars, literal, quote, read, render, unless
@@ -43,7 +43,7 @@ class BatchPlan:
         ``open`` and ``close``, and ``high`` and ``low`` where somebody reads them.
     features : mapping of str to (view, column)
         Columns of ``signals`` or ``market``, numbers or flags, by the names that ask for them.
-    conditions : tuple of Condition
+    conditions : tuple of SqlCondition
         Delivered beside the features, under their texts.
     likely : frozenset of str
         Columns of ``signals`` to read ahead, since somebody may ask for them.
@@ -57,7 +57,7 @@ class BatchPlan:
 
     price_columns: tuple[str, ...]
     features: Mapping[str, FeatureColumn]
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[SqlCondition, ...] = ()
     likely: frozenset[str] = frozenset()
     computed: tuple[str, ...] = ()
     has_events: bool = False

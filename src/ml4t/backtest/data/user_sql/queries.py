@@ -21,7 +21,7 @@ from sqlglot import exp
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sql_files import quote
 from ml4t.backtest.data.user_sql.expressions import called, refuse_functions, require_plain
-from ml4t.backtest.data.user_sql.scopes import CLOCK, Member, Relation, Scope
+from ml4t.backtest.data.user_sql.scopes import CLOCK, Member, Readable, Scope
 from ml4t.backtest.data.user_sql.total_order import query_in_total_order
 from ml4t.backtest.errors import ExpressionError, did_you_mean
 
@@ -44,7 +44,7 @@ _OTHER_WAYS = {
     "by_name": "list the columns in the same order",
 }
 _Node = exp.Expr
-_Relations = Mapping[str, Relation]
+_Relations = Mapping[str, Readable]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ def prove_local(text: str, given: Mapping[str, Sequence[str]], database: Databas
     aggregates = {name for name, found in kinds.items() if "aggregate" in found} | {"list"}
     proof = _Proof(text, aggregates)
     relations = {
-        name: Relation(
+        name: Readable(
             columns=tuple(column.lower() for column in columns),
             key=() if name == "market" else ("asset_id",),
             base=name,
@@ -146,7 +146,7 @@ class _Proof:
         self.ties: list[str] = []
         self.reads: dict[str, set[str]] = {}
 
-    def query(self, node: _Node, relations: _Relations, *, named: bool) -> Relation:
+    def query(self, node: _Node, relations: _Relations, *, named: bool) -> Readable:
         """Check a query and return what it yields.
 
         Parameters
@@ -205,14 +205,14 @@ class _Proof:
             known[name] = self.query(cte.this, known, named=True)
         return known
 
-    def _set(self, node: exp.SetOperation, relations: _Relations, *, named: bool) -> Relation:
+    def _set(self, node: exp.SetOperation, relations: _Relations, *, named: bool) -> Readable:
         left = self.query(node.left, relations, named=named)
         right = self.query(node.right, relations, named=False)
         if left.columns.index(CLOCK) != right.columns.index(CLOCK):
             raise self.refuse(f"yields timestamp in different places of a {node.key}")
-        return Relation(columns=left.columns, key=None)
+        return Readable(columns=left.columns, key=None)
 
-    def _select(self, node: exp.Select, relations: _Relations, *, named: bool) -> Relation:
+    def _select(self, node: exp.Select, relations: _Relations, *, named: bool) -> Readable:
         scope = Scope(self.text, self.reads, self._aggregates)
         source = node.args.get("from_")
         if source is None:

@@ -25,7 +25,7 @@ _Node = exp.Expr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Relation:
+class Readable:
     """What can stand in FROM.
 
     Attributes
@@ -64,7 +64,7 @@ class Member:
     """
 
     name: str
-    relation: Relation
+    relation: Readable
     select: str
     is_nullable: bool = False
     is_visible: bool = True
@@ -162,7 +162,7 @@ class Scope:
         first = next(iter(self._members.values()))
         return ", ".join(f"{part} asc" for part in parts or [f"{first.select}.{quote(CLOCK)}"])
 
-    def yields(self, node: exp.Select, *, named: bool) -> Relation:
+    def yields(self, node: exp.Select, *, named: bool) -> Readable:
         """Return what a SELECT yields; one of it is the timestamp."""
         columns: list[str | None] = []
         same: dict[str, str] = {}  # columns of the first relation that are passed on
@@ -180,7 +180,7 @@ class Scope:
                 )
         if CLOCK not in present:
             raise self._refused(f"has a SELECT that does not yield timestamp: {node.sql('duckdb')}")
-        return Relation(columns=tuple(columns), key=self._key(node, same))
+        return Readable(columns=tuple(columns), key=self._key(node, same))
 
     def is_clock(self, column: exp.Column) -> bool:
         """Say whether a column is the timestamp at which all relations of the SELECT stand."""

@@ -26,7 +26,7 @@ from ml4t.backtest.execution.costs.commission import BasisPointCommission
 from ml4t.backtest.execution.costs.contract import Commission, Slippage
 from ml4t.backtest.execution.costs.slippage import BasisPointSlippage
 from ml4t.backtest.execution.hand_loop.costs import LoopCosts
-from ml4t.backtest.execution.hand_loop.order import LoopFill, LoopOrder, When, amend
+from ml4t.backtest.execution.hand_loop.order import LoopFill, LoopOrder, When, amend_loop
 from ml4t.backtest.execution.hand_loop.portfolio import LoopPortfolio, LoopPosition
 from ml4t.backtest.execution.orders.book import BY_STRATEGY, POSITION_CLOSED
 from ml4t.backtest.execution.orders.filler import CANNOT_SHORT, CUT_TO_HELD
@@ -325,11 +325,11 @@ class SimulationBroker:
         )
         if quantity > 0:
             self.portfolio.buy(fill)
-        amend(order, filled_quantity=order.filled_quantity + quantity)
+        amend_loop(order, filled_quantity=order.filled_quantity + quantity)
         return fill
 
     def _end(self, order: LoopOrder, status: OrderStatus, reason: str = "") -> None:
-        amend(order, status=status, reason=reason)
+        amend_loop(order, status=status, reason=reason)
         orders = [one for one in self._pending.get(order.asset_id, ()) if one is not order]
         if orders:
             self._pending[order.asset_id] = orders

@@ -107,7 +107,7 @@ class LoopChanges(TypedDict, total=False):
     reason: str
 
 
-def amend(order: LoopOrder, **changes: Unpack[LoopChanges]) -> None:
+def amend_loop(order: LoopOrder, **changes: Unpack[LoopChanges]) -> None:
     """Write into an order: for brokers, the only ones that may."""
     for name, value in changes.items():
         object.__setattr__(order, name, value)

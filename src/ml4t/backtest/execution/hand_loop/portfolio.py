@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ml4t.backtest.core.event import NAN
 from ml4t.backtest.core.position import Position
 from ml4t.backtest.core.tolerances import DUST
 from ml4t.backtest.execution.hand_loop.order import LoopFill
 from ml4t.backtest.portfolio.lots import Lot, close_lots
-
-NAN = float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +36,7 @@ class LoopPosition(Position):
 
 
 @dataclass(slots=True, kw_only=True)
-class Held:
+class HeldLots:
     """The ledger of one position: `basis` is the sum of ``quantity * price`` over its lots."""
 
     opened_at: datetime
@@ -64,7 +63,7 @@ class LoopPortfolio:
 
     def __init__(self, cash: float) -> None:
         self.cash = cash
-        self._held: dict[object, Held] = {}
+        self._held: dict[object, HeldLots] = {}
         self._last_price: dict[object, float] = {}
         self.positions: Mapping[object, LoopPosition] = LoopPositions(self, self._held)
 
@@ -104,7 +103,7 @@ class LoopPortfolio:
         self.cash -= size * fill.price + fill.commission
         held = self._held.get(fill.asset_id)
         if held is None:
-            held = self._held[fill.asset_id] = Held(opened_at=fill.timestamp, price=fill.price)
+            held = self._held[fill.asset_id] = HeldLots(opened_at=fill.timestamp, price=fill.price)
         lot = Lot(size, fill.price, fill.commission / size, fill.slippage / size, 0.0, 0)
         held.lots.append(lot)
         held.quantity += size
@@ -139,7 +138,7 @@ class LoopPortfolio:
 class LoopPositions(Mapping[object, LoopPosition]):
     """Open positions by asset, in the order in which they were opened."""
 
-    def __init__(self, portfolio: LoopPortfolio, held: Mapping[object, Held]) -> None:
+    def __init__(self, portfolio: LoopPortfolio, held: Mapping[object, HeldLots]) -> None:
         self._portfolio, self._held = portfolio, held
 
     def __getitem__(self, asset_id: object) -> LoopPosition:

@@ -24,8 +24,8 @@ from ml4t.backtest.execution.intrabar.level_book import (
 )
 from ml4t.backtest.execution.intrabar.level_filler import LevelFiller
 from ml4t.backtest.execution.intrabar.touch import (
-    Bar,
-    Entry,
+    AssetBar,
+    EntryFill,
     InBar,
     Phase,
     Touch,
@@ -201,7 +201,7 @@ class InsideBar:
                 walk.done -= LEVEL_TIES
             return
         by_stop = touch.phase is Phase.STOP
-        entry = Entry(walk.bar, touch.price, by_stop)
+        entry = EntryFill(walk.bar, touch.price, by_stop)
         side = -order.side
         guards: list[Event] = []
         for child in order.children:
@@ -283,7 +283,7 @@ class _Walk:
         Orders that were met after the open, and did not fill there.
     """
 
-    bar: Bar
+    bar: AssetBar
     is_entry: bool
     fresh: float = 0.0
     done: set[int] = field(default_factory=set)
@@ -306,10 +306,10 @@ def _when(event: Event) -> tuple[Phase, float, int]:
     return event[0].phase, event[0].distance, event[1]
 
 
-def _bar(batch: Batch, sid: int) -> Bar:
+def _bar(batch: Batch, sid: int) -> AssetBar:
     assert batch.low is not None
     assert batch.high is not None
-    return Bar(
+    return AssetBar(
         float(batch.open[sid]), float(batch.high[sid]), float(batch.low[sid]),
         float(batch.close[sid]),
     )  # fmt: skip

@@ -19,7 +19,7 @@ class Phase(IntEnum):
     LIMIT = 2
 
 
-class Bar(NamedTuple):
+class AssetBar(NamedTuple):
     """One asset's bar; NaN everywhere but `close` where it did not trade."""
 
     open: float
@@ -39,15 +39,15 @@ class InBar(NamedTuple):
         It was triggered inside this very bar, after the open.
     """
 
-    bar: Bar
+    bar: AssetBar
     is_entry: bool = False
     met_inside: bool = False
 
 
-class Entry(NamedTuple):
+class EntryFill(NamedTuple):
     """An entry inside a bar, at a price, by a stop or else by a limit."""
 
-    bar: Bar
+    bar: AssetBar
     price: float
     by_stop: bool
 
@@ -60,7 +60,7 @@ class Touch(NamedTuple):
     price: float
 
 
-def touch_stop(bar: Bar, level: float, side: float, *, is_entry: bool) -> Touch | None:
+def touch_stop(bar: AssetBar, level: float, side: float, *, is_entry: bool) -> Touch | None:
     """Return where a stop fills: `side` +1 buys above the market, -1 sells below it.
 
     An open beyond the level fills at the open: at once, or, on the bar at whose open the
@@ -74,7 +74,7 @@ def touch_stop(bar: Bar, level: float, side: float, *, is_entry: bool) -> Touch 
     return None
 
 
-def touch_limit(bar: Bar, level: float, side: float, *, is_entry: bool) -> Touch | None:
+def touch_limit(bar: AssetBar, level: float, side: float, *, is_entry: bool) -> Touch | None:
     """Return where a limit fills: `side` +1 buys below the market, -1 sells above it.
 
     An open beyond the level fills at the open, which is better than the level.
@@ -88,7 +88,7 @@ def touch_limit(bar: Bar, level: float, side: float, *, is_entry: bool) -> Touch
     return None
 
 
-def stop_after_entry(bar: Bar, level: float, side: float, entry_price: float) -> Touch | None:
+def stop_after_entry(bar: AssetBar, level: float, side: float, entry_price: float) -> Touch | None:
     """Return where a stop fills that protects a position opened inside this bar.
 
     It counts as met whenever the bar's range did, the worse of what may have happened; where the
@@ -102,7 +102,7 @@ def stop_after_entry(bar: Bar, level: float, side: float, entry_price: float) ->
 
 
 def limit_after_entry(
-    bar: Bar, level: float, side: float, entry_price: float, *, by_stop: bool
+    bar: AssetBar, level: float, side: float, entry_price: float, *, by_stop: bool
 ) -> Touch | None:
     """Return where a limit fills that protects a position opened inside this bar.
 

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import ClassVar, Protocol, TypedDict, Unpack
 
 from ml4t.backtest.core.orders import OrderStatus, TimeInForce
-from ml4t.backtest.execution.intrabar.touch import Entry, InBar, Touch
+from ml4t.backtest.execution.intrabar.touch import EntryFill, InBar, Touch
 from ml4t.backtest.execution.orders.read_only import sealed
 
 WAYS = {
@@ -90,7 +90,7 @@ class OrderType(str):
         """Return where an order would fill in a bar, None where it would not."""
         raise NotImplementedError
 
-    def touch_after_entry(self, order: Priced, entry: Entry) -> Touch | None:
+    def touch_after_entry(self, order: Priced, entry: EntryFill) -> Touch | None:
         """Return where an exit fills of what was entered inside a bar, None: not in it."""
         raise NotImplementedError
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ml4t.backtest.core.orders import TimeInForce
 from ml4t.backtest.execution.intrabar.touch import (
-    Entry,
+    EntryFill,
     InBar,
     Phase,
     Touch,
@@ -46,7 +46,7 @@ class Limit(OrderType):
         """Return the limit, or the open where that is better."""
         return touch_limit(at.bar, _known(order.limit), order.side, is_entry=at.is_entry)
 
-    def touch_after_entry(self, order: Priced, entry: Entry) -> Touch | None:
+    def touch_after_entry(self, order: Priced, entry: EntryFill) -> Touch | None:
         """Return the limit, or the entry's price where that is better, if it is certain."""
         limit = _known(order.limit)
         return limit_after_entry(entry.bar, limit, order.side, entry.price, by_stop=entry.by_stop)
@@ -63,7 +63,7 @@ class Stop(OrderType):
             return None
         return touch_stop(at.bar, _known(order.stop_level()), order.side, is_entry=at.is_entry)
 
-    def touch_after_entry(self, order: Priced, entry: Entry) -> Touch | None:
+    def touch_after_entry(self, order: Priced, entry: EntryFill) -> Touch | None:
         """Return the stop, or the entry's price beyond it, if the bar's range met it at all."""
         return stop_after_entry(entry.bar, _known(order.stop_level()), order.side, entry.price)
 

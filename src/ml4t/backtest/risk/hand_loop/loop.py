@@ -17,9 +17,9 @@ from ml4t.backtest.core.event import MarketEvent
 from ml4t.backtest.core.tolerances import DUST
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.risk.hand_loop.state import (
-    Account,
     FeatureSource,
     HeldPosition,
+    LoopAccount,
     LoopBroker,
     RecordedFill,
     best_price,
@@ -119,7 +119,7 @@ class HandLoop:
         self,
         event: MarketEvent,
         broker: LoopBroker,
-        portfolio: Account | None,
+        portfolio: LoopAccount | None,
         provider: FeatureSource | None,
     ) -> list[Any]:
         """Return the exits of one asset at the close of an event, none where asked before."""
@@ -178,7 +178,7 @@ class HandLoop:
         self,
         event: MarketEvent,
         broker: LoopBroker,
-        portfolio: Account | None,
+        portfolio: LoopAccount | None,
         provider: FeatureSource | None,
     ) -> RiskContext:
         """Return what the rules see of one asset at the close of an event.
@@ -306,7 +306,7 @@ class HandLoop:
                     )
 
 
-State = tuple[LoopBroker, Account | None, FeatureSource | None]
+State = tuple[LoopBroker, LoopAccount | None, FeatureSource | None]
 
 
 def _or_close(price: float, event: MarketEvent) -> float:

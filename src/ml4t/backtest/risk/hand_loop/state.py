@@ -41,7 +41,7 @@ class HeldPosition(Protocol):
         ...
 
 
-class Account(Protocol):
+class LoopAccount(Protocol):
     """The account that holds the positions."""
 
     @property

@@ -17,7 +17,7 @@ from ml4t.backtest.core.journal import Decision, Journal
 from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched, Trigger
 from ml4t.backtest.core.tolerances import UNSHRUNK
 from ml4t.backtest.risk.manager import RiskManager
-from ml4t.backtest.risk.rule_engine.evaluator import Positions, RuleEvaluator
+from ml4t.backtest.risk.rule_engine.evaluator import HeldPositions, RuleEvaluator
 from ml4t.backtest.risk.rule_engine.merge import Merged, touches
 from ml4t.backtest.risk.rule_engine.rule_tree import Whole
 
@@ -71,7 +71,7 @@ class RuleEngine:
     def __init__(
         self,
         manager: RiskManager,
-        portfolio: Positions,
+        portfolio: HeldPositions,
         broker: ExitBroker,
         journal: Journal,
         policy: LevelPolicy,

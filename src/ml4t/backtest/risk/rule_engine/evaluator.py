@@ -15,7 +15,7 @@ from ml4t.backtest.risk.rule_engine.rule_tree import View, Whole, ask, grow
 from ml4t.backtest.risk.rules.rule import RiskRule
 
 
-class Positions(Protocol):
+class HeldPositions(Protocol):
     """What the desk reads of the portfolio; vectors are by `sid`."""
 
     @property
@@ -44,14 +44,14 @@ class RuleEvaluator:
     Parameters
     ----------
     rules : sequence of RiskRule
-    portfolio : Positions
+    portfolio : HeldPositions
     policy : LevelPolicy
     whole : callable or None
         ``whole(sids, quantity)`` cuts quantities toward zero to whole lots; None: there are none.
 
     Attributes
     ----------
-    roots : tuple of Node
+    roots : tuple of RuleNode
         One per rule, in their order.
     memory : RuleState
     """
@@ -59,7 +59,7 @@ class RuleEvaluator:
     def __init__(
         self,
         rules: Sequence[RiskRule],
-        portfolio: Positions,
+        portfolio: HeldPositions,
         policy: LevelPolicy,
         whole: Whole | None,
     ) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats, Ints
-from ml4t.backtest.risk.rule_engine.rule_tree import Node, View
+from ml4t.backtest.risk.rule_engine.rule_tree import RuleNode, View
 
 
 class RuleState:
@@ -15,7 +15,7 @@ class RuleState:
 
     Parameters
     ----------
-    roots : sequence of Node
+    roots : sequence of RuleNode
     n_assets : int
 
     Attributes
@@ -32,7 +32,7 @@ class RuleState:
         Whether there was any split yet.
     """
 
-    def __init__(self, roots: Sequence[Node], n_assets: int) -> None:
+    def __init__(self, roots: Sequence[RuleNode], n_assets: int) -> None:
         nodes = [node for root in roots for node in root.walk()]
         n_stops = sum(node.stop_row >= 0 for node in nodes)
         n_steps = sum(node.step_row >= 0 for node in nodes)

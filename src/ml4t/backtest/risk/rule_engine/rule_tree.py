@@ -13,20 +13,20 @@ import numpy as np
 from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.risk.rules.rule import Answer, Held, RiskRule
 
-NOTHING = Answer()
+NO_ANSWER = Answer()
 # A rule whose parts are all below one lot ends nowhere; it is left at this many.
 MOST_STEPS = 100
 Whole = Callable[[Ints, Floats], Floats]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
+class RuleNode:
     """A rule with its place in the state of a run.
 
     Attributes
     ----------
     rule : RiskRule
-    children : tuple of Node
+    children : tuple of RuleNode
     stop_row, step_row : int
         Rows of its last stops and of its steps; -1: it has none.
     has_levels, is_trailing : bool
@@ -34,13 +34,13 @@ class Node:
     """
 
     rule: RiskRule
-    children: tuple[Node, ...]
+    children: tuple[RuleNode, ...]
     stop_row: int
     step_row: int
     has_levels: bool
     is_trailing: bool
 
-    def walk(self) -> Iterator[Node]:
+    def walk(self) -> Iterator[RuleNode]:
         """Yield the node and, in their order, all nodes inside it."""
         yield self
         for child in self.children:
@@ -93,18 +93,18 @@ class View:
     has_trails: bool
 
 
-def grow(rules: Sequence[RiskRule]) -> tuple[Node, ...]:
+def grow(rules: Sequence[RiskRule]) -> tuple[RuleNode, ...]:
     """Return one tree per rule; the rows count through all of them."""
     rows = [0, 0]
     return tuple(_node(rule, rows) for rule in rules)
 
 
-def ask(node: Node, view: View) -> Answer:
+def ask(node: RuleNode, view: View) -> Answer:
     """Ask a rule, those inside it first, and note its stops and targets in the view."""
     # A rule made of rules may have targets though its stops trail; those inside it sort it out.
     is_off = node.is_trailing and not node.children and not view.has_trails
     if view.is_entry and (is_off or not node.has_levels):
-        return NOTHING
+        return NO_ANSWER
     held = Held(
         side=view.side,
         entry_price=view.entry_price,
@@ -131,7 +131,9 @@ def ask(node: Node, view: View) -> Answer:
     return answer
 
 
-def _first_whole_step(node: Node, view: View, held: Held, answer: Answer, whole: Whole) -> Answer:
+def _first_whole_step(
+    node: RuleNode, view: View, held: Held, answer: Answer, whole: Whole
+) -> Answer:
     """Pass over the steps whose part is below one lot, unless that leaves none."""
     done = view.steps_done[node.step_row]
     before = done.copy()
@@ -150,12 +152,12 @@ def _first_whole_step(node: Node, view: View, held: Held, answer: Answer, whole:
     return answer
 
 
-def _node(rule: RiskRule, rows: list[int]) -> Node:
+def _node(rule: RiskRule, rows: list[int]) -> RuleNode:
     stop_row = rows[0] if rule.has_stop else -1
     step_row = rows[1] if rule.has_steps else -1
     rows[0] += rule.has_stop
     rows[1] += rule.has_steps
-    return Node(
+    return RuleNode(
         rule=rule,
         children=tuple(_node(child, rows) for child in rule.children),
         stop_row=stop_row,

@@ -9,9 +9,9 @@ from datetime import datetime
 from ml4t.backtest.core.event import MarketEvent
 from ml4t.backtest.core.values import Value
 from ml4t.backtest.risk.hand_loop.state import (
-    Account,
     FeatureSource,
     HeldPosition,
+    LoopAccount,
     best_price,
     features_of,
 )
@@ -65,7 +65,7 @@ class RiskContext:
         *,
         market_event: MarketEvent,
         position: HeldPosition,
-        portfolio: Account | None = None,
+        portfolio: LoopAccount | None = None,
         feature_provider: FeatureSource | None = None,
         water_mark: float | None = None,
         bars_held: int = 0,
@@ -81,7 +81,7 @@ class RiskContext:
         market_event : MarketEvent
         position : HeldPosition
             With `quantity` and `entry_price`.
-        portfolio : Account, optional
+        portfolio : LoopAccount, optional
             With `equity`, account currency.
         feature_provider : FeatureSource, optional
         water_mark : float, optional
