@@ -25,7 +25,7 @@ from ml4t.backtest.data.feature_provider import (
     FeatureProvider,
     PrecomputedFeatureProvider,
 )
-from ml4t.backtest.data.feeds.feed import catalog_of, computing_provider
+from ml4t.backtest.data.feeds.feed import as_catalog, computing_provider
 from ml4t.backtest.risk import RiskManager, VolatilityScaledStopLoss
 
 DAYS = [datetime(2024, 1, day) for day in (2, 3, 4, 5)]
@@ -139,13 +139,13 @@ ONE_ASSET: dict[str, Callable[[], DataFeed]] = {
 @pytest.mark.parametrize("form", ONE_ASSET)
 @pytest.mark.usefixtures("folder")
 def test_a_feed_of_one_asset_holds_its_rows(form: str) -> None:
-    found = rows(catalog_of(ONE_ASSET[form]()))
+    found = rows(as_catalog(ONE_ASSET[form]()))
     assert found == ONE
 
 
 def test_a_frame_without_an_asset_is_of_one_asset_called_asset() -> None:
     df = AAPL.to_pandas().rename(columns={"prediction": "ml_pred"})
-    catalog = catalog_of(HistoricalDataFeed(df, signal_columns=["ml_pred", "confidence"]))
+    catalog = as_catalog(HistoricalDataFeed(df, signal_columns=["ml_pred", "confidence"]))
     assert rows(catalog, ["close", "ml_pred"])[:2] == [
         (DAYS[0], "asset", 10.5, 0.7),
         (DAYS[1], "asset", 11.5, 0.4),
@@ -154,13 +154,13 @@ def test_a_frame_without_an_asset_is_of_one_asset_called_asset() -> None:
 
 def test_an_asset_may_be_a_number_of_numpys() -> None:
     given = {np.int64(3): PolarsDataFeed(AAPL), 4: PolarsDataFeed(MSFT, asset_id=np.int32(4))}
-    catalog = catalog_of(given)  # type: ignore[arg-type]
+    catalog = as_catalog(given)  # type: ignore[arg-type]
 
     assert catalog.sql("select distinct asset_id from prices order by 1").fetchall() == [(3,), (4,)]
 
 
 def test_an_asset_may_be_a_number() -> None:
-    catalog = catalog_of({7: HistoricalDataFeed(AAPL), 8: HistoricalDataFeed(MSFT)})
+    catalog = as_catalog({7: HistoricalDataFeed(AAPL), 8: HistoricalDataFeed(MSFT)})
     assert [asset for _, asset, _ in rows(catalog, ["close"])][:2] == [7, 8]
 
 
@@ -181,7 +181,7 @@ def test_signal_columns_say_what_is_taken_beyond_prices(
         PolarsDataFeed(AAPL, asset_id="AAPL", signal_columns=named),
         HistoricalDataFeed(AAPL.to_pandas(), signals=named),
     ]
-    assert [taken(catalog_of(feed)) for feed in feeds] == [expected] * 4
+    assert [taken(as_catalog(feed)) for feed in feeds] == [expected] * 4
 
 
 @pytest.mark.usefixtures("folder")
@@ -200,7 +200,7 @@ def test_an_unknown_signal_column_is_refused_before_the_run_with_the_nearest_nam
     [(["1", "2", "3", "4"], "VARCHAR"), (DAYS, "TIMESTAMP"), ([[1.0]] * 4, r"DOUBLE\[\]")],
 )
 def test_a_column_of_two_kinds_is_refused_with_both_feeds(theirs: list[Any], kind: str) -> None:
-    catalog = catalog_of({
+    catalog = as_catalog({
         "AAPL": PolarsDataFeed(AAPL), "MSFT": PolarsDataFeed(bars(20.0, Prediction=theirs).drop(
             "prediction")),
     })  # fmt: skip
@@ -213,7 +213,7 @@ def test_a_column_of_two_kinds_is_refused_with_both_feeds(theirs: list[Any], kin
 
 
 def test_numbers_of_two_types_and_missing_ones_stand_under_each_other() -> None:
-    catalog = catalog_of({
+    catalog = as_catalog({
         "AAPL": PolarsDataFeed(AAPL), "MSFT": PolarsDataFeed(bars(20.0, prediction=[1, 2, 3, 4])),
         "TSLA": PolarsDataFeed(bars(30.0, prediction=[None] * 4)),
     })  # fmt: skip
@@ -249,11 +249,11 @@ TWO_ASSETS: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("form", TWO_ASSETS)
 @pytest.mark.usefixtures("folder")
 def test_several_feeds_are_a_universe(form: str) -> None:
-    assert rows(catalog_of(TWO_ASSETS[form]())) == BOTH
+    assert rows(as_catalog(TWO_ASSETS[form]())) == BOTH
 
 
 def test_a_column_that_one_feed_lacks_is_missing_there() -> None:
-    catalog = catalog_of(
+    catalog = as_catalog(
         {
             "AAPL": HistoricalDataFeed(AAPL, signals=["prediction"]),
             "MSFT": HistoricalDataFeed(MSFT, signals=["confidence"]),
@@ -267,12 +267,12 @@ def test_a_column_that_one_feed_lacks_is_missing_there() -> None:
 
 def test_a_catalog_is_returned_as_it_is() -> None:
     catalog = registered(UNIVERSE)
-    assert catalog_of(catalog) is catalog
+    assert as_catalog(catalog) is catalog
 
 
 @pytest.mark.usefixtures("folder")
 def test_files_of_many_assets_stay_files() -> None:
-    catalog = catalog_of(ParquetDataFeed("universe.parquet", signal_columns=["prediction"]))
+    catalog = as_catalog(ParquetDataFeed("universe.parquet", signal_columns=["prediction"]))
     catalog.prepare()
     (facts,) = catalog.fingerprints()
     assert [Path(str(file["path"])).name for file in facts["files"]] == ["universe.parquet"]  # type: ignore[attr-defined]
@@ -331,7 +331,7 @@ def test_nothing_is_collected_before_the_run() -> None:
 
 
 def test_indicators_are_made_of_the_rows_of_a_feed() -> None:
-    catalog = catalog_of(PolarsDataFeed(UNIVERSE)).indicators.atr(2)
+    catalog = as_catalog(PolarsDataFeed(UNIVERSE)).indicators.atr(2)
     engine = BacktestEngine(catalog, TopN(1, by="atr_2"), context_data={DAYS[0]: {"vix": 15.0}})
     expected = registered(UNIVERSE).indicators.atr(2)
     assert rows(engine.catalog, ["atr_2"]) == rows(expected, ["atr_2"])
@@ -340,7 +340,7 @@ def test_indicators_are_made_of_the_rows_of_a_feed() -> None:
 def test_a_feed_leaves_a_frame_as_it_was() -> None:
     df = AAPL.to_pandas().set_index("timestamp")
     before = df.copy()
-    rows(catalog_of(HistoricalDataFeed(df)))
+    rows(as_catalog(HistoricalDataFeed(df)))
     pd.testing.assert_frame_equal(df, before)
 
 
@@ -361,7 +361,7 @@ def test_a_provider_answers_what_signals_and_market_show(folder: Path) -> None:
     price_path = folder / "ml_data.parquet"
     provider = PrecomputedFeatureProvider(FEATURES)
     feed = PolarsDataFeed(price_path=price_path, asset_id="AAPL", feature_provider=provider)
-    catalog = catalog_of(feed)
+    catalog = as_catalog(feed)
     shown = rows(catalog, ["atr", "score"])
     assert [dict(zip(("atr", "score"), row[2:], strict=True)) for row in shown] == [
         {"atr": None, "score": None} | provider.get_features("AAPL", day) for day in DAYS
@@ -390,10 +390,10 @@ def test_the_catalog_of_a_feed_takes_a_provider_and_a_context_like_any_other(
     has_run: bool,
 ) -> None:
     provider = PrecomputedFeatureProvider(FEATURES)
-    given = catalog_of(PolarsDataFeed(UNIVERSE))
+    given = as_catalog(PolarsDataFeed(UNIVERSE))
     if has_run:
         given.prepare()
-    catalog = catalog_of(catalog_of(given, provider), provider)
+    catalog = as_catalog(as_catalog(given, provider), provider)
     context: dict[str, list[object]] = {"timestamp": [DAYS[0]], "spy": [470.0]}
     for copy in (catalog.with_context(context), catalog.with_context(context)):
         assert rows(copy, ["atr", "prediction"])[0] == (DAYS[0], "AAPL", 0.5, 0.7)
@@ -405,12 +405,12 @@ def test_a_column_of_prices_that_the_provider_has_too_is_the_providers() -> None
     provider = PrecomputedFeatureProvider(FEATURES)
     prices = AAPL.with_columns(pl.lit(-1.0).alias("atr"))
     feed = PolarsDataFeed(prices, asset_id="AAPL", feature_provider=provider)
-    assert rows(catalog_of(feed), ["atr"])[0] == (DAYS[0], "AAPL", 0.5)
+    assert rows(as_catalog(feed), ["atr"])[0] == (DAYS[0], "AAPL", 0.5)
     named = PolarsDataFeed(
         prices, asset_id="AAPL", signal_columns=["atr"], feature_provider=provider
     )
     with pytest.raises(DataError, match="has a column 'atr', and so has 'prices'"):
-        catalog_of(named).prepare()
+        as_catalog(named).prepare()
 
 
 @pytest.mark.usefixtures("folder")
@@ -419,7 +419,7 @@ def test_a_streamed_file_leaves_out_the_providers_columns_too() -> None:
     feed = ParquetDataFeed(
         "with_atr.parquet", feature_provider=PrecomputedFeatureProvider(FEATURES)
     )
-    catalog = catalog_of(feed)
+    catalog = as_catalog(feed)
     assert rows(catalog, ["atr", "prediction"])[:2] == [
         (DAYS[0], "AAPL", 0.5, 0.7),
         (DAYS[0], "MSFT", None, 0.7),
@@ -430,10 +430,10 @@ def test_two_providers_stand_beside_each_other_unless_they_have_one_column() -> 
     one = PrecomputedFeatureProvider(FEATURES.select("timestamp", "asset_id", "score"))
     other = PrecomputedFeatureProvider(FEATURES.select("timestamp", "asset_id", "atr", "vix"))
     feed = PolarsDataFeed(AAPL, asset_id="AAPL", feature_provider=one)
-    assert rows(catalog_of(feed, other), ["score", "atr"])[0] == (DAYS[0], "AAPL", 1.0, 0.5)
+    assert rows(as_catalog(feed, other), ["score", "atr"])[0] == (DAYS[0], "AAPL", 1.0, 0.5)
     both = PrecomputedFeatureProvider(FEATURES)
     with pytest.raises(ConfigError, match="two feature providers have a column 'score'"):
-        catalog_of(feed, both).prepare()
+        as_catalog(feed, both).prepare()
 
 
 @pytest.mark.parametrize("kind", ["frame", "path"])
@@ -641,7 +641,7 @@ def test_what_cannot_serve_is_refused(case: str) -> None:
 
 
 def test_a_refused_feed_is_refused_alike_when_it_is_asked_again() -> None:
-    catalog = catalog_of(HistoricalDataFeed(UNIVERSE.drop("asset_id")))
+    catalog = as_catalog(HistoricalDataFeed(UNIVERSE.drop("asset_id")))
     for _ in range(2):
         with pytest.raises(DataError, match="several rows at"):
             catalog.prepare()

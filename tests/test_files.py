@@ -26,8 +26,8 @@ from effort import examples
 from ml4t.backtest import BacktestEngine, Catalog, DataError, TopN
 from ml4t.backtest.data import DataFeed, ParquetDataFeed
 from ml4t.backtest.data.feature_provider import PrecomputedFeatureProvider
-from ml4t.backtest.data.feeds.feed import catalog_of
-from ml4t.backtest.runfile import catalog_of as catalog_of_run_file
+from ml4t.backtest.data.feeds.feed import as_catalog
+from ml4t.backtest.runfile import as_catalog as catalog_of_run_file
 
 DAYS = [datetime(2024, 1, day) for day in range(1, 9)]
 PRICES = pa.table(
@@ -200,7 +200,7 @@ def test_whole_prices_in_the_first_year_do_not_round_those_of_the_second(
          "close": [10.25, 10.75, 11.25]},
     )  # fmt: skip
     source = WAYS[way](folder)
-    catalog = catalog_of(ParquetDataFeed(source)) if feed else Catalog().register("prices", source)
+    catalog = as_catalog(ParquetDataFeed(source)) if feed else Catalog().register("prices", source)
 
     closes = catalog.sql("select close from prices order by timestamp").fetchall()
     assert closes == [(10.0,), (10.0,), (10.25,), (10.75,), (11.25,)]
@@ -214,7 +214,7 @@ def test_files_of_one_feed_each_go_by_the_same_rule(way: str, tmp_path: Path) ->
         {"timestamp": DAYS[:1], "open": [10], "close": [10]},
         {"timestamp": DAYS[1:2], "open": [10.5], "close": [10.25], "volume": [7]},
     )
-    catalog = catalog_of(ParquetDataFeed(WAYS[way](folder), asset_id="A"))
+    catalog = as_catalog(ParquetDataFeed(WAYS[way](folder), asset_id="A"))
 
     rows = catalog.sql("select asset_id, close, volume from prices order by timestamp")
     assert rows.fetchall() == [("A", 10.0, None), ("A", 10.25, 7)]
@@ -311,7 +311,7 @@ def test_types_apart_are_found_behind_a_column_without_values(tmp_path: Path) ->
     )
 
     assert f"BIGINT in {folder}/1.parquet and BOOLEAN in {folder}/2.parquet" in str(refused(folder))
-    catalog = catalog_of([
+    catalog = as_catalog([
         feed_of({"timestamp": DAYS[:1], "asset_id": [asset], "close": [1.0], "x": values})
         for asset, values in (("A", pa.nulls(1)), ("B", [1]), ("C", [True]))
     ])  # fmt: skip
@@ -444,7 +444,7 @@ def test_bars_that_are_dates_in_one_file_and_times_of_day_in_another_are_refused
 
 
 def test_feeds_of_dates_and_times_of_day_are_refused_as_files_are() -> None:
-    catalog = catalog_of(
+    catalog = as_catalog(
         {
             "A": feed_of({"timestamp": [date(2024, 1, 2)], "close": [1.0]}),
             "B": feed_of({"timestamp": [datetime(2024, 1, 2, 16)], "close": [1.0]}),
@@ -463,7 +463,7 @@ def test_feeds_of_dates_and_times_of_day_are_refused_as_files_are() -> None:
 )
 def test_feeds_go_together_as_files_do(one: list[Any], other: list[Any], says: str) -> None:
     bars = {"timestamp": DAYS[:1], "close": [1.0]}
-    catalog = catalog_of({"A": feed_of(bars | {"x": one}), "B": feed_of(bars | {"x": other})})
+    catalog = as_catalog({"A": feed_of(bars | {"x": one}), "B": feed_of(bars | {"x": other})})
     with pytest.raises(DataError, match=says):
         catalog.prepare()
 
@@ -472,7 +472,7 @@ def test_whole_numbers_of_one_feed_do_not_become_floats_of_another() -> None:
     bars = {"timestamp": DAYS[:1], "close": [1.0]}
     one = pa.array([1.5], pa.float32())
     other = pa.array([16_777_217], pa.int32())
-    catalog = catalog_of({"A": feed_of(bars | {"x": one}), "B": feed_of(bars | {"x": other})})
+    catalog = as_catalog({"A": feed_of(bars | {"x": one}), "B": feed_of(bars | {"x": other})})
     found = catalog.sql("select x from prices order by asset_id").fetchall()
     assert found == [(1.5,), (16_777_217.0,)]
 
@@ -525,7 +525,7 @@ def test_an_arrow_dataset_that_loses_something_of_a_file_is_refused(
     assert says.format(folder=folder) in str(error)
     assert "register the paths themselves" in str(error)
     with pytest.raises(DataError, match="is a dataset with column"):
-        catalog_of(DataFeed(ds.dataset(folder)))
+        as_catalog(DataFeed(ds.dataset(folder)))
 
 
 def test_an_arrow_dataset_that_holds_all_of_its_files_is_read(tmp_path: Path) -> None:
@@ -733,7 +733,7 @@ def test_a_file_that_comes_after_the_registration_is_held_to_the_rule(tmp_path: 
 
 def test_a_file_that_comes_before_the_run_of_a_feed_is_held_to_the_rule(tmp_path: Path) -> None:
     bars = {"timestamp": DAYS[:1], "asset_id": ["A"], "open": [10], "close": [10]}
-    catalog = catalog_of(ParquetDataFeed(write(tmp_path / "f", bars)))
+    catalog = as_catalog(ParquetDataFeed(write(tmp_path / "f", bars)))
     later = {"timestamp": DAYS[1:2], "asset_id": ["A"], "open": [10.5], "close": [10.25],
              "x": ["new"]}  # fmt: skip
     pq.write_table(pa.table(later), tmp_path / "f" / "later.parquet")
@@ -848,7 +848,7 @@ def test_a_folder_that_is_a_table_is_refused_with_the_way(
     error = refused(WAYS[way](folder))
     assert f"is {what}, {tmp_path}/t, whose files also hold rows that were deleted" in str(error)
     with pytest.raises(DataError, match=reader):
-        catalog_of(ParquetDataFeed(folder / "0.parquet"))
+        as_catalog(ParquetDataFeed(folder / "0.parquet"))
 
 
 def test_a_folder_of_metadata_is_no_table(tmp_path: Path) -> None:
@@ -891,11 +891,11 @@ def test_a_variant_in_files_is_refused_and_its_cast_is_read(n_files: int, tmp_pa
 
     assert "of type VARIANT" in str(refused(tmp_path))
     with pytest.raises(DataError, match="of type VARIANT"):
-        catalog_of(ParquetDataFeed(tmp_path)).prepare()
+        as_catalog(ParquetDataFeed(tmp_path)).prepare()
     cast = f"select * replace (score::double as score) from '{tmp_path}/*.parquet'"
     found = Catalog().register("prices", cast).sql("from prices where score > 9.9")
     assert found.select("asset_id").fetchall() == [("A",)]
-    bars = catalog_of(ParquetDataFeed(tmp_path, signal_columns=[]))
+    bars = as_catalog(ParquetDataFeed(tmp_path, signal_columns=[]))
     assert bars.sql("select count(*) from prices").fetchall() == [(2,)]
 
 

@@ -18,7 +18,7 @@ from malformed_parameters import ALSO_CALLED, PARAMETERS, RANKING
 from ml4t.backtest import BacktestConfig, BacktestError, ConfigError, runfile
 from ml4t.backtest.cli import app
 from ml4t.backtest.presets import PRESETS
-from ml4t.backtest.runfile import RUN_KEYS, SOURCE_KEYS, TABLES, catalog_of, engine_of
+from ml4t.backtest.runfile import FILE_TABLES, RUN_KEYS, SOURCE_KEYS, catalog_of, engine_of
 from ml4t.backtest.runfile_tables import LIMITS, RULES, SETTINGS, TIMINGS, Family
 from ml4t.backtest.synthetic import make_market
 
@@ -248,7 +248,7 @@ def test_the_key_that_picks_a_class_takes_its_names_alone(folder: Path, name: st
     assert wrong(folder, optional, [family.key], document) == {}
 
 
-@pytest.mark.parametrize("name", [one for one in TABLES if one not in ("risk", "limit")])
+@pytest.mark.parametrize("name", [one for one in FILE_TABLES if one not in ("risk", "limit")])
 def test_a_table_is_a_table_of_known_keys(folder: Path, name: str) -> None:
     empty = Kind("an empty table", lambda v: v == {})
     found = wrong(folder, empty, [name], lambda value: {name: value})
