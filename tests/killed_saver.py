@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 from ml4t.backtest import BacktestResult
-from ml4t.backtest.results import places
+from ml4t.backtest.results import paths as places
 
 RESULTS = str(Path(places.__file__).parent)
 

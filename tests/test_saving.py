@@ -24,7 +24,8 @@ import pytest
 
 from ml4t.backtest import BacktestResult, ResultError
 from ml4t.backtest.data.database import Database
-from ml4t.backtest.results import places, saving
+from ml4t.backtest.results import paths as places
+from ml4t.backtest.results import saving
 from test_results import make_run, tables
 
 SAVER = Path(__file__).parent / "killed_saver.py"
