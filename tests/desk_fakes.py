@@ -65,7 +65,7 @@ class FakeJournal:
     def __init__(self) -> None:
         self.decisions: list[Decision] = []
 
-    def decision(self, decision: Decision) -> None:
+    def record(self, decision: Decision) -> None:
         self.decisions.append(decision)
 
 

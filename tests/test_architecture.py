@@ -15,7 +15,7 @@ from sqlglot.tokens import TokenType
 from ml4t.backtest.data.sources.checks import WAYS_OUT, rules_for
 from ml4t.backtest.data.sources.schema import OPTIONAL, REQUIRED
 from ml4t.backtest.data.sources.source import ROLES, Source
-from ml4t.backtest.results.store import TABLES
+from ml4t.backtest.results.tables import TABLES
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "ml4t" / "backtest"
@@ -283,7 +283,13 @@ def folders_read(tree: ast.Module) -> set[str]:
 
 def test_every_sql_file_is_read_by_some_module() -> None:
     read = [(texts(tree), folders_read(tree)) for tree in MODULES.values()]
-    parts = {name: name.split("/") for name in SQL if not name.startswith("checks/")}
+    # Those of checks and of result tables are named by what is declared; see below.
+    named = {table.statement for table in TABLES.values()}
+    parts = {
+        name: name.split("/")
+        for name in SQL
+        if not name.startswith("checks/") and name not in named
+    }
     assert parts
     assert {
         name for name, (folder, stem) in parts.items()
@@ -306,9 +312,9 @@ def test_every_check_applies_to_some_source_and_has_a_way_out() -> None:
     assert set(WAYS_OUT) == stems
 
 
-def test_every_result_table_has_its_statement_and_nothing_else_is_in_the_folder() -> None:
-    found = {name.split("/")[1] for name in SQL if name.startswith("results/")}
-    assert found == set(TABLES) | {"timeline", "assets"}
+def test_every_statement_on_results_is_that_of_a_declared_table() -> None:
+    found = {name for name in SQL if name.startswith("results/")}
+    assert found == {table.statement for table in TABLES.values()} | {"results/table"}
 
 
 # A statement, or a clause of one, by how it begins; a message says so in the middle.
@@ -323,7 +329,7 @@ IS_SQL = re.compile(
 COMPOSERS = {"data.sql_files", "data.database", "data.user_sql.expressions",
              "data.user_sql.total_order"}  # fmt: skip
 # They attach and copy the files of results; what they say goes to sql/results next.
-STILL_TO_MOVE = {"results.opening", "results.result", "results.saving", "results.store"}
+STILL_TO_MOVE = {"results.opening", "results.result", "results.saving"}
 
 
 def strings(tree: ast.Module) -> list[str]:

@@ -471,7 +471,7 @@ class Log:
 
     decisions: list[Decision] = field(default_factory=list)
 
-    def decision(self, decision: Decision) -> None:
+    def record(self, decision: Decision) -> None:
         self.decisions.append(decision)
 
     def rows(self) -> list[tuple[int, str, str, float]]:

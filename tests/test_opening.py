@@ -10,8 +10,7 @@ import duckdb
 import pytest
 
 from ml4t.backtest import BacktestResult, ResultError
-from ml4t.backtest.results.columns import COLUMNS, kinds_of
-from ml4t.backtest.results.store import TABLES
+from ml4t.backtest.results.tables import TABLES
 from test_results import make_run, tables
 
 
@@ -143,10 +142,13 @@ def test_an_opened_file_is_free_for_others(run: BacktestResult, tmp_path: Path) 
 
 
 def test_the_type_of_every_column_is_what_a_run_writes(run: BacktestResult) -> None:
-    for table in COLUMNS:
-        relation = getattr(run, table)
-        for name, kind in zip(relation.columns, relation.types, strict=True):
-            assert str(kind) in (kinds_of(name) or (str(kind),)), f"{table}.{name}"
+    for name, table in TABLES.items():
+        found = dict(
+            zip(*(getattr(getattr(run, name), what) for what in ("columns", "types")), strict=True)
+        )
+        for column in table.columns:
+            kind = str(found[column.name])
+            assert kind in (column.kind.types or (kind,)), f"{name}.{column.name}"
 
 
 # -- SQL over a result ----------------------------------------------------------------------

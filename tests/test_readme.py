@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from conftest import SHARED_DATA
-from ml4t.backtest.results.columns import COLUMNS
+from ml4t.backtest.results.tables import COLUMNS
 from ml4t.backtest.synthetic import make_market
 
 ROOT = Path(__file__).resolve().parents[1]

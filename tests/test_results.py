@@ -23,8 +23,7 @@ from ml4t.backtest import (
     Strategy,
     TopN,
 )
-from ml4t.backtest.results.columns import COLUMNS
-from ml4t.backtest.results.store import TABLES
+from ml4t.backtest.results.tables import COLUMNS, TABLES
 from ml4t.backtest.risk import (
     DynamicTrailingStop,
     RiskManager,

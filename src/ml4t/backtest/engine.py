@@ -15,6 +15,7 @@ from ml4t.backtest.config import BacktestConfig, Broker, run_settings
 from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.core.computing import Computing
 from ml4t.backtest.core.identity import user_identity
+from ml4t.backtest.core.journal import CashFlow, Selected
 from ml4t.backtest.core.selecting import asked_of
 from ml4t.backtest.core.shown import shown, with_code
 from ml4t.backtest.data.asof.prepared import Prepared
@@ -29,7 +30,8 @@ from ml4t.backtest.data.stream.reader import BatchPlan
 from ml4t.backtest.errors import ConfigError, CostError, require_number
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.result import BacktestResult
-from ml4t.backtest.results.store import RunFacts, open_store, store
+from ml4t.backtest.results.run_facts import RunFacts
+from ml4t.backtest.results.store import open_store, store
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.session import Market, Session
 from ml4t.backtest.strategy.base import Strategy
@@ -193,9 +195,12 @@ class BacktestEngine:
             misses=misses,
             periods_per_year=self.periods_per_year,
             warnings=prepared.warnings,
+            n_assets=len(axes.asset_ids),
+            n_bars=len(axes.timestamps),
         )
         session.close()
         tables = opening.result()
+        recorder.record(facts)
         store(recorder.staged(), market.axes, market.terms, facts, tables)
         return BacktestResult(tables)
 
@@ -236,7 +241,9 @@ class BacktestEngine:
     ) -> list[dict[str, object]]:
         """Walk the bars, each in ledger order; return what the strategy asked for in vain."""
         broker, portfolio = session.broker, session.portfolio
-        recorder.cash_flow(0, -1, "deposit", portfolio.cash, in_trades=False)
+        recorder.record(
+            CashFlow(t=0, sid=-1, kind="deposit", amount=portfolio.cash, in_trades=False)
+        )
         with StrategyRun(self.strategy, session.strategy) as strategy:
             recorder.on_fills = strategy.listener
             for chunk in chunks:
@@ -257,12 +264,13 @@ class BacktestEngine:
                     # Protect and decide with what is known now.
                     session.protect(batch)
                     if batch.selection is not None:
-                        recorder.selection(batch.t, batch.selection)
+                        recorder.record(Selected(t=batch.t, selection=batch.selection))
                     strategy.decide(batch)
                     session.settle(batch)
             strategy.finish()
         broker.expire()
-        recorder.open_lots(portfolio.open_trades())
+        for lot in portfolio.open_trades():
+            recorder.record(lot)
         return strategy.misses
 
     def _configuration(self) -> dict[str, object]:

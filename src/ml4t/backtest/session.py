@@ -167,7 +167,7 @@ class Session:
         if len(gone):
             self.broker.order_exits(batch.t, gone, (MEMBERSHIP,) * len(gone))
         for sid in gone.tolist():
-            self._journal.decision(
+            self._journal.record(
                 Decision(
                     t=batch.t, sid=sid, rule=MEMBERSHIP, action="exit", level=float("nan"),
                     reason="left the universe", features={},

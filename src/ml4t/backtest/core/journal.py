@@ -1,16 +1,20 @@
-"""Journal: where the loop writes what happened. The results side implements it."""
+"""Journal: where the loop writes what happened. The results side implements it.
+
+What is written are events, each of a class of its own: those of this module, `Ended` and `Fills`
+of `core.orders`, `Trade` and `Trades` of `core.trades`. Which result table an event belongs to is
+declared beside that table.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml4t.backtest.core.batch import Floats, Ints
-from ml4t.backtest.core.orders import Ended, Fills
+from ml4t.backtest.core.batch import Floats, Ints, Selection
 
 
 @dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
@@ -40,6 +44,101 @@ class Decision:
     features: Mapping[str, float]
 
 
+@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
+class CashFlow:
+    """Cash that moved without a fill.
+
+    Attributes
+    ----------
+    sid : int
+        -1 where it is the account's own.
+    kind : str
+        Such as ``"deposit"`` or ``"dividend"``.
+    amount : float
+        Account currency, positive = received.
+    in_trades : bool
+        The amount is part of the P&L of a trade too.
+    """
+
+    t: int
+    sid: int
+    kind: str
+    amount: float
+    in_trades: bool
+
+
+@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
+class AccountAtClose:
+    """The account at the close of bar `t`; vectors with one entry per held asset.
+
+    Attributes
+    ----------
+    held : int array
+        Assets, ascending.
+    quantity, mark, value, unrealized : float array
+        Shares, price of the mark, and both values in account currency.
+    stale : bool array
+        The mark is an older close.
+    """
+
+    t: int
+    cash: float
+    held: Ints
+    quantity: Floats
+    mark: Floats
+    value: Floats
+    unrealized: Floats
+    stale: NDArray[np.bool_]
+
+
+@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
+class Selected:
+    """What the ranking put forward at the close of bar `t`, best first."""
+
+    t: int
+    selection: Selection
+
+    @property
+    def sids(self) -> Ints:
+        """Assets."""
+        return self.selection.sids
+
+    @property
+    def rank(self) -> Ints:
+        """Places from 1."""
+        return np.arange(1, len(self.selection.sids) + 1)
+
+    @property
+    def score(self) -> Floats:
+        """Values of the ranking expression, NaN where a query gave none."""
+        return self.selection.scores
+
+    @property
+    def weight(self) -> Floats:
+        """Fractions of equity, NaN where shares or signals were asked for."""
+        return self.selection.weights
+
+
+@dataclass(slots=True, kw_only=True)
+class Computed:
+    """A value that a feature provider computed in the run; sid -1: it is market-wide."""
+
+    t: int
+    sid: int
+    name: str
+    said: float | str
+
+    @property
+    def value(self) -> float:
+        """The number, NaN where it is text."""
+        return float("nan") if isinstance(self.said, str) else self.said
+
+    @property
+    def value_text(self) -> str | None:
+        """The text, None where it is a number."""
+        return self.said if isinstance(self.said, str) else None
+
+
 class Journal(Protocol):
     """Receives the ledger of a run in the order in which it happens."""
 
@@ -47,36 +146,9 @@ class Journal(Protocol):
         """Return the numbers of the next `n` orders."""
         ...
 
-    def ended(self, orders: Ended) -> None:
-        """Record orders that ended."""
-        ...
+    def record(self, event: object) -> None:
+        """Keep what happened: an event of a class that a result table is declared of.
 
-    def filled(self, fills: Fills) -> None:
-        """Record fills."""
-        ...
-
-    def decision(self, decision: Decision) -> None:
-        """Record a rule or limit that acted."""
-        ...
-
-    def trade(self, row: Sequence[float | str]) -> None:
-        """Record a closed lot part: the fields of `portfolio.lots.Trade`."""
-        ...
-
-    def trades(self, rows: Sequence[object]) -> None:
-        """Record lots closed whole at one moment: the fields of `portfolio.lots.Trades`."""
-        ...
-
-    def cash_flow(self, t: int, sid: int, kind: str, amount: float, *, in_trades: bool) -> None:
-        """Record cash that moved without a fill, positive = received; sid -1: the account's.
-
-        `in_trades`: the amount is part of the P&L of a trade too.
+        Its vectors are not written to any more.
         """
-        ...
-
-    def close(
-        self, t: int, cash: float, held: Ints, quantity: Floats, mark: Floats, value: Floats,
-        unrealized: Floats, stale: NDArray[np.bool_],
-    ) -> None:  # fmt: skip
-        """Record the account at the close of bar `t`, one entry per held asset."""
         ...

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from secrets import token_hex
@@ -64,6 +64,9 @@ class Database:
         Hears of every statement that makes or reads rows, in every session. Not of what frees
         memory, guards or describes: it changes no answer, and a guard would lock whoever pastes
         it into a session of his own.
+    has_plain_text : bool
+        Arrays of objects that are registered hold texts and None alone: nobody looks at a sample
+        of them, in which they could be all None.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Database:
         keeps_order: bool = True,
         timezone: str = UTC,
         listener: Listener | None = None,
+        has_plain_text: bool = False,
     ) -> None:
         self.timezone, self._listener = timezone, listener
         # A folder of its own: DuckDB makes it when a query spills, and lets SQL read it.
@@ -98,6 +102,8 @@ class Database:
         self.execute(f"set global timezone = {literal(timezone)}")
         # Without this SQL could read any local data frame of the caller.
         self._ask("set python_enable_replacements = false")
+        if has_plain_text:
+            self._ask("set pandas_analyze_sample = 0")
 
     def cursor(self) -> Database:
         """Return a second session on the same database; an open stream needs its own."""
@@ -116,6 +122,17 @@ class Database:
         other = self.cursor()
         other._ask("begin transaction read only")
         return other
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Do all that is inside, or nothing of it."""
+        self._ask("begin")
+        try:
+            yield
+        except BaseException:
+            self._ask("rollback")
+            raise
+        self._ask("commit")
 
     def execute(self, statement: str, parameters: Mapping[str, object] | None = None) -> None:
         """Run a statement for its effect."""

@@ -216,6 +216,19 @@ def inverse_of(size: str) -> str:
     return f"case when isfinite({size}) and {size} > 0 then 1 / {size} else 0 end"
 
 
+def cast(table: str, column: str, kind: str) -> str:
+    """Return a column of a table in a type, under its own name."""
+    place = f"{table}.{quote(column)}"
+    # Python's arrays know no zone: a cast would take their times for those of the session's.
+    moment = f"timezone('UTC', {place})" if kind == "TIMESTAMP WITH TIME ZONE" else place
+    return f"cast({moment} as {kind}) as {quote(column)}"
+
+
+def comment(table: str, column: str, text: str) -> str:
+    """Return the statement that writes a description into a table."""
+    return f"comment on column {quote(table)}.{quote(column)} is {literal(text)}"
+
+
 def first_bars(table: str, *times: str, where: str | None = None) -> str:
     """Return the query of the first bar at or after each of some times of a table."""
     moments = (rows_of(table, f"{time} as moment", where=where) for time in times)

@@ -233,7 +233,7 @@ class Executor:
             impact=np.zeros(len(sids)) if paid is slipped else units * np.abs(paid - slipped),
             reason=reason,
         )
-        self.journal.filled(fills)
+        self.journal.record(fills)
         opened = self.portfolio.apply(fills, seen)
         self.settlement.sold(fills)
         if self._volume_left is not None:
@@ -257,7 +257,7 @@ class Executor:
             t=t, ids=ids, sids=sids, quantity=quantity, price=price, commission=nothing,
             slippage=nothing, impact=nothing, reason=tags,
         )  # fmt: skip
-        self.journal.filled(fills)
+        self.journal.record(fills)
         self.portfolio.apply(fills)
 
     def _base_levels(

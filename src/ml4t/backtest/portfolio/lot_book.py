@@ -11,7 +11,8 @@ from collections import deque
 import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats, Ints
-from ml4t.backtest.portfolio.lots import Lot, Lots, Trades
+from ml4t.backtest.core.trades import Trades
+from ml4t.backtest.portfolio.lots import Lot, Lots
 
 
 class LotBook:

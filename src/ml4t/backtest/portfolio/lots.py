@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.core.tolerances import DUST
+from ml4t.backtest.core.trades import Trade
 
 
 class Lot(NamedTuple):
@@ -29,30 +30,6 @@ class Lot(NamedTuple):
     t: int
     borrowed: float = 0.0
     earned: float = 0.0
-
-
-class Trade(NamedTuple):
-    """A part of a lot that was closed.
-
-    `pnl` is ``quantity * (exit_price - entry_price) * multiplier - commission - borrow +
-    dividends``, in account currency; `commission`, `slippage` and `impact` are this part's share
-    of both fills' costs, `borrow` what its short shares cost to borrow, `dividends` what it was
-    entitled to while it was held, negative where a short owes them.
-    """
-
-    sid: int
-    quantity: float
-    entry_t: int
-    entry_price: float
-    exit_t: int
-    exit_price: float
-    pnl: float
-    commission: float
-    slippage: float
-    impact: float
-    borrow: float
-    dividends: float
-    reason: str
 
 
 class Lots(NamedTuple):
@@ -89,24 +66,6 @@ class Lots(NamedTuple):
         ):  # fmt: skip
             costs = commission, slippage, impact
             yield sid, Lot(quantity, price, *costs, self.t, borrowed, earned), reason
-
-
-class Trades(NamedTuple):
-    """Lots that were closed whole at one moment; the fields are those of `Trade`, as vectors."""
-
-    sid: Ints
-    quantity: Floats
-    entry_t: Ints
-    entry_price: Floats
-    exit_t: int
-    exit_price: Floats
-    pnl: Floats
-    commission: Floats
-    slippage: Floats
-    impact: Floats
-    borrow: Floats
-    dividends: Floats
-    reason: tuple[str, ...]
 
 
 def close_lots(
@@ -146,7 +105,7 @@ def close_lots(
 def open_part(sid: int, lot: Lot, at_mark: Lot, multiplier: float) -> Trade:
     """Return an open lot as a trade without an exit, its P&L as if `at_mark` closed it."""
     whole = _trade(sid, lot, lot.quantity, at_mark, "", multiplier)
-    return whole._replace(exit_price=float("nan"))
+    return whole._replace(exit_price=float("nan"), reason=None)
 
 
 def _trade(sid: int, lot: Lot, part: float, fill: Lot, reason: str, multiplier: float) -> Trade:

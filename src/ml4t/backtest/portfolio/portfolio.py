@@ -10,10 +10,11 @@ from enum import Enum
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
-from ml4t.backtest.core.journal import Journal
+from ml4t.backtest.core.journal import AccountAtClose, CashFlow, Journal
 from ml4t.backtest.core.levels import LevelPolicy, TrailBy, TrailStart
 from ml4t.backtest.core.orders import Fills
-from ml4t.backtest.portfolio.lots import Lot, Lots, Trade, open_part
+from ml4t.backtest.core.trades import Trade
+from ml4t.backtest.portfolio.lots import Lot, Lots, open_part
 from ml4t.backtest.portfolio.positions import Positions
 
 
@@ -219,9 +220,12 @@ class Portfolio:
         cost = cost + self._positions.paid[held]
         if self.has_dividends:
             cost = cost - self._positions.received[held]
-        self._journal.close(
-            batch.t, self.cash, held, quantity, mark, value, value - cost, self._stale
-        )
+        self._journal.record(
+            AccountAtClose(
+                t=batch.t, cash=self.cash, held=held, quantity=quantity, mark=mark, value=value,
+                unrealized=value - cost, stale=self._stale,
+            )
+        )  # fmt: skip
 
     def rebase(self, sids: Ints, base: Floats | None, water_mark: Floats | None) -> None:
         """Set where levels of newly opened positions count from, and where trails start."""
@@ -238,7 +242,7 @@ class Portfolio:
     ) -> None:
         """Move cash without a fill; positive = received; sid -1: the account's own."""
         self.cash += amount
-        self._journal.cash_flow(t, sid, kind, amount, in_trades=in_trades)
+        self._journal.record(CashFlow(t=t, sid=sid, kind=kind, amount=amount, in_trades=in_trades))
 
     def charge_borrow(self, t: int, sids: Ints, fee: Floats) -> None:
         """Pay what borrowing short positions cost; `fee` in account currency, positive."""

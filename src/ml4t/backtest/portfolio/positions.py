@@ -199,7 +199,7 @@ class Positions:
         """Close positions of one lot each, whole or in part."""
         sids = lots.sids
         trades = self._lots.close(lots, is_whole, self.multiplier[sids])
-        self._journal.trades(trades)
+        self._journal.record(trades)
         self.quantity[sids] += lots.quantity
         self.basis[sids] -= trades.quantity * trades.entry_price
         own = trades.commission - np.abs(trades.quantity) * lots.commission
@@ -223,7 +223,7 @@ class Positions:
             self.basis[sid] -= trade.quantity * trade.entry_price
             self.paid[sid] -= trade.commission - size * fill.commission + trade.borrow
             self.received[sid] -= trade.dividends
-            self._journal.trade(trade)
+            self._journal.record(trade)
 
     def _forget(self, sid: int) -> None:
         """Reset what belongs to a position that is gone, dust included."""

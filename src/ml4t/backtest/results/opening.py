@@ -17,9 +17,10 @@ from ml4t.backtest.data.database import UTC, Database, EngineError, require_time
 from ml4t.backtest.data.sql_files import columns as listed
 from ml4t.backtest.data.sql_files import file_literal, literal, read, render
 from ml4t.backtest.errors import ResultError
-from ml4t.backtest.results.columns import COLUMNS, TIMES, kinds_of
 from ml4t.backtest.results.paths import standing
-from ml4t.backtest.results.store import TABLES, open_store
+from ml4t.backtest.results.store import open_store
+from ml4t.backtest.results.table import BAR
+from ml4t.backtest.results.tables import COLUMNS, RUN_ID, TABLES
 
 # How often a folder is read again that changed places with another while it was read.
 MOST_TRIES = 20
@@ -120,13 +121,14 @@ def _copy(database: Database, table: str, source: str, found: Mapping[str, str] 
     """Copy the columns of a table, once all are there and of the types that a run writes."""
     if found is None:
         raise _NoRunError(f"it has no table '{table}'{_OTHER_VERSION}")
-    for name in COLUMNS[table]:
-        if name not in found:
-            raise _NoRunError(f"it has no column {table}.{name}{_OTHER_VERSION}")
-        kind, expected = found[name], kinds_of(name)
-        if expected is not None and kind not in expected:
+    for column in (RUN_ID, *TABLES[table].columns):
+        if column.name not in found:
+            raise _NoRunError(f"it has no column {table}.{column.name}{_OTHER_VERSION}")
+        kind, expected = found[column.name], column.kind.types
+        if expected and kind not in expected:
             raise _NoRunError(
-                f"{table}.{name} is of type {kind}, not {' or '.join(expected)}{_OTHER_VERSION}"
+                f"{table}.{column.name} is of type {kind}, not {' or '.join(expected)}"
+                f"{_OTHER_VERSION}"
             )
     names = listed(COLUMNS[table])
     database.execute(render("saved/opened", table=table, columns=names, source=source))
@@ -142,9 +144,9 @@ def _require_one_run(database: Database) -> None:
         raise _NoRunError(f"it holds {n_runs} runs and {n_bars} bars")
     run_id = database.rows("select run_id from runs")[0][0]
     time = database.schema("select timestamp from equity")["timestamp"]
-    for table in TABLES:
+    for table, declared in TABLES.items():
         kinds = database.schema(f"select * from {table}")
-        if {kinds[name] for name in COLUMNS[table] if name in TIMES} - {time}:
+        if {kinds[one.name] for one in declared.columns if one.kind is BAR} - {time}:
             raise _NoRunError(f"{table} has times of another type than equity")
         others = database.rows(
             f"select 1 from {table} where run_id is distinct from $run_id limit 1",

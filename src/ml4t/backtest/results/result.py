@@ -11,8 +11,8 @@ from ml4t.backtest.data.sql_files import read
 from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean, require_path
 from ml4t.backtest.results.opening import load
 from ml4t.backtest.results.saving import save
-from ml4t.backtest.results.store import TABLES
 from ml4t.backtest.results.summary import facts_lines, run_facts, summary_text
+from ml4t.backtest.results.tables import TABLES
 
 METRICS = ("calendar", "returns", "drawdown", "trading", "trades")
 # What the first of them says that others build on; only how many bars a year has is shown.

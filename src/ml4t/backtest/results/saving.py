@@ -11,10 +11,10 @@ from pathlib import Path
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.sql_files import file_literal, literal, quote, read, render
 from ml4t.backtest.errors import ResultError
-from ml4t.backtest.results.columns import comments
 from ml4t.backtest.results.opening import attached, log_of
 from ml4t.backtest.results.paths import place_beside, put, sync, turn_in
-from ml4t.backtest.results.store import TABLES, open_store
+from ml4t.backtest.results.store import open_store
+from ml4t.backtest.results.tables import TABLES, comments
 
 FILE_SUFFIXES = (".duckdb", ".db")
 ROWS_PER_COPY = 100_000

@@ -42,7 +42,7 @@ class MarginWatch:
         factor = max(equity, 0.0) / initial
         self._broker.scale_down(MARGIN_CALL, factor)
         for sid in portfolio.held.tolist():
-            self._journal.decision(
+            self._journal.record(
                 Decision(
                     t=batch.t,
                     sid=sid,

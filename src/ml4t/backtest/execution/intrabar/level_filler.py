@@ -145,7 +145,7 @@ class LevelFiller:
         status: OrderStatus,
         reason: str,
     ) -> None:
-        self._executor.journal.ended(
+        self._executor.journal.record(
             Ended(
                 ids=ids,
                 created_t=fills.set_t,

@@ -135,7 +135,7 @@ class OrderBook:
         if not order.is_open:
             return
         amend(order, status=status, reason=reason)
-        self._journal.ended(_ended(order))
+        self._journal.record(_ended(order))
         orders = self._orders[order.sid]
         orders.remove(order)
         if not orders:

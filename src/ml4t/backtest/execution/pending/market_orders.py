@@ -137,7 +137,7 @@ class MarketOrderLedger:
     def _record(
         self, ids: Ints, market_orders: MarketOrders, done: Floats, status: OrderStatus, reason: str
     ) -> None:
-        self._journal.ended(
+        self._journal.record(
             Ended(
                 ids=ids,
                 created_t=self.created_t,

@@ -45,7 +45,7 @@ class LimitLog:
         seen: Mapping[str, float],
     ) -> None:  # fmt: skip
         """Tell of a decision that no limit in particular made."""
-        self._journal.decision(
+        self._journal.record(
             Decision(
                 t=self.t, sid=sid, rule=rule, action=action, level=level, reason=reason,
                 features=seen,

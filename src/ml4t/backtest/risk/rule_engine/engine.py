@@ -295,7 +295,7 @@ class RuleEngine:
 
     def _log(self, t: int, sid: int, rule: int, action: str, level: float) -> None:
         self._n_fired[rule] += 1
-        self._journal.decision(
+        self._journal.record(
             Decision(
                 t=t,
                 sid=sid,

@@ -1,0 +1,50 @@
+"""Trades: closed lot parts, as they travel from the portfolio to the journal."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ml4t.backtest.core.batch import Floats, Ints
+
+
+class Trade(NamedTuple):
+    """A part of a lot that was closed, or an open lot at its mark.
+
+    `pnl` is ``quantity * (exit_price - entry_price) * multiplier - commission - borrow +
+    dividends``, in account currency; `commission`, `slippage` and `impact` are this part's share
+    of both fills' costs, `borrow` what its short shares cost to borrow, `dividends` what it was
+    entitled to while it was held, negative where a short owes them. An open lot has exit bar -1,
+    no exit price and no reason.
+    """
+
+    sid: int
+    quantity: float
+    entry_t: int
+    entry_price: float
+    exit_t: int
+    exit_price: float
+    pnl: float
+    commission: float
+    slippage: float
+    impact: float
+    borrow: float
+    dividends: float
+    reason: str | None
+
+
+class Trades(NamedTuple):
+    """Lots that were closed whole at one moment; the fields are those of `Trade`, as vectors."""
+
+    sid: Ints
+    quantity: Floats
+    entry_t: Ints
+    entry_price: Floats
+    exit_t: int
+    exit_price: Floats
+    pnl: Floats
+    commission: Floats
+    slippage: Floats
+    impact: Floats
+    borrow: Floats
+    dividends: Floats
+    reason: tuple[str, ...]

@@ -1,0 +1,49 @@
+"""RunFacts: what the `runs` table says of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """The facts of a run, one field per column; mappings and lists are stored as JSON."""
+
+    started_at: datetime
+    finished_at: datetime
+    initial_capital: float
+    fill_policy: str
+    configuration: Mapping[str, object]
+    sources: list[dict[str, object]]
+    rows_dropped: Mapping[str, object]
+    versions: Mapping[str, str]
+    n_assets: int
+    n_bars: int
+    activity: list[dict[str, object]]
+    misses: list[dict[str, object]]
+    periods_per_year: float | None
+    warnings: list[dict[str, object]]
+
+    @property
+    def run_id(self) -> str:
+        """Twelve hex digits over configuration, sources and versions: equal inputs, equal id."""
+        facts = [self.initial_capital, self.configuration, self.sources, self.versions]
+        return sha256(as_json(_alike(facts)).encode()).hexdigest()[:12]
+
+
+def as_json(value: object) -> str:
+    """Return a fact as text; equal facts are equal texts."""
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _alike(value: object) -> object:
+    """Return a value with 10.0 as 10, which are one setting: 10 basis points are 10.0 of them."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: _alike(one) for key, one in value.items()}
+    return [_alike(one) for one in value] if isinstance(value, (list, tuple)) else value

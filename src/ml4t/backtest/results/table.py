@@ -1,0 +1,145 @@
+"""Table: the declaration of a result table, of which recorder, store and schema follow.
+
+1. A `Table` says which events of the journal make its rows, and lists its columns.
+2. A `Column` has a name, a `Kind`, what it means, and the attribute of the event that holds it:
+   one value for all rows of the event, or one each. What no event holds the table's own statement
+   under ``sql/results`` computes.
+3. A `Kind` is a type: what DuckDB calls it, what holds it until the end of the run (`staging`), and
+   what stands for a value that is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class Means(Enum):
+    """What the whole numbers of a run stand for, and what else is held in a way of its own."""
+
+    ITSELF = "itself"
+    BAR = "bar"  # number of a bar, read as its time; -1: none
+    SESSION = "session"  # number of a bar, read as its trading date
+    ASSET = "asset"  # number of an asset, read as its id; -1: none
+    MULTIPLIER = "multiplier"  # number of an asset, read as what its price is multiplied with
+    MOMENT = "moment"  # a time of the wall clock, in UTC
+    JSON = "json"  # a mapping or list, read as its text
+    FINITE = "finite"  # a number that is missing where it is infinite
+    NUMBER_OR_NONE = "number or none"  # a whole number, -1: none
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A type of columns.
+
+    Attributes
+    ----------
+    types : tuple of str
+        What DuckDB may call it: one name, but for what has the type that `prices` has.
+        None at all: any.
+    held : type
+        Of the entries of the array that holds a column until the end of the run.
+    missing : object
+        Stands for a value that is missing.
+    means : Means
+        How an entry is read.
+    """
+
+    types: tuple[str, ...]
+    held: type
+    missing: Any
+    means: Means = Means.ITSELF
+
+
+NAN = float("nan")
+TIMES = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS",
+         "TIMESTAMP WITH TIME ZONE")  # fmt: skip
+
+BAR = Kind(TIMES, int, -1, Means.BAR)
+ASSET = Kind((), int, -1, Means.ASSET)
+SESSION = Kind(("DATE",), int, -1, Means.SESSION)
+MULTIPLIER = Kind(("DOUBLE",), int, -1, Means.MULTIPLIER)
+TEXT = Kind(("VARCHAR",), object, None)
+JSON = Kind(("VARCHAR",), object, None, Means.JSON)
+NUMBER = Kind(("DOUBLE",), float, NAN)
+FINITE = Kind(("DOUBLE",), float, NAN, Means.FINITE)
+COUNT = Kind(("INTEGER",), int, -1)
+ID = Kind(("BIGINT",), int, -1)
+ID_OR_NONE = Kind(("BIGINT",), int, -1, Means.NUMBER_OR_NONE)
+FLAG = Kind(("BOOLEAN",), bool, False)
+MOMENT = Kind(("TIMESTAMP WITH TIME ZONE",), object, None, Means.MOMENT)
+FEATURES = Kind(("MAP(VARCHAR, DOUBLE)",), object, None)
+
+# What a column is of, where it is no attribute of an event: the row's own number, from 0 in the
+# order in which rows were made, or what the table's statement computes.
+ROW, COMPUTED = "row", "computed"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a result table.
+
+    Attributes
+    ----------
+    comment : str
+        What it means, with unit and sign; written into the table.
+    of : str
+        Attribute of the event that holds it, `ROW` or `COMPUTED`; the column's own name by default.
+    """
+
+    name: str
+    kind: Kind
+    comment: str
+    of: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.of:
+            object.__setattr__(self, "of", self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A result table.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+        In order, after ``run_id``, which every table has.
+    events : tuple of type
+        Classes whose instances make its rows.
+    counted : str or None
+        Attribute of an event with one entry per row. None: an event is one row.
+    gathered : callable or None
+        Makes the events that have the columns' attributes of all events of the run, where a row
+        is not a part of one event.
+    helpers : tuple of Column
+        What only the statement reads.
+    order : tuple of str
+        Columns or helpers that the rows are sorted by.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    events: tuple[type, ...]
+    counted: str | None = None
+    gathered: Callable[[Sequence[Any]], Sequence[Any]] | None = None
+    helpers: tuple[Column, ...] = ()
+    order: tuple[str, ...] = field(default=(ROW,))
+
+    @property
+    def held(self) -> tuple[Column, ...]:
+        """Columns and helpers that events hold."""
+        return tuple(one for one in (*self.columns, *self.helpers) if one.of != COMPUTED)
+
+    @property
+    def staged(self) -> str:
+        """Under which name its statement reads what events hold."""
+        return f"staged_{self.name}"
+
+    @property
+    def statement(self) -> str:
+        """File under ``sql/`` that makes its rows."""
+        is_computed = any(one.of == COMPUTED for one in self.columns)
+        return f"results/{self.name}" if is_computed else "results/rows"

@@ -1,0 +1,356 @@
+"""The result tables, each declared once: its columns, what they mean, what its rows are made of.
+
+Recorder, store, `save`, `open` and the comments in the tables follow from this. To add a table,
+declare it here, have the loop record its event, and where it computes a column write its statement
+to ``sql/results``.
+"""
+
+from __future__ import annotations
+
+from ml4t.backtest.core.journal import AccountAtClose, CashFlow, Computed, Decision, Selected
+from ml4t.backtest.core.orders import Ended, Fills
+from ml4t.backtest.core.trades import Trade, Trades
+from ml4t.backtest.data.sql_files import comment
+from ml4t.backtest.results.gathered import equity_curve, seen_features
+from ml4t.backtest.results.run_facts import RunFacts
+from ml4t.backtest.results.table import (
+    ASSET,
+    BAR,
+    COMPUTED,
+    COUNT,
+    FEATURES,
+    FINITE,
+    FLAG,
+    ID,
+    ID_OR_NONE,
+    JSON,
+    MOMENT,
+    MULTIPLIER,
+    NUMBER,
+    ROW,
+    SESSION,
+    TEXT,
+    Column,
+    Table,
+)  # fmt: skip
+
+RUN_ID = Column("run_id", TEXT, "the run; equal inputs give an equal id")
+
+RUNS = Table(
+    name="runs",
+    events=(RunFacts,),
+    columns=(
+        Column("started_at", MOMENT, "wall clock (UTC)"),
+        Column("finished_at", MOMENT, "wall clock (UTC)"),
+        Column("initial_capital", NUMBER, "account currency"),
+        Column("fill_policy", TEXT, "when and in which order orders and levels fill"),
+        Column("configuration", JSON, "strategy, rules, costs and account, as JSON"),
+        Column("sources", JSON, "fingerprint of every source, as JSON"),
+        Column(
+            "rows_dropped",
+            JSON,
+            "rows left out by on_bad_rows='drop', by source and rule, as JSON",
+        ),
+        Column("versions", JSON, "package versions, as JSON"),
+        Column("n_assets", COUNT, "assets with a bar"),
+        Column("n_bars", COUNT, "distinct timestamps"),
+        Column("activity", JSON, "how often each rule and limit was asked and acted, as JSON"),
+        Column(
+            "misses",
+            JSON,
+            "names that the strategy read with a default and that are nowhere, as JSON",
+        ),
+        Column(
+            "periods_per_year",
+            NUMBER,
+            "bars of a year as the user stated them; NULL: counted or assumed",
+        ),
+        Column(
+            "warnings",
+            JSON,
+            "data that may be wrong and was used as it is, by source and rule, as JSON",
+        ),
+    ),
+)
+
+ORDERS = Table(
+    name="orders",
+    events=(Ended,),
+    counted="ids",
+    columns=(
+        Column("order_id", ID, "from 0, in the order in which orders were numbered", "ids"),
+        Column("asset_id", ASSET, "asset", "sids"),
+        Column("created_at", BAR, "bar at whose close it was decided", "created_t"),
+        Column(
+            "quantity",
+            NUMBER,
+            "shares asked, positive buys, negative sells; NULL: a target never sized",
+        ),
+        Column(
+            "order_type",
+            TEXT,
+            "market, market_on_close, limit, stop, stop_limit or trailing_stop",
+        ),
+        Column("limit_price", NUMBER, "never filled worse than this; NULL: none", "limit"),
+        Column(
+            "stop_price",
+            NUMBER,
+            "price that triggers it (a trailing stop: the last one); NULL: none",
+            "stop",
+        ),
+        Column("time_in_force", TEXT, "gtc, day, gtd (through a date) or ioc"),
+        Column(
+            "status",
+            TEXT,
+            "filled, cancelled, expired, denied (by us) or rejected (by the broker)",
+        ),
+        Column("reason", TEXT, "why it ended so; empty when filled whole"),
+        Column("filled_quantity", NUMBER, "shares done, signed like quantity", "filled"),
+        Column(
+            "tag",
+            TEXT,
+            "who asked: rebalance, the name of a rule or limit, or the strategy's own word",
+        ),
+        Column(
+            "parent_id",
+            ID_OR_NONE,
+            "order after whose fill it came alive; NULL: none",
+            "parent",
+        ),
+    ),
+    order=("order_id",),
+)
+
+FILLS = Table(
+    name="fills",
+    events=(Fills,),
+    counted="ids",
+    columns=(
+        Column("fill_id", ID, "from 0, in the order in which cash moved", ROW),
+        Column("order_id", ID, "the order", "ids"),
+        Column("timestamp", BAR, "bar of the fill", "t"),
+        Column("asset_id", ASSET, "asset", "sids"),
+        Column("quantity", NUMBER, "shares, positive buys, negative sells"),
+        Column("price", NUMBER, "per share, slippage and impact included"),
+        Column("commission", NUMBER, "account currency, positive = cost, negative = rebate"),
+        Column("slippage", NUMBER, "account currency, positive = cost; inside price already"),
+        Column("impact", NUMBER, "account currency, positive = cost; inside price already"),
+        Column(
+            "value",
+            NUMBER,
+            "quantity * price * multiplier, account currency: what the fill took from cash",
+            COMPUTED,
+        ),
+    ),
+    helpers=(Column("multiplier", MULTIPLIER, "of the asset", "sids"),),
+)
+
+TRADES = Table(
+    name="trades",
+    events=(
+        Trade,
+        Trades,
+    ),
+    counted="sid",
+    columns=(
+        Column("trade_id", ID, "from 0, in the order of exits, then open lots", ROW),
+        Column("asset_id", ASSET, "asset", "sid"),
+        Column("quantity", NUMBER, "shares of this lot part, positive long, negative short"),
+        Column("entry_timestamp", BAR, "bar of the entry fill", "entry_t"),
+        Column("entry_price", NUMBER, "per share, slippage included"),
+        Column("exit_timestamp", BAR, "bar of the exit fill; NULL: still open", "exit_t"),
+        Column("exit_price", NUMBER, "per share, slippage included; NULL: still open"),
+        Column(
+            "pnl",
+            NUMBER,
+            "account currency, net of commission and borrow, dividends included; open lots at "
+            "their mark",
+        ),
+        Column("return", NUMBER, "pnl / (|quantity| * entry_price * multiplier)", COMPUTED),
+        Column("bars_held", COUNT, "bars from entry to exit; NULL: still open", COMPUTED),
+        Column(
+            "exit_rule",
+            TEXT,
+            "tag of the order, or delisting, cash in lieu; NULL: still open",
+            "reason",
+        ),
+        Column("commission", NUMBER, "account currency, both fills' share"),
+        Column(
+            "slippage",
+            NUMBER,
+            "account currency, both fills' share; inside the prices already",
+        ),
+        Column("impact", NUMBER, "account currency, both fills' share; inside the prices already"),
+        Column("borrow", NUMBER, "account currency, what its short shares cost to borrow"),
+        Column(
+            "dividends",
+            NUMBER,
+            "account currency, those whose ex-date it was held over, paid yet or not; negative: "
+            "owed by a short; inside pnl already",
+        ),
+    ),
+    helpers=(
+        Column("multiplier", MULTIPLIER, "of the asset", "sid"),
+        Column("entry_t", COUNT, "number of the entry bar"),
+        Column("exit_t", COUNT, "number of the exit bar, -1: still open"),
+    ),
+)
+
+POSITIONS = Table(
+    name="positions",
+    events=(AccountAtClose,),
+    counted="held",
+    columns=(
+        Column("timestamp", BAR, "bar", "t"),
+        Column("asset_id", ASSET, "asset", "held"),
+        Column("quantity", NUMBER, "shares at the close, positive long, negative short"),
+        Column("price", NUMBER, "the mark: this close, or the last one known", "mark"),
+        Column("value", NUMBER, "quantity * price * multiplier, account currency"),
+        Column(
+            "unrealized_pnl",
+            NUMBER,
+            "account currency, net of commission and borrow paid on the open lots, their "
+            "dividends included",
+            "unrealized",
+        ),
+        Column("is_stale", FLAG, "the asset had no bar; price is an older close", "stale"),
+    ),
+)
+
+EQUITY = Table(
+    name="equity",
+    events=(AccountAtClose,),
+    counted="t",
+    gathered=equity_curve,
+    columns=(
+        Column("timestamp", BAR, "bar", "t"),
+        Column("equity", NUMBER, "cash + value of all positions, account currency"),
+        Column("cash", NUMBER, "account currency"),
+        Column("gross_exposure", NUMBER, "sum of |value|, account currency"),
+        Column("net_exposure", NUMBER, "sum of value, account currency"),
+        Column("n_positions", COUNT, "assets held at the close"),
+        Column("drawdown", NUMBER, "equity / highest equity so far - 1, 0 or below", COMPUTED),
+        Column(
+            "session",
+            SESSION,
+            "the bar's trading date, in the catalog's zone (UTC by default)",
+            "t",
+        ),
+    ),
+)
+
+DECISIONS = Table(
+    name="decisions",
+    events=(Decision,),
+    columns=(
+        Column("timestamp", BAR, "bar", "t"),
+        Column("asset_id", ASSET, "asset; NULL where a limit acted on the account", "sid"),
+        Column("rule", TEXT, "name of the rule or limit"),
+        Column(
+            "action",
+            TEXT,
+            "stop, target (a level was touched), exit (asked at the close); edit, deny (a limit "
+            "changed a weight); reduce, liquidate, halt, resume (a limit acted on the account)",
+        ),
+        Column(
+            "level",
+            NUMBER,
+            "price of the level, or the weight that a limit left; NULL for a close rule",
+        ),
+        Column("reason", TEXT, "what the rule does"),
+        Column(
+            "features",
+            FEATURES,
+            "the feature values that the rule saw when it decided",
+            COMPUTED,
+        ),
+    ),
+)
+
+SELECTIONS = Table(
+    name="selections",
+    events=(Selected,),
+    counted="sids",
+    columns=(
+        Column("timestamp", BAR, "decision bar", "t"),
+        Column("asset_id", ASSET, "asset", "sids"),
+        Column("rank", COUNT, "1 = best"),
+        Column(
+            "score",
+            FINITE,
+            "value of the ranking expression, or what a query gave as one, else NULL",
+        ),
+        Column(
+            "weight",
+            FINITE,
+            "target share of equity; NULL where a query asked for shares or signals",
+        ),
+    ),
+)
+
+CASH_FLOWS = Table(
+    name="cash_flows",
+    events=(CashFlow,),
+    columns=(
+        Column("timestamp", BAR, "bar", "t"),
+        Column("asset_id", ASSET, "asset; NULL for flows of the account", "sid"),
+        Column("kind", TEXT, "deposit, dividend, borrow, interest, delisting or cash in lieu"),
+        Column("amount", NUMBER, "account currency, positive = received"),
+        Column("in_trades", FLAG, "it is part of the pnl of trades too"),
+    ),
+)
+
+SIGNALS = Table(
+    name="signals",
+    events=(Computed,),
+    columns=(
+        Column("timestamp", BAR, "bar", "t"),
+        Column("asset_id", ASSET, "asset; NULL where a value is market-wide", "sid"),
+        Column("name", TEXT, "as the feature provider's function returned it"),
+        Column("value", FINITE, "what it computed; NULL where that is text"),
+        Column("value_text", TEXT, "what it computed, where that is text"),
+    ),
+    helpers=(
+        Column("t", COUNT, "number of the bar"),
+        Column("sid", COUNT, "number of the asset, -1: none"),
+    ),
+    order=(
+        "t",
+        "sid",
+        "name",
+    ),
+)
+
+# What rules saw when they decided: `decisions` has it as a map.
+SEEN = Table(
+    name="seen",
+    events=(Decision,),
+    gathered=seen_features,
+    columns=(
+        Column("decision", ID, "row of the decision"),
+        Column("name", TEXT, "of the feature"),
+        Column("value", NUMBER, "what it was"),
+    ),
+)
+
+TABLES = {
+    table.name: table
+    for table in (RUNS, ORDERS, FILLS, TRADES, POSITIONS, EQUITY, DECISIONS, SELECTIONS,
+                  CASH_FLOWS, SIGNALS)
+}  # fmt: skip
+# All that is made of events, in the end.
+STAGED = (*TABLES.values(), SEEN)
+# What every column means, with unit and sign.
+COLUMNS = {
+    name: {column.name: column.comment for column in (RUN_ID, *table.columns)}
+    for name, table in TABLES.items()
+}
+
+
+def comments() -> str:
+    """Return the statements that write every description into its table."""
+    return ";".join(
+        comment(table, column, text)
+        for table, columns in COLUMNS.items()
+        for column, text in columns.items()
+    )
