@@ -27,7 +27,7 @@ from ml4t.backtest import BacktestEngine, Catalog, DataError, TopN
 from ml4t.backtest.data import DataFeed, ParquetDataFeed
 from ml4t.backtest.data.feature_provider import PrecomputedFeatureProvider
 from ml4t.backtest.data.feeds.feed import as_catalog
-from ml4t.backtest.runfile import as_catalog as catalog_of_run_file
+from ml4t.backtest.runfile import catalog_of as catalog_of_run_file
 
 DAYS = [datetime(2024, 1, day) for day in range(1, 9)]
 PRICES = pa.table(
