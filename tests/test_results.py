@@ -23,6 +23,7 @@ from ml4t.backtest import (
     Strategy,
     TopN,
 )
+from ml4t.backtest.results.result import SHOWS_COMMENTS
 from ml4t.backtest.results.tables import COLUMNS, TABLES
 from ml4t.backtest.risk import (
     DynamicTrailingStop,
@@ -395,6 +396,71 @@ def test_the_file_carries_the_description_of_every_column(
         ).fetchall():
             found.setdefault(table, {})[column] = comment
     assert found == COLUMNS
+
+
+WAYS_TO_COMMENTS = {
+    "function": "select table_name, column_name, comment from duckdb_columns() where not internal",
+    "shouted": 'SELECT table_name, column_name, comment FROM "DuckDB_Columns" WHERE NOT internal',
+    "standard": "select table_name, column_name, column_comment from information_schema.columns",
+    "postgres": """
+        select pg_class.relname, pg_attribute.attname, pg_description.description
+        from pg_catalog.pg_description
+        inner join pg_catalog.pg_class on pg_description.objoid = pg_class.oid
+        inner join pg_catalog.pg_attribute
+            on pg_class.oid = pg_attribute.attrelid
+            and pg_description.objsubid = pg_attribute.attnum
+        """,
+}
+
+
+@pytest.mark.parametrize("name", [None, "run.duckdb", "run"])
+@pytest.mark.parametrize("way", WAYS_TO_COMMENTS)
+def test_a_result_in_memory_carries_the_description_of_every_column(
+    way: str, name: str | None, tmp_path: Path
+) -> None:
+    result = make_run(1)
+    if name is not None:
+        result = BacktestResult.open(result.save(tmp_path / name))
+    earlier = result.sql("select count(*) from trades")
+    before = tables(result)
+    found: dict[str, dict[str, str]] = {}
+    for table, column, comment in result.sql(WAYS_TO_COMMENTS[way]).fetchall():
+        found.setdefault(table, {})[column] = comment
+    assert found == COLUMNS
+    # Who asked before reads on, and who asks later reads the same.
+    assert earlier.fetchall() == [(len(before["trades"][2]),)]
+    assert tables(result) == before
+    with pytest.raises(ResultError, match="takes one query"):
+        result.sql("comment on column trades.pnl is 'mine'").fetchall()
+
+
+def test_whatever_shows_a_comment_has_it_written_first() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("create table trades (pnl double)")
+        connection.execute("comment on column trades.pnl is 'a comment of mine'")
+        functions = connection.execute(
+            """
+            select distinct function_name || '()' from duckdb_functions()
+            where function_type = 'table' and regexp_matches(function_name, '^(duckdb|pragma)_')
+            """
+        ).fetchall()
+        views = connection.execute(
+            "select schema_name || '.' || view_name from duckdb_views() where internal"
+        ).fetchall()
+        shown = set()
+        for (name,) in [*functions, *views]:
+            try:
+                rows = connection.execute(f"select * from {name}").fetchall()
+            except duckdb.Error:  # it needs an argument
+                continue
+            if "a comment of mine" in repr(rows):
+                shown.add(name)
+        for word in ("describe", "summarize", "show"):
+            rows = connection.execute(f"{word} trades").fetchall()
+            assert "a comment of mine" not in repr(rows)
+    assert shown == {"duckdb_columns()", "main.duckdb_columns", "information_schema.columns",
+                     "pg_catalog.pg_description"}  # fmt: skip
+    assert all(SHOWS_COMMENTS.search(name) for name in shown)
 
 
 @pytest.mark.parametrize("name", ["run.duckdb", "run"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from ml4t.backtest.data.database import Database, EngineError, Relation
@@ -12,13 +14,16 @@ from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean, require
 from ml4t.backtest.results.opening import load
 from ml4t.backtest.results.saving import save
 from ml4t.backtest.results.summary import facts_lines, run_facts, summary_text
-from ml4t.backtest.results.tables import TABLES
+from ml4t.backtest.results.tables import TABLES, comments
 
 METRICS = ("calendar", "returns", "drawdown", "trading", "trades")
 # What the first of them says that others build on; only how many bars a year has is shown.
 PARAMETERS = ("bars_per_year", "has_annual_return")
 # Kinds of statements that are queries; PIVOT is MULTI, for it makes a type on its way.
 READS = ("SELECT", "EXPLAIN", "MULTI")
+# What shows the comments of columns. They are written for the first query that names one of these:
+# that takes as long as to store a small run, and most results nobody asks for them.
+SHOWS_COMMENTS = re.compile("duckdb_columns|information_schema|pg_description", re.IGNORECASE)
 
 
 class BacktestResult(Mapping[str, Any]):
@@ -37,6 +42,7 @@ class BacktestResult(Mapping[str, Any]):
     def __init__(self, database: Database) -> None:
         self._database = database
         self._metrics: dict[str, Any] | None = None
+        self._commenting, self._has_comments = Lock(), False
 
     def sql(self, query: str) -> Relation:
         """Query the result tables.
@@ -45,7 +51,7 @@ class BacktestResult(Mapping[str, Any]):
         ----------
         query : str
             One query in DuckDB SQL. It can read the tables of the run and nothing else, and
-            change nothing.
+            change nothing. ``from duckdb_columns()`` says in `comment` what each column means.
 
         Returns
         -------
@@ -65,12 +71,22 @@ class BacktestResult(Mapping[str, Any]):
                 f"a result takes one query, was {what}; work on a copy: save the run to a .duckdb "
                 "file and open that with duckdb"
             )
+        if SHOWS_COMMENTS.search(query):
+            self._write_comments()
+            reader = self._database.reader()  # the first one sees the tables as they were before
         try:
             return reader.sql(query)
         except EngineError as error:
             if "read-only mode" in str(error):
                 raise ResultError("a query cannot change a result; select from it") from error
             raise
+
+    def _write_comments(self) -> None:
+        """Write every description into its table; what was asked before reads on."""
+        with self._commenting:
+            if not self._has_comments:
+                self._database.cursor().execute(comments())
+                self._has_comments = True
 
     def __getattr__(self, name: str) -> Relation:
         if name in TABLES:
