@@ -103,7 +103,7 @@ class _Bar:
             # purchase in many fills.
             self.bought.setdefault(asset, []).append((opened, base))
             return False
-        at_close = kind == "market_on_close" or (is_next and column == "close")
+        at_close = kind.endswith("_on_close") or (is_next and column == "close")
         equity, needed = self.money, 0.0
         for name, shares in self.held.items():
             worth = self._worth(name, shares, base if name == asset else None, at_close=at_close)

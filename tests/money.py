@@ -145,6 +145,23 @@ def plain_case(seed: int) -> Case:
     return universe, options
 
 
+def touched_case(seed: int) -> Case:
+    """Return a mixed case in which many limits and stops wait for their touch, or for a close."""
+    universe, options = money_case(seed)
+    pick = random.Random(f"touched {seed}")
+    script = {t: [touched(pick, each) for each in row] for t, row in options["script"].items()}
+    return universe, {**options, "script": script}
+
+
+def touched(pick: random.Random, each: r.Instruction) -> r.Instruction:
+    if not isinstance(each, r.Order) or (each.limit is None) == (each.stop is None):
+        return each
+    price, kind = each.limit or each.stop, pick.choice(["touch", "touch", "close", "close", "same"])
+    if kind == "touch":
+        return replace(each, touch=price, limit=None, stop=None)
+    return replace(each, limit=price, stop=None, on_close=True) if kind == "close" else each
+
+
 def draw_fractions(pick: random.Random, universe: Universe, options: dict[str, Any]) -> None:
     """Let several fractions of one decision ask for all of the account, or more."""
     times = sorted(universe.bars)
@@ -279,7 +296,7 @@ class Scripted(Strategy):
     def _send(self, each: r.Order) -> None:
         send = self.buy if each.quantity > 0 else self.sell
         order = send(
-            each.asset, abs(each.quantity), limit=each.limit, stop=each.stop,
+            each.asset, abs(each.quantity), limit=each.limit, stop=each.stop, if_touched=each.touch,
             trail=each.trail_amount, trail_fraction=each.trail_fraction,
             take_profit=each.take_profit, stop_loss=each.stop_loss, on_close=each.on_close,
             tif=each.tif, good_till=each.good_till if each.tif == "gtd" else None,

@@ -117,6 +117,9 @@ def lower_orders(world: World, asset: Asset, value: float) -> None:
         if order.side > 0 and not order.is_stop and order.limit is not None:
             order.limit -= value
             prices = [order.limit]
+        if order.side > 0 and order.is_touch and order.touch is not None:  # no stop
+            order.touch -= value
+            prices = [order.touch]
         if order.side < 0 and order.is_stop:
             order.limit = None if order.limit is None else order.limit - value
             if order.is_trailing:
@@ -165,7 +168,8 @@ def split(world: World, asset: Asset, ratio: float) -> None:
         order.opening *= ratio
         order.best /= ratio
         for name in (
-            "limit", "stop", "trail_amount", "take_profit", "stop_loss", "child_trail_amount",
+            "limit", "stop", "touch", "trail_amount", "take_profit", "stop_loss",
+            "child_trail_amount",
         ):  # fmt: skip
             price = getattr(order, name)
             setattr(order, name, None if price is None else price / ratio)

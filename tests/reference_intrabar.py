@@ -49,7 +49,7 @@ class Candidate:
 
 
 def step_intrabar(world: World) -> None:
-    ordered = {order.asset for order in world.book if order.limit or order.stop}
+    ordered = {order.asset for order in world.book if order.is_resting}
     alone = [asset for asset in sorted(world.ledger.positions) if asset not in ordered]
     for asset in [*alone, *sorted(ordered)]:
         if world.blocked(asset, 0) is None:
@@ -64,7 +64,7 @@ def step_intrabar(world: World) -> None:
 
 def cancel_immediate(world: World, asset: Asset) -> None:
     for order in world.book:
-        has_own_moment = order.is_market and order.triggered_t is None
+        has_own_moment = (order.is_market and order.triggered_t is None) or order.on_close
         is_immediate = order.tif == IOC and order.born_t < world.t
         if order.asset == asset and is_immediate and not has_own_moment:
             world.finish(order, "cancelled", IMMEDIATE_OR_CANCEL)
@@ -84,14 +84,14 @@ def candidates(world: World, asset: Asset, *, is_stop: bool, is_open: bool) -> l
         if level is not None and not (is_new and (is_open or position.entered != AT_OPEN)):
             found.append(Candidate(-position.side, level.price, is_stop, position, level))
     for order in world.book:
-        if order.asset != asset or order.is_stop != is_stop or order.is_market:
+        if order.asset != asset or order.is_stop != is_stop or order.is_market or order.on_close:
             continue
         is_child_of_today = order.born_t == world.t
         if is_child_of_today and (is_open or order.born != AT_OPEN):
             continue
         if is_open and order.triggered_t == world.t:  # a stop-limit beyond its limit
             continue
-        price = order.stop if is_stop else order.limit
+        price = order.stop if is_stop else order.limit or order.touch
         assert price is not None
         found.append(Candidate(order.side, price, is_stop, order=order))
     return found
@@ -152,6 +152,10 @@ def fire(world: World, asset: Asset, item: Candidate, base: float, entered: str)
             return  # a limit from now on
     known = len(world.orders)
     cut_to_opening(world, order)
+    live = world.ledger.live(asset)
+    is_sure = live * order.side >= 0 or sellable >= min(order.remaining, abs(live))
+    if order.is_touch and is_sure:
+        order.triggered_t, order.triggered_at = world.t, entered
     fill_order(world, order, base, entered, sellable=sellable)
     if entered != AT_OPEN:
         after = world.ledger.positions.get(asset)

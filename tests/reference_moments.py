@@ -65,7 +65,11 @@ def fill_exits(world: World) -> None:
 
 
 def is_due(world: World, order: LiveOrder, moment: str) -> bool:
-    """Say whether this is the moment at which a market order fills."""
+    """Say whether this is the moment at which a market order, or one on the close, fills."""
+    if order.on_close and order.limit is not None:
+        is_now = moment == NEXT_CLOSE and order.born_t < world.t
+        has_price = is_now and world.blocked(order.asset, 0) is None
+        return has_price and order.side * (world.prices[order.asset] - order.limit) <= 0
     if not order.is_market:
         return False
     if order.triggered_t is not None:  # the rest of a stop
@@ -95,6 +99,10 @@ def fill_moment(world: World, moment: str) -> None:
             try_order(world, order, entered)
         if order.status == "open" and order.tif == IOC:
             world.finish(order, "cancelled", IMMEDIATE_OR_CANCEL)
+    for order in world.book if moment == NEXT_CLOSE else ():
+        # That close was the chance of a limit on it too.
+        if order.on_close and order.tif == IOC and order.born_t < world.t and order.limit:
+            world.finish(order, "cancelled", IMMEDIATE_OR_CANCEL)
 
 
 def take_off_closed(world: World, order: LiveOrder) -> None:
@@ -112,11 +120,11 @@ def take_off_closed(world: World, order: LiveOrder) -> None:
 
 
 def try_order(world: World, order: LiveOrder, entered: str) -> None:
-    """Fill a market order; on a halted bar it is rejected, unless it may wait."""
+    """Fill an order; a market order on a halted bar is rejected, unless it may wait."""
     reason = world.blocked(order.asset, order.side)
     if reason is None:
         fill_order(world, order, world.prices[order.asset], entered)
-    elif order.tif in (DAY, IOC):
+    elif order.tif in (DAY, IOC) and order.limit is None:
         world.finish(order, "rejected", reason)
 
 

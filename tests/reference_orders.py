@@ -53,6 +53,7 @@ class LiveOrder:
     filled: float = 0.0
     limit: float | None = None
     stop: float | None = None
+    touch: float | None = None
     trail_amount: float | None = None
     trail_fraction: float | None = None
     best: float = 0.0  # the trailing stop's reference
@@ -98,8 +99,19 @@ class LiveOrder:
         return self.triggered_t is None and (self.stop is not None or self.is_trailing)
 
     @property
+    def is_touch(self) -> bool:
+        """It waits for its touch."""
+        return self.triggered_t is None and self.touch is not None
+
+    @property
     def is_market(self) -> bool:
-        return self.limit is None and not self.is_stop
+        return self.limit is None and not self.is_stop and not self.is_touch
+
+    @property
+    def is_resting(self) -> bool:
+        """It has a price, or had one, for which bars are searched from the open on."""
+        has_price = any((self.limit, self.stop, self.touch))
+        return has_price and not self.on_close
 
     def put_on_ticks(self, tick: float) -> None:
         """Limits round away from the trader, stops toward later; a trailing level follows."""
@@ -112,6 +124,8 @@ class LiveOrder:
             self.stop = to_tick(self.stop, tick, up=up)
         if self.limit is not None:
             self.limit = to_tick(self.limit, tick, up=not up)
+        if self.touch is not None:
+            self.touch = to_tick(self.touch, tick, up=not up)
         if self.take_profit is not None:  # the children are on the other side
             self.take_profit = to_tick(self.take_profit, tick, up=up)
         if self.stop_loss is not None:
@@ -131,15 +145,15 @@ def prepare(world: World, wanted: Order) -> LiveOrder | None:
     """Make an order of an instruction, at this close; None: it was rejected."""
     asset, quantity = wanted.asset, wanted.quantity
     order = world.new_order(asset, quantity, wanted.tag or "order")
-    order.limit, order.stop = wanted.limit, wanted.stop
+    order.limit, order.stop, order.touch = wanted.limit, wanted.stop, wanted.touch
     order.trail_amount, order.trail_fraction = wanted.trail_amount, wanted.trail_fraction
     order.take_profit, order.stop_loss = wanted.take_profit, wanted.stop_loss
     order.child_trail_amount = wanted.stop_loss_trail_amount
     order.child_trail_fraction = wanted.stop_loss_trail_fraction
     order.group, order.tag, order.on_close = wanted.group, wanted.tag, wanted.on_close
-    assert not (order.on_close and not order.is_market), "on_close goes with market orders"
+    assert not (order.on_close and order.is_stop), "on_close goes with market and limit orders"
     order.is_fraction = wanted.is_fraction
-    order.tif = wanted.tif or (DAY if order.is_market else GTC)
+    order.tif = wanted.tif or (DAY if order.is_market or order.on_close else GTC)
     if order.tif == GTD:
         order.last_date = wanted.good_till
     if abs(quantity) != abs(world.ledger.live(asset)) or quantity * world.ledger.live(asset) > 0:
@@ -274,6 +288,8 @@ def replace(world: World, change: Replace, allow: Allow) -> None:
         order.limit = change.limit
     if change.stop is not None and order.stop is not None and not order.is_trailing:
         order.stop, order.triggered_t = change.stop, None
+    if change.stop is not None and order.touch is not None:
+        order.touch, order.triggered_t = change.stop, None
     if change.trail_amount is not None and order.is_trailing:
         order.trail_amount, order.trail_fraction = change.trail_amount, None
     if change.trail_fraction is not None and order.is_trailing:

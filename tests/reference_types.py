@@ -140,12 +140,16 @@ class TopN:
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """A market order, unless it has a limit, a stop, both (stop-limit) or a trail."""
+    """A market order, unless it has a limit, a stop, both (stop-limit), a trail or a touch.
+
+    On close with a limit: a close that is no worse than it.
+    """
 
     asset: Asset
     quantity: float
     limit: float | None = None
     stop: float | None = None
+    touch: float | None = None  # a market order once the price is as good as this
     trail_amount: float | None = None
     trail_fraction: float | None = None
     take_profit: float | None = None  # bracket children: prices,

@@ -243,9 +243,9 @@ class World:
             self.finish(order, "expired", END_OF_DATA)
         self.result.orders = [
             OrderRow(
-                order.id, order.asset, order.created, order.quantity, order.limit, order.stop,
-                order.tif, order.status, order.reason, order.filled, order.tag, order.ended,
-                order.why,
+                order.id, order.asset, order.created, order.quantity, order.limit,
+                order.stop if order.touch is None else order.touch, order.tif, order.status,
+                order.reason, order.filled, order.tag, order.ended, order.why,
             )
             for order in self.orders
         ]  # fmt: skip

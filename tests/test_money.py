@@ -29,6 +29,7 @@ from money import (
     in_utc,
     money_case,
     reference_run,
+    touched_case,
     zoned_case,
 )
 from test_results import tables
@@ -107,6 +108,22 @@ ZONED = examples(8)  # cases that all have zones, besides those of the mixed one
 def test_bars_with_zones_equal_the_reference(first: int) -> None:
     for seed in range(first, first + BLOCK):
         assert compared(zoned_case(seed)) == [], seed
+
+
+TOUCHED = examples(8)  # cases with market-if-touched and limit-on-close orders
+
+
+@pytest.mark.parametrize("first", range(0, TOUCHED, BLOCK))
+def test_touched_and_closing_orders_equal_the_reference(first: int) -> None:
+    ends: set[tuple[str, str, str]] = set()
+    for seed in range(first, first + BLOCK):
+        case = touched_case(seed)
+        result = engine_run(*case)
+        assert differences(result, reference_run(*case)) == [], seed
+        ends |= set(result.sql("select distinct order_type, status, reason from orders").fetchall())
+    # They would prove little if what they are about never happened.
+    for kind in ("market_if_touched", "limit_on_close"):
+        assert (kind, "filled", "") in ends
 
 
 def test_features_and_context_are_known_when_their_dates_have_begun(tmp_path: Path) -> None:

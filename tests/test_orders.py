@@ -703,7 +703,7 @@ def test_an_order_table_row_says_what_was_asked() -> None:
         ({"stop_loss": True}, "stop_loss must be a number above 0"),
         ({"trail": 1, "trail_fraction": 0.1}, "trail and trail_fraction together"),
         ({"stop": 9, "trail": 1}, "stop and trail together"),
-        ({"on_close": True, "limit": 9}, "limit and on_close together"),
+        ({"on_close": True, "stop": 9}, "stop and on_close together"),
     ],
 )
 def test_terms_that_mean_nothing_are_refused(terms: dict[str, Any], message: str) -> None:

@@ -152,7 +152,7 @@ class BarBroker:
         self._book.end(order, status, reason)
 
     def round_prices(self, order: Order) -> None:
-        """Put the prices of an order on ticks: limits never worse, stops never nearer."""
+        """Put the prices of an order on ticks: limits never worse, triggers never nearer."""
 
         def on_tick(price: float | None, up: float) -> float | None:
             if price is None:
@@ -164,7 +164,7 @@ class BarBroker:
             order,
             tick=float(self.executor.terms.tick_size[order.sid]),
             limit=on_tick(order.limit, -order.side),
-            stop=on_tick(order.stop, order.side),
+            stop=on_tick(order.stop, order.side * order.order_type.stop_rounds),
         )
 
     def cancel(self, order: Order, reason: str = BY_STRATEGY) -> None:
@@ -272,7 +272,7 @@ class BarBroker:
         self.executor.split(sid, ratio)
 
     def go_ex(self, sid: int, value: float) -> None:
-        """Take a dividend off levels, resting buy limits and sell stops of an asset."""
+        """Take a dividend off levels and those prices of resting orders that it lowers."""
         self._levels.go_ex(sid, value)
         for order in self._book.of(sid):
             for one in (order, *used_up(order)) if order.is_open else ():

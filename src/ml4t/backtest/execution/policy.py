@@ -99,7 +99,8 @@ class ActionPolicy:
     dividends_move_levels : bool
         A dividend is taken off on its ex-date from stops and targets of rules, which speak of
         profit and loss, and from resting buy limits and sell stops, as FINRA rule 5330 has it;
-        resting sell limits and buy stops stay. Else every price stays.
+        resting sell limits and buy stops stay. A price to be touched is as a limit. Else every
+        price stays.
     """
 
     reinvest_dividends: bool = False

@@ -89,7 +89,8 @@ ORDERS = Table(
         Column(
             "order_type",
             TEXT,
-            "market, market_on_close, limit, stop, stop_limit or trailing_stop",
+            "market, market_on_close, limit, stop, stop_limit, trailing_stop, "
+            "market_if_touched or limit_on_close",
         ),
         Column("limit_price", NUMBER, "never filled worse than this; NULL: none", "limit"),
         Column(

@@ -155,6 +155,9 @@ class Strategy(Helpers):
             Shares, above 0.
         limit, stop : float, optional
             Prices per share: a limit, a stop, or with both a stop that becomes a limit.
+        if_touched : float, optional
+            Price per share on the better side of the market, below it to buy: once the bar touches
+            it, a market order. Its `stop`, for `replace`.
         trail, trail_fraction : float, optional
             A trailing stop, this many units of price, or this fraction, below 1, from the best
             price since it was sent.
@@ -162,9 +165,10 @@ class Strategy(Helpers):
             Prices of a bracket: exits that live once this order has filled, one cancelling the
             other.
         on_close : bool, optional
-            Fill at the next bar's close.
+            Fill at the next bar's close; with `limit` at a close that is no worse than it.
         tif : {"gtc", "day", "gtd", "ioc"}, optional
-            ``day`` for orders without a price, else ``gtc``. ``gtd`` takes `good_till`.
+            ``day`` for orders without a price and on close, else ``gtc``. ``gtd`` takes
+            `good_till`.
         good_till : date, optional
         tag : str, optional
             Shown in `orders`, and as `exit_rule` of the trades that the order closes.

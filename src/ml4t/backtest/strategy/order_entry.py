@@ -89,7 +89,7 @@ class OrderEntry:
         ConfigError
             The order needs a high and a low that the bars do not have.
         """
-        good_till = terms.get("good_till")
+        good_till, stop = terms.get("good_till"), terms.get("stop")
         order = Order(
             order_id=self._broker.new_id(),
             sid=sid,
@@ -98,7 +98,7 @@ class OrderEntry:
             order_type=kind,
             created_t=self.now.t,
             limit=terms.get("limit"),
-            stop=terms.get("stop"),
+            stop=terms.get("if_touched") if stop is None else stop,
             trail_amount=terms.get("trail"),
             trail_fraction=terms.get("trail_fraction"),
             time_in_force=force,

@@ -14,7 +14,9 @@ from ml4t.backtest.execution.orders.order import OrderType
 from ml4t.backtest.execution.orders.types import MARKET, TYPES
 
 EPOCH_DAY = date(1970, 1, 1)
-PRICE_TERMS = ("limit", "stop", "trail", "trail_fraction", "take_profit", "stop_loss")
+# Words that ask for a type of order, beside `on_close`, and those of its bracket.
+TYPE_TERMS = ("limit", "stop", "if_touched", "trail", "trail_fraction")
+PRICE_TERMS = (*TYPE_TERMS, "take_profit", "stop_loss")
 TYPE_OF = {words: kind for kind in TYPES for words in kind.asked_by}
 
 
@@ -23,6 +25,7 @@ class OrderTerms(TypedDict, total=False):
 
     limit: float | None
     stop: float | None
+    if_touched: float | None
     trail: float | None
     trail_fraction: float | None
     take_profit: float | None
@@ -63,7 +66,7 @@ def require_terms(terms: OrderTerms) -> tuple[OrderType, TimeInForce]:
         raise ConfigError(
             f"trail_fraction must be below 1, was {terms['trail_fraction']!r}; {HINT}"
         )
-    own = [name for name in PRICE_TERMS[:4] if name in given]
+    own = [name for name in TYPE_TERMS if name in given]
     own += ["on_close"] if terms.get("on_close") else []
     kind = TYPE_OF.get(frozenset(own))
     if kind is None:

@@ -1,9 +1,10 @@
 """SimulationBroker: the broker of loops written by hand, and settings for an engine.
 
 What fills when, in the bar of one event (`LoopOrder.met`): an order decided at an earlier
-timestamp at its open, or at its close where it has no open; an exit whose level the event itself
-has passed at the level, or at the open where that is beyond it already; an exit or order that
-asks for it at the close of the event at which it was decided. Nothing else fills at the timestamp
+timestamp at its open, or at its close where it has no open; one with a price of its own where a
+later bar touches that, or at a later close that is no worse than it; an exit whose level the event
+itself has passed at the level, or at the open where that is beyond it already; an exit or order
+that asks for it at the close of the event at which it was decided. Nothing else fills at the time
 at which it was decided. Slippage moves each of these prices, commission comes on top.
 
 The account is a cash account: it never shorts, and cash never falls below zero. A purchase is
@@ -30,13 +31,14 @@ from ml4t.backtest.execution.hand_loop.order import LoopFill, LoopOrder, When, a
 from ml4t.backtest.execution.hand_loop.portfolio import LoopPortfolio, LoopPosition
 from ml4t.backtest.execution.orders.book import BY_STRATEGY, POSITION_CLOSED
 from ml4t.backtest.execution.orders.filler import CANNOT_SHORT, CUT_TO_HELD
+from ml4t.backtest.execution.orders.types import LIMIT_ON_CLOSE, MARKET_IF_TOUCHED
 
 NO_CASH = "insufficient cash"
 Met = tuple[When, float]
 
 
 class SimulationBroker:
-    """Fills market orders against events, one at a time.
+    """Fills orders against events, one at a time.
 
     As the third argument of an engine only its three settings count.
 
@@ -152,6 +154,61 @@ class SimulationBroker:
             decided_at=self._now if decided_at is None else decided_at, at_close=at_close,
         )  # fmt: skip
 
+    def market_if_touched_order(
+        self,
+        asset_id: object,
+        quantity: float,
+        price: float,
+        *,
+        decided_at: datetime | None = None,
+        tag: str = "order",
+    ) -> LoopOrder:
+        """Make an order that waits for a price on the better side of the market.
+
+        Below it to buy, above it to sell. A later event whose bar touches the price fills it there,
+        or at the open where that is better; slippage goes past it. Until then it stands.
+
+        Parameters
+        ----------
+        price : float
+            Per share, above 0.
+        quantity, decided_at, tag
+            As of `market_order`.
+        """
+        _require_quantity(quantity)
+        return LoopOrder(
+            order_id=self._next_id(), asset_id=asset_id, quantity=float(quantity), tag=tag,
+            decided_at=self._now if decided_at is None else decided_at,
+            order_type=MARKET_IF_TOUCHED, stop=_above_zero("price", price),
+        )  # fmt: skip
+
+    def limit_on_close_order(
+        self,
+        asset_id: object,
+        quantity: float,
+        limit: float,
+        *,
+        decided_at: datetime | None = None,
+        tag: str = "order",
+    ) -> LoopOrder:
+        """Make an order that fills at the first later close that is no worse than its limit.
+
+        Slippage never goes past the limit. Until it fills it stands.
+
+        Parameters
+        ----------
+        limit : float
+            Per share, above 0.
+        quantity, decided_at, tag
+            As of `market_order`.
+        """
+        _require_quantity(quantity)
+        return LoopOrder(
+            order_id=self._next_id(), asset_id=asset_id, quantity=float(quantity), tag=tag,
+            decided_at=self._now if decided_at is None else decided_at,
+            order_type=LIMIT_ON_CLOSE, limit=_above_zero("limit", limit),
+        )  # fmt: skip
+
     def exit_order(
         self,
         asset_id: object,
@@ -191,9 +248,7 @@ class SimulationBroker:
             It was not made by a broker's methods, or was submitted before.
         """
         if not isinstance(order, LoopOrder):
-            raise ConfigError(
-                f"order must be made by market_order() or exit_order(), was {order!r}"
-            )
+            raise ConfigError(f"order must be made by market_order() or the like, was {order!r}")
         if order in self._pending.get(order.asset_id, ()) or not order.is_open:
             raise ConfigError(f"order {order.order_id} was submitted before")
         self._pending.setdefault(order.asset_id, []).append(order)
@@ -321,7 +376,7 @@ class SimulationBroker:
             slippage=abs(quantity) * abs(price - met[1]),
             pnl=pnl,
             tag=order.tag,
-            at_close=met[0] is When.CLOSE,
+            at_close=met[0] is When.CLOSE or (met[0] is When.INSIDE and not order.is_exit),
         )
         if quantity > 0:
             self.portfolio.buy(fill)
@@ -335,6 +390,11 @@ class SimulationBroker:
             self._pending[order.asset_id] = orders
         else:
             self._pending.pop(order.asset_id, None)
+
+
+def _above_zero(name: str, price: float) -> float:
+    require_number(name, price, above=0, below=float("inf"))
+    return float(price)
 
 
 def _require_quantity(quantity: object) -> None:

@@ -10,6 +10,7 @@ from ml4t.backtest.core.event import PRICES, MarketEvent
 from ml4t.backtest.errors import ConfigError, CostError
 from ml4t.backtest.execution.costs.contract import Commission, Quote, Slippage
 from ml4t.backtest.execution.hand_loop.order import LoopOrder
+from ml4t.backtest.execution.orders.order import Chance
 
 ONE = np.ones(1)
 FIRST = np.zeros(1, dtype=np.int64)
@@ -56,11 +57,12 @@ class LoopCosts:
         """
         quote = _quote(self._slippage, event, quantity, base)
         price = float(quote.require_price(self._slippage.fill_price(quote))[0])
-        # A level that this very event has passed; later the order is a plain market order.
-        limit = order.limit if order.decided_at == event.timestamp else None
+        limit = order.limit_in(event)
         if limit is not None:
             price = max(price, limit) if quantity < 0 else min(price, limit)
-        quote = _quote(self._commission, event, quantity, price, is_maker=limit is not None)
+        # What fills in the closing auction has not rested in the book.
+        is_maker = limit is not None and order.order_type.chance is not Chance.CLOSE
+        quote = _quote(self._commission, event, quantity, price, is_maker=is_maker)
         charge = float(self._commission.charge(quote)[0])
         if not math.isfinite(charge):
             raise CostError(

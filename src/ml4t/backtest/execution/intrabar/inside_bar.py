@@ -250,10 +250,11 @@ class InsideBar:
         sid, is_limit = order.sid, touch.phase is Phase.LIMIT
         self._order_filler.cut_to_opening(order)
         live = float(self._portfolio.quantity[sid])
-        quantity = self._order_filler.cut_to_held(order)
+        quantity = asked = self._order_filler.cut_to_held(order)
         if is_limit and live * quantity < 0 and (order.is_exit or not self._can_short):
-            assert order.limit is not None
-            quantity = walk.certain(quantity, live, order.limit)
+            level = order.limit if order.limit is not None else order.stop_level()
+            assert level is not None
+            quantity = walk.certain(quantity, live, level)
             if not quantity:
                 return
         prices = batch.open.copy()
@@ -262,7 +263,9 @@ class InsideBar:
         filled = self._order_filler.fill(
             batch, prices, order, quantity, limit=order.limit, seen=seen
         )
-        order.order_type.rest(order)
+        if quantity == asked:
+            # Else it is not certain that it was met when it had anything to close.
+            order.order_type.rest(order)
         if is_limit and (live == 0 or live * filled > 0):
             walk.fresh += filled
 

@@ -14,7 +14,7 @@ from ml4t.backtest.execution.account.rules import Account, Shortfall
 from ml4t.backtest.execution.account.submission import fitting_orders
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.book import IMMEDIATE, OrderBook
-from ml4t.backtest.execution.orders.order import Order, amend
+from ml4t.backtest.execution.orders.order import Chance, Order, amend
 from ml4t.backtest.execution.tradability import NO_BORROW, Tradability
 from ml4t.backtest.portfolio.portfolio import Seen
 
@@ -52,13 +52,16 @@ class OrderFiller:
         return live * order.left < 0 and (is_within or not self._account.can_short)
 
     def fill_market(self, batch: Batch, prices: Floats, order: Order, seen: Seen) -> None:
-        """Fill a market order, or end it where it cannot fill and may not wait."""
+        """Fill an order at its moment; a market order that cannot, and may not wait, ends."""
         reason = self._tradability.why_not(batch, prices, order.sid, order.side)
         if reason:
-            if order.time_in_force in (TimeInForce.DAY, TimeInForce.IOC):
+            # A limit ends unfilled with its time, whatever the reason.
+            may_wait = order.limit is not None
+            if not may_wait and order.time_in_force in (TimeInForce.DAY, TimeInForce.IOC):
                 self._book.end(order, OrderStatus.REJECTED, reason)
             return
-        self.fill(batch, prices, order, self.cut_to_held(order), seen=seen)
+        quantity = self.cut_to_held(order)
+        self.fill(batch, prices, order, quantity, limit=order.limit, seen=seen)
         if order.time_in_force is TimeInForce.IOC:
             self._book.end(order, OrderStatus.CANCELLED, IMMEDIATE)
 
@@ -231,7 +234,10 @@ class OrderFiller:
             np.array([base]),
             (order.tag,),
             limit=None if limit is None else np.array([limit]),
-            is_maker=limit is not None and base == limit,
+            # What fills in the closing auction has not rested in the book.
+            is_maker=limit is not None
+            and base == limit
+            and order.order_type.chance is Chance.INSIDE,
             seen=seen,
         )
         opening = opened(quantity, live)

@@ -70,6 +70,9 @@ class OrderType(str):
         Whether a price of its own decides; an order without one fills at its next chance.
     starts_at_market : bool
         Whether its level counts from the last price, so that there must be one.
+    stop_rounds : float
+        Whether the price that triggers it rounds up (+1) or down (-1) to a tick where it buys: away
+        from the market, so that it is met no sooner.
     """
 
     __slots__ = ()
@@ -78,6 +81,7 @@ class OrderType(str):
     stands: ClassVar[TimeInForce] = TimeInForce.GTC
     is_priced: ClassVar[bool] = True
     starts_at_market: ClassVar[bool] = False
+    stop_rounds: ClassVar[float] = 1.0
 
     def start(self, order: Order, price: float) -> None:
         """Let an order begin, sent at a last price or alive since a fill at it."""
@@ -85,6 +89,13 @@ class OrderType(str):
     def stop_level(self, order: Order) -> float | None:
         """Return the price at which an order triggers, from what was known before this bar."""
         return order.stop
+
+    def fills_at(self, order: Priced, price: float) -> bool:  # noqa: ARG002 - most at any price
+        """Return whether an order fills at a price of its moment, NaN where there is none.
+
+        An order that fills at any price is told of there being none, and may end of it.
+        """
+        return True
 
     def touch(self, order: Priced, at: InBar) -> Touch | None:
         """Return where an order would fill in a bar, None where it would not."""
@@ -127,7 +138,7 @@ class Order:
     order_type : OrderType
         A text, such as ``"limit"``, that knows when it can act and what a bar does to it.
     limit, stop : float or None
-        Prices per share. A stop-limit has both.
+        Prices per share: never worse than the one, waiting for the other. A stop-limit has both.
     trail_amount, trail_fraction : float or None
         Distance of a trailing stop from the best price: price units, or a fraction of it.
     time_in_force : TimeInForce
@@ -182,7 +193,7 @@ class Order:
     fitting: float = math.inf  # |shares| of a fraction that fit beside those of its moment
     tick: float = 0.0  # of the asset; 0: any price
     best_price: float | None = None  # of a trailing stop, since it came alive
-    is_triggered: bool = False  # a stop whose level was touched, a limit or market order now
+    is_triggered: bool = False  # its stop was met: a limit or market order now
     live_t: int = -1  # bar at which a child came alive
 
     @property

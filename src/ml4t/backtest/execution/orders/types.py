@@ -137,10 +137,52 @@ class TrailingStop(Stop):
         amend(order, best_price=min(best, low) if order.quantity > 0 else max(best, high))
 
 
+class MarketIfTouched(OrderType):
+    """Waits for a price on the better side of the market, and is a market order from there on.
+
+    A limit that takes whatever it gets once it is reached: nothing holds its price, so slippage
+    goes past it.
+    """
+
+    asked_by = (frozenset({"if_touched"}),)
+    stop_rounds = -1.0
+
+    def touch(self, order: Priced, at: InBar) -> Touch | None:
+        """Return the price, or the open where that is better; what was met rests for an open."""
+        if order.is_triggered:
+            return None
+        return touch_limit(at.bar, _known(order.stop_level()), order.side, is_entry=at.is_entry)
+
+    def rest(self, order: Order) -> None:
+        """Make a market order of what is left."""
+        amend(order, is_triggered=True)
+
+    def lowered_by_dividends(self, order: Order) -> tuple[str, ...]:
+        """Return the price of a buy: it is no stop, and falls as a limit to buy does."""
+        return ("stop",) if order.quantity > 0 and not order.is_triggered else ()
+
+
+class LimitOnClose(OrderType):
+    """Fills at a close that is no worse than its limit; as long as it stands it looks at closes."""
+
+    asked_by = (frozenset({"limit", "on_close"}),)
+    chance = Chance.CLOSE
+    stands = TimeInForce.DAY
+
+    def fills_at(self, order: Priced, price: float) -> bool:
+        """Return whether a close is no worse than the limit."""
+        return order.side * (price - _known(order.limit)) <= 0
+
+
 MARKET, MARKET_ON_CLOSE = Market("market"), MarketOnClose("market_on_close")
 LIMIT, STOP, STOP_LIMIT = Limit("limit"), Stop("stop"), StopLimit("stop_limit")
 TRAILING_STOP = TrailingStop("trailing_stop")
-TYPES: tuple[OrderType, ...] = (MARKET, MARKET_ON_CLOSE, LIMIT, STOP, STOP_LIMIT, TRAILING_STOP)
+MARKET_IF_TOUCHED = MarketIfTouched("market_if_touched")
+LIMIT_ON_CLOSE = LimitOnClose("limit_on_close")
+TYPES: tuple[OrderType, ...] = (
+    MARKET, MARKET_ON_CLOSE, LIMIT, STOP, STOP_LIMIT, TRAILING_STOP, MARKET_IF_TOUCHED,
+    LIMIT_ON_CLOSE,
+)  # fmt: skip
 
 
 def _known(price: float | None) -> float:

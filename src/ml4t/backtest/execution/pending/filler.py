@@ -65,7 +65,7 @@ class PendingFiller:
         chances : tuple of Chance
             Of the single orders that fill at this moment; at an open also what is left of stops.
         """
-        markets = self._book.waiting(*chances, has_rests=at_open) if self._book else []
+        markets = self._due(prices, *chances, has_rests=at_open) if self._book else []
         rebalance = self._pending.take_rebalance()
         if rebalance is None and not markets:
             return
@@ -89,9 +89,14 @@ class PendingFiller:
 
     def fill_on_close(self, batch: Batch, prices: Floats) -> None:
         """Fill on-close orders of earlier bars at this close."""
-        orders = self._book.waiting(Chance.CLOSE)
+        orders = self._due(prices, Chance.CLOSE)
         increases = self._reduce_orders(batch, prices, orders, Seen.NOTHING)
         self._fill_orders(batch, prices, increases, Seen.NOTHING)
+
+    def _due(self, prices: Floats, *chances: Chance, has_rests: bool = False) -> list[Order]:
+        """Return the orders that have their chance now, and fill at these prices."""
+        waiting = self._book.waiting(*chances, has_rests=has_rests)
+        return [one for one in waiting if one.order_type.fills_at(one, float(prices[one.sid]))]
 
     def _changes(
         self, batch: Batch, prices: Floats, rebalance: Rebalance, *, at_open: bool
