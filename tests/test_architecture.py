@@ -379,3 +379,35 @@ def test_every_tolerance_lies_in_the_module_that_orders_them() -> None:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
     ]
     assert values == sorted(values)
+
+
+# Names that two modules may have: what users see is called as they know it.
+TWICE = {
+    "TrailingStop": "the rule, and the type of order",
+    "Limit": "the limit of a portfolio, and the type of order",
+    "Market": "what a session knows of the market, and the type of order",
+}
+
+
+def top_level(tree: ast.Module) -> set[str]:
+    """Names that a module gives itself, but for those that it keeps private."""
+    found: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            found.add(node.name)
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
+        for target in targets:
+            parts = target.elts if isinstance(target, ast.Tuple) else [target]
+            found.update(one.id for one in parts if isinstance(one, ast.Name))
+    return {name for name in found if not name.startswith("_")}
+
+
+def test_one_word_is_one_thing() -> None:
+    homes: dict[str, list[str]] = {}
+    for module, tree in MODULES.items():
+        for name in top_level(tree):
+            homes.setdefault(name, []).append(module)
+    twice = {name: found for name, found in homes.items() if len(found) > 1}
+    assert set(twice) == set(TWICE), twice
+    assert len(homes) > 400

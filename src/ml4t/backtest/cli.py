@@ -1,8 +1,8 @@
-"""The command line: `demo`, `run`, `explain`, `inspect`, `query`, `summary`, `preset`.
+"""The command line: `demo`, `run`, `explain_run`, `inspect`, `query`, `summary`, `preset`.
 
 Results go to stdout, progress and errors to stderr. Exit codes: 0 done, 1 an error of the
 package, of the user's SQL or of the file system, 2 a command line that cannot be read.
-`runfile` documents the TOML file of `run`, `explain` and `inspect`.
+`runfile` documents the TOML file of `run`, `explain_run` and `inspect`.
 """
 
 from __future__ import annotations
@@ -115,8 +115,8 @@ def run(
         _print_run(result, saved_to)
 
 
-@app.command()
-def explain(
+@app.command("explain")
+def explain_run(
     config: ConfigFile,
     plan: Annotated[bool, typer.Option("--plan", help="With DuckDB's plan of each.")] = False,
     as_json: AsJson = False,

@@ -87,7 +87,7 @@ from ml4t.backtest.runfile_tables import (
     RULES,
     SETTINGS,
     Family,
-    Table,
+    TomlTable,
     arguments_of,
     build,
     require_known,
@@ -167,7 +167,7 @@ def engine_of(path: str | Path) -> BacktestEngine:
     )
 
 
-def _document(path: Path) -> Table:
+def _document(path: Path) -> TomlTable:
     if not is_there(path) or not path.is_file():
         raise ConfigError(f"there is no run file at '{path}'")
     try:
@@ -178,14 +178,14 @@ def _document(path: Path) -> Table:
     return document
 
 
-def _table(document: Table, name: str, where: str | None = None) -> Table:
+def _table(document: TomlTable, name: str, where: str | None = None) -> TomlTable:
     table = document.get(name, {})
     if not isinstance(table, dict):
         raise ConfigError(f"{where or f'[{name}]'} must be a table, was {table!r}")
     return table
 
 
-def _run(document: Table) -> Table:
+def _run(document: TomlTable) -> TomlTable:
     run = _table(document, "run")
     require_known(run, RUN_KEYS, "[run]")
     return {
@@ -193,11 +193,11 @@ def _run(document: Table) -> Table:
     }
 
 
-def _chosen(table: Table, *names: str) -> dict[str, Any]:
+def _chosen(table: TomlTable, *names: str) -> dict[str, Any]:
     return {name: table[name] for name in names if name in table}
 
 
-def _catalog(document: Table, run: Table, folder: Path) -> Catalog:
+def _catalog(document: TomlTable, run: TomlTable, folder: Path) -> Catalog:
     sources = _table(document, "sources")
     if "prices" not in sources:
         raise ConfigError("the run file has no table [sources.prices]; write one with its path")
@@ -249,7 +249,7 @@ class _QueryTable:
     band: float = 0.0
 
 
-def _strategy(document: Table) -> Strategy:
+def _strategy(document: TomlTable) -> Strategy:
     if "strategy" not in document:
         raise ConfigError("the run file has no table [strategy]")
     given = dict(_table(document, "strategy"))
@@ -265,7 +265,7 @@ def _strategy(document: Table) -> Strategy:
     return TopN(**arguments_of(Ranking, given, f"[strategy] of kind {kind}"))
 
 
-def _list(document: Table, name: str, family: Family) -> list[Any]:
+def _list(document: TomlTable, name: str, family: Family) -> list[Any]:
     """Return what a list of tables describes, in its order."""
     tables = document.get(name, [])
     if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
@@ -275,7 +275,7 @@ def _list(document: Table, name: str, family: Family) -> list[Any]:
     return [build(family, one, f"[[{name}]] number {i}") for i, one in enumerate(tables, start=1)]
 
 
-def _config(document: Table, run: Table) -> BacktestConfig:
+def _config(document: TomlTable, run: TomlTable) -> BacktestConfig:
     """Return the preset with what the tables change."""
     tables = {name: _table(document, name) for name in SETTINGS if name in document}
     places = {name: f"[{name}]" for name in tables}

@@ -22,7 +22,7 @@ from ml4t.backtest.core.levels import LevelPolicy
 from ml4t.backtest.errors import ConfigError, did_you_mean
 from ml4t.backtest.execution.timing import FillTiming
 
-Table = Mapping[str, Any]
+TomlTable = Mapping[str, Any]
 
 # TOML has no null: this word stands for None where a field may be None and is no text.
 NONE = "none"
@@ -94,7 +94,7 @@ TIMINGS = Family(classes=_exported(execution, lambda kind: issubclass(kind, Fill
 NESTED: dict[type, Family] = {risk.RiskRule: RULES, FillTiming: TIMINGS}
 
 
-def build(family: Family, table: Table, where: str, base: object = None) -> Any:
+def build(family: Family, table: TomlTable, where: str, base: object = None) -> Any:
     """Return the object that a table describes.
 
     Parameters
@@ -133,7 +133,7 @@ def build(family: Family, table: Table, where: str, base: object = None) -> Any:
 
 
 def arguments_of(
-    kind: type[Any], given: Table, where: str, *, is_partial: bool = False
+    kind: type[Any], given: TomlTable, where: str, *, is_partial: bool = False
 ) -> dict[str, Any]:
     """Check a table against the fields of a dataclass; return it as keyword arguments."""
     known = {field.name: field for field in fields(kind) if field.init}
@@ -159,7 +159,7 @@ def take(given: dict[str, Any], key: str, known: Iterable[str], where: str) -> s
     return str(chosen)
 
 
-def require_known(table: Table, known: Iterable[str], where: str, word: str = "key") -> None:
+def require_known(table: TomlTable, known: Iterable[str], where: str, word: str = "key") -> None:
     """Refuse a key that is not among `known`."""
     known = list(known)
     for name in table:

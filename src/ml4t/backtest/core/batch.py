@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from ml4t.backtest.core.selecting import Kind
+from ml4t.backtest.core.selecting import QueryKind
 from ml4t.backtest.core.values import Columns, Value
 from ml4t.backtest.errors import ConfigError, SignalError
 
@@ -42,7 +42,7 @@ class Selection:
     sids: Ints
     scores: Floats
     weights: Floats
-    kind: Kind = "weight"
+    kind: QueryKind = "weight"
     amounts: Floats | None = None
 
     def where(self, chosen: NDArray[np.bool_]) -> Selection:

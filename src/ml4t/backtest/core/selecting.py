@@ -10,8 +10,8 @@ from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.errors import ConfigError
 
 # What a query can say of an asset: a share of equity, shares, or to enter and to leave.
-Kind = Literal["weight", "quantity", "signal"]
-KINDS: tuple[Kind, ...] = ("weight", "quantity", "signal")
+QueryKind = Literal["weight", "quantity", "signal"]
+KINDS: tuple[QueryKind, ...] = ("weight", "quantity", "signal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Query:
     every: int = 1
     offset: int = 0
     when: str | None = None
-    kinds: tuple[Kind, ...] = ("weight", "quantity")
+    kinds: tuple[QueryKind, ...] = ("weight", "quantity")
     min_trade: float = 0.0
     band: float = 0.0
 

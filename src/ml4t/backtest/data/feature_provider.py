@@ -31,7 +31,7 @@ from ml4t.backtest.errors import ConfigError, DataError, as_float, did_you_mean
 FeatureValues = dict[str, Value]
 # Timestamps whose values a provider remembers: the one at hand and the one before it.
 N_REMEMBERED = 2
-MARKET = "market"
+MARKET_ROW = "market"
 
 
 class FeatureProvider(ABC):
@@ -47,7 +47,7 @@ class FeatureProvider(ABC):
 
 
 @dataclass(slots=True)
-class Computed:
+class ComputedFeatures:
     """Values in the order in which they were computed, as columns; what was missing has no row.
 
     Attributes
@@ -216,7 +216,7 @@ class PrecomputedFeatureProvider(FeatureProvider):
     def get_market_features(self, timestamp: datetime) -> FeatureValues:
         """Return the market-wide values known at a time; see `get_features`."""
         _, market, clock = self._known
-        return self._answer(market, MARKET, clock.tick(timestamp))
+        return self._answer(market, MARKET_ROW, clock.tick(timestamp))
 
     def _answer(self, lookup: Lookup | None, key: str, tick: int) -> FeatureValues:
         known = None if lookup is None else lookup.at(key, tick)
@@ -269,7 +269,7 @@ class CallableFeatureProvider(FeatureProvider):
             raise ConfigError(f"compute_market_fn must be callable, was {compute_market_fn!r}")
         self._compute, self._compute_market = compute_fn, compute_market_fn
         self._remembered: dict[datetime, dict[tuple[object, ...], FeatureValues]] = {}
-        self._computed: Computed | None = None
+        self._computed: ComputedFeatures | None = None
         self._names: set[str] = set()
 
     # -- a run ------------------------------------------------------------------------
@@ -281,14 +281,14 @@ class CallableFeatureProvider(FeatureProvider):
 
     def begin(self) -> None:
         """Start afresh: forget what was computed, and record from now on."""
-        self._remembered, self._computed = {}, Computed()
+        self._remembered, self._computed = {}, ComputedFeatures()
 
-    def computed(self) -> Computed:
+    def computed(self) -> ComputedFeatures:
         """Return what was computed since the last call, or since `begin`; empty outside a run."""
         found = self._computed
         if found is None:
-            return Computed()
-        self._computed = Computed()
+            return ComputedFeatures()
+        self._computed = ComputedFeatures()
         return found
 
     def end(self) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ml4t.backtest.data.asof.views import Known
 from ml4t.backtest.data.sources.checks import check_query, rules_for
-from ml4t.backtest.data.sources.schema import is_number
+from ml4t.backtest.data.sources.schema import is_numeric
 from ml4t.backtest.data.sources.source import Role, Source
 from ml4t.backtest.data.sql_files import (
     all_of,
@@ -94,7 +94,7 @@ class Rows:
         prices = self.prices()
         owner = self._owner(column, _VALUED)
         kind = self.found[owner][column]
-        if not is_number(kind):
+        if not is_numeric(kind):
             raise ConfigError(f"column {column!r} of {owner!r} is {kind}; it must be a number")
         wanted = {owner: [column]}
         grouped = None if by is None else (self._owner(by, _GROUPED), by)

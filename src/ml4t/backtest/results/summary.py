@@ -10,41 +10,41 @@ from ml4t.backtest.data.sql_files import read
 
 CALENDAR_YEAR = 365.25
 LEAST_DAYS = 90  # as in metrics/calendar
-PERCENT, MONEY, NUMBER, COUNT, PLAIN = "percent", "money", "number", "count", "plain"
+AS_PERCENT, AS_MONEY, AS_NUMBER, AS_COUNT, AS_PLAIN = "percent", "money", "number", "count", "plain"
 LINES: tuple[tuple[str, str, str], ...] = (
-    ("first_timestamp", "First bar", PLAIN),
-    ("last_timestamp", "Last bar", PLAIN),
-    ("n_bars", "Bars", COUNT),
-    ("initial_capital", "Initial capital", MONEY),
-    ("final_value", "Final value", MONEY),
-    ("total_return", "Total return", PERCENT),
-    ("cagr", "CAGR", PERCENT),
-    ("volatility", "Volatility (annual)", PERCENT),
-    ("sharpe", "Sharpe", NUMBER),
-    ("sortino", "Sortino", NUMBER),
-    ("max_drawdown", "Max drawdown", PERCENT),
-    ("max_drawdown_start", "  from", PLAIN),
-    ("max_drawdown_bottom", "  bottom", PLAIN),
-    ("max_drawdown_end", "  recovered", PLAIN),
-    ("calmar", "Calmar", NUMBER),
-    ("turnover", "Turnover (per year)", NUMBER),
-    ("exposure", "Gross exposure (mean)", PERCENT),
-    ("net_exposure", "Net exposure (mean)", PERCENT),
-    ("mean_positions", "Positions (mean)", NUMBER),
-    ("n_fills", "Fills", COUNT),
-    ("n_trades", "Closed trades", COUNT),
-    ("n_open_lots", "Open lots at the end", COUNT),
-    ("hit_rate", "Hit rate", PERCENT),
-    ("profit_factor", "Profit factor", NUMBER),
-    ("average_win", "Average win", MONEY),
-    ("average_loss", "Average loss", MONEY),
-    ("commission", "Commission", MONEY),
-    ("slippage", "Slippage", MONEY),
-    ("impact", "Market impact", MONEY),
-    ("borrow", "Borrow fees", MONEY),
-    ("costs", "Costs in all", MONEY),
-    ("dividends", "Dividends", MONEY),
-    ("interest", "Interest", MONEY),
+    ("first_timestamp", "First bar", AS_PLAIN),
+    ("last_timestamp", "Last bar", AS_PLAIN),
+    ("n_bars", "Bars", AS_COUNT),
+    ("initial_capital", "Initial capital", AS_MONEY),
+    ("final_value", "Final value", AS_MONEY),
+    ("total_return", "Total return", AS_PERCENT),
+    ("cagr", "CAGR", AS_PERCENT),
+    ("volatility", "Volatility (annual)", AS_PERCENT),
+    ("sharpe", "Sharpe", AS_NUMBER),
+    ("sortino", "Sortino", AS_NUMBER),
+    ("max_drawdown", "Max drawdown", AS_PERCENT),
+    ("max_drawdown_start", "  from", AS_PLAIN),
+    ("max_drawdown_bottom", "  bottom", AS_PLAIN),
+    ("max_drawdown_end", "  recovered", AS_PLAIN),
+    ("calmar", "Calmar", AS_NUMBER),
+    ("turnover", "Turnover (per year)", AS_NUMBER),
+    ("exposure", "Gross exposure (mean)", AS_PERCENT),
+    ("net_exposure", "Net exposure (mean)", AS_PERCENT),
+    ("mean_positions", "Positions (mean)", AS_NUMBER),
+    ("n_fills", "Fills", AS_COUNT),
+    ("n_trades", "Closed trades", AS_COUNT),
+    ("n_open_lots", "Open lots at the end", AS_COUNT),
+    ("hit_rate", "Hit rate", AS_PERCENT),
+    ("profit_factor", "Profit factor", AS_NUMBER),
+    ("average_win", "Average win", AS_MONEY),
+    ("average_loss", "Average loss", AS_MONEY),
+    ("commission", "Commission", AS_MONEY),
+    ("slippage", "Slippage", AS_MONEY),
+    ("impact", "Market impact", AS_MONEY),
+    ("borrow", "Borrow fees", AS_MONEY),
+    ("costs", "Costs in all", AS_MONEY),
+    ("dividends", "Dividends", AS_MONEY),
+    ("interest", "Interest", AS_MONEY),
 )
 # Settings in the order in which they are shown; the names are those of the configuration.
 SHOWN_SETTINGS = ("account", "commission", "slippage", "impact", "financing", "execution", "levels",
@@ -55,13 +55,13 @@ def shown_value(value: Any, kind: str) -> str:
     """Return one metric as text; a metric that does not exist for this run is a dash."""
     if value is None:
         return "-"
-    if kind == PERCENT:
+    if kind == AS_PERCENT:
         return f"{value:.2%}"
-    if kind == MONEY:
+    if kind == AS_MONEY:
         return f"{value:,.2f}"
-    if kind == NUMBER:
+    if kind == AS_NUMBER:
         return f"{value:,.2f}"
-    if kind == COUNT:
+    if kind == AS_COUNT:
         return f"{value:,}"
     return str(value).removesuffix(" 00:00:00")
 

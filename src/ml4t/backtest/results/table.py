@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from ml4t.backtest.core.event import NAN
+
 
 class Means(Enum):
     """What the whole numbers of a run stand for, and what else is held in a way of its own."""
@@ -53,11 +55,10 @@ class Kind:
     means: Means = Means.ITSELF
 
 
-NAN = float("nan")
-TIMES = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS",
+TIME_TYPES = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS",
          "TIMESTAMP WITH TIME ZONE")  # fmt: skip
 
-BAR = Kind(TIMES, int, -1, Means.BAR)
+BAR = Kind(TIME_TYPES, int, -1, Means.BAR)
 ASSET = Kind((), int, -1, Means.ASSET)
 SESSION = Kind(("DATE",), int, -1, Means.SESSION)
 MULTIPLIER = Kind(("DOUBLE",), int, -1, Means.MULTIPLIER)

@@ -21,9 +21,9 @@ from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.orders.order import Order
 from ml4t.backtest.strategy.broker import StrategyBroker
 from ml4t.backtest.strategy.helpers import Helpers
+from ml4t.backtest.strategy.hideable import Hideable
 from ml4t.backtest.strategy.order_terms import OrderTerms, is_number
 from ml4t.backtest.strategy.portfolio_view import PortfolioView
-from ml4t.backtest.strategy.reading import Reading
 
 
 class Strategy(Helpers):
@@ -73,12 +73,12 @@ class Strategy(Helpers):
         """Show the strategy by its values, so that equal ones give runs of equal identity."""
         return f"{type(self).__name__}({shown_attributes(self)})"
 
-    @Reading
+    @Hideable
     def has_run(self) -> bool:
         """Whether a run of this instance has begun."""
         return self._has_run
 
-    @Reading
+    @Hideable
     def is_running(self) -> bool:
         """Whether a run of this instance is going on."""
         return self._broker is not None

@@ -14,8 +14,8 @@ from ml4t.backtest.core.fractions import ANY_PART, ORDER, SIGNED, require_fracti
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.orders.order import Order
 from ml4t.backtest.strategy.broker import StrategyBroker, require_weight
+from ml4t.backtest.strategy.hideable import Hideable
 from ml4t.backtest.strategy.order_entry import ORDER_TAG
-from ml4t.backtest.strategy.reading import Reading
 
 
 class Helpers:
@@ -39,7 +39,7 @@ class Helpers:
         return self._broker
 
     # A handler may keep the broker that it is given under the same name.
-    broker = Reading(running)
+    broker = Hideable(running)
 
     # -- reading ----------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from ml4t.backtest.core.position import Position
 from ml4t.backtest.portfolio.portfolio import Portfolio
 
 
-class AccountAtClose(Protocol):
+class ReadableAccount(Protocol):
     """The account of which this is a view."""
 
     @property
@@ -40,10 +40,10 @@ class PortfolioView:
 
     Parameters
     ----------
-    account : AccountAtClose
+    account : ReadableAccount
     """
 
-    def __init__(self, account: AccountAtClose) -> None:
+    def __init__(self, account: ReadableAccount) -> None:
         self._account = account
         self.positions: Mapping[object, Position] = OpenPositions(account)
 
@@ -61,7 +61,7 @@ class PortfolioView:
 class OpenPositions(Mapping[object, Position]):
     """Open positions by asset, in asset order; each is made when it is asked for."""
 
-    def __init__(self, account: AccountAtClose) -> None:
+    def __init__(self, account: ReadableAccount) -> None:
         self._account = account
 
     def __getitem__(self, asset_id: object) -> Position:

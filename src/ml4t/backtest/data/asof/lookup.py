@@ -20,7 +20,7 @@ from ml4t.backtest.data.asof.views import Known, known_rows
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.sources.attaching import attach
 from ml4t.backtest.data.sources.checks import require_passed, run_checks
-from ml4t.backtest.data.sources.schema import canonical_columns, is_number
+from ml4t.backtest.data.sources.schema import canonical_columns, is_numeric
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import quote, render, rows_of, schema_of, view_of
 from ml4t.backtest.errors import ConfigError, DataError
@@ -92,7 +92,7 @@ class Lookup:
         # Nanoseconds are rounded up: what became known between two microseconds is not known at
         # the first of them.
         unit, per_tick = ("ns", 1_000) if kinds["available_at"] == "TIMESTAMP_NS" else ("us", 1)
-        numbers = [name for name in known.columns if is_number(kinds[name])]
+        numbers = [name for name in known.columns if is_numeric(kinds[name])]
         items = [f"{quote(name)}::double as {quote(name)}" for name in numbers]
         query = render(
             "signals/lookup",

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.sources.common_types import N_SAMPLE
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import (
     columns,
@@ -28,7 +29,6 @@ from ml4t.backtest.data.sql_files import (
 )
 from ml4t.backtest.errors import DataError
 
-N_SAMPLE = 3
 # A key for market-wide rows, which have no asset.
 MARKET_KEY = "'market'"
 

@@ -18,7 +18,7 @@ from ml4t.backtest.core.values import PREVIOUS
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.selection.cross_section import cross_section, joined
-from ml4t.backtest.data.sources.schema import KEYS, is_number
+from ml4t.backtest.data.sources.schema import KEYS, is_numeric
 from ml4t.backtest.data.sql_files import join, join_numbers, quote, read, render
 from ml4t.backtest.errors import ExpressionError
 
@@ -86,7 +86,7 @@ def plan_conditions(texts: Sequence[str], prepared: Prepared) -> tuple[SqlCondit
                 text=text,
                 columns=columns,
                 keys=tuple(name for name in reads if name in KEYS),
-                is_dense=all(is_number(kinds[name]) for name in columns),
+                is_dense=all(is_numeric(kinds[name]) for name in columns),
             )
         )
     return tuple(planned)
@@ -214,7 +214,7 @@ class Conditions:
 
 def _with_previous(kinds: Mapping[str, str]) -> dict[str, str]:
     """Return the columns of signals, and of the numbers among them those at the bar before."""
-    earlier = {PREVIOUS + name: kind for name, kind in kinds.items() if is_number(kind)}
+    earlier = {PREVIOUS + name: kind for name, kind in kinds.items() if is_numeric(kind)}
     return {**kinds, **earlier}
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Selection
 from ml4t.backtest.core.ranking import Ranking
-from ml4t.backtest.core.selecting import Kind, RuleQuery, Selects, asked_of
+from ml4t.backtest.core.selecting import QueryKind, RuleQuery, Selects, asked_of
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.database import Database, EngineError, Relation
 from ml4t.backtest.data.selection.conditions import plan_conditions
@@ -125,7 +125,7 @@ def _score(ranking: Ranking | None, section: CrossSection, database: Database) -
 
 def _write(
     selection: Selection | None,
-    kind: Kind,
+    kind: QueryKind,
     skipped: str | None,
     ranking: RankingPlan | None,
     database: Database,

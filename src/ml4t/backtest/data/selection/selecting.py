@@ -16,7 +16,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Selection
 from ml4t.backtest.core.ranking import Ranking
-from ml4t.backtest.core.selecting import KINDS, Kind, Query
+from ml4t.backtest.core.selecting import KINDS, Query, QueryKind
 from ml4t.backtest.core.tolerances import FULLY_INVESTED
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.database import Arrays, Database, EngineError
@@ -28,7 +28,7 @@ from ml4t.backtest.data.selection.cross_section import (
     joined,
 )
 from ml4t.backtest.data.selection.ranking import RankingPlan, plan_ranking, rank, ranked_query
-from ml4t.backtest.data.sources.schema import is_number
+from ml4t.backtest.data.sources.schema import is_numeric
 from ml4t.backtest.data.sql_files import columns, join_numbers, quote, read, render, rows_of
 from ml4t.backtest.errors import DataError, ExpressionError, did_you_mean
 
@@ -61,7 +61,7 @@ class QueryPlan:
 
     query: Query
     text: str
-    kind: Kind
+    kind: QueryKind
     columns: tuple[str, ...]
     section: CrossSection
     market_columns: tuple[str, ...]
@@ -142,7 +142,7 @@ def plan_query(query: Query, prepared: Prepared, *, long_only: bool = True) -> Q
     return plan
 
 
-def _kind(query: Query, found: tuple[str, ...]) -> Kind:
+def _kind(query: Query, found: tuple[str, ...]) -> QueryKind:
     text = query.text
     kinds = [kind for kind in KINDS if kind in found]
     if len(kinds) > 1:
@@ -190,7 +190,7 @@ def _require_types(plan: QueryPlan, prepared: Prepared) -> None:
             text, f"yields asset_id as {kinds['asset_id']}; in prices it is {asset_type}"
         )
     for name in (plan.kind, "score", "rank"):
-        if name in kinds and not is_number(kinds[name]):
+        if name in kinds and not is_numeric(kinds[name]):
             raise ExpressionError(text, f"yields {name} as {kinds[name]}; it must be a number")
 
 
@@ -318,7 +318,7 @@ def _require_usable(plan: QueryPlan, found: Arrays, database: Database) -> None:
                "timestamp), or use a MarginAccount")  # fmt: skip
 
 
-def _split(kind: Kind, found: Arrays) -> dict[int, Selection]:
+def _split(kind: QueryKind, found: Arrays) -> dict[int, Selection]:
     t, sids = found["t"].astype(np.int64), found["sid"].astype(np.int64)
     edges = [*np.flatnonzero(np.diff(t, prepend=-1)).tolist(), len(t)]
     nothing = np.full(len(t), np.nan)

@@ -22,7 +22,7 @@ WARNINGS = frozenset(
         "dividend_repeated", *QUIET,
     }
 )  # fmt: skip
-WAYS_OUT = {
+ACTION_WAYS_OUT = {
     "duplicate_rows": "has rows that are there more than once; keep one of each, and make one row "
     "of two equal dividends",
     "ends_twice": "has more than one delisting or rename of an asset without a bar of it between "

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ml4t.backtest.data.database import Database, EngineError
-from ml4t.backtest.data.sources.datasets import require_whole
+from ml4t.backtest.data.sources.datasets import require_complete
 from ml4t.backtest.data.sources.files import listed, scan_of
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import drop_of, quote, read, render, rows_of, table_of, view_of
@@ -46,7 +46,7 @@ def attach(source: Source, database: Database) -> dict[str, str]:
             database.execute(view_of(f"raw.{name}", rows_of(quote(f"__{source.name}"))))
         found = database.schema(rows_of(f"raw.{name}"))
         _require_own_names(source, found, database)
-        require_whole(source, found, database)
+        require_complete(source, found, database)
     except EngineError as error:
         first = str(error).splitlines()[0]
         if "No magic bytes" in first:  # DuckDB's word for what is no Parquet

@@ -12,8 +12,13 @@ from dataclasses import dataclass
 
 from ml4t.backtest.core.tolerances import IN_RANGE
 from ml4t.backtest.data.database import Database
-from ml4t.backtest.data.sources.action_checks import CONTRADICTIONS, QUIET, WARNINGS, action_rules
-from ml4t.backtest.data.sources.action_checks import WAYS_OUT as ACTION_WAYS_OUT
+from ml4t.backtest.data.sources.action_checks import (
+    ACTION_WAYS_OUT,
+    CONTRADICTIONS,
+    QUIET,
+    WARNINGS,
+    action_rules,
+)
 from ml4t.backtest.data.sources.schema import OPTIONAL, PRICE_COLUMNS, TIMES
 from ml4t.backtest.data.sources.source import Role, Source
 from ml4t.backtest.data.sql_files import count_of, quote, read, render, rows_of, sample_of, view_of

@@ -16,11 +16,11 @@ from ml4t.backtest.data.sources.source import CLOCKED, ROLES, SINGLE, TAKEN, Sou
 from ml4t.backtest.data.sql_files import count_of, literal, quote, read, render, rows_of, sample_of
 from ml4t.backtest.errors import ConfigError, DataError, did_you_mean, require_column
 
-Sources = Mapping[str, Source]
-Columns = Mapping[str, Mapping[str, str]]
+RegisteredSources = Mapping[str, Source]
+SourceColumns = Mapping[str, Mapping[str, str]]
 
 
-def require_registrable(source: Source, registered: Sources, database: Database) -> None:
+def require_registrable(source: Source, registered: RegisteredSources, database: Database) -> None:
     """Refuse a role, a name or a clock that a source cannot have.
 
     Raises
@@ -77,7 +77,7 @@ def require_interval(label: str, interval: str, database: Database) -> None:
         raise ConfigError(f"{label} must not be negative, was {interval!r}")
 
 
-def require_one_spelling(sources: Sources, found: Columns) -> None:
+def require_one_spelling(sources: RegisteredSources, found: SourceColumns) -> None:
     """Refuse asset_ids of another kind than those of prices: none would match."""
     ours = found["prices"]["asset_id"]
     for source in sources.values():
@@ -90,7 +90,7 @@ def require_one_spelling(sources: Sources, found: Columns) -> None:
                 )  # fmt: skip
 
 
-def require_one_clock(sources: Sources, found: Columns, database: Database) -> None:
+def require_one_clock(sources: RegisteredSources, found: SourceColumns, database: Database) -> None:
     """Refuse mixed time zones, and dates next to intraday bars (or times next to daily ones)."""
     bars = found["prices"]["timestamp"]
     if database.timezone != UTC:
@@ -188,7 +188,9 @@ def require_overlap(source: Source, database: Database) -> list[dict[str, object
     return [{"source": source.name, "rule": "overlap", "rows": n_rows, "text": fact}]
 
 
-def require_shares_borrowed(sources: Sources, found: Columns, database: Database) -> None:
+def require_shares_borrowed(
+    sources: RegisteredSources, found: SourceColumns, database: Database
+) -> None:
     """Refuse fees on what is no share: nobody borrows a contract, and its notional is not owed."""
     if "borrow" not in sources or "multiplier" not in found.get("assets", {}):
         return

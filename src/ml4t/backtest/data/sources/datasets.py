@@ -18,7 +18,7 @@ from ml4t.backtest.errors import DataError
 _PROBE = "__fragment"
 
 
-def require_whole(source: Source, found: Mapping[str, str], database: Database) -> None:
+def require_complete(source: Source, found: Mapping[str, str], database: Database) -> None:
     """Refuse an Arrow dataset whose schema loses something of its files.
 
     Parameters

@@ -37,7 +37,7 @@ TIMES: dict[Role, tuple[str, ...]] = {
     "assets": (),
     "borrow": ("timestamp",),
 }
-NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL",
+NUMBER_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL",
             "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")  # fmt: skip
 _DOUBLES: dict[Role, tuple[str, ...]] = {
     "prices": PRICE_COLUMNS,
@@ -74,12 +74,12 @@ def without_keys(kinds: Mapping[str, str]) -> dict[str, str]:
 
 def as_read(item: str, kind: str) -> str:
     """Return how a column is selected for Python: numbers and flags as double."""
-    return f"{item}::double" if is_number(kind) else item
+    return f"{item}::double" if is_numeric(kind) else item
 
 
-def is_number(kind: str) -> bool:
+def is_numeric(kind: str) -> bool:
     """Say whether a DuckDB type is a number, or a flag that reads as 0 or 1."""
-    return kind.startswith((*NUMBERS, "BOOLEAN")) and not kind.endswith("]")
+    return kind.startswith((*NUMBER_TYPES, "BOOLEAN")) and not kind.endswith("]")
 
 
 def canonical_columns(source: Source, found: Mapping[str, str]) -> dict[str, str]:
@@ -150,8 +150,8 @@ def _select_item(source: Source, name: str, given: str, kind: str) -> str:
     role = source.role
     require_one_type(source.name, given, kind)
     is_double = name in _DOUBLES.get(role, ())
-    is_number = is_double or (role == "prices" and name == "volume")
-    if is_number and (not kind.startswith((*NUMBERS, UNTYPED)) or kind.endswith("]")):
+    is_numeric = is_double or (role == "prices" and name == "volume")
+    if is_numeric and (not kind.startswith((*NUMBER_TYPES, UNTYPED)) or kind.endswith("]")):
         what = "it"
         if role == "prices":
             what = "a volume" if name == "volume" else "a price"
@@ -162,7 +162,7 @@ def _select_item(source: Source, name: str, given: str, kind: str) -> str:
         _refuse_type(source, name, kind, "an asset's id must be a text or a number")
     if is_double:
         return f"{quote(given)}::double as {quote(name)}"
-    if role in _WITH_SIGNALS and kind in ("DOUBLE", "FLOAT") and not is_number:
+    if role in _WITH_SIGNALS and kind in ("DOUBLE", "FLOAT") and not is_numeric:
         # Missing is missing: DuckDB holds a NaN above every number, so that it would pass vix > 30.
         # Neither nullif(x, 'nan') nor isnan(x): pyarrow and polars leave NaN out of a file's
         # statistics, by which DuckDB takes both to be false without a look at x.

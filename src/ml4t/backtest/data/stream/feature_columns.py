@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from ml4t.backtest.data.asof.prepared import Prepared
-from ml4t.backtest.data.sources.schema import is_number, without_keys
+from ml4t.backtest.data.sources.schema import is_numeric, without_keys
 from ml4t.backtest.data.sql_files import VIEWS, split_view
 from ml4t.backtest.errors import ConfigError, did_you_mean
 
@@ -43,7 +43,7 @@ def find_feature_columns(
             known = {**kinds["market"], **kinds["signals"]}
             raise ConfigError(f"no source has the feature '{name}'{did_you_mean(name, known)}")
         kind = kinds[place[0]][place[1]]
-        if not is_number(kind):
+        if not is_numeric(kind):
             raise ConfigError(f"feature '{name}' is of type {kind}, not a number")
         found[name] = place
     return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from ml4t.backtest.data.asof.prepared import Prepared
-from ml4t.backtest.data.sources.schema import is_number
+from ml4t.backtest.data.sources.schema import is_numeric
 from ml4t.backtest.data.sql_files import count_of, quote, render, rows_of, sample_of
 from ml4t.backtest.errors import DataError
 
@@ -41,7 +41,7 @@ def _is_priced(name: str, prepared: Prepared) -> bool:
     if kind is None:
         _require_market_flag(name, prepared)
         return False
-    if kind == "BOOLEAN" or not is_number(kind):
+    if kind == "BOOLEAN" or not is_numeric(kind):
         return False
     source = _source_of(name, prepared)
     least, most = PRICE_LIMITS[name]
@@ -82,7 +82,7 @@ def _is_priced(name: str, prepared: Prepared) -> bool:
 def _require_market_flag(name: str, prepared: Prepared) -> None:
     """Refuse a market-wide limit that is no flag: a price limit is of one asset."""
     kind = prepared.market_columns.get(name)
-    if kind is None or kind == "BOOLEAN" or not is_number(kind):
+    if kind is None or kind == "BOOLEAN" or not is_numeric(kind):
         return
     source = next(known.source for known in prepared.market if name in known.columns)
     strays = rows_of("main.market", where=f"{quote(name)} not in (0, 1)")

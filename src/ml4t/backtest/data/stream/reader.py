@@ -30,7 +30,7 @@ CHUNKS_PER_RANKING = 8
 # Prices at which something could be bought or sold; a bar without volume has none of them.
 TRADED = ("open", "high", "low")
 # Numbers and flags as float, NaN where missing; all else as objects, None where missing.
-Column = NDArray[Any]
+ColumnValues = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,12 +167,12 @@ class Reader:
     def _on_demand(
         self,
         kinds: Mapping[str, str],
-        columns: Mapping[str, Column],
-        column: Callable[[str], Column],
+        columns: Mapping[str, ColumnValues],
+        column: Callable[[str], ColumnValues],
     ) -> Columns:
         """Return columns of which more are read, by the thread that reads, when asked for."""
 
-        def load(name: str) -> Column:
+        def load(name: str) -> ColumnValues:
             try:
                 asked = self._thread.submit(column, name)
             except RuntimeError:
@@ -183,7 +183,7 @@ class Reader:
         found.update(columns)
         return found
 
-    def _signal(self, name: str, first_t: int, has_bar: Bools) -> Column:
+    def _signal(self, name: str, first_t: int, has_bar: Bools) -> ColumnValues:
         """Read one column of ``signals``, now and with every later chunk."""
         self._reads.add(name)
         if name in self._prepared.price_columns:
@@ -192,9 +192,11 @@ class Reader:
             ]
         return self._known({name}, first_t, has_bar)[name]
 
-    def _known(self, names: Collection[str], first_t: int, has_bar: Bools) -> dict[str, Column]:
+    def _known(
+        self, names: Collection[str], first_t: int, has_bar: Bools
+    ) -> dict[str, ColumnValues]:
         """Read what the features sources and the universe say of the bars."""
-        found: dict[str, Column] = {}
+        found: dict[str, ColumnValues] = {}
         for source in self._prepared.per_asset:
             wanted = tuple(name for name in source.columns if name in names)
             if wanted:
@@ -207,7 +209,7 @@ class Reader:
 
     def _prices(
         self, columns: Sequence[str], first_t: int, shape: tuple[int, ...], *, is_halted: bool
-    ) -> tuple[dict[str, Floats], dict[str, Column]]:
+    ) -> tuple[dict[str, Floats], dict[str, ColumnValues]]:
         """Read the bars as the broker sees them, and columns of prices that are signals."""
         items = {name: self._item("prices", name) for name in columns}
         names = {name: name for name in self._plan.price_columns}
@@ -221,7 +223,7 @@ class Reader:
 
     def _price_columns(
         self, items: Mapping[str, str], first_t: int, shape: tuple[int, ...]
-    ) -> dict[str, Column]:
+    ) -> dict[str, ColumnValues]:
         """Read select items over the rows of prices of a chunk."""
         query = render(
             "batches/prices",
@@ -238,13 +240,13 @@ class Reader:
         n_bars = self._prepared.n_bars
         return [(sid, start, n_bars if end is None else end) for sid, start, end in found]
 
-    def _market_of(self, name: str) -> Column:
+    def _market_of(self, name: str) -> ColumnValues:
         """Return a column of ``market``, all bars of it; read once."""
         if name not in self._market:
             self._market[name] = self._market_column(name)
         return self._market[name]
 
-    def _market_column(self, name: str) -> Column:
+    def _market_column(self, name: str) -> ColumnValues:
         """Read a column of ``market``, one value per bar."""
         item = as_read(quote(name), self._market_kinds[name])
         found = self._database.numpy(render("batches/market", columns=f"{item} as {quote(name)}"))
@@ -255,7 +257,7 @@ class Reader:
 
     def _features(
         self, source: Known, names: tuple[str, ...], first_t: int, has_bar: Bools
-    ) -> dict[str, Column]:
+    ) -> dict[str, ColumnValues]:
         """Read a source's known values at every bar of a chunk."""
         shape = has_bar.shape
         last_t = first_t + shape[0] - 1
@@ -278,7 +280,9 @@ class Reader:
             values[~has_bar] = np.nan if values.dtype == np.float64 else None
         return arrays
 
-    def _lending(self, known: Known, first_t: int, shape: tuple[int, ...]) -> dict[str, Column]:
+    def _lending(
+        self, known: Known, first_t: int, shape: tuple[int, ...]
+    ) -> dict[str, ColumnValues]:
         """Read what lenders said since the bar before each; at the first all that they did."""
         items = {"fee": "borrow_fee"}
         if "borrow_available" in known.columns:
@@ -326,25 +330,25 @@ def _cells(found: dict[str, np.ndarray], first_t: int, shape: tuple[int, ...]) -
 
 
 def _scatter(
-    found: dict[str, Column],
+    found: dict[str, ColumnValues],
     names: list[str],
     first_t: int,
     shape: tuple[int, ...],
     kinds: Mapping[str, str],
-) -> dict[str, Column]:
+) -> dict[str, ColumnValues]:
     """Write rows by (t, sid) into dense arrays, missing where there is no row; empties `found`."""
     cell = _cells(found, first_t, shape)
     arrays = {}
     for name in names:
         values = _as_column(found.pop(name), kinds.get(name, "DOUBLE"))  # it is let go
-        is_number = values.dtype == np.float64
-        dense = np.full(shape[0] * shape[1], np.nan if is_number else None, dtype=values.dtype)
+        is_numeric = values.dtype == np.float64
+        dense = np.full(shape[0] * shape[1], np.nan if is_numeric else None, dtype=values.dtype)
         dense[cell] = values
         arrays[name] = dense.reshape(shape)
     return arrays
 
 
-def _as_column(values: Column, kind: str) -> Column:
+def _as_column(values: ColumnValues, kind: str) -> ColumnValues:
     """Return numbers as they are, all else as Python's own objects, None where missing."""
     if values.dtype.kind in "mM":
         unit = "D" if kind == "DATE" else "us"

@@ -15,7 +15,7 @@ from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.levels import Touched
 from ml4t.backtest.core.orders import TimeInForce
 from ml4t.backtest.execution.intrabar.level_book import (
-    STOP,
+    STOP_LEVEL,
     TARGET,
     TRAIL,
     LevelBook,
@@ -42,7 +42,7 @@ from ml4t.backtest.portfolio.portfolio import Portfolio, Seen
 
 Event = tuple[Touch, int, "Order | Protection"]
 # The numbers that levels have among the orders of a walk.
-LEVEL_TIES = {Protection(kind, 0.0, -1).tie for kind in (STOP, TARGET, TRAIL)}
+LEVEL_TIES = {Protection(kind, 0.0, -1).tie for kind in (STOP_LEVEL, TARGET, TRAIL)}
 
 
 class InsideBar:

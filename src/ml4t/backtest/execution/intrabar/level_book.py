@@ -22,7 +22,7 @@ class Rounding(Protocol):
         ...
 
 
-STOP, TARGET, TRAIL = 0, 1, 2
+STOP_LEVEL, TARGET, TRAIL = 0, 1, 2
 ORDER_TYPES = (types.STOP, types.LIMIT, types.TRAILING_STOP)
 
 
@@ -113,7 +113,7 @@ class LevelBook:
         """Replace the levels of `levels.sids`."""
         sids = levels.sids
         self._set_t[sids] = levels.set_t
-        self._put(STOP, sids, levels.stop, levels.stop_rule)
+        self._put(STOP_LEVEL, sids, levels.stop, levels.stop_rule)
         # Until a rule gives a target, none has to be taken back.
         if self._has[TARGET] or (levels.target_rule >= 0).any():
             self._put(TARGET, sids, levels.target, levels.target_rule)
@@ -133,7 +133,7 @@ class LevelBook:
 
     def drop(self, sids: Ints) -> None:
         """Forget the levels of assets."""
-        for kind in (STOP, TARGET, TRAIL):
+        for kind in (STOP_LEVEL, TARGET, TRAIL):
             if self._has[kind]:
                 self._level[kind][sids] = np.nan
         if self._has_parts:
@@ -143,7 +143,7 @@ class LevelBook:
     def split(self, sid: int, ratio: float) -> None:
         """Restate levels after a split of `ratio` new shares per old one."""
         sids = np.array([sid])
-        for kind in (STOP, TARGET, TRAIL):
+        for kind in (STOP_LEVEL, TARGET, TRAIL):
             if self._has[kind]:
                 self._put(kind, sids, self._level[kind][sids] / ratio, self._rule[kind][sids])
         self._sold[sid] *= ratio
@@ -151,7 +151,7 @@ class LevelBook:
     def go_ex(self, sid: int, value: float) -> None:
         """Take a dividend off the levels of an asset."""
         sids = np.array([sid])
-        for kind in (STOP, TARGET, TRAIL):
+        for kind in (STOP_LEVEL, TARGET, TRAIL):
             if not np.isnan(self._level[kind, sid]):
                 self._put(kind, sids, self._level[kind][sids] - value, self._rule[kind][sids])
 
@@ -165,7 +165,7 @@ class LevelBook:
 
     def of(self, sid: int) -> Iterable[Protection]:
         """Yield the levels of one asset."""
-        for kind in (STOP, TARGET, TRAIL):
+        for kind in (STOP_LEVEL, TARGET, TRAIL):
             level = float(self._level[kind, sid])
             if level == level:
                 yield Protection(kind, level, int(self._rule[kind, sid]))
@@ -223,7 +223,7 @@ class LevelBook:
         else:
             worst, best = np.where(side > 0, low, -high), np.where(side > 0, high, -low)
         # NaN compares false: no bar or no level, no touch.
-        hit = worst <= self._side_level(STOP, sids, side)
+        hit = worst <= self._side_level(STOP_LEVEL, sids, side)
         if self._has[TARGET]:
             hit |= best >= self._side_level(TARGET, sids, side)
         if self._has[TRAIL]:
@@ -237,7 +237,7 @@ class LevelBook:
         self, batch: Batch, sids: Ints, worst: Floats, best: Floats, side: Floats | None
     ) -> LevelFills:
         opens = batch.open[sids] if side is None else side * batch.open[sids]
-        stop = self._side_level(STOP, sids, side)
+        stop = self._side_level(STOP_LEVEL, sids, side)
         if self._has[TARGET] or self._has[TRAIL]:
             kind, level = self._first_touched(batch, sids, worst, best, stop, opens, side)
             rule = self._rule[kind, sids]
@@ -245,7 +245,7 @@ class LevelBook:
             base = np.where(kind == TARGET, np.fmax(opens, level), np.fmin(opens, level))
         else:
             kind, level = np.zeros(len(sids), dtype=np.int64), stop
-            rule = self._rule[STOP][sids]
+            rule = self._rule[STOP_LEVEL][sids]
             base = np.fmin(opens, stop)
         if side is not None:
             level, base = side * level, side * base
@@ -276,10 +276,10 @@ class LevelBook:
             is_entry = self._portfolio.entry_t[sids] == batch.t
             # Beyond both at the open: the stop, the worse of the two.
             at_stop &= is_entry | (opens <= stop) | ~(opens >= target)
-        kind = np.where(at_stop, STOP, TARGET)
+        kind = np.where(at_stop, STOP_LEVEL, TARGET)
         if self._has[TRAIL]:
             kind = np.where(~at_stop & ~(best >= target), TRAIL, kind)
-        level = np.where(kind == STOP, stop, np.where(kind == TARGET, target, trail))
+        level = np.where(kind == STOP_LEVEL, stop, np.where(kind == TARGET, target, trail))
         return kind, level
 
     def _side_level(self, kind: int, sids: Ints, side: Floats | None) -> Floats:

@@ -15,7 +15,7 @@ from ml4t.backtest.risk.rules.rule import Answer, Held, RiskRule
 
 NO_ANSWER = Answer()
 # A rule whose parts are all below one lot ends nowhere; it is left at this many.
-MOST_STEPS = 100
+MOST_PASSED_OVER = 100
 Whole = Callable[[Ints, Floats], Floats]
 
 
@@ -137,7 +137,7 @@ def _first_whole_step(
     """Pass over the steps whose part is below one lot, unless that leaves none."""
     done = view.steps_done[node.step_row]
     before = done.copy()
-    for _ in range(MOST_STEPS):
+    for _ in range(MOST_PASSED_OVER):
         if answer.part is None:
             break
         # NaN is not 0: there is no next step.

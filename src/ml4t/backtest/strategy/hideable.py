@@ -1,4 +1,4 @@
-"""Reading: a name of the base class that a strategy may take for something of its own."""
+"""Hideable: a name of the base class that a strategy may take for something of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Generic, Self, TypeVar, overload
 T = TypeVar("T")
 
 
-class Reading(Generic[T]):
+class Hideable(Generic[T]):
     """A property that ``self.name = ...`` may hide, which a property would refuse.
 
     The package itself reads what is behind it, so that nothing depends on the name: a strategy
