@@ -34,7 +34,7 @@ class LevelFills:
     ----------
     sids : int array
     kind : int array
-        STOP, TARGET or TRAIL.
+        STOP_LEVEL, TARGET or TRAIL.
     level, base : float array
         The level, and the price at which it fills before slippage.
     rule, set_t : int array
