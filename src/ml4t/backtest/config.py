@@ -159,8 +159,12 @@ class BacktestConfig:
         return "\n".join(f"{name} = {value!r}" for name, value in _lines(self.to_dict()))
 
     def to_dict(self) -> dict[str, object]:
-        """Return the settings as plain values."""
-        return {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
+        """Return the settings as plain values; a capital that is not said here is left out."""
+        return {
+            one.name: _plain(getattr(self, one.name))
+            for one in fields(self)
+            if one.name != "initial_capital" or self.initial_capital is not None
+        }
 
     def recorded(self) -> dict[str, object]:
         """Return the settings for the `runs` table, where capital has a column of its own.
