@@ -1,5 +1,5 @@
 -- grain:  one row per asset with a bar at the timestamp
--- reads:  temp.shown, temp.scored, preview_chosen
+-- reads:  temp.shown, temp.placed, preview_chosen
 -- params: $kind, $skipped, $n, $within, $is_ranked, :kind
 -- What would be held, and why all else would not: the first reason that applies.
 create or replace temp table preview as
@@ -9,17 +9,17 @@ joined as (
     select
         shown.asset_id,
         shown.is_member,
-        scored.score as ranked_score,
-        scored.filter_text,
-        scored.group_text,
-        case when scored.is_ranked then scored.place end as ranked_place,
+        placed.score as ranked_score,
+        placed.filter_text,
+        placed.group_text,
+        case when placed.is_ranked then placed.place end as ranked_place,
         chosen.sid is not null as is_chosen,
         chosen.position,
         -- What was not said comes as NaN.
         case when isfinite(chosen.score) then chosen.score end as score,
         chosen.amount
     from temp.shown as shown
-    left join temp.scored as scored on shown.sid = scored.sid
+    left join temp.placed as placed on shown.sid = placed.sid
     left join preview_chosen as chosen on shown.sid = chosen.sid
 ),
 

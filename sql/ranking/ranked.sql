@@ -1,28 +1,12 @@
 -- grain:  one row per (t, sid), at most :n per bar (and group)
--- reads:  temp.bars with its features, temp.market
--- params: :columns, :joins, :score, :eligible, :grouping, :n, :direction, :weight, :kept_columns,
---         :market_columns
--- The whole cross-section of the chunk in one query; ties go to the lower asset_id. Names that
--- begin with __ are ours: no source may have them.
+-- reads:  :scored, temp.market
+-- params: :n, :direction, :weight, :kept_columns, :market_columns
+-- The whole cross-section of the chunk in one query; ties go to the lower asset_id.
 with
 
-known as (
-    select
-        bars.t,
-        bars.sid
-        :columns
-    from temp.bars as bars
-    :joins
-),
-
 scored as (
-    select
-        signals.*,
-        (:score)::double as __score,
-        (:eligible) as __is_eligible,
-        (:grouping) as __group
-    from known as signals
-    inner join temp.market as market on signals.t = market.t
+    select *
+    from (:scored)
 ),
 
 kept as (

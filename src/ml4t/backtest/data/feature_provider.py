@@ -25,7 +25,7 @@ from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.attaching import attach
 from ml4t.backtest.data.sources.schema import KEYS
 from ml4t.backtest.data.sources.source import Source, scannable
-from ml4t.backtest.data.sql_files import quote, render, rows_of, schema_of
+from ml4t.backtest.data.sql_files import quote, rows_of, schema_of
 from ml4t.backtest.errors import ConfigError, DataError, as_float, did_you_mean
 
 FeatureValues = dict[str, Value]
@@ -168,8 +168,7 @@ class PrecomputedFeatureProvider(FeatureProvider):
                 )  # fmt: skip
             items.append(f"{quote(name)} as {ours}")
         items += [quote(name) for name in found if name not in self._named]
-        query = render("sources/renamed", source='raw."features"', columns=", ".join(items))
-        return database.sql(query).to_arrow_table()
+        return database.sql(rows_of('raw."features"', ", ".join(items))).to_arrow_table()
 
     @cached_property
     def columns(self) -> tuple[str, ...]:

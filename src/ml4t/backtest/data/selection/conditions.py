@@ -209,7 +209,9 @@ class Conditions:
         items += [f"earlier.{quote(name)}" for name in earlier]
         if earlier:
             joins += "\n" + join_numbers("earlier", "bars", relation="__earlier")
-        return render("batches/joined", columns=", ".join(["bars.sid", *items]), joins=joins)
+        return render(
+            "selecting/signals", columns=", ".join(["bars.t", "bars.sid", *items]), joins=joins
+        )
 
 
 def _with_previous(kinds: Mapping[str, str]) -> dict[str, str]:

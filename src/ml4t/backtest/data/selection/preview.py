@@ -16,9 +16,9 @@ from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.database import Database, EngineError, Relation
 from ml4t.backtest.data.selection.conditions import plan_conditions
 from ml4t.backtest.data.selection.cross_section import CrossSection, collect_bars, decide, joined
-from ml4t.backtest.data.selection.ranking import RankingPlan, eligible, ordered
+from ml4t.backtest.data.selection.ranking import RankingPlan, ordered, scored_query
 from ml4t.backtest.data.selection.selecting import plan_selection, select
-from ml4t.backtest.data.sql_files import first_failing, literal, read, render
+from ml4t.backtest.data.sql_files import first_failing, literal, read, render, rows_of
 from ml4t.backtest.errors import ConfigError
 
 
@@ -99,28 +99,23 @@ def _bar(timestamp: object, prepared: Prepared, database: Database) -> int:
 
 
 def _score(ranking: Ranking | None, section: CrossSection, database: Database) -> None:
-    """Write what the ranking says of every asset into ``temp.scored``."""
+    """Write what the ranking says of every asset into ``temp.placed``."""
     if ranking is None:
-        database.execute(read("preview/unscored"))
+        unscored = ("null::double as __score", "null::varchar as __filter", "null as __group")
+        scored = rows_of("temp.bars", ", ".join(["sid", *unscored, "false as __is_eligible"]))
+        database.execute(render("preview/placed", scored=scored, direction="desc"))
         return
     from ml4t.backtest.data.user_sql.expressions import (
         conjuncts,  # its parser loads beside the checks
     )
 
     filters = conjuncts(ranking.where) if ranking.where else ()
-    items, joins = joined(section, database)
-    database.execute(
-        render(
-            "preview/scored",
-            columns="".join(f", {item}" for item in items.values()),
-            joins=joins,
-            score=ordered(ranking.by),
-            filter=first_failing((part, ordered(part)) for part in filters),
-            eligible=eligible(ranking),
-            grouping=ordered(ranking.within or "0"),
-            direction="asc" if ranking.ascending else "desc",
-        )
+    failing = first_failing((part, ordered(part)) for part in filters)
+    scored = scored_query(
+        ranking, *joined(section, database), more=f", ({failing})::varchar as __filter"
     )
+    direction = "asc" if ranking.ascending else "desc"
+    database.execute(render("preview/placed", scored=scored, direction=direction))
 
 
 def _write(

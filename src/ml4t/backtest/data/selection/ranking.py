@@ -18,7 +18,7 @@ from ml4t.backtest.data.selection.cross_section import (
     decide,
     joined,
 )
-from ml4t.backtest.data.sql_files import equal_weight, quote, read, render, rows_of
+from ml4t.backtest.data.sql_files import Sql, equal_weight, quote, read, render, rows_of
 from ml4t.backtest.errors import DataError, ExpressionError
 
 
@@ -124,22 +124,33 @@ def ranked_query(plan: RankingPlan, items: dict[str, str], joins: str) -> str:
     kept = [name for name in items if name.lower() not in ("score", "rank")]
     return render(
         "ranking/ranked",
+        scored=scored_query(ranking, items, joins),
         kept_columns="".join(f", {quote(name)}" for name in kept),
         market_columns="".join(f", {quote(name)}" for name in plan.market_columns),
-        columns="".join(f", {item}" for item in items.values()),
-        joins=joins,
-        score=ordered(ranking.by),
-        eligible=eligible(ranking),
-        grouping=ordered(ranking.within or "0"),
         n=str(ranking.n),
         direction="asc" if ranking.ascending else "desc",
         weight=weight,
     )
 
 
-def eligible(ranking: Ranking) -> str:
-    """Return the condition under which a row can be ranked at all."""
-    return f"coalesce(({ordered(ranking.where or 'true')}), false)"
+def scored_query(ranking: Ranking, items: dict[str, str], joins: str, *, more: str = "") -> Sql:
+    """Return the query of what a ranking says of each row of ``temp.bars``.
+
+    Parameters
+    ----------
+    more : str
+        Further columns of it, each led by a comma.
+    """
+    return render(
+        "ranking/scored",
+        columns="".join(f", {item}" for item in items.values()),
+        joins=joins,
+        score=ordered(ranking.by),
+        # Under which a row can be ranked at all.
+        eligible=f"coalesce(({ordered(ranking.where or 'true')}), false)",
+        grouping=ordered(ranking.within or "0"),
+        more=more,
+    )
 
 
 def ordered(expression: str) -> str:

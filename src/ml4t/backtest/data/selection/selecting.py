@@ -34,6 +34,8 @@ from ml4t.backtest.errors import DataError, ExpressionError, did_you_mean
 
 # Columns of `ranked` that are the ranking's own, whatever the sources have.
 _OWN = ("score", "rank", "weight")
+# Stands in for a relation that a query does not name.
+_UNREAD = "(values (true)) as unread (is_unread)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,7 +253,7 @@ def _collect(plan: QueryPlan, database: Database) -> str:
 def _answered(plan: QueryPlan, relations: Mapping[str, str]) -> str:
     """Return the query over the relations that it reads."""
     places = {
-        name: query if name in plan.relations else read("selecting/unread")
+        name: query if name in plan.relations else rows_of(_UNREAD)
         for name, query in relations.items()
     }
     return render("selecting/answered", query=plan.text, **places)

@@ -21,7 +21,7 @@ from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.selection.conditions import Conditions, SqlCondition
 from ml4t.backtest.data.selection.selecting import SelectionPlan, select
 from ml4t.backtest.data.sources.schema import as_read, without_keys
-from ml4t.backtest.data.sql_files import first_bars, literal, quote, read, render, unless
+from ml4t.backtest.data.sql_files import first_bars, literal, quote, read, render, rows_of, unless
 from ml4t.backtest.data.stream.feature_columns import FeatureColumn
 from ml4t.backtest.data.stream.previous_bar import PreviousBar
 
@@ -313,7 +313,7 @@ class Reader:
         items = ", ".join(
             f"{as_read(quote(name), self._signal_kinds[name])} as {quote(name)}" for name in names
         )
-        return database.numpy(render("batches/features", target=f"temp.{table}", columns=items))
+        return database.numpy(rows_of(f"temp.{table}", f"t, sid, {items}"))
 
 
 def _membership(intervals: list[tuple[int, int, int]], first_t: int, has_bar: Bools) -> Floats:

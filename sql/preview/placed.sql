@@ -1,30 +1,10 @@
 -- grain:  one row per sid of temp.bars
--- reads:  temp.bars with its features, temp.market
--- params: :columns, :joins, :score, :filter, :eligible, :grouping, :direction
+-- reads:  :scored
+-- params: :direction
 -- As ranking/ranked, but nothing is left out: the filter that an asset fails, NULL where it
 -- passes, and the rank that it has whether it is kept or not.
-create or replace temp table scored as
+create or replace temp table placed as
 with
-
-known as (
-    select
-        bars.t,
-        bars.sid
-        :columns
-    from temp.bars as bars
-    :joins
-),
-
-scored as (
-    select
-        signals.sid,
-        (:score)::double as __score,
-        (:filter)::varchar as __filter,
-        (:eligible) as __is_eligible,
-        (:grouping) as __group
-    from known as signals
-    inner join temp.market as market on signals.t = market.t
-),
 
 guarded as (
     select
@@ -34,7 +14,7 @@ guarded as (
         __group,
         coalesce(__is_eligible and isfinite(__score), false)
         and __group is not null as __is_ranked
-    from scored
+    from (:scored)
 )
 
 select

@@ -1,0 +1,24 @@
+-- grain:  one row per (t, sid) of temp.bars
+-- reads:  temp.bars with its features, temp.market
+-- params: :columns, :joins, :score, :eligible, :grouping, :more
+-- What a ranking says of each row, before any is left out. Names that begin with __ are ours: no
+-- source may have them.
+with
+
+known as (
+    select
+        bars.t,
+        bars.sid
+        :columns
+    from temp.bars as bars
+    :joins
+)
+
+select
+    signals.*,
+    (:score)::double as __score,
+    (:eligible) as __is_eligible,
+    (:grouping) as __group
+    :more
+from known as signals
+inner join temp.market as market on signals.t = market.t
