@@ -670,7 +670,7 @@ def test_the_gate_suspects_every_row_that_some_check_selects(
 def test_the_gate_suspects_a_missing_price(column: str) -> None:
     catalog = Catalog().register("prices", prices(bar(DAYS[0], **{column: None})))
 
-    assert catalog.prepare().database.rows(read("sources/suspects")) == [(0, 1)]
+    assert catalog.prepare().database.rows(read("validate/suspects")) == [(0, 1)]
 
 
 @pytest.mark.parametrize("column", ["open", "close", "high", "low"])
@@ -678,7 +678,7 @@ def test_the_gate_suspects_a_missing_price(column: str) -> None:
 def test_the_gate_suspects_a_price_that_cannot_be(column: str, odd: float) -> None:
     catalog = Catalog().register("prices", prices(bar(DAYS[0], **{column: odd})))
 
-    assert catalog.prepare().database.rows(read("sources/suspects")) == [(0, 1)]
+    assert catalog.prepare().database.rows(read("validate/suspects")) == [(0, 1)]
 
 
 @settings(max_examples=20, deadline=None)

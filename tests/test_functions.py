@@ -54,13 +54,13 @@ class Asked(Database):
         super().__init__(threads=1)
         every = super().rows("select distinct function_name from duckdb_functions()")
         self._functions = super().rows(
-            read("sources/functions"), {"names": [name for (name,) in every]}
+            read("user_sql/functions"), {"names": [name for (name,) in every]}
         )
 
     def rows(
         self, query: str, parameters: Mapping[str, object] | None = None
     ) -> list[tuple[Any, ...]]:
-        if query == read("sources/functions") and parameters is not None:
+        if query == read("user_sql/functions") and parameters is not None:
             names = cast("list[str]", parameters["names"])
             return [row for row in self._functions if row[0] in names]
         return super().rows(query, parameters)

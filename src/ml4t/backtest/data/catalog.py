@@ -336,7 +336,7 @@ class Catalog:
         for source in self._sources.values():
             found = self._found[source.name]
             query = render(
-                "sources/profile",
+                "register/profile",
                 source=f"main.{quote(source.name)}",
                 clock=next(iter(TIMES[source.role]), "null"),
                 assets="count(distinct asset_id)" if "asset_id" in found else "null",
@@ -396,7 +396,7 @@ class Catalog:
         unit = "ns" if bars == "TIMESTAMP_NS" else "us"
         has_offset = "ZONE" in bars and self.timezone != UTC
         offset = "date_part('timezone', timestamp)" if has_offset else "0"
-        found = database.numpy(render("sources/ticks", unit=f"epoch_{unit}", offset=offset))
+        found = database.numpy(render("timeline/ticks", unit=f"epoch_{unit}", offset=offset))
         ticks, offsets = found["tick"], found["utc_offset"].astype(np.int64)
         per_second = 1_000_000_000 if unit == "ns" else 1_000_000
         return Axes(
@@ -404,7 +404,7 @@ class Catalog:
             timestamp_type=bars,
             sessions=(ticks + offsets * per_second) // (86_400 * per_second),
             offsets=offsets if has_offset else None,
-            asset_ids=database.numpy(read("sources/asset_ids"))["asset_id"],
+            asset_ids=database.numpy(read("timeline/asset_ids"))["asset_id"],
             asset_type=self._found["prices"]["asset_id"],
         )
 

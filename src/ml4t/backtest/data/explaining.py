@@ -269,7 +269,7 @@ def _table(name: str, kinds: Mapping[str, str], rows: Sequence[Sequence[str | No
     ]
     places = [quote(f"_{i}") for i in range(len(kinds))]
     return render(
-        "sources/frame",
+        "relations/frame",
         target=quote(name),
         columns=", ".join(
             f"{place}::{kind} as {quote(column)}"

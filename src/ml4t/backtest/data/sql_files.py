@@ -232,4 +232,4 @@ def comment(table: str, column: str, text: str) -> str:
 def first_bars(table: str, *times: str, where: str | None = None) -> str:
     """Return the query of the first bar at or after each of some times of a table."""
     moments = (rows_of(table, f"{time} as moment", where=where) for time in times)
-    return render("sources/first_bars", moments=all_of(moments))
+    return render("timeline/first_bars", moments=all_of(moments))

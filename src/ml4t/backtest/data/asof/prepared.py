@@ -99,7 +99,7 @@ def prepare(
     files = {str(file) for source in sources.values() for file in source.files()}
     prefixes = {prefix for source in sources.values() for prefix in source.prefixes()}
     database.lock(sorted(files), sorted(prefixes))
-    n_bars, n_assets = database.rows(read("sources/grid"))[0]
+    n_bars, n_assets = database.rows(read("timeline/grid"))[0]
     return Prepared(
         database=database,
         price_columns=price_columns,
@@ -147,5 +147,5 @@ def _count_bars(price_columns: Mapping[str, str], database: Database) -> None:
             if "open" not in price_columns:
                 spare = spare.replace("open", "close")
             ohlc.append(f"{spare} as {name}")
-    database.execute(render("sources/timeline", ohlc=", ".join(ohlc), tolerance=repr(IN_RANGE)))
-    database.execute(read("sources/assets"))
+    database.execute(render("timeline/timeline", ohlc=", ".join(ohlc), tolerance=repr(IN_RANGE)))
+    database.execute(read("timeline/assets"))

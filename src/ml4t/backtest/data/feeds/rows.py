@@ -142,7 +142,7 @@ def gather(feeds: Sequence[FeedRows], left_out: frozenset[str], database: Databa
         for i, feed in enumerate(feeds):
             found = feed.attach(database)
             part = render(
-                "sources/feed",
+                "register/feed",
                 source=f"raw.{quote(feed.name)}",
                 columns=", ".join([*feed.items(found, left_out).values(), f"{i} as __feed"]),
                 condition=feed.condition(found),
@@ -154,7 +154,7 @@ def gather(feeds: Sequence[FeedRows], left_out: frozenset[str], database: Databa
         parts = _in_common_types(feeds, parts, kinds, database)
         table = database.sql(all_of(parts, by_name=True)).to_arrow_table()
         database.register("gathered", table)
-        _require_own_assets(feeds, database.rows(render("sources/feed_assets", source="gathered")))
+        _require_own_assets(feeds, database.rows(render("register/feed_assets", source="gathered")))
         if "DATE" in (times := [found["timestamp"] for found in kinds]) and len(set(times)) > 1:
             _require_no_time_of_day(feeds[times.index("DATE")], database)
     except EngineError as error:
@@ -216,14 +216,14 @@ def _in_types(
         casts.append(f"{quote(name)}::{wider} as {quote(name)}")
         if not is_exact(kind, wider):
             places = {"item": quote(name), "kind": kind, "common": wider}
-            query = render("sources/inexact", source=f"({part})", **places)
+            query = render("register/inexact", source=f"({part})", **places)
             require_none_inexact(feed.name, name, kind, wider, query, database)
     return rows_of(f"({part})", f"* replace ({', '.join(casts)})") if casts else part
 
 
 def _require_no_time_of_day(dated: FeedRows, database: Database) -> None:
     """Refuse dates in a feed next to times of day in others."""
-    is_daily = database.rows(render("sources/daily", source="gathered"))[0][0]
+    is_daily = database.rows(render("validate/daily", source="gathered"))[0][0]
     if not is_daily:
         raise DataError(
             dated.name, "date_on_intraday_bars", "has dates next to feeds with times of day: a "
@@ -232,7 +232,7 @@ def _require_no_time_of_day(dated: FeedRows, database: Database) -> None:
 
 
 def _require_one_row_a_time(feed: FeedRows, part: str, database: Database) -> None:
-    repeated = database.rows(render("sources/repeated_time", source=f"({part})"))
+    repeated = database.rows(render("register/repeated_time", source=f"({part})"))
     if repeated:
         raise DataError(
             feed.name, "columns", f"has no column 'asset_id' and several rows at {repeated[0][0]}; "

@@ -81,5 +81,5 @@ def find_action_prices(
     new_asset_id = "actions.new_asset_id" if "new_asset_id" in columns else "null"
     first_price = "open" if "open" in price_columns else "close"
     database.execute(
-        render("sources/action_prices", new_asset_id=new_asset_id, first_price=first_price)
+        render("validate/action_prices", new_asset_id=new_asset_id, first_price=first_price)
     )

@@ -60,7 +60,7 @@ def attach(source: Source, database: Database) -> dict[str, str]:
 
 def detach(source: Source, database: Database) -> None:
     """Take back what `attach` made of a source, as far as it came."""
-    for (kind,) in database.rows(read("sources/raw_kind"), {"name": source.name}):
+    for (kind,) in database.rows(read("register/raw_kind"), {"name": source.name}):
         database.execute(drop_of(kind, f"raw.{quote(source.name)}"))
     database.unregister(f"__{source.name}")
 
@@ -88,7 +88,7 @@ def _require_own_names(source: Source, found: Mapping[str, str], database: Datab
 def _own_names(source: Source, database: Database) -> list[str]:
     """Return the columns of files or a frame as they are called there; [] for SQL text."""
     if source.is_files:
-        query = render("sources/own_names", files=f"[{', '.join(listed(source))}]")
+        query = render("register/own_names", files=f"[{', '.join(listed(source))}]")
         return sorted(row[0] for row in database.rows(query))
     if isinstance(source.given, str):
         return []

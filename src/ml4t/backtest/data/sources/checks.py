@@ -234,11 +234,11 @@ def drop_bad_rows(source: Source, columns: Mapping[str, str], database: Database
     """
     target = f"stage.{quote(source.name + ' kept')}"
     relation = f"main.{quote(source.name)}"
-    database.execute(render("sources/with_row_id", target=target, source=relation))
+    database.execute(render("validate/with_row_id", target=target, source=relation))
     dropped = {}
     for rule in _droppable(source, columns):
         check = check_query(rule, source, columns, target)
-        n_rows = database.rows(render("sources/drop_rows", target=target, check=check))[0][0]
+        n_rows = database.rows(render("validate/drop_rows", target=target, check=check))[0][0]
         if n_rows:
             dropped[rule] = n_rows
     database.execute(view_of(relation, rows_of(target, "* exclude (__row_id)")))
@@ -255,7 +255,7 @@ def _droppable(source: Source, columns: Mapping[str, str]) -> list[str]:
 def _is_suspicious(source: Source, columns: Mapping[str, str], database: Database) -> bool:
     if source.role not in ("prices", "features", "borrow") or source.available_at is not None:
         return True  # small sources, and those whose key has three parts: the checks themselves
-    if source.role == "prices" and any(database.rows(read("sources/suspects"))[0]):
+    if source.role == "prices" and any(database.rows(read("validate/suspects"))[0]):
         return True  # the timeline has counted the suspect rows already
     relation = f"main.{quote(source.name)}"
     if source.role == "borrow" and any(
@@ -263,11 +263,11 @@ def _is_suspicious(source: Source, columns: Mapping[str, str], database: Databas
         for rule in ("null_asset_id", "fee_not_valid")
     ):
         return True  # what the keys cannot show
-    n_bars, n_assets = database.rows(read("sources/grid"))[0]
+    n_bars, n_assets = database.rows(read("timeline/grid"))[0]
     if n_bars * n_assets > BITMAP_CELLS:
         return True
     gate = render(
-        "sources/key_gate",
+        "validate/key_gate",
         source=relation,
         n_assets=str(n_assets),
         last_cell=str(n_bars * n_assets),

@@ -70,7 +70,7 @@ def require_interval(label: str, interval: str, database: Database) -> None:
     if not isinstance(interval, str) or not re.search(r"[A-Za-z:]", interval):
         raise ConfigError(must)
     try:
-        is_backwards = database.rows(read("sources/interval"), {"interval": interval})[0][0]
+        is_backwards = database.rows(read("register/interval"), {"interval": interval})[0][0]
     except EngineError as error:
         raise ConfigError(must) from error
     if is_backwards:
@@ -95,7 +95,7 @@ def require_one_clock(sources: RegisteredSources, found: SourceColumns, database
     bars = found["prices"]["timestamp"]
     if database.timezone != UTC:
         _require_times_in_zone(bars, database)
-    is_intraday = bars != "DATE" and database.rows(read("sources/intraday"))[0][0]
+    is_intraday = bars != "DATE" and database.rows(read("validate/intraday"))[0][0]
     if is_intraday and "timestamp" in dated_columns(sources["prices"], database):
         raise DataError(
             "prices", "date_on_intraday_bars", "has dates in some files and times of day in "
@@ -136,7 +136,7 @@ def _require_times_in_zone(bars: str, database: Database) -> None:
             f"timezone={database.timezone!r} needs bars with a zone, and prices have timestamp of "
             f"type {bars}; leave it out: such bars are in the exchange's time as they are"
         )
-    if database.rows(read("sources/utc_midnights"))[0][0]:
+    if database.rows(read("validate/utc_midnights"))[0][0]:
         raise DataError(
             "prices", "utc_midnights", f"has midnights of UTC alone next to timezone="
             f"{database.timezone!r}, in which they are of another hour; store dates, or leave "
@@ -169,7 +169,7 @@ def require_overlap(source: Source, database: Database) -> list[dict[str, object
     elif source.lag is not None:
         clock += f" + {literal(source.lag)}::interval"
     query = render(
-        "sources/overlap", source=relation, clock=clock, has_assets=str(has_assets).lower(),
+        "validate/overlap", source=relation, clock=clock, has_assets=str(has_assets).lower(),
         asset_id="source.asset_id" if has_assets else "null",
     )  # fmt: skip
     has_common_asset, is_known_in_time = database.rows(query)[0]
@@ -194,7 +194,7 @@ def require_shares_borrowed(
     """Refuse fees on what is no share: nobody borrows a contract, and its notional is not owed."""
     if "borrow" not in sources or "multiplier" not in found.get("assets", {}):
         return
-    bad = database.records(read("sources/contracts_borrowed"))
+    bad = database.records(read("validate/contracts_borrowed"))
     if bad:
         raise DataError(
             "borrow", "fee_of_contract", "has fees on assets of a multiplier other than 1, which "
@@ -215,5 +215,5 @@ def _require_dates(source: Source, kind: str, database: Database) -> None:
 
 def _is_daily(source: Source, database: Database) -> bool:
     """Say whether every time of a source is a midnight, as in a frame without dates."""
-    query = render("sources/daily", source=f"main.{quote(source.name)}")
+    query = render("validate/daily", source=f"main.{quote(source.name)}")
     return bool(database.rows(query)[0][0])

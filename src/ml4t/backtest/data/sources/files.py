@@ -156,7 +156,7 @@ def _require_no_table(source: Source, folders: Iterable[Path]) -> None:
 def _parts(files: Sequence[str], database: Database) -> list[Part]:
     """Return files by schema and by the keys of their folders, with names and types."""
     found: dict[tuple[int, tuple[str, ...]], Part] = {}
-    for i, (paths,) in enumerate(database.rows(render("sources/schemas", files=_list(files)))):
+    for i, (paths,) in enumerate(database.rows(render("register/schemas", files=_list(files)))):
         for path in paths:
             keys = _keys(path)
             found.setdefault((i, keys), Part(files=[], keys=keys)).files.append(path)
@@ -202,7 +202,7 @@ def _require_keys_of_one_kind(source: Source, parts: Sequence[Part], database: D
                 continue
             said.setdefault(key, {}).setdefault(value, path)
     for key, paths in said.items():
-        rows = database.rows(read("sources/key_values"), {"key_values": list(paths)})
+        rows = database.rows(read("register/key_values"), {"key_values": list(paths)})
         kinds = {is_typed: value for value, is_typed in rows}
         if len(kinds) == 2:
             raise DataError(
@@ -291,7 +291,7 @@ def _require_exact(
                 continue
             having = [part for part in group if name in part.kinds]
             query = render(
-                "sources/inexact",
+                "register/inexact",
                 source=_read(*having),
                 item=quote(names[name]),
                 kind=kind,

@@ -209,7 +209,7 @@ def fingerprint(
         facts["files"] = file_facts(source) or source.paths()
     else:
         relation = f"raw.{quote(source.name)}"
-        query = render("sources/content_hash", source=relation)
+        query = render("register/content_hash", source=relation)
         n_rows, content = database.rows(query)[0]
         facts |= {"rows": n_rows, "content_hash": str(content)}
     for name in ("available_at", "lag", "max_age"):

@@ -285,7 +285,7 @@ def refuse_functions(text: str, names: set[str], database: Database) -> dict[str
     """
     kinds: dict[str, set[str]] = {}
     for name, kind, stability, is_internal in database.rows(
-        read("sources/functions"), {"names": sorted(names)}
+        read("user_sql/functions"), {"names": sorted(names)}
     ):
         kinds.setdefault(name, set()).add(kind)
         if kind in ("table", "pragma", "table_macro") and name not in _SYNTAX:
