@@ -328,8 +328,6 @@ IS_SQL = re.compile(
 # completes the text of a user, which is parsed there and not run.
 COMPOSERS = {"data.sql_files", "data.database", "data.user_sql.expressions",
              "data.user_sql.total_order"}  # fmt: skip
-# They attach and copy the files of results; what they say goes to sql/results next.
-STILL_TO_MOVE = {"results.opening", "results.result", "results.saving"}
 
 
 def strings(tree: ast.Module) -> list[str]:
@@ -355,10 +353,8 @@ def test_sql_stands_in_files_and_is_composed_in_one_module() -> None:
         module: [text for text in strings(tree) if IS_SQL.match(text)]
         for module, tree in MODULES.items()
     }
-    assert {name: texts for name, texts in found.items() if texts and name not in COMPOSERS} == {
-        name: found[name] for name in STILL_TO_MOVE
-    }
-    assert all(found[name] for name in COMPOSERS | STILL_TO_MOVE)
+    assert {name: texts for name, texts in found.items() if texts and name not in COMPOSERS} == {}
+    assert all(found[name] for name in COMPOSERS)
 
 
 def test_every_tolerance_lies_in_the_module_that_orders_them() -> None:

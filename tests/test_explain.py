@@ -191,6 +191,19 @@ def test_a_part_of_a_plan_is_that_of_duckdb() -> None:
     assert {one.plan for one in plain().explain(TOP)} == {None}
 
 
+def test_a_statement_is_named_by_the_files_that_it_is_made_of() -> None:
+    explanation = full().explain(TopN(2, by="sma_3"))
+    named = {str(one).splitlines()[0].partition(". ")[2] for one in explanation}
+
+    assert {
+        "relations/count.sql of checks/null_ex_date.sql: one row",
+        'relations/table.sql of indicators/sma.sql makes raw."sma_3": as :query',
+        "signals/market_rows.sql makes market: one row per bar",
+        "ranking/ranked.sql of ranking/scored.sql: one row per (t, sid), at most :n per bar "
+        "(and group)",
+    } <= named
+
+
 def test_a_value_in_a_string_or_a_comment_is_no_place() -> None:
     text = "select '$n', \"$n\", e'\\'$n', $n, $names -- $n\n/* $n */ from x where a = $$ $n $$"
 
@@ -216,6 +229,8 @@ def test_a_frame_stands_as_a_table_with_its_values_and_types() -> None:
         connection.execute(made.sql)
         assert pl.from_arrow(connection.sql('from "__prices"').to_arrow_table()).equals(frame)
     assert made.title == "1 rows that Python hands over"
+    lead = str(made).splitlines()[0]
+    assert lead == f'-- {made.number}. makes "__prices": 1 rows that Python hands over'
 
 
 def test_a_large_frame_is_left_for_its_owner_to_fill_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,7 +267,7 @@ def test_the_command_prints_a_script_that_runs(run_file: Path) -> None:
     done = CliRunner().invoke(app, ["explain", str(run_file)])
 
     assert done.exit_code == 0, done.output
-    assert "ranking/ranked.sql: one row per (t, sid)" in done.stdout
+    assert "ranking/ranked.sql of ranking/scored.sql: one row per (t, sid)" in done.stdout
     with duckdb.connect() as connection:
         connection.execute(done.stdout).fetchall()
         assert len(connection.sql("from temp.decisions").fetchall()) == len(DAYS)

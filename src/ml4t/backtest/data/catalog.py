@@ -300,7 +300,8 @@ class Catalog:
         """Return the statements that a run of a strategy sends to DuckDB, in order.
 
         From the sources to the selection at every bar, without rules, limits and costs beside the
-        strategy; `BacktestEngine.explain` has those too. The statements are run for it.
+        strategy; `BacktestEngine.explain` has those too. The statements are run for it. Of a frame
+        in memory with more than 10,000 rows the script has the columns alone.
 
         Parameters
         ----------

@@ -48,7 +48,7 @@ _VALUE = re.compile(rf"{_QUOTED}|\$([a-z_]+)", re.DOTALL)
 # What a statement leaves behind, and under which name: `table` in `create table main.x as ...`.
 _MADE = re.compile(
     r"\s*create (?:or replace )?(?:temp )?(?P<kind>table|view|schema) "
-    r'(?:temp\.)?(?P<target>(?:[a-z]+\.)?"?(?P<name>(?<=")(?:""|[^"])*(?=")|\w+))'
+    r'(?:temp\.)?(?P<target>(?:[a-z]+\.)?"?(?P<name>(?<=")(?:""|[^"])*(?=")|\w+)"?)'
 )
 _READS = re.compile(r"\s*(select|with|from)\b")
 Planned = tuple[BatchPlan, SelectionPlan | None]
@@ -65,6 +65,8 @@ class Statement:
     file : str or None
         Where it stands under ``sql/``, folder = stage: ``ranking/ranked.sql``. None: it makes
         rows that Python hands over, or sets up the session.
+    inside : tuple of str
+        Files whose statements stand inside of it, such as the check that it counts.
     title : str
         What its rows are, as its file says.
     sql : str
@@ -77,11 +79,15 @@ class Statement:
     file: str | None
     title: str
     sql: str
+    inside: tuple[str, ...] = ()
     plan: str | None = None
 
     def __str__(self) -> str:
         """Return it as a part of a script: its place and name, its text, its plan."""
-        name = f"{self.file}: {self.title}" if self.file else self.title
+        made = _MADE.match(self.sql)
+        name = " of ".join([self.file or "", *self.inside[:1]])
+        name += f" makes {made['target']}" if made else ""
+        name = f"{name.strip()}: {self.title}" if name else self.title
         # The end on a line of its own: the text of a user may end with a comment.
         lines = [f"-- {self.number}. {name}", self.sql, ";"]
         if self.plan is not None:
@@ -148,14 +154,14 @@ class Transcript(Listener):
 
     def statement(self, text: str, parameters: Mapping[str, object] | None, ask: Ask) -> None:
         """Keep a statement with its values written in."""
-        file = text.file if isinstance(text, Sql) else None
+        file, inside = (text.file, text.inside) if isinstance(text, Sql) else (None, ())
         sql = written(text, parameters or {})
         plan = None
         if self._has_plans:
             # In its own session and before it runs: there it finds what it reads.
             plan = "\n".join(row[1] for row in ask(plan_of(sql)))
         title = grain(file.removesuffix(".sql")) if file else "a setting of the session"
-        self._add(file, title, sql, plan)
+        self._add(sql, title, file=file, inside=inside, plan=plan)
 
     def frame(self, name: str, ask: Ask) -> None:
         """Keep the rows that can be read under a name, as a table that has them."""
@@ -167,11 +173,21 @@ class Transcript(Listener):
             title += f", more than the {MOST_ROWS} that are written out; fill them in"
         items = ", ".join(f"{quote(column)}::varchar" for column in kinds)
         rows = ask(rows_of(quote(name), items)) if is_short else []
-        self._add(None, title, _table(name, kinds, rows), None)
+        self._add(_table(name, kinds, rows), title)
 
-    def _add(self, file: str | None, title: str, sql: str, plan: str | None) -> None:
+    def _add(
+        self,
+        sql: str,
+        title: str,
+        *,
+        file: str | None = None,
+        inside: tuple[str, ...] = (),
+        plan: str | None = None,
+    ) -> None:
         number = len(self.statements) + 1
-        self.statements.append(Statement(number=number, file=file, title=title, sql=sql, plan=plan))
+        self.statements.append(
+            Statement(number=number, file=file, inside=inside, title=title, sql=str(sql), plan=plan)
+        )
 
 
 class Sources(Protocol):

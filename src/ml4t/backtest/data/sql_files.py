@@ -28,16 +28,19 @@ class Sql(str):
     ----------
     file : str
         Such as ``ranking/ranked.sql``, under ``sql/``.
+    inside : tuple of str
+        Files whose statements fill its places.
     """
 
-    __slots__ = ("file",)
+    __slots__ = ("file", "inside")
     file: str
+    inside: tuple[str, ...]
 
     @classmethod
-    def of(cls, text: str, file: str) -> Sql:
+    def of(cls, text: str, file: str, inside: Iterable[str] = ()) -> Sql:
         """Return `text` as that of a file."""
         named = cls(text)
-        named.file = file
+        named.file, named.inside = file, tuple(inside)
         return named
 
 
@@ -81,7 +84,12 @@ def names(folder: str) -> tuple[str, ...]:
 def render(name: str, **places: str) -> Sql:
     """Return a statement with its ``:name`` places filled in; a missing one is a KeyError."""
     text = read(name)
-    return Sql.of(_PLACE.sub(lambda match: places[match.group(1)], text), text.file)
+    inside = (place for place in places.values() if isinstance(place, Sql))
+    return Sql.of(
+        _PLACE.sub(lambda match: places[match.group(1)], text),
+        text.file,
+        (file for place in inside for file in (place.file, *place.inside)),
+    )
 
 
 def quote(identifier: str) -> str:
@@ -162,6 +170,22 @@ def table_of(target: str, query: str) -> Sql:
 def drop_of(kind: str, target: str) -> Sql:
     """Return the statement that takes a view or a table away."""
     return render("relations/drop", kind=kind, target=target)
+
+
+def attach_of(path: Path, name: str, *, is_read_only: bool = False) -> str:
+    """Return the statement that gives a file of DuckDB a name."""
+    access = ", read_only" if is_read_only else ""
+    return f"attach {literal(str(path.absolute()))} as {name} (type duckdb{access})"
+
+
+def detach_of(name: str) -> str:
+    """Return the statement that lets go of a file; one that was written keeps no log."""
+    return f"detach {name}"
+
+
+def parquet_of(query: str, path: Path) -> str:
+    """Return the statement that writes the rows of a query to a file of Parquet."""
+    return f"copy ({query}) to {literal(str(path.absolute()))} (format parquet)"
 
 
 def all_of(queries: Iterable[str], *, by_name: bool = False) -> str:

@@ -14,8 +14,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ml4t.backtest.data.database import UTC, Database, EngineError, require_timezone
+from ml4t.backtest.data.sql_files import (
+    attach_of,
+    detach_of,
+    file_literal,
+    read,
+    render,
+    rows_of,
+    sample_of,
+)
 from ml4t.backtest.data.sql_files import columns as listed
-from ml4t.backtest.data.sql_files import file_literal, literal, read, render
 from ml4t.backtest.errors import ResultError
 from ml4t.backtest.results.paths import standing
 from ml4t.backtest.results.store import open_store
@@ -73,21 +81,20 @@ class _NoRunError(Exception):
 @contextmanager
 def attached(database: Database, path: Path) -> Iterator[Database]:
     """Attach a file as ``run``, read-only, as what `database` can reach last."""
-    statement = "attach {} as run (type duckdb, read_only)"
     with tempfile.TemporaryDirectory(prefix="ml4t-backtest-") as folder:
         try:
-            database.execute(statement.format(literal(str(path.absolute()))))
+            database.execute(attach_of(path, "run", is_read_only=True))
         except EngineError as error:
             # A log that another file's user left: DuckDB refuses both, and the file is whole.
             if not log_of(path).exists() or "WAL" not in str(error):
                 raise
             copy = shutil.copyfile(path, Path(folder) / "run.duckdb")
-            database.execute(statement.format(literal(str(copy))))
+            database.execute(attach_of(copy, "run", is_read_only=True))
         database.lock()
         try:
             yield database
         finally:
-            database.execute("detach run")
+            database.execute(detach_of("run"))
 
 
 def log_of(path: Path) -> Path:
@@ -112,7 +119,7 @@ def _load_folder(path: Path, timezone: str) -> Database:
         if not file.is_file():
             raise _NoRunError(f"it has no '{file.name}'")
         source = f"read_parquet({file_literal(str(file.absolute()))})"
-        _copy(database, table, source, database.schema(f"select * from {source}"))
+        _copy(database, table, source, database.schema(rows_of(source)))
     database.lock()
     return database
 
@@ -139,26 +146,24 @@ _OTHER_VERSION = "; another version of the package may have written it: run it a
 
 def _require_one_run(database: Database) -> None:
     """Refuse tables that are not of one run with bars, all of them with one type of time."""
-    n_runs, n_bars = database.rows("select (select count(*) from runs), count(*) from equity")[0]
+    n_runs, n_bars = database.rows(read("saved/counts"))[0]
     if n_runs != 1 or not n_bars:
         raise _NoRunError(f"it holds {n_runs} runs and {n_bars} bars")
-    run_id = database.rows("select run_id from runs")[0][0]
-    time = database.schema("select timestamp from equity")["timestamp"]
+    run_id = database.rows(rows_of("runs", "run_id"))[0][0]
+    time = database.schema(rows_of("equity", "timestamp"))["timestamp"]
     for table, declared in TABLES.items():
-        kinds = database.schema(f"select * from {table}")
+        kinds = database.schema(rows_of(table))
         if {kinds[one.name] for one in declared.columns if one.kind is BAR} - {time}:
             raise _NoRunError(f"{table} has times of another type than equity")
-        others = database.rows(
-            f"select 1 from {table} where run_id is distinct from $run_id limit 1",
-            {"run_id": run_id},
-        )
+        strangers = rows_of(table, "run_id", where="run_id is distinct from $run_id")
+        others = database.rows(sample_of(strangers, 1), {"run_id": run_id})
         if others:
             raise _NoRunError(f"{table} has rows of another run than '{run_id}'")
 
 
 def _timezone_of(database: Database) -> str:
     """Return the zone of a run; UTC for one that names none."""
-    ((configuration,),) = database.rows("select configuration from runs")
+    ((configuration,),) = database.rows(rows_of("runs", "configuration"))
     try:
         return require_timezone(json.loads(configuration).get("timezone", UTC))
     except (ValueError, AttributeError, TypeError) as error:

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any
 
 from ml4t.backtest.data.database import Database, EngineError, Relation
-from ml4t.backtest.data.sql_files import read
+from ml4t.backtest.data.sql_files import read, rows_of
 from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean, require_path
 from ml4t.backtest.results.opening import load
 from ml4t.backtest.results.saving import save
@@ -90,7 +90,7 @@ class BacktestResult(Mapping[str, Any]):
 
     def __getattr__(self, name: str) -> Relation:
         if name in TABLES:
-            return self.sql(f"select * from {name}")
+            return self.sql(rows_of(name))
         raise AttributeError(f"a result has no {name!r}{did_you_mean(name, TABLES)}")
 
     @property

@@ -6,10 +6,22 @@ kills a saver in between leaves a folder of its own, which the next one removes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from ml4t.backtest.data.database import Database, EngineError
-from ml4t.backtest.data.sql_files import file_literal, literal, quote, read, render
+from ml4t.backtest.data.sql_files import (
+    attach_of,
+    detach_of,
+    file_literal,
+    parquet_of,
+    quote,
+    read,
+    render,
+    rows_of,
+    sample_of,
+)
 from ml4t.backtest.errors import ResultError
 from ml4t.backtest.results.opening import attached, log_of
 from ml4t.backtest.results.paths import place_beside, put, sync, turn_in
@@ -91,7 +103,7 @@ def _strangers_in_folder(target: Path) -> list[str]:
     database = open_store()
     for item in items:
         try:
-            columns = database.schema(f"select * from read_parquet({file_literal(str(item))})")
+            columns = database.schema(rows_of(f"read_parquet({file_literal(str(item))})"))
         except EngineError:
             columns = {}
         if "run_id" not in columns:
@@ -116,9 +128,9 @@ def _strangers_in_file(target: Path) -> list[str]:
                 if kind != "table":
                     strangers.append(f"the {kind} '{name}'")
                 elif schema == "main" and name in TABLES:
-                    if "run_id" not in database.schema(f"select * from {place}"):
+                    if "run_id" not in database.schema(rows_of(place)):
                         strangers.append(f"a table '{name}' without run_id")
-                elif database.rows(f"select 1 from {place} limit 1"):
+                elif database.rows(sample_of(rows_of(place, "1"), 1)):
                     strangers.append(f"the table '{name}'")
     except EngineError as error:
         first = str(error).splitlines()[0]
@@ -137,9 +149,9 @@ def _settle_log(target: Path) -> None:
         database = open_store()
         try:
             # What the log says is put into the old file first: until it is replaced it is whole.
-            database.execute(f"attach {literal(str(target.absolute()))} as run (type duckdb)")
-            database.execute("checkpoint run")
-            database.execute("detach run")
+            database.execute(attach_of(target, "run"))
+            database.execute(read("saved/checkpoint"))
+            database.execute(detach_of("run"))
         except EngineError:
             pass  # the log of another file
     log.unlink(missing_ok=True)
@@ -147,13 +159,13 @@ def _settle_log(target: Path) -> None:
 
 def _write_file(database: Database, path: Path) -> None:
     writer = open_store()
-    writer.execute(f"attach {literal(str(path.absolute()))} as saved (type duckdb)")
+    writer.execute(attach_of(path, "saved"))
     for table in TABLES:
-        _hand_over(database, writer, table, f"create table saved.{table} as", "")
+        _hand_over(database, writer, table, partial(render, "saved/table", table=table))
     writer.execute("use saved")
     writer.execute(comments())
     writer.execute("use memory")
-    writer.execute("detach saved")  # a checkpoint: nothing is left in a log
+    writer.execute(detach_of("saved"))  # a checkpoint: nothing is left in a log
     log_of(path).unlink(missing_ok=True)
     sync(path)
     sync(path.parent)
@@ -164,26 +176,33 @@ def _write_folder(database: Database, folder: Path) -> None:
     writer = open_store()
     for table in TABLES:
         path = folder / f"{table}.parquet"
-        file = literal(str(path.absolute()))
-        _hand_over(database, writer, table, "copy (", f") to {file} (format parquet)")
+        _hand_over(database, writer, table, partial(parquet_of, path=path))
         sync(path)
     sync(folder)
     sync(folder.parent)
 
 
-def _hand_over(database: Database, writer: Database, table: str, before: str, after: str) -> None:
-    """Have `writer`, which may write files, write a table of the locked `database`."""
-    kinds = database.schema(f"select * from {table}")
+def _hand_over(
+    database: Database, writer: Database, table: str, statement: Callable[..., str]
+) -> None:
+    """Have `writer`, which may write files, write a table of the locked `database`.
+
+    Parameters
+    ----------
+    statement : callable
+        Returns the statement that writes the rows of its argument `query`.
+    """
+    kinds = database.schema(rows_of(table))
     given, taken = [], []
     for name, kind in kinds.items():
         column = quote(name)
         is_plain = kind.startswith(_PLAIN)
         given.append(column if is_plain else f"{column}::varchar as {column}")
         taken.append(column if is_plain else f"{column}::{kind} as {column}")
-    rows = database.sql(f"select {', '.join(given)} from {table}")
+    rows = database.sql(rows_of(table, ", ".join(given)))
     handed_over = render("saved/handed_over", columns=", ".join(taken))
     writer.register("handed_over", rows.to_arrow_reader(ROWS_PER_COPY))
     try:
-        writer.execute(f"{before} {handed_over} {after}")
+        writer.execute(statement(query=handed_over))
     finally:
         writer.unregister("handed_over")

@@ -40,7 +40,7 @@ def attach(source: Source, database: Database) -> dict[str, str]:
                 database.reader().require_query(given)
             except ConfigError as error:
                 raise DataError(source.name, "readable", f"must be a query: {error}") from error
-            database.execute(table_of(f"raw.{name}", f"{given}\n"))
+            database.execute(table_of(f"raw.{name}", given))
         else:
             database.register(f"__{source.name}", given)
             database.execute(view_of(f"raw.{name}", rows_of(quote(f"__{source.name}"))))
