@@ -377,14 +377,6 @@ def test_every_tolerance_lies_in_the_module_that_orders_them() -> None:
     assert values == sorted(values)
 
 
-# Names that two modules may have: what users see is called as they know it.
-TWICE = {
-    "TrailingStop": "the rule, and the type of order",
-    "Limit": "the limit of a portfolio, and the type of order",
-    "Market": "what a session knows of the market, and the type of order",
-}
-
-
 def top_level(tree: ast.Module) -> set[str]:
     """Names that a module gives itself, but for those that it keeps private."""
     found: set[str] = set()
@@ -404,6 +396,5 @@ def test_one_word_is_one_thing() -> None:
     for module, tree in MODULES.items():
         for name in top_level(tree):
             homes.setdefault(name, []).append(module)
-    twice = {name: found for name, found in homes.items() if len(found) > 1}
-    assert set(twice) == set(TWICE), twice
+    assert {name: found for name, found in homes.items() if len(found) > 1} == {}
     assert len(homes) > 400

@@ -21,7 +21,7 @@ from ml4t.backtest.execution.orders.order import Chance, Order, OrderType, Price
 from ml4t.backtest.execution.orders.ticks import on_ticks
 
 
-class Market(OrderType):
+class MarketOrder(OrderType):
     """Fills whatever the price, when the run's fill timing says."""
 
     asked_by = (frozenset(),)
@@ -30,14 +30,14 @@ class Market(OrderType):
     is_priced = False
 
 
-class MarketOnClose(Market):
+class MarketOnCloseOrder(MarketOrder):
     """Fills whatever the price, at the next bar's close."""
 
     asked_by = (frozenset({"on_close"}),)
     chance = Chance.CLOSE
 
 
-class Limit(OrderType):
+class LimitOrder(OrderType):
     """Fills at its limit or better."""
 
     asked_by = (frozenset({"limit"}),)
@@ -52,7 +52,7 @@ class Limit(OrderType):
         return limit_after_entry(entry.bar, limit, order.side, entry.price, by_stop=entry.by_stop)
 
 
-class Stop(OrderType):
+class StopOrder(OrderType):
     """Waits for its stop, and is a market order from there on."""
 
     asked_by: ClassVar[tuple[frozenset[str], ...]] = (frozenset({"stop"}),)
@@ -79,7 +79,7 @@ class Stop(OrderType):
         return ("limit", "stop", "best_price") if order.quantity < 0 else ()
 
 
-class StopLimit(Stop):
+class StopLimitOrder(StopOrder):
     """Waits for its stop, and is a limit from there on."""
 
     asked_by = (frozenset({"limit", "stop"}),)
@@ -107,7 +107,7 @@ class StopLimit(Stop):
         """Leave it the limit that it is."""
 
 
-class TrailingStop(Stop):
+class TrailingStopOrder(StopOrder):
     """Waits for a stop that follows the best price, and is a market order from there on."""
 
     asked_by = (frozenset({"trail"}), frozenset({"trail_fraction"}))
@@ -137,7 +137,7 @@ class TrailingStop(Stop):
         amend(order, best_price=min(best, low) if order.quantity > 0 else max(best, high))
 
 
-class MarketIfTouched(OrderType):
+class MarketIfTouchedOrder(OrderType):
     """Waits for a price on the better side of the market, and is a market order from there on.
 
     A limit that takes whatever it gets once it is reached: nothing holds its price, so slippage
@@ -162,7 +162,7 @@ class MarketIfTouched(OrderType):
         return ("stop",) if order.quantity > 0 and not order.is_triggered else ()
 
 
-class LimitOnClose(OrderType):
+class LimitOnCloseOrder(OrderType):
     """Fills at a close that is no worse than its limit; as long as it stands it looks at closes."""
 
     asked_by = (frozenset({"limit", "on_close"}),)
@@ -174,11 +174,11 @@ class LimitOnClose(OrderType):
         return order.side * (price - _known(order.limit)) <= 0
 
 
-MARKET, MARKET_ON_CLOSE = Market("market"), MarketOnClose("market_on_close")
-LIMIT, STOP, STOP_LIMIT = Limit("limit"), Stop("stop"), StopLimit("stop_limit")
-TRAILING_STOP = TrailingStop("trailing_stop")
-MARKET_IF_TOUCHED = MarketIfTouched("market_if_touched")
-LIMIT_ON_CLOSE = LimitOnClose("limit_on_close")
+MARKET, MARKET_ON_CLOSE = MarketOrder("market"), MarketOnCloseOrder("market_on_close")
+LIMIT, STOP, STOP_LIMIT = LimitOrder("limit"), StopOrder("stop"), StopLimitOrder("stop_limit")
+TRAILING_STOP = TrailingStopOrder("trailing_stop")
+MARKET_IF_TOUCHED = MarketIfTouchedOrder("market_if_touched")
+LIMIT_ON_CLOSE = LimitOnCloseOrder("limit_on_close")
 TYPES: tuple[OrderType, ...] = (
     MARKET, MARKET_ON_CLOSE, LIMIT, STOP, STOP_LIMIT, TRAILING_STOP, MARKET_IF_TOUCHED,
     LIMIT_ON_CLOSE,
