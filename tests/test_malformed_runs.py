@@ -272,7 +272,7 @@ ORDERS: dict[str, tuple[Kind, list[str], Send]] = {
     "quantity of a sale": (plain(above(0)), ["quantity"], lambda s, v: s.sell("A", v)),
     **{
         name: (PRICE, [name], lambda s, v, name=name: s.buy("A", 1, **{name: v}))
-        for name in ("limit", "stop", "trail", "take_profit", "stop_loss")
+        for name in ("limit", "stop", "if_touched", "trail", "take_profit", "stop_loss")
     },
     "trail_fraction": (
         NONE | plain(above(0, 1)), ["trail_fraction"], lambda s, v: s.buy("A", 1, trail_fraction=v),

@@ -225,9 +225,12 @@ def test_a_halted_or_locked_close_fills_no_limit_on_close_and_its_time_goes_on()
         (7, 7, 7, 7, 9.0, 8),
     ]
     terms = {"limit": 9, "on_close": True}
-    result = play(rows, {0: [buy(1, **terms), buy(1, **terms, tif="gtc")]}, names=names)
+    result = play(
+        rows, {0: [buy(1, **terms), buy(1, **terms, tif="gtc")], 1: buy(1, **terms)}, names=names
+    )
     assert fills(result) == [(3, "A", 1, 7)]
-    assert orders(result) == [("expired", "end of day", 0), ("filled", "", 1)]
+    expired = ("expired", "end of day", 0)  # in the halt, and at the locked close
+    assert orders(result) == [expired, ("filled", "", 1), expired]
 
 
 def test_on_close_orders_fill_after_an_average_price_of_their_bar() -> None:
