@@ -127,28 +127,43 @@ def check_trades(result: BacktestResult, scale: float, final: float) -> None:
 
 def check_dividends(result: BacktestResult, catalog: Catalog) -> None:
     """Trades have earned what was held at the close before each ex-date; what is due is paid."""
-    actions = [action for action in catalog.actions() if action.kind == "dividend"]
-    if not actions:
+    actions = catalog.actions()
+    dividends = [action for action in actions if action.kind == "dividend"]
+    if not dividends:
         return
     axes, multiplier = catalog.axes(), catalog.instruments().multiplier
-    held = {
-        (t, asset): quantity
+    number = {asset: sid for sid, asset in enumerate(axes.asset_ids)}
+    bars = "(select timestamp, row_number() over (order by timestamp) - 1 as t from equity) as bars"
+    held: dict[tuple[int, int], float] = {
+        (t + 1, number[asset]): quantity
         for t, asset, quantity in rows_of(
             result,
-            """
-            select t, asset_id, quantity from positions join (
-                select timestamp, row_number() over (order by timestamp) - 1 as t from equity
-            ) as bars using (timestamp)
-            """,
+            f"select t, asset_id, quantity from positions join {bars} using (timestamp)",
         )
     }
-    earned = [
-        held.get((action.t - 1, axes.asset_ids[action.sid]), 0.0)
-        * action.value
-        * multiplier[action.sid]
-        for action in actions
-    ]
-    is_paid = [max(action.pay_t, action.t) < len(axes.timestamps) for action in actions]
+    in_lieu = rows_of(
+        result,
+        f"""
+        select t, asset_id, quantity from trades join {bars} on exit_timestamp = timestamp
+        where exit_rule = 'cash in lieu'
+        """,
+    )
+    cut = {(t, number[asset]): 0.0 for t, asset, _ in in_lieu}
+    for t, asset, quantity in in_lieu:
+        cut[t, number[asset]] += quantity
+    earned = []
+    for action in actions:
+        key = action.t, action.sid
+        if action.kind == "dividend":
+            earned.append(held.get(key, 0.0) * action.value * multiplier[action.sid])
+        elif action.kind == "split":
+            held[key] = held.get(key, 0.0) * action.value - cut.pop(key, 0.0)
+        elif action.kind == "rename":
+            new = action.t, action.new_sid
+            held[new] = held.get(new, 0.0) + held.pop(key, 0.0)
+        else:
+            held.pop(key, None)
+    is_paid = [max(action.pay_t, action.t) < len(axes.timestamps) for action in dividends]
     paid = [amount for amount, arrives in zip(earned, is_paid, strict=True) if arrives]
     scale = 1e-8 * sum(map(abs, earned)) + 1e-6
     for table, expected in (

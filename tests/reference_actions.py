@@ -15,7 +15,6 @@ from reference_types import (
     RENAMED,
     Action,
     Asset,
-    Timestamp,
 )
 from reference_world import World
 
@@ -26,10 +25,9 @@ def step_actions(world: World) -> None:
     charge_borrow(world)  # of the night before, so that of what is delisted now too
     pay_interest(world)
     today = [action for action in world.setup.actions if first_bar(world, action) == world.t]
-    today.sort(key=order_of)
-    for action in today:
+    for action in in_order(today):
         if action.kind == "dividend":
-            dividend(world, action, today)
+            dividend(world, action)
         elif action.kind == "split":
             assert action.value is not None
             split(world, action.asset, action.value)
@@ -41,9 +39,22 @@ def step_actions(world: World) -> None:
     pay_dividends(world)
 
 
-def order_of(action: Action) -> tuple[int, str, Timestamp, float]:
-    """Return what actions of one bar are sorted by: the smaller of two dividends comes first."""
-    return KINDS.index(action.kind), action.asset, action.ex_date, action.value or 0.0
+def in_order(today: list[Action]) -> list[Action]:
+    """Return a bar's actions date by date, those of one date by kind; dividends by size.
+
+    What a rename's date says of the new name comes behind it, what later dates of the same bar
+    say of the old name before it. A delisting is the last of its date.
+    """
+    rank = {action: (action.ex_date, KINDS.index(action.kind)) for action in today}
+    for rename_ in (action for action in today if action.kind == "rename"):
+        for other in today:
+            if other.kind not in ("dividend", "split"):
+                continue
+            if other.asset == rename_.asset:
+                rank[other] = min(rank[other], (rename_.ex_date, KINDS.index(other.kind)))
+            elif other.asset == rename_.new_asset and other.ex_date == rename_.ex_date:
+                rank[other] = (other.ex_date, 2.5 + KINDS.index(other.kind) / 10)
+    return sorted(today, key=lambda one: (*rank[one], one.asset, one.ex_date, one.value or 0.0))
 
 
 def first_bar(world: World, action: Action) -> int | None:
@@ -66,19 +77,13 @@ def days(world: World) -> int:
 # -- dividends
 
 
-def dividend(world: World, action: Action, today: list[Action]) -> None:
+def dividend(world: World, action: Action) -> None:
     """Note what is due, and lower prices: what was held before the bar is entitled, a short owes.
 
-    Nothing has filled yet; a split of the same ex-date comes after. One of an earlier date that
-    falls on this bar too comes before: the dividend is on the new shares.
+    Nothing has filled yet; a split of the same ex-date comes after.
     """
     assert action.value is not None
     value = action.value
-    for other in today:
-        is_split = other.kind == "split" and other.asset == action.asset
-        if is_split and other.ex_date < action.ex_date:
-            assert other.value is not None
-            value *= other.value
     amount = world.ledger.go_ex(action.asset, value)
     if action.asset in world.ledger.marks:  # who buys now has no part in it
         world.ledger.marks[action.asset] = max(0.0, world.ledger.marks[action.asset] - value)

@@ -783,6 +783,37 @@ def test_a_dividend_that_is_due_follows_a_rename() -> None:
     assert held(result)[-1] == (3, "B", 11)
 
 
+@pytest.mark.parametrize(("side", "sign"), [(buy, 1), (sell, -1)])
+@pytest.mark.parametrize(
+    ("renamed_on", "name", "ex_date"),
+    [(2, "B", 3), (2, "B", 2), (3, "B", 3), (2, "A", 2), (3, "A", 2), (2, "A", 3)],
+)
+def test_what_comes_beside_a_rename_is_of_the_shares_that_are_held(
+    renamed_on: int, name: str, ex_date: int, side: Any, sign: int
+) -> None:
+    """On one bar: each date after the one before, and under either name on the rename's own."""
+    rename = act("rename", renamed_on, to="B")
+
+    assets = renamed(*flat(8, 2))
+    dividend = act("dividend", ex_date, 2.0, asset=name)
+    paid = play(assets, {0: side(10)}, [rename, dividend], times=WEEKEND, account=MARGIN)
+    assert [row[2:] for row in flows(paid)] == [("dividend", 20 * sign)]
+    assert equity(paid) == [10_000] * 4
+
+    assets = renamed(*flat(5, 2))
+    split = act("split", ex_date, 2.0, asset=name)
+    halved = play(assets, {0: side(10)}, [rename, split], times=WEEKEND, account=MARGIN)
+    assert held(halved)[-1] == (3, "B", 20 * sign)
+    assert equity(halved) == [10_000] * 4
+
+
+def test_nothing_is_paid_twice_where_a_delisting_comes_before_a_split() -> None:
+    rows = [*flat(10, 2), None, None]
+    actions = [act("delisting", 2, 8.0), act("split", 3, 2.0)]
+    result = play({"A": rows, "B": flat(1, 4)}, {0: buy(10)}, actions, times=WEEKEND)
+    assert equity(result)[-1] == 10_000 - 20
+
+
 def test_lots_of_both_names_become_one_position() -> None:
     assets = {"A": flat(10, 2), "B": [*flat(12, 2), *flat(13, 2)]}
     script = {0: [buy(10), buy(5, "B")], 2: sell(12, "B")}

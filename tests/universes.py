@@ -237,8 +237,7 @@ def draw_actions(
             kept = bool(extra.random() < 0.5) and any(asset in bars[time] for time in times[t:])
             name = f"{asset}N" if kept else asset
             if kept:
-                actions.append(reference.Action(asset, ex_date, "rename", new_asset=name))
-                move_rows(bars, signals, times[t:], asset, name)
+                actions += rename(bars, signals, times, t, ex_date, asset)
             else:
                 price, change = [(7.5, None), (None, -0.3), (None, None)][int(extra.integers(3))]
                 actions.append(
@@ -261,6 +260,31 @@ def draw_actions(
         if not bars[time]:
             del bars[time]
     return one_of_a_kind(actions)
+
+
+def rename(
+    bars: Bars, signals: SignalRows, times: list[datetime], t: int, ex_date: datetime, asset: str
+) -> list[reference.Action]:
+    """Rename an asset, at times while the market is closed, at times with another action beside.
+
+    That one is listed under either name, on the rename's date or on that of the bar.
+    """
+    beside = np.random.default_rng([len(times), t, 7])  # its own, so that all other draws stay
+    name = f"{asset}N"
+    move_rows(bars, signals, times[t:], asset, name)
+    the_day_before = ex_date - timedelta(days=1)
+    moved = the_day_before if beside.random() < 0.5 and the_day_before > times[t - 1] else ex_date
+    made = [reference.Action(asset, moved, "rename", new_asset=name)]
+    if beside.random() < 0.6:
+        holder = name if beside.random() < 0.6 else asset
+        day = moved if beside.random() < 0.4 else ex_date
+        if beside.random() < 0.5:
+            value = float(beside.uniform(0.05, 1.0))
+            made.append(reference.Action(holder, day, "dividend", value))
+        else:
+            divide_rows(bars, signals, times[t:], {asset, name}, 1.5)
+            made.append(reference.Action(holder, day, "split", 1.5))
+    return made
 
 
 def draw_dividends(

@@ -33,44 +33,58 @@ effective as (
         )
 ),
 
--- A dividend counts per share before its bar's splits. One that went ex after such a split
--- (a holiday, a weekly bar) was paid on the new shares.
--- Two dividends of one date must not double the splits.
-dividends as (
-    select distinct
-        sid,
-        t,
-        ex_date
+renames as (
+    select
+        effective.sid,
+        assets.sid as new_sid,
+        effective.t,
+        effective.ex_date
     from effective
-    where kind = 0
+    left join stage.assets as assets on effective.new_asset_id = assets.asset_id
+    where effective.kind = 2
 ),
 
-scaled as (
+-- Under its old name nobody holds anything after a rename: what is listed so comes before it,
+-- whatever its date.
+left_behind as (
     select
-        dividends.sid,
-        dividends.ex_date,
-        product(splits.value) as ratio
-    from dividends
-    inner join effective as splits
-        on
-            dividends.sid = splits.sid
-            and dividends.t = splits.t
-            and dividends.ex_date > splits.ex_date
-    where splits.kind = 1
-    group by dividends.sid, dividends.ex_date
+        sid,
+        t,
+        min(ex_date) as ex_date
+    from renames
+    group by sid, t
+),
+
+-- Under its new name a rename's own date speaks of shares that have it already.
+taken_on as (
+    select distinct
+        new_sid as sid,
+        t,
+        ex_date
+    from renames
+    where new_sid is not null
 ),
 
 numbered as (
     select
         effective.*,
-        coalesce(scaled.ratio, 1) as ratio,
+        case
+            when effective.kind < 2
+                then least(effective.ex_date, left_behind.ex_date)
+            else effective.ex_date
+        end as applies_at,
+        effective.kind < 2 and taken_on.sid is not null as is_of_new_name,
         payments.t as pay_t,
-        successors.sid as new_sid
+        assets.sid as new_sid
     from effective
-    left join scaled
-        on effective.sid = scaled.sid and effective.ex_date = scaled.ex_date
-    left join stage.assets as successors
-        on effective.new_asset_id = successors.asset_id
+    left join left_behind
+        on effective.sid = left_behind.sid and effective.t = left_behind.t
+    left join taken_on
+        on
+            effective.sid = taken_on.sid
+            and effective.t = taken_on.t
+            and effective.ex_date = taken_on.ex_date
+    left join stage.assets as assets on effective.new_asset_id = assets.asset_id
     left join first_bars as payments on effective.pay_date = payments.moment
 )
 
@@ -79,7 +93,6 @@ select
     sid,
     kind,
     case kind
-        when 0 then value * ratio
         when 2 then 'nan'::double
         else coalesce(value, 'nan'::double)
     end as value,
@@ -89,12 +102,15 @@ select
     end as pay_t,
     case when kind = 2 then coalesce(new_sid, -1) else -1 end as new_sid
 from numbered
--- By kind before asset: what an asset pays does not depend on how it or another is named.
+-- Several dates may fall on one bar (a holiday, a weekly bar): each date's actions apply to
+-- what those of earlier ones have left. Within a date by kind before asset: what an asset pays
+-- does not depend on how it or another is named.
 order by
     t asc,
+    applies_at asc,
+    (kind = 3) asc,
+    is_of_new_name asc,
     kind asc,
-    -- Of two renames between the same bars the earlier first.
-    case when kind = 2 then ex_date end asc,
     sid asc,
     ex_date asc,
     value asc,

@@ -2,8 +2,8 @@
 
 Fractions are of the portfolio's value (equity at this close) unless the name says otherwise.
 Orders that they send wait for the next open, as all do. A fraction is the account's to size: what
-it cannot carry of one is cut off when it fills, of several of one decision by one factor; an order
-of shares fills whole or not at all.
+it cannot carry of one is cut off when it fills, of several of one decision by one factor; what an
+order of shares opens fills whole or not at all, what it closes of a position always.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class Helpers:
     def set_position_percent(
         self, asset_id: object, percent: float, price: float | None = None, *, tag: str = ORDER_TAG
     ) -> Order | None:
-        """Order what is missing to hold a fraction of the portfolio's value, negative short.
+        """Order what is missing to hold a fraction of the value at this close, negative short.
 
         `percent` is from -10 to 10, 0.1 = 10%.
         """

@@ -74,7 +74,9 @@ def listed(source: Source) -> list[str]:
     for path, found in local.items():
         if not found:
             raise DataError(
-                source.name, "readable", f"matches no file: {path}; pass a path, or SQL text"
+                source.name,
+                "readable",
+                f"matches no file: {path}; pass a path, or in Python a SELECT",
             )
     return [*_quoted(sorted(map(str, files))), *map(literal, _remote(source))]
 

@@ -159,7 +159,8 @@ class Order:
         that position before it fills, it opens no more. Infinite where it met none.
     is_fraction : bool
         It says a fraction of equity: what the account cannot carry of it is cut off, as target
-        weights are cut. An order of shares fills whole or not at all.
+        weights are cut. What an order of shares opens fills whole or
+        not at all; what it closes of a position is done either way.
     status : OrderStatus
     filled_quantity : float
         Shares done, signed.

@@ -32,7 +32,8 @@ class MaxPositions(Limit):
     """Hold at most `n` assets: those beyond lose their weight.
 
     New entries go first, the worst rank first; then held assets, the worst rank first. Unranked
-    assets are behind ranked ones; of two, the one with the higher `sid` goes.
+    assets are behind ranked ones; of two, the one with the higher `sid` goes. Targets are
+    counted: an exit that the volume or a halt holds back is held beside them until it is done.
     """
 
     n: int
