@@ -131,13 +131,15 @@ class InsideBar:
     def _events(self, batch: Batch, sid: int, walk: _Walk) -> list[Event]:
         """Return what could fill next, with the number that breaks ties: levels come first."""
         events: list[Event] = []
+        plain = InBar(walk.bar)  # hot: as most orders meet it
         for order in self._resting(sid):
             is_open = order.is_alive and order.created_t < batch.t
             if not is_open or order.order_id in walk.done:
                 continue
             is_entry = order.parent is not None and order.live_t == batch.t
             met_inside = order.order_id in walk.met_inside
-            touch = order.order_type.touch(order, InBar(walk.bar, is_entry, met_inside))
+            at = InBar(walk.bar, is_entry, met_inside) if is_entry or met_inside else plain
+            touch = order.order_type.touch(order, at)
             is_late = order.time_in_force is TimeInForce.IOC and touch and touch.phase > Phase.OPEN
             if touch is None or is_late:
                 continue
