@@ -3,13 +3,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test faults audits test-newest test-pythons constraints lint format bench bench-peers parity clean
+.PHONY: demo test test-fast faults audits test-newest test-lowest test-pythons constraints lint format bench bench-peers parity clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+# Every room of the house in under a minute, for while you work; `make test` decides.
+FAST := accounting aliases architecture architecture_page computed costs everyday fractions limits \
+    lookahead money_by_hand order_types orders preview register risk risk_desk rules runfile \
+    settings summary tables timing touched_and_closing two_reasons two_views
+test-fast: $(VENV)/.installed
+	$(BIN)/python -m pytest -n auto --dist worksteal $(FAST:%=tests/test_%.py)
 
 # Two hundred and more savers killed, at every step and at any moment; `make test` kills some.
 faults: $(VENV)/.installed
@@ -23,6 +30,10 @@ AUDITED := $(shell grep -l 'effort import' tests/test_*.py)
 # The newest of everything that the package admits, in an environment of its own.
 test-newest: .venv-newest/.installed
 	.venv-newest/bin/python -m pytest -n auto --dist worksteal
+
+# The oldest of everything that the package and its tests admit.
+test-lowest: .venv-lowest/.installed
+	.venv-lowest/bin/python -m pytest -n auto --dist worksteal
 
 # Every interpreter named that is at hand, each in an environment of its own.
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14
@@ -76,6 +87,13 @@ endef
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(call install,--constraint constraints.txt)
+
+.venv-lowest/.installed: pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet uv
+	$(@D)/bin/uv pip install --quiet --python $(@D)/bin/python --resolution lowest-direct \
+	    --editable '.[dev]'
+	touch $@
 
 .venv-newest/.installed: pyproject.toml
 	$(call install,--upgrade)

@@ -16,6 +16,19 @@ from ml4t.backtest.results.summary import facts_lines, run_facts
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what was left out for want of the market data, instead of dots alone."""
+    skipped = [
+        report
+        for report in terminalreporter.stats.get("skipped", ())
+        if isinstance(report.longrepr, tuple) and "next to this checkout" in report.longrepr[2]
+    ]
+    if skipped:
+        terminalreporter.write_line(
+            f"{len(skipped)} skipped: market data and documents are not at ../shared"
+        )
+
+
 def check_invariants(result: BacktestResult, account: object = None) -> None:
     """Assert what must hold of any run, read back from its tables."""
     account = CashAccount() if account is None else account

@@ -610,6 +610,19 @@ def test_the_interpreter_is_left_as_it_was() -> None:
     assert (sys.getswitchinterval(), gc.get_threshold()) == before
 
 
+@pytest.mark.parametrize("tunes", [True, False])
+def test_a_run_sets_the_interpreter_only_where_it_may(*, tunes: bool) -> None:
+    before, during = (sys.getswitchinterval(), gc.get_threshold()), []
+
+    class Looks(Strategy):
+        def decide(self, batch: Any, broker: Any) -> None:
+            during.append((sys.getswitchinterval(), gc.get_threshold()))
+
+    BacktestEngine(catalog(2), Looks()).run(tunes_interpreter=tunes)
+    assert during
+    assert all((one != before) == tunes for one in during)
+
+
 def test_whole_numbers_as_asset_ids_are_whole_numbers_in_events() -> None:
     data = Catalog(threads=1).register(
         "prices", {"timestamp": [day(0), day(1)], "asset_id": [7, 7], "open": [1.0, 1.0],

@@ -49,7 +49,7 @@ def test_the_momentum_example_says_what_is_missing(tmp_path):
     assert done.stderr.startswith(f"no sp500_daily.parquet in '{tmp_path}'; pass the folder")
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="real prices are not at ../shared/data")
+@pytest.mark.skipif(not DATA.is_dir(), reason="the real prices are not next to this checkout")
 def test_the_momentum_example_runs_and_reconciles_on_real_prices(tmp_path):
     done = run("sp500_momentum.py", DATA, tmp_path / "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -77,7 +77,7 @@ def test_the_momentum_example_runs_and_reconciles_on_real_prices(tmp_path):
     assert paid > 100_000
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="real prices are not at ../shared/data")
+@pytest.mark.skipif(not DATA.is_dir(), reason="the real prices are not next to this checkout")
 def test_features_depend_on_no_later_split():
     found = []
     with duckdb.connect() as database:

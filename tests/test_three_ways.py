@@ -124,7 +124,9 @@ def test_a1_a3_and_functions_give_the_same_tables_on_a_scenario(
     assert sum("rejected" in order for order in found["orders"]) > 25
 
 
-@pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="real prices are not at ../shared/data")
+@pytest.mark.skipif(
+    not SHARED_DATA.is_dir(), reason="the real prices are not next to this checkout"
+)
 def test_a1_a3_and_functions_give_the_same_tables_on_real_prices(example: ModuleType) -> None:
     found = require_equal(example.real_catalog(SHARED_DATA), example.WAYS)
     assert len(found["trades"]) > 100

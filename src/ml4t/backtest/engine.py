@@ -7,7 +7,7 @@ import reprlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from threading import Lock
 
@@ -121,13 +121,19 @@ class BacktestEngine:
             f"initial_capital={self.initial_capital:,.2f}{risk})"
         )
 
-    def run(self, progress: Progress | None = None) -> BacktestResult:
+    def run(
+        self, progress: Progress | None = None, *, tunes_interpreter: bool = True
+    ) -> BacktestResult:
         """Run from the first bar to the last.
 
         Parameters
         ----------
         progress : callable, optional
             Called as ``progress(bars_done, bars_in_all)`` after each chunk of bars.
+        tunes_interpreter : bool, default True
+            Whether the run may set the switch interval (50 microseconds) and the thresholds of
+            the cycle collector of the whole process until it ends. False leaves both to a program
+            that has threads of its own; the run is slower and its result the same.
 
         Returns
         -------
@@ -144,7 +150,7 @@ class BacktestEngine:
         """
         if progress is not None and not callable(progress):
             raise ConfigError(f"progress must be a function of (bars_done, bars), was {progress!r}")
-        with _two_threads:
+        with _two_threads if tunes_interpreter else nullcontext():
             return self._run(progress)
 
     def explain(self, *, plan: bool = False) -> Explanation:
