@@ -129,7 +129,7 @@ def test_a_run_file_says_them(tmp_path: Path) -> None:
         "min_trade = 500\nband = 0.005\n"
     )
     engine = engine_of(tmp_path / "run.toml")
-    assert repr(engine.strategy) == "TopN(1, by='close', min_trade=500, band=0.005)"
+    assert repr(engine.strategy) == "TopN(1, by='close', min_trade=500.0, band=0.005)"
 
 
 @pytest.mark.parametrize(

@@ -154,8 +154,8 @@ def test_an_action_counts_from_the_first_bar_at_or_after_its_ex_date(kind: str) 
 
     assert plain(found) == [
         (0, 0, "split", 3.0, 0, -1),
-        (4, 0, "dividend", 0.5, 4, -1),
         (4, 2, "split", 4.0, 4, -1),
+        (4, 0, "dividend", 0.5, 4, -1),
     ]
 
 
@@ -204,13 +204,17 @@ def test_actions_of_one_bar_come_by_kind_and_asset() -> None:
     ]
 
 
-def test_a_dividend_on_new_shares_is_told_per_old_share_of_its_bar() -> None:
-    # Both fall on Monday's bar; 0.25 on each of the 4 shares that one became is 1.
+def test_actions_that_fall_on_one_bar_come_date_by_date() -> None:
     rows = action_rows(
         ("AAPL", date(2024, 1, 6), "split", 4.0), ("AAPL", date(2024, 1, 7), "dividend", 0.25),
         ("MSFT", date(2024, 1, 7), "split", 4.0), ("MSFT", date(2024, 1, 6), "dividend", 0.25),
     )  # fmt: skip
-    assert [a.value for a in actions_of(prices(), rows)] == [1.0, 0.25, 4.0, 4.0]
+    assert plain(actions_of(prices(), rows)) == [
+        (4, 1, "dividend", 0.25, 4, -1),
+        (4, 0, "split", 4.0, 4, -1),
+        (4, 0, "dividend", 0.25, 4, -1),
+        (4, 1, "split", 4.0, 4, -1),
+    ]
 
 
 def test_dividends_of_one_day_are_each_an_action_and_splits_too() -> None:
@@ -218,12 +222,11 @@ def test_dividends_of_one_day_are_each_an_action_and_splits_too() -> None:
         ("AAPL", date(2024, 1, 6), "split", 4.0), ("AAPL", date(2024, 1, 6), "split", 0.5),
         ("AAPL", date(2024, 1, 7), "dividend", 5.5), ("AAPL", date(2024, 1, 7), "dividend", 0.25),
     )  # fmt: skip
-    # On Monday's bar: per share that becomes 2.
     assert plain(actions_of(prices(), rows)) == [
-        (4, 0, "dividend", 0.5, 4, -1),
-        (4, 0, "dividend", 11.0, 4, -1),
         (4, 0, "split", 0.5, 4, -1),
         (4, 0, "split", 4.0, 4, -1),
+        (4, 0, "dividend", 0.25, 4, -1),
+        (4, 0, "dividend", 5.5, 4, -1),
     ]
 
 
@@ -234,8 +237,9 @@ def test_assets_may_be_numbers_and_ex_dates_may_have_a_zone() -> None:
             "new_asset_id": [7, None], "ex_date": [evening] * 2}  # fmt: skip
     short = {name: values[1:] for name, values in rows.items() if name != "new_asset_id"}
 
+    # The split of the name that 11 takes on that evening is of 11's shares too.
     assert plain(actions_of(table, pa.table(rows))) == [
-        (2, 0, "split", 2.0, 2, -1), (2, 1, "rename", None, 2, 0),
+        (2, 1, "rename", None, 2, 0), (2, 0, "split", 2.0, 2, -1),
     ]  # fmt: skip
     assert plain(actions_of(table, pa.table(short))) == [(2, 0, "split", 2.0, 2, -1)]
 
@@ -261,6 +265,11 @@ def test_actions_fall_on_the_bars_that_plain_python_finds(
 ) -> None:
     start = date(2024, 1, 1)
     days = sorted(bars)
+    renames = [
+        (ASSETS.index(asset), bisect_left(days, ex_day), ex_day)
+        for asset, ex_day, name, _ in rows
+        if name == "rename" and asset in ASSETS and ex_day >= days[0]
+    ]
     expected: list[tuple[tuple[int, ...], tuple[object, ...]]] = []
     for asset, ex_day, name, delay in rows:
         t = bisect_left(days, ex_day)
@@ -268,11 +277,15 @@ def test_actions_fall_on_the_bars_that_plain_python_finds(
             continue
         is_paid_later = name == "dividend" and delay is not None
         pay_t = bisect_left(days, ex_day + (delay or 0)) if is_paid_later else t
-        value = None if name == "rename" else 1.0  # splits of 1-for-1 scale no dividend
+        value = None if name == "rename" else 1.0
         sid = ASSETS.index(asset)
         new_sid = (sid + 1) % 3 if name == "rename" else -1
-        # Of two renames between the same bars the earlier is the first.
-        place = (t, ACTION_KINDS.index(name), ex_day if name == "rename" else 0, sid, ex_day)
+        moves = name in ("dividend", "split")
+        # What a name loses by its rename comes before it, what a name gains by one after it.
+        lost = [day for old, at, day in renames if moves and (old, at) == (sid, t)]
+        gained = moves and ((sid - 1) % 3, t, ex_day) in renames
+        place = (t, min([ex_day, *lost]), name == "delisting", gained, ACTION_KINDS.index(name),
+                 sid, ex_day)  # fmt: skip
         expected.append((place, (t, sid, name, value, pay_t, new_sid)))
     table = action_rows(*(
         (asset, start + timedelta(ex_day), name, 1.0,
