@@ -13,8 +13,8 @@ import sqlglot
 from sqlglot.tokens import TokenType
 
 from ml4t.backtest.data.sources.checks import WAYS_OUT, rules_for
-from ml4t.backtest.data.sources.schema import OPTIONAL, REQUIRED
-from ml4t.backtest.data.sources.source import ROLES, Source
+from ml4t.backtest.data.sources.roles import ROLES
+from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.results.tables import TABLES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -304,7 +304,7 @@ def test_every_check_applies_to_some_source_and_has_a_way_out() -> None:
         for clock in (None, "published_at")
         for rule in rules_for(
             Source(role=role, name=role, given=None, available_at=clock),
-            dict.fromkeys((*REQUIRED[role], *OPTIONAL.get(role, ())), "DOUBLE"),
+            dict.fromkeys((*ROLES[role].required, *ROLES[role].optional), "DOUBLE"),
         )
     }
     stems = {name.split("/")[1] for name in SQL if name.startswith("checks/")}

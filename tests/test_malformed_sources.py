@@ -98,13 +98,13 @@ def test_a_malformed_column_is_refused_in_words_or_means_something(role: str, co
 
 @pytest.mark.parametrize(("role", "column"), EACH)
 def test_a_required_column_that_is_missing_is_named(role: str, column: str) -> None:
-    from ml4t.backtest.data.sources.schema import REQUIRED
+    from ml4t.backtest.data.sources.roles import ROLES as SPECS
 
     rows = {name: values for name, values in ROLES[role].items() if name != column}
     catalog = Catalog(threads=1)
     if role != "prices":
         catalog.register("prices", ROLES["prices"])
-    if column in REQUIRED[role]:  # type: ignore[index]
+    if column in SPECS[role].required:
         with pytest.raises(BacktestError, match=f"'{role}' has no column '{column}'"):
             catalog.register(role, rows)  # type: ignore[arg-type]
     else:

@@ -78,7 +78,8 @@ from typing import Any
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.data.catalog import Catalog
-from ml4t.backtest.data.sources.source import ROLES, is_remote, is_there
+from ml4t.backtest.data.sources.roles import ROLES
+from ml4t.backtest.data.sources.source import is_remote, is_there
 from ml4t.backtest.engine import BacktestEngine
 from ml4t.backtest.errors import ConfigError, did_you_mean, require_path
 from ml4t.backtest.risk import RiskManager

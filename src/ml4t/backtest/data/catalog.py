@@ -34,10 +34,9 @@ from ml4t.backtest.data.sources.reference import (
     read_instruments,
     require_same_contract,
 )
-from ml4t.backtest.data.sources.schema import TIMES, canonical_columns
+from ml4t.backtest.data.sources.roles import PRICES_ROLE, Role
+from ml4t.backtest.data.sources.schema import canonical_columns
 from ml4t.backtest.data.sources.source import (
-    CLOCKED,
-    Role,
     Source,
     file_facts,
     fingerprint,
@@ -189,7 +188,7 @@ class Catalog:
     def _add(self, entry: Source) -> None:
         """Attach a source under its canonical names."""
         raw = self._attach(entry)
-        if "available_at" in raw and entry.available_at is None and entry.role in CLOCKED:
+        if "available_at" in raw and entry.available_at is None and entry.spec.is_clocked:
             # The contract's own name for the clock: unread, the rows would be seen too early.
             if entry.lag is not None:
                 raise ConfigError(
@@ -339,7 +338,7 @@ class Catalog:
             query = render(
                 "register/profile",
                 source=f"main.{quote(source.name)}",
-                clock=next(iter(TIMES[source.role]), "null"),
+                clock=next(iter(source.spec.times), "null"),
                 assets="count(distinct asset_id)" if "asset_id" in found else "null",
             )
             profile = database.records(query)[0]
@@ -379,12 +378,12 @@ class Catalog:
             if not prepared.n_bars:
                 raise DataError("prices", "overlap", "has no rows; there is nothing to run on")
             for source in self._sources.values():
-                may_be_quiet = source.role in ("actions", "borrow")
+                may_be_quiet = source.spec.may_be_quiet
                 if not source.drop_bad_rows or may_be_quiet:
                     found = require_clean(source, self._found[source.name], prepared.database)
                     prepared.warnings += map(as_record, found)
                 # These may be of another time, and of other assets: nothing happened in the run.
-                if source.role != "prices" and not may_be_quiet:
+                if source.spec is not PRICES_ROLE and not may_be_quiet:
                     prepared.warnings += require_overlap(source, prepared.database)
             require_shares_borrowed(self._sources, self._found, prepared.database)
             prepared.is_validated = True
@@ -471,5 +470,5 @@ def _clock_of(source: Source) -> str | None:
     """Return from when a row counts, in words; None where rows have no time."""
     if source.available_at is not None:
         return source.available_at
-    clock = {"actions": "ex_date", "assets": None}.get(source.role, "timestamp")
+    clock = source.spec.clock
     return f"{clock} + {source.lag}" if source.lag else clock

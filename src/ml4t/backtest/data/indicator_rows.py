@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 from ml4t.backtest.data.asof.views import Known
 from ml4t.backtest.data.sources.checks import check_query, rules_for
+from ml4t.backtest.data.sources.roles import Role
 from ml4t.backtest.data.sources.schema import is_numeric
-from ml4t.backtest.data.sources.source import Role, Source
+from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import (
     all_of,
     columns,

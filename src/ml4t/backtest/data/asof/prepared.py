@@ -16,8 +16,8 @@ from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.action_checks import find_action_prices
 from ml4t.backtest.data.sources.checks import drop_bad_rows
 from ml4t.backtest.data.sources.contracts import require_one_clock, require_one_spelling
-from ml4t.backtest.data.sources.schema import PRICE_COLUMNS
-from ml4t.backtest.data.sources.source import CLOCKED, Source, file_facts
+from ml4t.backtest.data.sources.roles import PRICE_COLUMNS
+from ml4t.backtest.data.sources.source import Source, file_facts
 from ml4t.backtest.data.sql_files import read, render, rows_of
 
 
@@ -88,7 +88,7 @@ def prepare(
     dropped |= _drop([s for s in sources.values() if s.role != "prices"], found, database)
     per_asset, market = [], []
     for source in sources.values():
-        if source.role in CLOCKED:
+        if source.spec.is_clocked:
             asset_rows, market_rows = known_rows(source, found[source.name], database)
             per_asset += [asset_rows] if asset_rows else []
             market += [market_rows] if market_rows else []

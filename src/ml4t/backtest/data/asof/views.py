@@ -73,17 +73,20 @@ def known_rows(
     keys = {"timestamp", "asset_id", "available_at"}
     values = tuple(name for name in found if name not in keys)
     main = f"main.{quote(source.name)}"
-    if source.role == "borrow":
+    prefix = source.spec.prefix
+    if prefix:
         # Its columns have short names; in signals they say whose they are.
-        named = ", ".join(f"{quote(name)} as {quote(f'borrow_{name}')}" for name in values)
+        named = ", ".join(f"{quote(name)} as {quote(prefix + name)}" for name in values)
         kept = columns(name for name in found if name in keys)
-        values = tuple(f"borrow_{name}" for name in values)
+        values = tuple(prefix + name for name in values)
         main = f"({rows_of(main, f'{kept}, {named}')})"
-        return _known(source, main, values, "asset", "true", database), None
-    if source.role == "context":
+    if not source.spec.has_assets:
         rows = rows_of(main, f"{MARKET_KEY} as asset_id, *")
         return None, _known(source, f"({rows})", values, "market", "true", database)
-    market = _filled_where(main, values, "asset_id is null", database)
+    market = (
+        _filled_where(main, values, "asset_id is null", database)
+        if source.spec.may_lack_asset else None
+    )  # fmt: skip
     if market is None:
         return _known(source, main, values, "asset", "true", database), None
     filled = _filled_where(main, values, "asset_id is not null", database) or ()

@@ -15,23 +15,16 @@ from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.action_checks import (
     ACTION_WAYS_OUT,
     CONTRADICTIONS,
-    QUIET,
     WARNINGS,
-    action_rules,
 )
-from ml4t.backtest.data.sources.schema import OPTIONAL, PRICE_COLUMNS, TIMES
-from ml4t.backtest.data.sources.source import Role, Source
+from ml4t.backtest.data.sources.roles import PRICE_COLUMNS, PRICES_ROLE
+from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import count_of, quote, read, render, rows_of, sample_of, view_of
 from ml4t.backtest.errors import DataError
 
 # Above this many (timestamp, asset) pairs a bitmap would cost more than grouping by the keys.
 BITMAP_CELLS = 1 << 30
 SAMPLE_ROWS = 3
-_KEYS: dict[Role, tuple[str, ...]] = {
-    "context": ("timestamp",),
-    "actions": ("asset_id", "ex_date", "kind"),  # dividends and splits of a day add up
-    "assets": ("asset_id",),
-}
 WAYS_OUT = {
     **ACTION_WAYS_OUT,
     "null_timestamp": "has rows without a timestamp; remove them",
@@ -111,43 +104,21 @@ class CheckResult:
 
 def rules_for(source: Source, columns: Mapping[str, str]) -> list[str]:
     """Return the checks that apply to a source, in the order in which they are reported."""
-    if source.role == "universe":
-        return ["interval_not_valid"]
-    rules = {
-        "prices": ["null_timestamp", "null_asset_id", *_price_rules(columns)],
-        "actions": action_rules(columns),
-        "assets": [
-            "null_asset_id",
-            *(f"{name}_not_valid" for name in OPTIONAL["assets"] if name in columns),
-        ],
-        "borrow": ["null_timestamp", "null_asset_id", "fee_not_valid", *QUIET],
-    }.get(source.role, ["null_timestamp"])  # fmt: skip
+    rules = source.spec.rules(columns)
     if source.available_at is not None:
         rules.append("null_available_at")
     if _times(source, columns):
         rules.append("infinite_time")
-    return rules if source.role == "actions" else [*rules, "duplicate_keys"]
+    return [*rules, "duplicate_keys"] if source.spec.has_unique_keys else rules
 
 
 def _times(source: Source, columns: Mapping[str, str]) -> list[str]:
     """Return the columns of a source that hold times, as far as it has them."""
     return [
         name
-        for name in (*TIMES[source.role], "available_at")
-        if name in columns and source.role != "universe"
+        for name in (*source.spec.times, "available_at")
+        if name in columns and source.spec.checks_times
     ]
-
-
-def _price_rules(columns: Mapping[str, str]) -> list[str]:
-    present = [name for name in PRICE_COLUMNS if name in columns]
-    rules = [
-        f"{name}_{kind}" for kind in ("missing", "not_finite", "not_positive") for name in present
-    ]
-    if {"high", "low"} <= set(present):
-        rules.append("high_below_low")
-    if {"high", "low"} & set(present):
-        rules += [f"{name}_outside_range" for name in ("open", "close") if name in present]
-    return [*rules, "volume_not_valid"] if "volume" in columns else rules
 
 
 def check_query(rule: str, source: Source, columns: Mapping[str, str], relation: str) -> str:
@@ -159,7 +130,7 @@ def check_query(rule: str, source: Source, columns: Mapping[str, str], relation:
     places["is_infinite"] = " or ".join(f"not isfinite({name})" for name in _times(source, columns))
     places["new_asset_id"] = "new_asset_id" if "new_asset_id" in columns else "null"
     places["initial"] = "initial_margin" if "initial_margin" in columns else "null"
-    keys = list(_KEYS.get(source.role, ("asset_id", "timestamp")))
+    keys = list(source.spec.key)
     if source.available_at is not None:
         keys.append("available_at")
     # Without the number that a copy of the source gives to its rows.
@@ -253,14 +224,14 @@ def _droppable(source: Source, columns: Mapping[str, str]) -> list[str]:
 
 
 def _is_suspicious(source: Source, columns: Mapping[str, str], database: Database) -> bool:
-    if source.role not in ("prices", "features", "borrow") or source.available_at is not None:
+    if source.spec.gate_rules is None or source.available_at is not None:
         return True  # small sources, and those whose key has three parts: the checks themselves
-    if source.role == "prices" and any(database.rows(read("validate/suspects"))[0]):
+    if source.spec is PRICES_ROLE and any(database.rows(read("validate/suspects"))[0]):
         return True  # the timeline has counted the suspect rows already
     relation = f"main.{quote(source.name)}"
-    if source.role == "borrow" and any(
+    if any(
         database.rows(sample_of(check_query(rule, source, columns, relation), 1))
-        for rule in ("null_asset_id", "fee_not_valid")
+        for rule in source.spec.gate_rules
     ):
         return True  # what the keys cannot show
     n_bars, n_assets = database.rows(read("timeline/grid"))[0]

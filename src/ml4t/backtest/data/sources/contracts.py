@@ -11,8 +11,9 @@ from datetime import timedelta
 
 from ml4t.backtest.data.database import UTC, Database, EngineError
 from ml4t.backtest.data.sources.files import dated_columns
-from ml4t.backtest.data.sources.schema import TIMES, UNTYPED
-from ml4t.backtest.data.sources.source import CLOCKED, ROLES, SINGLE, TAKEN, Source
+from ml4t.backtest.data.sources.roles import ROLES
+from ml4t.backtest.data.sources.schema import UNTYPED
+from ml4t.backtest.data.sources.source import TAKEN, Source
 from ml4t.backtest.data.sql_files import count_of, literal, quote, read, render, rows_of, sample_of
 from ml4t.backtest.errors import ConfigError, DataError, did_you_mean, require_column
 
@@ -40,10 +41,10 @@ def require_registrable(source: Source, registered: RegisteredSources, database:
         raise ConfigError(f"a source cannot be named {name!r}, a name kept by the engine")
     if lower in {other.lower() for other in registered}:
         raise ConfigError(f"a source named {name!r} is registered already; pass name=")
-    if role in SINGLE and (name != role or any(s.role == role for s in registered.values())):
+    if source.spec.is_single and (name != role or any(s.role == role for s in registered.values())):
         raise ConfigError(f"there is one {role} source, under its own name")
     clock = (source.available_at, source.lag, source.max_age)
-    if role not in CLOCKED and clock != (None, None, None):
+    if not source.spec.is_clocked and clock != (None, None, None):
         raise ConfigError(f"{role} take no available_at, lag or max_age")
     if source.available_at is not None and source.lag is not None:
         raise ConfigError(f"source {name!r} takes available_at or lag, not both")
@@ -104,7 +105,7 @@ def require_one_clock(sources: RegisteredSources, found: SourceColumns, database
         )  # fmt: skip
     for source in sources.values():
         columns = found[source.name]
-        clocks = (*TIMES[source.role], "available_at")
+        clocks = (*source.spec.times, "available_at")
         for column in (name for name in clocks if columns.get(name, "DATE") != "DATE"):
             if ("ZONE" in columns[column]) != ("ZONE" in bars):
                 raise DataError(
@@ -114,7 +115,7 @@ def require_one_clock(sources: RegisteredSources, found: SourceColumns, database
                 )  # fmt: skip
         if source.role == "actions" and not is_intraday:
             _require_dates(source, columns["ex_date"], database)
-        if not is_intraday or source.role not in CLOCKED or source.lag is not None:
+        if not is_intraday or not source.spec.is_clocked or source.lag is not None:
             continue
         clock = "timestamp" if source.available_at is None else "available_at"
         if (
@@ -158,12 +159,12 @@ def require_overlap(source: Source, database: Database) -> list[dict[str, object
         No asset is in prices, or a universe begins after the last bar.
     """
     relation = f"main.{quote(source.name)}"
-    has_assets = source.role != "context"
-    if source.role == "features" and not database.rows(
+    has_assets = source.spec.has_assets
+    if source.spec.may_lack_asset and not database.rows(
         sample_of(rows_of(relation, "1", where="asset_id is not null"), 1)
     ):
         has_assets = False
-    clock = next(iter(TIMES[source.role]), "null")
+    clock = next(iter(source.spec.times), "null")
     if source.available_at is not None:
         clock = "available_at"
     elif source.lag is not None:
@@ -176,12 +177,12 @@ def require_overlap(source: Source, database: Database) -> list[dict[str, object
     if not has_common_asset:
         raise DataError(source.name, "overlap", "has no asset_id in common with prices; "
                         "compare the spelling of both")  # fmt: skip
-    if not TIMES[source.role] or is_known_in_time:
+    if not source.spec.times or is_known_in_time:
         return []
     fact = (
         "becomes known only after the last bar of prices, or is empty; nothing of it is ever seen"
     )
-    if source.role not in CLOCKED:
+    if not source.spec.is_clocked:
         raise DataError(source.name, "overlap", fact)
     # A run that ends before it began to be kept is what it was at that time.
     n_rows = database.rows(count_of(rows_of(relation)))[0][0]

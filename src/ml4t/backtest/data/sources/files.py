@@ -25,8 +25,8 @@ from ml4t.backtest.data.sources.common_types import (
     is_exact,
     require_none_inexact,
 )
-from ml4t.backtest.data.sources.schema import REQUIRED, UNTYPED
-from ml4t.backtest.data.sources.source import CLOCKED, Source, is_remote, is_there
+from ml4t.backtest.data.sources.schema import UNTYPED
+from ml4t.backtest.data.sources.source import Source, is_remote, is_there
 from ml4t.backtest.data.sql_files import all_of, file_literal, literal, quote, read, render, rows_of
 from ml4t.backtest.errors import DataError
 
@@ -233,8 +233,8 @@ def _names(parts: Iterable[Part]) -> dict[str, str]:
 
 def _require_everywhere(source: Source, parts: Sequence[Part]) -> None:
     """Refuse a file without a column that says what a row is: NULL would not be missing there."""
-    needed = list(REQUIRED[source.role])
-    if source.role in CLOCKED:
+    needed = list(source.spec.required)
+    if source.spec.is_clocked:
         needed.append((source.available_at or "available_at").lower())
     for name in needed:
         having = [part for part in parts if name in part.names]

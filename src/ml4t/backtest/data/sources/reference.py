@@ -8,7 +8,7 @@ import numpy as np
 
 from ml4t.backtest.core.terms import ACTION_KINDS, Action, Instruments
 from ml4t.backtest.data.database import Database
-from ml4t.backtest.data.sources.schema import OPTIONAL
+from ml4t.backtest.data.sources.roles import ASSETS_ROLE
 from ml4t.backtest.data.sql_files import first_bars, quote, render
 from ml4t.backtest.errors import DataError
 
@@ -25,7 +25,7 @@ def read_instruments(found: Mapping[str, str], database: Database) -> Instrument
         Its columns, with types.
     """
     terms = []
-    for name in OPTIONAL["assets"]:
+    for name in ASSETS_ROLE.optional:
         value = f"assets.{name}" if name in found else "null"
         terms.append(f"coalesce({value}, {_PLAIN.get(name, 'nan')!r}::double) as {name}")
     names = [
@@ -42,7 +42,7 @@ def read_instruments(found: Mapping[str, str], database: Database) -> Instrument
         groups[name] = np.array([codes.get(value, -1) for value in values], dtype=np.int64)
         group_names[name] = tuple(known)
     return Instruments(
-        **{name: rows[name] for name in OPTIONAL["assets"]},
+        **{name: rows[name] for name in ASSETS_ROLE.optional},
         groups=groups,
         group_names=group_names,
     )

@@ -6,45 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import NoReturn
 
-from ml4t.backtest.data.sources.source import Role, Source
+from ml4t.backtest.data.sources.roles import PRICES_ROLE
+from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import only_if, quote
 from ml4t.backtest.errors import DataError, did_you_mean
 
-PRICE_COLUMNS = ("open", "high", "low", "close")
-REQUIRED: dict[Role, tuple[str, ...]] = {
-    "prices": ("timestamp", "asset_id", "close"),
-    "features": ("timestamp", "asset_id"),
-    "context": ("timestamp",),
-    "universe": ("asset_id", "start_date", "end_date"),
-    "actions": ("asset_id", "ex_date", "kind", "value"),
-    "assets": ("asset_id",),
-    "borrow": ("timestamp", "asset_id", "fee"),
-}
-# Columns that a role may have and that mean the same in every source, whatever their case.
-OPTIONAL: dict[Role, tuple[str, ...]] = {
-    "prices": ("open", "high", "low", "volume", "vwap", "limit_up", "limit_down"),
-    "actions": ("pay_date", "new_asset_id"),
-    "assets": ("lot_size", "tick_size", "multiplier", "initial_margin", "maintenance_margin"),
-    "borrow": ("available",),
-}
-# Columns whose rows tell a time; the first is what `describe` shows.
-TIMES: dict[Role, tuple[str, ...]] = {
-    "prices": ("timestamp",),
-    "features": ("timestamp",),
-    "context": ("timestamp",),
-    "universe": ("start_date", "end_date"),
-    "actions": ("ex_date", "pay_date"),
-    "assets": (),
-    "borrow": ("timestamp",),
-}
 NUMBER_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL",
             "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")  # fmt: skip
-_DOUBLES: dict[Role, tuple[str, ...]] = {
-    "prices": PRICE_COLUMNS,
-    "actions": ("value",),
-    "assets": OPTIONAL["assets"],
-    "borrow": ("fee",),
-}
 # Types whose values say themselves of which type they are, and compare by that type first: in
 # DuckDB a VARIANT of 9.5 is above one of 10, where the one is a DOUBLE and the other an INTEGER.
 _SELF_TYPED = re.compile(r"VARIANT\b|UNION\(")
@@ -56,11 +24,7 @@ _IDS = ("asset_id", "new_asset_id")
 # What names no asset: it could not be written in a condition, or told from another.
 _NO_IDS = ("STRUCT", "MAP", "UNION", "BLOB", "BIT", "BOOLEAN", "DATE", "TIME", "INTERVAL")
 _TEXTS = ("VARCHAR", "ENUM")
-# Roles whose rows are prices and amounts, or the terms of what has them.
-_IN_MONEY: tuple[Role, ...] = ("prices", "actions", "assets", "borrow")
 _RESERVED = {"t", "sid"}
-# Roles with columns that are signals or context; prices themselves are held to their checks.
-_WITH_SIGNALS: tuple[Role, ...] = ("prices", "features", "context", "borrow")
 
 
 # What tells the rows of prices apart; every other column of ``signals`` and ``market`` is a value.
@@ -92,22 +56,22 @@ def canonical_columns(source: Source, found: Mapping[str, str]) -> dict[str, str
     """
     by_lower = {name.lower(): name for name in found}
     clock = (source.available_at or "").lower()
-    for name in (*REQUIRED[source.role], *([clock] if clock else [])):
+    for name in (*source.spec.required, *([clock] if clock else [])):
         if name not in by_lower:
             raise DataError(
                 source.name, "columns", f"has no column '{name}'{did_you_mean(name, found)}"
             )
-    for name in (*TIMES[source.role], clock):
+    for name in (*source.spec.times, clock):
         kind = found[by_lower[name]] if name in by_lower else "DATE"
         if not kind.startswith(("DATE", "TIMESTAMP")) and not (name in _OPEN and kind == UNTYPED):
             _refuse_type(source, name, kind, "it must be a DATE or TIMESTAMP, cast it before you "
                          "register the source")  # fmt: skip
-    if source.role in _IN_MONEY and "currency" in by_lower:
+    if source.spec.is_money and "currency" in by_lower:
         raise DataError(
             source.name, "currency", "has a column 'currency', and nothing would be converted: all "
             "prices and amounts are in the account's currency; convert them and leave it out",
         )  # fmt: skip
-    ours = {*REQUIRED[source.role], *OPTIONAL.get(source.role, ())}
+    ours = {*source.spec.required, *source.spec.optional}
     items: dict[str, str] = {}
     for lower, given in by_lower.items():
         name = "available_at" if lower == clock else lower
@@ -147,22 +111,22 @@ def require_one_type(source: str, name: str, kind: str) -> None:
 
 def _select_item(source: Source, name: str, given: str, kind: str) -> str:
     """Return how a raw column is read under its canonical name and type."""
-    role = source.role
+    spec = source.spec
     require_one_type(source.name, given, kind)
-    is_double = name in _DOUBLES.get(role, ())
-    is_numeric = is_double or (role == "prices" and name == "volume")
+    is_double = name in spec.doubles
+    is_numeric = is_double or name in spec.numbers
     if is_numeric and (not kind.startswith((*NUMBER_TYPES, UNTYPED)) or kind.endswith("]")):
         what = "it"
-        if role == "prices":
+        if spec is PRICES_ROLE:
             what = "a volume" if name == "volume" else "a price"
         _refuse_type(source, name, kind, f"{what} must be a number")
-    if role == "borrow" and name == "available" and kind not in ("BOOLEAN", UNTYPED):
+    if name in spec.flags and kind not in ("BOOLEAN", UNTYPED):
         _refuse_type(source, name, kind, "it must be a BOOLEAN")
     if name in _IDS and (kind.endswith("]") or kind.startswith(_NO_IDS)):
         _refuse_type(source, name, kind, "an asset's id must be a text or a number")
     if is_double:
         return f"{quote(given)}::double as {quote(name)}"
-    if role in _WITH_SIGNALS and kind in ("DOUBLE", "FLOAT") and not is_numeric:
+    if spec.has_signals and kind in ("DOUBLE", "FLOAT") and not is_numeric:
         # Missing is missing: DuckDB holds a NaN above every number, so that it would pass vix > 30.
         # Neither nullif(x, 'nan') nor isnan(x): pyarrow and polars leave NaN out of a file's
         # statistics, by which DuckDB takes both to be false without a look at x.
@@ -173,9 +137,9 @@ def _select_item(source: Source, name: str, given: str, kind: str) -> str:
         return f"{quote(given)}::timestamptz as {quote(name)}"
     if kind == UNTYPED and name in _OPEN:
         return f"{quote(given)}::date as {quote(name)}"
-    if role == "actions" and name == "kind" and not kind.startswith(_TEXTS):
+    if name in spec.texts and not kind.startswith(_TEXTS):
         _refuse_type(source, name, kind, "it must be text")
-    if kind.startswith("ENUM") and (name in _IDS or role == "actions"):
+    if kind.startswith("ENUM") and (name in _IDS or spec.enums_as_text):
         # An ENUM sorts by its categories: ties would break by their order, not by name.
         return f"{quote(given)}::varchar as {quote(name)}"
     return quote(given) if name == given else f"{quote(given)} as {quote(name)}"

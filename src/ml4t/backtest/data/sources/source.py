@@ -12,20 +12,13 @@ import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ml4t.backtest.data.database import Database, EngineError, is_relation
+from ml4t.backtest.data.sources.roles import ROLES, Role, RoleSpec
 from ml4t.backtest.data.sql_files import WILD, quote, render
 from ml4t.backtest.errors import ConfigError, DataError, require_path
 
-Role = Literal["prices", "features", "context", "universe", "actions", "assets", "borrow"]
-ROLES: tuple[Role, ...] = (
-    "prices", "features", "context", "universe", "actions", "assets", "borrow",
-)  # fmt: skip
-# Roles of which a run has one source; of the others any number, each under a name of its own.
-SINGLE: tuple[Role, ...] = ("prices", "universe", "actions", "assets", "borrow")
-# Roles whose rows become known at a time of their own.
-CLOCKED: tuple[Role, ...] = ("features", "context", "borrow")
 # How a query begins. A path may begin with the name of a folder of such a word, so some want more.
 _SQL = re.compile(
     r"(\s|\(|--[^\n]*\n|/\*.*?\*/)*"
@@ -62,6 +55,11 @@ class Source:
     lag: str | None = None
     max_age: str | None = None
     drop_bad_rows: bool = False
+
+    @property
+    def spec(self) -> RoleSpec:
+        """What its role says of it."""
+        return ROLES[self.role]
 
     @property
     def is_files(self) -> bool:
