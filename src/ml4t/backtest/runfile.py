@@ -210,7 +210,7 @@ def _catalog(document: TomlTable, run: TomlTable, folder: Path) -> Catalog:
         if "path" not in source:
             raise ConfigError(f"{where} has no path")
         role = source.get("role", name)
-        if role not in ROLES:
+        if str(role) not in ROLES:  # a list is no key to look for
             hint = did_you_mean(str(role), ROLES)
             raise ConfigError(f"{where} has the unknown role {role!r}{hint}")
         options = {
