@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from ml4t.backtest.core.event import MarketEvent
@@ -175,12 +176,8 @@ class SimulationBroker:
         quantity, decided_at, tag
             As of `market_order`.
         """
-        _require_quantity(quantity)
-        return LoopOrder(
-            order_id=self._next_id(), asset_id=asset_id, quantity=float(quantity), tag=tag,
-            decided_at=self._now if decided_at is None else decided_at,
-            order_type=MARKET_IF_TOUCHED, stop=_above_zero("price", price),
-        )  # fmt: skip
+        order = self.market_order(asset_id, quantity, decided_at=decided_at, tag=tag)
+        return replace(order, order_type=MARKET_IF_TOUCHED, stop=_above_zero("price", price))
 
     def limit_on_close_order(
         self,
@@ -202,12 +199,8 @@ class SimulationBroker:
         quantity, decided_at, tag
             As of `market_order`.
         """
-        _require_quantity(quantity)
-        return LoopOrder(
-            order_id=self._next_id(), asset_id=asset_id, quantity=float(quantity), tag=tag,
-            decided_at=self._now if decided_at is None else decided_at,
-            order_type=LIMIT_ON_CLOSE, limit=_above_zero("limit", limit),
-        )  # fmt: skip
+        order = self.market_order(asset_id, quantity, decided_at=decided_at, tag=tag)
+        return replace(order, order_type=LIMIT_ON_CLOSE, limit=_above_zero("limit", limit))
 
     def exit_order(
         self,
