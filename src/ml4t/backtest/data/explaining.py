@@ -40,17 +40,18 @@ from ml4t.backtest.errors import ConfigError
 
 # Rows of a frame that are written out; a script of more could not be pasted anywhere.
 MOST_ROWS = 10_000
+# Patterns are text, compiled when first used: most processes explain nothing.
 # What a $value may not be replaced in: strings, names and comments.
 _QUOTED = (
     r"[eE]'(?:\\.|''|[^'\\])*'|'(?:''|[^'])*'|\"(?:\"\"|[^\"])*\"|--[^\n]*|/\*.*?\*/|\$\$.*?\$\$"
 )
-_VALUE = re.compile(rf"{_QUOTED}|\$([a-z_]+)", re.DOTALL)
+_VALUE = rf"(?s:{_QUOTED}|\$([a-z_]+))"
 # What a statement leaves behind, and under which name: `table` in `create table main.x as ...`.
-_MADE = re.compile(
+_MADE = (
     r"\s*create (?:or replace )?(?:temp )?(?P<kind>table|view|schema) "
     r'(?:temp\.)?(?P<target>(?:[a-z]+\.)?"?(?P<name>(?<=")(?:""|[^"])*(?=")|\w+)"?)'
 )
-_READS = re.compile(r"\s*(select|with|from)\b")
+_READS = r"\s*(select|with|from)\b"
 Planned = tuple[BatchPlan, SelectionPlan | None]
 
 
@@ -84,7 +85,7 @@ class Statement:
 
     def __str__(self) -> str:
         """Return it as a part of a script: its place and name, its text, its plan."""
-        made = _MADE.match(self.sql)
+        made = re.match(_MADE, self.sql)
         name = " of ".join([self.file or "", *self.inside[:1]])
         name += f" makes {made['target']}" if made else ""
         name = f"{name.strip()}: {self.title}" if name else self.title
@@ -118,7 +119,7 @@ class Explanation(tuple[Statement, ...]):
         """
         if number not in range(1, len(self) + 1):
             raise ConfigError(f"number must be from 1 to {len(self)}, was {number!r}")
-        makers = [_MADE.match(one.sql) for one in self]
+        makers = [re.match(_MADE, one.sql) for one in self]
         needed, todo = set[int](), [number - 1]
         while todo:
             at = todo.pop()
@@ -131,7 +132,7 @@ class Explanation(tuple[Statement, ...]):
             newest: dict[str, int] = {}
             for i, maker in enumerate(makers[:until]):
                 if maker is None:
-                    if not _READS.match(self[i].sql):  # a setting, which all may read
+                    if not re.match(_READS, self[i].sql):  # a setting, which all may read
                         newest[self[i].sql] = i
                 elif maker["name"] in self[at].sql:
                     newest[maker["target"]] = i
@@ -260,7 +261,7 @@ def written(text: str, parameters: Mapping[str, object]) -> str:
     def value_at(found: re.Match[str]) -> str:
         return found[0] if found[1] is None else _literal(parameters[found[1]])
 
-    return _VALUE.sub(value_at, text) if parameters else str(text)
+    return re.sub(_VALUE, value_at, text) if parameters else str(text)
 
 
 def _literal(value: object) -> str:
