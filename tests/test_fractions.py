@@ -12,6 +12,7 @@ import pytest
 from ml4t.backtest import (
     ActionPolicy,
     BacktestEngine,
+    BacktestResult,
     Catalog,
     ConfigError,
     ExecutionPolicy,
@@ -129,7 +130,7 @@ class _Ask(Strategy):
         self.ask(self)
 
 
-def _run(ask: Callable[[Strategy], object]) -> None:
+def _run(ask: Callable[[Strategy], object]) -> BacktestResult:
     catalog = Catalog()
     catalog.register(
         "prices",
@@ -138,7 +139,7 @@ def _run(ask: Callable[[Strategy], object]) -> None:
         "('2024-01-03', 'A', 10.0, 10.0, 10.0, 10.0)) "
         "as t(timestamp, asset_id, open, high, low, close)",
     )
-    BacktestEngine(catalog, _Ask(ask)).run()
+    return BacktestEngine(catalog, _Ask(ask)).run()
 
 
 ORDERS: dict[str, Callable[[Strategy], object]] = {
@@ -166,8 +167,11 @@ def test_an_order_of_a_percentage_is_refused_as_a_fraction(name: str) -> None:
 
 
 def test_orders_of_three_times_the_equity_are_fractions() -> None:
-    _run(lambda s: s.order_target_percent("A", 3.0))
-    _run(lambda s: s.order_target_weights({"A": np.float32(-3)}))
+    first = "select quantity, status, reason from orders order by order_id limit 1"
+    long = _run(lambda s: s.order_target_percent("A", 3.0))
+    assert long.sql(first).fetchall() == [(30_000.0, "filled", "cut: insufficient cash")]
+    short = _run(lambda s: s.order_target_weights({"A": np.float32(-3)}))
+    assert short.sql(first).fetchall() == [(None, "rejected", "cash account cannot short")]
 
 
 def test_numpy_integers_are_whole_numbers_everywhere() -> None:
