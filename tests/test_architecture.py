@@ -42,6 +42,7 @@ LAYERS: dict[str, set[str]] = {
     "scenarios": {"core", "errors"},
     "testing": {"scenarios"},
     "data": {"core", "errors", "lazy"},
+    "vendors": {"core", "data", "errors", "lazy"},
     "results": {"core", "data", "errors"},
     "portfolio": {"core", "errors"},
     "risk": {"core", "errors", "lazy"},

@@ -21,6 +21,7 @@ from ml4t.backtest.data.database import UTC, Database, Listener, Relation, requi
 from ml4t.backtest.data.explaining import Explanation, explain, plan_alone
 from ml4t.backtest.data.indicators import Indicators
 from ml4t.backtest.data.selection.preview import preview
+from ml4t.backtest.data.sources.adapted import Adapted, Change
 from ml4t.backtest.data.sources.attaching import attach, detach
 from ml4t.backtest.data.sources.checks import CheckResult, as_record, require_clean, run_checks
 from ml4t.backtest.data.sources.contracts import (
@@ -165,12 +166,57 @@ class Catalog:
             The source cannot be read, or lacks a column or a usable type, or its files do not
             go together.
         """
+        return self._register(
+            role, source, name=name, available_at=available_at, lag=lag, max_age=max_age,
+            on_bad_rows=on_bad_rows,
+        )  # fmt: skip
+
+    def register_all(self, adapted: Adapted) -> Catalog:
+        """Register everything that a vendor's adapter read; see `ml4t.backtest.vendors`.
+
+        Parameters
+        ----------
+        adapted : Adapted
+            What a function of `ml4t.backtest.vendors` returns.
+
+        Returns
+        -------
+        Catalog
+            Itself, so that calls chain.
+
+        Raises
+        ------
+        ConfigError, DataError
+            As of `register`.
+        """
+        if not isinstance(adapted, Adapted):
+            raise ConfigError(
+                f"register_all takes what a function of ml4t.backtest.vendors returns, was a "
+                f"{type(adapted).__name__}; register one source with register(role, source)"
+            )
+        for one in adapted:
+            self._register(one.role, one.rows, changes=one.changes, **one.options)
+        return self
+
+    def _register(
+        self,
+        role: Role,
+        source: object,
+        *,
+        name: str | None = None,
+        available_at: str | None = None,
+        lag: str | timedelta | None = None,
+        max_age: str | timedelta | None = None,
+        on_bad_rows: str = "raise",
+        changes: tuple[Change, ...] = (),
+    ) -> Catalog:
+        """Register a source, and remember what was changed before it came here."""
         if not isinstance(on_bad_rows, str) or on_bad_rows not in ("raise", "drop"):
             raise ConfigError(f"on_bad_rows must be 'raise' or 'drop', was {on_bad_rows!r}")
         entry = Source(
             role=role, name=role if name is None else name, given=source,
             available_at=available_at, lag=interval_text(lag), max_age=interval_text(max_age),
-            drop_bad_rows=on_bad_rows == "drop",
+            drop_bad_rows=on_bad_rows == "drop", changes=changes,
         )  # fmt: skip
         require_registrable(entry, self._sources, self._database)
         entry = replace(entry, given=scannable(entry.name, source))
@@ -344,7 +390,8 @@ class Catalog:
             profile = database.records(query)[0]
             records.append(
                 {"source": source.name, "role": source.role, **profile,
-                 "known_at": _clock_of(source), "max_age": source.max_age, "columns": dict(found)}
+                 "known_at": _clock_of(source), "max_age": source.max_age, "columns": dict(found),
+                 "changes": [str(change) for change in source.changes]}
             )  # fmt: skip
         return records
 

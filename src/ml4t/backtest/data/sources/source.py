@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ml4t.backtest.data.database import Database, EngineError, is_relation
+from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.roles import ROLES, Role, RoleSpec
 from ml4t.backtest.data.sql_files import WILD, quote, render
 from ml4t.backtest.errors import ConfigError, DataError, require_path
@@ -46,6 +47,8 @@ class Source:
     lag, max_age : str or None
         Intervals such as ``"1 day"``.
     drop_bad_rows : bool
+    changes : tuple of Change
+        What was changed between the user's data and the view.
     """
 
     role: Role
@@ -55,6 +58,7 @@ class Source:
     lag: str | None = None
     max_age: str | None = None
     drop_bad_rows: bool = False
+    changes: tuple[Change, ...] = ()
 
     @property
     def spec(self) -> RoleSpec:
