@@ -3,3 +3,22 @@
 Each returns an `Adapted`: ``catalog.register_all(vendors.binance_klines("klines/*.csv"))``. Its
 docstring says what is odd about the layout and what is done about it.
 """
+
+from typing import TYPE_CHECKING
+
+from ml4t.backtest.lazy import names_of
+
+if TYPE_CHECKING:
+    from ml4t.backtest.vendors.binance import binance_klines
+
+__all__ = [
+    "binance_klines",
+]
+
+# A module is not named as its function: importing it would put it in the function's place.
+__getattr__, __dir__ = names_of(
+    __name__,
+    {
+        "binance": ("binance_klines",),
+    },
+)
