@@ -29,7 +29,7 @@ def test_the_code_of_the_page_runs_on_the_vendors_files(
     for name in re.findall(r"vendors\.(\w+)\(", block):
         WRITERS[name](tmp_path)
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
+    names: dict[str, object] = {"Catalog": Catalog, "vendors": vendors}
     exec(compile(block, "docs/vendors.md", "exec"), names)
     catalog = names["catalog"]
     assert isinstance(catalog, Catalog)

@@ -45,9 +45,43 @@ def write_klines(folder: Path) -> None:
         zipped(folder / "klines" / f"BTCUSDT-1m-{name}.zip", lines)
 
 
+def text_bars(
+    first: datetime, closes: Iterable[float], stamp: str, step: timedelta = MINUTE
+) -> str:
+    """Lines as Kibot and FirstRate write them: stamps where bars open, no header."""
+    lines = [
+        f"{(first + i * step).strftime(stamp)},{close - 0.5},{close + 1},{close - 1},{close},100"
+        for i, close in enumerate(closes)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+SESSION = datetime(2024, 3, 8, 9, 30)  # of New York; two days before its clocks go forward
+
+
+def write_kibot(folder: Path) -> None:
+    """Minutes of two shares from the open of New York."""
+    (folder / "kibot").mkdir()
+    for name, close in (("MSFT", 406.0), ("WMT", 60.0)):
+        text = text_bars(SESSION, [close + i for i in range(5)], "%m/%d/%Y,%H:%M")
+        (folder / "kibot" / f"{name}.txt").write_text(text, encoding="utf-8")
+
+
+def write_firstrate(folder: Path) -> None:
+    """The same in one archive, as FirstRate packs the names of a letter."""
+    with zipfile.ZipFile(folder / "stock_A_full_1min_adjsplitdiv.zip", "w") as archive:
+        for name, close in (("AAPL", 170.0), ("AMZN", 176.0)):
+            text = text_bars(SESSION, [close + i for i in range(5)], "%Y-%m-%d %H:%M:%S")
+            archive.writestr(f"{name}_full_1min_adjsplitdiv.txt", text)
+
+
 def run_of(catalog: Catalog, n: int = 1) -> BacktestResult:
     """A run that buys and sells: at each bar the cheapest."""
     return BacktestEngine(catalog, TopN(n, by="-close"), initial_capital=1_000_000.0).run()
 
 
-WRITERS: dict[str, Callable[[Path], None]] = {"binance_klines": write_klines}
+WRITERS: dict[str, Callable[[Path], None]] = {
+    "binance_klines": write_klines,
+    "firstrate": write_firstrate,
+    "kibot": write_kibot,
+}

@@ -10,9 +10,12 @@ from ml4t.backtest.lazy import names_of
 
 if TYPE_CHECKING:
     from ml4t.backtest.vendors.binance import binance_klines
+    from ml4t.backtest.vendors.text_bars import firstrate, kibot
 
 __all__ = [
     "binance_klines",
+    "firstrate",
+    "kibot",
 ]
 
 # A module is not named as its function: importing it would put it in the function's place.
@@ -20,5 +23,6 @@ __getattr__, __dir__ = names_of(
     __name__,
     {
         "binance": ("binance_klines",),
+        "text_bars": ("firstrate", "kibot"),
     },
 )

@@ -75,8 +75,8 @@ def binance_klines(paths: Paths) -> Adapted:
                 "name it as Binance does: BTCUSDT-1m-2024-01.csv",
             )  # fmt: skip
         intervals.setdefault(match["interval"], name)
-        whole = ("open_time", "close_time")
-        frame = headless("binance_klines", name, text, _COLUMNS, texts=whole)
+        # Sixteen digits of a time are more than a double is sure of.
+        frame = headless("binance_klines", name, text, _COLUMNS, texts=("open_time", "close_time"))
         frames.append(frame.with_columns(pl.lit(match["symbol"]).alias("asset_id")))
     if len(intervals) > 1:
         raise DataError(

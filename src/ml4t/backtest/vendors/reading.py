@@ -89,7 +89,7 @@ def _stem(name: str) -> str:
 
 
 def headless(
-    vendor: str, name: str, text: bytes, columns: Sequence[str], texts: Iterable[str] = ()
+    vendor: str, name: str, text: bytes, *layouts: Sequence[str], texts: Iterable[str] = ()
 ) -> pl.DataFrame:
     """Read comma-separated text by the places of its columns, whether it names them or not.
 
@@ -97,10 +97,10 @@ def headless(
     ----------
     name : str
         Of the file, for messages.
-    columns : sequence of str
-        What its columns are called by us, in order.
+    layouts : sequence of str
+        What its columns are called by us, in order; the one of as many columns is taken.
     texts : iterable of str
-        Those that are read as text; the others are numbers.
+        Columns that are read as text; the others are numbers.
 
     Raises
     ------
@@ -111,16 +111,17 @@ def headless(
 
     first = text.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].decode(errors="replace").strip()
     n_columns = len(first.split(","))
-    if n_columns != len(columns):
+    columns = next((one for one in layouts if len(one) == n_columns), None)
+    if columns is None:
+        known = " or ".join(f"{len(one)}: {', '.join(one)}" for one in layouts)
         raise DataError(
-            vendor, "layout", f"has {n_columns} columns in {name}, where there are "
-            f"{len(columns)}: {', '.join(columns)}; the first line was {first[:80]!r}",
+            vendor, "layout", f"has {n_columns} columns in {name}, where there are {known}; the "
+            f"first line was {first[:80]!r}",
         )  # fmt: skip
-    kinds = dict.fromkeys(columns, pl.Float64) | dict.fromkeys(texts, pl.String)
     try:
         return pl.read_csv(
             BytesIO(text), has_header=not first[:1].isdigit(), new_columns=list(columns),
-            schema_overrides=list(kinds.values()),
+            schema_overrides=[pl.String if one in texts else pl.Float64 for one in columns],
         )  # fmt: skip
     except pl.exceptions.PolarsError as error:
         what = str(error).splitlines()[0]
