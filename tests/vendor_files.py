@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -75,6 +76,14 @@ def write_firstrate(folder: Path) -> None:
             archive.writestr(f"{name}_full_1min_adjsplitdiv.txt", text)
 
 
+YFINANCE = Path(__file__).resolve().parent / "vendors" / "yfinance"  # of yahoo_frames.py
+
+
+def write_yfinance(folder: Path) -> None:
+    """What yfinance 1.7.0 made of an answer, saved by to_csv."""
+    shutil.copy(YFINANCE / "by_field.csv", folder / "yahoo.csv")
+
+
 def run_of(catalog: Catalog, n: int = 1) -> BacktestResult:
     """A run that buys and sells: at each bar the cheapest."""
     return BacktestEngine(catalog, TopN(n, by="-close"), initial_capital=1_000_000.0).run()
@@ -84,4 +93,5 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "binance_klines": write_klines,
     "firstrate": write_firstrate,
     "kibot": write_kibot,
+    "yfinance": write_yfinance,
 }

@@ -11,11 +11,13 @@ from ml4t.backtest.lazy import names_of
 if TYPE_CHECKING:
     from ml4t.backtest.vendors.binance import binance_klines
     from ml4t.backtest.vendors.text_bars import firstrate, kibot
+    from ml4t.backtest.vendors.yahoo import yfinance
 
 __all__ = [
     "binance_klines",
     "firstrate",
     "kibot",
+    "yfinance",
 ]
 
 # A module is not named as its function: importing it would put it in the function's place.
@@ -24,5 +26,6 @@ __getattr__, __dir__ = names_of(
     {
         "binance": ("binance_klines",),
         "text_bars": ("firstrate", "kibot"),
+        "yahoo": ("yfinance",),
     },
 )
