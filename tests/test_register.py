@@ -221,7 +221,7 @@ def test_a_missing_column_is_named_with_the_nearest_one() -> None:
     [
         ("prices", {"timestamp": [], "close": []}, "asset_id"),
         ("features", {"asset_id": [], "x": []}, "timestamp"),
-        ("context", {"date": [], "vix": []}, "timestamp"),
+        ("context", {"month": [], "vix": []}, "timestamp"),
         ("universe", {"asset_id": [], "start_date": []}, "end_date"),
     ],
 )

@@ -12,6 +12,7 @@ before anything is read; a relative path starts at the folder of the run file::
     available_at = "published_at"    # or: lag = "1 day"
     max_age = "90 days"
     on_bad_rows = "drop"             # or "raise", the default
+    columns = { asset_id = "gvkey_iid" }  # our name first; the usual names are found without
 
     [strategy]
     kind = "TopN"
@@ -100,7 +101,7 @@ from ml4t.backtest.strategies.top_n import TopN
 from ml4t.backtest.strategy.base import Strategy
 
 FILE_TABLES = ("sources", "strategy", "risk", "limit", "run", *SETTINGS)
-SOURCE_KEYS = ("path", "role", "available_at", "lag", "max_age", "on_bad_rows")
+SOURCE_KEYS = ("path", "role", "available_at", "lag", "max_age", "on_bad_rows", "columns")
 RUN_KEYS: dict[str, type] = {
     "initial_capital": float,
     "periods_per_year": float,
@@ -216,8 +217,10 @@ def _catalog(document: TomlTable, run: TomlTable, folder: Path) -> Catalog:
         options = {
             key: require_type(str, value, f"{where} {key}")
             for key, value in source.items()
-            if key not in ("path", "role")
+            if key not in ("path", "role", "columns")
         }
+        if "columns" in source:
+            options["columns"] = _table(source, "columns", f"{where} columns")
         paths = _paths(source["path"], folder, where)
         catalog.register(role, paths, name=None if name == role else name, **options)
     return catalog

@@ -30,6 +30,7 @@ from ml4t.backtest.data.sources.contracts import (
     require_registrable,
     require_shares_borrowed,
 )
+from ml4t.backtest.data.sources.naming import AVAILABLE_AT, column_names, named, require_columns_of
 from ml4t.backtest.data.sources.reference import (
     read_actions,
     read_instruments,
@@ -113,6 +114,7 @@ class Catalog:
         lag: str | timedelta | None = None,
         max_age: str | timedelta | None = None,
         on_bad_rows: str = "raise",
+        columns: Mapping[str, str] | None = None,
     ) -> Catalog:
         """Register a source; only its schema is read now.
 
@@ -152,6 +154,11 @@ class Catalog:
             Interval since a row became known after which it counts as missing.
         on_bad_rows : {"raise", "drop"}
             Refuse a source with bad rows, or leave them out and record how many and why.
+        columns : mapping of str to str, optional
+            Columns of the source that have other names than ours, ours first:
+            ``{"timestamp": "Date", "asset_id": "ticker"}``. What data of this kind usually calls
+            them (``Date``, ``Ticker``, ``permno``, ``Vol``) is found without; `describe` says
+            what was taken for what.
 
         Returns
         -------
@@ -168,7 +175,7 @@ class Catalog:
         """
         return self._register(
             role, source, name=name, available_at=available_at, lag=lag, max_age=max_age,
-            on_bad_rows=on_bad_rows,
+            on_bad_rows=on_bad_rows, columns=columns,
         )  # fmt: skip
 
     def register_all(self, adapted: Adapted) -> Catalog:
@@ -208,6 +215,7 @@ class Catalog:
         lag: str | timedelta | None = None,
         max_age: str | timedelta | None = None,
         on_bad_rows: str = "raise",
+        columns: Mapping[str, str] | None = None,
         changes: tuple[Change, ...] = (),
     ) -> Catalog:
         """Register a source, and remember what was changed before it came here."""
@@ -219,7 +227,14 @@ class Catalog:
             drop_bad_rows=on_bad_rows == "drop", changes=changes,
         )  # fmt: skip
         require_registrable(entry, self._sources, self._database)
-        entry = replace(entry, given=scannable(entry.name, source))
+        said = require_columns_of(entry.spec, columns)
+        if AVAILABLE_AT in said:
+            if available_at is not None:
+                raise ConfigError(
+                    f"columns names {AVAILABLE_AT!r}, and {AVAILABLE_AT}= is given; keep one"
+                )
+            entry = replace(entry, available_at=said.pop(AVAILABLE_AT))
+        entry = replace(entry, given=scannable(entry.name, source), columns=said)
         if self._prepared is not None:
             self._reopen()
         try:
@@ -234,6 +249,8 @@ class Catalog:
     def _add(self, entry: Source) -> None:
         """Attach a source under its canonical names."""
         raw = self._attach(entry)
+        names = column_names(entry.name, entry.spec, raw, entry.columns)
+        entry = replace(entry, columns=names, changes=(*entry.changes, *named(names)))
         if "available_at" in raw and entry.available_at is None and entry.spec.is_clocked:
             # The contract's own name for the clock: unread, the rows would be seen too early.
             if entry.lag is not None:

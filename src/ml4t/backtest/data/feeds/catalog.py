@@ -12,6 +12,7 @@ from ml4t.backtest.data.database import UTC, Database, Listener
 from ml4t.backtest.data.feature_provider import PrecomputedFeatureProvider
 from ml4t.backtest.data.feeds.rows import TAKEN_COLUMNS, FeedRows, gather
 from ml4t.backtest.data.indicators import Indicators
+from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import schema_of
 from ml4t.backtest.errors import ConfigError
@@ -86,7 +87,8 @@ class FeedCatalog(Catalog):
         if self._feeds and "prices" not in self._sources:
             # Where a provider has a column as well, it is the one source of it.
             theirs = {name.lower() for provider in providers for name in provider.columns}
-            self.register("prices", self._prices(frozenset(theirs - set(TAKEN_COLUMNS))))
+            prices = self._prices(frozenset(theirs - set(TAKEN_COLUMNS)))
+            self._register("prices", prices, changes=self._changes())
         for provider in providers:
             taken = {name.lower() for name in self._sources}
             name, n = "features", 1
@@ -104,6 +106,13 @@ class FeedCatalog(Catalog):
             return feed.given
         database = Database(threads=self._threads, memory_limit=self._memory_limit)
         return gather(self._feeds, left_out, database)
+
+    def _changes(self) -> tuple[Change, ...]:
+        """Return what has other names in the feeds, each once; of streamed files a view says so."""
+        if self._left_out is not None:
+            return ()
+        rows = zip(self._feeds, self._schemas, strict=True)
+        return tuple(dict.fromkeys(one for feed, found in rows for one in feed.changes(found)))
 
     def _view(self, source: Source, raw: Mapping[str, str]) -> None:
         """Create a source's view; of files only over the columns that their feed takes."""

@@ -22,6 +22,8 @@ from ml4t.backtest.data.feature_provider import (
 from ml4t.backtest.data.feeds.catalog import FeedCatalog
 from ml4t.backtest.data.feeds.events import events_of
 from ml4t.backtest.data.feeds.rows import AssetId, FeedRows
+from ml4t.backtest.data.sources.naming import require_columns_of
+from ml4t.backtest.data.sources.roles import PRICES_ROLE
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.errors import ConfigError, DataError, require_columns
 
@@ -29,9 +31,10 @@ from ml4t.backtest.errors import ConfigError, DataError, require_columns
 class DataFeed:
     """Bars of one asset, or of several, with signals beside them.
 
-    The time is a column ``timestamp``, or else ``datetime`` or ``date``, or the DatetimeIndex of
-    a pandas frame; the asset is a column ``asset_id``, or an argument. A frame with neither, and
-    one row a time, is of the one asset ``"asset"``.
+    Columns are found as `Catalog.register` finds them: by our name, by a usual one such as
+    ``Date`` or ``ticker``, or as `columns` says. The time may be the DatetimeIndex of a pandas
+    frame, the asset an argument. A frame that names no asset, with one row a time, is of the one
+    asset ``"asset"``.
 
     Parameters
     ----------
@@ -46,6 +49,8 @@ class DataFeed:
     feature_provider : FeatureProvider, optional
         Its values stand beside the bars. Where `data` has a column of the same name, the
         provider's is taken, unless `signal_columns` names it too, which is an error.
+    columns : mapping of str to str, optional
+        Columns that have other names than ours, ours first: ``{"close": "Last"}``.
 
     Raises
     ------
@@ -62,6 +67,7 @@ class DataFeed:
         signal_columns: Sequence[str] | None = None,
         signals: Sequence[str] | None = None,
         feature_provider: FeatureProvider | None = None,
+        columns: Mapping[str, str] | None = None,
     ) -> None:
         if data is None:
             raise ConfigError(f"data of {type(self).__name__} must be a frame or a path, was None")
@@ -75,7 +81,10 @@ class DataFeed:
             data = data.read_all()
         named = signals if signal_columns is None else signal_columns
         self.feature_provider = feature_provider
-        self.rows = FeedRows(given=data, asset_id=asset_id, signal_columns=_names(named))
+        self.rows = FeedRows(
+            given=data, asset_id=asset_id, signal_columns=_names(named),
+            columns=require_columns_of(PRICES_ROLE, columns),
+        )  # fmt: skip
 
     def __iter__(self) -> Iterator[MarketEvent]:
         """Yield every bar as an event, in time order and then by asset, for a loop by hand."""
@@ -97,7 +106,7 @@ class ParquetDataFeed(DataFeed):
     Parameters
     ----------
     path : str, Path or list of them
-    asset_id, signal_columns, signals, feature_provider
+    asset_id, signal_columns, signals, feature_provider, columns
         See `DataFeed`.
     """
 
@@ -109,12 +118,13 @@ class ParquetDataFeed(DataFeed):
         signal_columns: Sequence[str] | None = None,
         signals: Sequence[str] | None = None,
         feature_provider: FeatureProvider | None = None,
+        columns: Mapping[str, str] | None = None,
     ) -> None:
         if not Source(role="prices", name="prices", given=path).is_files:
             raise ConfigError(f"path must be a path to Parquet or a list of paths, was {path!r}")
         super().__init__(
             path, asset_id=asset_id, signal_columns=signal_columns, signals=signals,
-            feature_provider=feature_provider,
+            feature_provider=feature_provider, columns=columns,
         )  # fmt: skip
 
 
@@ -124,7 +134,7 @@ class PolarsDataFeed(DataFeed):
     Parameters
     ----------
     price_path : str, Path, polars.DataFrame or polars.LazyFrame
-    asset_id, signal_columns, signals, feature_provider
+    asset_id, signal_columns, signals, feature_provider, columns
         See `DataFeed`.
     """
 
@@ -136,6 +146,7 @@ class PolarsDataFeed(DataFeed):
         signal_columns: Sequence[str] | None = None,
         signals: Sequence[str] | None = None,
         feature_provider: FeatureProvider | None = None,
+        columns: Mapping[str, str] | None = None,
     ) -> None:
         if isinstance(price_path, str) and not price_path.strip():
             raise ConfigError(f"data of PolarsDataFeed must be a path, was {price_path!r}")
@@ -143,7 +154,7 @@ class PolarsDataFeed(DataFeed):
             price_path = Path(price_path)  # a path is a path, and never read as SQL
         super().__init__(
             price_path, asset_id=asset_id, signal_columns=signal_columns, signals=signals,
-            feature_provider=feature_provider,
+            feature_provider=feature_provider, columns=columns,
         )  # fmt: skip
 
 
@@ -154,7 +165,7 @@ class HistoricalDataFeed(DataFeed):
     ----------
     data : pandas.DataFrame
         It is read at the start of a run; changes before that are seen.
-    asset_id, signal_columns, signals, feature_provider
+    asset_id, signal_columns, signals, feature_provider, columns
         See `DataFeed`.
     """
 

@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ml4t.backtest.data.database import Database, EngineError, is_relation
+from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.attaching import attach
 from ml4t.backtest.data.sources.common_types import (
     clash,
@@ -17,15 +18,14 @@ from ml4t.backtest.data.sources.common_types import (
     is_exact,
     require_none_inexact,
 )
-from ml4t.backtest.data.sources.roles import PRICE_COLUMNS
+from ml4t.backtest.data.sources.naming import column_names, named
+from ml4t.backtest.data.sources.roles import PRICE_COLUMNS, PRICES_ROLE
 from ml4t.backtest.data.sources.schema import KEYS, UNTYPED
 from ml4t.backtest.data.sources.source import Source, of_lazy, scannable
 from ml4t.backtest.data.sql_files import all_of, literal, quote, render, rows_of, schema_of
 from ml4t.backtest.errors import DataError, did_you_mean
 
 AssetId = str | int
-# What a feed's time may be called, the likeliest first.
-TIME_NAMES = ("timestamp", "datetime", "date")
 TAKEN_COLUMNS = (*KEYS, *PRICE_COLUMNS, "volume")
 # The one asset of a frame that does not say which it is.
 NAMELESS = "asset"
@@ -44,6 +44,8 @@ class FeedRows:
         The feed's one asset; None: the column ``asset_id`` tells.
     signal_columns : tuple of str, optional
         Columns beyond keys and prices that are taken; None: all.
+    columns : mapping of str to str
+        Columns of the feed by our name, where the user says so.
     name : str
         As errors name the feed.
     """
@@ -51,6 +53,7 @@ class FeedRows:
     given: object
     asset_id: AssetId | None = None
     signal_columns: tuple[str, ...] | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
     name: str = "prices"
 
     def attach(self, database: Database, *, schema_only: bool = False) -> dict[str, str]:
@@ -76,13 +79,8 @@ class FeedRows:
         DataError
             A column that is needed, or named, is not there.
         """
-        by_lower, time = {name.lower(): name for name in found}, time_of(found)
-        for name in ("timestamp", "close"):
-            if name not in by_lower and (name == "close" or time is None):
-                raise DataError(
-                    self.name, "columns", f"has no column '{name}'{did_you_mean(name, found)}"
-                )
-        assert time is not None
+        by_lower = self.by_our_names(found)
+        time = by_lower["timestamp"]
         # Of nanoseconds with a zone DuckDB 2.0 knows neither the day nor whether they are finite.
         cast = "::timestamptz" if found[time] == ZONED_NS else ""
         items = {"timestamp": f"{quote(time)}{cast} as timestamp"}
@@ -92,7 +90,8 @@ class FeedRows:
             items["asset_id"] = f"{_constant(self.asset_id)} as asset_id"
         names = {name: by_lower[name] for name in TAKEN_COLUMNS[2:] if name in by_lower}
         items |= {name: f"{quote(given)} as {quote(name)}" for name, given in names.items()}
-        others = [name for name in found if name != time and name.lower() not in TAKEN_COLUMNS]
+        taken = {by_lower[name] for name in TAKEN_COLUMNS if name in by_lower}
+        others = [name for name in found if name not in taken]
         for name in self.signal_columns or ():
             if name not in found:
                 raise DataError(
@@ -105,9 +104,26 @@ class FeedRows:
                 items[name] = quote(name)
         return items
 
+    def by_our_names(self, found: Mapping[str, str]) -> dict[str, str]:
+        """Return the columns by our names, or by their own in lower case.
+
+        Raises
+        ------
+        DataError
+            One that is needed is not there, or two may be it.
+        """
+        names = column_names(self.name, PRICES_ROLE, found, self.columns, may_lack=("asset_id",))
+        ours = {given: name for name, given in names.items()}
+        return {ours.get(given, given.lower()): given for given in found}
+
+    def changes(self, found: Mapping[str, str]) -> tuple[Change, ...]:
+        """Return what `Catalog.describe` says of columns with other names."""
+        by_lower = self.by_our_names(found)
+        return named({name: one for name, one in by_lower.items() if name != one.lower()})
+
     def condition(self, found: Mapping[str, str]) -> str:
         """Return the SQL condition of the feed's own rows."""
-        by_lower = {name.lower(): name for name in found}
+        by_lower = self.by_our_names(found)
         if self.asset_id is None or "asset_id" not in by_lower:
             return "true"
         return f"{quote(by_lower['asset_id'])}::varchar = {literal(str(self.asset_id))}"
@@ -115,6 +131,8 @@ class FeedRows:
     def is_streamable(self, found: Mapping[str, str]) -> bool:
         """Say whether the rows are files that a catalog can read as they are."""
         is_files = Source(role="prices", name=self.name, given=self.given).is_files
+        if self.columns:
+            return False
         kinds = {name.lower(): kind for name, kind in found.items()}
         has_keys = kinds.keys() >= set(KEYS) and kinds["timestamp"] != ZONED_NS
         return is_files and self.asset_id is None and has_keys
@@ -148,7 +166,7 @@ def gather(feeds: Sequence[FeedRows], left_out: frozenset[str], database: Databa
                 columns=", ".join([*feed.items(found, left_out).values(), f"{i} as __feed"]),
                 condition=feed.condition(found),
             )
-            if feed.asset_id is None and "asset_id" not in (name.lower() for name in found):
+            if feed.asset_id is None and "asset_id" not in feed.by_our_names(found):
                 _require_one_row_a_time(feed, part, database)
             parts.append(part)
             kinds.append(database.schema(part))
@@ -162,12 +180,6 @@ def gather(feeds: Sequence[FeedRows], left_out: frozenset[str], database: Databa
         first = str(error).splitlines()[0]
         raise DataError("prices", "readable", f"could not be read: {first}") from error
     return table.drop_columns(["__feed"])
-
-
-def time_of(found: Mapping[str, str]) -> str | None:
-    """Return the column that holds a feed's times."""
-    by_lower = {name.lower(): name for name in found}
-    return next((by_lower[name] for name in TIME_NAMES if name in by_lower), None)
 
 
 def _in_common_types(

@@ -25,6 +25,7 @@ from ml4t.backtest.data.sources.common_types import (
     is_exact,
     require_none_inexact,
 )
+from ml4t.backtest.data.sources.naming import column_names
 from ml4t.backtest.data.sources.schema import UNTYPED
 from ml4t.backtest.data.sources.source import Source, is_remote, is_there
 from ml4t.backtest.data.sql_files import all_of, file_literal, literal, quote, read, render, rows_of
@@ -233,7 +234,9 @@ def _names(parts: Iterable[Part]) -> dict[str, str]:
 
 def _require_everywhere(source: Source, parts: Sequence[Part]) -> None:
     """Refuse a file without a column that says what a row is: NULL would not be missing there."""
-    needed = list(source.spec.required)
+    spec, there = source.spec, _names(parts).values()
+    names = column_names(source.name, spec, there, source.columns, may_lack=spec.required)
+    needed = [names.get(name, name).lower() for name in spec.required]
     if source.spec.is_clocked:
         needed.append((source.available_at or "available_at").lower())
     for name in needed:

@@ -54,7 +54,7 @@ def canonical_columns(source: Source, found: Mapping[str, str]) -> dict[str, str
     DataError
         A column is missing (with the nearest name) or has a type that cannot serve.
     """
-    by_lower = {name.lower(): name for name in found}
+    by_lower = _by_our_names(source, found)
     clock = (source.available_at or "").lower()
     for name in (*source.spec.required, *([clock] if clock else [])):
         if name not in by_lower:
@@ -92,6 +92,22 @@ def canonical_columns(source: Source, found: Mapping[str, str]) -> dict[str, str
             f"has a column '{clash[0]}', a name kept by the engine; rename it",
         )
     return items
+
+
+def _by_our_names(source: Source, found: Mapping[str, str]) -> dict[str, str]:
+    """Return the columns by our names, or by their own in lower case."""
+    ours = {given: name for name, given in source.columns.items()}
+    by_lower: dict[str, str] = {}
+    for given in found:
+        name = ours.get(given, given.lower())
+        if name in by_lower:
+            other = given if given.lower() == name else by_lower[name]
+            raise DataError(
+                source.name, "columns", f"has a column '{other}' beside '{source.columns[name]}', "
+                f"which is to be '{name}'; leave one of them out",
+            )  # fmt: skip
+        by_lower[name] = given
+    return by_lower
 
 
 def require_one_type(source: str, name: str, kind: str) -> None:
@@ -146,4 +162,6 @@ def _select_item(source: Source, name: str, given: str, kind: str) -> str:
 
 
 def _refuse_type(source: Source, name: str, kind: str, must: str) -> NoReturn:
-    raise DataError(source.name, "types", f"has column '{name}' of type {kind}; {must}")
+    given = source.columns.get(name)
+    shown = f"'{name}'" if given is None else f"'{given}' (for {name})"
+    raise DataError(source.name, "types", f"has column {shown} of type {kind}; {must}")

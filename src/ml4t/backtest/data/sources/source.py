@@ -10,7 +10,7 @@ import glob
 import re
 import reprlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ class Source:
     lag, max_age : str or None
         Intervals such as ``"1 day"``.
     drop_bad_rows : bool
+    columns : mapping of str to str
+        Columns of the source by our name, where they have another.
     changes : tuple of Change
         What was changed between the user's data and the view.
     """
@@ -58,6 +60,7 @@ class Source:
     lag: str | None = None
     max_age: str | None = None
     drop_bad_rows: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict)
     changes: tuple[Change, ...] = ()
 
     @property
@@ -217,6 +220,9 @@ def fingerprint(
     for name in ("available_at", "lag", "max_age"):
         if getattr(source, name) is not None:
             facts[name] = getattr(source, name)
+    if source.columns:
+        # Two columns that change their names are another content under the same names.
+        facts["named"] = sorted(map(list, source.columns.items()))
     return facts
 
 
