@@ -84,6 +84,43 @@ def write_yfinance(folder: Path) -> None:
     shutil.copy(YFINANCE / "by_field.csv", folder / "yahoo.csv")
 
 
+# One share that split 2 for 1 on 4 January, paid a dividend before and after, and was delisted.
+# close is in shares of today, closeunadj as traded; dividends are per share of today.
+SEP = """ticker,date,open,high,low,close,volume,closeadj,closeunadj,lastupdated
+OLD,2024-01-02,49,51,48,50,2000,49.2,100,2024-02-01
+OLD,2024-01-03,50,52,49,51,2200,50.4,102,2024-02-01
+OLD,2024-01-04,51,53,50,52,1500,51.4,52,2024-02-01
+OLD,2024-01-05,52,54,51,53,1600,53,53,2024-02-01
+NEW,2024-01-02,19,21,18,20,900,20,20,2024-02-01
+NEW,2024-01-03,20,22,19,21,900,21,21,2024-02-01
+NEW,2024-01-04,21,23,20,22,900,22,22,2024-02-01
+NEW,2024-01-05,22,24,21,23,900,23,23,2024-02-01
+NEW,2024-01-08,23,25,22,24,900,24,24,2024-02-01
+"""
+ACTIONS = """date,action,ticker,name,value,contraticker,contraname
+2024-01-03,dividend,OLD,Old Inc,0.2,N/A,N/A
+2024-01-04,split,OLD,Old Inc,2,N/A,N/A
+2024-01-05,dividend,OLD,Old Inc,0.4,N/A,N/A
+2024-01-05,delisted,OLD,Old Inc,1234.5,N/A,N/A
+2024-01-05,acquisitionby,OLD,Old Inc,1234.5,NEW,New Inc
+2024-01-03,tickerchangefrom,NEW,New Inc,,WAS,New Inc
+2024-01-03,tickerchangeto,NEW,New Inc,,NEW,New Inc
+2024-01-03,dividend,ELSE,Else Inc,1,N/A,N/A
+"""
+TICKERS = """table,permaticker,ticker,name,exchange,isdelisted,category,sector,industry
+SF1,100,OLD,Old Inc,NYSE,Y,Domestic Common Stock,Energy,Oil
+SEP,100,OLD,Old Inc,NYSE,Y,Domestic Common Stock,Energy,Oil
+SEP,200,NEW,New Inc,NASDAQ,N,Domestic Common Stock,Technology,Software
+SEP,300,ELSE,Else Inc,NASDAQ,N,Domestic Common Stock,Technology,Software
+"""
+
+
+def write_sharadar(folder: Path) -> None:
+    """The three tables, as bulk exports."""
+    for name, text in (("SEP", SEP), ("ACTIONS", ACTIONS), ("TICKERS", TICKERS)):
+        (folder / f"SHARADAR_{name}.csv").write_text(text, encoding="utf-8")
+
+
 def run_of(catalog: Catalog, n: int = 1) -> BacktestResult:
     """A run that buys and sells: at each bar the cheapest."""
     return BacktestEngine(catalog, TopN(n, by="-close"), initial_capital=1_000_000.0).run()
@@ -93,5 +130,6 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "binance_klines": write_klines,
     "firstrate": write_firstrate,
     "kibot": write_kibot,
+    "sharadar": write_sharadar,
     "yfinance": write_yfinance,
 }

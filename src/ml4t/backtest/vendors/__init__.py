@@ -10,6 +10,7 @@ from ml4t.backtest.lazy import names_of
 
 if TYPE_CHECKING:
     from ml4t.backtest.vendors.binance import binance_klines
+    from ml4t.backtest.vendors.sharadar_tables import sharadar
     from ml4t.backtest.vendors.text_bars import firstrate, kibot
     from ml4t.backtest.vendors.yahoo import yfinance
 
@@ -17,6 +18,7 @@ __all__ = [
     "binance_klines",
     "firstrate",
     "kibot",
+    "sharadar",
     "yfinance",
 ]
 
@@ -25,6 +27,7 @@ __getattr__, __dir__ = names_of(
     __name__,
     {
         "binance": ("binance_klines",),
+        "sharadar_tables": ("sharadar",),
         "text_bars": ("firstrate", "kibot"),
         "yahoo": ("yfinance",),
     },

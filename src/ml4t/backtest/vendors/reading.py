@@ -189,6 +189,13 @@ def as_days(column: str) -> pl.Expr:
     return digits.str.to_date("%Y%m%d").alias(column)
 
 
+def as_numbers(*columns: str) -> list[pl.Expr]:
+    """Return expressions for columns of numbers; what is none, such as a code, is missing."""
+    import polars as pl
+
+    return [pl.col(name).cast(pl.Float64, strict=False).fill_nan(None) for name in columns]
+
+
 def bar_from(vendor: str, bar: str | timedelta | None) -> timedelta | None:
     """Return the length of a bar that a user or a file's name gives, such as ``"5min"``."""
     if bar is None or isinstance(bar, timedelta):
