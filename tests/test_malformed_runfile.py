@@ -71,7 +71,9 @@ RUN: dict[str, Kind] = {
     "memory_limit": NOTHING, "timezone": NOTHING,
 }  # fmt: skip
 # None of the values is a file, a role, a column of prices, a duration or what to do with rows.
-SOURCE: dict[str, Kind] = dict.fromkeys(SOURCE_KEYS, NOTHING)
+SOURCE: dict[str, Kind] = dict.fromkeys(SOURCE_KEYS, NOTHING) | {
+    "columns": Kind("a table that names no column", lambda value: value == {})
+}
 
 
 def toml(value: object) -> str:
