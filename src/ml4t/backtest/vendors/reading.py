@@ -170,7 +170,7 @@ def _tables_in(vendor: str, given: Any) -> pl.DataFrame:
     return pl.concat(frames, how="diagonal")
 
 
-def require_columns_of(vendor: str, role: str, frame: pl.DataFrame, names: Iterable[str]) -> None:
+def require_layout(vendor: str, role: str, frame: pl.DataFrame, names: Iterable[str]) -> None:
     """Refuse a table that lacks columns of its layout."""
     lacking = [name for name in names if name not in frame.columns]
     if lacking:

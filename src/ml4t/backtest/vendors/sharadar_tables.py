@@ -9,7 +9,7 @@ from ml4t.backtest.data.sources.adapted import Adapted, AdaptedSource, Change
 from ml4t.backtest.vendors.reading import (
     as_days,
     as_numbers,
-    require_columns_of,
+    require_layout,
     source_of,
     table_at,
     without_repeats,
@@ -74,7 +74,7 @@ def sharadar(prices: Any, actions: Any = None, tickers: Any = None) -> Adapted:
     import polars as pl
 
     sep = table_at("sharadar", "SEP", prices)
-    require_columns_of("sharadar", "SEP", sep, _SEP)
+    require_layout("sharadar", "SEP", sep, _SEP)
     bars, repeats = without_repeats(
         sep.select(
             as_days("date").alias("timestamp"), pl.col("ticker").alias("asset_id"),
@@ -106,7 +106,7 @@ def _actions(bars: pl.DataFrame, given: Any) -> AdaptedSource:
     import polars as pl
 
     table = table_at("sharadar", "ACTIONS", given)
-    require_columns_of("sharadar", "ACTIONS", table, _ACTIONS)
+    require_layout("sharadar", "ACTIONS", table, _ACTIONS)
     own, repeats = without_repeats(table.filter(pl.col("ticker").is_in(bars["asset_id"].unique())))
     rows = own.select(
         pl.col("ticker").alias("asset_id"), as_days("date").alias("ex_date"), "action",
@@ -208,7 +208,7 @@ def _assets(bars: pl.DataFrame, given: Any) -> AdaptedSource:
     import polars as pl
 
     table = table_at("sharadar", "TICKERS", given)
-    require_columns_of("sharadar", "TICKERS", table, ("table", "ticker"))
+    require_layout("sharadar", "TICKERS", table, ("table", "ticker"))
     own = table.filter(
         pl.col("table").is_in(_PRICE_TABLES) & pl.col("ticker").is_in(bars["asset_id"].unique())
     )
