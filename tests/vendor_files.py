@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pytest
+
 from ml4t.backtest import BacktestEngine, BacktestResult, Catalog, TopN
 
 MINUTE = timedelta(minutes=1)
@@ -121,12 +124,70 @@ def write_sharadar(folder: Path) -> None:
         (folder / f"SHARADAR_{name}.csv").write_text(text, encoding="utf-8")
 
 
+def unpacked(name: str, folder: Path) -> Path:
+    """Unpack what a vendor's own writer made; see tests/vendors."""
+    with zipfile.ZipFile(Path(__file__).parent / "vendors" / name) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def write_lean(folder: Path) -> None:
+    """Three days of one ticker in LEAN's folder."""
+    daily = folder / "Data" / "equity" / "usa" / "daily"
+    daily.mkdir(parents=True)
+    days = (f"2024010{i} 00:00,100000,105000,95000,{100_000 + i},700" for i in (2, 3, 4))
+    zipped(daily / "spy.zip", days)
+
+
+def write_csvdir(folder: Path) -> None:
+    """Three days of one symbol as Zipline's csvdir has them."""
+    (folder / "csvdir" / "daily").mkdir(parents=True)
+    lines = [f"2024-01-0{i},10,11,9,10,700,0,1" for i in (2, 3, 4)]
+    head = "date,open,high,low,close,volume,dividend,split"
+    (folder / "csvdir" / "daily" / "SPY.csv").write_text("\n".join([head, *lines]) + "\n")
+
+
+def write_qlib(folder: Path) -> None:
+    """What dump_bin.py wrote."""
+    unpacked("qlib/qlib.zip", folder)
+
+
+def write_bundle(folder: Path) -> None:
+    """What zipline-reloaded wrote."""
+    pytest.importorskip("blosc")
+    unpacked("zipline/zipline_bundle.zip", folder)
+
+
+def write_dbn(folder: Path) -> None:
+    """Three days of one instrument, by Databento's own encoder."""
+    dbn = pytest.importorskip("databento_dbn")
+    metadata = dbn.Metadata(
+        dataset="XNAS.ITCH", start=0, stype_in=dbn.SType.RAW_SYMBOL,
+        stype_out=dbn.SType.INSTRUMENT_ID, schema=dbn.Schema.OHLCV_1D, symbols=["SPY"],
+    )  # fmt: skip
+    units, days = 10**9, [datetime(2024, 1, i, tzinfo=UTC).timestamp() for i in (2, 3, 4)]
+    bars = [
+        dbn.OHLCVMsg(rtype=0x23, publisher_id=2, instrument_id=5, ts_event=round(day) * units,
+                     open=units, high=units, low=units, close=units, volume=7)
+        for day in days
+    ]  # fmt: skip
+    content = b"".join(map(bytes, (metadata, *bars)))
+    (folder / "dbn").mkdir()
+    file = folder / "dbn" / "xnas-itch.ohlcv-1d.dbn.zst"
+    file.write_bytes(pa.Codec("zstd").compress(content, asbytes=True))
+
+
 def run_of(catalog: Catalog, n: int = 1) -> BacktestResult:
     """A run that buys and sells: at each bar the cheapest."""
     return BacktestEngine(catalog, TopN(n, by="-close"), initial_capital=1_000_000.0).run()
 
 
 WRITERS: dict[str, Callable[[Path], None]] = {
+    "databento_dbn": write_dbn,
+    "lean_zip": write_lean,
+    "qlib_bin": write_qlib,
+    "zipline_bundle": write_bundle,
+    "zipline_csvdir": write_csvdir,
     "binance_klines": write_klines,
     "firstrate": write_firstrate,
     "kibot": write_kibot,

@@ -55,3 +55,9 @@ AVERAGE_IN_RANGE = 1e-6
 
 # Of what is needed: room for less is no room, since such a purchase is not worth an order.
 LEAST_SHARE = 1e-6
+
+# -- what a file rounded: splits are of small whole numbers, and a few digits are left of them -----
+
+# Of a split told by two cumulated factors, to such a ratio: 1.49993008 / 0.75001904, of LEAN's
+# twx.csv, is two for one.
+SPLIT_OF_FACTORS = 3e-4

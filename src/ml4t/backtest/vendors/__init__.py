@@ -10,6 +10,9 @@ from ml4t.backtest.lazy import names_of
 
 if TYPE_CHECKING:
     from ml4t.backtest.vendors.binance import binance_klines
+    from ml4t.backtest.vendors.csvdir import zipline_csvdir
+    from ml4t.backtest.vendors.lean import lean_zip
+    from ml4t.backtest.vendors.qlib import qlib_bin
     from ml4t.backtest.vendors.sharadar_tables import sharadar
     from ml4t.backtest.vendors.text_bars import firstrate, kibot
     from ml4t.backtest.vendors.yahoo import yfinance
@@ -18,8 +21,11 @@ __all__ = [
     "binance_klines",
     "firstrate",
     "kibot",
+    "lean_zip",
+    "qlib_bin",
     "sharadar",
     "yfinance",
+    "zipline_csvdir",
 ]
 
 # A module is not named as its function: importing it would put it in the function's place.
@@ -27,6 +33,9 @@ __getattr__, __dir__ = names_of(
     __name__,
     {
         "binance": ("binance_klines",),
+        "csvdir": ("zipline_csvdir",),
+        "lean": ("lean_zip",),
+        "qlib": ("qlib_bin",),
         "sharadar_tables": ("sharadar",),
         "text_bars": ("firstrate", "kibot"),
         "yahoo": ("yfinance",),

@@ -39,7 +39,7 @@ def texts_in(vendor: str, paths: Paths, endings: tuple[str, ...]) -> Iterator[tu
     endings : tuple of str
         Such as ``(".csv",)``; each may also be in a ``.zip``, or be followed by ``.gz``.
     """
-    for file in _files(vendor, paths, (*endings, *(f"{one}{_GZIP}" for one in endings), _ZIP)):
+    for file in files_in(vendor, paths, (*endings, *(f"{one}{_GZIP}" for one in endings), _ZIP)):
         if file.suffix.lower() != _ZIP:
             content = file.read_bytes()
             is_packed = file.suffix.lower() == _GZIP
@@ -53,8 +53,8 @@ def texts_in(vendor: str, paths: Paths, endings: tuple[str, ...]) -> Iterator[tu
                 yield _stem(Path(member).name), archive.read(member)
 
 
-def _files(vendor: str, paths: Paths, endings: tuple[str, ...]) -> list[Path]:
-    """Return the files behind paths, in order of their names."""
+def files_in(vendor: str, paths: Paths, endings: tuple[str, ...]) -> list[Path]:
+    """Return the files behind paths that end so, in order of their names."""
     given = [paths] if isinstance(paths, str | Path) else paths
     if not isinstance(given, Sequence) or not all(isinstance(one, str | Path) for one in given):
         raise ConfigError(
@@ -251,3 +251,17 @@ def without_repeats(frame: pl.DataFrame) -> tuple[pl.DataFrame, Change]:
     """Leave out rows that are there more than once, as where archives overlap."""
     once = frame.unique(maintain_order=True)
     return once, Change("rows that were there before, left out", len(frame) - len(once))
+
+
+def in_units(frame: pl.DataFrame, columns: Sequence[str], per_unit: int) -> pl.DataFrame:
+    """Turn columns of whole numbers, such as 1,000 to the dollar, into prices.
+
+    Without NULL in them.
+    """
+    import polars as pl
+
+    # Polars 2.1.0 multiplies by the reciprocal of a constant: 10623 / 1000 would be
+    # 10.623000000000001, and a price off its tick.
+    return frame.with_columns(
+        pl.Series(name, frame[name].cast(pl.Float64).to_numpy() / per_unit) for name in columns
+    )
