@@ -52,21 +52,22 @@ LAYERS: dict[str, set[str]] = {
     "presets": {"core", "errors", "execution"},
     "config": {"core", "errors", "execution", "presets"},
     "session": {"config", "core", "errors", "execution", "portfolio", "risk", "strategy"},
-    "engine": {"config", "core", "data", "errors", "results", "risk", "session", "strategy",
-               "version"},
+    "progress": set(),
+    "engine": {"config", "core", "data", "errors", "progress", "results", "risk", "session",
+               "strategy", "version"},
     "__init__": {"config", "core", "data", "engine", "errors", "execution", "results", "strategies",
                  "strategy", "version"},
-    "demo": {"data", "engine", "results", "risk", "strategies", "synthetic"},
+    "demo": {"data", "engine", "progress", "results", "risk", "strategies", "synthetic"},
     "runfile_tables": {"config", "core", "errors", "execution", "risk"},
     "runfile": {"config", "core", "data", "engine", "errors", "risk", "runfile_tables",
                 "strategies", "strategy"},
-    "cli": {"config", "data", "demo", "engine", "errors", "presets", "results", "runfile",
-            "runfile_tables"},
+    "cli": {"config", "data", "demo", "errors", "presets", "progress", "results", "runfile",
+            "runfile_tables", "version"},
 }  # fmt: skip
 LOADS_PARSER = {
     f"data.user_sql.{name}" for name in ("expressions", "queries", "scopes", "total_order")
 }
-CLI_SIDE = {"cli", "demo", "runfile", "runfile_tables"}
+CLI_SIDE = {name for name in MODULES if name == "cli" or name.startswith("cli.")}
 
 
 def imports(nodes: list[ast.AST]) -> set[str]:

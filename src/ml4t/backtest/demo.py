@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.sql_files import read
-from ml4t.backtest.engine import BacktestEngine, Progress
+from ml4t.backtest.engine import BacktestEngine
+from ml4t.backtest.progress import Progress
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.risk import (
     DynamicTrailingStop,

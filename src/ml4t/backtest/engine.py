@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import reprlib
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -28,6 +28,7 @@ from ml4t.backtest.data.stream.batches import batches, plan_batches
 from ml4t.backtest.data.stream.price_limits import PRICE_LIMITS, priced_limits
 from ml4t.backtest.data.stream.reader import BatchPlan
 from ml4t.backtest.errors import ConfigError, CostError, require_number
+from ml4t.backtest.progress import Progress, progress_of
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_facts import RunFacts
@@ -42,7 +43,6 @@ from ml4t.backtest.version import versions
 # New containers between two collections; the ledger makes no cycles, a strategy might.
 MOST_OBJECTS = (50_000, 50, 50)
 SWITCH_SECONDS = 0.00005
-Progress = Callable[[int, int], None]
 
 
 class BacktestEngine:
@@ -122,14 +122,16 @@ class BacktestEngine:
         )
 
     def run(
-        self, progress: Progress | None = None, *, tunes_interpreter: bool = True
+        self, progress: Progress | bool | None = None, *, tunes_interpreter: bool = True
     ) -> BacktestResult:
         """Run from the first bar to the last.
 
         Parameters
         ----------
-        progress : callable, optional
-            Called as ``progress(bars_done, bars_in_all)`` after each chunk of bars.
+        progress : callable or bool, optional
+            Called as ``progress(bars_done, bars_in_all)`` after each chunk of bars. True shows
+            how far the run is: a line in a terminal, an output of a notebook's cell, or lines of a
+            log at every tenth.
         tunes_interpreter : bool, default True
             Whether the run may set the switch interval (50 microseconds) and the thresholds of
             the cycle collector of the whole process until it ends. False leaves both to a program
@@ -148,10 +150,12 @@ class BacktestEngine:
         CostError
             A cost model could not tell what a fill costs; the error names bar and assets.
         """
-        if progress is not None and not callable(progress):
-            raise ConfigError(f"progress must be a function of (bars_done, bars), was {progress!r}")
+        if progress is not None and not isinstance(progress, bool) and not callable(progress):
+            raise ConfigError(
+                f"progress must be True or a function of (bars_done, bars), was {progress!r}"
+            )
         with _two_threads if tunes_interpreter else nullcontext():
-            return self._run(progress)
+            return self._run(progress_of(progress))
 
     def explain(self, *, plan: bool = False) -> Explanation:
         """Return the statements that a run sends to DuckDB, in order; see `Catalog.explain`.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from html import escape
 from typing import Self
 
 import numpy as np
@@ -30,7 +31,7 @@ from ml4t.backtest.data.sources.contracts import (
     require_registrable,
     require_shares_borrowed,
 )
-from ml4t.backtest.data.sources.naming import AVAILABLE_AT, column_names, named, require_columns_of
+from ml4t.backtest.data.sources.naming import AVAILABLE_AT, column_names, named, require_mapping
 from ml4t.backtest.data.sources.reference import (
     read_actions,
     read_instruments,
@@ -101,6 +102,27 @@ class Catalog:
             role = "" if name == source.role else f" ({source.role})"
             shown.append(f"{name}{role}: {', '.join(columns[:N_COLUMNS_SHOWN])}{more}")
         return f"Catalog({'; '.join(shown)})"
+
+    def _repr_html_(self) -> str:
+        """Show each source with its role and its columns, as a notebook does tables."""
+        rows = "".join(
+            f"<tr><td style='text-align:left'>{escape(name)}</td><td>{source.role}</td>"
+            f"<td style='text-align:left'>{escape(', '.join(self._found[name]))}</td>"
+            f"<td style='text-align:left'>{escape('; '.join(map(str, source.changes)))}</td></tr>"
+            for name, source in self._sources.items()
+        )
+        head = "".join(f"<th>{name}</th>" for name in ("source", "role", "columns", "changes"))
+        return f"<table><tr>{head}</tr>{rows}</table>"
+
+    def registered(self, name: str) -> tuple[dict[str, str], list[str]]:
+        """Return the columns of a source, with types, and what was changed on their way in.
+
+        Raises
+        ------
+        KeyError
+            There is no such source.
+        """
+        return dict(self._found[name]), [str(change) for change in self._sources[name].changes]
 
     # -- registration -----------------------------------------------------------------
 
@@ -227,7 +249,7 @@ class Catalog:
             drop_bad_rows=on_bad_rows == "drop", changes=changes,
         )  # fmt: skip
         require_registrable(entry, self._sources, self._database)
-        said = require_columns_of(entry.spec, columns)
+        said = require_mapping(entry.spec, columns)
         if AVAILABLE_AT in said:
             if available_at is not None:
                 raise ConfigError(

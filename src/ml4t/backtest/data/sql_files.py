@@ -188,6 +188,11 @@ def parquet_of(query: str, path: Path) -> str:
     return f"copy ({query}) to {literal(str(path.absolute()))} (format parquet)"
 
 
+def csv_of(query: str, path: Path) -> str:
+    """Return the statement that writes the rows of a query to a file of CSV, with a header."""
+    return f"copy ({query}) to {literal(str(path.absolute()))} (format csv, header)"
+
+
 def all_of(queries: Iterable[str], *, by_name: bool = False) -> str:
     """Return the query of the rows of several, their columns together by place or by name."""
     return f" union all{' by name' if by_name else ''} ".join(queries)

@@ -12,8 +12,8 @@ from ml4t.backtest.data.database import Database, EngineError, Relation
 from ml4t.backtest.data.sql_files import read, rows_of
 from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean, require_path
 from ml4t.backtest.results.opening import load
-from ml4t.backtest.results.saving import save
-from ml4t.backtest.results.summary import facts_lines, run_facts, summary_text
+from ml4t.backtest.results.saving import export_csv, save
+from ml4t.backtest.results.summary import facts_lines, run_facts, summary_html, summary_text
 from ml4t.backtest.results.tables import TABLES, comments
 
 METRICS = ("calendar", "returns", "drawdown", "trading", "trades")
@@ -119,6 +119,13 @@ class BacktestResult(Mapping[str, Any]):
     def __iter__(self) -> Iterator[str]:
         return iter(self.metrics)
 
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *TABLES})
+
+    def _ipython_key_completions_(self) -> list[str]:
+        """Complete ``result["`` in a notebook or shell."""
+        return list(self)
+
     def __len__(self) -> int:
         return len(self.metrics)
 
@@ -128,6 +135,10 @@ class BacktestResult(Mapping[str, Any]):
             f"<BacktestResult {m['first_timestamp']} to {m['last_timestamp']}, "
             f"final value {m['final_value']:,.2f}, {m['n_trades']:,} trades>"
         )
+
+    def _repr_html_(self) -> str:
+        """Show the summary as a notebook does tables."""
+        return summary_html(self)
 
     def summary(self) -> str:
         """Return the metrics, the P&L by exit rule and the fill policy as readable text."""
@@ -156,6 +167,26 @@ class BacktestResult(Mapping[str, Any]):
         """
         target = _usable(path)
         save(self._database, target)
+        return target
+
+    def to_csv(self, folder: str | Path) -> Path:
+        """Write every table to a file of CSV in a folder, with a header and times in ISO 8601.
+
+        What is NULL is an empty field; numbers have all their digits. CSV keeps no types: a run
+        that is to be opened again is saved, see `save`.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        ResultError
+            Something else than such tables stands there, or it cannot be written.
+        """
+        target = _usable(folder)
+        export_csv(self._database, target)
         return target
 
     @classmethod

@@ -13,6 +13,7 @@ from pathlib import Path
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.sql_files import (
     attach_of,
+    csv_of,
     detach_of,
     file_literal,
     parquet_of,
@@ -53,7 +54,7 @@ def save(database: Database, path: Path) -> None:
             if target.suffix in FILE_SUFFIXES:
                 _write_file(database, made)
             else:
-                _write_folder(database, made)
+                _write_folder(database, made, parquet_of, "parquet")
             with turn_in(target.parent):
                 require_replaceable(target)  # another may have been faster
                 _settle_log(target)
@@ -63,6 +64,43 @@ def save(database: Database, path: Path) -> None:
         raise ResultError(
             f"'{target}' could not be saved: {why}; what stood there is as it was"
         ) from error
+
+
+def export_csv(database: Database, path: Path) -> None:
+    """Write each table of a run to a file of CSV in the folder `path`; see `save`.
+
+    Raises
+    ------
+    ResultError
+        Something else than such files stands there, or they could not be written.
+    """
+    database = database.cursor()
+    try:
+        target = _led_to(path)
+        _require_csv_alone(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with place_beside(target) as folder:
+            _write_folder(database, folder / target.name, csv_of, "csv")
+            with turn_in(target.parent):
+                _require_csv_alone(target)
+                put(folder / target.name, target)
+    except (OSError, EngineError) as error:
+        why = " ".join(str(error).split())
+        raise ResultError(
+            f"'{path}' could not be written: {why}; what stood there is as it was"
+        ) from error
+
+
+def _require_csv_alone(target: Path) -> None:
+    """Refuse to write over a file, or a folder with anything but tables of a run as CSV."""
+    if target.exists() and not target.is_dir():
+        raise ResultError(f"'{target}' is no folder; CSV goes into one, a file per table")
+    known = {f"{table}.csv" for table in TABLES}
+    for item in sorted(target.iterdir()) if target.is_dir() else ():
+        if item.name not in known or not item.is_file():
+            raise ResultError(
+                f"'{target}' holds '{item.name}', which no export wrote; pick another folder"
+            )
 
 
 def _led_to(path: Path) -> Path:
@@ -171,12 +209,14 @@ def _write_file(database: Database, path: Path) -> None:
     sync(path.parent)
 
 
-def _write_folder(database: Database, folder: Path) -> None:
+def _write_folder(
+    database: Database, folder: Path, statement: Callable[..., str], suffix: str
+) -> None:
     folder.mkdir()
     writer = open_store()
     for table in TABLES:
-        path = folder / f"{table}.parquet"
-        _hand_over(database, writer, table, partial(parquet_of, path=path))
+        path = folder / f"{table}.{suffix}"
+        _hand_over(database, writer, table, partial(statement, path=path))
         sync(path)
     sync(folder)
     sync(folder.parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html import escape
 from typing import Any, Protocol
 
 from ml4t.backtest.data.database import Relation
@@ -103,6 +104,19 @@ def summary_text(result: Summarised) -> str:
         lines += ["", f"{'Orders not filled whole':<44}{'orders':>9}"]
         lines += [f"{f'{status}: {reason}':<44}{n:>9,}" for status, reason, n in ends]
     return "\n".join([*lines, "", *basis_lines(result), *facts_lines(run_facts(result))])
+
+
+def summary_html(result: Summarised) -> str:
+    """Return the summary as a table of HTML, with what is said beside it below."""
+    cells = "".join(
+        f"<tr><td style='text-align:left'>{escape(label)}</td><td>{escape(text)}</td></tr>"
+        for label, text in summary_rows(result)
+    )
+    said = "\n".join([*basis_lines(result), *facts_lines(run_facts(result))])
+    return (
+        f"<table>{cells}</table><details><summary>How it was made, and what to look at</summary>"
+        f"<pre>{escape(said)}</pre></details>"
+    )
 
 
 def basis_lines(result: Summarised) -> list[str]:

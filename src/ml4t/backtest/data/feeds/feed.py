@@ -22,7 +22,7 @@ from ml4t.backtest.data.feature_provider import (
 from ml4t.backtest.data.feeds.catalog import FeedCatalog
 from ml4t.backtest.data.feeds.events import events_of
 from ml4t.backtest.data.feeds.rows import AssetId, FeedRows
-from ml4t.backtest.data.sources.naming import require_columns_of
+from ml4t.backtest.data.sources.naming import require_mapping
 from ml4t.backtest.data.sources.roles import PRICES_ROLE
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.errors import ConfigError, DataError, require_columns
@@ -83,7 +83,7 @@ class DataFeed:
         self.feature_provider = feature_provider
         self.rows = FeedRows(
             given=data, asset_id=asset_id, signal_columns=_names(named),
-            columns=require_columns_of(PRICES_ROLE, columns),
+            columns=require_mapping(PRICES_ROLE, columns),
         )  # fmt: skip
 
     def __iter__(self) -> Iterator[MarketEvent]:

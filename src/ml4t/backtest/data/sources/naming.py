@@ -99,7 +99,7 @@ def column_names(
     return names
 
 
-def require_columns_of(spec: RoleSpec, columns: object) -> dict[str, str]:
+def require_mapping(spec: RoleSpec, columns: object) -> dict[str, str]:
     """Return what a user says of columns, once each name is one of the role.
 
     Raises

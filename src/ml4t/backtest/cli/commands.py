@@ -1,0 +1,285 @@
+"""The commands, one function each."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from typer.core import TyperGroup
+
+from ml4t.backtest.cli.comparing import comparison, metric_rows, opened_runs, setting_rows
+from ml4t.backtest.cli.output import (
+    answer,
+    console,
+    print_json,
+    print_rows,
+    print_run,
+    print_table,
+    rows_json,
+    run_json,
+)
+from ml4t.backtest.cli.shell import shell
+from ml4t.backtest.cli.starter import starter
+from ml4t.backtest.config import BacktestConfig
+from ml4t.backtest.data.database import EngineError
+from ml4t.backtest.demo import FOLDER, run_demo
+from ml4t.backtest.errors import BacktestError, ConfigError
+from ml4t.backtest.presets import PRESETS
+from ml4t.backtest.progress import progress_of
+from ml4t.backtest.results.result import BacktestResult
+from ml4t.backtest.runfile import catalog_of, engine_of
+from ml4t.backtest.runfile_tables import settings_text
+from ml4t.backtest.version import own_version
+
+INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
+
+
+class _Commands(TyperGroup):
+    """Turn errors that a user can mend into one message and exit code 1, Ctrl-C into 130."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (BacktestError, EngineError) as error:
+            message = str(error)
+        except KeyboardInterrupt as interrupt:
+            typer.echo(f"interrupted{interrupt}", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # `| head` closed our stdout: no one to tell
+                raise
+            message = str(error)
+        typer.echo(f"error: {message}", err=True)
+        raise typer.Exit(1)
+
+
+app = typer.Typer(
+    name="ml4t-backtest",
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Backtests over Parquet, with results you can query in SQL.",
+)
+export = typer.Typer(no_args_is_help=True, help="Write a saved run in another format.")
+app.add_typer(export, name="export")
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to run.")]
+RunFile = Annotated[Path, typer.Argument(metavar="RUN.duckdb", help="A saved run.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"ml4t-backtest {own_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    """Backtests over Parquet, with results you can query in SQL."""
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for data and result.")] = FOLDER,
+    as_json: AsJson = False,
+) -> None:
+    """Make a 500-asset market, run a top-25 rotation on it, and query the result."""
+    done = run_demo(out, progress=progress_of(True))
+    answers = {title: done.result.sql(query) for title, query in done.questions.items()}
+    if as_json:
+        queries = [
+            {"title": title, "sql": done.questions[title], **rows_json(answer)}
+            for title, answer in answers.items()
+        ]
+        print_json({**run_json(done.result, done.saved_to), "queries": queries})
+        return
+    print_run(done.result, done.saved_to)
+    for title, found in answers.items():
+        console().print(f"\n[bold]{escape(title)}[/]")
+        console().print(done.questions[title], style="dim", markup=False, highlight=False)
+        print_rows(found)
+    typer.echo(
+        "Next:\n"
+        f"  ml4t-backtest sql {done.saved_to}        # your own questions, in SQL\n"
+        "  ml4t-backtest init PRICES FEATURES     # a run file over your own files\n"
+        "  ml4t-backtest run run.toml             # and its run"
+    )
+
+
+@app.command()
+def init(
+    files: Annotated[list[Path], typer.Argument(help="Your files: prices, and any others.")],
+    out: Annotated[Path, typer.Option(help="Where to write the run file.")] = Path("run.toml"),
+) -> None:
+    """Write a run file from a look at your files."""
+    if out.exists():
+        raise ConfigError(f"'{out}' is there already; name another with --out, or remove it")
+    text, guesses = starter(files, out)
+    out.write_text(text, encoding="utf-8")
+    for guess in guesses:
+        typer.echo(f"{guess.path}: {guess.role}")
+        for change in guess.changes:
+            typer.echo(f"  {change}")
+    typer.echo(f"wrote {out}; next: ml4t-backtest run {out}")
+
+
+@app.command()
+def run(
+    config: ConfigFile,
+    out: Annotated[
+        Path | None, typer.Option(help="Save to a .duckdb file, or as Parquet to a folder.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run what a TOML file describes."""
+    result = engine_of(config).run(progress_of(True))
+    saved_to = None
+    if out is not None:
+        with _finishing(out):
+            saved_to = result.save(out)
+    if as_json:
+        print_json(run_json(result, saved_to))
+    else:
+        print_run(result, saved_to)
+
+
+@app.command("explain")
+def explain_run(
+    config: ConfigFile,
+    plan: Annotated[bool, typer.Option("--plan", help="With DuckDB's plan of each.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the SQL of a run, statement by statement, as a script for a fresh DuckDB."""
+    statements = engine_of(config).explain(plan=plan)
+    if as_json:
+        print_json({"statements": [asdict(statement) for statement in statements]})
+    else:
+        typer.echo(str(statements))
+
+
+@app.command()
+def inspect(
+    config: ConfigFile,
+    sql: Annotated[str, typer.Option(help="Over prices, features, ..., signals and market.")],
+    as_json: AsJson = False,
+) -> None:
+    """Query the sources of a TOML file, and what a run would see of them, before any run."""
+    answer(catalog_of(config).sql(sql), as_json=as_json)
+
+
+@app.command()
+def query(
+    run_file: RunFile,
+    sql: Annotated[str, typer.Option(help="Over trades, equity, fills, ...")],
+    as_json: AsJson = False,
+) -> None:
+    """Query the tables of a saved run."""
+    answer(BacktestResult.open(run_file).sql(sql), as_json=as_json)
+
+
+@app.command("sql")
+def sql_shell(run_file: RunFile) -> None:
+    """Type SQL over a saved run, or pipe it in."""
+    if shell(BacktestResult.open(run_file)) and not sys.stdin.isatty():
+        raise typer.Exit(1)
+
+
+@app.command()
+def summary(run_file: RunFile, as_json: AsJson = False) -> None:
+    """Show the metrics of a saved run."""
+    result = BacktestResult.open(run_file)
+    if as_json:
+        print_json(run_json(result, run_file))
+    else:
+        print_run(result, None)
+
+
+@app.command()
+def compare(
+    run_files: Annotated[list[Path], typer.Argument(metavar="RUN.duckdb...", help="Two or more.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show saved runs side by side, and the settings in which they differ."""
+    runs = opened_runs(run_files)
+    if as_json:
+        print_json(comparison(runs))
+        return
+    print_table(["", *runs], list(metric_rows(runs)))
+    settings = setting_rows(runs)
+    if settings:
+        print_table(["setting", *runs], list(settings))
+    else:
+        typer.echo("The settings are the same.")
+
+
+@export.command("csv")
+def csv_command(
+    run_file: RunFile,
+    out: Annotated[Path, typer.Option(help="Folder, one file per table; made if missing.")],
+) -> None:
+    """Write the tables of a saved run as CSV, with a header, times in ISO 8601."""
+    folder = BacktestResult.open(run_file).to_csv(out)
+    typer.echo(f"wrote {folder}")
+
+
+@app.command()
+def preset(
+    name: Annotated[str | None, typer.Argument(help="Left out: list the presets.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print every setting of a preset, as the tables of a run file."""
+    if name is None:
+        shown = {one: (make.__doc__ or "").splitlines()[0] for one, make in PRESETS.items()}
+        text = "\n".join(f"{one:<12}{line.removeprefix('Return ')}" for one, line in shown.items())
+        document: Mapping[str, object] = shown
+    else:
+        config = BacktestConfig.preset(name)
+        text, document = settings_text(config), config.to_dict()
+    if as_json:
+        print_json(document)
+    else:
+        typer.echo(text)
+
+
+@contextmanager
+def _finishing(target: Path) -> Iterator[None]:
+    """Finish what is being written in spite of one Ctrl-C; a second one ends it."""
+    asked: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, _: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+        typer.echo(f"finishing '{target}'; once more to give it up", err=True)
+
+    is_ours = before is signal.default_int_handler
+    if is_ours:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGINT, before)
+    if asked:
+        raise KeyboardInterrupt(f"; the run was finished, and is saved to {target}")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
