@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ml4t.backtest.core.tolerances import IN_RANGE
+from ml4t.backtest.core.tolerances import AT_RATIO, IN_RANGE
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.action_checks import (
     ACTION_WAYS_OUT,
@@ -126,7 +126,7 @@ def check_query(rule: str, source: Source, columns: Mapping[str, str], relation:
     # A column that the source does not have is stood in for by one that cannot offend.
     price = rule.split("_")[0]
     places = {side: side if side in columns else price for side in ("low", "high")}
-    places["tolerance"] = repr(IN_RANGE)
+    places["tolerance"], places["at_ratio"] = repr(IN_RANGE), repr(AT_RATIO)
     places["is_infinite"] = " or ".join(f"not isfinite({name})" for name in _times(source, columns))
     places["new_asset_id"] = "new_asset_id" if "new_asset_id" in columns else "null"
     places["initial"] = "initial_margin" if "initial_margin" in columns else "null"
