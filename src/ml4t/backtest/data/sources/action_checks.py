@@ -23,6 +23,21 @@ WARNINGS = frozenset(
     }
 )  # fmt: skip
 ACTION_WAYS_OUT = {
+    "null_ex_date": "has actions without an ex_date; fill it or remove them",
+    "kind_unknown": "has actions of a kind other than split, dividend, rename or delisting; "
+    "spell it so or remove them",
+    "split_not_valid": "has splits whose value is no number above 0; value is the new shares per "
+    "old share, 4 for a 4-for-1",
+    "dividend_not_valid": "has dividends whose value is no number of at least 0; value is cash per "
+    "share",
+    "delisting_not_valid": "has delistings at a negative, NaN or infinite price; use NULL where it "
+    "is unknown",
+    "rename_not_valid": "has renames without a new_asset_id, or to the same one; name the asset_id "
+    "under which prices go on",
+    "rename_to_unknown": "has renames of assets in prices to a new_asset_id that prices do not "
+    "have; compare the spelling of both",
+    "pay_date_before_ex_date": "has dividends paid before their ex_date; use NULL where cash moved "
+    "first",
     "duplicate_rows": "has rows that are there more than once; keep one of each, and make one row "
     "of two equal dividends",
     "ends_twice": "has more than one delisting or rename of an asset without a bar of it between "

@@ -17,7 +17,7 @@ from ml4t.backtest.data.sources.action_checks import (
     CONTRADICTIONS,
     WARNINGS,
 )
-from ml4t.backtest.data.sources.roles import PRICE_COLUMNS, PRICES_ROLE
+from ml4t.backtest.data.sources.roles import PRICES_ROLE, ROLE_WAYS_OUT
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import count_of, quote, read, render, rows_of, sample_of, view_of
 from ml4t.backtest.errors import DataError
@@ -27,49 +27,11 @@ BITMAP_CELLS = 1 << 30
 SAMPLE_ROWS = 3
 WAYS_OUT = {
     **ACTION_WAYS_OUT,
-    "null_timestamp": "has rows without a timestamp; remove them",
+    **ROLE_WAYS_OUT,
     "infinite_time": "has rows at an infinite time (in Python the first or last "
     "date that there is); remove them",
-    "null_asset_id": "has rows without an asset_id; remove them",
     "null_available_at": "has rows that say never when they became known; fill available_at",
     "duplicate_keys": "has more than one row for a key; keep one row per key",
-    "high_below_low": "has bars with high below low; mend or remove them",
-    "open_outside_range": "has bars that open outside [low, high]; mend or remove them",
-    "close_outside_range": "has bars that close outside [low, high]; mend or remove them",
-    "volume_not_valid": "has a negative, NaN or infinite volume; use NULL where it is unknown",
-    "interval_not_valid": "has membership intervals without a start, or that end before it",
-    "null_ex_date": "has actions without an ex_date; fill it or remove them",
-    "kind_unknown": "has actions of a kind other than split, dividend, rename or delisting; "
-    "spell it so or remove them",
-    "split_not_valid": "has splits whose value is no number above 0; value is the new shares per "
-    "old share, 4 for a 4-for-1",
-    "dividend_not_valid": "has dividends whose value is no number of at least 0; value is cash per "
-    "share",
-    "delisting_not_valid": "has delistings at a negative, NaN or infinite price; use NULL where it "
-    "is unknown",
-    "rename_not_valid": "has renames without a new_asset_id, or to the same one; name the asset_id "
-    "under which prices go on",
-    "rename_to_unknown": "has renames of assets in prices to a new_asset_id that prices do not "
-    "have; compare the spelling of both",
-    "pay_date_before_ex_date": "has dividends paid before their ex_date; use NULL where cash moved "
-    "first",
-    "lot_size_not_valid": "has a negative, NaN or infinite lot_size; use NULL for any fraction",
-    "tick_size_not_valid": "has a negative, NaN or infinite tick_size; use NULL for any price",
-    "multiplier_not_valid": "has a multiplier that is no number above 0; use NULL for 1",
-    "initial_margin_not_valid": "has an initial_margin outside (0, 1]; it is a fraction, use NULL "
-    "for the account's own",
-    "maintenance_margin_not_valid": "has a maintenance_margin outside (0, 1] or above the initial "
-    "one; it is a fraction, use NULL for the account's own",
-    "fee_not_valid": "has borrow fees that are missing, NaN, infinite or negative; fee is an "
-    "annual fraction, 0.003 for 30 basis points",
-} | {
-    f"{column}_{kind}": text.format(column=column)
-    for column in PRICE_COLUMNS
-    for kind, text in {
-        "missing": "has bars without '{column}'; leave out bars that did not trade",
-        "not_finite": "has NaN or infinite values in '{column}'; leave out bars that did not trade",
-        "not_positive": "has prices of zero or less in '{column}'; mend or remove them",
-    }.items()
 }
 
 

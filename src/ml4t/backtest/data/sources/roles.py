@@ -1,6 +1,8 @@
 """Roles: what the rows of a source are; one spec says all that the data side asks of a role.
 
-To add a role: its spec in `ROLES`, its name in `Role`, and its checks in ``sql/checks``.
+To add a role: its spec in `ROLES`, its name in `Role`. To add a check: its file in ``sql/checks``,
+its name in the `rules` of the roles that are held to it (in their `gate_rules` too, where the gate
+would not see it), and its way out in `ROLE_WAYS_OUT`. Those of actions are in `action_checks`.
 """
 
 from __future__ import annotations
@@ -14,6 +16,33 @@ from ml4t.backtest.data.sources.action_checks import QUIET, action_rules
 Role = Literal["prices", "features", "context", "universe", "actions", "assets", "borrow"]
 Rules = Callable[[Mapping[str, str]], list[str]]
 PRICE_COLUMNS = ("open", "high", "low", "close")
+# What to do about the rows that a check of a role selects.
+ROLE_WAYS_OUT = {
+    "null_timestamp": "has rows without a timestamp; remove them",
+    "null_asset_id": "has rows without an asset_id; remove them",
+    "high_below_low": "has bars with high below low; mend or remove them",
+    "open_outside_range": "has bars that open outside [low, high]; mend or remove them",
+    "close_outside_range": "has bars that close outside [low, high]; mend or remove them",
+    "volume_not_valid": "has a negative, NaN or infinite volume; use NULL where it is unknown",
+    "interval_not_valid": "has membership intervals without a start, or that end before it",
+    "lot_size_not_valid": "has a negative, NaN or infinite lot_size; use NULL for any fraction",
+    "tick_size_not_valid": "has a negative, NaN or infinite tick_size; use NULL for any price",
+    "multiplier_not_valid": "has a multiplier that is no number above 0; use NULL for 1",
+    "initial_margin_not_valid": "has an initial_margin outside (0, 1]; it is a fraction, use NULL "
+    "for the account's own",
+    "maintenance_margin_not_valid": "has a maintenance_margin outside (0, 1] or above the initial "
+    "one; it is a fraction, use NULL for the account's own",
+    "fee_not_valid": "has borrow fees that are missing, NaN, infinite or negative; fee is an "
+    "annual fraction, 0.003 for 30 basis points",
+} | {
+    f"{column}_{kind}": text.format(column=column)
+    for column in PRICE_COLUMNS
+    for kind, text in {
+        "missing": "has bars without '{column}'; leave out bars that did not trade",
+        "not_finite": "has NaN or infinite values in '{column}'; leave out bars that did not trade",
+        "not_positive": "has prices of zero or less in '{column}'; mend or remove them",
+    }.items()
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
