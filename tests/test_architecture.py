@@ -12,7 +12,7 @@ import pytest
 import sqlglot
 from sqlglot.tokens import TokenType
 
-from ml4t.backtest.data.sources.checks import WAYS_OUT, rules_for
+from ml4t.backtest.data.sources.checks import checks_for
 from ml4t.backtest.data.sources.roles import ROLES
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.results.tables import TABLES
@@ -299,17 +299,21 @@ def test_every_sql_file_is_read_by_some_module() -> None:
 
 def test_every_check_applies_to_some_source_and_has_a_way_out() -> None:
     applied = {
-        rule
+        check.rule
         for role in ROLES
         for clock in (None, "published_at")
-        for rule in rules_for(
+        for check in checks_for(
             Source(role=role, name=role, given=None, available_at=clock),
             dict.fromkeys((*ROLES[role].required, *ROLES[role].optional), "DOUBLE"),
         )
     }
     stems = {name.split("/")[1] for name in SQL if name.startswith("checks/")}
     assert applied == stems
-    assert set(WAYS_OUT) == stems
+    checks = [check for role in ROLES.values() for check in role.checks]
+    assert {check.rule for check in checks} == stems
+    assert all(check.text.startswith("has ") for check in checks)
+    # A rule is one check, whichever roles it is of.
+    assert len(set(checks)) == len(stems)
 
 
 def test_every_statement_on_results_is_that_of_a_declared_table() -> None:

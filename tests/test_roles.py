@@ -8,7 +8,8 @@ from typing import get_args
 import pytest
 
 from ml4t.backtest import BacktestEngine, Catalog, DataError, TopN
-from ml4t.backtest.data.sources.roles import ROLES, Role, RoleSpec
+from ml4t.backtest.data.sources.roles import ROLES, Role
+from ml4t.backtest.data.sources.roles.spec import RoleSpec
 
 DAYS = [date(2024, 1, day) for day in (2, 3, 4)]
 # As a later role of exchange rates could be: of the market, known as of a time, in checks of ours.

@@ -20,13 +20,12 @@ from ml4t.backtest.data.indicators import Indicators
 from ml4t.backtest.data.registry import SourceRegistry
 from ml4t.backtest.data.selection.preview import preview
 from ml4t.backtest.data.sources.checks import CheckResult, as_record, require_clean, run_checks
-from ml4t.backtest.data.sources.contracts import require_overlap, require_shares_borrowed
+from ml4t.backtest.data.sources.contracts import require_agreements, require_overlap
 from ml4t.backtest.data.sources.reference import (
     read_actions,
     read_instruments,
     require_same_contract,
 )
-from ml4t.backtest.data.sources.roles import PRICES_ROLE
 from ml4t.backtest.data.sources.source import Source, fingerprint
 from ml4t.backtest.data.sql_files import quote, read, render
 from ml4t.backtest.errors import ConfigError, DataError
@@ -213,9 +212,9 @@ class Catalog(SourceRegistry):
                     found = require_clean(source, self._found[source.name], prepared.database)
                     prepared.warnings += map(as_record, found)
                 # These may be of another time, and of other assets: nothing happened in the run.
-                if source.spec is not PRICES_ROLE and not may_be_quiet:
+                if not source.spec.makes_bars and not may_be_quiet:
                     prepared.warnings += require_overlap(source, prepared.database)
-            require_shares_borrowed(self._sources, self._found, prepared.database)
+            require_agreements(self._sources, self._found, prepared.database)
             prepared.is_validated = True
         return prepared
 

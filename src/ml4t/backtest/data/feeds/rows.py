@@ -17,7 +17,7 @@ from ml4t.backtest.data.sources.common_types import (
     is_exact,
     require_none_inexact,
 )
-from ml4t.backtest.data.sources.roles import PRICE_COLUMNS
+from ml4t.backtest.data.sources.roles.prices import PRICE_COLUMNS
 from ml4t.backtest.data.sources.schema import KEYS, UNTYPED
 from ml4t.backtest.data.sources.source import Source, of_lazy, scannable
 from ml4t.backtest.data.sql_files import all_of, literal, quote, render, rows_of, schema_of

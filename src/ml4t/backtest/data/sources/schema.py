@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import NoReturn
 
-from ml4t.backtest.data.sources.roles import PRICES_ROLE
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import only_if, quote
 from ml4t.backtest.errors import DataError, did_you_mean
@@ -116,10 +115,7 @@ def _select_item(source: Source, name: str, given: str, kind: str) -> str:
     is_double = name in spec.doubles
     is_numeric = is_double or name in spec.numbers
     if is_numeric and (not kind.startswith((*NUMBER_TYPES, UNTYPED)) or kind.endswith("]")):
-        what = "it"
-        if spec is PRICES_ROLE:
-            what = "a volume" if name == "volume" else "a price"
-        _refuse_type(source, name, kind, f"{what} must be a number")
+        _refuse_type(source, name, kind, f"{spec.nouns.get(name, 'it')} must be a number")
     if name in spec.flags and kind not in ("BOOLEAN", UNTYPED):
         _refuse_type(source, name, kind, "it must be a BOOLEAN")
     if name in _IDS and (kind.endswith("]") or kind.startswith(_NO_IDS)):
