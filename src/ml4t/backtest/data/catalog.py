@@ -207,12 +207,12 @@ class Catalog(SourceRegistry):
             if not prepared.n_bars:
                 raise DataError("prices", "overlap", "has no rows; there is nothing to run on")
             for source in self._sources.values():
-                may_be_quiet = source.spec.may_be_quiet
-                if not source.drop_bad_rows or may_be_quiet:
+                spec = source.spec
+                if not source.drop_bad_rows or spec.keeps_rows_in_doubt:
                     found = require_clean(source, self._found[source.name], prepared.database)
                     prepared.warnings += map(as_record, found)
                 # These may be of another time, and of other assets: nothing happened in the run.
-                if not source.spec.makes_bars and not may_be_quiet:
+                if not spec.makes_bars and not spec.may_be_quiet:
                     prepared.warnings += require_overlap(source, prepared.database)
             require_agreements(self._sources, self._found, prepared.database)
             prepared.is_validated = True

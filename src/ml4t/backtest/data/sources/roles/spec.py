@@ -97,6 +97,11 @@ class RoleSpec:
         return "asset_id" in self.required
 
     @property
+    def keeps_rows_in_doubt(self) -> bool:
+        """Whether checks select rows that stay where bad rows are dropped."""
+        return any(check.severity != "refusal" for check in self.checks)
+
+    @property
     def is_per_asset(self) -> bool:
         """Whether it has one row per asset, which is the same at every bar."""
         return self.key == ("asset_id",)
