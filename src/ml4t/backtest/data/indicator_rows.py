@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ml4t.backtest.data.asof.views import Known
-from ml4t.backtest.data.sources.checks import checked_rows, checks_for
+from ml4t.backtest.data.sources.checks import checked_rows, dropping
 from ml4t.backtest.data.sources.roles import ROLES
 from ml4t.backtest.data.sources.roles.check import DUPLICATE_KEYS
 from ml4t.backtest.data.sources.roles.spec import RoleSpec
@@ -58,14 +58,14 @@ class Rows:
         numbered = checked_rows(source, theirs, "numbered")
         selects = [
             rows_of(f"({check.query(numbered)})", "__row_id")
-            for check in checks_for(source, theirs)
+            for check in dropping(source, theirs)
             if check is not DUPLICATE_KEYS
         ]
         kept = render(
             "indicators/kept",
             source=relation,
             checks=all_of(selects),
-            # The one check of more than one row; it comes last, and reads what the others left.
+            # Rows that contradict each other under one key, of those that the others left.
             duplicates=DUPLICATE_KEYS.query(checked_rows(source, theirs, "sound")),
         )
         return f"({kept})"

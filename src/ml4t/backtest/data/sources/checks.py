@@ -155,7 +155,7 @@ def drop_bad_rows(source: Source, columns: Mapping[str, str], database: Database
     database.execute(render("validate/with_row_id", target=target, source=relation))
     rows = checked_rows(source, columns, target)
     dropped = {}
-    for check in _dropping(source, columns):
+    for check in dropping(source, columns):
         drop = render("validate/drop_rows", target=target, check=check.query(rows))
         n_rows = database.rows(drop)[0][0]
         if n_rows:
@@ -164,7 +164,7 @@ def drop_bad_rows(source: Source, columns: Mapping[str, str], database: Database
     return dropped
 
 
-def _dropping(source: Source, columns: Mapping[str, str]) -> list[Check]:
+def dropping(source: Source, columns: Mapping[str, str]) -> list[Check]:
     """Return the checks whose rows can be left out, in the order in which they are."""
     checks = []
     for check in checks_for(source, columns):
