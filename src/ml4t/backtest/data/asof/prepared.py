@@ -93,6 +93,7 @@ def prepare(
             asset_rows, market_rows = known_rows(source, found[source.name], database)
             per_asset += [asset_rows] if asset_rows else []
             market += [market_rows] if market_rows else []
+    # Membership is not known as of a time but from one time to another: a join of its own.
     has_universe = "universe" in sources
     create_views(
         list(price_columns), per_asset, market, has_universe=has_universe, database=database

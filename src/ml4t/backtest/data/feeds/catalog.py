@@ -114,7 +114,7 @@ class FeedCatalog(Catalog):
         super()._view(source, raw)
 
     def _has(self, provider: PrecomputedFeatureProvider) -> bool:
-        """Say whether a provider's rows are registered already."""
+        """Say whether a provider's rows are registered already, as what `_fill` makes of them."""
         features = [source for source in self._sources.values() if source.role == "features"]
         return any(_are_same(source.given, provider.source) for source in features)
 

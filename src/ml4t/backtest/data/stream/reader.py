@@ -107,6 +107,7 @@ class Reader:
         self._reads = set(known).union(dense, plan.likely, self._previous.names)
         self._conditions = Conditions(plan.conditions, prepared, self._market_rows, self._database)
         self._halted = {t for (t,) in self._database.rows(read("batches/halted_bars"))}
+        # What is charged for shares borrowed is the matter of that one role.
         lenders = [known for known in prepared.per_asset if known.source == "borrow"]
         self._lenders = lenders[0] if lenders and plan.has_shorts else None
         self._members: list[tuple[int, int, int]] | None = None

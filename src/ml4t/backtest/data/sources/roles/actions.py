@@ -162,6 +162,7 @@ ACTIONS_ROLE = RoleSpec(
     required=("asset_id", "ex_date", "kind", "value"),
     optional=("pay_date", "new_asset_id"),
     times=("ex_date", "pay_date"),
+    open_times=("pay_date",),
     day="ex_date",
     doubles=("value",),
     texts=("kind",),

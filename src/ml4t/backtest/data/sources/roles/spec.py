@@ -23,6 +23,8 @@ class RoleSpec:
         Columns; they mean the same in every source of the role, whatever their case.
     times : tuple of str
         Columns whose rows tell a time; the first is what `describe` shows.
+    open_times : tuple of str
+        Those that need not be there: a column without any is no mistake.
     day : str or None
         Column that is a day, not a time of day, next to daily bars.
     doubles, numbers, flags, texts : tuple of str
@@ -67,6 +69,7 @@ class RoleSpec:
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
     times: tuple[str, ...] = ("timestamp",)
+    open_times: tuple[str, ...] = ()
     day: str | None = None
     doubles: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()

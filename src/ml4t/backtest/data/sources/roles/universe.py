@@ -9,6 +9,7 @@ UNIVERSE_ROLE = RoleSpec(
     name="universe",
     required=("asset_id", "start_date", "end_date"),
     times=("start_date", "end_date"),
+    open_times=("end_date",),
     # Of infinite times too; and intervals of one asset may overlap.
     checks=(
         Check(
