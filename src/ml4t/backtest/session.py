@@ -13,13 +13,13 @@ from ml4t.backtest.core.journal import Decision, Journal
 from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.account.margin_call import MarginWatch
-from ml4t.backtest.execution.account.settlement import Settlement
 from ml4t.backtest.execution.broker import BarBroker
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.price_limits import PriceLimits
 from ml4t.backtest.portfolio.accruals import Accruals
 from ml4t.backtest.portfolio.actions import CorporateActions
 from ml4t.backtest.portfolio.portfolio import Portfolio
+from ml4t.backtest.portfolio.settlement import Settlement
 from ml4t.backtest.risk.limits.engine import LimitEngine
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.risk.rule_engine.engine import RuleEngine
@@ -102,7 +102,7 @@ class Session:
             names=risk_manager.limit_names, whole=executor.whole,
         )  # fmt: skip
         self.strategy = StrategyBroker(self.broker, self.portfolio, self.limits, axes)
-        self.margin = MarginWatch(config.account, self.portfolio, self.broker, journal)
+        self.margin = MarginWatch(config.account, self.portfolio, self.broker, terms, journal)
         self.accruals = Accruals(self.portfolio, config.financing, axes.sessions)
         policy = config.actions
         self.actions = CorporateActions(

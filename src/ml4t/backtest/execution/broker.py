@@ -18,7 +18,6 @@ from ml4t.backtest.core.tolerances import WHOLE
 from ml4t.backtest.execution.account.rules import Account
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.intrabar.inside_bar import InsideBar
-from ml4t.backtest.execution.intrabar.level_book import LevelBook
 from ml4t.backtest.execution.intrabar.level_filler import LevelFiller
 from ml4t.backtest.execution.orders.book import (
     BY_STRATEGY,
@@ -27,16 +26,17 @@ from ml4t.backtest.execution.orders.book import (
     WENT_EX,
     OrderBook,
 )
-from ml4t.backtest.execution.orders.filler import OrderFiller
+from ml4t.backtest.execution.orders.level_book import LevelBook
+from ml4t.backtest.execution.orders.market_orders import MarketOrderLedger, MarketOrders
 from ml4t.backtest.execution.orders.order import Chance, Order, amend, go_ex, used_up
 from ml4t.backtest.execution.pending.changes import MADE, NO_SIDS, PendingChanges
 from ml4t.backtest.execution.pending.exits import ExitFiller
 from ml4t.backtest.execution.pending.filler import PendingFiller
-from ml4t.backtest.execution.pending.market_orders import MarketOrderLedger, MarketOrders
 from ml4t.backtest.execution.pending.no_trade_band import NoTradeBand, PassedOver
+from ml4t.backtest.execution.pending.order_filler import OrderFiller
 from ml4t.backtest.execution.pending.rebalance import REBALANCE, Rebalancer
+from ml4t.backtest.execution.pending.tradability import Tradability
 from ml4t.backtest.execution.timing import traded
-from ml4t.backtest.execution.tradability import Tradability
 
 REINVESTMENT = "reinvestment"
 CLOSED_INSIDE = "a rule closed it in this bar"

@@ -19,12 +19,12 @@ from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.core.tolerances import WHOLE
 from ml4t.backtest.errors import CostError
-from ml4t.backtest.execution.account.settlement import Settlement
 from ml4t.backtest.execution.costs.contract import Commission, Quote, Slippage
 from ml4t.backtest.execution.orders.ticks import on_ticks
 from ml4t.backtest.execution.policy import ExecutionPolicy
 from ml4t.backtest.execution.price_limits import PriceLimits
 from ml4t.backtest.portfolio.portfolio import Portfolio, Seen
+from ml4t.backtest.portfolio.settlement import Settlement
 
 NO_COLUMNS: Mapping[str, Floats] = {}
 

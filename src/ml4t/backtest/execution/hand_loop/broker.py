@@ -31,8 +31,8 @@ from ml4t.backtest.execution.hand_loop.costs import LoopCosts
 from ml4t.backtest.execution.hand_loop.order import LoopFill, LoopOrder, When, amend_loop
 from ml4t.backtest.execution.hand_loop.portfolio import LoopPortfolio, LoopPosition
 from ml4t.backtest.execution.orders.book import BY_STRATEGY, POSITION_CLOSED
-from ml4t.backtest.execution.orders.filler import CANNOT_SHORT, CUT_TO_HELD
 from ml4t.backtest.execution.orders.types import LIMIT_ON_CLOSE, MARKET_IF_TOUCHED
+from ml4t.backtest.execution.pending.order_filler import CANNOT_SHORT, CUT_TO_HELD
 
 NO_CASH = "insufficient cash"
 Met = tuple[When, float]

@@ -9,9 +9,9 @@ from typing import TypedDict, Unpack
 
 from ml4t.backtest.core.event import Fill, MarketEvent
 from ml4t.backtest.core.orders import OrderStatus
-from ml4t.backtest.execution.intrabar.touch import AssetBar, InBar, Phase
 from ml4t.backtest.execution.orders.order import Chance, OrderType
 from ml4t.backtest.execution.orders.read_only import sealed
+from ml4t.backtest.execution.orders.touch import AssetBar, InBar, Phase
 from ml4t.backtest.execution.orders.types import MARKET
 
 

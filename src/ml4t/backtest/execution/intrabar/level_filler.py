@@ -8,7 +8,7 @@ from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.levels import LevelPolicy, Touched
 from ml4t.backtest.core.orders import Ended, OrderStatus, TimeInForce
 from ml4t.backtest.execution.executor import Executor
-from ml4t.backtest.execution.intrabar.level_book import ORDER_TYPES, TARGET, LevelBook, LevelFills
+from ml4t.backtest.execution.orders.level_book import ORDER_TYPES, TARGET, LevelBook, LevelFills
 from ml4t.backtest.execution.pending.changes import PendingChanges
 from ml4t.backtest.execution.price_limits import LOCKS
 

@@ -12,8 +12,8 @@ from enum import Enum
 from typing import ClassVar, Protocol, TypedDict, Unpack
 
 from ml4t.backtest.core.orders import OrderStatus, TimeInForce
-from ml4t.backtest.execution.intrabar.touch import EntryFill, InBar, Touch
 from ml4t.backtest.execution.orders.read_only import sealed
+from ml4t.backtest.execution.orders.touch import EntryFill, InBar, Touch
 
 WAYS = {
     "quantity": "call replace(order, quantity=...)",

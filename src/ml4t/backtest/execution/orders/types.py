@@ -7,7 +7,9 @@ from typing import ClassVar
 import numpy as np
 
 from ml4t.backtest.core.orders import TimeInForce
-from ml4t.backtest.execution.intrabar.touch import (
+from ml4t.backtest.execution.orders.order import Chance, Order, OrderType, Priced, amend
+from ml4t.backtest.execution.orders.ticks import on_ticks
+from ml4t.backtest.execution.orders.touch import (
     EntryFill,
     InBar,
     Phase,
@@ -17,8 +19,6 @@ from ml4t.backtest.execution.intrabar.touch import (
     touch_limit,
     touch_stop,
 )
-from ml4t.backtest.execution.orders.order import Chance, Order, OrderType, Priced, amend
-from ml4t.backtest.execution.orders.ticks import on_ticks
 
 
 class MarketOrder(OrderType):

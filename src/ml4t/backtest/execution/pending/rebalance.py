@@ -15,10 +15,10 @@ from ml4t.backtest.execution.account.rules import Account
 from ml4t.backtest.execution.account.submission import fitting_changes
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.book import OrderBook
-from ml4t.backtest.execution.orders.filler import CANNOT_SHORT
-from ml4t.backtest.execution.pending.market_orders import MarketOrderLedger, MarketOrders, unsized
+from ml4t.backtest.execution.orders.market_orders import MarketOrderLedger, MarketOrders, unsized
 from ml4t.backtest.execution.pending.no_trade_band import NoTradeBand, PassedOver
-from ml4t.backtest.execution.tradability import NO_BAR, Tradability
+from ml4t.backtest.execution.pending.order_filler import CANNOT_SHORT
+from ml4t.backtest.execution.pending.tradability import NO_BAR, Tradability
 from ml4t.backtest.portfolio.portfolio import Seen
 
 REBALANCE = "rebalance"

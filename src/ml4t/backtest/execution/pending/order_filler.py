@@ -15,7 +15,7 @@ from ml4t.backtest.execution.account.submission import fitting_orders
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.book import IMMEDIATE, OrderBook
 from ml4t.backtest.execution.orders.order import Chance, Order, amend
-from ml4t.backtest.execution.tradability import NO_BORROW, Tradability
+from ml4t.backtest.execution.pending.tradability import NO_BORROW, Tradability
 from ml4t.backtest.portfolio.portfolio import Seen
 
 CANNOT_SHORT = "cash account cannot short"
