@@ -24,7 +24,7 @@ from ml4t.backtest.execution.orders.level_book import (
     LevelFills,
     Protection,
 )
-from ml4t.backtest.execution.orders.order import Chance, Order
+from ml4t.backtest.execution.orders.order import Order
 from ml4t.backtest.execution.orders.touch import (
     AssetBar,
     EntryFill,
@@ -105,7 +105,7 @@ class InsideBar:
 
     def _resting(self, sid: int) -> list[Order]:
         orders = self._book.of(sid)
-        return [one for one in orders if one.is_alive and one.order_type.chance is Chance.INSIDE]
+        return [one for one in orders if one.is_alive and one.order_type.acts_inside]
 
     def _walk(self, batch: Batch, sid: int) -> Iterator[Touched]:
         """Walk one asset through its bar, event by event, until nothing more is touched."""

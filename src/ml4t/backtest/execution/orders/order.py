@@ -83,6 +83,11 @@ class OrderType(str):
     starts_at_market: ClassVar[bool] = False
     stop_rounds: ClassVar[float] = 1.0
 
+    @property
+    def acts_inside(self) -> bool:
+        """Whether it rests in the book until the range of a bar meets it."""
+        return self.chance is Chance.INSIDE
+
     def start(self, order: Order, price: float) -> None:
         """Let an order begin, sent at a last price or alive since a fill at it."""
 

@@ -14,7 +14,7 @@ from ml4t.backtest.execution.account.rules import Account, Shortfall
 from ml4t.backtest.execution.account.submission import fitting_orders
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.book import IMMEDIATE, OrderBook
-from ml4t.backtest.execution.orders.order import Chance, Order, amend
+from ml4t.backtest.execution.orders.order import Order, amend
 from ml4t.backtest.execution.pending.post_trade import PostTrade
 from ml4t.backtest.execution.pending.tradability import NO_BORROW, Tradability
 from ml4t.backtest.portfolio.portfolio import Seen
@@ -238,9 +238,7 @@ class OrderFiller:
             (order.tag,),
             limit=None if limit is None else np.array([limit]),
             # What fills in the closing auction has not rested in the book.
-            is_maker=limit is not None
-            and base == limit
-            and order.order_type.chance is Chance.INSIDE,
+            is_maker=limit is not None and base == limit and order.order_type.acts_inside,
             seen=seen,
         )
         self._post_trade.process(booked)
