@@ -13,8 +13,8 @@ test: $(VENV)/.installed
 
 # Every room of the house in under a minute, for while you work; `make test` decides.
 FAST := accounting aliases architecture architecture_page computed costs everyday fractions limits \
-    lookahead money_by_hand order_types orders preview register risk risk_desk rules runfile \
-    settings summary tables timing touched_and_closing two_reasons two_views
+    lookahead money_by_hand order_types orders post_trade preview register risk risk_desk rules runfile \
+    settings summary tables timing touched_and_closing two_reasons two_views words
 test-fast: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto --dist worksteal $(FAST:%=tests/test_%.py)
 

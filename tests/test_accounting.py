@@ -26,10 +26,10 @@ from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched
 from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.execution import ExecutionPolicy
-from ml4t.backtest.execution.account.settlement import Settlement
 from ml4t.backtest.execution.broker import BarBroker
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.portfolio import Portfolio
+from ml4t.backtest.portfolio.settlement import Settlement
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.risk import RiskManager, RiskRule, StopLoss, TakeProfit, TimeBasedExit
 

@@ -12,7 +12,7 @@ import pytest
 import sqlglot
 from sqlglot.tokens import TokenType
 
-from ml4t.backtest.data.sources.checks import WAYS_OUT, rules_for
+from ml4t.backtest.data.sources.checks import checks_for
 from ml4t.backtest.data.sources.roles import ROLES
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.results.tables import TABLES
@@ -67,6 +67,11 @@ LAYERS: dict[str, set[str]] = {
 LOADS_PARSER = {
     f"data.user_sql.{name}" for name in ("expressions", "queries", "scopes", "total_order")
 }
+# Rooms and modules of the execution: each imports of the others only what stands before it.
+EXECUTION = (
+    "timing", "policy", "price_limits", "costs", "orders", "executor", "account", "pending",
+    "intrabar", "broker", "hand_loop", "__init__",
+)  # fmt: skip
 CLI_SIDE = {name for name in MODULES if name == "cli" or name.startswith("cli.")}
 
 
@@ -148,6 +153,17 @@ def test_results_use_the_database_and_the_queries_of_the_data_side_alone(module:
 @pytest.mark.parametrize("module", [name for name in MODULES if part(name) == "strategies"])
 def test_strategies_use_the_queries_of_the_data_side_alone(module: str) -> None:
     assert {name for name in ours(module) if part(name) == "data"} <= {"data", "data.sql_files"}
+
+
+def test_every_room_of_the_execution_has_a_place_in_their_order() -> None:
+    assert {name.split(".")[1] for name in MODULES if part(name) == "execution"} == set(EXECUTION)
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if part(name) == "execution"])
+def test_a_room_of_the_execution_imports_no_later_one(module: str) -> None:
+    room = module.split(".")[1]
+    used = {f"{name}.__init__".split(".")[1] for name in ours(module) if part(name) == "execution"}
+    assert used <= set(EXECUTION[: EXECUTION.index(room) + 1])
 
 
 def test_no_module_imports_what_imports_it() -> None:
@@ -301,17 +317,21 @@ def test_every_sql_file_is_read_by_some_module() -> None:
 
 def test_every_check_applies_to_some_source_and_has_a_way_out() -> None:
     applied = {
-        rule
+        check.rule
         for role in ROLES
         for clock in (None, "published_at")
-        for rule in rules_for(
+        for check in checks_for(
             Source(role=role, name=role, given=None, available_at=clock),
             dict.fromkeys((*ROLES[role].required, *ROLES[role].optional), "DOUBLE"),
         )
     }
     stems = {name.split("/")[1] for name in SQL if name.startswith("checks/")}
     assert applied == stems
-    assert set(WAYS_OUT) == stems
+    checks = [check for role in ROLES.values() for check in role.checks]
+    assert {check.rule for check in checks} == stems
+    assert all(check.text.startswith("has ") for check in checks)
+    # A rule is one check, whichever roles it is of.
+    assert len(set(checks)) == len(stems)
 
 
 def test_every_statement_on_results_is_that_of_a_declared_table() -> None:
@@ -357,46 +377,3 @@ def test_sql_stands_in_files_and_is_composed_in_one_module() -> None:
     }
     assert {name: texts for name, texts in found.items() if texts and name not in COMPOSERS} == {}
     assert all(found[name] for name in COMPOSERS)
-
-
-def test_every_tolerance_lies_in_the_module_that_orders_them() -> None:
-    """A number so small is a bound for rounding."""
-    small = {
-        f"{module}: {node.value!r}"
-        for module, tree in MODULES.items()
-        if module != "core.tolerances"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant)
-        and isinstance(node.value, float)
-        and 0 < node.value <= 1e-5
-    }
-    assert small == set()
-    values = [
-        node.value.value
-        for node in MODULES["core.tolerances"].body
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
-    ]
-    assert values == sorted(values)
-
-
-def top_level(tree: ast.Module) -> set[str]:
-    """Names that a module gives itself, but for those that it keeps private."""
-    found: set[str] = set()
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef):
-            found.add(node.name)
-        targets = node.targets if isinstance(node, ast.Assign) else []
-        targets = [node.target] if isinstance(node, ast.AnnAssign) else targets
-        for target in targets:
-            parts = target.elts if isinstance(target, ast.Tuple) else [target]
-            found.update(one.id for one in parts if isinstance(one, ast.Name))
-    return {name for name in found if not name.startswith("_")}
-
-
-def test_one_word_is_one_thing() -> None:
-    homes: dict[str, list[str]] = {}
-    for module, tree in MODULES.items():
-        for name in top_level(tree):
-            homes.setdefault(name, []).append(module)
-    assert {name: found for name, found in homes.items() if len(found) > 1} == {}
-    assert len(homes) > 400

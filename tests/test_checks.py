@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml4t.backtest import BacktestEngine, Catalog, DataError, TopN
-from ml4t.backtest.data.sources import action_checks, checks
+from ml4t.backtest.data.sources import checks
+from ml4t.backtest.data.sources.roles import ROLES
 from ml4t.backtest.data.sql_files import names, read
 
 DAYS = [date(2024, 1, 2), date(2024, 1, 3), date(2024, 1, 4)]
@@ -22,6 +23,7 @@ TYPES = pa.schema(
     [("timestamp", pa.date32()), ("asset_id", pa.string())]
     + [(name, pa.float64()) for name in COLUMNS[2:]]
 )
+CHECKS = {check.rule: check for role in ROLES.values() for check in role.checks}
 GOOD_BAR = {"open": 10.0, "high": 12.0, "low": 9.0, "close": 11.0, "volume": 100.0}
 NAN, INF = math.nan, math.inf
 
@@ -122,7 +124,7 @@ def test_validation_refuses_bad_prices_with_count_sample_and_query(rule: str) ->
         sample = [(row["timestamp"], row["asset_id"]) for row in error.value.sample]
         assert len(sample) == min(3, len(rows))
         assert set(sample) <= keys
-        assert str(error.value).startswith(f"source 'prices' {checks.WAYS_OUT[rule]}")
+        assert str(error.value).startswith(f"source 'prices' {CHECKS[rule].text}")
         assert len(catalog.sql(error.value.query).fetchall()) == len(rows)
 
 
@@ -480,15 +482,15 @@ def test_bad_terms_are_refused_by_their_rule_and_no_other(role: str, rule: str) 
     assert failed(catalog) == {rule: len(rows)}
     with pytest.raises(DataError) as error:
         catalog.validate()
-    assert ("on_bad_rows='drop'" in str(error.value)) == (rule not in checks.CONTRADICTIONS)
+    assert ("on_bad_rows='drop'" in str(error.value)) == (CHECKS[rule].severity == "refusal")
     assert (error.value.source, error.value.rule, error.value.n_rows) == (role, rule, len(rows))
-    assert str(error.value).startswith(f"source '{role}' {checks.WAYS_OUT[rule]}")
+    assert str(error.value).startswith(f"source '{role}' {CHECKS[rule].text}")
     assert len(error.value.sample) == min(3, len(rows))
     assert len(catalog.sql(error.value.query).fetchall()) == len(rows)
 
 
 @pytest.mark.parametrize(
-    ("role", "rule"), [pair for pair in TERM_ROWS if pair[1] not in checks.CONTRADICTIONS]
+    ("role", "rule"), [pair for pair in TERM_ROWS if CHECKS[pair[1]].severity == "refusal"]
 )
 def test_dropping_bad_terms_leaves_out_exactly_those_rows(role: str, rule: str) -> None:
     rows = TERM_ROWS[role, rule]
@@ -577,10 +579,10 @@ def test_every_file_of_checks_has_a_test_and_a_way_out() -> None:
         "infinite_time",
         *(rule for _, rule in TERM_ROWS),
         "split_without_jump", "renamed_twice_a_day", "rename_to_another", "dividend_of_all",
-        *action_checks.WARNINGS,
+        *(rule for rule, check in CHECKS.items() if check.severity == "warning"),
     }  # fmt: skip
 
-    assert set(names("checks")) == tested == set(checks.WAYS_OUT)
+    assert set(names("checks")) == tested == set(CHECKS)
 
 
 # -- dropping ------------------------------------------------------------------------------

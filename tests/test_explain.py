@@ -25,7 +25,7 @@ from ml4t.backtest import (
     recipes,
 )
 from ml4t.backtest.cli import app
-from ml4t.backtest.data import PolarsDataFeed, explaining
+from ml4t.backtest.data import PolarsDataFeed, database, explaining
 from ml4t.backtest.data.explaining import Explanation, Transcript, written
 from ml4t.backtest.strategies import PercentSizer, Rule, SignalStrategy
 
@@ -178,6 +178,20 @@ def test_feeds_are_explained_as_the_catalog_that_they_become() -> None:
     explanation = BacktestEngine(feed, TopN(1, by="close")).explain()
 
     assert [weight for *_, weight in selected(explanation)] == [1.0] * 12
+
+
+def test_sources_are_opened_again_on_one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = plain()
+    opened: list[object] = []
+    connect = database._connect
+
+    def counted(settings: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+        opened.append(settings)
+        return connect(settings)
+
+    monkeypatch.setattr(database, "_connect", counted)
+    catalog.again(Transcript())
+    assert len(opened) == 1
 
 
 def test_a_part_of_a_plan_is_that_of_duckdb() -> None:

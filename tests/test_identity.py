@@ -414,10 +414,12 @@ UNLIKE: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
         lambda: np.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")]),
         lambda: np.array([(1, 2.0)], dtype=[("a", "i4"), ("c", "f8")]),
     ),
-    "texts of numpy": (
-        lambda: np.array(["a" * 40], dtype=np.dtypes.StringDType()),
-        lambda: np.array(["b" * 40], dtype=np.dtypes.StringDType()),
-    ),
+    **({
+        "texts of numpy": (
+            lambda: np.array(["a" * 40], dtype=np.dtypes.StringDType()),
+            lambda: np.array(["b" * 40], dtype=np.dtypes.StringDType()),
+        ),
+    } if hasattr(np.dtypes, "StringDType") else {}),  # NumPy 2 has them
     "scalars of numpy": (lambda: [np.float64(1)], lambda: [np.float64(2)]),
     "vectorized functions": (
         lambda: np.vectorize(threshold(1.0)),

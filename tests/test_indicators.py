@@ -415,6 +415,17 @@ def test_rows_that_are_dropped_are_no_part_of_an_indicator() -> None:
     assert catalog.sql(query).fetchall() == expected.sql(query).fetchall()
 
 
+def test_of_rows_that_are_equal_one_is_part_of_an_indicator() -> None:
+    good = walks(n_assets=2, n_bars=12)
+    catalog = Catalog().register("prices", pl.concat([good, good[5:8]]), on_bad_rows="drop")
+    ours = catalog.indicators.sma(3)
+    expected = Catalog().register("prices", good).indicators.sma(3)
+
+    assert catalog.validate().dropped["prices"] == {"duplicate_rows": 3}
+    query = "select sma_3 from signals order by asset_id, timestamp"
+    assert ours.sql(query).fetchall() == expected.sql(query).fetchall()
+
+
 @pytest.mark.parametrize("close", [None, float("nan"), float("inf"), 0.0, -1.0])
 def test_a_bad_price_is_refused_by_its_own_check_and_breaks_no_query(close: float | None) -> None:
     frame = walks(n_assets=2, n_bars=60)

@@ -19,6 +19,7 @@ from ml4t.backtest.execution import (
     BasisPointSlippage,
     ExecutionPolicy,
     LoopFill,
+    MakerTakerCommission,
     NextOpen,
     PerShareCommission,
     SimulationBroker,
@@ -94,9 +95,13 @@ def test_a_cost_model_reads_the_event() -> None:
     bought(broker, "A", 10)
     event = close(0, 100, signals={"spread": 0.5})
     assert prices_of(broker.on_market_event(event)) == [(10, 100.25)]
-    bought(broker, "A", -10)
-    with pytest.raises(CostError, match="spread"):
+    order = bought(broker, "A", -10)
+    with pytest.raises(CostError, match=r"at 2024-01-02 00:00:00 \(A\): column 'spread'"):
         broker.on_market_event(close(1, 100))
+    assert order.is_open
+    assert prices_of(broker.on_market_event(close(2, 100, signals={"spread": 0.5}))) == [
+        (-10, 99.75)
+    ]
 
 
 def test_nothing_is_sold_that_is_not_held() -> None:
@@ -194,6 +199,36 @@ def test_an_exit_that_came_after_its_event_leaves_at_the_next_open() -> None:
     broker.on_market_event(close(1, 90))
     broker.submit_order(broker.exit_order("A", -10, decided_at=day(1), tag="Stop", stop=95))
     assert prices_of(broker.on_market_event(bar(2, (80, 99, 80, 99)))) == [(-10, 80)]
+
+
+def test_an_exit_whose_level_its_event_has_not_passed_leaves_at_the_next_open() -> None:
+    broker = SimulationBroker(10_000, **FREE)
+    bought(broker, "A", 10)
+    broker.on_market_event(close(0, 100))
+    order = broker.exit_order("A", -10, decided_at=day(1), tag="Stop", stop=95)
+    broker.submit_order(order)
+    assert broker.on_market_event(bar(1, (100, 101, 96, 97))) == []
+    assert order.is_open
+    assert prices_of(broker.on_market_event(bar(2, (98, 99, 94, 94)))) == [(-10, 98)]
+
+
+def test_a_target_that_the_open_is_beyond_takes_liquidity() -> None:
+    fees = MakerTakerCommission(maker_basis_points=-1, taker_basis_points=10)
+    for row, charge in (((100, 110, 99, 101), -0.105), ((107, 110, 99, 101), 1.07)):
+        broker = SimulationBroker(10_000, slippage=FREE["slippage"], commission=fees)
+        bought(broker, "A", 10)
+        broker.on_market_event(close(0, 100))
+        broker.submit_order(broker.exit_order("A", -10, decided_at=day(1), tag="T", limit=105))
+        (fill,) = broker.on_market_event(bar(1, row))
+        assert fill.commission == pytest.approx(charge)
+
+
+def test_an_exit_of_nothing_held_ends_at_its_moment() -> None:
+    broker = SimulationBroker(10_000, **FREE)
+    stop = broker.exit_order("A", -10, decided_at=day(0), tag="Stop", stop=95)
+    broker.submit_order(stop)
+    assert broker.on_market_event(bar(0, (100, 100, 90, 90))) == []
+    assert (stop.status, stop.reason) == ("cancelled", "position closed")
 
 
 def test_two_exits_of_one_position_never_make_a_short() -> None:

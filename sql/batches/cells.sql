@@ -1,5 +1,5 @@
 -- grain:  one row per (t, sid) with a bar in the chunk
--- reads:  __cells, stage.timeline, stage.assets
+-- reads:  :cells, stage.timeline, stage.assets
 -- params: :columns, :joins, :first_t, :n_assets
 -- Dense arrays of a chunk as rows. DuckDB reads a NaN in an array as NULL, and a scan of arrays
 -- in any order: each cell says where it belongs.
@@ -10,7 +10,7 @@ cells as (
         *,
         (:first_t + __cell // :n_assets)::integer as __t,
         (__cell % :n_assets)::integer as __sid
-    from __cells
+    from :cells
     where __has_bar
 ),
 

@@ -1,6 +1,6 @@
 -- grain:  one row per (t, sid) with a bar where some condition is not false
--- reads:  temp.market
--- params: :rows selects (t, sid, columns...), :joins, :conditions, :is_any
+-- reads:  :rows
+-- params: :joins, :conditions, :is_any
 -- The user's conditions, each as 1, 0 or NULL. Most are false at most bars, so that the few
 -- other rows are read and the rest is known.
 with

@@ -1,7 +1,7 @@
 -- grain:  one row per bar
--- reads:  temp.market
+-- reads:  :market
 -- params: :columns
 -- Market-wide values that the loop reads, by bar.
 select :columns
-from temp.market
+from :market
 order by t asc

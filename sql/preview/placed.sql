@@ -1,9 +1,9 @@
--- grain:  one row per sid of temp.bars
+-- grain:  one row per sid with a bar, members alone
 -- reads:  :scored
--- params: :direction
+-- params: :target, :direction
 -- As ranking/ranked, but nothing is left out: the filter that an asset fails, NULL where it
 -- passes, and the rank that it has whether it is kept or not.
-create or replace temp table placed as
+create or replace temp table :target as
 with
 
 guarded as (

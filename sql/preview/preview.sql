@@ -1,8 +1,8 @@
 -- grain:  one row per asset with a bar at the timestamp
--- reads:  temp.shown, temp.placed, preview_chosen
--- params: $kind, $skipped, $n, $within, $is_ranked, :kind
+-- reads:  :shown, :placed, :chosen
+-- params: $kind, $skipped, $n, $within, $is_ranked, :target, :kind
 -- What would be held, and why all else would not: the first reason that applies.
-create or replace temp table preview as
+create or replace temp table :target as
 with
 
 joined as (
@@ -18,9 +18,9 @@ joined as (
         -- What was not said comes as NaN.
         case when isfinite(chosen.score) then chosen.score end as score,
         chosen.amount
-    from temp.shown as shown
-    left join temp.placed as placed on shown.sid = placed.sid
-    left join preview_chosen as chosen on shown.sid = chosen.sid
+    from :shown as shown
+    left join :placed as placed on shown.sid = placed.sid
+    left join :chosen as chosen on shown.sid = chosen.sid
 ),
 
 explained as (

@@ -1,7 +1,7 @@
 -- grain:  one row per asset with a bar at the timestamp
--- reads:  temp.preview
+-- reads:  :preview
 -- params: none
 -- What would be held first, then by rank.
 select *
-from temp.preview
+from :preview
 order by is_held desc, rank asc nulls last, asset_id asc

@@ -1,8 +1,8 @@
 -- grain:  one row per bar of the chunk
 -- reads:  stage.timeline
--- params: $first_t, $last_t
+-- params: :target, $first_t, $last_t
 -- Every bar of the chunk, for what is read at each of them.
-create or replace temp table decisions as
+create or replace temp table :target as
 select
     t,
     timestamp

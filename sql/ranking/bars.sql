@@ -1,14 +1,14 @@
--- grain:  one row per (t, sid) with a bar at a decision
--- reads:  main.prices, stage.assets, temp.decisions
--- params: :columns, :membership
+-- grain:  one row per (t, sid) with a bar at one of the times
+-- reads:  main.prices, stage.assets, :times
+-- params: :target, :columns, :membership
 -- The rows that can be ranked, with the price columns that the strategy names.
-create or replace temp table bars as
+create or replace temp table :target as
 select
-    decisions.t,
+    times.t,
     assets.sid,
-    decisions.timestamp
+    times.timestamp
     :columns
 from main.prices as prices
-inner join temp.decisions as decisions on prices.timestamp = decisions.timestamp
+inner join :times as times on prices.timestamp = times.timestamp
 inner join stage.assets as assets on prices.asset_id = assets.asset_id
 where :membership

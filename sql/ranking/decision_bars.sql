@@ -1,7 +1,7 @@
 -- grain:  one row per decision bar of the chunk
--- reads:  temp.decisions
+-- reads:  :decisions
 -- params: none
 -- The decision bars by number, in time order.
 select t
-from temp.decisions
+from :decisions
 order by t asc

@@ -1,8 +1,8 @@
 -- grain:  one row per decision bar of the chunk
--- reads:  stage.timeline, temp.market
--- params: :condition, $first_t, $last_t, $every, $offset
+-- reads:  stage.timeline, :market
+-- params: :target, :condition, $first_t, $last_t, $every, $offset
 -- Bar numbers count from 1. A condition that is NULL is not true: no trade on missing context.
-create or replace temp table decisions as
+create or replace temp table :target as
 with
 
 -- The bare columns, so that a condition finds the market's names and no others.
@@ -18,7 +18,7 @@ select
     bars.t,
     bars.timestamp
 from bars
-inner join temp.market as market on bars.t = market.t
+inner join :market as market on bars.t = market.t
 where
     (bars.t + 1 - $offset) % $every = 0
     and coalesce((:condition), false)

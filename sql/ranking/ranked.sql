@@ -1,5 +1,5 @@
 -- grain:  one row per (t, sid), at most :n per bar (and group)
--- reads:  :scored, temp.market
+-- reads:  :scored, :market
 -- params: :n, :direction, :weight, :kept_columns, :market_columns
 -- The whole cross-section of the chunk in one query; ties go to the lower asset_id.
 with
@@ -38,7 +38,7 @@ weight_market as (
     select
         t
         :market_columns
-    from temp.market
+    from :market
 ),
 
 weighted as (

@@ -1,5 +1,5 @@
--- grain:  one row per (t, sid) of temp.bars
--- reads:  temp.bars with its features, temp.market
+-- grain:  one row per (t, sid) of :bars
+-- reads:  :bars with what is known at them, :market
 -- params: :columns, :joins, :score, :eligible, :grouping, :more
 -- What a ranking says of each row, before any is left out. Names that begin with __ are ours: no
 -- source may have them.
@@ -10,7 +10,7 @@ known as (
         bars.t,
         bars.sid
         :columns
-    from temp.bars as bars
+    from :bars as bars
     :joins
 )
 
@@ -21,4 +21,4 @@ select
     (:grouping) as __group
     :more
 from known as signals
-inner join temp.market as market on signals.t = market.t
+inner join :market as market on signals.t = market.t

@@ -1,5 +1,5 @@
 -- grain:  one row per rule or limit that acted
--- reads:  :staged, staged_seen
+-- reads:  :staged, :seen
 -- params: :held
 -- features holds what the rule saw when it decided; a missing value has no key.
 with
@@ -13,7 +13,7 @@ seen as (
                 order by staged_seen.name
             )
         ) as features
-    from staged_seen
+    from :seen as staged_seen
     group by staged_seen.decision
 )
 

@@ -1,7 +1,7 @@
--- grain:  one row per (t, sid) with a bar at a decision
--- reads:  temp.bars and what is known at them
+-- grain:  one row per (t, sid) of :bars
+-- reads:  :bars and what is known at them
 -- params: :columns, :joins
 -- What `signals` means in a query.
 select :columns
-from temp.bars as bars
+from :bars as bars
 :joins

@@ -1,5 +1,5 @@
 -- grain:  one row per row of the user's query that names no asset with a bar
--- reads:  :answered, temp.bars
+-- reads:  :answered, :bars
 -- params: none
 -- The first assets of a query that could not be traded, for the message.
 select
@@ -7,7 +7,7 @@ select
     answered.asset_id::varchar as asset_id,
     count(*) over () as n_rows
 from (:answered) as answered
-anti join temp.bars as bars
+anti join :bars as bars
     on
         answered.timestamp = bars.timestamp
         and answered.asset_id = bars.asset_id

@@ -1,5 +1,5 @@
 -- grain:  one row per bar without a feature row of its own
--- reads:  temp.bars, :known, stage.assets, :target
+-- reads:  :bars, :known, stage.assets, :target
 -- params: :target, :columns, :last_columns, :packed, :is_fresh, :first, :last
 -- The as-of join for the bars left over. Rows known before the chunk are folded into the last
 -- one per asset, so that memory does not grow with the history.
@@ -11,7 +11,7 @@ rest as (
         bars.t,
         bars.sid,
         bars.timestamp
-    from temp.bars as bars
+    from :bars as bars
     anti join :target as matched on bars.t = matched.t and bars.sid = matched.sid
 ),
 

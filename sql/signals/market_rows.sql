@@ -1,8 +1,8 @@
 -- grain:  one row per bar
--- reads:  main.market
--- params: none
+-- reads:  main.market, stage.timeline
+-- params: :target
 -- The market rows by bar number; small, so they are joined once and kept.
-create or replace temp table market as
+create or replace temp table :target as
 select
     timeline.t,
     market.* exclude (timestamp)

@@ -1,6 +1,6 @@
 -- grain:  one row per (timestamp, asset_id) of ranked at either end
 -- reads:  ranked
--- params: :fraction, :long, :short, :direction
+-- params: :fraction, :long, :short, :direction, :tolerance
 -- With n assets ranked, the first and the last k = max(1, floor(fraction * n)) of them:
 -- w = long / k at the top, -short / k at the bottom. Fewer than two: no row.
 with
@@ -39,7 +39,7 @@ sided as (
         place,
         n_ranked,
         -- 0.29 * 100 is 28.999999999999996 in floats.
-        greatest(1, floor(:fraction * n_ranked + 1e-9)) as n_side
+        greatest(1, floor(:fraction * n_ranked + :tolerance)) as n_side
     from placed
     where n_ranked >= 2
 )

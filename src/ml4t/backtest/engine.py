@@ -208,7 +208,6 @@ class BacktestEngine:
             n_assets=len(axes.asset_ids),
             n_bars=len(axes.timestamps),
         )
-        session.close()
         tables = opening.result()
         recorder.record(facts)
         store(recorder.staged(), market.axes, market.terms, facts, tables)

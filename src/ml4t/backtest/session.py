@@ -13,13 +13,15 @@ from ml4t.backtest.core.journal import Decision, Journal
 from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.account.margin_call import MarginWatch
-from ml4t.backtest.execution.account.settlement import Settlement
 from ml4t.backtest.execution.broker import BarBroker
 from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.pending.post_trade import PostTrade
+from ml4t.backtest.execution.pending.protective_orders import ProtectiveOrders
 from ml4t.backtest.execution.price_limits import PriceLimits
 from ml4t.backtest.portfolio.accruals import Accruals
 from ml4t.backtest.portfolio.actions import CorporateActions
 from ml4t.backtest.portfolio.portfolio import Portfolio
+from ml4t.backtest.portfolio.settlement import Settlement
 from ml4t.backtest.risk.limits.engine import LimitEngine
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.risk.rule_engine.engine import RuleEngine
@@ -87,22 +89,22 @@ class Session:
             impact=config.impact, terms=terms, policy=config.execution, levels=config.levels,
             settlement=settlement, price_limits=PriceLimits(market.priced_limits),
         )  # fmt: skip
-        self.broker = BarBroker(
-            executor, account=config.account, levels=config.levels, sessions=axes.sessions,
-            rule_names=risk_manager.rule_names,
-        )  # fmt: skip
+        protective = ProtectiveOrders(executor, config.levels)
         self.rules = RuleEngine(
-            risk_manager, self.portfolio, self.broker, journal, config.levels,
+            risk_manager, self.portfolio, protective, journal, config.levels,
             whole=executor.whole if executor.has_lots else None,
         )  # fmt: skip
-        self._executor, self._journal = executor, journal
-        executor.guard = self.rules.guard_entries
+        self.broker = BarBroker(
+            executor, account=config.account, levels=config.levels, sessions=axes.sessions,
+            rule_names=risk_manager.rule_names, post_trade=PostTrade(protective, self.rules),
+        )  # fmt: skip
+        self._journal = journal
         self.limits = LimitEngine(
             risk_manager.limits, self.portfolio, journal, terms, axes.sessions,
             names=risk_manager.limit_names, whole=executor.whole,
         )  # fmt: skip
         self.strategy = StrategyBroker(self.broker, self.portfolio, self.limits, axes)
-        self.margin = MarginWatch(config.account, self.portfolio, self.broker, journal)
+        self.margin = MarginWatch(config.account, self.portfolio, self.broker, terms, journal)
         self.accruals = Accruals(self.portfolio, config.financing, axes.sessions)
         policy = config.actions
         self.actions = CorporateActions(
@@ -141,10 +143,6 @@ class Session:
         self.broker.end_bar(batch)
         self.accruals.end_bar(batch)
         self.portfolio.record(batch)
-
-    def close(self) -> None:
-        """Part executor and rules, which know each other, so that the run's memory is freed."""
-        self._executor.release()
 
     def activity(self) -> list[dict[str, object]]:
         """Return how often each rule and limit was asked, and acted."""

@@ -22,8 +22,8 @@ SUMS_TO_ONE = 1e-12
 
 # -- what was computed by some steps: a thousand times the above -----------------------------------
 
-# Absolute, in lots or ticks: a multiple that misses a whole number by less is whole. As a share of
-# an amount: volume or quantity that is used up, or not exceeded.
+# Absolute, in lots, ticks or assets: a multiple that misses a whole number by less is whole. As a
+# share of an amount: volume or quantity that is used up, or not exceeded.
 WHOLE = 1e-9
 # Of a position or an order: a change that is smaller is no decision, and leaves no order.
 NO_CHANGE = 1e-9
@@ -39,6 +39,8 @@ WITHIN_LIMIT = 1e-9
 FULLY_INVESTED = 1e-9
 # Of equity, absolute: less exposure earned nothing that could be scaled up to all of it.
 LEAST_EXPOSURE = 1e-9
+# Absolute, of the logarithm of a ratio: a split of 4 is not one of more than 4.
+AT_RATIO = 1e-9
 
 # -- what others computed: prices are adjusted, and off in the last digit that they were given -----
 

@@ -6,10 +6,6 @@ schema when it is registered and its rows when the first query or run needs them
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from datetime import timedelta
-from html import escape
 from typing import Self
 
 import numpy as np
@@ -18,41 +14,24 @@ from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.selecting import Selects
 from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.data.asof.prepared import Prepared, facts_of_files, prepare
-from ml4t.backtest.data.database import UTC, Database, Listener, Relation, require_timezone
+from ml4t.backtest.data.database import UTC, Listener, Relation
 from ml4t.backtest.data.explaining import Explanation, explain, plan_alone
 from ml4t.backtest.data.indicators import Indicators
+from ml4t.backtest.data.registry import SourceRegistry
 from ml4t.backtest.data.selection.preview import preview
-from ml4t.backtest.data.sources.adapted import Adapted, Change
-from ml4t.backtest.data.sources.attaching import attach, detach
 from ml4t.backtest.data.sources.checks import CheckResult, as_record, require_clean, run_checks
-from ml4t.backtest.data.sources.contracts import (
-    interval_text,
-    require_overlap,
-    require_registrable,
-    require_shares_borrowed,
-)
-from ml4t.backtest.data.sources.naming import AVAILABLE_AT, column_names, named, require_mapping
+from ml4t.backtest.data.sources.contracts import require_agreements, require_overlap
 from ml4t.backtest.data.sources.reference import (
     read_actions,
     read_instruments,
     require_same_contract,
 )
-from ml4t.backtest.data.sources.roles import PRICES_ROLE, Role
-from ml4t.backtest.data.sources.schema import canonical_columns
-from ml4t.backtest.data.sources.source import (
-    Source,
-    file_facts,
-    fingerprint,
-    scannable,
-)
-from ml4t.backtest.data.sql_files import quote, read, render, rows_of, schema_of, view_of
+from ml4t.backtest.data.sources.source import Source, fingerprint
+from ml4t.backtest.data.sql_files import quote, read, render
 from ml4t.backtest.errors import ConfigError, DataError
 
-# Columns of a source that the repr names.
-N_COLUMNS_SHOWN = 8
 
-
-class Catalog:
+class Catalog(SourceRegistry):
     """The sources of a run, as DuckDB views with our names and types.
 
     Parameters
@@ -65,6 +44,8 @@ class Catalog:
         IANA name of the exchange's zone, such as ``"America/New_York"``, for bars with a zone:
         in it they have an hour and a date, a DATE is its midnight, and a session is its day, in
         SQL, in results and in ``event.timestamp``. UTC by default; never the machine's own.
+    listener : Listener, optional
+        Hears of every statement before it runs; see `again`.
 
     Examples
     --------
@@ -78,211 +59,6 @@ class Catalog:
     185.6
     """
 
-    def __init__(
-        self, *, threads: int | None = None, memory_limit: str | None = None, timezone: str = UTC
-    ) -> None:
-        self._threads, self._memory_limit = threads, memory_limit
-        self.timezone = require_timezone(timezone)
-        self._sources: dict[str, Source] = {}
-        self._found: dict[str, dict[str, str]] = {}
-        self._file_facts: dict[str, object] = {}
-        self._listener: Listener | None = None
-        self._database = self._connect()
-        self._prepared: Prepared | None = None
-
-    is_shown_whole = False
-
-    def __repr__(self) -> str:
-        """Show each source with its columns besides the keys, the first few of them."""
-        shown = []
-        for name, source in self._sources.items():
-            columns = [one for one in self._found[name] if one not in ("timestamp", "asset_id")]
-            n_more = len(columns) - N_COLUMNS_SHOWN
-            more = f", and {n_more} more" if n_more > 0 else ""
-            role = "" if name == source.role else f" ({source.role})"
-            shown.append(f"{name}{role}: {', '.join(columns[:N_COLUMNS_SHOWN])}{more}")
-        return f"Catalog({'; '.join(shown)})"
-
-    def _repr_html_(self) -> str:
-        """Show each source with its role and its columns, as a notebook does tables."""
-        rows = "".join(
-            f"<tr><td style='text-align:left'>{escape(name)}</td><td>{source.role}</td>"
-            f"<td style='text-align:left'>{escape(', '.join(self._found[name]))}</td>"
-            f"<td style='text-align:left'>{escape('; '.join(map(str, source.changes)))}</td></tr>"
-            for name, source in self._sources.items()
-        )
-        head = "".join(f"<th>{name}</th>" for name in ("source", "role", "columns", "changes"))
-        return f"<table><tr>{head}</tr>{rows}</table>"
-
-    def registered(self, name: str) -> tuple[dict[str, str], list[str]]:
-        """Return the columns of a source, with types, and what was changed on their way in.
-
-        Raises
-        ------
-        KeyError
-            There is no such source.
-        """
-        return dict(self._found[name]), [str(change) for change in self._sources[name].changes]
-
-    # -- registration -----------------------------------------------------------------
-
-    def register(
-        self,
-        role: Role,
-        source: object,
-        *,
-        name: str | None = None,
-        available_at: str | None = None,
-        lag: str | timedelta | None = None,
-        max_age: str | timedelta | None = None,
-        on_bad_rows: str = "raise",
-        columns: Mapping[str, str] | None = None,
-    ) -> Catalog:
-        """Register a source; only its schema is read now.
-
-        Of files that differ in the type of a column, the column too is read where a value may not
-        fit into their common type.
-
-        Parameters
-        ----------
-        role : {"prices", "features", "context", "universe", "actions", "assets", "borrow"}
-            What the rows are; the README lists each role's columns. The terms of trading:
-
-            - ``actions``: asset_id, ex_date, kind, value; optional pay_date, new_asset_id. Several
-              dividends of one ex-date are added up, several splits multiplied. kind is
-              ``split`` (value: new shares per old share), ``dividend`` (cash per share held
-              before that day's split), ``delisting`` (price per share, NULL = not known) or
-              ``rename`` (to new_asset_id). An action counts from the first bar at or after its
-              ex_date, a date being midnight (in the zone of the catalog where bars have one).
-            - ``assets``: asset_id; optional lot_size, tick_size, multiplier, initial_margin,
-              maintenance_margin (fractions of exposure). Any text column, such as sector, groups
-              the assets. What is NULL is as for a plain share.
-            - ``borrow``: timestamp, asset_id, fee (annual fraction); optional available. Known
-              as-of like features; each column is in ``signals`` as ``borrow_<column>``.
-        source
-            A path, glob, folder, list of paths, ``s3://`` or ``https://`` URL, SQL text, an
-            Arrow table, dataset or reader, a Polars frame (eager or lazy), a pandas frame, a
-            DuckDB relation, or a dict of columns. Several files go together by the names of
-            their columns; a column that a file lacks is NULL there, one of several types gets
-            the one that loses nothing, or is refused.
-        name : str, optional
-            View name; needed to tell several features (or context) sources apart.
-        available_at : str, optional
-            Column that says when a row became known; the newest period known counts, at its
-            newest revision known.
-        lag : str or timedelta, optional
-            Interval after `timestamp` at which a row becomes known, such as ``"1 day"``.
-        max_age : str or timedelta, optional
-            Interval since a row became known after which it counts as missing.
-        on_bad_rows : {"raise", "drop"}
-            Refuse a source with bad rows, or leave them out and record how many and why.
-        columns : mapping of str to str, optional
-            Columns of the source that have other names than ours, ours first:
-            ``{"timestamp": "Date", "asset_id": "ticker"}``. What data of this kind usually calls
-            them (``Date``, ``Ticker``, ``permno``, ``Vol``) is found without; `describe` says
-            what was taken for what.
-
-        Returns
-        -------
-        Catalog
-            Itself, so that calls chain.
-
-        Raises
-        ------
-        ConfigError
-            An argument is outside what it may be.
-        DataError
-            The source cannot be read, or lacks a column or a usable type, or its files do not
-            go together.
-        """
-        return self._register(
-            role, source, name=name, available_at=available_at, lag=lag, max_age=max_age,
-            on_bad_rows=on_bad_rows, columns=columns,
-        )  # fmt: skip
-
-    def register_all(self, adapted: Adapted) -> Catalog:
-        """Register everything that a vendor's adapter read; see `ml4t.backtest.vendors`.
-
-        Parameters
-        ----------
-        adapted : Adapted
-            What a function of `ml4t.backtest.vendors` returns.
-
-        Returns
-        -------
-        Catalog
-            Itself, so that calls chain.
-
-        Raises
-        ------
-        ConfigError, DataError
-            As of `register`.
-        """
-        if not isinstance(adapted, Adapted):
-            raise ConfigError(
-                f"register_all takes what a function of ml4t.backtest.vendors returns, was a "
-                f"{type(adapted).__name__}; register one source with register(role, source)"
-            )
-        for one in adapted:
-            self._register(one.role, one.rows, changes=one.changes, **one.options)
-        return self
-
-    def _register(
-        self,
-        role: Role,
-        source: object,
-        *,
-        name: str | None = None,
-        available_at: str | None = None,
-        lag: str | timedelta | None = None,
-        max_age: str | timedelta | None = None,
-        on_bad_rows: str = "raise",
-        columns: Mapping[str, str] | None = None,
-        changes: tuple[Change, ...] = (),
-    ) -> Catalog:
-        """Register a source, and remember what was changed before it came here."""
-        if not isinstance(on_bad_rows, str) or on_bad_rows not in ("raise", "drop"):
-            raise ConfigError(f"on_bad_rows must be 'raise' or 'drop', was {on_bad_rows!r}")
-        entry = Source(
-            role=role, name=role if name is None else name, given=source,
-            available_at=available_at, lag=interval_text(lag), max_age=interval_text(max_age),
-            drop_bad_rows=on_bad_rows == "drop", changes=changes,
-        )  # fmt: skip
-        require_registrable(entry, self._sources, self._database)
-        said = require_mapping(entry.spec, columns)
-        if AVAILABLE_AT in said:
-            if available_at is not None:
-                raise ConfigError(
-                    f"columns names {AVAILABLE_AT!r}, and {AVAILABLE_AT}= is given; keep one"
-                )
-            entry = replace(entry, available_at=said.pop(AVAILABLE_AT))
-        entry = replace(entry, given=scannable(entry.name, source), columns=said)
-        if self._prepared is not None:
-            self._reopen()
-        try:
-            self._add(entry)
-        except BaseException:
-            # Or the name would be taken by what was refused.
-            detach(entry, self._database)
-            self._file_facts.pop(entry.name, None)
-            raise
-        return self
-
-    def _add(self, entry: Source) -> None:
-        """Attach a source under its canonical names."""
-        raw = self._attach(entry)
-        names = column_names(entry.name, entry.spec, raw, entry.columns)
-        entry = replace(entry, columns=names, changes=(*entry.changes, *named(names)))
-        if "available_at" in raw and entry.available_at is None and entry.spec.is_clocked:
-            # The contract's own name for the clock: unread, the rows would be seen too early.
-            if entry.lag is not None:
-                raise ConfigError(
-                    f"source {entry.name!r} has a column available_at and takes no lag"
-                )
-            entry = replace(entry, available_at="available_at")
-        self._view(entry, raw)
-        self._sources[entry.name] = entry
-
     @property
     def indicators(self) -> Indicators[Self]:
         """Indicators over the prices; each adds its columns to ``signals``: see `Indicators`.
@@ -290,38 +66,6 @@ class Catalog:
         ``catalog.indicators.atr(20).indicators.rsi(14)``
         """
         return Indicators(self, self._sources, self._found)
-
-    def _attach(self, source: Source) -> dict[str, str]:
-        """Make a source readable, remember what its files were then, and return its columns."""
-        facts = file_facts(source)
-        raw = attach(source, self._database)
-        self._file_facts[source.name] = facts
-        return raw
-
-    def _view(self, source: Source, raw: Mapping[str, str]) -> None:
-        """Create the view of a source under its canonical names and types."""
-        items = canonical_columns(source, raw)
-        select = rows_of(f"raw.{quote(source.name)}", ", ".join(items.values()))
-        self._database.execute(view_of(f"main.{quote(source.name)}", select))
-        self._found[source.name] = self._database.schema(select)
-
-    def _connect(self) -> Database:
-        database = Database(
-            threads=self._threads,
-            memory_limit=self._memory_limit,
-            keeps_order=False,
-            timezone=self.timezone,
-            listener=self._listener,
-        )
-        for schema in ("raw", "stage"):
-            database.execute(schema_of(schema))
-        return database
-
-    def _reopen(self) -> None:
-        """Start over on a fresh connection: a locked one takes no new source."""
-        self._database, self._prepared = self._connect(), None
-        for source in self._sources.values():
-            self._view(source, self._attach(source))
 
     # -- inspection -------------------------------------------------------------------
 
@@ -464,14 +208,14 @@ class Catalog:
             if not prepared.n_bars:
                 raise DataError("prices", "overlap", "has no rows; there is nothing to run on")
             for source in self._sources.values():
-                may_be_quiet = source.spec.may_be_quiet
-                if not source.drop_bad_rows or may_be_quiet:
+                spec = source.spec
+                if not source.drop_bad_rows or spec.keeps_rows_in_doubt:
                     found = require_clean(source, self._found[source.name], prepared.database)
                     prepared.warnings += map(as_record, found)
                 # These may be of another time, and of other assets: nothing happened in the run.
-                if source.spec is not PRICES_ROLE and not may_be_quiet:
+                if not spec.makes_bars and not spec.may_be_quiet:
                     prepared.warnings += require_overlap(source, prepared.database)
-            require_shares_borrowed(self._sources, self._found, prepared.database)
+            require_agreements(self._sources, self._found, prepared.database)
             prepared.is_validated = True
         return prepared
 
@@ -537,19 +281,11 @@ class Catalog:
     def again(self, listener: Listener | None = None) -> Catalog:
         """Return a catalog with the same sources, on a database of which a listener hears."""
         other = Catalog(
-            threads=self._threads, memory_limit=self._memory_limit, timezone=self.timezone
-        )
-        other._take_over(self, listener)
+            threads=self._threads, memory_limit=self._memory_limit, timezone=self.timezone,
+            listener=listener,
+        )  # fmt: skip
+        other._take_over(self)
         return other
-
-    def _take_over(self, base: Catalog, listener: Listener | None) -> None:
-        """Take over the sources of another catalog, before there are any here."""
-        if listener is not None:
-            self._listener = listener
-            self._database = self._connect()
-        for source in base._sources.values():
-            self._view(source, self._attach(source))
-            self._sources[source.name] = source
 
 
 def _clock_of(source: Source) -> str | None:

@@ -9,13 +9,13 @@ from contextlib import closing, contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, Protocol
+from typing import Any, NewType, Protocol
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from ml4t.backtest.data.sql_files import columns_of, file_literal, literal
+from ml4t.backtest.data.sql_files import columns_of, file_literal, literal, render
 from ml4t.backtest.errors import ConfigError, require_text, require_whole
 
 # The zone of all that was not given one; never the machine's.
@@ -23,6 +23,8 @@ UTC = "UTC"
 Relation = duckdb.DuckDBPyRelation
 Arrays = dict[str, NDArray[Any]]
 EngineError = duckdb.Error
+# Name of a temporary table, as `Database.make_table` gave it: what one stage hands on to the next.
+TempTable = NewType("TempTable", str)
 MOST_THREADS = 1_024
 # DuckDB takes 0 and negative sizes, too: the one fails in every query, the other is no limit.
 _SIZE = re.compile(r"\s*0*(\.0*)?[1-9][\d.]*\s*([kmgt]i?b|%)\s*", re.IGNORECASE)
@@ -138,6 +140,31 @@ class Database:
         """Run a statement for its effect."""
         with _interruptible:
             self._run(statement, parameters)
+
+    def make_table(
+        self,
+        name: str,
+        file: str,
+        parameters: Mapping[str, object] | None = None,
+        **places: str,
+    ) -> TempTable:
+        """Make a temporary table of this session by a file that has it for its ``:target``.
+
+        Parameters
+        ----------
+        name : str
+            An earlier one of the name goes.
+        file : str
+            Under ``sql/``, as `render` takes it.
+
+        Returns
+        -------
+        TempTable
+            The one way to its rows: no statement and no other module knows the name.
+        """
+        table = TempTable(f"temp.{name}")
+        self.execute(render(file, target=table, **places), parameters)
+        return table
 
     def rows(
         self, query: str, parameters: Mapping[str, object] | None = None

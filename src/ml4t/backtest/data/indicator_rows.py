@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ml4t.backtest.data.asof.views import Known
-from ml4t.backtest.data.sources.checks import check_query, rules_for
-from ml4t.backtest.data.sources.roles import Role
+from ml4t.backtest.data.sources.checks import checked_rows, dropping
+from ml4t.backtest.data.sources.roles import ROLES
+from ml4t.backtest.data.sources.roles.check import DUPLICATE_KEYS
+from ml4t.backtest.data.sources.roles.spec import RoleSpec
 from ml4t.backtest.data.sources.schema import is_numeric
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import (
@@ -30,8 +32,6 @@ from ml4t.backtest.data.sql_files import (
 from ml4t.backtest.errors import ConfigError, did_you_mean
 
 KEYS_AND_CLOCK = ("timestamp", "asset_id", "available_at")
-_VALUED: tuple[Role, ...] = ("prices", "features")
-_GROUPED: tuple[Role, ...] = ("prices", "features", "assets")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +54,19 @@ class Rows:
         source, relation = self.sources[name], f"main.{quote(name)}"
         if not source.drop_bad_rows:
             return relation
-        *rules, last = rules_for(source, self.found[name])
+        theirs = self.found[name]
+        numbered = checked_rows(source, theirs, "numbered")
         selects = [
-            rows_of(f"({check_query(rule, source, self.found[name], 'numbered')})", "__row_id")
-            for rule in rules
+            rows_of(f"({check.query(numbered)})", "__row_id")
+            for check in dropping(source, theirs)
+            if check is not DUPLICATE_KEYS
         ]
         kept = render(
             "indicators/kept",
             source=relation,
             checks=all_of(selects),
-            # The one rule about more than one row; it comes last, and reads what the others left.
-            duplicates=check_query(last, source, self.found[name], "sound"),
+            # Rows that contradict each other under one key, of those that the others left.
+            duplicates=DUPLICATE_KEYS.query(checked_rows(source, theirs, "sound")),
         )
         return f"({kept})"
 
@@ -93,18 +95,19 @@ class Rows:
             No source has them, or `column` is no number.
         """
         prices = self.prices()
-        owner = self._owner(column, _VALUED)
+        owner = self._owner(column, [spec for spec in ROLES.values() if spec.has_values])
         kind = self.found[owner][column]
         if not is_numeric(kind):
             raise ConfigError(f"column {column!r} of {owner!r} is {kind}; it must be a number")
         wanted = {owner: [column]}
-        grouped = None if by is None else (self._owner(by, _GROUPED), by)
+        grouping = [spec for spec in ROLES.values() if spec.has_groups]
+        grouped = None if by is None else (self._owner(by, grouping), by)
         if grouped is not None and grouped != (owner, column):
             wanted.setdefault(grouped[0], []).append(grouped[1])
         known = {
             name: self._known(self.sources[name], tuple(names))
             for name, names in wanted.items()
-            if self.sources[name].role == "features"
+            if self.sources[name].spec.is_clocked
         }
         joins = [
             join(
@@ -116,9 +119,11 @@ class Rows:
             )
             for name, rows in known.items()
         ]
-        if "assets" in wanted:
-            same_asset = "prices.asset_id = assets.asset_id"
-            joins.append(join("left", self.of("assets"), "assets", same_asset))
+        joins += [
+            join("left", self.of(name), quote(name), f"prices.asset_id = {quote(name)}.asset_id")
+            for name in wanted
+            if self.sources[name].spec.is_per_asset
+        ]
         rows = render(
             "indicators/cross_section",
             prices=prices,
@@ -129,24 +134,24 @@ class Rows:
         )
         return f"({rows})"
 
-    def _owner(self, column: str, roles: tuple[Role, ...]) -> str:
+    def _owner(self, column: str, roles: list[RoleSpec]) -> str:
         """Return the name of the source that has a column."""
         owners = {
             name: source
             for source, names in self.found.items()
-            if self.sources[source].role in roles
+            if self.sources[source].spec in roles
             for name in names
             if name not in KEYS_AND_CLOCK
         }
         if column not in owners:
             raise ConfigError(
-                f"no source of {' or '.join(roles)} registered so far has a column "
-                f"{column!r}{did_you_mean(str(column), owners)}"
+                f"no source of {' or '.join(role.name for role in roles)} registered so far has a "
+                f"column {column!r}{did_you_mean(str(column), owners)}"
             )
         return owners[column]
 
     def _known(self, source: Source, names: tuple[str, ...]) -> Known:
-        """Return columns of a features source by the time they became known."""
+        """Return columns of a source by the time they became known."""
         has_clock = source.available_at is not None or source.lag is not None
         available = "timestamp" + (f" + {literal(source.lag)}::interval" if source.lag else "")
         statement = render(

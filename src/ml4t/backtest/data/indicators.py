@@ -2,7 +2,8 @@
 
 1. A file of ``sql/indicators`` is filled in with the user's numbers; it reads ``prices``, or rows
    that another file makes of them.
-2. The text is registered like any query of the user's, so its columns are in ``signals``.
+2. The text is registered like any query of the user's, so its columns are in ``signals``;
+   `IndicatorBase` does that.
 
 Rolling means and spreads are `moments`, averages that never forget are `smoothed`, and what
 compares the assets of one bar is a `cross_section`. Each adds up in an order of its own, the same
@@ -11,36 +12,19 @@ whatever other rows there are: a value does not change in its last digit when a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Generic, Protocol, TypeVar
-
-from ml4t.backtest.data.indicator_rows import KEYS_AND_CLOCK, Rows, moments, smoothed
-from ml4t.backtest.data.sources.source import Source
-from ml4t.backtest.data.sql_files import literal, quote, render
-from ml4t.backtest.errors import (
-    ConfigError,
-    DataError,
-    require_column,
-    require_whole,
-    require_within,
+from ml4t.backtest.data.indicator_base import (
+    AnyCatalog,
+    IndicatorBase,
+    n_bars,
+    named,
+    require_cross,
 )
-
-# Longer than any history; beyond it numbers would outgrow their type in SQL.
-_MOST_BARS = 1_000_000
-
-
-class Registers(Protocol):
-    """A catalog: what takes a query as a source."""
-
-    def register(self, role: Any, source: object, *, name: str | None = None) -> object:
-        """Register a source under a role and a name."""
+from ml4t.backtest.data.indicator_rows import moments, smoothed
+from ml4t.backtest.data.sql_files import literal, quote, render
+from ml4t.backtest.errors import ConfigError, DataError, require_within
 
 
-# The catalog that asked, whatever its class, so that calls chain.
-AnyCatalog = TypeVar("AnyCatalog", bound=Registers)
-
-
-class Indicators(Generic[AnyCatalog]):
+class Indicators(IndicatorBase[AnyCatalog]):
     """Indicators over the registered prices; ``catalog.indicators`` makes one.
 
     Each method adds a features source to the catalog and returns the catalog, so that calls
@@ -52,13 +36,6 @@ class Indicators(Generic[AnyCatalog]):
     - Prices are used as they are given. A split that is in ``actions`` but not in the prices
       looks like a fall: register prices adjusted for splits, or a query that adjusts them.
     - A NULL or NaN price, which every run refuses, makes NULL or NaN of what depends on it.
-
-    Parameters
-    ----------
-    catalog : AnyCatalog
-        Has prices; takes the results.
-    sources, found : mapping
-        Its sources by name, and their columns with types.
 
     Examples
     --------
@@ -72,14 +49,6 @@ class Indicators(Generic[AnyCatalog]):
     >>> catalog.sql("select sma_2, round(returns_1, 3) from signals order by timestamp").fetchall()
     [(None, None), (105.0, 0.1), (104.5, -0.1)]
     """
-
-    def __init__(
-        self,
-        catalog: AnyCatalog,
-        sources: Mapping[str, Source],
-        found: Mapping[str, Mapping[str, str]],
-    ) -> None:
-        self._catalog, self._rows = catalog, Rows(sources, found)
 
     # -- of one asset's closes --------------------------------------------------------
 
@@ -102,7 +71,7 @@ class Indicators(Generic[AnyCatalog]):
         ConfigError
             A number is outside its range, or a column of that name is there already.
         """
-        return self.momentum(n, name=_named(name, f"returns_{n}"))
+        return self.momentum(n, name=named(name, f"returns_{n}"))
 
     def momentum(self, n: int = 20, *, skip: int = 0, name: str | None = None) -> AnyCatalog:
         """Add the return up to `skip` bars ago: ``close[t - skip] / close[t - n] - 1``.
@@ -120,10 +89,10 @@ class Indicators(Generic[AnyCatalog]):
         name : str, optional
             Column and source; ``momentum_<n>`` by default, ``momentum_<n>_<skip>`` with a skip.
         """
-        n, skip = _bars("n", n), _bars("skip", skip, least=0)
+        n, skip = n_bars("n", n), n_bars("skip", skip, least=0)
         if skip >= n:
             raise ConfigError(f"skip must be below n, was {skip} with n={n}")
-        name = _named(name, f"momentum_{n}_{skip}" if skip else f"momentum_{n}")
+        name = named(name, f"momentum_{n}_{skip}" if skip else f"momentum_{n}")
         places = {"n": str(n), "skip": str(skip), "made": quote(name)}
         query = render("indicators/returns", prices=self._rows.prices(), **places)
         return self._add(name, query)
@@ -142,8 +111,8 @@ class Indicators(Generic[AnyCatalog]):
         name : str, optional
             Column and source; ``volatility_<n>`` by default.
         """
-        n = _bars("n", n, least=2)
-        name = _named(name, f"volatility_{n}")
+        n = n_bars("n", n, least=2)
+        name = named(name, f"volatility_{n}")
         changes = self._rows.bars("indicators/returns", n="1", skip="0", made="value")
         rows = moments(changes, n)
         query = render("indicators/volatility", moments=rows, n=str(n), made=quote(name))
@@ -159,8 +128,8 @@ class Indicators(Generic[AnyCatalog]):
         name : str, optional
             Column and source; ``sma_<n>`` by default.
         """
-        n = _bars("n", n)
-        name = _named(name, f"sma_{n}")
+        n = n_bars("n", n)
+        name = named(name, f"sma_{n}")
         rows = moments(self._rows.bars("indicators/closes"), n)
         return self._add(name, render("indicators/sma", moments=rows, made=quote(name)))
 
@@ -177,8 +146,8 @@ class Indicators(Generic[AnyCatalog]):
         name : str, optional
             Column and source; ``ema_<n>`` by default.
         """
-        n = _bars("n", n)
-        name = _named(name, f"ema_{n}")
+        n = n_bars("n", n)
+        name = named(name, f"ema_{n}")
         rows = smoothed(self._rows.bars("indicators/closes"), n, weight=f"2 / {n + 1}")
         return self._add(name, render("indicators/ema", smoothed=rows, made=quote(name)))
 
@@ -196,8 +165,8 @@ class Indicators(Generic[AnyCatalog]):
         name : str, optional
             Column and source; ``zscore_<n>`` by default.
         """
-        n = _bars("n", n, least=2)
-        name = _named(name, f"zscore_{n}")
+        n = n_bars("n", n, least=2)
+        name = named(name, f"zscore_{n}")
         rows = moments(self._rows.bars("indicators/closes"), n)
         query = render(
             "indicators/zscore", prices=self._rows.prices(), moments=rows, made=quote(name)
@@ -220,9 +189,9 @@ class Indicators(Generic[AnyCatalog]):
         name : str, optional
             Source, and what its three columns begin with; ``bb`` by default.
         """
-        n = _bars("n", n, least=2)
+        n = n_bars("n", n, least=2)
         require_within("k", k)
-        name = _named(name, "bb")
+        name = named(name, "bb")
         made = {side: f"{name}_{side}" for side in ("upper", "middle", "lower")}
         query = render(
             "indicators/bollinger",
@@ -247,8 +216,8 @@ class Indicators(Generic[AnyCatalog]):
         name : str, optional
             Column and source; ``rsi_<n>`` by default.
         """
-        n = _bars("n", n)
-        name = _named(name, f"rsi_{n}")
+        n = n_bars("n", n)
+        name = named(name, f"rsi_{n}")
         rises, falls = (self._rows.bars("indicators/moves", sign=sign) for sign in ("1", "-1"))
         query = render(
             "indicators/rsi",
@@ -277,10 +246,10 @@ class Indicators(Generic[AnyCatalog]):
         name : str, optional
             Source, and what its three columns begin with; ``macd`` by default.
         """
-        fast, slow, signal = _bars("fast", fast), _bars("slow", slow), _bars("signal", signal)
+        fast, slow, signal = n_bars("fast", fast), n_bars("slow", slow), n_bars("signal", signal)
         if fast >= slow:
             raise ConfigError(f"fast must be below slow, was {fast} with slow={slow}")
-        name = _named(name, "macd")
+        name = named(name, "macd")
         made = {"macd": name, "macd_signal": f"{name}_signal", "macd_hist": f"{name}_hist"}
         closes = self._rows.bars("indicators/closes")
         line = render(
@@ -318,7 +287,7 @@ class Indicators(Generic[AnyCatalog]):
         DataError
             Prices have no high or no low.
         """
-        n = _bars("n", n)
+        n = n_bars("n", n)
         ranges = self._rows.bars("indicators/true_ranges")
         for column in ("high", "low"):
             if column not in self._rows.found["prices"]:
@@ -326,7 +295,7 @@ class Indicators(Generic[AnyCatalog]):
                     "prices", "columns", f"has no column '{column}', which atr needs beside "
                     "close; volatility needs close alone",
                 )  # fmt: skip
-        name = _named(name, f"atr_{n}")
+        name = named(name, f"atr_{n}")
         rows = smoothed(ranges, n, weight=f"1 / {n}", first=2)
         return self._add(name, render("indicators/atr", smoothed=rows, made=quote(name)))
 
@@ -356,8 +325,8 @@ class Indicators(Generic[AnyCatalog]):
         ConfigError
             No source has the column, or it is no number.
         """
-        _require_cross(column, by)
-        name = _named(name, f"{column}_rank" + (f"_by_{by}" if by else ""))
+        require_cross(column, by)
+        name = named(name, f"{column}_rank" + (f"_by_{by}" if by else ""))
         rows = self._rows.cross_section(column, by)
         query = render("indicators/cross_rank", cross_section=rows, made=quote(name))
         return self._add(name, query)
@@ -380,42 +349,8 @@ class Indicators(Generic[AnyCatalog]):
             Column and source; ``<column>_zscore`` by default, with groups
             ``<column>_zscore_by_<by>``.
         """
-        _require_cross(column, by)
-        name = _named(name, f"{column}_zscore" + (f"_by_{by}" if by else ""))
+        require_cross(column, by)
+        name = named(name, f"{column}_zscore" + (f"_by_{by}" if by else ""))
         rows = self._rows.cross_section(column, by)
         query = render("indicators/cross_zscore", cross_section=rows, made=quote(name))
         return self._add(name, query)
-
-    # -- how they are added -----------------------------------------------------------
-
-    def _add(self, name: str, query: str, made: tuple[str, ...] | None = None) -> AnyCatalog:
-        """Register the query of an indicator, unless a column of its name is there already."""
-        for column in made or (name,):
-            if column.lower() in KEYS_AND_CLOCK:
-                raise ConfigError(f"an indicator cannot be named {column!r}, the name of a key")
-            for source, theirs in self._rows.found.items():
-                if column.lower() in {other.lower() for other in theirs}:
-                    raise ConfigError(
-                        f"source {source!r} has a column {column!r} already; pass name="
-                    )
-        self._catalog.register("features", query, name=name)
-        return self._catalog
-
-
-def _named(name: str | None, usual: str) -> str:
-    """Return the name of an indicator, the usual one where none is given."""
-    if name is None:
-        return usual
-    require_column("name", name)
-    return name
-
-
-def _bars(label: str, n: object, *, least: int = 1) -> int:
-    """Return a whole number of bars, of numpy's kinds too, and refuse what is none."""
-    return require_whole(label, n, least=least, most=_MOST_BARS)
-
-
-def _require_cross(column: object, by: object) -> None:
-    require_column("column", column)
-    if by is not None:
-        require_column("by", by)

@@ -203,10 +203,9 @@ def join(kind: str, relation: str, alias: str, on: str) -> str:
     return f"{kind} join {relation} as {alias} on {on}"
 
 
-def join_numbers(table: str, left: str, *, relation: str | None = None) -> str:
-    """Return the left join of a table, by default a temporary one, at a row's bar and asset."""
-    on = f"{left}.t = {table}.t and {left}.sid = {table}.sid"
-    return join("left", relation or f"temp.{table}", table, on)
+def join_numbers(relation: str, alias: str, left: str) -> str:
+    """Return the left join of a relation under an alias, at a row's bar and asset."""
+    return join("left", relation, alias, f"{left}.t = {alias}.t and {left}.sid = {alias}.sid")
 
 
 def only_if(condition: str, item: str) -> str:

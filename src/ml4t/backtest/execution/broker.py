@@ -18,7 +18,6 @@ from ml4t.backtest.core.tolerances import WHOLE
 from ml4t.backtest.execution.account.rules import Account
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.intrabar.inside_bar import InsideBar
-from ml4t.backtest.execution.intrabar.level_book import LevelBook
 from ml4t.backtest.execution.intrabar.level_filler import LevelFiller
 from ml4t.backtest.execution.orders.book import (
     BY_STRATEGY,
@@ -27,16 +26,20 @@ from ml4t.backtest.execution.orders.book import (
     WENT_EX,
     OrderBook,
 )
-from ml4t.backtest.execution.orders.filler import OrderFiller
+from ml4t.backtest.execution.orders.market_orders import MarketOrders
 from ml4t.backtest.execution.orders.order import Chance, Order, amend, go_ex, used_up
-from ml4t.backtest.execution.pending.changes import MADE, NO_SIDS, PendingChanges
+from ml4t.backtest.execution.pending.changes import MADE, NO_SIDS
 from ml4t.backtest.execution.pending.exits import ExitFiller
 from ml4t.backtest.execution.pending.filler import PendingFiller
-from ml4t.backtest.execution.pending.market_orders import MarketOrderLedger, MarketOrders
+from ml4t.backtest.execution.pending.market_filler import MarketOrderFiller
 from ml4t.backtest.execution.pending.no_trade_band import NoTradeBand, PassedOver
-from ml4t.backtest.execution.pending.rebalance import REBALANCE, Rebalancer
+from ml4t.backtest.execution.pending.order_filler import OrderFiller
+from ml4t.backtest.execution.pending.post_trade import PostTrade
+from ml4t.backtest.execution.pending.protective_orders import ProtectiveOrders
+from ml4t.backtest.execution.pending.rebalance import REBALANCE
+from ml4t.backtest.execution.pending.rebalancer import Rebalancer
+from ml4t.backtest.execution.pending.tradability import Tradability
 from ml4t.backtest.execution.timing import traded
-from ml4t.backtest.execution.tradability import Tradability
 
 REINVESTMENT = "reinvestment"
 CLOSED_INSIDE = "a rule closed it in this bar"
@@ -55,6 +58,9 @@ class BarBroker:
         Date of each bar, as days since 1970.
     rule_names : tuple of str
         Names behind the rule indices of `Levels`.
+    post_trade : PostTrade, optional
+        Told of every fill, with the protective orders that its rules set; by default those of a
+        run without rules.
     """
 
     def __init__(
@@ -65,33 +71,33 @@ class BarBroker:
         levels: LevelPolicy,
         sessions: Ints,
         rule_names: tuple[str, ...] = (),
+        post_trade: PostTrade | None = None,
     ) -> None:
         self.executor, self.account = executor, account
         self._portfolio, self._journal = executor.portfolio, executor.journal
         self._timing = executor.policy.timing
         self._book = OrderBook(executor.journal, sessions, executor.whole)
-        self._levels = LevelBook(
-            executor.portfolio, levels, executor.round_price if executor.has_ticks else None
-        )
-        self._ledger = MarketOrderLedger(executor)
+        if post_trade is None:
+            post_trade = PostTrade(ProtectiveOrders(executor, levels))
+        self._protective = protective = post_trade.protective
+        self._levels, self._ledger = protective.levels, protective.ledger
+        self._pending = pending = protective.pending
         self._tradability = tradability = Tradability(executor, self._ledger)
-        order_filler = OrderFiller(executor, self._book, account, tradability)
-        self._pending = pending = PendingChanges(executor, self._ledger)
-        self._exits = ExitFiller(executor, pending, self._book, tradability, self._ledger)
+        order_filler = OrderFiller(executor, self._book, account, tradability, post_trade)
+        self._market_filler = market_filler = MarketOrderFiller(executor, post_trade)
+        self._exits = ExitFiller(executor, pending, self._book, tradability, market_filler)
         self.passed_over = PassedOver()
         rebalancer = Rebalancer(
-            executor, self._book, account, tradability, self._ledger, self.passed_over
+            executor, self._book, account, tradability, market_filler, self.passed_over
         )
         self._filler = PendingFiller(
             executor, pending, self._exits, rebalancer, self._book, order_filler
         )
-        filler = LevelFiller(executor, self._levels, pending, levels, rule_names)
+        filler = LevelFiller(executor, post_trade, levels, rule_names)
         self._inside = InsideBar(
             executor.portfolio, self._levels, filler, self._book, order_filler,
             can_short=account.can_short, price_limits=executor.price_limits,
         )  # fmt: skip
-        executor.gone = self._forget
-        self._closed_inside: set[int] = set()
 
     # -- orders, decided at the close -------------------------------------------------
 
@@ -103,25 +109,19 @@ class BarBroker:
         no_trade_band: NoTradeBand = MADE,
     ) -> None:
         """Queue a rebalance: target weights, zero for all else held but what is `untouched`."""
-        if self._closed_inside:
+        if self._protective.no_reentry:
             selection = self._without(batch.t, selection)
         self._pending.targets(batch, selection, untouched, no_trade_band)
 
     def order_exits(
         self,
-        t: int,  # noqa: ARG002 - the desk says when; the queue knows
+        t: int,
         sids: Ints,
         rules: tuple[str, ...],
         parts: Floats | None = None,
     ) -> None:
-        """Queue exits at the next open; `rules` names why, per asset.
-
-        `parts` are shares of the peak quantity, None: all of it. Of two exits of one asset the
-        larger stands, so that no position is sold twice.
-        """
-        self._pending.exits(sids, rules, parts)
-        if not self.executor.policy.reentry:
-            self._closed_inside.update(sids.tolist())
+        """Queue exits at the next open, see `ProtectiveOrders.order_exits`."""
+        self._protective.order_exits(t, sids, rules, parts)
 
     def leaving(self) -> list[int]:
         """Return the assets of which an exit of all waits for an open."""
@@ -133,14 +133,14 @@ class BarBroker:
 
     def set_levels(self, levels: Levels) -> None:
         """Replace the protective levels of `levels.sids`."""
-        self._levels.set(levels)
+        self._protective.set_levels(levels)
 
     def submit(self, order: Order) -> None:
         """Take a single order and its children; from now on each ends in one of five ways."""
         for one in (order, *order.children):
             self.round_prices(one)
             self._book.add(one)
-        if order.sid in self._closed_inside:
+        if order.sid in self._protective.no_reentry:
             self._book.end(order, OrderStatus.DENIED, CLOSED_INSIDE)
         if not (self._timing.fills_decided and order.order_type.chance is Chance.TIMED):
             self._book.end_late(order)
@@ -189,7 +189,7 @@ class BarBroker:
 
     def fill_open(self, batch: Batch) -> None:
         """Begin a bar, and fill at its open what waited for it."""
-        self._closed_inside.clear()
+        self._protective.no_reentry.clear()
         self.executor.start_bar(batch)
         if self._book:
             self._book.start_bar(batch)
@@ -209,8 +209,7 @@ class BarBroker:
         Each is yielded before anything else fills: what follows may be another position.
         """
         for touched in self._inside.fill(batch):
-            if not self.executor.policy.reentry:
-                self._closed_inside.update(touched.sids.tolist())
+            self._protective.note_closed(touched.sids)
             if len(touched.sids):
                 yield touched
 
@@ -315,15 +314,9 @@ class BarBroker:
         # In an account that has spent all the rest, cash is the dividend but for rounding.
         if quantity[0] and left >= amount * (1 - WHOLE):
             market_orders = MarketOrders(sids, quantity, (REINVESTMENT,))
-            self._ledger.fill_free(batch, market_orders, np.array([price]))
+            self._market_filler.fill_free(batch, market_orders, np.array([price]))
 
     # -- inside -----------------------------------------------------------------------
-
-    def _forget(self, sids: Ints) -> None:
-        """Forget levels and queued exits of positions that are closed or turned over."""
-        self._levels.drop(sids)
-        for sid in sids.tolist() if self._pending.pending else ():
-            self._pending.drop_exit(sid, POSITION_CLOSED)
 
     def _restate(self, order: Order) -> None:
         """Put an order that a split has moved back on ticks and whole lots."""
@@ -339,7 +332,7 @@ class BarBroker:
 
     def _without(self, t: int, selection: Selection) -> Selection:
         """Deny targets for what a rule closed in this bar."""
-        denied = np.isin(selection.sids, sorted(self._closed_inside))
+        denied = np.isin(selection.sids, sorted(self._protective.no_reentry))
         self._ledger.created_t = t
         tags = (REBALANCE,) * int(denied.sum())
         market_orders = MarketOrders(selection.sids[denied], np.full(len(tags), np.nan), tags)

@@ -7,8 +7,8 @@ it; commission comes on top; the bar's volume bounds the size.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,22 +19,32 @@ from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.core.tolerances import WHOLE
 from ml4t.backtest.errors import CostError
-from ml4t.backtest.execution.account.settlement import Settlement
 from ml4t.backtest.execution.costs.contract import Commission, Quote, Slippage
 from ml4t.backtest.execution.orders.ticks import on_ticks
 from ml4t.backtest.execution.policy import ExecutionPolicy
 from ml4t.backtest.execution.price_limits import PriceLimits
 from ml4t.backtest.portfolio.portfolio import Portfolio, Seen
+from ml4t.backtest.portfolio.settlement import Settlement
 
 NO_COLUMNS: Mapping[str, Floats] = {}
 
 
-class Guard(Protocol):
-    """Sets the levels of positions that were just opened or turned over."""
+class Booked(NamedTuple):
+    """What fills have done to positions; see `PostTrade` for what follows.
 
-    def __call__(self, t: int, opened: Ints, *, at_close: bool = False) -> None:
-        """Do so at bar `t`; `at_close`: nothing of this bar can touch a level."""
-        ...
+    Attributes
+    ----------
+    t : int
+    opened, closed : int array
+        Assets whose position was opened or turned over, and those that are flat now.
+    at_close : bool
+        Nothing of this bar's range belongs to what was opened.
+    """
+
+    t: int
+    opened: Ints
+    closed: Ints
+    at_close: bool
 
 
 class Executor:
@@ -57,13 +67,8 @@ class Executor:
 
     Attributes
     ----------
-    guard : callable
-        Called with the assets whose position was opened or turned over, so
-        that their levels are in force before anything else of the bar happens.
     decided_close : float array, by sid
         The closes at which the orders of this bar were decided.
-    gone : callable
-        Called with the assets whose position a fill has closed.
     bought : dict of int to list of (float, float)
         What orders have opened or added in this bar, signed, and the price before costs of each;
         empty once everything is valued at the close.
@@ -95,12 +100,6 @@ class Executor:
         self.decided_close = np.full(len(portfolio.quantity), np.nan)
         self._owns_close = True
         self.bought: dict[int, list[tuple[float, float]]] = {}
-        self.guard: Guard = _nobody
-        self.gone: Callable[[Ints], None] = _nothing
-
-    def release(self) -> None:
-        """Forget who is told of fills, after the last bar."""
-        self.guard, self.gone = _nobody, _nothing
 
     def start_bar(self, batch: Batch) -> None:
         """Begin a bar: its volume is untouched, and nothing was bought in it."""
@@ -216,8 +215,8 @@ class Executor:
         is_maker: bool = False,
         slips: bool = True,
         seen: Seen = Seen.ALL,
-    ) -> Ints:
-        """Book fills at a base price, costs on top; return the assets opened or turned over."""
+    ) -> Booked:
+        """Book fills at a base price, costs on top; return what they opened and closed."""
         slipped = paid = base
         if slips:
             slipped, paid = self.price(batch, sids, quantity, base, limit)
@@ -238,15 +237,10 @@ class Executor:
         self.settlement.sold(fills)
         if self._volume_left is not None:
             np.subtract.at(self._volume_left, sids, np.abs(quantity))
-        closed = sids[self.portfolio.quantity[sids] == 0]
-        if len(closed):
-            self.gone(closed)
+        at_close = seen is Seen.NOTHING
         if len(opened):
-            # Of a position that was turned over nothing counts for the new one.
-            self.gone(opened)
-            self._base_levels(batch, sids, base, opened, at_close=seen is Seen.NOTHING)
-            self.guard(batch.t, opened, at_close=seen is Seen.NOTHING)
-        return opened
+            self._base_levels(batch, sids, base, opened, at_close=at_close)
+        return Booked(batch.t, opened, sids[self.portfolio.quantity[sids] == 0], at_close)
 
     def fill_free(
         self, t: int, ids: Ints, sids: Ints, quantity: Floats, price: Floats, tags: tuple[str, ...]
@@ -313,11 +307,3 @@ class Executor:
             # fmin and fmax ignore NaN: no limit.
             price = np.where(quantity > 0, np.fmin(price, bound), np.fmax(price, bound))
         return price
-
-
-def _nobody(t: int, opened: Ints, *, at_close: bool = False) -> None:
-    """Stand in for the guard of a run without rules."""
-
-
-def _nothing(sids: Ints) -> None:
-    """Stand in for the levels of a run without a broker."""

@@ -23,15 +23,17 @@ class FillTiming:
 
     Attributes
     ----------
-    fills_decided : bool
-        Whether orders fill at the very close at which they are decided.
     is_closing : bool
         Whether their price is the close before anything is decided at it, so that on-close orders
         fill beside them.
     """
 
-    fills_decided: ClassVar[bool] = False
     is_closing: ClassVar[bool] = False
+
+    @property
+    def fills_decided(self) -> bool:
+        """Whether orders fill at the very close at which they are decided: it has prices then."""
+        return type(self).after_decision is not FillTiming.after_decision
 
     @property
     def column(self) -> str:
@@ -87,8 +89,6 @@ class ThisClose(FillTiming):
     Optimistic: the price is known when the order is decided. For comparisons with engines that
     trade so.
     """
-
-    fills_decided: ClassVar[bool] = True
 
     @property
     def column(self) -> str:

@@ -33,6 +33,8 @@ FILE_SUFFIXES = (".duckdb", ".db")
 ROWS_PER_COPY = 100_000
 # Types that pass through Arrow as they are; any other goes as text and is cast back.
 _PLAIN = ("VARCHAR", "DOUBLE", "BIGINT", "INTEGER", "BOOLEAN", "DATE", "TIMESTAMP", "MAP")
+# Rows on their way into a file, under the name by which the writer reads them.
+_HANDED_OVER = "handed_over"
 
 
 def save(database: Database, path: Path) -> None:
@@ -240,9 +242,9 @@ def _hand_over(
         given.append(column if is_plain else f"{column}::varchar as {column}")
         taken.append(column if is_plain else f"{column}::{kind} as {column}")
     rows = database.sql(rows_of(table, ", ".join(given)))
-    handed_over = render("saved/handed_over", columns=", ".join(taken))
-    writer.register("handed_over", rows.to_arrow_reader(ROWS_PER_COPY))
+    handed_over = rows_of(_HANDED_OVER, ", ".join(taken))
+    writer.register(_HANDED_OVER, rows.to_arrow_reader(ROWS_PER_COPY))
     try:
         writer.execute(statement(query=handed_over))
     finally:
-        writer.unregister("handed_over")
+        writer.unregister(_HANDED_OVER)

@@ -9,7 +9,7 @@ from ml4t.backtest.data.sql_files import Sql, cast, columns, render
 from ml4t.backtest.results.run_facts import RunFacts
 from ml4t.backtest.results.staging import Reading, Staged
 from ml4t.backtest.results.table import ROW, Table
-from ml4t.backtest.results.tables import STAGED, TABLES
+from ml4t.backtest.results.tables import SEEN, STAGED, TABLES
 
 
 def open_store(timezone: str = UTC) -> Database:
@@ -47,6 +47,7 @@ def _statement(table: Table, reading: Reading) -> Sql:
             table.statement,
             held=", ".join([*held, columns([ROW], "staged")]),
             staged=table.staged,
+            seen=SEEN.staged,
         ),
         keys=columns(table.order),
     )

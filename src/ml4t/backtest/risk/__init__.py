@@ -29,13 +29,12 @@ if TYPE_CHECKING:
         StopLoss,
         TakeProfit,
         TimeBasedExit,
-        VolatilityScaledStopLoss,
     )
     from ml4t.backtest.risk.rules.rule import Answer, Held, RiskRule
     from ml4t.backtest.risk.rules.signal import SignalExit
-    from ml4t.backtest.risk.rules.trailing import (
-        DynamicTrailingStop,
-        TrailingStop,
+    from ml4t.backtest.risk.rules.trailing import DynamicTrailingStop, TrailingStop
+    from ml4t.backtest.risk.rules.volatility import (
+        VolatilityScaledStopLoss,
         VolatilityTrailingStop,
     )
 
@@ -95,9 +94,9 @@ __getattr__, __dir__ = names_of(
             "StopLoss",
             "TakeProfit",
             "TimeBasedExit",
-            "VolatilityScaledStopLoss",
         ),
         "rules.signal": ("SignalExit",),
-        "rules.trailing": ("DynamicTrailingStop", "TrailingStop", "VolatilityTrailingStop"),
+        "rules.trailing": ("DynamicTrailingStop", "TrailingStop"),
+        "rules.volatility": ("VolatilityScaledStopLoss", "VolatilityTrailingStop"),
     },
 )

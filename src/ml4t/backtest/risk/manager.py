@@ -144,8 +144,8 @@ class RiskManager:
 
         To be called once for every event, whether or not the asset is held, in order of time.
         A level of the asset's last event that this bar has passed leaves at the level (see
-        `LoopOrder.met`); a rule that wants to leave does so at the event's close, where the event
-        goes to the broker after this, else at the next open. Then the rules set the levels of
+        `LoopOrder.in_bar`); a rule that wants to leave does so at the event's close, where the
+        event goes to the broker after this, else at the next open. Then the rules set the levels of
         the next event. Limits are for an engine alone. A second call for an event returns nothing.
 
         Parameters

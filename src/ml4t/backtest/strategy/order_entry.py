@@ -15,7 +15,7 @@ from ml4t.backtest.core.orders import OrderStatus, TimeInForce
 from ml4t.backtest.core.tolerances import NO_CHANGE
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.broker import BarBroker
-from ml4t.backtest.execution.orders.order import Chance, Order, OrderType, amend
+from ml4t.backtest.execution.orders.order import Order, OrderType, amend
 from ml4t.backtest.execution.orders.types import LIMIT, MARKET, STOP
 from ml4t.backtest.execution.pending.rebalance import BELOW_LOT
 from ml4t.backtest.portfolio.portfolio import Portfolio
@@ -242,7 +242,7 @@ class OrderEntry:
         if self.now.high is not None and self.now.low is not None:
             return
         for one in (order, *order.children):
-            if one.order_type.chance is Chance.INSIDE:
+            if one.order_type.acts_inside:
                 raise ConfigError(
                     f"a {one.order_type} order needs prices with columns 'high' and 'low'; "
                     "add them to the source"

@@ -2,42 +2,53 @@
 
 from __future__ import annotations
 
+from ml4t.backtest.data.asof.bar_tables import BarTables
 from ml4t.backtest.data.asof.views import Known
-from ml4t.backtest.data.database import Database
-from ml4t.backtest.data.sql_files import columns, literal, quote, read, render
+from ml4t.backtest.data.database import Database, TempTable
+from ml4t.backtest.data.sql_files import columns, literal, quote, render
 
 
 def at_bars(
-    known: Known, names: tuple[str, ...], table: str, clock: str, database: Database
-) -> str:
-    """Write the newest known values at each row of ``temp.bars`` into ``temp.<table>``.
+    known: Known,
+    names: tuple[str, ...],
+    at: BarTables,
+    database: Database,
+    *,
+    name: str,
+    clock: str,
+) -> TempTable:
+    """Make a table of the newest known values at bars.
 
-    The bars are those of ``temp.decisions``. Rows known exactly at a bar are matched by
-    equality; only if some bar is left over does an as-of join answer for it.
+    Rows known exactly at a bar are matched by equality; only if some bar is left over does an
+    as-of join answer for it.
 
     Parameters
     ----------
+    name : str
+        Of the table.
     clock : str
         DuckDB type of the bars.
 
     Returns
     -------
-    str
-        The table's name: ``(t, sid, names...)``, no row where nothing is known.
+    TempTable
+        ``(t, sid, names...)``, no row where nothing is known.
     """
-    target = f"temp.{table}"
-    database.execute(
-        render(
-            "signals/exact", target=target, known=known.relation, columns=columns(names, "known")
-        )
+    target = database.make_table(
+        name,
+        "signals/exact",
+        known=known.relation,
+        times=at.times,
+        columns=columns(names, "known"),
     )
-    if database.rows(render("signals/unmatched", target=target))[0][0]:
-        first, last = database.rows(read("signals/span"))[0]
+    if database.rows(render("signals/unmatched", bars=at.bars, target=target))[0][0]:
+        first, last = database.rows(render("signals/span", times=at.times))[0]
         packed = ", ".join(f"{quote(f'_{i}')} := {quote(name)}" for i, name in enumerate(names))
         database.execute(
             render(
                 "signals/earlier",
                 target=target,
+                bars=at.bars,
                 known=known.relation,
                 columns=columns(names),
                 packed=f"struct_pack({packed})",
@@ -47,4 +58,4 @@ def at_bars(
                 last=f"{literal(last)}::{clock}",
             )
         )
-    return table
+    return target

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from ml4t.backtest.core.tolerances import IN_RANGE
 from ml4t.backtest.data.asof.views import Known, create_views, known_rows
 from ml4t.backtest.data.database import Database
-from ml4t.backtest.data.sources.action_checks import find_action_prices
 from ml4t.backtest.data.sources.checks import drop_bad_rows
 from ml4t.backtest.data.sources.contracts import require_one_clock, require_one_spelling
-from ml4t.backtest.data.sources.roles import PRICE_COLUMNS
+from ml4t.backtest.data.sources.roles.prices import PRICE_COLUMNS
 from ml4t.backtest.data.sources.source import Source, file_facts
 from ml4t.backtest.data.sql_files import read, render, rows_of
 
@@ -83,15 +82,18 @@ def prepare(
     _count_bars(price_columns, database)
     require_one_clock(sources, found, database)
     require_one_spelling(sources, found)
-    if "actions" in sources:
-        find_action_prices(found["actions"], price_columns, database)
-    dropped |= _drop([s for s in sources.values() if s.role != "prices"], found, database)
+    others = [source for source in sources.values() if not source.spec.makes_bars]
+    for source in others:
+        if source.spec.stage is not None:
+            source.spec.stage(found[source.name], price_columns, database)
+    dropped |= _drop(others, found, database)
     per_asset, market = [], []
     for source in sources.values():
         if source.spec.is_clocked:
             asset_rows, market_rows = known_rows(source, found[source.name], database)
             per_asset += [asset_rows] if asset_rows else []
             market += [market_rows] if market_rows else []
+    # Membership is not known as of a time but from one time to another: a join of its own.
     has_universe = "universe" in sources
     create_views(
         list(price_columns), per_asset, market, has_universe=has_universe, database=database

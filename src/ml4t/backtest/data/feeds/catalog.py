@@ -49,6 +49,7 @@ class FeedCatalog(Catalog):
             threads=None if base is None else base._threads,
             memory_limit=None if base is None else base._memory_limit,
             timezone=UTC if base is None else base.timezone,
+            listener=listener,
         )
         copied = base if isinstance(base, FeedCatalog) else None
         self._feeds: tuple[FeedRows, ...] = tuple(feeds) if copied is None else copied._feeds
@@ -61,7 +62,7 @@ class FeedCatalog(Catalog):
         # Columns of streamed files that another source answers for; None: nothing is streamed.
         self._left_out: frozenset[str] | None = None if copied is None else copied._left_out
         if base is not None:
-            self._take_over(base, listener)
+            self._take_over(base)
 
     def again(self, listener: Listener | None = None) -> Catalog:
         """Return a catalog with the same feeds; see `Catalog.again`."""
@@ -122,7 +123,7 @@ class FeedCatalog(Catalog):
         super()._view(source, raw)
 
     def _has(self, provider: PrecomputedFeatureProvider) -> bool:
-        """Say whether a provider's rows are registered already."""
+        """Say whether a provider's rows are registered already, as what `_fill` makes of them."""
         features = [source for source in self._sources.values() if source.role == "features"]
         return any(_are_same(source.given, provider.source) for source in features)
 

@@ -23,7 +23,7 @@ from ml4t.backtest.data.feeds.catalog import FeedCatalog
 from ml4t.backtest.data.feeds.events import events_of
 from ml4t.backtest.data.feeds.rows import AssetId, FeedRows
 from ml4t.backtest.data.sources.naming import require_mapping
-from ml4t.backtest.data.sources.roles import PRICES_ROLE
+from ml4t.backtest.data.sources.roles.prices import PRICES_ROLE
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.errors import ConfigError, DataError, require_columns
 

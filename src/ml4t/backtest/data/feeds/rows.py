@@ -18,8 +18,8 @@ from ml4t.backtest.data.sources.common_types import (
     is_exact,
     require_none_inexact,
 )
-from ml4t.backtest.data.sources.naming import column_names, named
-from ml4t.backtest.data.sources.roles import PRICE_COLUMNS, PRICES_ROLE
+from ml4t.backtest.data.sources.naming import column_names, renamings
+from ml4t.backtest.data.sources.roles.prices import PRICE_COLUMNS, PRICES_ROLE
 from ml4t.backtest.data.sources.schema import KEYS, UNTYPED
 from ml4t.backtest.data.sources.source import Source, of_lazy, scannable
 from ml4t.backtest.data.sql_files import all_of, literal, quote, render, rows_of, schema_of
@@ -119,7 +119,7 @@ class FeedRows:
     def changes(self, found: Mapping[str, str]) -> tuple[Change, ...]:
         """Return what `Catalog.describe` says of columns with other names."""
         by_lower = self.by_our_names(found)
-        return named({name: one for name, one in by_lower.items() if name != one.lower()})
+        return renamings({name: one for name, one in by_lower.items() if name != one.lower()})
 
     def condition(self, found: Mapping[str, str]) -> str:
         """Return the SQL condition of the feed's own rows."""

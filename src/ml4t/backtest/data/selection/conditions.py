@@ -15,12 +15,16 @@ from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.core.values import PREVIOUS
+from ml4t.backtest.data.asof.bar_tables import bars_at, every_bar
 from ml4t.backtest.data.asof.prepared import Prepared
-from ml4t.backtest.data.database import Database, EngineError
+from ml4t.backtest.data.database import Database, EngineError, TempTable
 from ml4t.backtest.data.selection.cross_section import cross_section, joined
 from ml4t.backtest.data.sources.schema import KEYS, is_numeric
 from ml4t.backtest.data.sql_files import join, join_numbers, quote, read, render
 from ml4t.backtest.errors import ExpressionError
+
+# Arrays of a chunk, under the names by which the session reads them.
+_CELLS, _EARLIER = "__cells", "__earlier"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,19 +103,25 @@ class Conditions:
     ----------
     conditions : tuple of SqlCondition
     prepared : Prepared
+    market : TempTable
+        As `market_rows` makes it.
     database : Database
-        Session of the reader, which has ``temp.market``.
+        Session of the reader.
     """
 
     def __init__(
-        self, conditions: tuple[SqlCondition, ...], prepared: Prepared, database: Database
+        self,
+        conditions: tuple[SqlCondition, ...],
+        prepared: Prepared,
+        market: TempTable,
+        database: Database,
     ) -> None:
         self._dense = [condition for condition in conditions if condition.is_dense]
         self._others = [condition for condition in conditions if not condition.is_dense]
         self._prepared, self._database = prepared, database
         has_market = len(prepared.market_columns) > 1
         self._market_join = (
-            join("inner", "temp.market", "market", "signals.t = market.t") if has_market else ""
+            join("inner", market, "market", "signals.t = market.t") if has_market else ""
         )
 
     def hold(self, arrays: Mapping[str, Floats], has_bar: Bools, first_t: int) -> dict[str, Floats]:
@@ -129,11 +139,11 @@ class Conditions:
         if self._dense:
             rows = self._cells(arrays, has_bar, first_t)
             holds |= self._evaluated(self._dense, rows, has_bar, first_t)
-            self._database.unregister("__cells")
+            self._database.unregister(_CELLS)
         if self._others:
             rows = self._joined(arrays, has_bar, first_t)
             holds |= self._evaluated(self._others, rows, has_bar, first_t)
-            self._database.unregister("__earlier")
+            self._database.unregister(_EARLIER)
         return holds
 
     def _evaluated(
@@ -169,7 +179,7 @@ class Conditions:
             "__has_bar": has_bar.reshape(-1),
         }
         cells |= {f"__{i}": arrays[name].reshape(-1) for i, name in enumerate(names)}
-        self._database.register("__cells", cells)
+        self._database.register(_CELLS, cells)
         kinds = _with_previous(self._prepared.signal_columns)
         items = ["cells.__sid as sid"]
         items += [f"cells.__{i}::{kinds[name]} as {quote(name)}" for i, name in enumerate(names)]
@@ -186,6 +196,7 @@ class Conditions:
             joins="\n".join(joins),
             first_t=str(first_t),
             n_assets=str(has_bar.shape[1]),
+            cells=_CELLS,
         )
 
     def _joined(self, arrays: Mapping[str, Floats], has_bar: Bools, first_t: int) -> str:
@@ -197,20 +208,23 @@ class Conditions:
         bars = [f", prices.{quote(name)}" for name in section.price_columns]
         if section.reads_membership:
             bars.append(f", {read('signals/is_member')} as is_member")
-        database.execute(read("ranking/all_bars"), {"first_t": first_t, "last_t": last_t})
-        database.execute(render("ranking/bars", columns="".join(bars), membership="true"))
-        found, joins = joined(section, database)
-        items = [f"{item} as {quote(name)}" for name, item in found.items()]
+        at = bars_at(every_bar(database, first_t, last_t), database, columns="".join(bars))
+        known = joined(section, at, database)
+        joins = known.joins
+        items = [f"{item} as {quote(name)}" for name, item in known.items.items()]
         # What the bar before had is in arrays, wherever it came from.
         earlier = sorted(name for name in reads if name.startswith(PREVIOUS))
         rows, sids = np.nonzero(has_bar)
         cells = {"t": rows + first_t, "sid": sids, **{n: arrays[n][has_bar] for n in earlier}}
-        database.register("__earlier", cells)
+        database.register(_EARLIER, cells)
         items += [f"earlier.{quote(name)}" for name in earlier]
         if earlier:
-            joins += "\n" + join_numbers("earlier", "bars", relation="__earlier")
+            joins += "\n" + join_numbers(_EARLIER, "earlier", "bars")
         return render(
-            "selecting/signals", columns=", ".join(["bars.t", "bars.sid", *items]), joins=joins
+            "selecting/signals",
+            bars=known.bars,
+            columns=", ".join(["bars.t", "bars.sid", *items]),
+            joins=joins,
         )
 
 

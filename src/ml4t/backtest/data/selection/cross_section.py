@@ -1,7 +1,7 @@
 """Cross-section: the rows at decision bars with the columns of ``signals`` that somebody reads.
 
-1. `decide` writes the decision bars of an era into ``temp.decisions``.
-2. `collect_bars` writes their rows of prices into ``temp.bars``, members of the universe alone.
+1. `decide` makes a table of the decision bars of an era.
+2. `collect_bars` makes one of their rows of prices, members of the universe alone.
 3. `joined` finds what the features sources had said by then, and returns how to join it.
 """
 
@@ -11,10 +11,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ml4t.backtest.core.ranking import Ranking
+from ml4t.backtest.data.asof.bar_tables import BarTables, bars_at
 from ml4t.backtest.data.asof.known_at import at_bars
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.asof.views import Known
-from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.database import Database, TempTable
 from ml4t.backtest.data.sql_files import join_numbers, quote, read, render
 
 
@@ -46,6 +47,25 @@ class CrossSection:
         return (*found, "is_member") if self.reads_membership else tuple(found)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinedBars:
+    """Bars with what is known at them, as parts of a query over ``<bars> as bars``.
+
+    Attributes
+    ----------
+    bars : TempTable
+        ``(t, sid, timestamp, columns of prices...)``
+    items : dict of str to str
+        How each column is selected, by name.
+    joins : str
+        What the bars are joined with for that: one table per features source.
+    """
+
+    bars: TempTable
+    items: dict[str, str]
+    joins: str
+
+
 def cross_section(used: Collection[str], prepared: Prepared) -> CrossSection:
     """Find where the columns of ``signals`` that are used come from."""
     known = []
@@ -62,46 +82,52 @@ def cross_section(used: Collection[str], prepared: Prepared) -> CrossSection:
     )
 
 
-def decide(schedule: Ranking, database: Database, first_t: int, last_t: int) -> list[int]:
-    """Write the decision bars from `first_t` to `last_t`, and return them in order."""
-    database.execute(
-        render("ranking/decisions", condition=(schedule.when or "true") + "\n"),
+def decide(
+    schedule: Ranking, market: TempTable, database: Database, first_t: int, last_t: int
+) -> tuple[TempTable, list[int]]:
+    """Find the decision bars from `first_t` to `last_t`.
+
+    Returns
+    -------
+    decisions : TempTable
+        ``(t, timestamp)``, one row per decision bar.
+    decision_ts : list of int
+        Their numbers, in order.
+    """
+    decisions = database.make_table(
+        "decisions",
+        "ranking/decisions",
         {
             "first_t": first_t,
             "last_t": last_t,
             "every": schedule.every,
             "offset": schedule.offset,
         },
+        market=market,
+        condition=(schedule.when or "true") + "\n",
     )
-    return [row[0] for row in database.rows(read("ranking/decision_bars"))]
+    found = database.rows(render("ranking/decision_bars", decisions=decisions))
+    return decisions, [t for (t,) in found]
 
 
-def collect_bars(section: CrossSection, database: Database) -> None:
-    """Write the rows of prices at ``temp.decisions`` into ``temp.bars``."""
+def collect_bars(section: CrossSection, times: TempTable, database: Database) -> BarTables:
+    """Make a table of the rows of prices at some times, members of the universe alone."""
     member = read("signals/is_member") if section.has_universe else "true"
     items = [f"prices.{quote(name)}" for name in section.price_columns]
     if section.reads_membership:
         items.append("true as is_member")  # a row that is no member is not here at all
-    database.execute(
-        render("ranking/bars", columns="".join(f", {item}" for item in items), membership=member)
-    )
+    columns = "".join(f", {item}" for item in items)
+    return bars_at(times, database, columns=columns, membership=member)
 
 
-def joined(section: CrossSection, database: Database) -> tuple[dict[str, str], str]:
-    """Find the known values at ``temp.bars``.
-
-    Returns
-    -------
-    items : dict of str to str
-        How each column is selected, by name.
-    joins : str
-        What ``temp.bars as bars`` is to be joined with for that.
-    """
+def joined(section: CrossSection, at: BarTables, database: Database) -> JoinedBars:
+    """Make a table of each source's known values at bars, and say how to join them."""
     own = ["timestamp", *section.price_columns, *(["is_member"] * section.reads_membership)]
     items = {name: f"bars.{quote(name)}" for name in own}
     joins = []
     for i, (known, names) in enumerate(section.known):
-        table = at_bars(known, names, f"at_{i}", section.timestamp_type, database)
-        items |= {name: f"{table}.{quote(name)}" for name in names}
-        joins.append(join_numbers(table, "bars"))
-    return items, "\n".join(joins)
+        alias = f"at_{i}"
+        table = at_bars(known, names, at, database, name=alias, clock=section.timestamp_type)
+        items |= {name: f"{alias}.{quote(name)}" for name in names}
+        joins.append(join_numbers(table, alias, "bars"))
+    return JoinedBars(bars=at.bars, items=items, joins="\n".join(joins))

@@ -7,19 +7,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ml4t.backtest.core.batch import Selection
 from ml4t.backtest.core.ranking import Ranking
-from ml4t.backtest.core.selecting import QueryKind, RuleQuery, Selects, asked_of
+from ml4t.backtest.core.selecting import RuleQuery, Selects, asked_of
+from ml4t.backtest.data.asof.bar_tables import BarTables, every_bar, market_rows
 from ml4t.backtest.data.asof.prepared import Prepared
-from ml4t.backtest.data.database import Database, EngineError, Relation
+from ml4t.backtest.data.database import Arrays, Database, EngineError, Relation, TempTable
 from ml4t.backtest.data.selection.conditions import plan_conditions
-from ml4t.backtest.data.selection.cross_section import CrossSection, collect_bars, decide, joined
+from ml4t.backtest.data.selection.cross_section import (
+    CrossSection,
+    JoinedBars,
+    collect_bars,
+    decide,
+    joined,
+)
 from ml4t.backtest.data.selection.ranking import RankingPlan, ordered, scored_query
 from ml4t.backtest.data.selection.selecting import plan_selection, select
-from ml4t.backtest.data.sql_files import first_failing, literal, read, render, rows_of
+from ml4t.backtest.data.sql_files import Sql, first_failing, literal, render, rows_of
 from ml4t.backtest.errors import ConfigError
+
+# What is chosen, under the name by which the session reads it.
+_CHOSEN = "preview_chosen"
 
 
 def preview(strategy: Selects, timestamp: object, prepared: Prepared) -> Relation:
@@ -44,25 +56,31 @@ def preview(strategy: Selects, timestamp: object, prepared: Prepared) -> Relatio
         name = type(strategy).__name__
         raise ConfigError(f"{name} has no ranking, query or rules; there is nothing to preview")
     database = prepared.database.cursor()
-    database.execute(read("signals/market_rows"))
+    market = market_rows(database)
     t = _bar(timestamp, prepared, database)
     ranking = plan if isinstance(plan, RankingPlan) else plan.ranking
     schedule = plan.ranking if isinstance(plan, RankingPlan) else plan.query.schedule
-    is_decision = bool(decide(schedule, database, t, t))
-    selection = select(plan, database, t, t).get(t) if is_decision else None
+    _, decision_ts = decide(schedule, market, database, t, t)
+    is_decision = bool(decision_ts)
+    selection = select(plan, market, database, t, t).get(t) if is_decision else None
     skipped = None
     if not is_decision:
         is_on = (t + 1 - schedule.offset) % schedule.every == 0
         skipped = f"when: {schedule.when}" if is_on else "no decision bar"
     elif selection is None:
         skipped = "no row of the query: what is held stays"
-    database.execute(read("ranking/all_bars"), {"first_t": t, "last_t": t})
-    collect_bars(plan.section, database)
-    database.execute(read("preview/rows"))
-    _score(ranking.ranking if ranking else None, plan.section, database)
-    kind = "weight" if isinstance(plan, RankingPlan) else plan.kind
-    _write(selection, kind, skipped, ranking, database)
-    return database.sql(read("preview/shown"))
+    at = collect_bars(plan.section, every_bar(database, t, t), database)
+    asked_for = ranking.ranking if ranking else None
+    placed = _score(asked_for, plan.section, at, market, database)
+    values = {
+        "kind": "weight" if isinstance(plan, RankingPlan) else plan.kind,
+        "skipped": skipped,
+        "is_ranked": asked_for is not None,
+        "n": asked_for.n if asked_for else 0,
+        "within": asked_for.within if asked_for else None,
+    }
+    told = _tell(at, placed, _arrays(selection), values, database)
+    return database.sql(render("preview/shown", preview=told))
 
 
 def _ruled(rules: RuleQuery, timestamp: object, prepared: Prepared) -> Relation:
@@ -98,55 +116,67 @@ def _bar(timestamp: object, prepared: Prepared, database: Database) -> int:
     raise ConfigError(f"there is no bar at {timestamp}; the nearest are {nearest}")
 
 
-def _score(ranking: Ranking | None, section: CrossSection, database: Database) -> None:
-    """Write what the ranking says of every asset into ``temp.placed``."""
+def _score(
+    ranking: Ranking | None,
+    section: CrossSection,
+    at: BarTables,
+    market: TempTable,
+    database: Database,
+) -> TempTable:
+    """Make a table of what the ranking says of every asset with a bar."""
     if ranking is None:
         unscored = ("null::double as __score", "null::varchar as __filter", "null as __group")
-        scored = rows_of("temp.bars", ", ".join(["sid", *unscored, "false as __is_eligible"]))
-        database.execute(render("preview/placed", scored=scored, direction="desc"))
-        return
+        scored = rows_of(at.bars, ", ".join(["sid", *unscored, "false as __is_eligible"]))
+    else:
+        scored = _scored(ranking, joined(section, at, database), market)
+    direction = "asc" if ranking is not None and ranking.ascending else "desc"
+    return database.make_table("placed", "preview/placed", scored=scored, direction=direction)
+
+
+def _scored(ranking: Ranking, rows: JoinedBars, market: TempTable) -> Sql:
+    """Return the query of what a ranking says of each asset, and the first filter that it fails."""
     from ml4t.backtest.data.user_sql.expressions import (
         conjuncts,  # its parser loads beside the checks
     )
 
     filters = conjuncts(ranking.where) if ranking.where else ()
     failing = first_failing((part, ordered(part)) for part in filters)
-    scored = scored_query(
-        ranking, *joined(section, database), more=f", ({failing})::varchar as __filter"
-    )
-    direction = "asc" if ranking.ascending else "desc"
-    database.execute(render("preview/placed", scored=scored, direction=direction))
+    return scored_query(ranking, rows, market, more=f", ({failing})::varchar as __filter")
 
 
-def _write(
-    selection: Selection | None,
-    kind: QueryKind,
-    skipped: str | None,
-    ranking: RankingPlan | None,
-    database: Database,
-) -> None:
-    """Join what is chosen to what was scored, into ``temp.preview``."""
+def _arrays(selection: Selection | None) -> Arrays:
+    """Return what is chosen as arrays by asset, best first."""
     nothing = np.empty(0)
     amounts = nothing
     if selection is not None:
         amounts = selection.weights if selection.amounts is None else selection.amounts
     sids = nothing if selection is None else selection.sids
-    chosen = {
+    return {
         "sid": sids.astype(np.int64),
         "position": np.arange(1, len(sids) + 1),
         "score": nothing if selection is None else selection.scores,
         "amount": amounts,
     }
-    database.register("preview_chosen", chosen)
-    asked = ranking.ranking if ranking else None
-    database.execute(
-        render("preview/preview", kind=kind),
-        {
-            "kind": kind,
-            "skipped": skipped,
-            "is_ranked": asked is not None,
-            "n": asked.n if asked else 0,
-            "within": asked.within if asked else None,
-        },
+
+
+def _tell(
+    at: BarTables,
+    placed: TempTable,
+    chosen: Arrays,
+    values: Mapping[str, object],
+    database: Database,
+) -> TempTable:
+    """Make a table of every asset with a bar: is it held, and why not."""
+    shown = database.make_table("shown", "preview/rows", times=at.times, bars=at.bars)
+    database.register(_CHOSEN, chosen)
+    told = database.make_table(
+        "preview",
+        "preview/preview",
+        values,
+        shown=shown,
+        placed=placed,
+        chosen=_CHOSEN,
+        kind=str(values["kind"]),
     )
-    database.unregister("preview_chosen")
+    database.unregister(_CHOSEN)
+    return told

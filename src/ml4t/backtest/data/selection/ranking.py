@@ -10,9 +10,10 @@ from ml4t.backtest.core.batch import Selection
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.core.tolerances import FULLY_INVESTED
 from ml4t.backtest.data.asof.prepared import Prepared
-from ml4t.backtest.data.database import Arrays, Database, EngineError
+from ml4t.backtest.data.database import Arrays, Database, EngineError, TempTable
 from ml4t.backtest.data.selection.cross_section import (
     CrossSection,
+    JoinedBars,
     collect_bars,
     cross_section,
     decide,
@@ -84,7 +85,9 @@ def plan_ranking(ranking: Ranking, prepared: Prepared, *, long_only: bool = True
     )
 
 
-def rank(plan: RankingPlan, database: Database, first_t: int, last_t: int) -> dict[int, Selection]:
+def rank(
+    plan: RankingPlan, market: TempTable, database: Database, first_t: int, last_t: int
+) -> dict[int, Selection]:
     """Rank the decision bars from `first_t` to `last_t`.
 
     Returns
@@ -99,11 +102,11 @@ def rank(plan: RankingPlan, database: Database, first_t: int, last_t: int) -> di
     """
     ranking = plan.ranking
     try:
-        decision_ts = decide(ranking, database, first_t, last_t)
+        decisions, decision_ts = decide(ranking, market, database, first_t, last_t)
         if not decision_ts:
             return {}
-        collect_bars(plan.section, database)
-        ranked = database.numpy(ranked_query(plan, *joined(plan.section, database)))
+        at = collect_bars(plan.section, decisions, database)
+        ranked = database.numpy(ranked_query(plan, joined(plan.section, at, database), market))
     except EngineError as error:
         first = str(error).splitlines()[0]
         raise ExpressionError(_failing(plan, database), f"failed on the data: {first}") from error
@@ -111,8 +114,8 @@ def rank(plan: RankingPlan, database: Database, first_t: int, last_t: int) -> di
     return _split(decision_ts, ranked)
 
 
-def ranked_query(plan: RankingPlan, items: dict[str, str], joins: str) -> str:
-    """Return the query that ranks ``temp.bars``, given its columns and joins.
+def ranked_query(plan: RankingPlan, rows: JoinedBars, market: TempTable) -> str:
+    """Return the query that ranks bars.
 
     Its rows are ``(t, sid, rank, score, weight)``, ordered, best first.
     """
@@ -121,10 +124,11 @@ def ranked_query(plan: RankingPlan, items: dict[str, str], joins: str) -> str:
         weight = ordered(ranking.weight)
     else:
         weight = equal_weight(ranking.n, is_grouped=ranking.within is not None)
-    kept = [name for name in items if name.lower() not in ("score", "rank")]
+    kept = [name for name in rows.items if name.lower() not in ("score", "rank")]
     return render(
         "ranking/ranked",
-        scored=scored_query(ranking, items, joins),
+        scored=scored_query(ranking, rows, market),
+        market=market,
         kept_columns="".join(f", {quote(name)}" for name in kept),
         market_columns="".join(f", {quote(name)}" for name in plan.market_columns),
         n=str(ranking.n),
@@ -133,8 +137,8 @@ def ranked_query(plan: RankingPlan, items: dict[str, str], joins: str) -> str:
     )
 
 
-def scored_query(ranking: Ranking, items: dict[str, str], joins: str, *, more: str = "") -> Sql:
-    """Return the query of what a ranking says of each row of ``temp.bars``.
+def scored_query(ranking: Ranking, rows: JoinedBars, market: TempTable, *, more: str = "") -> Sql:
+    """Return the query of what a ranking says of each bar of an asset.
 
     Parameters
     ----------
@@ -143,8 +147,10 @@ def scored_query(ranking: Ranking, items: dict[str, str], joins: str, *, more: s
     """
     return render(
         "ranking/scored",
-        columns="".join(f", {item}" for item in items.values()),
-        joins=joins,
+        bars=rows.bars,
+        market=market,
+        columns="".join(f", {item}" for item in rows.items.values()),
+        joins=rows.joins,
         score=ordered(ranking.by),
         # Under which a row can be ranked at all.
         eligible=f"coalesce(({ordered(ranking.where or 'true')}), false)",

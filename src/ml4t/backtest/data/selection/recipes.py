@@ -11,6 +11,7 @@ read, changed and handed to ``SQLStrategy(text, ranking=Ranking(...))``.
 from __future__ import annotations
 
 from ml4t.backtest.core.fractions import EXPOSURE, SHARE, WEIGHT, require_fraction
+from ml4t.backtest.core.tolerances import WHOLE
 from ml4t.backtest.data.sql_files import inverse_of, quote, read, render
 from ml4t.backtest.errors import ConfigError
 
@@ -94,6 +95,7 @@ def long_short(
         fraction=_number(fraction),
         long=_number(long),
         short=_number(short),
+        tolerance=_number(WHOLE),
     )
 
 

@@ -18,8 +18,9 @@ from ml4t.backtest.core.batch import Selection
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.core.selecting import KINDS, Query, QueryKind
 from ml4t.backtest.core.tolerances import FULLY_INVESTED
+from ml4t.backtest.data.asof.bar_tables import BarTables
 from ml4t.backtest.data.asof.prepared import Prepared
-from ml4t.backtest.data.database import Arrays, Database, EngineError
+from ml4t.backtest.data.database import Arrays, Database, EngineError, TempTable
 from ml4t.backtest.data.selection.cross_section import (
     CrossSection,
     collect_bars,
@@ -197,9 +198,14 @@ def _require_types(plan: QueryPlan, prepared: Prepared) -> None:
 
 
 def select(
-    plan: SelectionPlan, database: Database, first_t: int, last_t: int
+    plan: SelectionPlan, market: TempTable, database: Database, first_t: int, last_t: int
 ) -> dict[int, Selection]:
     """Select at the decision bars from `first_t` to `last_t`.
+
+    Parameters
+    ----------
+    market : TempTable
+        As `market_rows` makes it.
 
     Returns
     -------
@@ -212,15 +218,17 @@ def select(
         A value of the query or the ranking cannot be used; it names bar and asset.
     """
     if isinstance(plan, RankingPlan):
-        return rank(plan, database, first_t, last_t)
+        return rank(plan, market, database, first_t, last_t)
     try:
-        if not decide(plan.query.schedule, database, first_t, last_t):
+        decisions, decision_ts = decide(plan.query.schedule, market, database, first_t, last_t)
+        if not decision_ts:
             return {}
-        answered = _collect(plan, database)
-        found = database.numpy(_answer(plan, answered))
+        at = collect_bars(plan.section, decisions, database)
+        answered, chosen = _collect(plan, at, market, database)
+        found = database.numpy(_answer(plan, answered, at, chosen))
         is_strange = np.isnan(found["sid"])
         if is_strange.any():
-            _refuse_strangers(answered, database)
+            _refuse_strangers(answered, at.bars, database)
     except EngineError as error:
         first = str(error).splitlines()[0]
         raise ExpressionError(plan.query.text, f"failed on the data: {first}") from error
@@ -230,55 +238,71 @@ def select(
     return _split(plan.kind, found)
 
 
-def _collect(plan: QueryPlan, database: Database) -> str:
-    """Collect the rows of the decision bars; return the query over them."""
-    section = plan.section
-    collect_bars(section, database)
-    items, joins = joined(section, database)
-    if plan.ranking is not None:
-        ranked = ranked_query(plan.ranking, items, joins)
-        database.execute(render("selecting/chosen", ranked=ranked))
-    kept = [item for name, item in items.items() if name.lower() not in _OWN]
-    market = [f"market.{quote(name)}" for name in plan.market_columns]
+def _collect(
+    plan: QueryPlan, at: BarTables, market: TempTable, database: Database
+) -> tuple[str, TempTable | None]:
+    """Return the query over what is known at the decision bars, and what a ranking chose."""
+    rows = joined(plan.section, at, database)
+    market_items = [f"market.{quote(name)}" for name in plan.market_columns]
     relations = {
-        "signals": render("selecting/signals", columns=", ".join(items.values()), joins=joins),
-        "market": render("selecting/market", columns=", ".join(["decisions.timestamp", *market])),
-        "ranked": render(
-            "selecting/ranked", columns=", ".join([*kept, columns(_OWN, "chosen")]), joins=joins
+        "signals": render(
+            "selecting/signals",
+            bars=rows.bars,
+            columns=", ".join(rows.items.values()),
+            joins=rows.joins,
+        ),
+        "market": render(
+            "selecting/market",
+            decisions=at.times,
+            market=market,
+            columns=", ".join(["decisions.timestamp", *market_items]),
         ),
     }
-    return _answered(plan, relations)
+    chosen = None
+    if plan.ranking is not None:
+        ranked = ranked_query(plan.ranking, rows, market)
+        chosen = database.make_table("chosen", "selecting/chosen", ranked=ranked)
+        kept = [item for name, item in rows.items.items() if name.lower() not in _OWN]
+        relations["ranked"] = render(
+            "selecting/ranked",
+            chosen=chosen,
+            bars=rows.bars,
+            columns=", ".join([*kept, columns(_OWN, "chosen")]),
+            joins=rows.joins,
+        )
+    return _answered(plan, relations), chosen
 
 
 def _answered(plan: QueryPlan, relations: Mapping[str, str]) -> str:
     """Return the query over the relations that it reads."""
     places = {
-        name: query if name in plan.relations else rows_of(_UNREAD)
-        for name, query in relations.items()
+        name: relations[name] if name in plan.relations else rows_of(_UNREAD)
+        for name in ("signals", "market", "ranked")
     }
     return render("selecting/answered", query=plan.text, **places)
 
 
-def _answer(plan: QueryPlan, answered: str) -> str:
-    is_ranked = plan.ranking is not None
+def _answer(plan: QueryPlan, answered: str, at: BarTables, chosen: TempTable | None) -> str:
     own = {"score": "null", "rank": "null"}
     for name in own:
         if name in plan.columns:
             own[name] = f"answered.{name}"
-        elif is_ranked:
+        elif chosen is not None:
             own[name] = f"chosen.{name}"
     return render(
         "selecting/answer",
         answered=answered,
+        decisions=at.times,
+        bars=at.bars,
         value=f"answered.{plan.kind}",
         score=own["score"],
         rank=own["rank"],
-        joins=join_numbers("chosen", "bars") if is_ranked else "",
+        joins="" if chosen is None else join_numbers(chosen, "chosen", "bars"),
     )
 
 
-def _refuse_strangers(answered: str, database: Database) -> NoReturn:
-    sample = database.records(render("selecting/strangers", answered=answered))
+def _refuse_strangers(answered: str, bars: TempTable, database: Database) -> NoReturn:
+    sample = database.records(render("selecting/strangers", answered=answered, bars=bars))
     raise DataError(
         "query", "assets",
         "names an asset without a bar at that time, or that is no member of the universe; "

@@ -1,7 +1,8 @@
 """Checks: each file of ``sql/checks`` selects offending rows; none back means passed.
 
 1. `gate` looks at every source in one or two cheap scans.
-2. Only where the gate is suspicious do the checks run one by one, to name rule, rows and sample.
+2. Only where the gate is suspicious do the checks of the source's role run one by one, to name
+   rule, rows and sample.
 3. `drop_bad_rows` leaves out what they select, when the user asked for it.
 """
 
@@ -10,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ml4t.backtest.core.tolerances import IN_RANGE
 from ml4t.backtest.data.database import Database
-from ml4t.backtest.data.sources.action_checks import (
-    ACTION_WAYS_OUT,
-    CONTRADICTIONS,
-    WARNINGS,
+from ml4t.backtest.data.sources.roles.check import (
+    DUPLICATE_KEYS,
+    DUPLICATE_ROWS,
+    Check,
+    CheckedRows,
+    Severity,
 )
-from ml4t.backtest.data.sources.roles import PRICE_COLUMNS, PRICES_ROLE
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import count_of, quote, read, render, rows_of, sample_of, view_of
 from ml4t.backtest.errors import DataError
@@ -25,52 +26,6 @@ from ml4t.backtest.errors import DataError
 # Above this many (timestamp, asset) pairs a bitmap would cost more than grouping by the keys.
 BITMAP_CELLS = 1 << 30
 SAMPLE_ROWS = 3
-WAYS_OUT = {
-    **ACTION_WAYS_OUT,
-    "null_timestamp": "has rows without a timestamp; remove them",
-    "infinite_time": "has rows at an infinite time (in Python the first or last "
-    "date that there is); remove them",
-    "null_asset_id": "has rows without an asset_id; remove them",
-    "null_available_at": "has rows that say never when they became known; fill available_at",
-    "duplicate_keys": "has more than one row for a key; keep one row per key",
-    "high_below_low": "has bars with high below low; mend or remove them",
-    "open_outside_range": "has bars that open outside [low, high]; mend or remove them",
-    "close_outside_range": "has bars that close outside [low, high]; mend or remove them",
-    "volume_not_valid": "has a negative, NaN or infinite volume; use NULL where it is unknown",
-    "interval_not_valid": "has membership intervals without a start, or that end before it",
-    "null_ex_date": "has actions without an ex_date; fill it or remove them",
-    "kind_unknown": "has actions of a kind other than split, dividend, rename or delisting; "
-    "spell it so or remove them",
-    "split_not_valid": "has splits whose value is no number above 0; value is the new shares per "
-    "old share, 4 for a 4-for-1",
-    "dividend_not_valid": "has dividends whose value is no number of at least 0; value is cash per "
-    "share",
-    "delisting_not_valid": "has delistings at a negative, NaN or infinite price; use NULL where it "
-    "is unknown",
-    "rename_not_valid": "has renames without a new_asset_id, or to the same one; name the asset_id "
-    "under which prices go on",
-    "rename_to_unknown": "has renames of assets in prices to a new_asset_id that prices do not "
-    "have; compare the spelling of both",
-    "pay_date_before_ex_date": "has dividends paid before their ex_date; use NULL where cash moved "
-    "first",
-    "lot_size_not_valid": "has a negative, NaN or infinite lot_size; use NULL for any fraction",
-    "tick_size_not_valid": "has a negative, NaN or infinite tick_size; use NULL for any price",
-    "multiplier_not_valid": "has a multiplier that is no number above 0; use NULL for 1",
-    "initial_margin_not_valid": "has an initial_margin outside (0, 1]; it is a fraction, use NULL "
-    "for the account's own",
-    "maintenance_margin_not_valid": "has a maintenance_margin outside (0, 1] or above the initial "
-    "one; it is a fraction, use NULL for the account's own",
-    "fee_not_valid": "has borrow fees that are missing, NaN, infinite or negative; fee is an "
-    "annual fraction, 0.003 for 30 basis points",
-} | {
-    f"{column}_{kind}": text.format(column=column)
-    for column in PRICE_COLUMNS
-    for kind, text in {
-        "missing": "has bars without '{column}'; leave out bars that did not trade",
-        "not_finite": "has NaN or infinite values in '{column}'; leave out bars that did not trade",
-        "not_positive": "has prices of zero or less in '{column}'; mend or remove them",
-    }.items()
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +39,17 @@ class CheckResult:
         Offending rows; 0 means passed.
     query : str
         Selects them.
+    text : str
+        What is wrong with them, and the way out.
+    severity : {"refusal", "contradiction", "warning"}
     """
 
     source: str
     rule: str
     n_rows: int
     query: str
+    text: str
+    severity: Severity
 
     @property
     def passed(self) -> bool:
@@ -99,53 +59,40 @@ class CheckResult:
     @property
     def is_warning(self) -> bool:
         """Whether rows that it selects are used as they are: they may be right."""
-        return self.rule in WARNINGS
+        return self.severity == "warning"
 
 
-def rules_for(source: Source, columns: Mapping[str, str]) -> list[str]:
+def checked_rows(source: Source, columns: Mapping[str, str], relation: str) -> CheckedRows:
+    """Return what the checks of a source look at, in a relation that has its columns."""
+    clock = () if source.available_at is None else ("available_at",)
+    return CheckedRows(
+        relation=relation,
+        columns=columns,
+        key=(*source.spec.key, *clock),
+        times=tuple(name for name in (*source.spec.times, "available_at") if name in columns),
+        has_clock=bool(clock),
+    )
+
+
+def checks_for(source: Source, columns: Mapping[str, str]) -> list[Check]:
     """Return the checks that apply to a source, in the order in which they are reported."""
-    rules = source.spec.rules(columns)
-    if source.available_at is not None:
-        rules.append("null_available_at")
-    if _times(source, columns):
-        rules.append("infinite_time")
-    return [*rules, "duplicate_keys"] if source.spec.has_unique_keys else rules
-
-
-def _times(source: Source, columns: Mapping[str, str]) -> list[str]:
-    """Return the columns of a source that hold times, as far as it has them."""
-    return [
-        name
-        for name in (*source.spec.times, "available_at")
-        if name in columns and source.spec.checks_times
-    ]
-
-
-def check_query(rule: str, source: Source, columns: Mapping[str, str], relation: str) -> str:
-    """Return the SQL that selects the rows of `relation` that break `rule`."""
-    # A column that the source does not have is stood in for by one that cannot offend.
-    price = rule.split("_")[0]
-    places = {side: side if side in columns else price for side in ("low", "high")}
-    places["tolerance"] = repr(IN_RANGE)
-    places["is_infinite"] = " or ".join(f"not isfinite({name})" for name in _times(source, columns))
-    places["new_asset_id"] = "new_asset_id" if "new_asset_id" in columns else "null"
-    places["initial"] = "initial_margin" if "initial_margin" in columns else "null"
-    keys = list(source.spec.key)
-    if source.available_at is not None:
-        keys.append("available_at")
-    # Without the number that a copy of the source gives to its rows.
-    places["every_column"] = ", ".join(map(quote, columns))
-    return render(f"checks/{rule}", source=relation, keys=", ".join(keys), **places)
+    rows = checked_rows(source, columns, f"main.{quote(source.name)}")
+    return [check for check in source.spec.checks if check.applies(rows)]
 
 
 def run_checks(source: Source, columns: Mapping[str, str], database: Database) -> list[CheckResult]:
     """Run every check of a source and return what each found."""
-    relation = f"main.{quote(source.name)}"
+    rows = checked_rows(source, columns, f"main.{quote(source.name)}")
     results = []
-    for rule in rules_for(source, columns):
-        query = check_query(rule, source, columns, relation)
+    for check in checks_for(source, columns):
+        query = check.query(rows)
         n_rows = database.rows(count_of(query))[0][0]
-        results.append(CheckResult(source=source.name, rule=rule, n_rows=n_rows, query=query))
+        results.append(
+            CheckResult(
+                source=source.name, rule=check.rule, n_rows=n_rows, query=query,
+                text=check.text, severity=check.severity,
+            )
+        )  # fmt: skip
     return results
 
 
@@ -153,7 +100,7 @@ def as_record(warning: CheckResult) -> dict[str, object]:
     """Return a warning as the `runs` table keeps it."""
     return {
         "source": warning.source, "rule": warning.rule, "rows": warning.n_rows,
-        "text": WAYS_OUT[warning.rule],
+        "text": warning.text,
     }  # fmt: skip
 
 
@@ -175,7 +122,7 @@ def require_clean(
     if not _is_suspicious(source, columns, database):
         return []
     results = run_checks(source, columns, database)
-    require_passed([one for one in results if one.rule in CONTRADICTIONS], database)
+    require_passed([one for one in results if one.severity == "contradiction"], database)
     if not source.drop_bad_rows:
         refused = [one for one in results if not one.is_warning]
         require_passed(refused, database, way_out=", or register it with on_bad_rows='drop'")
@@ -191,7 +138,7 @@ def require_passed(
             raise DataError(
                 result.source,
                 result.rule,
-                WAYS_OUT[result.rule] + way_out,
+                result.text + way_out,
                 n_rows=result.n_rows,
                 sample=database.records(sample_of(result.query, SAMPLE_ROWS)),
                 query=result.query,
@@ -206,33 +153,37 @@ def drop_bad_rows(source: Source, columns: Mapping[str, str], database: Database
     target = f"stage.{quote(source.name + ' kept')}"
     relation = f"main.{quote(source.name)}"
     database.execute(render("validate/with_row_id", target=target, source=relation))
+    rows = checked_rows(source, columns, target)
     dropped = {}
-    for rule in _droppable(source, columns):
-        check = check_query(rule, source, columns, target)
-        n_rows = database.rows(render("validate/drop_rows", target=target, check=check))[0][0]
+    for check in dropping(source, columns):
+        drop = render("validate/drop_rows", target=target, check=check.query(rows))
+        n_rows = database.rows(drop)[0][0]
         if n_rows:
-            dropped[rule] = n_rows
+            dropped[check.rule] = n_rows
     database.execute(view_of(relation, rows_of(target, "* exclude (__row_id)")))
     return dropped
 
 
-def _droppable(source: Source, columns: Mapping[str, str]) -> list[str]:
-    rules = rules_for(source, columns)
-    if "duplicate_keys" in rules:
-        rules.insert(-1, "duplicate_rows")
-    return [rule for rule in rules if rule not in CONTRADICTIONS | WARNINGS]
+def dropping(source: Source, columns: Mapping[str, str]) -> list[Check]:
+    """Return the checks whose rows can be left out, in the order in which they are."""
+    checks = []
+    for check in checks_for(source, columns):
+        if check is DUPLICATE_KEYS:
+            checks.append(DUPLICATE_ROWS)  # of equal rows one is kept
+        if check.severity == "refusal":
+            checks.append(check)
+    return checks
 
 
 def _is_suspicious(source: Source, columns: Mapping[str, str], database: Database) -> bool:
-    if source.spec.gate_rules is None or source.available_at is not None:
+    spec = source.spec
+    if spec.gate_checks is None or source.available_at is not None:
         return True  # small sources, and those whose key has three parts: the checks themselves
-    if source.spec is PRICES_ROLE and any(database.rows(read("validate/suspects"))[0]):
+    if spec.makes_bars and any(database.rows(read("validate/suspects"))[0]):
         return True  # the timeline has counted the suspect rows already
     relation = f"main.{quote(source.name)}"
-    if any(
-        database.rows(sample_of(check_query(rule, source, columns, relation), 1))
-        for rule in source.spec.gate_rules
-    ):
+    rows = checked_rows(source, columns, relation)
+    if any(database.rows(sample_of(check.query(rows), 1)) for check in spec.gate_checks):
         return True  # what the keys cannot show
     n_bars, n_assets = database.rows(read("timeline/grid"))[0]
     if n_bars * n_assets > BITMAP_CELLS:

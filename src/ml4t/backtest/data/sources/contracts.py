@@ -113,8 +113,9 @@ def require_one_clock(sources: RegisteredSources, found: SourceColumns, database
                     f"next to prices of type {bars}; store both with a time zone, or both "
                     "without",
                 )  # fmt: skip
-        if source.role == "actions" and not is_intraday:
-            _require_dates(source, columns["ex_date"], database)
+        day = source.spec.day
+        if day is not None and not is_intraday and columns[day] != "DATE":
+            _require_dates(source, day, database)
         if not is_intraday or not source.spec.is_clocked or source.lag is not None:
             continue
         clock = "timestamp" if source.available_at is None else "available_at"
@@ -189,28 +190,31 @@ def require_overlap(source: Source, database: Database) -> list[dict[str, object
     return [{"source": source.name, "rule": "overlap", "rows": n_rows, "text": fact}]
 
 
-def require_shares_borrowed(
+def require_agreements(
     sources: RegisteredSources, found: SourceColumns, database: Database
 ) -> None:
-    """Refuse fees on what is no share: nobody borrows a contract, and its notional is not owed."""
-    if "borrow" not in sources or "multiplier" not in found.get("assets", {}):
-        return
-    bad = database.records(read("validate/contracts_borrowed"))
-    if bad:
-        raise DataError(
-            "borrow", "fee_of_contract", "has fees on assets of a multiplier other than 1, which "
-            "nobody borrows; leave them out", n_rows=len(bad), sample=bad[:3],
-        )  # fmt: skip
+    """Refuse rows of a source that cannot be beside those of another role."""
+    for source in sources.values():
+        for agreement in source.spec.agreements:
+            if not all(column in found.get(role, {}) for role, column in agreement.reads):
+                continue
+            bad = database.records(read(agreement.statement))
+            if bad:
+                raise DataError(
+                    source.name, agreement.rule, agreement.text, n_rows=len(bad), sample=bad[:3]
+                )
 
 
-def _require_dates(source: Source, kind: str, database: Database) -> None:
-    """Refuse a time of day in ex_date next to daily bars: each would count a bar late."""
+def _require_dates(source: Source, day: str, database: Database) -> None:
+    """Refuse a time of day in a day next to daily bars: each would count a bar late."""
     relation = f"main.{quote(source.name)}"
-    in_a_day = rows_of(relation, "1", where="ex_date <> date_trunc('day', ex_date)")
-    if kind != "DATE" and database.rows(sample_of(in_a_day, 1)):
+    in_a_day = rows_of(relation, "1", where=f"{day} <> date_trunc('day', {day})")
+    if database.rows(sample_of(in_a_day, 1)):
+        article = "an" if day[0] in "aeiou" else "a"
         raise DataError(
-            source.name, "time_on_daily_bars", "has an ex_date with a time of day next to daily "
-            "bars, which are midnights: it would count from the next bar; cast ex_date to DATE",
+            source.name, "time_on_daily_bars", f"has {article} {day} with a time of day next to "
+            "daily bars, which are midnights: it would count from the next bar; cast "
+            f"{day} to DATE",
         )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from ml4t.backtest.data.sources.adapted import Change
-from ml4t.backtest.data.sources.roles import RoleSpec
+from ml4t.backtest.data.sources.roles.spec import RoleSpec
 from ml4t.backtest.errors import ConfigError, DataError, did_you_mean
 
 # What a column is usually called where it is not called as here: by pandas, by vendors' files and
@@ -128,7 +128,7 @@ def require_mapping(spec: RoleSpec, columns: object) -> dict[str, str]:
     return dict(columns)
 
 
-def named(names: Mapping[str, str]) -> tuple[Change, ...]:
+def renamings(names: Mapping[str, str]) -> tuple[Change, ...]:
     """Return what `describe` says of columns with other names."""
     return tuple(Change(f"{ours} is the column {theirs!r}") for ours, theirs in names.items())
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ml4t.backtest.core.terms import ACTION_KINDS, Action, Instruments
 from ml4t.backtest.data.database import Database
-from ml4t.backtest.data.sources.roles import ASSETS_ROLE
+from ml4t.backtest.data.sources.roles.terms import ASSETS_ROLE
 from ml4t.backtest.data.sql_files import first_bars, quote, render
 from ml4t.backtest.errors import DataError
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import NoReturn
 
-from ml4t.backtest.data.sources.roles import PRICES_ROLE
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import only_if, quote
 from ml4t.backtest.errors import DataError, did_you_mean
@@ -18,8 +17,6 @@ NUMBER_TYPES = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", 
 _SELF_TYPED = re.compile(r"VARIANT\b|UNION\(")
 # What DuckDB calls the type of a frame's column without any value.
 UNTYPED = '"NULL"'
-# Times that need not be there: a column without any is no mistake.
-_OPEN = ("end_date", "pay_date")
 _IDS = ("asset_id", "new_asset_id")
 # What names no asset: it could not be written in a condition, or told from another.
 _NO_IDS = ("STRUCT", "MAP", "UNION", "BLOB", "BIT", "BOOLEAN", "DATE", "TIME", "INTERVAL")
@@ -63,7 +60,8 @@ def canonical_columns(source: Source, found: Mapping[str, str]) -> dict[str, str
             )
     for name in (*source.spec.times, clock):
         kind = found[by_lower[name]] if name in by_lower else "DATE"
-        if not kind.startswith(("DATE", "TIMESTAMP")) and not (name in _OPEN and kind == UNTYPED):
+        is_open = name in source.spec.open_times and kind == UNTYPED
+        if not kind.startswith(("DATE", "TIMESTAMP")) and not is_open:
             _refuse_type(source, name, kind, "it must be a DATE or TIMESTAMP, cast it before you "
                          "register the source")  # fmt: skip
     if source.spec.is_money and "currency" in by_lower:
@@ -132,10 +130,7 @@ def _select_item(source: Source, name: str, given: str, kind: str) -> str:
     is_double = name in spec.doubles
     is_numeric = is_double or name in spec.numbers
     if is_numeric and (not kind.startswith((*NUMBER_TYPES, UNTYPED)) or kind.endswith("]")):
-        what = "it"
-        if spec is PRICES_ROLE:
-            what = "a volume" if name == "volume" else "a price"
-        _refuse_type(source, name, kind, f"{what} must be a number")
+        _refuse_type(source, name, kind, f"{spec.nouns.get(name, 'it')} must be a number")
     if name in spec.flags and kind not in ("BOOLEAN", UNTYPED):
         _refuse_type(source, name, kind, "it must be a BOOLEAN")
     if name in _IDS and (kind.endswith("]") or kind.startswith(_NO_IDS)):
@@ -151,7 +146,7 @@ def _select_item(source: Source, name: str, given: str, kind: str) -> str:
     if kind == "TIMESTAMPTZ_NS":
         # DuckDB 2.0 can do little with it; microseconds are what a time with a zone has elsewhere.
         return f"{quote(given)}::timestamptz as {quote(name)}"
-    if kind == UNTYPED and name in _OPEN:
+    if kind == UNTYPED and name in spec.open_times:
         return f"{quote(given)}::date as {quote(name)}"
     if name in spec.texts and not kind.startswith(_TEXTS):
         _refuse_type(source, name, kind, "it must be text")

@@ -16,7 +16,8 @@ from typing import Any
 
 from ml4t.backtest.data.database import Database, EngineError, is_relation
 from ml4t.backtest.data.sources.adapted import Change
-from ml4t.backtest.data.sources.roles import ROLES, Role, RoleSpec
+from ml4t.backtest.data.sources.roles import ROLES, Role
+from ml4t.backtest.data.sources.roles.spec import RoleSpec
 from ml4t.backtest.data.sql_files import WILD, quote, render
 from ml4t.backtest.errors import ConfigError, DataError, require_path
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ml4t.backtest.core.batch import Bools, Chunk, Floats, Ints, Selection
 from ml4t.backtest.core.computing import ComputedColumn, Computing
 from ml4t.backtest.core.values import Columns
+from ml4t.backtest.data.asof.bar_tables import bars_at, every_bar, market_rows
 from ml4t.backtest.data.asof.known_at import at_bars
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.asof.views import Known
@@ -88,7 +89,7 @@ class Reader:
         self.bars_per_chunk = bars_per_chunk
         self._plan, self._ranking, self._prepared = plan, ranking, prepared
         self._database, self._thread, self._computing = database, thread, computing
-        self._database.execute(read("signals/market_rows"))
+        self._market_rows = market_rows(self._database)
         starts = range(0, prepared.n_bars, bars_per_chunk)
         ends = [min(t + bars_per_chunk, prepared.n_bars) - 1 for t in starts]
         times = self._database.rows(read("batches/span"), {"bars": [*starts, *ends]})
@@ -104,8 +105,9 @@ class Reader:
         self._previous = PreviousBar(named, prepared.n_assets)
         known = [column for view, column in plan.features.values() if view == "signals"]
         self._reads = set(known).union(dense, plan.likely, self._previous.names)
-        self._conditions = Conditions(plan.conditions, prepared, self._database)
+        self._conditions = Conditions(plan.conditions, prepared, self._market_rows, self._database)
         self._halted = {t for (t,) in self._database.rows(read("batches/halted_bars"))}
+        # What is charged for shares borrowed is the matter of that one role.
         lenders = [known for known in prepared.per_asset if known.source == "borrow"]
         self._lenders = lenders[0] if lenders and plan.has_shorts else None
         self._members: list[tuple[int, int, int]] | None = None
@@ -119,7 +121,9 @@ class Reader:
             ranked_to = min(
                 first_t + CHUNKS_PER_RANKING * self.bars_per_chunk, self._prepared.n_bars
             )
-            self._selections = select(self._ranking, self._database, first_t, ranked_to - 1)
+            self._selections = select(
+                self._ranking, self._market_rows, self._database, first_t, ranked_to - 1
+            )
             self._ranked_to = ranked_to
         shape = (last_t - first_t + 1, self._prepared.n_assets)
         names = [name for name in self._prepared.price_columns if name in self._reads]
@@ -249,7 +253,9 @@ class Reader:
     def _market_column(self, name: str) -> ColumnValues:
         """Read a column of ``market``, one value per bar."""
         item = as_read(quote(name), self._market_kinds[name])
-        found = self._database.numpy(render("batches/market", columns=f"{item} as {quote(name)}"))
+        columns = f"{item} as {quote(name)}"
+        query = render("batches/market", market=self._market_rows, columns=columns)
+        found = self._database.numpy(query)
         return _as_column(found[name], self._market_kinds[name])
 
     def _item(self, table: str, name: str) -> str:
@@ -307,13 +313,13 @@ class Reader:
         self, source: Known, names: tuple[str, ...], first_t: int, last_t: int
     ) -> dict[str, np.ndarray]:
         database = self._database
-        database.execute(read("ranking/all_bars"), {"first_t": first_t, "last_t": last_t})
-        database.execute(render("ranking/bars", columns="", membership="true"))
-        table = at_bars(source, names, "at_risk", self._prepared.timestamp_type, database)
+        at = bars_at(every_bar(database, first_t, last_t), database)
+        clock = self._prepared.timestamp_type
+        known = at_bars(source, names, at, database, name="at_bars", clock=clock)
         items = ", ".join(
             f"{as_read(quote(name), self._signal_kinds[name])} as {quote(name)}" for name in names
         )
-        return database.numpy(rows_of(f"temp.{table}", f"t, sid, {items}"))
+        return database.numpy(rows_of(known, f"t, sid, {items}"))
 
 
 def _membership(intervals: list[tuple[int, int, int]], first_t: int, has_bar: Bools) -> Floats:

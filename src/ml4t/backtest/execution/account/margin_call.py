@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.journal import Decision, Journal
+from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.execution.account.rules import Account, MarginAccount
-from ml4t.backtest.execution.broker import BarBroker
 from ml4t.backtest.portfolio.portfolio import Portfolio
 
 MARGIN_CALL = "margin_call"
+
+
+class Liquidator(Protocol):
+    """What a margin call asks of the broker."""
+
+    def scale_down(self, rule: str, factor: float) -> None:
+        """Reduce every position to `factor` of what it is, at the next open."""
+        ...
 
 
 class MarginWatch:
@@ -21,17 +31,22 @@ class MarginWatch:
     """
 
     def __init__(
-        self, account: Account, portfolio: Portfolio, broker: BarBroker, journal: Journal
+        self,
+        account: Account,
+        portfolio: Portfolio,
+        broker: Liquidator,
+        terms: Instruments,
+        journal: Journal,
     ) -> None:
         self._account = account if isinstance(account, MarginAccount) else None
         self._portfolio, self._broker, self._journal = portfolio, broker, journal
+        self._terms = terms
 
     def at_close(self, batch: Batch) -> None:
         """Call for margin where equity is below what the positions need."""
-        account, portfolio = self._account, self._portfolio
+        account, portfolio, terms = self._account, self._portfolio, self._terms
         if account is None or not len(portfolio.held):
             return
-        terms = self._broker.executor.terms
         values = portfolio.value_at(portfolio.mark)
         equity = portfolio.cash + float(values.sum())
         exposure = np.abs(values)

@@ -1,1 +1,1 @@
-"""Loops written by hand: a broker of their own. The engine uses nothing of it."""
+"""Loops written by hand: when an order meets the engine's broker. The engine uses none of it."""

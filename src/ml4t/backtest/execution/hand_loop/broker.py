@@ -1,6 +1,6 @@
 """SimulationBroker: the broker of loops written by hand, and settings for an engine.
 
-What fills when, in the bar of one event (`LoopOrder.met`): an order decided at an earlier
+What fills when, in the bar of one event (`LoopOrder.in_bar`): an order decided at an earlier
 timestamp at its open, or at its close where it has no open; one with a price of its own where a
 later bar touches that, or at a later close that is no worse than it; an exit whose level the event
 itself has passed at the level, or at the open where that is beyond it already; an exit or order
@@ -10,35 +10,43 @@ at which it was decided. Slippage moves each of these prices, commission comes o
 The account is a cash account: it never shorts, and cash never falls below zero. A purchase is
 cut to what cash carries; the rest waits for what other assets' sales of the same moment bring,
 and ends with the timestamp.
+
+What an order does in a bar, fits, costs and books is the engine's (`AssetBroker`). When it does is
+not: a run walks the moments of a bar for all assets together, a loop hands over one asset after
+the other and is owed the fills at once, so that what a purchase lacks may still come from a later
+event, and what came after one asset's open pays for no open of a later event. And each order has a
+moment of its own, by the event at which it was decided, where a run has one fill timing.
 """
 
 from __future__ import annotations
 
 import reprlib
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from ml4t.backtest.core.event import MarketEvent
 from ml4t.backtest.core.orders import OrderStatus
 from ml4t.backtest.core.tolerances import NO_CHANGE
-from ml4t.backtest.errors import ConfigError, as_float, require_number
-from ml4t.backtest.execution.account.buying_power import share_that_fits
+from ml4t.backtest.errors import ConfigError, require_number
 from ml4t.backtest.execution.costs.commission import BasisPointCommission
 from ml4t.backtest.execution.costs.contract import Commission, Slippage
 from ml4t.backtest.execution.costs.slippage import BasisPointSlippage
-from ml4t.backtest.execution.hand_loop.costs import LoopCosts
-from ml4t.backtest.execution.hand_loop.order import LoopFill, LoopOrder, When, amend_loop
+from ml4t.backtest.execution.hand_loop.asset_broker import (
+    NOT_MET,
+    AssetBroker,
+    LateProceeds,
+)
+from ml4t.backtest.execution.hand_loop.order import LoopFill, LoopOrder
+from ml4t.backtest.execution.hand_loop.order_maker import OrderMaker
 from ml4t.backtest.execution.hand_loop.portfolio import LoopPortfolio, LoopPosition
 from ml4t.backtest.execution.orders.book import BY_STRATEGY, POSITION_CLOSED
-from ml4t.backtest.execution.orders.filler import CANNOT_SHORT, CUT_TO_HELD
-from ml4t.backtest.execution.orders.types import LIMIT_ON_CLOSE, MARKET_IF_TOUCHED
+from ml4t.backtest.execution.orders.order import amend
 
 NO_CASH = "insufficient cash"
-Met = tuple[When, float]
 
 
-class SimulationBroker:
+class SimulationBroker(OrderMaker):
     """Fills orders against events, one at a time.
 
     As the third argument of an engine only its three settings count.
@@ -76,19 +84,24 @@ class SimulationBroker:
         commission: Commission | None = None,
         slippage: Slippage | None = None,
     ) -> None:
+        super().__init__()
         require_number("initial_cash", initial_cash, above=0, below=float("inf"))
         self.initial_cash = float(initial_cash)
         self.commission = BasisPointCommission(10) if commission is None else commission
         self.slippage = BasisPointSlippage(5) if slippage is None else slippage
         self.portfolio = LoopPortfolio(self.initial_cash)
-        self._costs = LoopCosts(self.commission, self.slippage)
-        self._now: datetime | None = None
-        self._n_orders = 0
+        for name, model, method in (
+            ("commission", self.commission, "charge"), ("slippage", self.slippage, "fill_price"),
+        ):  # fmt: skip
+            if not callable(getattr(model, method, None)) or isinstance(model, type):
+                raise ConfigError(f"{name} must have a method {method}(), was {model!r}")
         self._pending: dict[object, list[LoopOrder]] = {}
         # Of this timestamp: purchases that cash did not carry whole, and where they fill.
-        self._short_of_cash: list[tuple[LoopOrder, MarketEvent, Met]] = []
-        # Proceeds of this timestamp that came after its opens: they pay for nothing there.
-        self._late_proceeds = 0.0
+        self._short_of_cash: list[tuple[LoopOrder, MarketEvent]] = []
+        self._late = LateProceeds()
+        self._new_holder = partial(
+            AssetBroker, self.portfolio, self._late, self.commission, self.slippage
+        )
 
     is_shown_whole = False
 
@@ -123,114 +136,6 @@ class SimulationBroker:
         return sorted((one for orders in of for one in orders), key=lambda one: one.order_id)
 
     # -- orders -----------------------------------------------------------------------
-
-    def market_order(
-        self,
-        asset_id: object,
-        quantity: float,
-        *,
-        decided_at: datetime | None = None,
-        at_close: bool = False,
-        tag: str = "order",
-    ) -> LoopOrder:
-        """Make a market order; `submit_order` sends it.
-
-        Parameters
-        ----------
-        quantity : float
-            Shares, positive buys, negative sells; not 0.
-        decided_at : datetime, optional
-            Timestamp of the newest event that the decision has seen; by default the newest one
-            that the broker has. Name it where an event is decided on before the broker has it:
-            else the order would fill at that event's open, which was over when it was decided.
-        at_close : bool
-            Fill at the close of the event at which it was decided, which is optimistic, where
-            that event is still to come to the broker.
-        tag : str
-            Shown by its fills.
-        """
-        _require_quantity(quantity)
-        return LoopOrder(
-            order_id=self._next_id(), asset_id=asset_id, quantity=float(quantity), tag=tag,
-            decided_at=self._now if decided_at is None else decided_at, at_close=at_close,
-        )  # fmt: skip
-
-    def market_if_touched_order(
-        self,
-        asset_id: object,
-        quantity: float,
-        price: float,
-        *,
-        decided_at: datetime | None = None,
-        tag: str = "order",
-    ) -> LoopOrder:
-        """Make an order that waits for a price on the better side of the market.
-
-        Below it to buy, above it to sell. A later event whose bar touches the price fills it there,
-        or at the open where that is better; slippage goes past it. Until then it stands.
-
-        Parameters
-        ----------
-        price : float
-            Per share, above 0.
-        quantity, decided_at, tag
-            As of `market_order`.
-        """
-        order = self.market_order(asset_id, quantity, decided_at=decided_at, tag=tag)
-        return replace(order, order_type=MARKET_IF_TOUCHED, stop=_above_zero("price", price))
-
-    def limit_on_close_order(
-        self,
-        asset_id: object,
-        quantity: float,
-        limit: float,
-        *,
-        decided_at: datetime | None = None,
-        tag: str = "order",
-    ) -> LoopOrder:
-        """Make an order that fills at the first later close that is no worse than its limit.
-
-        Slippage never goes past the limit. Until it fills it stands.
-
-        Parameters
-        ----------
-        limit : float
-            Per share, above 0.
-        quantity, decided_at, tag
-            As of `market_order`.
-        """
-        order = self.market_order(asset_id, quantity, decided_at=decided_at, tag=tag)
-        return replace(order, order_type=LIMIT_ON_CLOSE, limit=_above_zero("limit", limit))
-
-    def exit_order(
-        self,
-        asset_id: object,
-        quantity: float,
-        *,
-        decided_at: datetime,
-        tag: str,
-        stop: float | None = None,
-        limit: float | None = None,
-    ) -> LoopOrder:
-        """Make an order that leaves a position, or a part of it; risk managers call this.
-
-        Parameters
-        ----------
-        quantity : float
-            Signed against the position; cut to what is held when it fills.
-        decided_at : datetime
-            Timestamp of the event at which it was decided. Where that event is still to come to
-            the broker, it fills in its bar: at the level, or at the close without one.
-        tag : str
-            Name of the rule.
-        stop, limit : float, optional
-            The level, per share, that this event has passed.
-        """
-        _require_quantity(quantity)
-        return LoopOrder(
-            order_id=self._next_id(), asset_id=asset_id, quantity=float(quantity), tag=tag,
-            is_exit=True, decided_at=decided_at, at_close=True, stop=stop, limit=limit,
-        )  # fmt: skip
 
     def submit_order(self, order: LoopOrder) -> LoopOrder:
         """Take an order; it is filled by events of its asset, and waits where there is none.
@@ -272,24 +177,22 @@ class SimulationBroker:
         """
         self._begin(event.timestamp)
         fills: list[LoopFill] = []
-        met = [(order, order.met(event)) for order in self._pending.get(event.asset_id, ())]
-        due = [(order, when) for order, when in met if when is not None]
+        due = [
+            (order, met)
+            for order in self._pending.get(event.asset_id, ())
+            if (met := order.in_bar(event)) is not None
+        ]
         # By moment; at one moment what leaves comes before what sells, before what buys.
         due.sort(key=lambda one: (one[1][0], not one[0].is_exit, one[0].quantity > 0,
                                   one[0].order_id))  # fmt: skip
-        for order, when in due:
+        for order, _ in due:
+            fills += self._fill(order, event)
             if order.quantity < 0:
-                fills += self._sell(order, event, when)
-            else:
-                fills += self._buy(order, event, when)
+                fills += self._retry()
         self.portfolio.mark(event.asset_id, event.close)
         return fills
 
     # -- inside -----------------------------------------------------------------------
-
-    def _next_id(self) -> int:
-        self._n_orders += 1
-        return self._n_orders
 
     def _begin(self, timestamp: datetime) -> None:
         """End what a timestamp that is over has left, where a new one begins."""
@@ -299,97 +202,49 @@ class SimulationBroker:
             )
         if timestamp == self._now:
             return
-        self._now, self._late_proceeds = timestamp, 0.0
-        for order, _, _ in self._short_of_cash:
+        self._now, self._late.amount = timestamp, 0.0
+        for order, _ in self._short_of_cash:
             if order.is_open and order.filled_quantity:
                 self._end(order, OrderStatus.FILLED, f"cut: {NO_CASH}")
             elif order.is_open:
                 self._end(order, OrderStatus.REJECTED, NO_CASH)
         self._short_of_cash.clear()
 
-    def _sell(self, order: LoopOrder, event: MarketEvent, met: Met) -> list[LoopFill]:
-        held = self.portfolio.quantity(order.asset_id)
-        if not held:
-            if order.is_exit:
-                self._end(order, OrderStatus.CANCELLED, POSITION_CLOSED)
-            else:
-                self._end(order, OrderStatus.REJECTED, CANNOT_SHORT)
-            return []
-        asked = order.left
-        fills = [self._fill(order, event, met, max(asked, -held))]
-        if asked >= -held:
-            self._end(order, OrderStatus.FILLED)
-        elif order.is_exit:
-            self._end(order, OrderStatus.FILLED, CUT_TO_HELD)
-        else:
-            # What was held is sold, the rest is refused.
-            self._end(order, OrderStatus.REJECTED, CANNOT_SHORT)
-        if met[0] is not When.OPEN:
-            self._late_proceeds -= fills[0].quantity * fills[0].price + fills[0].commission
-        for waiting, at, when in list(self._short_of_cash):
-            if waiting.is_open:
-                fills += self._buy(waiting, at, when)
-                self.portfolio.mark(waiting.asset_id, at.close)
+    def _retry(self) -> list[LoopFill]:
+        """Let the purchases of this timestamp that wait for cash use what a sale brought."""
+        fills = []
+        for order, event in list(self._short_of_cash):
+            fills += self._fill(order, event)
+            self.portfolio.mark(order.asset_id, event.close)
         return fills
 
-    def _buy(self, order: LoopOrder, event: MarketEvent, met: Met) -> list[LoopFill]:
-        """Buy as much as cash carries; the rest waits for sales of this timestamp."""
-        if order.is_exit:
-            self._end(order, OrderStatus.CANCELLED, POSITION_CLOSED)  # there is no short to cover
+    def _fill(self, order: LoopOrder, event: MarketEvent) -> list[LoopFill]:
+        """Let the engine's broker fill an order in an event's bar, and note what came of it."""
+        met = order.in_bar(event)
+        if met is None or not order.is_open:
             return []
-        room = self.portfolio.cash - (self._late_proceeds if met[0] is When.OPEN else 0.0)
-
-        def required(share: float) -> float:
-            size = order.left * share
-            price, charge = self._costs.of(order, event, met[1], size)
-            return size * price + charge
-
-        share = share_that_fits(required, room) if room > 0 else 0.0
-        size = order.left * share
-        fills = [self._fill(order, event, met, size)] if size and required(share) <= room else []
-        if order.left <= NO_CHANGE * order.quantity:
+        when, single = met
+        held = self.portfolio.holder(order.asset_id) or self._new_holder()
+        if order.is_exit and held.quantity * order.side >= 0:
+            self._end(order, OrderStatus.CANCELLED, POSITION_CLOSED)
+            return []
+        fill = held.fill(single, event, when)
+        self.portfolio.keep(order.asset_id, held)
+        amend(order, filled_quantity=order.filled_quantity + single.filled_quantity)
+        if single.reason == NOT_MET:
+            return []
+        if order.quantity < 0:
+            self._end(order, single.status, single.reason)
+        elif order.left <= NO_CHANGE * order.quantity:
             self._end(order, OrderStatus.FILLED)
-        elif all(order is not one for one, _, _ in self._short_of_cash):
-            self._short_of_cash.append((order, event, met))
-        return fills
-
-    def _fill(self, order: LoopOrder, event: MarketEvent, met: Met, quantity: float) -> LoopFill:
-        """Book a fill of `quantity`, signed, at a base price, costs on top."""
-        price, charge = self._costs.of(order, event, met[1], quantity)
-        pnl = 0.0
-        if quantity < 0:
-            pnl = self.portfolio.sell(order.asset_id, quantity, price, charge)
-        fill = LoopFill(
-            order_id=order.order_id,
-            timestamp=event.timestamp,
-            asset_id=order.asset_id,
-            quantity=quantity,
-            price=price,
-            commission=charge,
-            slippage=abs(quantity) * abs(price - met[1]),
-            pnl=pnl,
-            tag=order.tag,
-            at_close=met[0] is When.CLOSE or (met[0] is When.INSIDE and not order.is_exit),
-        )
-        if quantity > 0:
-            self.portfolio.buy(fill)
-        amend_loop(order, filled_quantity=order.filled_quantity + quantity)
-        return fill
+        elif all(order is not one for one, _ in self._short_of_cash):
+            self._short_of_cash.append((order, event))
+        return [] if fill is None else [fill]
 
     def _end(self, order: LoopOrder, status: OrderStatus, reason: str = "") -> None:
-        amend_loop(order, status=status, reason=reason)
+        amend(order, status=status, reason=reason)
         orders = [one for one in self._pending.get(order.asset_id, ()) if one is not order]
         if orders:
             self._pending[order.asset_id] = orders
         else:
             self._pending.pop(order.asset_id, None)
-
-
-def _above_zero(name: str, price: float) -> float:
-    require_number(name, price, above=0, below=float("inf"))
-    return float(price)
-
-
-def _require_quantity(quantity: object) -> None:
-    if not 0 < abs(as_float(quantity)) < float("inf"):
-        raise ConfigError(f"quantity must be a number other than 0, was {quantity!r}")

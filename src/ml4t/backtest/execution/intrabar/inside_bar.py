@@ -14,7 +14,9 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.levels import Touched
 from ml4t.backtest.core.orders import TimeInForce
-from ml4t.backtest.execution.intrabar.level_book import (
+from ml4t.backtest.execution.intrabar.level_filler import LevelFiller
+from ml4t.backtest.execution.orders.book import OrderBook
+from ml4t.backtest.execution.orders.level_book import (
     STOP_LEVEL,
     TARGET,
     TRAIL,
@@ -22,8 +24,8 @@ from ml4t.backtest.execution.intrabar.level_book import (
     LevelFills,
     Protection,
 )
-from ml4t.backtest.execution.intrabar.level_filler import LevelFiller
-from ml4t.backtest.execution.intrabar.touch import (
+from ml4t.backtest.execution.orders.order import Order
+from ml4t.backtest.execution.orders.touch import (
     AssetBar,
     EntryFill,
     InBar,
@@ -34,9 +36,7 @@ from ml4t.backtest.execution.intrabar.touch import (
     touch_limit,
     touch_stop,
 )
-from ml4t.backtest.execution.orders.book import OrderBook
-from ml4t.backtest.execution.orders.filler import OrderFiller
-from ml4t.backtest.execution.orders.order import Chance, Order
+from ml4t.backtest.execution.pending.order_filler import OrderFiller
 from ml4t.backtest.execution.price_limits import PriceLimits
 from ml4t.backtest.portfolio.portfolio import Portfolio, Seen
 
@@ -105,7 +105,7 @@ class InsideBar:
 
     def _resting(self, sid: int) -> list[Order]:
         orders = self._book.of(sid)
-        return [one for one in orders if one.is_alive and one.order_type.chance is Chance.INSIDE]
+        return [one for one in orders if one.is_alive and one.order_type.acts_inside]
 
     def _walk(self, batch: Batch, sid: int) -> Iterator[Touched]:
         """Walk one asset through its bar, event by event, until nothing more is touched."""

@@ -8,8 +8,8 @@ from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.levels import LevelPolicy, Touched
 from ml4t.backtest.core.orders import Ended, OrderStatus, TimeInForce
 from ml4t.backtest.execution.executor import Executor
-from ml4t.backtest.execution.intrabar.level_book import ORDER_TYPES, TARGET, LevelBook, LevelFills
-from ml4t.backtest.execution.pending.changes import PendingChanges
+from ml4t.backtest.execution.orders.level_book import ORDER_TYPES, TARGET, LevelFills
+from ml4t.backtest.execution.pending.post_trade import PostTrade
 from ml4t.backtest.execution.price_limits import LOCKS
 
 CARRIED = "volume limit: the rest follows at the next open"
@@ -22,10 +22,9 @@ class LevelFiller:
     Parameters
     ----------
     executor : Executor
-    levels : LevelBook
-        Told of parts of targets that were closed.
-    pending : PendingChanges
-        Takes what a stop could not close.
+    post_trade : PostTrade
+        Told of every fill. Of its protective orders the levels are told of parts of targets that
+        were closed, and what a stop could not close is queued.
     policy : LevelPolicy
     rule_names : tuple of str
         Names behind the rule indices of levels.
@@ -34,14 +33,14 @@ class LevelFiller:
     def __init__(
         self,
         executor: Executor,
-        levels: LevelBook,
-        pending: PendingChanges,
+        post_trade: PostTrade,
         policy: LevelPolicy,
         rule_names: tuple[str, ...],
     ) -> None:
-        self._executor, self._levels, self._pending = executor, levels, pending
+        protective = post_trade.protective
+        self._executor, self._portfolio, self._post_trade = executor, executor.portfolio, post_trade
+        self._levels, self._pending = protective.levels, protective.pending
         self._slips, self._rule_names = policy.slips, rule_names
-        self._portfolio = executor.portfolio
 
     def without_pending(self, sids: Ints) -> Ints:
         """Return the assets of which no exit is on its way already."""
@@ -129,10 +128,11 @@ class LevelFiller:
         *,
         is_target: bool,
     ) -> None:
-        self._executor.fill(
+        booked = self._executor.fill(
             batch, ids, fills.sids, quantity, fills.base, tags,
             limit=fills.level if is_target else None, is_maker=is_target, slips=self._slips,
         )  # fmt: skip
+        self._post_trade.process(booked)
 
     def _record(
         self,

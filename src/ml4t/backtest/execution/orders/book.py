@@ -203,8 +203,8 @@ class OrderBook:
     def end_immediate(self, sid: int) -> None:
         """End what had its only chance at the open of this bar."""
         for order in self.of(sid):
-            is_resting = order.order_type.chance is Chance.INSIDE
-            if is_resting and order.time_in_force is TimeInForce.IOC and order.is_alive:
+            is_immediate = order.time_in_force is TimeInForce.IOC
+            if is_immediate and order.order_type.acts_inside and order.is_alive:
                 self.end(order, OrderStatus.CANCELLED, IMMEDIATE)
 
     def end_late(self, order: Order) -> None:

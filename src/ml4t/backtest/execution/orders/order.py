@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar, Protocol, TypedDict, Unpack
+from typing import ClassVar, TypedDict, Unpack
 
 from ml4t.backtest.core.orders import OrderStatus, TimeInForce
-from ml4t.backtest.execution.intrabar.touch import EntryFill, InBar, Touch
 from ml4t.backtest.execution.orders.read_only import sealed
+from ml4t.backtest.execution.orders.touch import EntryFill, InBar, Touch
 
 WAYS = {
     "quantity": "call replace(order, quantity=...)",
@@ -31,25 +31,6 @@ class Chance(Enum):
     TIMED = "when the fill timing of the run says"
     INSIDE = "from the open on, where the bar touches their prices"
     CLOSE = "at the close, before anything is decided at it"
-
-
-class Priced(Protocol):
-    """What a type reads of an order to say what a price or a bar does to it."""
-
-    @property
-    def limit(self) -> float | None:
-        """Price per share."""
-
-    @property
-    def is_triggered(self) -> bool:
-        """Whether its stop was met before."""
-
-    @property
-    def side(self) -> float:
-        """+1 buys, -1 sells."""
-
-    def stop_level(self) -> float | None:
-        """Return the price at which it triggers, from what was known before this bar."""
 
 
 class OrderType(str):
@@ -83,6 +64,11 @@ class OrderType(str):
     starts_at_market: ClassVar[bool] = False
     stop_rounds: ClassVar[float] = 1.0
 
+    @property
+    def acts_inside(self) -> bool:
+        """Whether it rests in the book until the range of a bar meets it."""
+        return self.chance is Chance.INSIDE
+
     def start(self, order: Order, price: float) -> None:
         """Let an order begin, sent at a last price or alive since a fill at it."""
 
@@ -90,18 +76,18 @@ class OrderType(str):
         """Return the price at which an order triggers, from what was known before this bar."""
         return order.stop
 
-    def fills_at(self, order: Priced, price: float) -> bool:  # noqa: ARG002 - most at any price
+    def fills_at(self, order: Order, price: float) -> bool:  # noqa: ARG002 - most at any price
         """Return whether an order fills at a price of its moment, NaN where there is none.
 
         An order that fills at any price is told of there being none, and may end of it.
         """
         return True
 
-    def touch(self, order: Priced, at: InBar) -> Touch | None:
+    def touch(self, order: Order, at: InBar) -> Touch | None:
         """Return where an order would fill in a bar, None where it would not."""
         raise NotImplementedError
 
-    def touch_after_entry(self, order: Priced, entry: EntryFill) -> Touch | None:
+    def touch_after_entry(self, order: Order, entry: EntryFill) -> Touch | None:
         """Return where an exit fills of what was entered inside a bar, None: not in it."""
         raise NotImplementedError
 
@@ -123,79 +109,37 @@ class OrderType(str):
         return ("limit",) if order.quantity > 0 else ()
 
 
-@sealed(WAYS, OTHERWISE)
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Order:
-    """An order of a strategy; what the broker makes of it is shown by it. Read only.
+class BaseOrder:
+    """What an order asks for and what became of it, whether a run or a loop written by hand has it.
 
     Attributes
     ----------
-    order_id, sid, created_t : int
-    asset : object
-        The asset's id, as the user spells it.
+    order_id : int
     quantity : float
         Shares, positive buys, negative sells.
-    order_type : OrderType
-        A text, such as ``"limit"``, that knows when it can act and what a bar does to it.
     limit, stop : float or None
         Prices per share: never worse than the one, waiting for the other. A stop-limit has both.
-    trail_amount, trail_fraction : float or None
-        Distance of a trailing stop from the best price: price units, or a fraction of it.
-    time_in_force : TimeInForce
-    good_till : int or None
-        Last session (days since 1970) of a GTD order.
-    tag : str
-        The trades that it closes show it as their `exit_rule`.
-    parent : Order or None
-        Alive only once this one has filled.
-    children : tuple of Order
-        The exits of its bracket, alive once it has filled.
-    group : tuple of Order
-        One cancels the others; all of them have the same.
     is_exit : bool
         Cut to what is held when it fills, so that it never opens anything.
-    opening : float
-        Shares, without sign, beyond the position that it met when it was sent: whatever closes
-        that position before it fills, it opens no more. Infinite where it met none.
-    is_fraction : bool
-        It says a fraction of equity: what the account cannot carry of it is cut off, as target
-        weights are cut. What an order of shares opens fills whole or
-        not at all; what it closes of a position is done either way.
+    tag : str
+        Who asked; the trades that it closes show it as their `exit_rule`.
     status : OrderStatus
     filled_quantity : float
         Shares done, signed.
     reason : str
-        Why it ended so.
+        Why it ended so; empty where it filled whole.
     """
 
     order_id: int
-    sid: int
-    asset: object
     quantity: float
-    order_type: OrderType
-    created_t: int
     limit: float | None = None
     stop: float | None = None
-    trail_amount: float | None = None
-    trail_fraction: float | None = None
-    time_in_force: TimeInForce = TimeInForce.GTC
-    good_till: int | None = None
-    tag: str = ""
-    parent: Order | None = None
-    children: tuple[Order, ...] = ()
-    group: tuple[Order, ...] = ()
     is_exit: bool = False
-    opening: float = math.inf
-    is_fraction: bool = False
+    tag: str = ""
     status: OrderStatus = OrderStatus.OPEN
     filled_quantity: float = 0.0
     reason: str = ""
-    # The broker's own notes.
-    fitting: float = math.inf  # |shares| of a fraction that fit beside those of its moment
-    tick: float = 0.0  # of the asset; 0: any price
-    best_price: float | None = None  # of a trailing stop, since it came alive
-    is_triggered: bool = False  # its stop was met: a limit or market order now
-    live_t: int = -1  # bar at which a child came alive
 
     @property
     def is_open(self) -> bool:
@@ -211,6 +155,59 @@ class Order:
     def side(self) -> float:
         """+1 buys, -1 sells."""
         return 1.0 if self.quantity > 0 else -1.0
+
+
+@sealed(WAYS, OTHERWISE)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Order(BaseOrder):
+    """An order of a strategy; what the broker makes of it is shown by it. Read only.
+
+    Attributes
+    ----------
+    sid, created_t : int
+    asset : object
+        The asset's id, as the user spells it.
+    order_type : OrderType
+        A text, such as ``"limit"``, that knows when it can act and what a bar does to it.
+    trail_amount, trail_fraction : float or None
+        Distance of a trailing stop from the best price: price units, or a fraction of it.
+    time_in_force : TimeInForce
+    good_till : int or None
+        Last session (days since 1970) of a GTD order.
+    parent : Order or None
+        Alive only once this one has filled.
+    children : tuple of Order
+        The exits of its bracket, alive once it has filled.
+    group : tuple of Order
+        One cancels the others; all of them have the same.
+    opening : float
+        Shares, without sign, beyond the position that it met when it was sent: whatever closes
+        that position before it fills, it opens no more. Infinite where it met none.
+    is_fraction : bool
+        It says a fraction of equity: what the account cannot carry of it is cut off, as target
+        weights are cut. What an order of shares opens fills whole or
+        not at all; what it closes of a position is done either way.
+    """
+
+    sid: int
+    asset: object
+    order_type: OrderType
+    created_t: int
+    trail_amount: float | None = None
+    trail_fraction: float | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    good_till: int | None = None
+    parent: Order | None = None
+    children: tuple[Order, ...] = ()
+    group: tuple[Order, ...] = ()
+    opening: float = math.inf
+    is_fraction: bool = False
+    # The broker's own notes.
+    fitting: float = math.inf  # |shares| of a fraction that fit beside those of its moment
+    tick: float = 0.0  # of the asset; 0: any price
+    best_price: float | None = None  # of a trailing stop, since it came alive
+    is_triggered: bool = False  # its stop was met: a limit or market order now
+    live_t: int = -1  # bar at which a child came alive
 
     @property
     def is_alive(self) -> bool:
@@ -251,7 +248,7 @@ class Changes(TypedDict, total=False):
     live_t: int
 
 
-def amend(order: Order, **changes: Unpack[Changes]) -> None:
+def amend(order: BaseOrder, **changes: Unpack[Changes]) -> None:
     """Write into an order: for broker, order book and desks, the only ones that may."""
     for name, value in changes.items():
         object.__setattr__(order, name, value)

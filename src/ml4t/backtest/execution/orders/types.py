@@ -7,7 +7,9 @@ from typing import ClassVar
 import numpy as np
 
 from ml4t.backtest.core.orders import TimeInForce
-from ml4t.backtest.execution.intrabar.touch import (
+from ml4t.backtest.execution.orders.order import Chance, Order, OrderType, amend
+from ml4t.backtest.execution.orders.ticks import on_ticks
+from ml4t.backtest.execution.orders.touch import (
     EntryFill,
     InBar,
     Phase,
@@ -17,8 +19,6 @@ from ml4t.backtest.execution.intrabar.touch import (
     touch_limit,
     touch_stop,
 )
-from ml4t.backtest.execution.orders.order import Chance, Order, OrderType, Priced, amend
-from ml4t.backtest.execution.orders.ticks import on_ticks
 
 
 class MarketOrder(OrderType):
@@ -42,11 +42,11 @@ class LimitOrder(OrderType):
 
     asked_by = (frozenset({"limit"}),)
 
-    def touch(self, order: Priced, at: InBar) -> Touch | None:
+    def touch(self, order: Order, at: InBar) -> Touch | None:
         """Return the limit, or the open where that is better."""
         return touch_limit(at.bar, _known(order.limit), order.side, is_entry=at.is_entry)
 
-    def touch_after_entry(self, order: Priced, entry: EntryFill) -> Touch | None:
+    def touch_after_entry(self, order: Order, entry: EntryFill) -> Touch | None:
         """Return the limit, or the entry's price where that is better, if it is certain."""
         limit = _known(order.limit)
         return limit_after_entry(entry.bar, limit, order.side, entry.price, by_stop=entry.by_stop)
@@ -57,13 +57,13 @@ class StopOrder(OrderType):
 
     asked_by: ClassVar[tuple[frozenset[str], ...]] = (frozenset({"stop"}),)
 
-    def touch(self, order: Priced, at: InBar) -> Touch | None:
+    def touch(self, order: Order, at: InBar) -> Touch | None:
         """Return the stop, or the open beyond it; what was met before rests for an open."""
         if order.is_triggered:
             return None
         return touch_stop(at.bar, _known(order.stop_level()), order.side, is_entry=at.is_entry)
 
-    def touch_after_entry(self, order: Priced, entry: EntryFill) -> Touch | None:
+    def touch_after_entry(self, order: Order, entry: EntryFill) -> Touch | None:
         """Return the stop, or the entry's price beyond it, if the bar's range met it at all."""
         return stop_after_entry(entry.bar, _known(order.stop_level()), order.side, entry.price)
 
@@ -84,7 +84,7 @@ class StopLimitOrder(StopOrder):
 
     asked_by = (frozenset({"limit", "stop"}),)
 
-    def touch(self, order: Priced, at: InBar) -> Touch | None:
+    def touch(self, order: Order, at: InBar) -> Touch | None:
         """Return the stop, and once that was met the limit."""
         if not order.is_triggered:
             return super().touch(order, at)
@@ -147,7 +147,7 @@ class MarketIfTouchedOrder(OrderType):
     asked_by = (frozenset({"if_touched"}),)
     stop_rounds = -1.0
 
-    def touch(self, order: Priced, at: InBar) -> Touch | None:
+    def touch(self, order: Order, at: InBar) -> Touch | None:
         """Return the price, or the open where that is better; what was met rests for an open."""
         if order.is_triggered:
             return None
@@ -169,7 +169,7 @@ class LimitOnCloseOrder(OrderType):
     chance = Chance.CLOSE
     stands = TimeInForce.DAY
 
-    def fills_at(self, order: Priced, price: float) -> bool:
+    def fills_at(self, order: Order, price: float) -> bool:
         """Return whether a close is no worse than the limit."""
         return order.side * (price - _known(order.limit)) <= 0
 

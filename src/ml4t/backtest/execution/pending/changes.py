@@ -7,7 +7,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Floats, Ints, Selection
 from ml4t.backtest.core.orders import OrderStatus
 from ml4t.backtest.execution.executor import Executor
-from ml4t.backtest.execution.pending.market_orders import MarketOrderLedger, unsized
+from ml4t.backtest.execution.orders.market_orders import MarketOrderLedger, unsized
 from ml4t.backtest.execution.pending.no_trade_band import NoTradeBand
 from ml4t.backtest.execution.pending.rebalance import REBALANCE, Rebalance, sized
 from ml4t.backtest.execution.policy import SizedAt

@@ -9,11 +9,12 @@ from ml4t.backtest.core.orders import OrderStatus
 from ml4t.backtest.core.tolerances import NO_CHANGE, WHOLE
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.book import POSITION_CLOSED, OrderBook
-from ml4t.backtest.execution.orders.filler import CUT_TO_HELD
+from ml4t.backtest.execution.orders.market_orders import MarketOrders, unsized
 from ml4t.backtest.execution.orders.order import Order, amend
 from ml4t.backtest.execution.pending.changes import NO_SIDS, Exits, PendingChanges
-from ml4t.backtest.execution.pending.market_orders import MarketOrderLedger, MarketOrders, unsized
-from ml4t.backtest.execution.tradability import Tradability
+from ml4t.backtest.execution.pending.market_filler import MarketOrderFiller
+from ml4t.backtest.execution.pending.order_filler import CUT_TO_HELD
+from ml4t.backtest.execution.pending.tradability import Tradability
 
 
 class ExitFiller:
@@ -26,7 +27,7 @@ class ExitFiller:
         Holds the exits, and takes back what could not leave.
     book : OrderBook
         Told of positions that are closed.
-    tradability, ledger
+    tradability, market_filler
         Of the market orders that exits become.
 
     Attributes
@@ -47,15 +48,11 @@ class ExitFiller:
         pending: PendingChanges,
         book: OrderBook,
         tradability: Tradability,
-        ledger: MarketOrderLedger,
+        market_filler: MarketOrderFiller,
     ) -> None:
         self._executor, self._portfolio = executor, executor.portfolio
-        self._pending, self._book, self._tradability, self._ledger = (
-            pending,
-            book,
-            tradability,
-            ledger,
-        )
+        self._pending, self._book, self._tradability = pending, book, tradability
+        self._market_filler, self._ledger = market_filler, market_filler.ledger
         self.t, self.equity, self.held = -1, 0.0, NO_SIDS
         self.exits: Exits = {}
 
@@ -104,7 +101,9 @@ class ExitFiller:
             # A position that is to be left is left at the first open at which it trades.
             self._pending.put_back({sid: exits[sid] for sid in sids[~can].tolist()})
             market_orders = market_orders.where(can)
-        done = self._ledger.fill(batch, batch.open, market_orders, why_cut="the rest follows")
+        done = self._market_filler.fill(
+            batch, batch.open, market_orders, why_cut="the rest follows"
+        )
         self._pending.note_closed(market_orders.sids, done)
         self._book.close_orphans(self._portfolio)
         for i in np.flatnonzero(done != market_orders.quantity).tolist():

@@ -4,6 +4,11 @@ At each event: what the asset's last event has left to do (`_catch_up`), levels 
 has passed (`_passed`), then the rules at its close (`_see`, `_ask`), whose levels are those of the
 next event. What is kept is one `Watch` per position held, one context for it, and the last event
 of each asset: nothing grows with the length of a run.
+
+A run asks all positions of a bar at once, by `RiskRule.answer`. A loop is owed one position's
+`RiskRule.evaluate`, which a user may override and which may read the account's equity; its broker
+may be anybody's, and tells of a fill late or never. So the formulas and `RiskDecision.merge` are
+shared, and what is kept of a position between two events is the loop's own.
 """
 
 from __future__ import annotations

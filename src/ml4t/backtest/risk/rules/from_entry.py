@@ -1,7 +1,7 @@
 """Rules with levels that count from the entry price, and the exit after some time.
 
-Stops that follow the best price are in `trailing`, exits on signals in `signal`, rules made of
-rules in `composite`.
+Stops that follow the best price are in `trailing`, stops at a distance of volatility in
+`volatility`, exits on signals in `signal`, rules made of rules in `composite`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml4t.backtest.core.aliases import takes_words
 from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.core.by_value import keep_plain
 from ml4t.backtest.core.fractions import PART, PROFIT, SHARE, TRIGGER, Span, require_fraction
 from ml4t.backtest.core.tolerances import SUMS_TO_ONE
-from ml4t.backtest.errors import ConfigError, require_column, require_number, require_whole
+from ml4t.backtest.errors import ConfigError, require_whole
 from ml4t.backtest.risk.rules.rule import (
     Held,
     Pairs,
@@ -74,54 +73,6 @@ class TakeProfit(RiskRule):
     def target(self, held: Held) -> Floats:
         """Return ``entry_price * (1 + side * fraction) - dividends``."""
         return held.at_profit(self.fraction)
-
-
-@takes_words
-@dataclass(frozen=True, slots=True)
-class VolatilityScaledStopLoss(RiskRule):
-    """Stop at a distance in units of volatility from the entry price.
-
-    ``entry_price - side * atr_multiplier * atr - dividends``. The distance follows the newest known
-    volatility, so the level may move either way. Where the value is missing the level that was in
-    force stays.
-
-    Attributes
-    ----------
-    atr_multiplier : float
-    volatility_key : str
-        Column of ``signals`` in price units, such as an average true range.
-    """
-
-    atr_multiplier: float = 2.0
-    volatility_key: str = "atr"
-    priority: int = 100
-
-    def __post_init__(self) -> None:
-        require_number("atr_multiplier", self.atr_multiplier, above=0, below=float("inf"))
-        require_column("volatility_key", self.volatility_key)
-        require_priority(self.priority)
-        keep_plain(self)
-
-    @property
-    def features(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The volatility column."""
-        return (self.volatility_key,)
-
-    @property
-    def price_features(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The volatility column."""
-        return (self.volatility_key,)
-
-    @property
-    def reason(self) -> str:
-        """One line on what the rule does, for the decisions table."""
-        return f"{self.atr_multiplier:g} x {self.volatility_key} from the entry price"
-
-    def stop(self, held: Held) -> Floats:
-        """Return the level; where the volatility is missing, the last stop."""
-        distance = self.atr_multiplier * held.features[self.volatility_key]
-        level = held.entry_price - held.side * distance - held.dividends
-        return np.where(np.isfinite(level), level, held.last_stop)
 
 
 @dataclass(frozen=True, slots=True)

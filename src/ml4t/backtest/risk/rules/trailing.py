@@ -10,7 +10,7 @@ from ml4t.backtest.core.aliases import takes_words
 from ml4t.backtest.core.batch import Floats
 from ml4t.backtest.core.by_value import keep_plain
 from ml4t.backtest.core.fractions import PROFIT, SHARE, Span, require_fraction
-from ml4t.backtest.errors import ConfigError, require_column, require_number
+from ml4t.backtest.errors import ConfigError, require_number
 from ml4t.backtest.risk.rules.rule import (
     Held,
     Pairs,
@@ -21,7 +21,7 @@ from ml4t.backtest.risk.rules.rule import (
 
 
 class TrailingRule(RiskRule):
-    """Base of the rules of this module."""
+    """Base of the rules whose stop follows the best price."""
 
     @property
     def is_trailing(self) -> bool:  # type: ignore[override]
@@ -73,53 +73,6 @@ class TrailingStop(TrailingRule):
         if self.amount is not None:
             return held.never_loosened(held.water_mark - held.side * self.amount / held.splits)
         return held.never_loosened(held.at_drop(self.fraction or 0.0))
-
-
-@takes_words
-@dataclass(frozen=True, slots=True)
-class VolatilityTrailingStop(TrailingRule):
-    """Trail the best price at a distance in units of volatility; the level never loosens.
-
-    ``water_mark - side * atr_multiplier * atr``, known as the chandelier exit (Le Beau). Where the
-    volatility is missing the level that was in force stays.
-
-    Attributes
-    ----------
-    atr_multiplier : float
-    volatility_key : str
-        Column of ``signals`` in price units, such as an average true range.
-    """
-
-    atr_multiplier: float = 3.0
-    volatility_key: str = "atr"
-    priority: int = 100
-
-    def __post_init__(self) -> None:
-        require_number("atr_multiplier", self.atr_multiplier, above=0, below=float("inf"))
-        require_column("volatility_key", self.volatility_key)
-        require_priority(self.priority)
-        keep_plain(self)
-
-    @property
-    def features(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The volatility column."""
-        return (self.volatility_key,)
-
-    @property
-    def price_features(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The volatility column."""
-        return (self.volatility_key,)
-
-    @property
-    def reason(self) -> str:
-        """One line on what the rule does, for the decisions table."""
-        return f"{self.atr_multiplier:g} x {self.volatility_key} from the best price"
-
-    def stop(self, held: Held) -> Floats:
-        """Return the trailing level, never looser than the one this rule gave before."""
-        distance = self.atr_multiplier * held.features[self.volatility_key]
-        level = held.water_mark - held.side * distance
-        return held.never_loosened(np.where(np.isfinite(level), level, np.nan))
 
 
 @takes_words

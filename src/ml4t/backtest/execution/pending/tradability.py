@@ -7,7 +7,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.orders import OrderStatus
 from ml4t.backtest.execution.executor import Executor
-from ml4t.backtest.execution.pending.market_orders import MarketOrderLedger, MarketOrders
+from ml4t.backtest.execution.orders.market_orders import MarketOrderLedger, MarketOrders
 from ml4t.backtest.execution.price_limits import LOCKS
 
 NO_BAR, NO_VOLUME, NO_PRICE = "no bar", "no volume", "no price"

@@ -14,8 +14,9 @@ from ml4t.backtest.execution.account.rules import Account, Shortfall
 from ml4t.backtest.execution.account.submission import fitting_orders
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.book import IMMEDIATE, OrderBook
-from ml4t.backtest.execution.orders.order import Chance, Order, amend
-from ml4t.backtest.execution.tradability import NO_BORROW, Tradability
+from ml4t.backtest.execution.orders.order import Order, amend
+from ml4t.backtest.execution.pending.post_trade import PostTrade
+from ml4t.backtest.execution.pending.tradability import NO_BORROW, Tradability
 from ml4t.backtest.portfolio.portfolio import Seen
 
 CANNOT_SHORT = "cash account cannot short"
@@ -32,18 +33,20 @@ class OrderFiller:
         Told of every fill and end.
     account : Account
     tradability : Tradability
+    post_trade : PostTrade
+        Told of every fill, before the book is.
     """
 
     def __init__(
-        self, executor: Executor, book: OrderBook, account: Account, tradability: Tradability
+        self,
+        executor: Executor,
+        book: OrderBook,
+        account: Account,
+        tradability: Tradability,
+        post_trade: PostTrade,
     ) -> None:
-        self._executor, self._book, self._account, self._tradability = (
-            executor,
-            book,
-            account,
-            tradability,
-        )
-        self._portfolio = executor.portfolio
+        self._executor, self._portfolio, self._book = executor, executor.portfolio, book
+        self._account, self._tradability, self._post_trade = account, tradability, post_trade
 
     def is_reduction(self, order: Order) -> bool:
         """Whether an order only closes what is held; without short sales no more can fill."""
@@ -226,7 +229,7 @@ class OrderFiller:
         is_done: bool,
     ) -> None:
         base, live = float(prices[order.sid]), float(self._portfolio.quantity[order.sid])
-        self._executor.fill(
+        booked = self._executor.fill(
             batch,
             np.array([order.order_id]),
             np.array([order.sid]),
@@ -235,11 +238,10 @@ class OrderFiller:
             (order.tag,),
             limit=None if limit is None else np.array([limit]),
             # What fills in the closing auction has not rested in the book.
-            is_maker=limit is not None
-            and base == limit
-            and order.order_type.chance is Chance.INSIDE,
+            is_maker=limit is not None and base == limit and order.order_type.acts_inside,
             seen=seen,
         )
+        self._post_trade.process(booked)
         opening = opened(quantity, live)
         if opening and self._account.is_margin:
             self._executor.bought.setdefault(order.sid, []).append((opening, base))

@@ -1,0 +1,32 @@
+"""Roles: what the rows of a source are.
+
+To add a role: a module here with its spec and its checks, the spec in `ROLES`, and the name in
+`Role`. To add a check: its file in ``sql/checks``, and a `Check` in the `checks` of the roles that
+are held to it (in their `gate_checks` too, where the gate would not see it). `spec` says what a
+role is, `check` what a check is.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ml4t.backtest.data.sources.roles.actions import ACTIONS_ROLE
+from ml4t.backtest.data.sources.roles.features import CONTEXT_ROLE, FEATURES_ROLE
+from ml4t.backtest.data.sources.roles.prices import PRICES_ROLE
+from ml4t.backtest.data.sources.roles.spec import RoleSpec
+from ml4t.backtest.data.sources.roles.terms import ASSETS_ROLE, BORROW_ROLE
+from ml4t.backtest.data.sources.roles.universe import UNIVERSE_ROLE
+
+Role = Literal["prices", "features", "context", "universe", "actions", "assets", "borrow"]
+ROLES: dict[str, RoleSpec] = {
+    spec.name: spec
+    for spec in (
+        PRICES_ROLE,
+        FEATURES_ROLE,
+        CONTEXT_ROLE,
+        UNIVERSE_ROLE,
+        ACTIONS_ROLE,
+        ASSETS_ROLE,
+        BORROW_ROLE,
+    )
+}

@@ -1,0 +1,80 @@
+"""Assets and borrow: the terms of contracts, and what it costs to borrow a share."""
+
+from __future__ import annotations
+
+from ml4t.backtest.data.sources.roles.check import (
+    CLOCKED,
+    DUPLICATE_KEYS,
+    INFINITE_TIME,
+    NULL_ASSET_ID,
+    NULL_TIMESTAMP,
+    QUIET,
+    Agreement,
+    Check,
+    has,
+)
+from ml4t.backtest.data.sources.roles.spec import RoleSpec
+
+_TERM_CHECKS = tuple(
+    Check(rule=f"{column}_not_valid", text=text, applies=has(column))
+    for column, text in {
+        "lot_size": "has a negative, NaN or infinite lot_size; use NULL for any fraction",
+        "tick_size": "has a negative, NaN or infinite tick_size; use NULL for any price",
+        "multiplier": "has a multiplier that is no number above 0; use NULL for 1",
+        "initial_margin": "has an initial_margin outside (0, 1]; it is a fraction, use NULL for "
+        "the account's own",
+    }.items()
+)
+_MAINTENANCE_MARGIN = Check(
+    rule="maintenance_margin_not_valid",
+    text="has a maintenance_margin outside (0, 1] or above the initial one; it is a fraction, use "
+    "NULL for the account's own",
+    applies=has("maintenance_margin"),
+    places=lambda rows: {
+        "initial": "initial_margin" if "initial_margin" in rows.columns else "null"
+    },
+)
+_FEE = Check(
+    rule="fee_not_valid",
+    text="has borrow fees that are missing, NaN, infinite or negative; fee is an annual fraction, "
+    "0.003 for 30 basis points",
+)
+TERMS = ("lot_size", "tick_size", "multiplier", "initial_margin", "maintenance_margin")
+ASSETS_ROLE = RoleSpec(
+    name="assets",
+    required=("asset_id",),
+    optional=TERMS,
+    times=(),
+    doubles=TERMS,
+    key=("asset_id",),
+    checks=(NULL_ASSET_ID, *_TERM_CHECKS, _MAINTENANCE_MARGIN, INFINITE_TIME, DUPLICATE_KEYS),
+    is_single=True,
+    is_money=True,
+    has_groups=True,
+    clock=None,
+)
+BORROW_ROLE = RoleSpec(
+    name="borrow",
+    required=("timestamp", "asset_id", "fee"),
+    optional=("available",),
+    doubles=("fee",),
+    flags=("available",),
+    checks=(NULL_TIMESTAMP, NULL_ASSET_ID, _FEE, *QUIET, *CLOCKED),
+    agreements=(
+        # Nobody borrows a contract, and its notional is not owed.
+        Agreement(
+            rule="fee_of_contract",
+            text="has fees on assets of a multiplier other than 1, which nobody borrows; leave "
+            "them out",
+            statement="validate/contracts_borrowed",
+            reads=(("borrow", "fee"), ("assets", "multiplier")),
+        ),
+    ),
+    gate_checks=(NULL_ASSET_ID, _FEE),  # what the keys cannot show
+    is_single=True,
+    is_clocked=True,
+    is_money=True,
+    has_signals=True,
+    may_be_quiet=True,
+    prefix="borrow_",
+)

@@ -1,0 +1,225 @@
+"""AssetBroker: the engine's own broker, with one asset for a universe and one event for a chunk."""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import datetime
+from typing import Protocol
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Batch, Ints
+from ml4t.backtest.core.event import PRICES, MarketEvent
+from ml4t.backtest.core.levels import LevelPolicy
+from ml4t.backtest.core.orders import Fills
+from ml4t.backtest.core.terms import Instruments
+from ml4t.backtest.core.trades import Trade, Trades
+from ml4t.backtest.errors import CostError
+from ml4t.backtest.execution.account.rules import CashAccount, Shortfall
+from ml4t.backtest.execution.broker import BarBroker
+from ml4t.backtest.execution.costs.contract import Commission, Slippage
+from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.hand_loop.order import LoopFill, When, bar_of
+from ml4t.backtest.execution.orders.order import Order
+from ml4t.backtest.execution.policy import ExecutionPolicy
+from ml4t.backtest.portfolio.lots import Lot
+from ml4t.backtest.portfolio.portfolio import Portfolio
+from ml4t.backtest.portfolio.settlement import Settlement
+
+# Every asset is number 0 of its own universe, every event bar 0 of its own chunk.
+SIDS, BARS = np.zeros(1, dtype=np.int64), np.zeros(2, dtype=np.int64)
+PLAIN_SHARES = Instruments.plain(1)
+# What cash does not carry of a purchase is cut off, and may be asked for again.
+ACCOUNT = CashAccount(shortfall=Shortfall.IN_TURN)
+EXECUTION, LEVELS = ExecutionPolicy(), LevelPolicy()
+NOT_MET = "the bar did not meet its price"
+
+
+class HasCash(Protocol):
+    """The account of a loop: one for all its assets."""
+
+    cash: float
+
+
+class LateProceeds(Settlement):
+    """What sales of one timestamp brought after its opens: it pays for nothing at them.
+
+    The next asset's open is filled later, and was earlier.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(0, BARS, PLAIN_SHARES.multiplier)
+        self.amount, self.is_late = 0.0, False
+
+    def sold(self, fills: Fills) -> None:
+        """Note what sales brought in, net of their commission; buys are passed over."""
+        if self.is_late:
+            cost = fills.quantity * fills.price + fills.commission
+            self.amount -= float(cost[fills.quantity < 0].sum())
+
+    def unsettled(self, t: int) -> float:  # noqa: ARG002 - it is over with the timestamp
+        """Return what cannot be spent at the moment that fills now, account currency."""
+        return 0.0 if self.is_late else self.amount
+
+
+class LoopJournal:
+    """Keeps the fill that is being made, and its P&L: a loop is told of all else by its orders.
+
+    Attributes
+    ----------
+    fills : Fills or None
+    pnl : float
+        Account currency, net of costs; 0 where nothing was closed.
+    """
+
+    def __init__(self) -> None:
+        self.fills: Fills | None = None
+        self.pnl = 0.0
+
+    def new_ids(self, n: int) -> Ints:
+        """Refuse: an order of a loop has its number."""
+        raise NotImplementedError
+
+    def record(self, event: object) -> None:
+        """Keep a fill, or add what it closed."""
+        if isinstance(event, Fills):
+            self.fills, self.pnl = event, 0.0
+        elif isinstance(event, (Trade, Trades)):
+            self.pnl += float(np.sum(event.pnl))
+
+
+class AssetPortfolio(Portfolio):
+    """One asset's lots and mark; its cash is the account's."""
+
+    def __init__(self, account: HasCash, journal: LoopJournal) -> None:
+        self._account = account
+        super().__init__(1, account.cash, journal)
+
+    @property
+    def cash(self) -> float:
+        """Account currency."""
+        return self._account.cash
+
+    @cash.setter
+    def cash(self, cash: float) -> None:
+        self._account.cash = cash
+
+    @property
+    def lots(self) -> deque[Lot]:
+        """The open lots, oldest first."""
+        return self._positions.lots_of(0)
+
+
+class AssetBroker:
+    """Fills the orders of one asset, each in the bar of one event, and holds its lots.
+
+    Parameters
+    ----------
+    account : HasCash
+    late : LateProceeds
+        One for all assets of a loop.
+    commission, slippage
+        Cost models.
+    """
+
+    def __init__(
+        self, account: HasCash, late: LateProceeds, commission: Commission, slippage: Slippage
+    ) -> None:
+        self._journal, self._late = LoopJournal(), late
+        self._portfolio = AssetPortfolio(account, self._journal)
+        executor = Executor(
+            self._portfolio, self._journal, commission=commission, slippage=slippage, impact=None,
+            terms=PLAIN_SHARES, policy=EXECUTION, levels=LEVELS, settlement=late,
+        )  # fmt: skip
+        self._broker = BarBroker(executor, account=ACCOUNT, levels=LEVELS, sessions=BARS)
+        self._columns = (*commission.features, *slippage.features)
+        self.opened_at: datetime | None = None
+
+    @property
+    def quantity(self) -> float:
+        """Shares held."""
+        return float(self._portfolio.quantity[0])
+
+    @property
+    def entry_price(self) -> float:
+        """Average fill price of the open lots; NaN when flat."""
+        return self._portfolio.entry_price_of(0)
+
+    @property
+    def price(self) -> float:
+        """Last known close, the fill price until the first one; NaN when flat."""
+        return float(self._portfolio.mark[0])
+
+    @property
+    def lots(self) -> deque[Lot]:
+        """The open lots, oldest first."""
+        return self._portfolio.lots
+
+    def mark(self, close: float) -> None:
+        """Take a close; a missing one leaves the mark as it was."""
+        self._portfolio.remark(np.array([close]))
+
+    def fill(self, order: Order, event: MarketEvent, when: When) -> LoopFill | None:
+        """Let an order meet one moment of an event's bar; what is left of it is cancelled.
+
+        Raises
+        ------
+        CostError
+            A cost model could not tell what the fill costs.
+        """
+        batch, was_flat, journal = self._batch(event), not self.quantity, self._journal
+        journal.fills, self._late.is_late = None, when is not When.OPEN
+        self._broker.submit(order)
+        try:
+            if when is When.OPEN:
+                self._broker.fill_open(batch)
+            elif when is When.INSIDE:
+                for _ in self._broker.fill_inside(batch):
+                    raise AssertionError("a loop sets no levels")
+            else:
+                self._broker.fill_close(batch)
+        except CostError as error:
+            error.locate(str(event.timestamp), (order.asset,))
+            raise
+        finally:
+            self._broker.cancel(order, NOT_MET)
+        if was_flat and self.quantity:
+            self.opened_at = event.timestamp
+        if journal.fills is None:
+            return None
+        return LoopFill(
+            order_id=order.order_id,
+            timestamp=event.timestamp,
+            asset_id=order.asset,
+            quantity=float(journal.fills.quantity[0]),
+            price=float(journal.fills.price[0]),
+            commission=float(journal.fills.commission[0]),
+            slippage=float(journal.fills.slippage[0]),
+            pnl=journal.pnl,
+            tag=order.tag,
+            at_close=when is When.CLOSE or (when is When.INSIDE and not order.is_exit),
+        )
+
+    def _batch(self, event: MarketEvent) -> Batch:
+        bar = bar_of(event)
+        return Batch(
+            t=0,
+            open=np.array([bar.open]),
+            high=np.array([bar.high]),
+            low=np.array([bar.low]),
+            close=np.array([bar.close]),
+            features={name: np.array([_value(event, name)]) for name in self._columns},
+            selection=None,
+        )
+
+
+def _value(event: MarketEvent, name: str) -> float:
+    """Return a column that a cost model reads, NaN where it is missing."""
+    view, _, column = name.partition(".")
+    if view == "market" and name not in event.signals and column in event.context:
+        return float(event.context[column])
+    if view == "signals" and name not in event.signals:
+        name = column
+    if name in PRICES:
+        return float(getattr(event, name))
+    return float(event.signals.get(name, event.context.get(name, float("nan"))))

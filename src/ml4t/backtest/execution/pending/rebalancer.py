@@ -1,0 +1,210 @@
+"""Rebalancer: what target weights change at the prices of a moment, and its fill."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.orders import OrderStatus
+from ml4t.backtest.core.tolerances import LEAST_SHARE, NO_CHANGE
+from ml4t.backtest.execution.account.buying_power import fit
+from ml4t.backtest.execution.account.rules import Account
+from ml4t.backtest.execution.account.submission import fitting_changes
+from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.orders.book import OrderBook
+from ml4t.backtest.execution.orders.market_orders import MarketOrders, unsized
+from ml4t.backtest.execution.pending.market_filler import MarketOrderFiller
+from ml4t.backtest.execution.pending.no_trade_band import PassedOver
+from ml4t.backtest.execution.pending.order_filler import CANNOT_SHORT
+from ml4t.backtest.execution.pending.rebalance import BELOW_LOT, REBALANCE, Rebalance, sized
+from ml4t.backtest.execution.pending.tradability import NO_BAR, Tradability
+from ml4t.backtest.portfolio.portfolio import Seen
+
+
+class Rebalancer:
+    """Turns target weights into changes, and fills them: reductions first, increases last.
+
+    Parameters
+    ----------
+    executor : Executor
+    book : OrderBook
+        Told to close the orphans of what was reduced.
+    account : Account
+    tradability, market_filler
+        Of the market orders that targets become.
+    passed_over : PassedOver
+        Counts the changes that are not made.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        book: OrderBook,
+        account: Account,
+        tradability: Tradability,
+        market_filler: MarketOrderFiller,
+        passed_over: PassedOver,
+    ) -> None:
+        self._executor, self._portfolio, self._book = executor, executor.portfolio, book
+        self._account, self._tradability, self._passed_over = account, tradability, passed_over
+        self._market_filler, self._ledger = market_filler, market_filler.ledger
+
+    def changes(
+        self,
+        batch: Batch,
+        prices: Floats,
+        rebalance: Rebalance,
+        *,
+        before: Ints,
+        leaving: Collection[int],
+        equity: float,
+    ) -> tuple[Ints, Floats]:
+        """Return what target weights change, after refusing what cannot trade or does not fit.
+
+        Parameters
+        ----------
+        prices : float array, by sid
+            NaN: the asset cannot trade.
+        before : int array
+            Assets held before any fill of this moment.
+        leaving : collection of int
+            Assets that a rule has left, or is to leave: no target buys them back.
+        equity : float
+            The base of every target weight, account currency.
+
+        Returns
+        -------
+        tuple of int array and float array
+            Assets, and the signed shares by which each changes.
+        """
+        self._ledger.created_t = rebalance.t
+        sids, change = self._wanted(batch, prices, rebalance, before, leaving, equity)
+        return self._submitted(batch, sids, change)
+
+    def reduce(self, batch: Batch, prices: Floats, sids: Ints, change: Floats) -> Floats:
+        """Fill what only reduces positions; return what is left of each change."""
+        live = self._portfolio.quantity[sids]
+        reduction = np.where(live * change < 0, _toward_zero(change, live), 0.0)
+        market_orders = self._tradability.unlocked(batch, prices, _rebalancing(sids, reduction))
+        self._market_filler.fill(batch, prices, market_orders)
+        # At once: what is bought back at this very moment is another position.
+        self._book.close_orphans(self._portfolio)
+        rest: Floats = change - reduction
+        return rest
+
+    def increase(
+        self, batch: Batch, prices: Floats, sids: Ints, quantity: Floats, seen: Seen
+    ) -> None:
+        """Open and add within what the account can carry, costs reserved."""
+        market_orders = self._tradability.unlocked(batch, prices, _rebalancing(sids, quantity))
+        if self._account.can_short:
+            market_orders = self._tradability.borrowable(market_orders)
+        if not len(market_orders):
+            return
+        # The bar's volume first: what cannot trade needs no cash.
+        asked = market_orders.quantity
+        capped = self._executor.within_volume(market_orders.sids, asked)
+        fitted = fit(
+            self._account, self._executor, batch, prices, market_orders.sids, capped,
+            self._executor.settlement.unsettled(batch.t),
+        )  # fmt: skip
+        if fitted is asked:  # neither volume nor account cut anything
+            self._market_filler.fill(batch, prices, market_orders, seen=seen)
+            return
+        fits = (np.abs(fitted) > LEAST_SHARE * np.abs(capped)) | (capped == 0)
+        self._ledger.end(market_orders.where(~fits), OrderStatus.REJECTED, self._account.lacks)
+        self._market_filler.fill(
+            batch, prices, replace(market_orders, quantity=fitted).where(fits), asked=asked[fits],
+            is_capped=(capped != asked)[fits], why_scaled=f"cut: {self._account.lacks}", seen=seen,
+        )  # fmt: skip
+
+    def _wanted(
+        self,
+        batch: Batch,
+        prices: Floats,
+        rebalance: Rebalance,
+        before: Ints,
+        leaving: Collection[int],
+        equity: float,
+    ) -> tuple[Ints, Floats]:
+        """Return what target weights change, after refusing what cannot trade."""
+        sids = np.union1d(before, rebalance.targets.sids)
+        if len(rebalance.untouched):
+            sids = np.setdiff1d(sids, rebalance.untouched)
+            rebalance = rebalance.without(rebalance.untouched)
+        targets, quantities = rebalance.targets, rebalance.quantity
+        weights = np.zeros(len(sids))
+        place = np.searchsorted(sids, targets.sids)
+        weights[place] = targets.weights
+        wanted = np.zeros(len(sids))
+        if quantities is not None:
+            wanted[place] = quantities
+        if leaving:
+            # The exit wins: selling and buying back at one open would only pay costs. Selling
+            # what a partial exit leaves is another matter.
+            is_leaving = np.isin(sids, np.fromiter(leaving, dtype=np.int64)) & (weights != 0)
+            self._end(sids[is_leaving], OrderStatus.DENIED, "risk exit pending")
+            sids, weights, wanted = sids[~is_leaving], weights[~is_leaving], wanted[~is_leaving]
+        if np.isnan(prices[sids]).any():
+            market_orders = self._tradability.priced(
+                batch, prices, unsized(sids, (REBALANCE,) * len(sids))
+            )
+            can = np.isin(sids, market_orders.sids)
+            sids, weights, wanted = sids[can], weights[can], wanted[can]
+        unpriced = np.isnan(wanted)
+        if unpriced.any():  # no close to size it by when it was decided
+            self._end(sids[unpriced], OrderStatus.REJECTED, NO_BAR)
+            sids, weights, wanted = sids[~unpriced], weights[~unpriced], wanted[~unpriced]
+        if not self._account.can_short and (weights < 0).any():
+            short = weights < 0
+            self._end(sids[short], OrderStatus.REJECTED, CANNOT_SHORT)
+            weights, wanted = np.where(short, 0.0, weights), np.where(short, 0.0, wanted)
+        if quantities is None:
+            wanted = sized(self._executor, sids, weights, prices[sids], equity)
+        live = self._portfolio.quantity[sids]
+        if self._executor.has_lots and equity > 0:
+            self._end_below_lot(sids, weights, wanted, live)
+        change = wanted - live
+        if self._executor.policy.rounds_change:
+            change = np.where(wanted == 0, change, self._executor.whole(sids, change))
+        is_real = np.abs(change) > NO_CHANGE * np.maximum(np.abs(wanted), np.abs(live))
+        sids, change = sids[is_real], change[is_real]
+        if not rebalance.no_trade_band:
+            return sids, change
+        value = np.abs(change) * prices[sids] * self._executor.terms.multiplier[sids]
+        is_made = self._passed_over.allows(
+            rebalance.no_trade_band, wanted[is_real], live[is_real], value, max(equity, 0.0)
+        )
+        return sids[is_made], change[is_made]
+
+    def _submitted(self, batch: Batch, sids: Ints, change: Floats) -> tuple[Ints, Floats]:
+        """Return the changes that fit at their decision, where the account looks at that."""
+        if not self._account.checks_submission or not len(sids):
+            return sids, change
+        fits = fitting_changes(self._executor, batch, sids, change)
+        refused = _rebalancing(sids[~fits], change[~fits])
+        self._ledger.end(refused, OrderStatus.REJECTED, self._account.lacks)
+        return sids[fits], change[fits]
+
+    def _end_below_lot(self, sids: Ints, weights: Floats, wanted: Floats, live: Floats) -> None:
+        """Record weights that are no lot, where nothing is held that they would close."""
+        is_none = (weights != 0) & (live == 0) & (self._executor.whole(sids, wanted) == 0)
+        if is_none.any():
+            self._end(sids[is_none], OrderStatus.REJECTED, BELOW_LOT)
+
+    def _end(self, sids: Ints, status: OrderStatus, reason: str) -> None:
+        """Record targets that were never sized."""
+        self._ledger.end(unsized(sids, (REBALANCE,) * len(sids)), status, reason)
+
+
+def _rebalancing(sids: Ints, quantity: Floats) -> MarketOrders:
+    """Return the market orders of changes that are not zero."""
+    return MarketOrders(sids, quantity, (REBALANCE,) * len(sids)).where(quantity != 0)
+
+
+def _toward_zero(change: Floats, live: Floats) -> Floats:
+    """Return the part of a change that only reduces a position."""
+    return np.sign(change) * np.minimum(np.abs(change), np.abs(live))
