@@ -11,6 +11,7 @@ from ml4t.backtest.lazy import names_of
 if TYPE_CHECKING:
     from ml4t.backtest.vendors.binance import binance_klines
     from ml4t.backtest.vendors.csvdir import zipline_csvdir
+    from ml4t.backtest.vendors.databento import databento_dbn
     from ml4t.backtest.vendors.lean import lean_zip
     from ml4t.backtest.vendors.qlib import qlib_bin
     from ml4t.backtest.vendors.sharadar_tables import sharadar
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "binance_klines",
+    "databento_dbn",
     "firstrate",
     "kibot",
     "lean_zip",
@@ -34,6 +36,7 @@ __getattr__, __dir__ = names_of(
     {
         "binance": ("binance_klines",),
         "csvdir": ("zipline_csvdir",),
+        "databento": ("databento_dbn",),
         "lean": ("lean_zip",),
         "qlib": ("qlib_bin",),
         "sharadar_tables": ("sharadar",),
