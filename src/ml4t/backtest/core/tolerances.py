@@ -60,6 +60,7 @@ LEAST_SHARE = 1e-6
 
 # -- what a file rounded: splits are of small whole numbers, and a few digits are left of them -----
 
-# Of a split told by two cumulated factors, to such a ratio: 1.49993008 / 0.75001904, of LEAN's
-# twx.csv, is two for one.
+# Of a split: nearer than this to such a ratio it is that; 1 / 0.142857 is seven for one.
+SPLIT_INVERTED = 1e-5
+# Of one told by two cumulated factors: 1.49993008 / 0.75001904, of LEAN's twx.csv, is two for one.
 SPLIT_OF_FACTORS = 3e-4

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ml4t.backtest.vendors.sharadar_tables import sharadar
     from ml4t.backtest.vendors.text_bars import firstrate, kibot
     from ml4t.backtest.vendors.yahoo import yfinance
+    from ml4t.backtest.vendors.zipline import zipline_bundle
 
 __all__ = [
     "binance_klines",
@@ -27,6 +28,7 @@ __all__ = [
     "qlib_bin",
     "sharadar",
     "yfinance",
+    "zipline_bundle",
     "zipline_csvdir",
 ]
 
@@ -42,5 +44,6 @@ __getattr__, __dir__ = names_of(
         "sharadar_tables": ("sharadar",),
         "text_bars": ("firstrate", "kibot"),
         "yahoo": ("yfinance",),
+        "zipline": ("zipline_bundle",),
     },
 )
