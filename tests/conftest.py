@@ -148,7 +148,7 @@ def check_dividends(result: BacktestResult, catalog: Catalog) -> None:
     number = {asset: sid for sid, asset in enumerate(axes.asset_ids)}
     bars = "(select timestamp, row_number() over (order by timestamp) - 1 as t from equity) as bars"
     held: dict[tuple[int, int], float] = {
-        (t + 1, number[asset]): quantity
+        (t + 1, number[str(asset)]): quantity
         for t, asset, quantity in rows_of(
             result,
             f"select t, asset_id, quantity from positions join {bars} using (timestamp)",
@@ -161,9 +161,9 @@ def check_dividends(result: BacktestResult, catalog: Catalog) -> None:
         where exit_rule = 'cash in lieu'
         """,
     )
-    cut = {(t, number[asset]): 0.0 for t, asset, _ in in_lieu}
+    cut = {(t, number[str(asset)]): 0.0 for t, asset, _ in in_lieu}
     for t, asset, quantity in in_lieu:
-        cut[t, number[asset]] += quantity
+        cut[t, number[str(asset)]] += quantity
     earned = []
     for action in actions:
         key = action.t, action.sid

@@ -177,6 +177,48 @@ def write_dbn(folder: Path) -> None:
     file.write_bytes(pa.Codec("zstd").compress(content, asbytes=True))
 
 
+# Permno 10001: 2 for 1 on the 4th, a dividend of 0.40 on the 5th, delisted at -30% after the 8th.
+# 10002: no trade on the 4th (average of bid and ask), no price on the 5th, a code in ret.
+DSF = """PERMNO,date,PRC,OPENPRC,ASKHI,BIDLO,VOL,RET,CFACPR,CFACSHR
+10001,2024-01-02,100.00,99,101,98,1000,C,2.0,2.0
+10001,2024-01-03,102.00,100,103,99,1100,0.020000,2.0,2.0
+10001,2024-01-04,52.00,51,53,50,2500,0.019608,1.0,1.0
+10001,2024-01-05,51.60,52,53,51,2400,0.000000,1.0,1.0
+10001,2024-01-08,50.00,51,52,49,2300,-0.031008,1.0,1.0
+10002,2024-01-02,20.00,20,21,19,900,0.010000,1.0,1.0
+10002,2024-01-03,21.00,20,22,19,900,0.050000,1.0,1.0
+10002,2024-01-04,-20.50,,20.75,20.25,0,-0.023810,1.0,1.0
+10002,2024-01-05,,,,,-99,B,1.0,1.0
+10002,2024-01-08,22.00,21,22.5,20.5,950,-66.0,1.0,1.0
+10002,2024-01-09,23.00,22,23.5,21.5,950,0.045455,1.0,1.0
+"""
+DSEDELIST = """permno,dlstdt,dlstcd,dlret
+10001,2024-01-08,570,-0.30
+10002,2024-01-09,100,
+"""
+DSF_V2 = """permno,dlycaldt,dlyprc,dlyprcflg,dlyopen,dlyhigh,dlylow,dlyvol,dlyret,\
+dlycumfacpr,dlycumfacshr,dlydelflg
+10001,2024-01-02,100.00,TR,99,101,98,1000,,2.0,2.0,N
+10001,2024-01-03,102.00,TR,100,103,99,1100,0.020000,2.0,2.0,N
+10001,2024-01-04,52.00,TR,51,53,50,2500,0.019608,1.0,1.0,N
+10001,2024-01-05,51.60,TR,52,53,51,2400,0.000000,1.0,1.0,N
+10001,2024-01-08,50.00,TR,51,52,49,2300,-0.031008,1.0,1.0,N
+10001,2024-01-09,35.00,DP,,,,,-0.300000,1.0,1.0,Y
+10002,2024-01-02,20.00,TR,20,21,19,900,0.010000,1.0,1.0,N
+10002,2024-01-03,21.00,TR,20,22,19,900,0.050000,1.0,1.0,N
+10002,2024-01-04,20.50,BA,,20.75,20.25,0,-0.023810,1.0,1.0,N
+10002,2024-01-05,,MP,,,,,,1.0,1.0,N
+10002,2024-01-08,22.00,TR,21,22.5,20.5,950,,1.0,1.0,N
+10002,2024-01-09,23.00,TR,22,23.5,21.5,950,0.045455,1.0,1.0,N
+"""
+
+
+def write_crsp(folder: Path) -> None:
+    """The daily file in both layouts."""
+    for name, text in (("dsf", DSF), ("dsedelist", DSEDELIST), ("dsf_v2", DSF_V2)):
+        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+
+
 def run_of(catalog: Catalog, n: int = 1) -> BacktestResult:
     """A run that buys and sells: at each bar the cheapest."""
     return BacktestEngine(catalog, TopN(n, by="-close"), initial_capital=1_000_000.0).run()
@@ -189,6 +231,7 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "zipline_bundle": write_bundle,
     "zipline_csvdir": write_csvdir,
     "binance_klines": write_klines,
+    "crsp": write_crsp,
     "firstrate": write_firstrate,
     "kibot": write_kibot,
     "sharadar": write_sharadar,

@@ -58,8 +58,10 @@ AVERAGE_IN_RANGE = 1e-6
 # Of what is needed: room for less is no room, since such a purchase is not worth an order.
 LEAST_SHARE = 1e-6
 
-# -- what a file rounded: splits are of small whole numbers, and a few digits are left of them -----
+# -- what a file rounded: a few digits are left of returns and factors ------------------------
 
+# Of a price: what returns of six digits make of it is off by less; a dividend is more.
+RETURN_ROUNDED = 1e-5
 # Of a split: nearer than this to such a ratio it is that; 1 / 0.142857 is seven for one.
 SPLIT_INVERTED = 1e-5
 # Of one told by two cumulated factors: 1.49993008 / 0.75001904, of LEAN's twx.csv, is two for one.

@@ -10,6 +10,7 @@ from ml4t.backtest.lazy import names_of
 
 if TYPE_CHECKING:
     from ml4t.backtest.vendors.binance import binance_klines
+    from ml4t.backtest.vendors.crsp_daily import crsp
     from ml4t.backtest.vendors.csvdir import zipline_csvdir
     from ml4t.backtest.vendors.databento import databento_dbn
     from ml4t.backtest.vendors.lean import lean_zip
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "binance_klines",
+    "crsp",
     "databento_dbn",
     "firstrate",
     "kibot",
@@ -37,6 +39,7 @@ __getattr__, __dir__ = names_of(
     __name__,
     {
         "binance": ("binance_klines",),
+        "crsp_daily": ("crsp",),
         "csvdir": ("zipline_csvdir",),
         "databento": ("databento_dbn",),
         "lean": ("lean_zip",),
