@@ -7,7 +7,7 @@
 #           2026; only a start in 2026 works. The week of today was given to all years.
 # Matters:  a history of an exchange is cut where its week changed, or its Sundays are taken for
 #           errors of the data.
-# Product:  asks no calendar: a session is a day with prices, Sundays included.
+# Product:  refuses the calendar "XTAE" with the line that registers a table of sessions.
 set -euo pipefail
 
 folder="$(mktemp -d)"

@@ -242,3 +242,58 @@ def test_the_summary_says_what_annual_figures_rest_on_and_why_there_is_no_cagr()
     assert "Annual figures: 252 bars a year, stated" in text
     assert "No CAGR" not in text
     assert "Annual figures: 52.1786 bars a year, counted, 1 a session" in run(weeks(60)).summary()
+
+
+# -- said by calendar or asset class --------------------------------------------------------
+
+
+def run_on(times: Times, calendar: list[date] | None = None, **changes: Any) -> BacktestResult:
+    closes = [100.0 + i % 7 for i in range(len(times))]
+    prices = {"timestamp": times, "asset_id": ["A"] * len(times), "open": closes, "close": closes}
+    catalog = Catalog(threads=1).register("prices", prices)
+    if calendar is not None:
+        catalog.register("calendar", {"session": calendar})
+    return BacktestEngine(catalog, TopN(1, by="close"), **changes).run()
+
+
+@pytest.mark.parametrize(
+    ("times", "per_session", "per_year"),
+    [
+        (five_minutes(sessions(1)), 78, 252),
+        (five_minutes(sessions(20))[40:-30], 78, 252),
+        (five_minutes(sessions(96)), 78, 252),
+        (sessions(2), 1, 252),
+        (sessions(252), 1, 252),
+        # Bars of weeks have a share of a bar in each session.
+        (weeks(50), 49 / 236, 252),
+    ],
+)
+def test_the_sessions_of_a_year_are_those_of_the_calendar(
+    times: Times, per_session: float, per_year: float
+) -> None:
+    result = run_on(times, sessions(252))
+    assert result["annualised_by"] == "calendar"
+    assert result["bars_per_session"] == pytest.approx(per_session, rel=0.02)
+    assert result["sessions_per_year"] == pytest.approx(per_year, rel=0.002)
+    assert result["bars_per_year"] == pytest.approx(
+        result["bars_per_session"] * result["sessions_per_year"]
+    )
+    assert "bars a year, calendar, " in result.summary()
+
+
+def test_bars_of_weeks_are_52_of_a_year_by_a_calendar_too() -> None:
+    assert run_on(weeks(50), sessions(252))["bars_per_year"] == pytest.approx(52.2, rel=0.01)
+
+
+def test_an_asset_class_or_a_number_says_how_many_sessions_a_year_has() -> None:
+    times = hours(72, datetime(2024, 1, 9))  # three days in the week: 252 would be assumed
+    crypto = run_on(times, sessions_per_year="crypto")
+    assert (crypto["annualised_by"], crypto["bars_per_year"]) == ("asset class", 24 * 365.25)
+    stated = run_on(times, sessions(252), sessions_per_year=250)
+    assert (stated["annualised_by"], stated["sessions_per_year"]) == ("stated sessions", 250)
+    both = run_on(times, sessions_per_year="crypto", periods_per_year=100)
+    assert (both["annualised_by"], both["bars_per_year"]) == ("stated", 100)
+    with pytest.raises(ConfigError, match="did you mean 'crypto'"):
+        run_on(times, sessions_per_year="cripto")
+    with pytest.raises(ConfigError, match="sessions_per_year must be a number above 0"):
+        run_on(times, sessions_per_year=0)

@@ -2,7 +2,7 @@
 -- reads:  equity, runs
 -- params: none
 -- How many bars a year has, which everything annual rests on: as the user stated it, or bars per
--- session times sessions per year. A year is 365.25 days. Sessions are counted where the run is
+-- session times sessions per year, of a calendar where there is one. A year is 365.25 days. Sessions are counted where the run is
 -- long enough (90 days) or thin; a few daily sessions say little of a year, as weekends and
 -- holidays at their ends would decide: there are 252 a year, or 365.25 where weekends trade too.
 -- Saturdays are weekend trading. A Sunday is where the run saw no Saturday and traded on it as on
@@ -115,8 +115,9 @@ rules as (
 
 select
     rules.n_sessions,
-    rules.bars_per_session,
+    coalesce(runs.bars_per_session, rules.bars_per_session) as bars_per_session,
     coalesce(
+        runs.sessions_per_year,
         rules.usual_sessions,
         case
             when rules.n_days > 0
@@ -124,10 +125,19 @@ select
         end
     )::double as sessions_per_year,
     coalesce(
-        runs.periods_per_year, rules.bars_per_session * sessions_per_year
-    ) as bars_per_year,
+        runs.periods_per_year,
+        coalesce(runs.bars_per_session, rules.bars_per_session) * coalesce(
+            runs.sessions_per_year,
+            rules.usual_sessions,
+            case
+                when rules.n_days > 0
+                    then (rules.n_sessions - 1) / (rules.n_days / 365.25)
+            end
+        )
+    )::double as bars_per_year,
     case
         when runs.periods_per_year is not null then 'stated'
+        when runs.sessions_from is not null then runs.sessions_from
         when rules.usual_sessions is not null then 'assumed'
         else 'counted'
     end as annualised_by,

@@ -1,7 +1,8 @@
 -- grain:  one row per decision bar of the chunk
 -- reads:  stage.timeline, :market
--- params: :target, :condition, $first_t, $last_t, $every, $offset
--- Bar numbers count from 1. A condition that is NULL is not true: no trade on missing context.
+-- params: :target, :condition, $first_t, $last_t, $every, $offset, $due
+-- Bar numbers count from 1; a schedule in words has its own bars, $due. A condition that is NULL is
+-- not true: no trade on missing context.
 create or replace temp table :target as
 with
 
@@ -21,4 +22,5 @@ from bars
 inner join :market as market on bars.t = market.t
 where
     (bars.t + 1 - $offset) % $every = 0
+    and coalesce(list_contains($due::integer[], bars.t), true)
     and coalesce((:condition), false)

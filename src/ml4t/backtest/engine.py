@@ -19,6 +19,7 @@ from ml4t.backtest.core.journal import CashFlow, Selected
 from ml4t.backtest.core.selecting import asked_of
 from ml4t.backtest.core.shown import shown, with_code
 from ml4t.backtest.data.asof.prepared import Prepared
+from ml4t.backtest.data.calendars.years import require_sessions_per_year, year_facts
 from ml4t.backtest.data.explaining import Explanation, explain
 from ml4t.backtest.data.feature_provider import CallableFeatureProvider
 from ml4t.backtest.data.feeds.feed import Feeds, as_catalog, computing_provider
@@ -67,8 +68,11 @@ class BacktestEngine:
     periods_per_year : float, optional
         Bars of a year, by which volatility, Sharpe, Sortino and turnover are annual: 252 of daily
         bars of shares, ``252 * 78`` of their 5-minute bars, ``365.25 * 24`` of hours that never
-        close. Left out it is counted from sessions and bars per session; see the metric
-        ``annualised_by``.
+        close. Left out it is bars per session times sessions per year: of the calendar, else
+        counted or assumed; see the metric ``annualised_by``.
+    sessions_per_year : float or str, optional
+        Sessions of a year, where they are not the calendar's: a number, or an asset class:
+        ``"equities"``, ``"futures"``, ``"currencies"``, ``"crypto"``.
 
     Raises
     ------
@@ -89,12 +93,14 @@ class BacktestEngine:
         risk_manager: RiskManager | None = None,
         config: BacktestConfig | None = None,
         periods_per_year: float | None = None,
+        sessions_per_year: float | str | None = None,
     ) -> None:
         require_handler(strategy)
         if periods_per_year is not None:
             require_number("periods_per_year", periods_per_year, above=0, below=float("inf"))
             periods_per_year = float(periods_per_year)
         self.periods_per_year = periods_per_year
+        self.sessions_per_year = require_sessions_per_year(sessions_per_year)
         self.strategy = strategy
         self.initial_capital, self.config = run_settings(broker, initial_capital, config)
         self.risk_manager = risk_manager if risk_manager is not None else RiskManager()
@@ -207,6 +213,7 @@ class BacktestEngine:
             warnings=prepared.warnings,
             n_assets=len(axes.asset_ids),
             n_bars=len(axes.timestamps),
+            **year_facts(self.sessions_per_year, prepared.database),
         )
         tables = opening.result()
         recorder.record(facts)
@@ -293,6 +300,7 @@ class BacktestEngine:
             "timezone": self.catalog.timezone,
             **({"feature_provider": provider.with_code} if provider is not None else {}),
             "periods_per_year": self.periods_per_year,
+            **({"sessions_per_year": said} if (said := self.sessions_per_year) else {}),
             **self.config.recorded(),
         }
 

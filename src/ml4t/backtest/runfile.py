@@ -12,13 +12,18 @@ before anything is read; a relative path starts at the folder of the run file::
     available_at = "published_at"    # or: lag = "1 day"
     max_age = "90 days"
     on_bad_rows = "drop"             # or "raise", the default
+                                     # of intraday prices also: stamp = "open"
     columns = { asset_id = "gvkey_iid" }  # our name first; the usual names are found without
+
+    [sources.calendar]               # sessions: of an exchange, or a path to a table of one's own
+    exchange = "XNYS"                # needs the extra `calendars`
 
     [strategy]
     kind = "TopN"
     n = 25
     by = "ml_score"                  # also: where, when, weight, every, offset, within, ascending
     when = "vix <= 30"
+    every = "month_end"              # or a number of bars
     min_trade = 500                  # account currency: smaller changes are not made
     band = 0.005                     # fraction of equity by which a position may be off its target
 
@@ -44,6 +49,7 @@ before anything is read; a relative path starts at the folder of the run file::
     [run]
     initial_capital = 1_000_000      # account currency; the preset's, else 100_000, if left out
     periods_per_year = 252           # bars of a year; counted if left out
+    sessions_per_year = "crypto"     # or a number; the calendar's if left out
     preset = "realistic"             # what the tables below start from; "default" if left out
     slippage_bps = 5                 # short for [slippage] of basis points; also commission_bps
     threads = 4                      # as for Catalog; also memory_limit = "4GB"
@@ -101,10 +107,13 @@ from ml4t.backtest.strategies.top_n import TopN
 from ml4t.backtest.strategy.base import Strategy
 
 FILE_TABLES = ("sources", "strategy", "risk", "limit", "run", *SETTINGS)
-SOURCE_KEYS = ("path", "role", "available_at", "lag", "max_age", "on_bad_rows", "columns")
+SOURCE_KEYS = (
+    "path", "exchange", "role", "available_at", "lag", "max_age", "on_bad_rows", "columns", "stamp",
+)  # fmt: skip
 RUN_KEYS: dict[str, type] = {
     "initial_capital": float,
     "periods_per_year": float,
+    "sessions_per_year": float,
     "preset": str,
     "commission_bps": float,
     "slippage_bps": float,
@@ -165,7 +174,7 @@ def engine_of(path: str | Path) -> BacktestEngine:
         strategy,
         risk_manager=manager,
         config=config,
-        **_chosen(run, "initial_capital", "periods_per_year"),
+        **_chosen(run, "initial_capital", "periods_per_year", "sessions_per_year"),
     )
 
 
@@ -191,7 +200,11 @@ def _run(document: TomlTable) -> TomlTable:
     run = _table(document, "run")
     require_known(run, RUN_KEYS, "[run]")
     return {
-        name: require_type(RUN_KEYS[name], value, f"[run] {name}") for name, value in run.items()
+        # An asset class stands for a number of sessions.
+        name: value
+        if name == "sessions_per_year" and isinstance(value, str)
+        else require_type(RUN_KEYS[name], value, f"[run] {name}")
+        for name, value in run.items()
     }
 
 
@@ -204,12 +217,17 @@ def _catalog(document: TomlTable, run: TomlTable, folder: Path) -> Catalog:
     if "prices" not in sources:
         raise ConfigError("the run file has no table [sources.prices]; write one with its path")
     catalog = Catalog(**_chosen(run, "threads", "memory_limit", "timezone"))
-    for name in sources:
+    # A calendar is made for the years of the prices.
+    for name in sorted(sources, key="calendar".__eq__):
         where = f"[sources.{name}]"
         source = _table(sources, name, where)
         require_known(source, SOURCE_KEYS, where)
+        if "exchange" in source:
+            _add_calendar(catalog, name, source, where)
+            continue
         if "path" not in source:
-            raise ConfigError(f"{where} has no path")
+            way = '; write path, or exchange = "XNYS"' if name == "calendar" else ""
+            raise ConfigError(f"{where} has no path{way}")
         role = source.get("role", name)
         if str(role) not in ROLES:  # a list is no key to look for
             hint = did_you_mean(str(role), ROLES)
@@ -224,6 +242,13 @@ def _catalog(document: TomlTable, run: TomlTable, folder: Path) -> Catalog:
         paths = _paths(source["path"], folder, where)
         catalog.register(role, paths, name=None if name == role else name, **options)
     return catalog
+
+
+def _add_calendar(catalog: Catalog, name: str, source: TomlTable, where: str) -> None:
+    """Register the sessions of an exchange by its code."""
+    if name != "calendar" or len(source) > 1:
+        raise ConfigError(f"{where} exchange is for [sources.calendar] alone, and stands by itself")
+    catalog.calendar(require_type(str, source["exchange"], f"{where} exchange"))
 
 
 def _paths(given: object, folder: Path, where: str) -> list[str]:
@@ -246,7 +271,7 @@ class _QueryTable:
     """What a table of kind SQLStrategy says beside its ranking."""
 
     query: str
-    every: int = 1
+    every: int | str = 1
     offset: int = 0
     when: str | None = None
     min_trade: float = 0.0

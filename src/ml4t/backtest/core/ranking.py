@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ml4t.backtest.core.by_value import keep_plain
 from ml4t.backtest.core.fractions import RATE, require_fraction
+from ml4t.backtest.core.schedule import require_every
 from ml4t.backtest.errors import ConfigError, require_flags, require_whole, require_within
 
 
@@ -28,8 +29,12 @@ class Ranking:
         Condition on the market row; a bar where it is not true is not a decision bar.
     weight : str
         ``"equal"`` (1 / n each, whatever is eligible) or an expression over the kept rows.
-    every, offset : int
-        Bar number b (from 1) is a decision bar when ``(b - offset) % every == 0``.
+    every : int or str
+        Bar number b (from 1) is a decision bar when ``(b - offset) % every == 0``; or in words,
+        such as ``"month_end"``, ``"month_end-2"``, ``"week_start"``, ``"3 weeks"``: see
+        docs/calendars.md.
+    offset : int
+        Bars, below `every`; with ``"3 weeks"`` weeks.
     within : str or None
         Column whose groups are ranked apart; rows with a NULL group are not ranked.
     ascending : bool
@@ -47,7 +52,7 @@ class Ranking:
     where: str | None = None
     when: str | None = None
     weight: str = "equal"
-    every: int = 1
+    every: int | str = 1
     offset: int = 0
     within: str | None = None
     ascending: bool = False
@@ -55,9 +60,9 @@ class Ranking:
     band: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("n", "every"):
-            object.__setattr__(self, name, require_whole(name, getattr(self, name), least=1))
-        offset = require_whole("offset", self.offset, least=0, most=self.every - 1)
+        object.__setattr__(self, "n", require_whole("n", self.n, least=1))
+        every, offset = require_every(self.every, self.offset)
+        object.__setattr__(self, "every", every)
         object.__setattr__(self, "offset", offset)
         require_flags(self, "ascending")
         require_within("min_trade", self.min_trade)

@@ -34,7 +34,7 @@ class Query:
 
     text: str
     ranking: Ranking | None = None
-    every: int = 1
+    every: int | str = 1
     offset: int = 0
     when: str | None = None
     kinds: tuple[QueryKind, ...] = ("weight", "quantity")

@@ -14,6 +14,7 @@ from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.selecting import Selects
 from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.data.asof.prepared import Prepared, facts_of_files, prepare
+from ml4t.backtest.data.calendars.exchange import exchange_sessions
 from ml4t.backtest.data.database import UTC, Listener, Relation
 from ml4t.backtest.data.explaining import Explanation, explain, plan_alone
 from ml4t.backtest.data.indicators import Indicators
@@ -66,6 +67,40 @@ class Catalog(SourceRegistry):
         ``catalog.indicators.atr(20).indicators.rsi(14)``
         """
         return Indicators(self, self._sources, self._found)
+
+    def calendar(self, exchange: str) -> Self:
+        """Register the sessions of an exchange, for schedules, checks and annual figures.
+
+        From `exchange_calendars` (the extra ``calendars``), for the years of the prices, which
+        come first; with our corrections of it, which ``describe()`` counts. A table of one's own
+        is registered as ``calendar``, and rows that go before either as ``calendar_corrections``.
+
+        Parameters
+        ----------
+        exchange : str
+            Its code, such as ``"XNYS"``, ``"XLON"``, ``"CMES"``, ``"24/7"``.
+
+        Returns
+        -------
+        Self
+            Itself, so that calls chain.
+
+        Raises
+        ------
+        ConfigError
+            No prices are registered, the package is not there, or knows no such exchange.
+        """
+        if "prices" not in self._sources:
+            raise ConfigError(
+                f"a calendar is made for the years of the prices; call catalog.register('prices', "
+                f"...) before catalog.calendar({exchange!r})"
+            )
+        first, last = self._database.rows(read("calendar/span"))[0]
+        if first is None:
+            raise DataError("prices", "overlap", "has no rows; there is nothing to run on")
+        has_zone = "ZONE" in self._found["prices"]["timestamp"]
+        sessions, changes = exchange_sessions(exchange, first, last, has_zone=has_zone)
+        return self._register("calendar", sessions, changes=changes)
 
     # -- inspection -------------------------------------------------------------------
 

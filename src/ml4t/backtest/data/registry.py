@@ -21,6 +21,7 @@ from ml4t.backtest.data.sources.naming import AVAILABLE_AT, column_names, renami
 from ml4t.backtest.data.sources.roles import Role
 from ml4t.backtest.data.sources.schema import canonical_columns
 from ml4t.backtest.data.sources.source import Source, file_facts, scannable
+from ml4t.backtest.data.sources.stamps import at_end, moved_to_end, require_stamp
 from ml4t.backtest.data.sql_files import quote, rows_of, schema_of, view_of
 from ml4t.backtest.errors import ConfigError
 
@@ -98,6 +99,7 @@ class SourceRegistry:
         max_age: str | timedelta | None = None,
         on_bad_rows: str = "raise",
         columns: Mapping[str, str] | None = None,
+        stamp: str = "close",
     ) -> Self:
         """Register a source; only its schema is read now.
 
@@ -106,8 +108,10 @@ class SourceRegistry:
 
         Parameters
         ----------
-        role : {"prices", "features", "context", "universe", "actions", "assets", "borrow"}
-            What the rows are; the README lists each role's columns. The terms of trading:
+        role : str
+            What the rows are: prices, features, context, universe, actions, assets, borrow,
+            calendar or calendar_corrections; the README lists each role's columns. The terms
+            of trading:
 
             - ``actions``: asset_id, ex_date, kind, value; optional pay_date, new_asset_id. Several
               dividends of one ex-date are added up, several splits multiplied. kind is
@@ -120,6 +124,8 @@ class SourceRegistry:
               the assets. What is NULL is as for a plain share.
             - ``borrow``: timestamp, asset_id, fee (annual fraction); optional available. Known
               as-of like features; each column is in ``signals`` as ``borrow_<column>``.
+            - ``calendar``: session (a date); optional is_open, opens, closes, known_at. The days
+              on which the exchange trades; ``calendar_corrections`` go before it, day by day.
         source
             A path, glob, folder, list of paths, ``s3://`` or ``https://`` URL, SQL text, an
             Arrow table, dataset or reader, a Polars frame (eager or lazy), a pandas frame, a
@@ -142,6 +148,9 @@ class SourceRegistry:
             ``{"timestamp": "Date", "asset_id": "ticker"}``. What data of this kind usually calls
             them (``Date``, ``Ticker``, ``permno``, ``Vol``) is found without; `describe` says
             what was taken for what.
+        stamp : {"close", "open"}
+            Whether the timestamps of intraday prices are those at which bars end or begin. Bars
+            stamped at their open are moved to their end, by the least time between two of them.
 
         Returns
         -------
@@ -158,7 +167,7 @@ class SourceRegistry:
         """
         return self._register(
             role, source, name=name, available_at=available_at, lag=lag, max_age=max_age,
-            on_bad_rows=on_bad_rows, columns=columns,
+            on_bad_rows=on_bad_rows, columns=columns, stamp=stamp,
         )  # fmt: skip
 
     def register_all(self, adapted: Adapted) -> Self:
@@ -199,6 +208,7 @@ class SourceRegistry:
         max_age: str | timedelta | None = None,
         on_bad_rows: str = "raise",
         columns: Mapping[str, str] | None = None,
+        stamp: str = "close",
         changes: tuple[Change, ...] = (),
     ) -> Self:
         """Register a source, and remember what was changed before it came here."""
@@ -210,6 +220,7 @@ class SourceRegistry:
             drop_bad_rows=on_bad_rows == "drop", changes=changes,
         )  # fmt: skip
         require_registrable(entry, self._sources, self._database)
+        is_at_open = require_stamp(role, stamp)
         said = require_mapping(entry.spec, columns)
         if AVAILABLE_AT in said:
             if available_at is not None:
@@ -221,7 +232,7 @@ class SourceRegistry:
         if self._prepared is not None:
             self._reopen()
         try:
-            self._add(entry)
+            self._add(entry, is_at_open=is_at_open)
         except BaseException:
             # Or the name would be taken by what was refused.
             detach(entry, self._database)
@@ -229,7 +240,7 @@ class SourceRegistry:
             raise
         return self
 
-    def _add(self, entry: Source) -> None:
+    def _add(self, entry: Source, *, is_at_open: bool) -> None:
         """Attach a source under its canonical names."""
         raw = self._attach(entry)
         names = column_names(entry.name, entry.spec, raw, entry.columns)
@@ -242,6 +253,9 @@ class SourceRegistry:
                 )
             entry = replace(entry, available_at="available_at")
         self._view(entry, raw)
+        if is_at_open:
+            entry = moved_to_end(entry, self._found[entry.name]["timestamp"], self._database)
+            self._view(entry, raw)
         self._sources[entry.name] = entry
 
     def _attach(self, source: Source) -> dict[str, str]:
@@ -255,6 +269,8 @@ class SourceRegistry:
         """Create the view of a source under its canonical names and types."""
         items = canonical_columns(source, raw)
         select = rows_of(f"raw.{quote(source.name)}", ", ".join(items.values()))
+        if source.stamp_shift is not None:
+            select = at_end(select, source.stamp_shift, self._database)
         self._database.execute(view_of(f"main.{quote(source.name)}", select))
         self._found[source.name] = self._database.schema(select)
 

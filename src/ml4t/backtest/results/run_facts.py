@@ -27,6 +27,9 @@ class RunFacts:
     misses: list[dict[str, object]]
     periods_per_year: float | None
     warnings: list[dict[str, object]]
+    sessions_per_year: float | str | None = None
+    bars_per_session: float | str | None = None
+    sessions_from: float | str | None = None
 
     @property
     def run_id(self) -> str:

@@ -70,6 +70,17 @@ RUNS = Table(
             JSON,
             "data that may be wrong and was used as it is, by source and rule, as JSON",
         ),
+        Column(
+            "sessions_per_year",
+            NUMBER,
+            "as calendar, asset class or user say; NULL: counted or assumed",
+        ),
+        Column("bars_per_session", NUMBER, "by the calendar's sessions; NULL: counted"),
+        Column(
+            "sessions_from",
+            TEXT,
+            "calendar, asset class or stated sessions; NULL: nobody said how many a year has",
+        ),
     ),
 )
 

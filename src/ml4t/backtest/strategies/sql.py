@@ -69,7 +69,7 @@ class SQLStrategy(ByValue, Strategy):
         query: str,
         *,
         ranking: Ranking | None = None,
-        every: int = 1,
+        every: int | str = 1,
         offset: int = 0,
         when: str | None = None,
         position_sizer: Sizer | None = None,

@@ -1,4 +1,4 @@
-"""TopN: hold the best-ranked assets, rebalance on every n-th bar."""
+"""TopN: hold the best-ranked assets, rebalance on every n-th bar, or on a schedule."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TopN(ByValue, Strategy):
         where: str | None = None,
         when: str | None = None,
         weight: str = "equal",
-        every: int = 1,
+        every: int | str = 1,
         offset: int = 0,
         within: str | None = None,
         ascending: bool = False,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from ml4t.backtest.core.tolerances import IN_RANGE
 from ml4t.backtest.data.asof.views import Known, create_views, known_rows
+from ml4t.backtest.data.calendars.sessions import build_sessions
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.checks import drop_bad_rows
 from ml4t.backtest.data.sources.contracts import require_one_clock, require_one_spelling
@@ -87,6 +88,7 @@ def prepare(
         if source.spec.stage is not None:
             source.spec.stage(found[source.name], price_columns, database)
     dropped |= _drop(others, found, database)
+    build_sessions(sources, found, database)
     per_asset, market = [], []
     for source in sources.values():
         if source.spec.is_clocked:

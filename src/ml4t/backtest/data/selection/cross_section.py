@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from ml4t.backtest.data.asof.bar_tables import BarTables, bars_at
 from ml4t.backtest.data.asof.known_at import at_bars
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.asof.views import Known
+from ml4t.backtest.data.calendars.schedules import Due
 from ml4t.backtest.data.database import Database, TempTable
 from ml4t.backtest.data.sql_files import join_numbers, quote, read, render
 
@@ -83,9 +85,19 @@ def cross_section(used: Collection[str], prepared: Prepared) -> CrossSection:
 
 
 def decide(
-    schedule: Ranking, market: TempTable, database: Database, first_t: int, last_t: int
+    schedule: Ranking,
+    due: Due,
+    market: TempTable,
+    database: Database,
+    first_t: int,
+    last_t: int,
 ) -> tuple[TempTable, list[int]]:
     """Find the decision bars from `first_t` to `last_t`.
+
+    Parameters
+    ----------
+    due : tuple of int or None
+        Those of a schedule in words; None: bars are counted.
 
     Returns
     -------
@@ -94,14 +106,18 @@ def decide(
     decision_ts : list of int
         Their numbers, in order.
     """
+    near = None
+    if due is not None:
+        near = list(due[bisect_left(due, first_t) : bisect_right(due, last_t)])
     decisions = database.make_table(
         "decisions",
         "ranking/decisions",
         {
             "first_t": first_t,
             "last_t": last_t,
-            "every": schedule.every,
-            "offset": schedule.offset,
+            "every": schedule.every if near is None else 1,
+            "offset": schedule.offset if near is None else 0,
+            "due": near,
         },
         market=market,
         condition=(schedule.when or "true") + "\n",

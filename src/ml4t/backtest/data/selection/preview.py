@@ -16,6 +16,7 @@ from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.core.selecting import RuleQuery, Selects, asked_of
 from ml4t.backtest.data.asof.bar_tables import BarTables, every_bar, market_rows
 from ml4t.backtest.data.asof.prepared import Prepared
+from ml4t.backtest.data.calendars.schedules import Due
 from ml4t.backtest.data.database import Arrays, Database, EngineError, Relation, TempTable
 from ml4t.backtest.data.selection.conditions import plan_conditions
 from ml4t.backtest.data.selection.cross_section import (
@@ -60,13 +61,12 @@ def preview(strategy: Selects, timestamp: object, prepared: Prepared) -> Relatio
     t = _bar(timestamp, prepared, database)
     ranking = plan if isinstance(plan, RankingPlan) else plan.ranking
     schedule = plan.ranking if isinstance(plan, RankingPlan) else plan.query.schedule
-    _, decision_ts = decide(schedule, market, database, t, t)
+    _, decision_ts = decide(schedule, plan.due, market, database, t, t)
     is_decision = bool(decision_ts)
     selection = select(plan, market, database, t, t).get(t) if is_decision else None
     skipped = None
     if not is_decision:
-        is_on = (t + 1 - schedule.offset) % schedule.every == 0
-        skipped = f"when: {schedule.when}" if is_on else "no decision bar"
+        skipped = f"when: {schedule.when}" if _is_on(schedule, plan.due, t) else "no decision bar"
     elif selection is None:
         skipped = "no row of the query: what is held stays"
     at = collect_bars(plan.section, every_bar(database, t, t), database)
@@ -81,6 +81,13 @@ def preview(strategy: Selects, timestamp: object, prepared: Prepared) -> Relatio
     }
     told = _tell(at, placed, _arrays(selection), values, database)
     return database.sql(render("preview/shown", preview=told))
+
+
+def _is_on(schedule: Ranking, due: Due, t: int) -> bool:
+    """Say whether a bar is one of the schedule, whatever its condition says."""
+    if isinstance(schedule.every, str):
+        return due is not None and t in due
+    return (t + 1 - schedule.offset) % schedule.every == 0
 
 
 def _ruled(rules: RuleQuery, timestamp: object, prepared: Prepared) -> Relation:

@@ -10,6 +10,7 @@ from ml4t.backtest.core.batch import Selection
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.core.tolerances import FULLY_INVESTED
 from ml4t.backtest.data.asof.prepared import Prepared
+from ml4t.backtest.data.calendars.schedules import Due, due_bars
 from ml4t.backtest.data.database import Arrays, Database, EngineError, TempTable
 from ml4t.backtest.data.selection.cross_section import (
     CrossSection,
@@ -36,12 +37,15 @@ class RankingPlan:
         Columns of ``market`` that a weight can name.
     long_only : bool
         Weights are from 0 to 1 in all.
+    due : tuple of int or None
+        The bars of a schedule in words.
     """
 
     ranking: Ranking
     section: CrossSection
     market_columns: tuple[str, ...]
     long_only: bool
+    due: Due
 
 
 def plan_ranking(ranking: Ranking, prepared: Prepared, *, long_only: bool = True) -> RankingPlan:
@@ -82,6 +86,7 @@ def plan_ranking(ranking: Ranking, prepared: Prepared, *, long_only: bool = True
         # In a weight, score and rank are the ranking's own, whatever the market has.
         market_columns=tuple(sorted(n for n in market if n.lower() not in ("score", "rank"))),
         long_only=long_only,
+        due=due_bars(ranking.every, ranking.offset, database),
     )
 
 
@@ -102,7 +107,7 @@ def rank(
     """
     ranking = plan.ranking
     try:
-        decisions, decision_ts = decide(ranking, market, database, first_t, last_t)
+        decisions, decision_ts = decide(ranking, plan.due, market, database, first_t, last_t)
         if not decision_ts:
             return {}
         at = collect_bars(plan.section, decisions, database)

@@ -20,6 +20,7 @@ from ml4t.backtest.core.selecting import KINDS, Query, QueryKind
 from ml4t.backtest.core.tolerances import FULLY_INVESTED
 from ml4t.backtest.data.asof.bar_tables import BarTables
 from ml4t.backtest.data.asof.prepared import Prepared
+from ml4t.backtest.data.calendars.schedules import Due, due_bars
 from ml4t.backtest.data.database import Arrays, Database, EngineError, TempTable
 from ml4t.backtest.data.selection.cross_section import (
     CrossSection,
@@ -60,6 +61,8 @@ class QueryPlan:
     ranking : RankingPlan or None
     long_only : bool
         Weights are from 0 to 1 in all, quantities not negative.
+    due : tuple of int or None
+        The bars of a schedule in words.
     """
 
     query: Query
@@ -71,6 +74,7 @@ class QueryPlan:
     relations: frozenset[str]
     ranking: RankingPlan | None
     long_only: bool
+    due: Due
 
 
 SelectionPlan = RankingPlan | QueryPlan
@@ -140,6 +144,7 @@ def plan_query(query: Query, prepared: Prepared, *, long_only: bool = True) -> Q
         relations=frozenset(local.reads),
         ranking=ranking,
         long_only=long_only,
+        due=due_bars(query.schedule.every, query.schedule.offset, prepared.database),
     )
     _require_types(plan, prepared)
     return plan
@@ -220,7 +225,9 @@ def select(
     if isinstance(plan, RankingPlan):
         return rank(plan, market, database, first_t, last_t)
     try:
-        decisions, decision_ts = decide(plan.query.schedule, market, database, first_t, last_t)
+        decisions, decision_ts = decide(
+            plan.query.schedule, plan.due, market, database, first_t, last_t
+        )
         if not decision_ts:
             return {}
         at = collect_bars(plan.section, decisions, database)

@@ -42,6 +42,8 @@ class CheckResult:
     text : str
         What is wrong with them, and the way out.
     severity : {"refusal", "contradiction", "warning"}
+    sample : tuple of dict
+        The first of them, of a check that shows its rows.
     """
 
     source: str
@@ -50,6 +52,7 @@ class CheckResult:
     query: str
     text: str
     severity: Severity
+    sample: tuple[dict[str, object], ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -87,10 +90,13 @@ def run_checks(source: Source, columns: Mapping[str, str], database: Database) -
     for check in checks_for(source, columns):
         query = check.query(rows)
         n_rows = database.rows(count_of(query))[0][0]
+        sample: tuple[dict[str, object], ...] = ()
+        if n_rows and check.shows_rows:
+            sample = tuple(database.records(sample_of(query, SAMPLE_ROWS, by="all")))
         results.append(
             CheckResult(
                 source=source.name, rule=check.rule, n_rows=n_rows, query=query,
-                text=check.text, severity=check.severity,
+                text=check.text, severity=check.severity, sample=sample,
             )
         )  # fmt: skip
     return results
@@ -98,9 +104,12 @@ def run_checks(source: Source, columns: Mapping[str, str], database: Database) -
 
 def as_record(warning: CheckResult) -> dict[str, object]:
     """Return a warning as the `runs` table keeps it."""
+    text = warning.text
+    if warning.sample:
+        shown = (" ".join(str(value) for value in row.values()) for row in warning.sample)
+        text += f"; such as {', '.join(shown)}"
     return {
-        "source": warning.source, "rule": warning.rule, "rows": warning.n_rows,
-        "text": warning.text,
+        "source": warning.source, "rule": warning.rule, "rows": warning.n_rows, "text": text,
     }  # fmt: skip
 
 

@@ -135,6 +135,11 @@ def _select_item(source: Source, name: str, given: str, kind: str) -> str:
         _refuse_type(source, name, kind, "it must be a BOOLEAN")
     if name in _IDS and (kind.endswith("]") or kind.startswith(_NO_IDS)):
         _refuse_type(source, name, kind, "an asset's id must be a text or a number")
+    if name in spec.dates and kind != "DATE":
+        # A frame's days are midnights; a time of day is no day, and is refused as a missing one.
+        item = quote(given)
+        day = only_if(f"{item} = date_trunc('day', {item})", f"{item}::date")
+        return f"{day} as {quote(name)}"
     if is_double:
         return f"{quote(given)}::double as {quote(name)}"
     if spec.has_signals and kind in ("DOUBLE", "FLOAT") and not is_numeric:

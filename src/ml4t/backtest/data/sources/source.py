@@ -52,6 +52,8 @@ class Source:
         Columns of the source by our name, where they have another.
     changes : tuple of Change
         What was changed between the user's data and the view.
+    stamp_shift : str or None
+        Length of bars that are stamped at their open, such as ``"00:05:00"``.
     """
 
     role: Role
@@ -63,6 +65,7 @@ class Source:
     drop_bad_rows: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
     changes: tuple[Change, ...] = ()
+    stamp_shift: str | None = None
 
     @property
     def spec(self) -> RoleSpec:
@@ -218,7 +221,7 @@ def fingerprint(
         query = render("register/content_hash", source=relation)
         n_rows, content = database.rows(query)[0]
         facts |= {"rows": n_rows, "content_hash": str(content)}
-    for name in ("available_at", "lag", "max_age"):
+    for name in ("available_at", "lag", "max_age", "stamp_shift"):
         if getattr(source, name) is not None:
             facts[name] = getattr(source, name)
     if source.columns:

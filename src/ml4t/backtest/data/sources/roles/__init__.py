@@ -11,13 +11,17 @@ from __future__ import annotations
 from typing import Literal
 
 from ml4t.backtest.data.sources.roles.actions import ACTIONS_ROLE
+from ml4t.backtest.data.sources.roles.calendar import CALENDAR_ROLE, CORRECTIONS_ROLE
 from ml4t.backtest.data.sources.roles.features import CONTEXT_ROLE, FEATURES_ROLE
 from ml4t.backtest.data.sources.roles.prices import PRICES_ROLE
 from ml4t.backtest.data.sources.roles.spec import RoleSpec
 from ml4t.backtest.data.sources.roles.terms import ASSETS_ROLE, BORROW_ROLE
 from ml4t.backtest.data.sources.roles.universe import UNIVERSE_ROLE
 
-Role = Literal["prices", "features", "context", "universe", "actions", "assets", "borrow"]
+Role = Literal[
+    "prices", "features", "context", "universe", "actions", "assets", "borrow", "calendar",
+    "calendar_corrections",
+]  # fmt: skip
 ROLES: dict[str, RoleSpec] = {
     spec.name: spec
     for spec in (
@@ -28,5 +32,7 @@ ROLES: dict[str, RoleSpec] = {
         ACTIONS_ROLE,
         ASSETS_ROLE,
         BORROW_ROLE,
+        CALENDAR_ROLE,
+        CORRECTIONS_ROLE,
     )
 }

@@ -52,6 +52,8 @@ class Check:
     text : str
         What is wrong with the rows that it selects, and the way out.
     severity : {"refusal", "contradiction", "warning"}
+    shows_rows : bool
+        Whether a warning names the first of its rows.
     applies : callable
         Whether it can be asked of rows; of all where none is given.
     places : callable
@@ -61,6 +63,7 @@ class Check:
     rule: str
     text: str
     severity: Severity = "refusal"
+    shows_rows: bool = False
     applies: Callable[[CheckedRows], bool] = lambda _: True
     places: Callable[[CheckedRows], dict[str, str]] = lambda _: {}
 

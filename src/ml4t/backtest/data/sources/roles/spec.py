@@ -29,6 +29,8 @@ class RoleSpec:
         Column that is a day, not a time of day, next to daily bars.
     doubles, numbers, flags, texts : tuple of str
         Columns read as double, and those that must be a number, a BOOLEAN or a text.
+    dates : tuple of str
+        Times that are read as the DATE that each is the midnight of; another is missing.
     nouns : mapping
         What messages call a number among them; ``it`` where nothing is said.
     key : tuple of str
@@ -75,6 +77,7 @@ class RoleSpec:
     numbers: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    dates: tuple[str, ...] = ()
     nouns: Mapping[str, str] = field(default_factory=dict, hash=False)
     key: tuple[str, ...] = ("asset_id", "timestamp")
     checks: tuple[Check, ...] = (NULL_TIMESTAMP, *CLOCKED)

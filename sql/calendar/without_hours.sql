@@ -1,0 +1,11 @@
+-- grain:  one row per session with bars of which the close is not known
+-- reads:  stage.sessions, stage.bar_sessions
+-- params: none
+-- Of an extra day with bars nothing is known: it ends no period by itself.
+select sessions.session
+from stage.sessions as sessions
+semi join stage.bar_sessions as bars on sessions.session = bars.session
+where
+    sessions.is_open
+    and sessions.closes is null
+order by sessions.session asc

@@ -1,0 +1,1 @@
+"""Calendars: the sessions of an exchange, as a source, and the bars that schedules decide on."""
