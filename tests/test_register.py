@@ -242,7 +242,7 @@ def test_a_missing_availability_column_is_named_with_the_nearest_one() -> None:
 @pytest.mark.parametrize(
     ("stamps", "kind"),
     [
-        (["2024-01-02", "2024-01-02", "2024-01-03", "2024-01-03"], "VARCHAR"),
+        (["02/01/2024", "02/01/2024", "03/01/2024", "03/01/2024"], "VARCHAR"),
         ([20240102, 20240102, 20240103, 20240103], "BIGINT"),
     ],
 )

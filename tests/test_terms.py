@@ -706,7 +706,7 @@ def test_actions_and_assets_take_no_clock(role: str) -> None:
 @pytest.mark.parametrize(
     ("role", "column", "value", "says"),
     [
-        ("actions", "ex_date", "2024-01-02", "must be a DATE or TIMESTAMP"),
+        ("actions", "ex_date", "02/01/2024", "must be a DATE or TIMESTAMP"),
         ("actions", "pay_date", 20240102, "must be a DATE or TIMESTAMP"),
         ("actions", "kind", 1, "must be text"),
         ("actions", "value", "2", "must be a number"),

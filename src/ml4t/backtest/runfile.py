@@ -108,7 +108,8 @@ from ml4t.backtest.strategy.base import Strategy
 
 FILE_TABLES = ("sources", "strategy", "risk", "limit", "run", *SETTINGS)
 SOURCE_KEYS = (
-    "path", "exchange", "role", "available_at", "lag", "max_age", "on_bad_rows", "columns", "stamp",
+    "path", "exchange", "role", "available_at", "lag", "max_age", "on_bad_rows", "columns",
+    "date_format", "stamp",
 )  # fmt: skip
 RUN_KEYS: dict[str, type] = {
     "initial_capital": float,

@@ -17,6 +17,7 @@ from ml4t.backtest.data.database import UTC, Database, Listener, require_timezon
 from ml4t.backtest.data.sources.adapted import Adapted, Change
 from ml4t.backtest.data.sources.attaching import attach, detach
 from ml4t.backtest.data.sources.contracts import interval_text, require_registrable
+from ml4t.backtest.data.sources.dates import require_date_format, time_texts
 from ml4t.backtest.data.sources.naming import AVAILABLE_AT, column_names, renamings, require_mapping
 from ml4t.backtest.data.sources.roles import Role
 from ml4t.backtest.data.sources.schema import canonical_columns
@@ -99,12 +100,13 @@ class SourceRegistry:
         max_age: str | timedelta | None = None,
         on_bad_rows: str = "raise",
         columns: Mapping[str, str] | None = None,
+        date_format: str | None = None,
         stamp: str = "close",
     ) -> Self:
         """Register a source; only its schema is read now.
 
         Of files that differ in the type of a column, the column too is read where a value may not
-        fit into their common type.
+        fit into their common type; so are dates and times that are text.
 
         Parameters
         ----------
@@ -148,6 +150,10 @@ class SourceRegistry:
             ``{"timestamp": "Date", "asset_id": "ticker"}``. What data of this kind usually calls
             them (``Date``, ``Ticker``, ``permno``, ``Vol``) is found without; `describe` says
             what was taken for what.
+        date_format : str, optional
+            How dates and times are written that are text, or whole numbers, in the directives of
+            ``strptime``: ``"%d/%m/%Y"``, ``"%Y%m%d"``. Without it text is read where every value
+            is of the strict ISO form, ``2024-01-31`` or ``2024-01-31 16:00:00``.
         stamp : {"close", "open"}
             Whether the timestamps of intraday prices are those at which bars end or begin. Bars
             stamped at their open are moved to their end, by the least time between two of them.
@@ -167,7 +173,7 @@ class SourceRegistry:
         """
         return self._register(
             role, source, name=name, available_at=available_at, lag=lag, max_age=max_age,
-            on_bad_rows=on_bad_rows, columns=columns, stamp=stamp,
+            on_bad_rows=on_bad_rows, columns=columns, date_format=date_format, stamp=stamp,
         )  # fmt: skip
 
     def register_all(self, adapted: Adapted) -> Self:
@@ -208,6 +214,7 @@ class SourceRegistry:
         max_age: str | timedelta | None = None,
         on_bad_rows: str = "raise",
         columns: Mapping[str, str] | None = None,
+        date_format: str | None = None,
         stamp: str = "close",
         changes: tuple[Change, ...] = (),
     ) -> Self:
@@ -217,8 +224,9 @@ class SourceRegistry:
         entry = Source(
             role=role, name=role if name is None else name, given=source,
             available_at=available_at, lag=interval_text(lag), max_age=interval_text(max_age),
-            drop_bad_rows=on_bad_rows == "drop", changes=changes,
+            drop_bad_rows=on_bad_rows == "drop", date_format=date_format, changes=changes,
         )  # fmt: skip
+        require_date_format(date_format)
         require_registrable(entry, self._sources, self._database)
         is_at_open = require_stamp(role, stamp)
         said = require_mapping(entry.spec, columns)
@@ -252,11 +260,11 @@ class SourceRegistry:
                     f"source {entry.name!r} has a column available_at and takes no lag"
                 )
             entry = replace(entry, available_at="available_at")
-        self._view(entry, raw)
+        texts = self._view(entry, raw)
         if is_at_open:
             entry = moved_to_end(entry, self._found[entry.name]["timestamp"], self._database)
             self._view(entry, raw)
-        self._sources[entry.name] = entry
+        self._sources[entry.name] = replace(entry, changes=(*entry.changes, *texts))
 
     def _attach(self, source: Source) -> dict[str, str]:
         """Make a source readable, remember what its files were then, and return its columns."""
@@ -265,14 +273,16 @@ class SourceRegistry:
         self._file_facts[source.name] = facts
         return raw
 
-    def _view(self, source: Source, raw: Mapping[str, str]) -> None:
-        """Create the view of a source under its canonical names and types."""
-        items = canonical_columns(source, raw)
+    def _view(self, source: Source, raw: Mapping[str, str]) -> tuple[Change, ...]:
+        """Create the view of a source under its names and types; return what was read as times."""
+        texts, changes = time_texts(source, raw, self._database)
+        items = canonical_columns(source, raw, texts)
         select = rows_of(f"raw.{quote(source.name)}", ", ".join(items.values()))
         if source.stamp_shift is not None:
             select = at_end(select, source.stamp_shift, self._database)
         self._database.execute(view_of(f"main.{quote(source.name)}", select))
         self._found[source.name] = self._database.schema(select)
+        return changes
 
     def _connect(self) -> Database:
         database = Database(

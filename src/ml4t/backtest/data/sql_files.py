@@ -252,6 +252,12 @@ def cast(table: str, column: str, kind: str) -> str:
     return f"cast({moment} as {kind}) as {quote(column)}"
 
 
+def parsed_time(column: str, date_format: str, *, has_time: bool) -> str:
+    """Return a column of text as the date, or the time, that a format says; quoted already."""
+    item = f"strptime({column}::varchar, {literal(date_format)})"
+    return item if has_time else f"{item}::date"
+
+
 def comment(table: str, column: str, text: str) -> str:
     """Return the statement that writes a description into a table."""
     return f"comment on column {quote(table)}.{quote(column)} is {literal(text)}"

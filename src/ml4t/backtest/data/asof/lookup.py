@@ -20,6 +20,7 @@ from ml4t.backtest.data.asof.views import Known, known_rows
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.sources.attaching import attach
 from ml4t.backtest.data.sources.checks import require_passed, run_checks
+from ml4t.backtest.data.sources.dates import time_texts
 from ml4t.backtest.data.sources.schema import canonical_columns, is_numeric
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import quote, render, rows_of, schema_of, view_of
@@ -149,7 +150,8 @@ def read_known(given: object) -> tuple[Lookup | None, Lookup | None, Clock]:
     raw = attach(source, database)
     if "available_at" in raw:
         source = replace(source, available_at="available_at")
-    items = ", ".join(canonical_columns(source, raw).values())
+    texts, _ = time_texts(source, raw, database)
+    items = ", ".join(canonical_columns(source, raw, texts).values())
     database.execute(view_of(f"main.{NAME}", rows_of(f"raw.{NAME}", items)))
     kinds = database.schema(rows_of(f"main.{NAME}"))
     try:

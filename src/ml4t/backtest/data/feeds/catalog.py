@@ -115,12 +115,12 @@ class FeedCatalog(Catalog):
         rows = zip(self._feeds, self._schemas, strict=True)
         return tuple(dict.fromkeys(one for feed, found in rows for one in feed.changes(found)))
 
-    def _view(self, source: Source, raw: Mapping[str, str]) -> None:
+    def _view(self, source: Source, raw: Mapping[str, str]) -> tuple[Change, ...]:
         """Create a source's view; of files only over the columns that their feed takes."""
         if source.name == "prices" and self._left_out is not None:
             taken = {name.lower() for name in self._feeds[0].items(raw, self._left_out)}
             raw = {name: kind for name, kind in raw.items() if name.lower() in taken}
-        super()._view(source, raw)
+        return super()._view(source, raw)
 
     def _has(self, provider: PrecomputedFeatureProvider) -> bool:
         """Say whether a provider's rows are registered already, as what `_fill` makes of them."""

@@ -43,8 +43,18 @@ def is_numeric(kind: str) -> bool:
     return kind.startswith((*NUMBER_TYPES, "BOOLEAN")) and not kind.endswith("]")
 
 
-def canonical_columns(source: Source, found: Mapping[str, str]) -> dict[str, str]:
+def canonical_columns(
+    source: Source, found: Mapping[str, str], texts: Mapping[str, str]
+) -> dict[str, str]:
     """Check that a source has its key columns with usable types; return name -> select item.
+
+    Parameters
+    ----------
+    source : Source
+    found : mapping
+        Its own columns, with types.
+    texts : mapping
+        How those of them are read that are times and text.
 
     Raises
     ------
@@ -59,11 +69,15 @@ def canonical_columns(source: Source, found: Mapping[str, str]) -> dict[str, str
                 source.name, "columns", f"has no column '{name}'{did_you_mean(name, found)}"
             )
     for name in (*source.spec.times, clock):
+        if by_lower.get(name) in texts:
+            continue
         kind = found[by_lower[name]] if name in by_lower else "DATE"
         is_open = name in source.spec.open_times and kind == UNTYPED
         if not kind.startswith(("DATE", "TIMESTAMP")) and not is_open:
-            _refuse_type(source, name, kind, "it must be a DATE or TIMESTAMP, cast it before you "
-                         "register the source")  # fmt: skip
+            how = "cast it before you register the source"
+            if kind.startswith(NUMBER_TYPES):
+                how = f"say date_format='%Y%m%d' of whole numbers such as 20240131, or {how}"
+            _refuse_type(source, name, kind, f"it must be a DATE or TIMESTAMP, {how}")
     if source.spec.is_money and "currency" in by_lower:
         raise DataError(
             source.name, "currency", "has a column 'currency', and nothing would be converted: all "
@@ -81,7 +95,10 @@ def canonical_columns(source: Source, found: Mapping[str, str]) -> dict[str, str
                 "columns",
                 f"would have two columns '{name}'; rename the one that is not '{given}'",
             )
-        items[name] = _select_item(source, name, given, found[given])
+        if given in texts:
+            items[name] = f"{texts[given]} as {quote(name)}"
+        else:
+            items[name] = _select_item(source, name, given, found[given])
     clash = sorted(n for n in items if n.lower() in _RESERVED or n.startswith("__"))
     if clash:
         raise DataError(

@@ -50,6 +50,8 @@ class Source:
     drop_bad_rows : bool
     columns : mapping of str to str
         Columns of the source by our name, where they have another.
+    date_format : str or None
+        How dates and times are written that are text.
     changes : tuple of Change
         What was changed between the user's data and the view.
     stamp_shift : str or None
@@ -64,6 +66,7 @@ class Source:
     max_age: str | None = None
     drop_bad_rows: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
+    date_format: str | None = None
     changes: tuple[Change, ...] = ()
     stamp_shift: str | None = None
 
@@ -224,6 +227,8 @@ def fingerprint(
     for name in ("available_at", "lag", "max_age", "stamp_shift"):
         if getattr(source, name) is not None:
             facts[name] = getattr(source, name)
+    if source.date_format is not None:
+        facts["date_format"] = source.date_format
     if source.columns:
         # Two columns that change their names are another content under the same names.
         facts["named"] = sorted(map(list, source.columns.items()))
