@@ -45,8 +45,6 @@ class Catalog(SourceRegistry):
         IANA name of the exchange's zone, such as ``"America/New_York"``, for bars with a zone:
         in it they have an hour and a date, a DATE is its midnight, and a session is its day, in
         SQL, in results and in ``event.timestamp``. UTC by default; never the machine's own.
-    listener : Listener, optional
-        Hears of every statement before it runs; see `again`.
 
     Examples
     --------
@@ -59,6 +57,11 @@ class Catalog(SourceRegistry):
     >>> catalog.sql("select timestamp, close from signals order by timestamp").fetchall()[0][1]
     185.6
     """
+
+    def __init__(
+        self, *, threads: int | None = None, memory_limit: str | None = None, timezone: str = UTC
+    ) -> None:
+        super().__init__(threads=threads, memory_limit=memory_limit, timezone=timezone)
 
     @property
     def indicators(self) -> Indicators[Self]:
@@ -315,12 +318,18 @@ class Catalog(SourceRegistry):
 
     def again(self, listener: Listener | None = None) -> Catalog:
         """Return a catalog with the same sources, on a database of which a listener hears."""
-        other = Catalog(
-            threads=self._threads, memory_limit=self._memory_limit, timezone=self.timezone,
+        return _ListenedCatalog(self, listener)
+
+
+class _ListenedCatalog(Catalog):
+    """The sources of another catalog, on a database of which a listener hears from the start."""
+
+    def __init__(self, base: Catalog, listener: Listener | None) -> None:
+        SourceRegistry.__init__(
+            self, threads=base._threads, memory_limit=base._memory_limit, timezone=base.timezone,
             listener=listener,
         )  # fmt: skip
-        other._take_over(self)
-        return other
+        self._take_over(base)
 
 
 def _clock_of(source: Source) -> str | None:

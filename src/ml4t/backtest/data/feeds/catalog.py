@@ -12,6 +12,7 @@ from ml4t.backtest.data.database import UTC, Database, Listener
 from ml4t.backtest.data.feature_provider import PrecomputedFeatureProvider
 from ml4t.backtest.data.feeds.rows import TAKEN_COLUMNS, FeedRows, gather
 from ml4t.backtest.data.indicators import Indicators
+from ml4t.backtest.data.registry import SourceRegistry
 from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import schema_of
@@ -45,7 +46,8 @@ class FeedCatalog(Catalog):
         base: Catalog | None = None,
         listener: Listener | None = None,
     ) -> None:
-        super().__init__(
+        SourceRegistry.__init__(
+            self,
             threads=None if base is None else base._threads,
             memory_limit=None if base is None else base._memory_limit,
             timezone=UTC if base is None else base.timezone,
