@@ -334,9 +334,12 @@ class Scripted(Strategy):
 
 
 def engine_run(
-    universe: Universe, options: Mapping[str, Any], strategy: Strategy | None = None
+    universe: Universe,
+    options: Mapping[str, Any],
+    strategy: Strategy | None = None,
+    **period: datetime | None,
 ) -> BacktestResult:
-    """Run the case; by default the strategy is the script in the options."""
+    """Run the case, or a period of it; by default the strategy is the script in the options."""
     manager = risk.RiskManager(
         [rule_of(rule) for rule in options.get("rules", ())],
         [limit_of(limit) for limit in options.get("limits", ())],
@@ -347,7 +350,7 @@ def engine_run(
             risk_manager=manager, initial_capital=options.get("initial_capital", CAPITAL),
             config=config_of(options),
         )  # fmt: skip
-        return engine.run()
+        return engine.run(**period)
 
 
 def catalog_of(universe: Universe, options: Mapping[str, Any], folder: Path) -> Catalog:

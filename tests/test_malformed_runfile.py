@@ -65,10 +65,11 @@ STRATEGY: dict[str, tuple[Document, dict[str, Kind]]] = {
         | NO_TRADE,
     ),
 }
+DAY = Kind("a date or a time", lambda value: isinstance(value, date))
 RUN: dict[str, Kind] = {
     "initial_capital": above(0), "periods_per_year": above(0), "preset": words(*PRESETS),
     "commission_bps": RATE, "slippage_bps": RATE, "threads": whole(1, 1024),
-    "memory_limit": NOTHING, "timezone": NOTHING,
+    "memory_limit": NOTHING, "timezone": NOTHING, "start": DAY, "end": DAY,
 }  # fmt: skip
 # None of the values is a file, a role, a column of prices, a duration or what to do with rows.
 SOURCE: dict[str, Kind] = dict.fromkeys(SOURCE_KEYS, NOTHING) | {

@@ -50,6 +50,7 @@ PRICES = {
 SCORES = {"timestamp": DAYS, "asset_id": ["A"] * 4, "score": [1.0, 2.0, 3.0, 4.0]}
 FRAME = pl.DataFrame(PRICES)
 CALLABLE = Kind("a function", callable)
+TRUE = Kind("True", lambda v: v is True)
 INTERVAL = Kind("a timedelta", lambda v: type(v).__name__ == "timedelta")
 CONSTANT = words("0.5")  # SQL, and the same for every row
 BAR = Kind("the first day", lambda v: isinstance(v, date))
@@ -123,9 +124,13 @@ PLACES: dict[str, Place] = {
     "engine.risk_manager": (NONE, ["risk_manager"], lambda v: run(risk_manager=v)),
     "engine.config": (NONE, ["config"], lambda v: run(config=v)),
     "run.progress": (
-        NONE | CALLABLE, ["progress"],
+        NONE | TRUE | CALLABLE, ["progress"],
         lambda v: BacktestEngine(shared(), best()).run(print if callable(v) else v),
     ),
+    "run.start": (
+        NONE | BAR, ["start"], lambda v: BacktestEngine(shared(), best()).run(start=v),
+    ),
+    "run.end": (NONE | BAR, ["end"], lambda v: BacktestEngine(shared(), best()).run(end=v)),
     "TopN.by": (CONSTANT, ["by", "expression"], lambda v: run(None, best(by=v))),
     "TopN.where": (NONE, ["where", "expression"], lambda v: run(None, best(where=v))),
     "TopN.when": (NONE, ["when", "expression"], lambda v: run(None, best(when=v))),

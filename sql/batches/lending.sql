@@ -1,8 +1,9 @@
 -- grain:  one row per (t, sid) of which something became known since the bar before
 -- reads:  :known, stage.assets, stage.timeline, :first_bars
--- params: :columns, :since, :is_fresh
+-- params: :columns, :since, :is_fresh, $first_t
 -- The newest that lenders said between two bars, whether or not the asset has a bar at the
--- second: who is short of what does not trade pays for it all the same.
+-- second: who is short of what does not trade pays for it all the same. At the first bar of a run
+-- it is the newest of all that they said before.
 with
 
 first_bars as (
@@ -17,7 +18,8 @@ placed as (
         :columns
     from :known as known
     inner join first_bars on known.available_at = first_bars.moment
-    inner join stage.timeline as timeline on first_bars.t = timeline.t
+    inner join stage.timeline as timeline
+        on greatest(first_bars.t, $first_t::integer) = timeline.t
     inner join stage.assets as assets on known.asset_id = assets.asset_id
     where :since and :is_fresh
     qualify row_number() over (

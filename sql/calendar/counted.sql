@@ -1,7 +1,7 @@
 -- grain:  one row per bar
 -- reads:  :bar_sessions
--- params: $unit, $shift, $every, $offset
--- Every so many periods, counted from that of the first bar: each run of them is one, and its
+-- params: $unit, $shift, $every, $offset, $begin_t
+-- Every so many periods, counted from that of the run's first bar: each run of them is one, and its
 -- first bar decides. Before the offset there is none.
 with
 
@@ -10,6 +10,7 @@ bars as (
         t,
         date_trunc($unit, session + $shift) as period
     from (:bar_sessions) as given
+    where t >= $begin_t
 ),
 
 numbered as (

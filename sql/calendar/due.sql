@@ -1,9 +1,9 @@
 -- grain:  one row per decision bar
 -- reads:  :states
--- params: none
+-- params: $begin_t
 -- A period decides once: at its first bar at which the decision is due. An end that passed without
 -- such a bar is made up for at the next one; a start that is later than all sessions of its period
--- is not, and neither is what was due before the first bar.
+-- is not, and neither is what was due before the first bar of the run, $begin_t.
 with
 
 so_far as (
@@ -19,6 +19,7 @@ so_far as (
             rows between unbounded preceding and current row
         ) as was_due
     from (:states) as given
+    where t >= $begin_t
 ),
 
 compared as (

@@ -1,8 +1,8 @@
 -- grain:  one row per decision bar of the chunk
 -- reads:  stage.timeline, :market
 -- params: :target, :condition, $first_t, $last_t, $every, $offset, $due
--- Bar numbers count from 1; a schedule in words has its own bars, $due. A condition that is NULL is
--- not true: no trade on missing context.
+-- Bar numbers count from 1, in $offset from the first of the run; a schedule in words has its own
+-- bars, $due. A condition that is NULL is not true: no trade on missing context.
 create or replace temp table :target as
 with
 

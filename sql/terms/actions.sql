@@ -1,7 +1,8 @@
 -- grain:  one row per action of an asset of prices that falls on a bar
 -- reads:  main.actions, stage.assets, stage.timeline, :first_bars
--- params: :new_asset_id, :pay_date
--- Each action at the first bar at or after its ex-date, numbered as the loop reads it.
+-- params: :new_asset_id, :pay_date, $first_t, $last_t
+-- Each action at the first bar of the run at or after its ex-date, numbered as the loop reads it:
+-- from the first bar of the run on.
 with
 
 first_bars as (
@@ -20,16 +21,17 @@ effective as (
         actions.value,
         :new_asset_id as new_asset_id,
         :pay_date as pay_date,
-        first_bars.t
+        greatest(first_bars.t, $first_t::integer) as t
     from main.actions as actions
     inner join stage.assets as assets on actions.asset_id = assets.asset_id
     inner join first_bars on actions.ex_date = first_bars.moment
     -- What happened before the first day is in its prices already.
     where
-        first_bars.t is not null
+        first_bars.t <= $last_t::integer
         and actions.ex_date::date >= (
-            select min(timestamp)::date
+            select timestamp::date
             from stage.timeline
+            where t = $first_t::integer
         )
 ),
 
@@ -89,7 +91,7 @@ numbered as (
 )
 
 select
-    t,
+    t - $first_t::integer as t,
     sid,
     kind,
     case kind
@@ -98,8 +100,8 @@ select
     end as value,
     case
         when kind <> 0 or pay_date is null then t
-        else coalesce(pay_t, (select count(timestamp) from stage.timeline))
-    end as pay_t,
+        else greatest(least(coalesce(pay_t, $last_t + 1), $last_t + 1), $first_t)
+    end::integer - $first_t::integer as pay_t,
     case when kind = 2 then coalesce(new_sid, -1) else -1 end as new_sid
 from numbered
 -- Several dates may fall on one bar (a holiday, a weekly bar): each date's actions apply to

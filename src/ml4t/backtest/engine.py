@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import reprlib
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
-from threading import Lock
 
 from ml4t.backtest.config import BacktestConfig, Broker, run_settings
 from ml4t.backtest.core.batch import Chunk
@@ -26,9 +23,18 @@ from ml4t.backtest.data.feeds.feed import Feeds, as_catalog, computing_provider
 from ml4t.backtest.data.selection.conditions import plan_conditions
 from ml4t.backtest.data.selection.selecting import SelectionPlan, plan_selection
 from ml4t.backtest.data.stream.batches import batches, plan_batches
+from ml4t.backtest.data.stream.period import (
+    Bound,
+    Given,
+    Period,
+    bound_of,
+    count_assets,
+    find_period,
+)
 from ml4t.backtest.data.stream.price_limits import PRICE_LIMITS, priced_limits
 from ml4t.backtest.data.stream.reader import BatchPlan
 from ml4t.backtest.errors import ConfigError, CostError, require_number
+from ml4t.backtest.interpreter import two_threads
 from ml4t.backtest.progress import Progress, progress_of
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.result import BacktestResult
@@ -40,10 +46,6 @@ from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.handlers import require_fresh, require_handler, words_of
 from ml4t.backtest.strategy.run import StrategyRun
 from ml4t.backtest.version import versions
-
-# New containers between two collections; the ledger makes no cycles, a strategy might.
-MOST_OBJECTS = (50_000, 50, 50)
-SWITCH_SECONDS = 0.00005
 
 
 class BacktestEngine:
@@ -73,6 +75,8 @@ class BacktestEngine:
     sessions_per_year : float or str, optional
         Sessions of a year, where they are not the calendar's: a number, or an asset class:
         ``"equities"``, ``"futures"``, ``"currencies"``, ``"crypto"``.
+    start, end : date, datetime or str, optional
+        The period of a run that names none itself, see `run`.
 
     Raises
     ------
@@ -94,6 +98,8 @@ class BacktestEngine:
         config: BacktestConfig | None = None,
         periods_per_year: float | None = None,
         sessions_per_year: float | str | None = None,
+        start: Given = None,
+        end: Given = None,
     ) -> None:
         require_handler(strategy)
         if periods_per_year is not None:
@@ -101,6 +107,7 @@ class BacktestEngine:
             periods_per_year = float(periods_per_year)
         self.periods_per_year = periods_per_year
         self.sessions_per_year = require_sessions_per_year(sessions_per_year)
+        self.start, self.end = bound_of("start", start), bound_of("end", end)
         self.strategy = strategy
         self.initial_capital, self.config = run_settings(broker, initial_capital, config)
         self.risk_manager = risk_manager if risk_manager is not None else RiskManager()
@@ -128,9 +135,14 @@ class BacktestEngine:
         )
 
     def run(
-        self, progress: Progress | bool | None = None, *, tunes_interpreter: bool = True
+        self,
+        progress: Progress | bool | None = None,
+        *,
+        start: Given = None,
+        end: Given = None,
+        tunes_interpreter: bool = True,
     ) -> BacktestResult:
-        """Run from the first bar to the last.
+        """Run from the first bar to the last, or over a period of them.
 
         Parameters
         ----------
@@ -138,6 +150,14 @@ class BacktestEngine:
             Called as ``progress(bars_done, bars_in_all)`` after each chunk of bars. True shows
             how far the run is: a line in a terminal, an output of a notebook's cell, or lines of a
             log at every tenth.
+        start : date, datetime or str, optional
+            The run begins at the first bar at or after it: there the account is opened and the
+            strategy decides for the first time, from there bars are counted (`every`), and tables
+            and metrics begin. Data before it warms what looks back: indicators, as-of values, the
+            bar before of a condition. What happened before it, such as a split, did not happen to
+            the account. All data by default; a date is all of its day, in the catalog's zone.
+        end : date, datetime or str, optional
+            The run ends with the last bar at or before it, and reads none after it.
         tunes_interpreter : bool, default True
             Whether the run may set the switch interval (50 microseconds) and the thresholds of
             the cycle collector of the whole process until it ends. False leaves both to a program
@@ -149,6 +169,8 @@ class BacktestEngine:
 
         Raises
         ------
+        ConfigError
+            There is no bar from `start` to `end`.
         DataError
             A source breaks its contract; nothing was run.
         ExpressionError
@@ -160,41 +182,51 @@ class BacktestEngine:
             raise ConfigError(
                 f"progress must be True or a function of (bars_done, bars), was {progress!r}"
             )
-        with _two_threads if tunes_interpreter else nullcontext():
-            return self._run(progress_of(progress))
+        bounds = self._bounds(start, end)
+        with two_threads if tunes_interpreter else nullcontext():
+            return self._run(progress_of(progress), *bounds)
 
-    def explain(self, *, plan: bool = False) -> Explanation:
+    def explain(self, *, start: Given = None, end: Given = None, plan: bool = False) -> Explanation:
         """Return the statements that a run sends to DuckDB, in order; see `Catalog.explain`.
 
         Those that read: what the loop asks for on the way, and what a result is written by, are
         not among them.
         """
-        return explain(self.catalog, self._plan, plan=plan)
+        start_bound, end_bound = self._bounds(start, end)
+        return explain(self.catalog, self._plan, start=start_bound, end=end_bound, plan=plan)
 
-    def _run(self, progress: Progress | None) -> BacktestResult:
+    def _bounds(self, start: Given, end: Given) -> tuple[Bound | None, Bound | None]:
+        """Return the sides of a run's period: its own, else the engine's."""
+        return bound_of("start", start) or self.start, bound_of("end", end) or self.end
+
+    def _run(
+        self, progress: Progress | None, start: Bound | None = None, end: Bound | None = None
+    ) -> BacktestResult:
         require_fresh(self.strategy)
-        configuration = self._configuration()  # what a strategy keeps while it runs is not in it
+        # What a strategy keeps while it runs is not in it.
+        configuration = self._configuration(start, end)
         started_at = datetime.now(UTC)
         with ThreadPoolExecutor(max_workers=1) as aside:
             # Beside the checks, which leave the interpreter to others.
             aside.submit(_preload)
             opening = aside.submit(open_store, self.catalog.timezone)
             prepared = self.catalog.validate()
-        plan, ranking = self._plan(prepared)
-        axes, provider = self.catalog.axes(), self.computing_provider
+        period = find_period(start, end, prepared)
+        plan, ranking = self._plan(prepared, period)
+        axes, provider = self.catalog.axes(period), self.computing_provider
         computing = None if provider is None else Computing(provider, axes)
-        chunks = batches(plan, ranking, prepared, computing=computing)
+        chunks = batches(plan, ranking, prepared, period=period, computing=computing)
         market = Market(
             axes=axes,
             terms=self.catalog.instruments(),
-            actions=self.catalog.actions(),
+            actions=self.catalog.actions(period),
             priced_limits=priced_limits(prepared),
         )
         recorder = Recorder()
         session = Session(self.config, self.risk_manager, market, self.initial_capital, recorder)
         try:
             with _recording(provider, computing, recorder):
-                misses = self._loop(_reported(chunks, prepared.n_bars, progress), session, recorder)
+                misses = self._loop(_reported(chunks, period.n_bars, progress), session, recorder)
         except CostError as error:
             error.locate(axes.time(session.t), axes.asset_ids.tolist())
             raise
@@ -211,7 +243,7 @@ class BacktestEngine:
             misses=misses,
             periods_per_year=self.periods_per_year,
             warnings=prepared.warnings,
-            n_assets=len(axes.asset_ids),
+            n_assets=count_assets(period, prepared),
             n_bars=len(axes.timestamps),
             **year_facts(self.sessions_per_year, prepared.database),
         )
@@ -220,7 +252,7 @@ class BacktestEngine:
         store(recorder.staged(), market.axes, market.terms, facts, tables)
         return BacktestResult(tables)
 
-    def _plan(self, prepared: Prepared) -> tuple[BatchPlan, SelectionPlan | None]:
+    def _plan(self, prepared: Prepared, period: Period) -> tuple[BatchPlan, SelectionPlan | None]:
         """Check what strategy, rules, limits and costs read, and plan how to read it."""
         asked = asked_of(self.strategy)
         ranking = plan_selection(
@@ -228,6 +260,7 @@ class BacktestEngine:
             asked.query,
             prepared,
             long_only=not self.config.account.can_short,
+            begin_t=period.first_t,
         )
         if self.config.actions.exit_on_membership_end and not prepared.has_universe:
             raise ConfigError(
@@ -289,7 +322,7 @@ class BacktestEngine:
             recorder.record(lot)
         return strategy.misses
 
-    def _configuration(self) -> dict[str, object]:
+    def _configuration(self, *period: Bound | None) -> dict[str, object]:
         """Return every setting, and a hash of all code and state that a user has given."""
         provider = self.computing_provider
         return {
@@ -301,6 +334,7 @@ class BacktestEngine:
             **({"feature_provider": provider.with_code} if provider is not None else {}),
             "periods_per_year": self.periods_per_year,
             **({"sessions_per_year": said} if (said := self.sessions_per_year) else {}),
+            **{bound.name: bound.text for bound in period if bound is not None},
             **self.config.recorded(),
         }
 
@@ -327,37 +361,6 @@ def _recording(
         recorder.computed(zip(places, found.names, found.values, strict=True))
     finally:
         provider.end()
-
-
-class _TwoThreads:
-    """Sets the interpreter up for a loop and a reader beside it, while any run goes on.
-
-    The reader is between two calls of DuckDB most of the time it needs the interpreter: by
-    default the loop would let it wait 5 ms at each. The cycle collector would walk the growing
-    ledger time and again.
-    """
-
-    def __init__(self) -> None:
-        self._lock, self._n_runs = Lock(), 0
-        self._before: tuple[tuple[int, int, int], float] = ((0, 0, 0), 0.0)
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._n_runs:
-                self._before = gc.get_threshold(), sys.getswitchinterval()
-                gc.set_threshold(*MOST_OBJECTS)
-                sys.setswitchinterval(SWITCH_SECONDS)
-            self._n_runs += 1
-
-    def __exit__(self, *error: object) -> None:
-        with self._lock:
-            self._n_runs -= 1
-            if not self._n_runs:
-                gc.set_threshold(*self._before[0])
-                sys.setswitchinterval(self._before[1])
-
-
-_two_threads = _TwoThreads()
 
 
 def _reported(chunks: Iterable[Chunk], n_bars: int, progress: Progress | None) -> Iterable[Chunk]:

@@ -50,6 +50,8 @@ before anything is read; a relative path starts at the folder of the run file::
     initial_capital = 1_000_000      # account currency; the preset's, else 100_000, if left out
     periods_per_year = 252           # bars of a year; counted if left out
     sessions_per_year = "crypto"     # or a number; the calendar's if left out
+    start = 2015-01-02               # first day of the run; data before it warms what looks back
+    end = "2019-12-31"               # last day; also a time: all data if left out
     preset = "realistic"             # what the tables below start from; "default" if left out
     slippage_bps = 5                 # short for [slippage] of basis points; also commission_bps
     threads = 4                      # as for Catalog; also memory_limit = "4GB"
@@ -79,6 +81,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +118,8 @@ RUN_KEYS: dict[str, type] = {
     "initial_capital": float,
     "periods_per_year": float,
     "sessions_per_year": float,
+    "start": date,
+    "end": date,
     "preset": str,
     "commission_bps": float,
     "slippage_bps": float,
@@ -175,7 +180,7 @@ def engine_of(path: str | Path) -> BacktestEngine:
         strategy,
         risk_manager=manager,
         config=config,
-        **_chosen(run, "initial_capital", "periods_per_year", "sessions_per_year"),
+        **_chosen(run, "initial_capital", "periods_per_year", "sessions_per_year", "start", "end"),
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from datetime import date
 from enum import StrEnum
 from types import ModuleType, NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -31,9 +32,12 @@ WORDS: dict[type, str] = {
     int: "a whole number",
     float: "a number",
     str: "a text",
+    date: "a date, or a time, such as 2020-01-31",
     list: "a list",
     dict: "a table",
 }
+# What stands for a type beside itself.
+_ALLOWED: dict[type, tuple[type, ...]] = {float: (int, float), date: (date, str)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +173,7 @@ def require_known(table: TomlTable, known: Iterable[str], where: str, word: str 
 
 def require_type(kind: type, value: Any, where: str) -> Any:
     """Return `value`; refuse one of another type (a bool is no number, an int may be a float)."""
-    allowed = (int, float) if kind is float else (kind,)
+    allowed = _ALLOWED.get(kind, (kind,))
     if not isinstance(value, allowed) or (isinstance(value, bool) and kind is not bool):
         raise ConfigError(f"{where} must be {WORDS[kind]}, was {value!r}")
     return value

@@ -75,6 +75,12 @@ app.add_typer(export, name="export")
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to run.")]
 RunFile = Annotated[Path, typer.Argument(metavar="RUN.duckdb", help="A saved run.")]
+Start = Annotated[
+    str | None, typer.Option(metavar="DATE", help="First day or time; that of the file by default.")
+]
+End = Annotated[
+    str | None, typer.Option(metavar="DATE", help="Last day or time; that of the file by default.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -144,10 +150,12 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="Save to a .duckdb file, or as Parquet to a folder.")
     ] = None,
+    start: Start = None,
+    end: End = None,
     as_json: AsJson = False,
 ) -> None:
     """Run what a TOML file describes."""
-    result = engine_of(config).run(progress_of(True))
+    result = engine_of(config).run(progress_of(True), start=start, end=end)
     saved_to = None
     if out is not None:
         with _finishing(out):
@@ -162,10 +170,12 @@ def run(
 def explain_run(
     config: ConfigFile,
     plan: Annotated[bool, typer.Option("--plan", help="With DuckDB's plan of each.")] = False,
+    start: Start = None,
+    end: End = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the SQL of a run, statement by statement, as a script for a fresh DuckDB."""
-    statements = engine_of(config).explain(plan=plan)
+    statements = engine_of(config).explain(start=start, end=end, plan=plan)
     if as_json:
         print_json({"statements": [asdict(statement) for statement in statements]})
     else:

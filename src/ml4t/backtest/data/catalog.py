@@ -29,6 +29,7 @@ from ml4t.backtest.data.sources.reference import (
 )
 from ml4t.backtest.data.sources.source import Source, fingerprint
 from ml4t.backtest.data.sql_files import quote, read, render
+from ml4t.backtest.data.stream.period import Given, Period, bound_of, find_period
 from ml4t.backtest.errors import ConfigError, DataError
 
 
@@ -132,7 +133,7 @@ class Catalog(SourceRegistry):
         reader.require_query(query)
         return reader.sql(query)
 
-    def preview(self, strategy: Selects, timestamp: object) -> Relation:
+    def preview(self, strategy: Selects, timestamp: object, *, start: Given = None) -> Relation:
         """Show what a strategy would hold at one bar, and why it would not hold the rest.
 
         Parameters
@@ -142,6 +143,8 @@ class Catalog(SourceRegistry):
         timestamp : datetime, date or str
             Of a bar. Where the strategy does not decide, nothing is held, and every reason says
             so.
+        start : date, datetime or str, optional
+            That of the run, from whose first bar `every` counts.
 
         Returns
         -------
@@ -160,7 +163,9 @@ class Catalog(SourceRegistry):
         ExpressionError
             Something that the strategy asks for cannot be used.
         """
-        return preview(strategy, timestamp, self.prepare())
+        prepared, said = self.prepare(), bound_of("start", start)
+        begin_t = find_period(said, None, prepared).first_t if said is not None else 0
+        return preview(strategy, timestamp, prepared, begin_t=begin_t)
 
     def explain(self, strategy: Selects, *, plan: bool = False) -> Explanation:
         """Return the statements that a run of a strategy sends to DuckDB, in order.
@@ -185,7 +190,7 @@ class Catalog(SourceRegistry):
         ConfigError, DataError, ExpressionError
             What a run would refuse.
         """
-        return explain(self, lambda prepared: plan_alone(strategy, prepared), plan=plan)
+        return explain(self, lambda *of: plan_alone(strategy, *of), plan=plan)
 
     def checks(self) -> list[CheckResult]:
         """Run every check on every source and return what each found; raises nothing."""
@@ -257,15 +262,17 @@ class Catalog(SourceRegistry):
             prepared.is_validated = True
         return prepared
 
-    def axes(self) -> Axes:
-        """Return the run's bars and assets in the order of their numbers."""
+    def axes(self, period: Period | None = None) -> Axes:
+        """Return the run's bars and assets in the order of their numbers; all bars by default."""
         database = self.prepare().database
+        bars_of_run = slice(None) if period is None else period.bars
         bars = self._found["prices"]["timestamp"]
         unit = "ns" if bars == "TIMESTAMP_NS" else "us"
         has_offset = "ZONE" in bars and self.timezone != UTC
         offset = "date_part('timezone', timestamp)" if has_offset else "0"
         found = database.numpy(render("timeline/ticks", unit=f"epoch_{unit}", offset=offset))
-        ticks, offsets = found["tick"], found["utc_offset"].astype(np.int64)
+        ticks = found["tick"][bars_of_run]
+        offsets = found["utc_offset"][bars_of_run].astype(np.int64)
         per_second = 1_000_000_000 if unit == "ns" else 1_000_000
         return Axes(
             timestamps=ticks,
@@ -283,12 +290,21 @@ class Catalog(SourceRegistry):
             return Instruments.plain(prepared.n_assets)
         return read_instruments(self._found["assets"], prepared.database)
 
-    def actions(self) -> list[Action]:
-        """Return the corporate actions of the run's bars in the order in which they apply."""
+    def actions(self, period: Period | None = None) -> list[Action]:
+        """Return the corporate actions of the run's bars in the order in which they apply.
+
+        Parameters
+        ----------
+        period : Period, optional
+            The bars of the run; all by default.
+        """
         prepared = self.prepare()
         if "actions" not in self._sources:
             return []
-        actions = read_actions(self._found["actions"], prepared.database)
+        bars = find_period(None, None, prepared) if period is None else period
+        actions = read_actions(
+            self._found["actions"], prepared.database, first_t=bars.first_t, last_t=bars.last_t
+        )
         require_same_contract(actions, self.instruments())
         return actions
 

@@ -34,6 +34,7 @@ from ml4t.backtest.data.sql_files import (
     rows_of,
 )
 from ml4t.backtest.data.stream.batches import batches, plan_batches
+from ml4t.backtest.data.stream.period import Bound, Period, find_period
 from ml4t.backtest.data.stream.price_limits import priced_limits
 from ml4t.backtest.data.stream.reader import BatchPlan
 from ml4t.backtest.errors import ConfigError
@@ -200,13 +201,13 @@ class Sources(Protocol):
     def validate(self) -> Prepared:
         """Prepare, and refuse sources that break their contract."""
 
-    def axes(self) -> Axes:
+    def axes(self, period: Period | None = None) -> Axes:
         """Return the run's bars and assets."""
 
     def instruments(self) -> Instruments:
         """Return each asset's contract terms."""
 
-    def actions(self) -> list[Action]:
+    def actions(self, period: Period | None = None) -> list[Action]:
         """Return the corporate actions."""
 
     def fingerprints(self) -> list[dict[str, object]]:
@@ -214,7 +215,12 @@ class Sources(Protocol):
 
 
 def explain(
-    sources: Sources, planned: Callable[[Prepared], Planned], *, plan: bool = False
+    sources: Sources,
+    planned: Callable[[Prepared, Period], Planned],
+    *,
+    start: Bound | None = None,
+    end: Bound | None = None,
+    plan: bool = False,
 ) -> Explanation:
     """Read sources as a run does, and return the statements by which they were read.
 
@@ -222,29 +228,34 @@ def explain(
     ----------
     planned : callable
         Says what the run reads at each bar, and what it selects.
+    start, end : Bound, optional
+        The sides of the run's period.
     plan : bool
         Have the plan of each statement too.
     """
     transcript = Transcript(has_plans=plan)
     heard = sources.again(transcript)
     prepared = heard.validate()
-    chunks = batches(*planned(prepared), prepared)
+    period = find_period(start, end, prepared)
+    chunks = batches(*planned(prepared, period), prepared, period=period)
     # As in `BacktestEngine.run`, one after the other; that both say the same is a test.
     for _ in chunks:
         pass
-    heard.axes()
+    heard.axes(period)
     heard.instruments()
-    heard.actions()
+    heard.actions(period)
     priced_limits(prepared)
     heard.fingerprints()
     return Explanation(transcript.statements)
 
 
-def plan_alone(strategy: Selects, prepared: Prepared) -> Planned:
+def plan_alone(strategy: Selects, prepared: Prepared, period: Period) -> Planned:
     """Plan what a run reads for a strategy that has nothing beside it."""
     if isinstance(strategy, type) or not callable(getattr(strategy, "ranking", None)):
         raise ConfigError(f"strategy must be a Strategy, was {strategy!r}")
-    selection = plan_selection(strategy.ranking(), strategy.query(), prepared, long_only=False)
+    selection = plan_selection(
+        strategy.ranking(), strategy.query(), prepared, long_only=False, begin_t=period.first_t
+    )
     plan_conditions(strategy.expressions, prepared)
     plan = plan_batches(
         prepared,

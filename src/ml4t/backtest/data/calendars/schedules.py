@@ -17,8 +17,14 @@ from ml4t.backtest.errors import ConfigError
 Due = tuple[int, ...] | None
 
 
-def due_bars(every: int | str, offset: int, database: Database) -> Due:
+def due_bars(every: int | str, offset: int, database: Database, *, begin_t: int = 0) -> Due:
     """Return the numbers of the bars that decide, in order; None where bars are counted.
+
+    Parameters
+    ----------
+    begin_t : int
+        The first bar of the run: from it periods are counted, and what was due before it is not
+        made up for. Where a period begins and ends all bars say.
 
     Raises
     ------
@@ -51,6 +57,7 @@ def due_bars(every: int | str, offset: int, database: Database) -> Due:
         sessions = read("calendar/open_sessions") if has_calendar else bar_sessions
         states = render("calendar/starts", bar_sessions=bar_sessions, sessions=sessions)
         values["n"] = schedule.sessions
+    values["begin_t"] = begin_t
     found = database.rows(render("calendar/due", states=states), values)
     return tuple(int(row[0]) for row in found)
 

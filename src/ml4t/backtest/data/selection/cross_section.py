@@ -91,6 +91,8 @@ def decide(
     database: Database,
     first_t: int,
     last_t: int,
+    *,
+    begin_t: int,
 ) -> tuple[TempTable, list[int]]:
     """Find the decision bars from `first_t` to `last_t`.
 
@@ -98,6 +100,8 @@ def decide(
     ----------
     due : tuple of int or None
         Those of a schedule in words; None: bars are counted.
+    begin_t : int
+        The first bar of the run, from which they are.
 
     Returns
     -------
@@ -116,7 +120,7 @@ def decide(
             "first_t": first_t,
             "last_t": last_t,
             "every": schedule.every if near is None else 1,
-            "offset": schedule.offset if near is None else 0,
+            "offset": schedule.offset + begin_t if near is None else 0,
             "due": near,
         },
         market=market,

@@ -35,8 +35,15 @@ from ml4t.backtest.errors import ConfigError
 _CHOSEN = "preview_chosen"
 
 
-def preview(strategy: Selects, timestamp: object, prepared: Prepared) -> Relation:
+def preview(
+    strategy: Selects, timestamp: object, prepared: Prepared, *, begin_t: int = 0
+) -> Relation:
     """Return one row per asset with a bar at a timestamp: would it be held, and why not.
+
+    Parameters
+    ----------
+    begin_t : int
+        The first bar of the run, from which a schedule counts.
 
     Raises
     ------
@@ -52,7 +59,7 @@ def preview(strategy: Selects, timestamp: object, prepared: Prepared) -> Relatio
         # Refuses what cannot be used.
         plan_conditions((*strategy.expressions, *strategy.conditions), prepared)
         return _ruled(asked.rules, timestamp, prepared)
-    plan = plan_selection(asked.ranking, asked.query, prepared, long_only=False)
+    plan = plan_selection(asked.ranking, asked.query, prepared, long_only=False, begin_t=begin_t)
     if plan is None:
         name = type(strategy).__name__
         raise ConfigError(f"{name} has no ranking, query or rules; there is nothing to preview")
@@ -61,12 +68,13 @@ def preview(strategy: Selects, timestamp: object, prepared: Prepared) -> Relatio
     t = _bar(timestamp, prepared, database)
     ranking = plan if isinstance(plan, RankingPlan) else plan.ranking
     schedule = plan.ranking if isinstance(plan, RankingPlan) else plan.query.schedule
-    _, decision_ts = decide(schedule, plan.due, market, database, t, t)
+    _, decision_ts = decide(schedule, plan.due, market, database, t, t, begin_t=begin_t)
     is_decision = bool(decision_ts)
     selection = select(plan, market, database, t, t).get(t) if is_decision else None
     skipped = None
     if not is_decision:
-        skipped = f"when: {schedule.when}" if _is_on(schedule, plan.due, t) else "no decision bar"
+        is_on = _is_on(schedule, plan.due, t - begin_t if plan.due is None else t)
+        skipped = f"when: {schedule.when}" if is_on else "no decision bar"
     elif selection is None:
         skipped = "no row of the query: what is held stays"
     at = collect_bars(plan.section, every_bar(database, t, t), database)

@@ -39,6 +39,8 @@ class RankingPlan:
         Weights are from 0 to 1 in all.
     due : tuple of int or None
         The bars of a schedule in words.
+    begin_t : int
+        The first bar of the run, from which bars are counted.
     """
 
     ranking: Ranking
@@ -46,9 +48,12 @@ class RankingPlan:
     market_columns: tuple[str, ...]
     long_only: bool
     due: Due
+    begin_t: int
 
 
-def plan_ranking(ranking: Ranking, prepared: Prepared, *, long_only: bool = True) -> RankingPlan:
+def plan_ranking(
+    ranking: Ranking, prepared: Prepared, *, long_only: bool = True, begin_t: int = 0
+) -> RankingPlan:
     """Check every expression of a ranking and find what it reads.
 
     Parameters
@@ -86,7 +91,8 @@ def plan_ranking(ranking: Ranking, prepared: Prepared, *, long_only: bool = True
         # In a weight, score and rank are the ranking's own, whatever the market has.
         market_columns=tuple(sorted(n for n in market if n.lower() not in ("score", "rank"))),
         long_only=long_only,
-        due=due_bars(ranking.every, ranking.offset, database),
+        due=due_bars(ranking.every, ranking.offset, database, begin_t=begin_t),
+        begin_t=begin_t,
     )
 
 
@@ -107,7 +113,9 @@ def rank(
     """
     ranking = plan.ranking
     try:
-        decisions, decision_ts = decide(ranking, plan.due, market, database, first_t, last_t)
+        decisions, decision_ts = decide(
+            ranking, plan.due, market, database, first_t, last_t, begin_t=plan.begin_t
+        )
         if not decision_ts:
             return {}
         at = collect_bars(plan.section, decisions, database)

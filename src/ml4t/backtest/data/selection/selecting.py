@@ -63,6 +63,8 @@ class QueryPlan:
         Weights are from 0 to 1 in all, quantities not negative.
     due : tuple of int or None
         The bars of a schedule in words.
+    begin_t : int
+        The first bar of the run, from which bars are counted.
     """
 
     query: Query
@@ -75,15 +77,26 @@ class QueryPlan:
     ranking: RankingPlan | None
     long_only: bool
     due: Due
+    begin_t: int
 
 
 SelectionPlan = RankingPlan | QueryPlan
 
 
 def plan_selection(
-    ranking: Ranking | None, query: Query | None, prepared: Prepared, *, long_only: bool = True
+    ranking: Ranking | None,
+    query: Query | None,
+    prepared: Prepared,
+    *,
+    long_only: bool = True,
+    begin_t: int = 0,
 ) -> SelectionPlan | None:
     """Check what a strategy asks for; a query goes before a ranking.
+
+    Parameters
+    ----------
+    begin_t : int
+        The first bar of the run, from which a schedule counts.
 
     Raises
     ------
@@ -91,18 +104,20 @@ def plan_selection(
         Something in it cannot be used.
     """
     if query is not None:
-        return plan_query(query, prepared, long_only=long_only)
+        return plan_query(query, prepared, long_only=long_only, begin_t=begin_t)
     if ranking is not None:
-        return plan_ranking(ranking, prepared, long_only=long_only)
+        return plan_ranking(ranking, prepared, long_only=long_only, begin_t=begin_t)
     return None
 
 
-def plan_query(query: Query, prepared: Prepared, *, long_only: bool = True) -> QueryPlan:
+def plan_query(
+    query: Query, prepared: Prepared, *, long_only: bool = True, begin_t: int = 0
+) -> QueryPlan:
     """Check a query and find what it reads.
 
     Parameters
     ----------
-    long_only : bool
+    long_only, begin_t
         As in `plan_ranking`.
 
     Raises
@@ -144,7 +159,10 @@ def plan_query(query: Query, prepared: Prepared, *, long_only: bool = True) -> Q
         relations=frozenset(local.reads),
         ranking=ranking,
         long_only=long_only,
-        due=due_bars(query.schedule.every, query.schedule.offset, prepared.database),
+        due=due_bars(
+            query.schedule.every, query.schedule.offset, prepared.database, begin_t=begin_t
+        ),
+        begin_t=begin_t,
     )
     _require_types(plan, prepared)
     return plan
@@ -226,7 +244,7 @@ def select(
         return rank(plan, market, database, first_t, last_t)
     try:
         decisions, decision_ts = decide(
-            plan.query.schedule, plan.due, market, database, first_t, last_t
+            plan.query.schedule, plan.due, market, database, first_t, last_t, begin_t=plan.begin_t
         )
         if not decision_ts:
             return {}

@@ -48,7 +48,9 @@ def read_instruments(found: Mapping[str, str], database: Database) -> Instrument
     )
 
 
-def read_actions(found: Mapping[str, str], database: Database) -> list[Action]:
+def read_actions(
+    found: Mapping[str, str], database: Database, *, first_t: int, last_t: int
+) -> list[Action]:
     """Read the ``actions`` source, in the order of bar, `ACTION_KINDS` and asset.
 
     An action counts from the first bar at or after its ex-date. Left out are those of assets
@@ -58,13 +60,18 @@ def read_actions(found: Mapping[str, str], database: Database) -> list[Action]:
     ----------
     found : mapping
         Its columns, with types.
+    first_t, last_t : int
+        The bars of the run; the actions' are counted from its first.
     """
     places = {
         name: f"actions.{name}" if name in found else f"null::{kind}"
         for name, kind in (("new_asset_id", found["asset_id"]), ("pay_date", found["ex_date"]))
     }
     bars = first_bars("main.actions as actions", "actions.ex_date", places["pay_date"])
-    rows = database.numpy(render("terms/actions", first_bars=bars, **places))
+    rows = database.numpy(
+        render("terms/actions", first_bars=bars, **places),
+        {"first_t": first_t, "last_t": last_t},
+    )
     kinds = [ACTION_KINDS[code] for code in rows["kind"].tolist()]
     t, sid, value, pay_t, new_sid = (
         rows[name].tolist() for name in ("t", "sid", "value", "pay_t", "new_sid")

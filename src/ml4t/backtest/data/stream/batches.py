@@ -12,6 +12,7 @@ from ml4t.backtest.data.selection.conditions import plan_conditions
 from ml4t.backtest.data.selection.selecting import SelectionPlan
 from ml4t.backtest.data.sources.schema import without_keys
 from ml4t.backtest.data.stream.feature_columns import find_feature_columns
+from ml4t.backtest.data.stream.period import Period, find_period
 from ml4t.backtest.data.stream.reader import BatchPlan, Reader
 from ml4t.backtest.errors import ConfigError
 
@@ -104,6 +105,7 @@ def batches(
     ranking: SelectionPlan | None,
     prepared: Prepared,
     *,
+    period: Period | None = None,
     chunk_cells: int | None = None,
     computing: Computing | None = None,
 ) -> Iterator[Chunk]:
@@ -113,25 +115,29 @@ def batches(
     ----------
     ranking : SelectionPlan or None
         None: no bar has a selection.
+    period : Period, optional
+        All bars of the sources by default.
     chunk_cells : int, optional
         Upper bound of bars times assets in a chunk (one bar at least); as the plan needs by
         default.
     computing : Computing, optional
         Has what no source has.
     """
+    if period is None:
+        period = find_period(None, None, prepared)
     cells = CHUNK_CELLS if chunk_cells is None else chunk_cells
     if chunk_cells is None and plan.has_events:
-        part = prepared.n_bars * prepared.n_assets // EVENT_PARTS
+        part = period.n_bars * prepared.n_assets // EVENT_PARTS
         cells = min(max(part, EVENT_CELLS), CHUNK_CELLS)
     bars_per_chunk = max(1, cells // max(prepared.n_assets, 1))
-    starts = range(0, prepared.n_bars, bars_per_chunk)
+    starts = range(period.first_t, period.last_t + 1, bars_per_chunk)
     # A session of its own: the caller goes on with the other.
     database = prepared.database.cursor()
     # DuckDB and NumPy release the interpreter, so that reading and the loop share two cores. The
     # first chunk is begun now, not when it is asked for.
     thread = ThreadPoolExecutor(max_workers=1)
     opened = thread.submit(
-        Reader, plan, ranking, prepared, bars_per_chunk, database, thread, computing
+        Reader, plan, ranking, prepared, period, bars_per_chunk, database, thread, computing
     )
 
     def load(first_t: int) -> Chunk:

@@ -24,7 +24,8 @@ from ml4t.backtest.data.selection.selecting import SelectionPlan, select
 from ml4t.backtest.data.sources.schema import as_read, without_keys
 from ml4t.backtest.data.sql_files import first_bars, literal, quote, read, render, rows_of, unless
 from ml4t.backtest.data.stream.feature_columns import FeatureColumn
-from ml4t.backtest.data.stream.previous_bar import PreviousBar
+from ml4t.backtest.data.stream.period import Period
+from ml4t.backtest.data.stream.previous_bar import PreviousBar, values_before
 
 # Chunks that are ranked by one query; only the bars at decisions pass through it.
 CHUNKS_PER_RANKING = 8
@@ -70,6 +71,9 @@ class Reader:
 
     Parameters
     ----------
+    period : Period
+        The bars of the run. Here they have their numbers in the sources, in chunks those in the
+        run.
     thread : ThreadPoolExecutor
         The one thread that reads; what is asked for in between waits for its turn.
     computing : Computing, optional
@@ -81,17 +85,19 @@ class Reader:
         plan: BatchPlan,
         ranking: SelectionPlan | None,
         prepared: Prepared,
+        period: Period,
         bars_per_chunk: int,
         database: Database,
         thread: ThreadPoolExecutor,
         computing: Computing | None = None,
     ) -> None:
         self.bars_per_chunk = bars_per_chunk
-        self._plan, self._ranking, self._prepared = plan, ranking, prepared
+        self._plan, self._ranking = plan, ranking
+        self._prepared, self._period = prepared, period
         self._database, self._thread, self._computing = database, thread, computing
         self._market_rows = market_rows(self._database)
-        starts = range(0, prepared.n_bars, bars_per_chunk)
-        ends = [min(t + bars_per_chunk, prepared.n_bars) - 1 for t in starts]
+        starts = range(period.first_t, period.last_t + 1, bars_per_chunk)
+        ends = [min(t + bars_per_chunk - 1, period.last_t) for t in starts]
         times = self._database.rows(read("batches/span"), {"bars": [*starts, *ends]})
         kind = prepared.timestamp_type
         self._times = {t: f"{literal(text)}::{kind}" for t, text in times}
@@ -103,6 +109,9 @@ class Reader:
         # Grows with what is asked for on the way.
         named = [name for c in plan.conditions for name in c.columns]
         self._previous = PreviousBar(named, prepared.n_assets)
+        if period.first_t and self._previous.names:
+            first, wanted = self._times[period.first_t], sorted(self._previous.names)
+            self._previous.begin_with(values_before(first, wanted, prepared, database))
         known = [column for view, column in plan.features.values() if view == "signals"]
         self._reads = set(known).union(dense, plan.likely, self._previous.names)
         self._conditions = Conditions(plan.conditions, prepared, self._market_rows, self._database)
@@ -116,10 +125,10 @@ class Reader:
 
     def load(self, first_t: int) -> Chunk:
         """Read the chunk that starts at bar `first_t`."""
-        last_t = min(first_t + self.bars_per_chunk, self._prepared.n_bars) - 1
+        last_t = min(first_t + self.bars_per_chunk - 1, self._period.last_t)
         if self._ranking is not None and last_t >= self._ranked_to:
             ranked_to = min(
-                first_t + CHUNKS_PER_RANKING * self.bars_per_chunk, self._prepared.n_bars
+                first_t + CHUNKS_PER_RANKING * self.bars_per_chunk, self._period.last_t + 1
             )
             self._selections = select(
                 self._ranking, self._market_rows, self._database, first_t, ranked_to - 1
@@ -137,7 +146,7 @@ class Reader:
         signals |= self._known(self._reads, first_t, has_bar)
         earlier = self._previous.of(signals, has_bar)
         holds = self._conditions.hold(signals | earlier, has_bar, first_t)
-        bars = slice(first_t, last_t + 1)
+        bars, begin_t = slice(first_t, last_t + 1), self._period.first_t
         features = {
             name: signals[column]
             if view == "signals"
@@ -149,16 +158,18 @@ class Reader:
         if computing is not None:
             # Reads like an array where rules read it: at what is held.
             features |= {
-                name: cast("Floats", ComputedColumn(computing, name, first_t))
+                name: cast("Floats", ComputedColumn(computing, name, first_t - begin_t))
                 for name in self._plan.computed
             }
         return Chunk(
-            first_t=first_t,
+            first_t=first_t - begin_t,
             prices=prices,
             features=features | holds,
             computed=None if computing is None else computing.of,
             market_computed=None if computing is None else computing.market,
-            selections={t: s for t, s in self._selections.items() if first_t <= t <= last_t},
+            selections={
+                t - begin_t: s for t, s in self._selections.items() if first_t <= t <= last_t
+            },
             lending=self._lending(self._lenders, first_t, shape) if self._lenders else {},
             signals=self._on_demand(
                 self._signal_kinds, signals, lambda name: self._signal(name, first_t, has_bar)
@@ -289,12 +300,14 @@ class Reader:
     def _lending(
         self, known: Known, first_t: int, shape: tuple[int, ...]
     ) -> dict[str, ColumnValues]:
-        """Read what lenders said since the bar before each; at the first all that they did."""
+        """Read what lenders said since the bar before each; at the run's first all they did."""
         items = {"fee": "borrow_fee"}
         if "borrow_available" in known.columns:
             items["available"] = "borrow_available"
         until = f"known.available_at <= {self._times[first_t + shape[0] - 1]}"
-        since = f"known.available_at > {self._times[first_t - 1]}" if first_t else "true"
+        since = "true"
+        if first_t > self._period.first_t:
+            since = f"known.available_at > {self._times[first_t - 1]}"
         query = render(
             "batches/lending",
             known=known.relation,
@@ -307,7 +320,8 @@ class Reader:
                 f"{known.relation} as known", "known.available_at", where=f"{since} and {until}"
             ),
         )
-        return _scatter(self._database.numpy(query), list(items), first_t, shape, {})
+        found = self._database.numpy(query, {"first_t": first_t})
+        return _scatter(found, list(items), first_t, shape, {})
 
     def _as_of(
         self, source: Known, names: tuple[str, ...], first_t: int, last_t: int
