@@ -294,12 +294,12 @@ def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_kind_is_refused_and_the_way_out_reads_it(tmp_path: Path) -> None:
-    (tmp_path / "prices.csv").write_text(
+    (tmp_path / "prices.dat").write_text(
         "timestamp,asset_id,open,close\n2024-01-02,A,1,2\n", encoding="utf-8"
     )
-    with pytest.raises(DataError, match="a path is one of Parquet: pass SQL text") as caught:
-        Catalog().register("prices", tmp_path / "prices.csv")
-    query = str(caught.value).split('"')[1].replace("prices.csv", f"{tmp_path}/prices.csv")
+    with pytest.raises(DataError, match="is no Parquet: it begins with b'timestamp") as caught:
+        Catalog().register("prices", tmp_path / "prices.dat")
+    query = str(caught.value).split('"')[1].replace("prices.dat", f"{tmp_path}/prices.dat")
     catalog = Catalog().register("prices", query)
     assert catalog.sql("select close from prices").fetchall() == [(2.0,)]
 

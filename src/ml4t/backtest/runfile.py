@@ -18,6 +18,12 @@ before anything is read; a relative path starts at the folder of the run file::
     [sources.calendar]               # sessions: of an exchange, or a path to a table of one's own
     exchange = "XNYS"                # needs the extra `calendars`
 
+    [sources.universe]
+    path = "reference.db"            # DuckDB, SQLite, Excel: table = which one of the file
+    table = "members"
+    null_values = ["NA", "-"]        # of CSV, JSON, Excel, SQLite: texts that mean missing
+    # asset_id = "filename"          # each file of path is one asset
+
     [strategy]
     kind = "TopN"
     n = 25
@@ -113,6 +119,7 @@ FILE_TABLES = ("sources", "strategy", "risk", "limit", "run", *SETTINGS)
 SOURCE_KEYS = (
     "path", "exchange", "role", "available_at", "lag", "max_age", "on_bad_rows", "columns",
     "date_format", "stamp",
+    "table", "asset_id", "null_values",
 )  # fmt: skip
 RUN_KEYS: dict[str, type] = {
     "initial_capital": float,
@@ -241,8 +248,10 @@ def _catalog(document: TomlTable, run: TomlTable, folder: Path) -> Catalog:
         options = {
             key: require_type(str, value, f"{where} {key}")
             for key, value in source.items()
-            if key not in ("path", "role", "columns")
+            if key not in ("path", "role", "columns", "null_values")
         }
+        if "null_values" in source:
+            options["null_values"] = source["null_values"]
         if "columns" in source:
             options["columns"] = _table(source, "columns", f"{where} columns")
         paths = _paths(source["path"], folder, where)

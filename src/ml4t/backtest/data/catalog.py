@@ -32,6 +32,9 @@ from ml4t.backtest.data.sql_files import quote, read, render
 from ml4t.backtest.data.stream.period import Given, Period, bound_of, find_period
 from ml4t.backtest.errors import ConfigError, DataError
 
+# What the warnings of a run call a column that some files of a source lack.
+FILES_DIFFER = "files_differ"
+
 
 class Catalog(SourceRegistry):
     """The sources of a run, as DuckDB views with our names and types.
@@ -217,7 +220,7 @@ class Catalog(SourceRegistry):
             records.append(
                 {"source": source.name, "role": source.role, **profile,
                  "known_at": _clock_of(source), "max_age": source.max_age, "columns": dict(found),
-                 "changes": [str(change) for change in source.changes]}
+                 "changes": list(map(str, self._changed(source.name)))}
             )  # fmt: skip
         return records
 
@@ -252,6 +255,11 @@ class Catalog(SourceRegistry):
                 raise DataError("prices", "overlap", "has no rows; there is nothing to run on")
             for source in self._sources.values():
                 spec = source.spec
+                prepared.warnings += [
+                    {"source": source.name, "rule": FILES_DIFFER, "rows": change.n_rows,
+                     "text": f"has files that differ: {change.what}"}
+                    for change in self._read_changes[source.name] if change.is_warning
+                ]  # fmt: skip
                 if not source.drop_bad_rows or spec.keeps_rows_in_doubt:
                     found = require_clean(source, self._found[source.name], prepared.database)
                     prepared.warnings += map(as_record, found)

@@ -15,7 +15,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from ml4t.backtest.data.sql_files import columns_of, file_literal, literal, render
+from ml4t.backtest.data.sql_files import attach_of, columns_of, file_literal, literal, render
 from ml4t.backtest.errors import ConfigError, require_text, require_whole
 
 # The zone of all that was not given one; never the machine's.
@@ -246,6 +246,26 @@ class Database:
         """Return a lazy relation over `query`; what is wrong with its SQL is DuckDB's own error."""
         require_text("query", query)
         return self._connection.sql(query)
+
+    @contextmanager
+    def reading(self, file: Path, name: str) -> Iterator[Database]:
+        """Have a file of DuckDB under a name, to be read alone; then let go of it for good.
+
+        Nothing else of the machine can be read meanwhile, nor by this database after it.
+        """
+        try:
+            # Or a HUGEINT, such as a sum of whole numbers, would come as a double.
+            self._ask("set arrow_lossless_conversion = true")
+            self._ask(attach_of(file, name, is_read_only=True))
+            self.lock()
+            yield self
+        finally:
+            self._connection.close()
+
+    def arrow(self, query: str) -> Any:
+        """Return a query's rows as an Arrow table."""
+        with _interruptible:
+            return self._connection.sql(query).to_arrow_table()
 
     def register(self, name: str, source: object) -> None:
         """Make an in-memory frame or a dict of arrays readable under `name`."""

@@ -180,7 +180,9 @@ class PrecomputedFeatureProvider(FeatureProvider):
     def _attached(given: object) -> tuple[Database, dict[str, str]]:
         database = Database()
         database.execute(schema_of("raw"))
-        return database, attach(Source(role="features", name="features", given=given), database)
+        return database, attach(
+            Source(role="features", name="features", given=given), database
+        ).columns
 
     @cached_property
     def _known(self) -> tuple[Lookup | None, Lookup | None, Clock]:

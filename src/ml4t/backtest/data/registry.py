@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from html import escape
@@ -18,6 +18,7 @@ from ml4t.backtest.data.sources.adapted import Adapted, Change
 from ml4t.backtest.data.sources.attaching import attach, detach
 from ml4t.backtest.data.sources.contracts import interval_text, require_registrable
 from ml4t.backtest.data.sources.dates import require_date_format, time_texts
+from ml4t.backtest.data.sources.forms.reading import reading_of
 from ml4t.backtest.data.sources.naming import AVAILABLE_AT, column_names, renamings, require_mapping
 from ml4t.backtest.data.sources.roles import Role
 from ml4t.backtest.data.sources.schema import canonical_columns
@@ -52,6 +53,7 @@ class SourceRegistry:
         self._sources: dict[str, Source] = {}
         self._found: dict[str, dict[str, str]] = {}
         self._file_facts: dict[str, object] = {}
+        self._read_changes: dict[str, tuple[Change, ...]] = {}
         self._database = self._connect()
         self._prepared: Prepared | None = None
 
@@ -73,8 +75,9 @@ class SourceRegistry:
         rows = "".join(
             f"<tr><td style='text-align:left'>{escape(name)}</td><td>{source.role}</td>"
             f"<td style='text-align:left'>{escape(', '.join(self._found[name]))}</td>"
-            f"<td style='text-align:left'>{escape('; '.join(map(str, source.changes)))}</td></tr>"
+            f"<td style='text-align:left'>{escape(changes)}</td></tr>"
             for name, source in self._sources.items()
+            for changes in ["; ".join(map(str, self._changed(name)))]
         )
         head = "".join(f"<th>{name}</th>" for name in ("source", "role", "columns", "changes"))
         return f"<table><tr>{head}</tr>{rows}</table>"
@@ -87,7 +90,11 @@ class SourceRegistry:
         KeyError
             There is no such source.
         """
-        return dict(self._found[name]), [str(change) for change in self._sources[name].changes]
+        return dict(self._found[name]), list(map(str, self._changed(name)))
+
+    def _changed(self, name: str) -> tuple[Change, ...]:
+        """Return what was changed of a source: when its files were read, and after that."""
+        return (*self._read_changes[name], *self._sources[name].changes)
 
     def register(
         self,
@@ -102,6 +109,9 @@ class SourceRegistry:
         columns: Mapping[str, str] | None = None,
         date_format: str | None = None,
         stamp: str = "close",
+        table: str | None = None,
+        asset_id: str | None = None,
+        null_values: Sequence[str] | None = None,
     ) -> Self:
         """Register a source; only its schema is read now.
 
@@ -129,11 +139,14 @@ class SourceRegistry:
             - ``calendar``: session (a date); optional is_open, opens, closes, known_at. The days
               on which the exchange trades; ``calendar_corrections`` go before it, day by day.
         source
-            A path, glob, folder, list of paths, ``s3://`` or ``https://`` URL, SQL text, an
-            Arrow table, dataset or reader, a Polars frame (eager or lazy), a pandas frame, a
-            DuckDB relation, or a dict of columns. Several files go together by the names of
-            their columns; a column that a file lacks is NULL there, one of several types gets
-            the one that loses nothing, or is refused.
+            A path, glob, folder or list of paths of Parquet, CSV (also ``.tsv``, ``.txt``,
+            ``.gz``, ``.zst``), JSON lines, Feather or Arrow IPC, Excel, DuckDB or SQLite, by
+            their suffix; the folder of a Delta or Iceberg table; an ``s3://`` or ``https://`` URL
+            of Parquet; SQL text; an Arrow table, dataset or reader, a Polars frame (eager or
+            lazy), a pandas frame, a DuckDB relation, or a dict of columns. Several files go
+            together by the names of their columns; a column that a file lacks is NULL there, with
+            a warning, one of several types gets the one that loses nothing, or is refused. Text
+            is read once to see the types of its columns.
         name : str, optional
             View name; needed to tell several features (or context) sources apart.
         available_at : str, optional
@@ -157,6 +170,14 @@ class SourceRegistry:
         stamp : {"close", "open"}
             Whether the timestamps of intraday prices are those at which bars end or begin. Bars
             stamped at their open are moved to their end, by the least time between two of them.
+        table : str, optional
+            Which table of a DuckDB or SQLite file, which sheet of an Excel file; needed where the
+            file has several.
+        asset_id : {"filename"}, optional
+            Each file is one asset, called as the file is: ``BRK.B.csv`` is ``BRK.B``.
+        null_values : sequence of str, optional
+            Texts that stand for a missing value, such as ``["NA", "-"]``, in CSV, JSON, Excel
+            and SQLite; never in the column of the asset, where ``NA`` is a ticker.
 
         Returns
         -------
@@ -174,6 +195,7 @@ class SourceRegistry:
         return self._register(
             role, source, name=name, available_at=available_at, lag=lag, max_age=max_age,
             on_bad_rows=on_bad_rows, columns=columns, date_format=date_format, stamp=stamp,
+            table=table, asset_id=asset_id, null_values=null_values,
         )  # fmt: skip
 
     def register_all(self, adapted: Adapted) -> Self:
@@ -216,6 +238,9 @@ class SourceRegistry:
         columns: Mapping[str, str] | None = None,
         date_format: str | None = None,
         stamp: str = "close",
+        table: str | None = None,
+        asset_id: str | None = None,
+        null_values: Sequence[str] | None = None,
         changes: tuple[Change, ...] = (),
     ) -> Self:
         """Register a source, and remember what was changed before it came here."""
@@ -225,6 +250,7 @@ class SourceRegistry:
             role=role, name=role if name is None else name, given=source,
             available_at=available_at, lag=interval_text(lag), max_age=interval_text(max_age),
             drop_bad_rows=on_bad_rows == "drop", date_format=date_format, changes=changes,
+            reading=reading_of(table, asset_id, null_values),
         )  # fmt: skip
         require_date_format(date_format)
         require_registrable(entry, self._sources, self._database)
@@ -245,6 +271,7 @@ class SourceRegistry:
             # Or the name would be taken by what was refused.
             detach(entry, self._database)
             self._file_facts.pop(entry.name, None)
+            self._read_changes.pop(entry.name, None)
             raise
         return self
 
@@ -269,9 +296,10 @@ class SourceRegistry:
     def _attach(self, source: Source) -> dict[str, str]:
         """Make a source readable, remember what its files were then, and return its columns."""
         facts = file_facts(source)
-        raw = attach(source, self._database)
+        attached = attach(source, self._database)
         self._file_facts[source.name] = facts
-        return raw
+        self._read_changes[source.name] = attached.changes
+        return attached.columns
 
     def _view(self, source: Source, raw: Mapping[str, str]) -> tuple[Change, ...]:
         """Create the view of a source under its names and types; return what was read as times."""

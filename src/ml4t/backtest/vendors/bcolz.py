@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from ml4t.backtest.data.packages import package
 from ml4t.backtest.errors import DataError
-from ml4t.backtest.vendors.packages import package
 
 _MAGIC, _N_HEADER = b"blpk", 16
 _CHUNK = re.compile(r"__(\d+)\.blp")

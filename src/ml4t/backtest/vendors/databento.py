@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ml4t.backtest.data.packages import package
 from ml4t.backtest.data.sources.adapted import Adapted, Change
 from ml4t.backtest.errors import ConfigError, DataError
-from ml4t.backtest.vendors.packages import package
 from ml4t.backtest.vendors.reading import Paths, files_in, in_units, source_of
 
 if TYPE_CHECKING:

@@ -147,7 +147,7 @@ def read_known(given: object) -> tuple[Lookup | None, Lookup | None, Clock]:
     for schema in ("raw", "stage"):
         database.execute(schema_of(schema))
     source = Source(role="features", name=NAME, given=given)
-    raw = attach(source, database)
+    raw = attach(source, database).columns
     if "available_at" in raw:
         source = replace(source, available_at="available_at")
     texts, _ = time_texts(source, raw, database)

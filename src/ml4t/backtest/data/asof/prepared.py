@@ -100,7 +100,7 @@ def prepare(
     create_views(
         list(price_columns), per_asset, market, has_universe=has_universe, database=database
     )
-    files = {str(file) for source in sources.values() for file in source.files()}
+    files = {str(file) for source in sources.values() for file in source.scanned()}
     prefixes = {prefix for source in sources.values() for prefix in source.prefixes()}
     database.lock(sorted(files), sorted(prefixes))
     n_bars, n_assets = database.rows(read("timeline/grid"))[0]

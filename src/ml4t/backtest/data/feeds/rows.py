@@ -60,7 +60,7 @@ class FeedRows:
         """Make the rows readable as ``raw.<name>`` and return their columns with types."""
         given = _timed(self.name, self.given)
         given = scannable(self.name, _without_rows(self.name, given) if schema_only else given)
-        return attach(Source(role="prices", name=self.name, given=given), database)
+        return attach(Source(role="prices", name=self.name, given=given), database).columns
 
     def items(
         self, found: Mapping[str, str], left_out: frozenset[str] = frozenset()

@@ -26,10 +26,13 @@ class Change:
         In words, with the columns: ``"close: the sign of a bid-ask average dropped"``.
     n_rows : int or None
         Rows that it concerns; None where it concerns a column as such, as a new name does.
+    is_warning : bool
+        It may be a mistake in the data: a run says it among its warnings.
     """
 
     what: str
     n_rows: int | None = None
+    is_warning: bool = False
 
     def __str__(self) -> str:
         return self.what if self.n_rows is None else f"{self.what} ({self.n_rows:,} rows)"

@@ -1,18 +1,23 @@
 """Attaching: whatever a source is, the rest of the package reads one relation, ``raw.<name>``.
 
-Files are scanned as `files` says; a frame is registered under its own name; SQL text becomes a
-table.
+Files are scanned as their form in `forms` says; a frame is registered under its own name; SQL text
+becomes a table.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ml4t.backtest.data.database import Database, EngineError
+from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.datasets import require_complete
-from ml4t.backtest.data.sources.files import listed, scan_of
+from ml4t.backtest.data.sources.files import listed
+from ml4t.backtest.data.sources.forms.choosing import scan_files
+from ml4t.backtest.data.sources.forms.kinds import FILE_KINDS, PARQUET, beginning
+from ml4t.backtest.data.sources.forms.reading import PLAINLY
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import drop_of, quote, read, render, rows_of, table_of, view_of
 from ml4t.backtest.errors import ConfigError, DataError
@@ -20,21 +25,45 @@ from ml4t.backtest.errors import ConfigError, DataError
 _NUMBERED = re.compile(r"(.+)_\d+")
 
 
-def attach(source: Source, database: Database) -> dict[str, str]:
-    """Create ``raw.<name>`` over a source and return its columns with their types.
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """What stands as ``raw.<name>``.
+
+    Attributes
+    ----------
+    columns : dict of str to str
+        With their types.
+    changes : tuple of Change
+        What differs from the files that it was read from.
+    """
+
+    columns: dict[str, str]
+    changes: tuple[Change, ...] = ()
+
+
+def attach(source: Source, database: Database) -> Attached:
+    """Create ``raw.<name>`` over a source.
 
     Raises
     ------
+    ConfigError
+        What is said of how its files are read is not for files of their kind.
     DataError
-        No file matches, a file is no Parquet or cut short, files do not go together, the frame
-        cannot be read, or two columns differ in case alone.
+        No file matches, a file is not what its suffix says or cut short, files do not go together,
+        the frame cannot be read, or two columns differ in case alone.
     """
     name = quote(source.name)
     given = source.given
+    changes: tuple[Change, ...] = ()
+    _require_files(source)
     try:
         if source.is_files:
-            scan = scan_of(source, database)
-            database.execute(view_of(f"raw.{name}", scan))
+            scan = scan_files(source, database)
+            changes = scan.changes
+            if scan.rows is not None:
+                database.register(f"__{source.name}", scan.rows)
+            rows = scan.query or rows_of(quote(f"__{source.name}"))
+            database.execute(view_of(f"raw.{name}", rows))
         elif isinstance(given, str):
             try:
                 database.reader().require_query(given)
@@ -50,12 +79,9 @@ def attach(source: Source, database: Database) -> dict[str, str]:
     except EngineError as error:
         first = str(error).splitlines()[0]
         if "No magic bytes" in first:  # DuckDB's word for what is no Parquet
-            first += (
-                "; a path is one of Parquet: pass SQL text for any other file, such as "
-                "\"select * from read_csv('prices.csv')\""
-            )
+            first = _no_parquet(source)
         raise DataError(source.name, "readable", f"could not be read: {first}") from error
-    return found
+    return Attached(found, changes)
 
 
 def detach(source: Source, database: Database) -> None:
@@ -63,6 +89,30 @@ def detach(source: Source, database: Database) -> None:
     for (kind,) in database.rows(read("register/raw_kind"), {"name": source.name}):
         database.execute(drop_of(kind, f"raw.{quote(source.name)}"))
     database.unregister(f"__{source.name}")
+
+
+def _require_files(source: Source) -> None:
+    """Refuse what is said of files where there are none."""
+    if not source.is_files and source.reading != PLAINLY:
+        said = ", ".join(source.reading.facts())
+        raise ConfigError(
+            f"source {source.name!r} takes no {said}: it is no file, and says so itself; leave it "
+            "out"
+        )
+
+
+def _no_parquet(source: Source) -> str:
+    """Say what a file is that has no suffix of another kind and is no Parquet."""
+    for file in source.files():
+        first = beginning(file)
+        if not first.startswith(b"PAR1"):
+            others = ", ".join(suffix for kind in FILE_KINDS for suffix in kind.suffixes)
+            return (
+                f"{file} is no Parquet: it begins with {first!r}; give it the suffix of its kind, "
+                f"one of {others}, or pass SQL text that reads it, such as "
+                f"\"select * from read_csv('{file.name}')\""
+            )
+    return "a file is no Parquet"
 
 
 def _require_own_names(source: Source, found: Mapping[str, str], database: Database) -> None:
@@ -87,6 +137,8 @@ def _require_own_names(source: Source, found: Mapping[str, str], database: Datab
 
 def _own_names(source: Source, database: Database) -> list[str]:
     """Return the columns of files or a frame as they are called there; [] for SQL text."""
+    if source.is_files and source.kind() is not PARQUET:
+        return []  # its form refuses them, by the names in the files themselves
     if source.is_files:
         query = render("register/own_names", files=f"[{', '.join(listed(source))}]")
         return sorted(row[0] for row in database.rows(query))

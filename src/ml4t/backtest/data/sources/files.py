@@ -7,11 +7,14 @@
 3. Each column gets the type that all its files have in common (`common_types`); where there is
    none, or a value does not fit, the files are refused.
 4. `scan_of` writes the query: one scan where files agree, else one per group of files that do.
+
+Files of other kinds than Parquet are read by a form of their own, in `forms`.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,13 +22,23 @@ from typing import NoReturn
 from urllib.parse import unquote
 
 from ml4t.backtest.data.database import Database, EngineError
+from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.common_types import (
     clash,
     common_type,
     is_exact,
     require_none_inexact,
 )
-from ml4t.backtest.data.sources.naming import column_names
+from ml4t.backtest.data.sources.forms.kinds import PARQUET
+from ml4t.backtest.data.sources.forms.scan import (
+    FILE,
+    Scan,
+    asset_of_file,
+    missing_columns,
+    require_in_every_file,
+    require_no_asset_id,
+    theirs,
+)
 from ml4t.backtest.data.sources.schema import UNTYPED
 from ml4t.backtest.data.sources.source import Source, is_remote, is_there
 from ml4t.backtest.data.sql_files import all_of, file_literal, literal, quote, read, render, rows_of
@@ -33,8 +46,14 @@ from ml4t.backtest.errors import DataError
 
 # What stands in a folder that is a table of a format with a log of its own, and what reads it.
 _TABLES = {
-    "_delta_log": ("a Delta table", "deltalake.DeltaTable({path!r}).to_pyarrow_table()"),
-    "metadata": ("an Iceberg table", "polars.scan_iceberg(...) of its newest metadata file"),
+    "_delta_log": (
+        "a Delta table",
+        "{path!r}, or deltalake.DeltaTable({path!r}).to_pyarrow_table()",
+    ),
+    "metadata": (
+        "an Iceberg table",
+        "{path!r}, or polars.scan_iceberg(...) of its newest metadata",
+    ),
     ".hoodie": ("a Hudi table", "the frame that a Hudi reader returns"),
 }
 _ICEBERG = "metadata"
@@ -82,7 +101,7 @@ def listed(source: Source) -> list[str]:
     return [*_quoted(sorted(map(str, files))), *map(literal, _remote(source))]
 
 
-def scan_of(source: Source, database: Database) -> str:
+def scan_of(source: Source, database: Database) -> Scan:
     """Return the query that reads the files of a source, each column in one type.
 
     Raises
@@ -93,26 +112,33 @@ def scan_of(source: Source, database: Database) -> str:
     """
     files = listed(source)
     _load_remote(source, database)
-    if len(files) == 1 and not _is_pattern(source):
-        return rows_of(f"read_parquet({files[0]})")
-    parts = _parts(files, database)
-    _require_everywhere(source, parts)
+    is_plain = not source.reading.by_file
+    if len(files) == 1 and not _is_pattern(source) and is_plain and not folder_keys(files[0]):
+        return Scan(query=rows_of(f"read_parquet({files[0]})"))
+    parts = _parts(source, files, database)
+    if not is_plain:
+        for part in parts:
+            require_no_asset_id(source, part.names, part.files[0])
+    named = [([Path(file) for file in part.files], tuple(part.names)) for part in parts]
+    require_in_every_file(source, named)
+    lacking = _missing(parts, database)
     _require_keys_of_one_kind(source, parts, database)
     columns = _common_columns(source, parts)
     groups = _groups(parts, columns)
-    if len(groups) == 1:
-        return rows_of(_read(*parts))
+    if len(groups) == 1 and is_plain and not parts[0].keys:
+        return Scan(query=rows_of(_read(*parts)), changes=lacking)
     names = _names(parts)
     _require_exact(source, groups, columns, names, database)
-    return all_of(_branch(group, columns, names) for group in groups)
+    branches = (_branch(group, columns, names, by_file=not is_plain) for group in groups)
+    return Scan(query=all_of(branches), changes=lacking)
 
 
 def dated_columns(source: Source, database: Database) -> set[str]:
     """Return columns (lower case) that are a DATE in some files and have a time in others."""
-    files = listed(source) if source.is_files else []
+    files = listed(source) if source.is_files and source.kind() is PARQUET else []
     if len(files) <= 1 and not _is_pattern(source):
         return set()
-    kinds = _kinds(_parts(files, database))
+    kinds = _kinds(_parts(source, files, database))
     return {
         name
         for name, owners in kinds.items()
@@ -156,12 +182,12 @@ def _require_no_table(source: Source, folders: Iterable[Path]) -> None:
                 )  # fmt: skip
 
 
-def _parts(files: Sequence[str], database: Database) -> list[Part]:
+def _parts(source: Source, files: Sequence[str], database: Database) -> list[Part]:
     """Return files by schema and by the keys of their folders, with names and types."""
     found: dict[tuple[int, tuple[str, ...]], Part] = {}
     for i, (paths,) in enumerate(database.rows(render("register/schemas", files=_list(files)))):
         for path in paths:
-            keys = _keys(path)
+            keys = folder_keys(path)
             found.setdefault((i, keys), Part(files=[], keys=keys)).files.append(path)
     parts = sorted(found.values(), key=lambda part: part.files)
     of_keys: dict[tuple[str, ...], dict[str, str]] = {(): {}}
@@ -170,7 +196,11 @@ def _parts(files: Sequence[str], database: Database) -> list[Part]:
             # What a key's values are is told by all folders, not by those of one schema.
             alike = _read(*(other for other in parts if other.keys == part.keys))
             kinds = database.schema(rows_of(alike))
-            of_keys[part.keys] = {key: kinds[key] for key in part.keys}
+            # A ticker 000001 or 600519 is a name, whatever the other folders are called.
+            names = theirs(source, kinds, ("asset_id",))
+            of_keys[part.keys] = {
+                key: "VARCHAR" if key.lower() in names else kinds[key] for key in part.keys
+            }
         first = Part(files=part.files[:1])
         own = database.schema(rows_of(_read(first, hive_partitioning="false")))
         columns = own | of_keys[part.keys]
@@ -179,12 +209,12 @@ def _parts(files: Sequence[str], database: Database) -> list[Part]:
     return parts
 
 
-def _keys(path: str) -> tuple[str, ...]:
+def folder_keys(path: str) -> tuple[str, ...]:
     """Return the keys of the folders ``key=value`` above a file."""
-    return tuple(sorted(_values(path)))
+    return tuple(sorted(folder_values(path)))
 
 
-def _values(path: str) -> dict[str, str]:
+def folder_values(path: str) -> dict[str, str]:
     """Return what the folders ``key=value`` above a file say, by key."""
     folders = re.split(r"[/\\]", path)[:-1]
     said = [folder.split("=") for folder in folders if folder.count("=") == 1]
@@ -198,10 +228,11 @@ def _require_keys_of_one_kind(source: Source, parts: Sequence[Part], database: D
     of assets mean nothing but themselves.
     """
     texts = [part for part in parts if "VARCHAR" in {part.kinds[key.lower()] for key in part.keys}]
+    names = theirs(source, _names(parts).values(), ("asset_id",))
     said: dict[str, dict[str, str]] = {}
     for path in (file for part in texts for file in part.files):
-        for key, value in _values(path).items():
-            if key.lower() == "asset_id":
+        for key, value in folder_values(path).items():
+            if key.lower() in names:
                 continue
             said.setdefault(key, {}).setdefault(value, path)
     for key, paths in said.items():
@@ -232,21 +263,18 @@ def _names(parts: Iterable[Part]) -> dict[str, str]:
     return names
 
 
-def _require_everywhere(source: Source, parts: Sequence[Part]) -> None:
-    """Refuse a file without a column that says what a row is: NULL would not be missing there."""
-    spec, there = source.spec, _names(parts).values()
-    names = column_names(source.name, spec, there, source.columns, may_lack=spec.required)
-    needed = [names.get(name, name).lower() for name in spec.required]
-    if source.spec.is_clocked:
-        needed.append((source.available_at or "available_at").lower())
-    for name in needed:
-        having = [part for part in parts if name in part.names]
-        lacking = [part for part in parts if name not in part.names]
-        if having and lacking:
-            raise DataError(
-                source.name, "columns", f"has no column '{name}' in {lacking[0].files[0]}, and "
-                f"has it in {having[0].files[0]}; add it there, or leave the file out",
-            )  # fmt: skip
+def _missing(parts: Sequence[Part], database: Database) -> tuple[Change, ...]:
+    """Say of which columns there are none in some files, and in how many rows."""
+    names = _names(parts)
+    having: Counter[str] = Counter()
+    n_rows: Counter[str] = Counter()
+    for part in parts:
+        having.update(dict.fromkeys(part.names, len(part.files)))
+        lacking = [name for name in names if name not in part.names]
+        if lacking:
+            query = render("register/file_rows", files=_list(_quoted(part.files)))
+            n_rows.update(dict.fromkeys(lacking, database.rows(query)[0][0]))
+    return missing_columns(names, having, sum(len(part.files) for part in parts), n_rows)
 
 
 def _common_columns(source: Source, parts: Sequence[Part]) -> dict[str, str]:
@@ -306,7 +334,13 @@ def _require_exact(
             require_none_inexact(source.name, names[name], shown, common, query, database)
 
 
-def _branch(group: Sequence[Part], columns: Mapping[str, str], names: Mapping[str, str]) -> str:
+def _branch(
+    group: Sequence[Part],
+    columns: Mapping[str, str],
+    names: Mapping[str, str],
+    *,
+    by_file: bool,
+) -> str:
     """Return the query of a group's files, in the common types."""
     kinds = _group_kinds(group)
     items = []
@@ -320,6 +354,9 @@ def _branch(group: Sequence[Part], columns: Mapping[str, str], names: Mapping[st
     if keys:
         types = ", ".join(f"{literal(key)}: {literal(kinds[key.lower()])}" for key in keys)
         options["hive_types"] = f"{{{types}}}"
+    if by_file:
+        options["filename"] = literal(FILE)
+        items.append(asset_of_file(quote(FILE)))
     return rows_of(_read(*group, **options), ", ".join(items))
 
 

@@ -1,7 +1,7 @@
 """Sources: what was registered, which files that is, and what identifies its content.
 
-A path, a glob, a folder, a list of paths or a URL is files; SQL text is a query; all else is a
-frame. How they are read is `attaching`'s matter.
+A path, a glob, a folder, a list of paths or a URL is files, of the kind that `forms.kinds` tells by
+their suffix; SQL text is a query; all else is a frame. How they are read is `attaching`'s matter.
 """
 
 from __future__ import annotations
@@ -16,6 +16,16 @@ from typing import Any
 
 from ml4t.backtest.data.database import Database, EngineError, is_relation
 from ml4t.backtest.data.sources.adapted import Change
+from ml4t.backtest.data.sources.forms.kinds import (
+    PARQUET,
+    UNREAD,
+    FileKind,
+    is_found,
+    kind_of,
+    suffix_of,
+    table_kind,
+)
+from ml4t.backtest.data.sources.forms.reading import PLAINLY, FileReading
 from ml4t.backtest.data.sources.roles import ROLES, Role
 from ml4t.backtest.data.sources.roles.spec import RoleSpec
 from ml4t.backtest.data.sql_files import WILD, quote, render
@@ -52,6 +62,8 @@ class Source:
         Columns of the source by our name, where they have another.
     date_format : str or None
         How dates and times are written that are text.
+    reading : FileReading
+        How its files are read, where their kind leaves it open.
     changes : tuple of Change
         What was changed between the user's data and the view.
     stamp_shift : str or None
@@ -67,6 +79,7 @@ class Source:
     drop_bad_rows: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
     date_format: str | None = None
+    reading: FileReading = PLAINLY
     changes: tuple[Change, ...] = ()
     stamp_shift: str | None = None
 
@@ -86,6 +99,45 @@ class Source:
             path if is_remote(path) else str(Path(*_head_and_pattern(path)))
             for path in _paths(self.given) or []
         ]
+
+    def kind(self) -> FileKind:
+        """Return the kind of its files; of URLs too, which go by their names.
+
+        Raises
+        ------
+        DataError
+            They are of several kinds, or of one that cannot be read.
+        """
+        found = self.found()
+        folders = {kind for path in found if (kind := table_kind(Path(path))) is not None}
+        files = [str(file) for path in found if table_kind(Path(path)) is None
+                 for file in found[path]]  # fmt: skip
+        files += filter(is_remote, self.paths())
+        by_kind: dict[str, tuple[FileKind, list[str]]] = {kind.name: (kind, []) for kind in folders}
+        for file in sorted(files):
+            way_out = UNREAD.get(suffix_of(file))
+            if way_out is not None:
+                raise DataError(
+                    self.name, "readable", f"cannot be read: {file} is no kind of file that is "
+                    f"read here; {way_out}",
+                )  # fmt: skip
+            kind = kind_of(file)
+            by_kind.setdefault(kind.name, (kind, []))[1].append(file)
+        if len(by_kind) > 1:
+            counts = " and ".join(
+                f"{len(few) or 1:,} of {name}" + (f" ({few[0]})" if few else "")
+                for name, (_, few) in by_kind.items()
+            )
+            one = next(few[0] for _, few in by_kind.values() if few)
+            raise DataError(
+                self.name, "readable", f"has files of several kinds: {counts}; register those of "
+                f"one, such as {str(Path(one).parent / ('*' + Path(one).suffix))!r}",
+            )  # fmt: skip
+        return next((kind for kind, _ in by_kind.values()), PARQUET)
+
+    def scanned(self) -> list[Path]:
+        """Return the local files that DuckDB scans by itself."""
+        return self.files() if self.is_files and self.kind().is_scanned else []
 
     def prefixes(self) -> list[str]:
         """Return what the URLs of a file source begin with, up to the folder."""
@@ -121,8 +173,10 @@ def files_of(path: str) -> list[Path]:
     if not pattern and not head.is_dir():
         return [head] if head.is_file() else []
     # Path.glob would return hidden files too.
-    found = glob.glob(pattern or "**/*.parquet", root_dir=head, recursive=True)  # noqa: PTH207
-    return [head / file for file in found if (head / file).is_file()]
+    found = glob.glob(pattern or "**/*", root_dir=head, recursive=True)  # noqa: PTH207
+    # A folder may hold a readme beside its data, a table of Delta's or Iceberg's is all its files.
+    is_any = bool(pattern) or table_kind(head) is not None
+    return [head / file for file in found if (is_any or is_found(file)) and (head / file).is_file()]
 
 
 def _head_and_pattern(path: str) -> tuple[Path, str]:
@@ -229,6 +283,7 @@ def fingerprint(
             facts[name] = getattr(source, name)
     if source.date_format is not None:
         facts["date_format"] = source.date_format
+    facts |= source.reading.facts()
     if source.columns:
         # Two columns that change their names are another content under the same names.
         facts["named"] = sorted(map(list, source.columns.items()))
