@@ -22,7 +22,9 @@ from ml4t.backtest.data.sources.forms.reading import reading_of
 from ml4t.backtest.data.sources.naming import AVAILABLE_AT, column_names, renamings, require_mapping
 from ml4t.backtest.data.sources.roles import Role
 from ml4t.backtest.data.sources.schema import canonical_columns
-from ml4t.backtest.data.sources.source import Source, file_facts, scannable
+from ml4t.backtest.data.sources.shapes.said import Said, fields_of
+from ml4t.backtest.data.sources.shapes.shaping import shaped
+from ml4t.backtest.data.sources.source import Source, file_facts
 from ml4t.backtest.data.sources.stamps import at_end, moved_to_end, require_stamp
 from ml4t.backtest.data.sql_files import quote, rows_of, schema_of, view_of
 from ml4t.backtest.errors import ConfigError
@@ -112,6 +114,9 @@ class SourceRegistry:
         table: str | None = None,
         asset_id: str | None = None,
         null_values: Sequence[str] | None = None,
+        field: str | Sequence[str] | None = None,
+        timestamps: object = None,
+        asset_ids: object = None,
     ) -> Self:
         """Register a source; only its schema is read now.
 
@@ -146,7 +151,10 @@ class SourceRegistry:
             lazy), a pandas frame, a DuckDB relation, or a dict of columns. Several files go
             together by the names of their columns; a column that a file lacks is NULL there, with
             a warning, one of several types gets the one that loses nothing, or is refused. Text
-            is read once to see the types of its columns.
+            is read once to see the types of its columns. In memory also: wide frames; columns of
+            two levels, (field, asset) or (asset, field); frames and Series whose times and assets
+            are an index; a dict of frames, by asset or field; arrays; for ``universe`` snapshots,
+            or a matrix of 0 and 1. What may be two of these is refused with what to write.
         name : str, optional
             View name; needed to tell several features (or context) sources apart.
         available_at : str, optional
@@ -178,6 +186,12 @@ class SourceRegistry:
         null_values : sequence of str, optional
             Texts that stand for a missing value, such as ``["NA", "-"]``, in CSV, JSON, Excel
             and SQLite; never in the column of the asset, where ``NA`` is a ticker.
+        field : str or list of str, optional
+            What the values of a shape without a name for them are: of a wide frame (times x
+            assets), a Series, an array; a list of arrays' third axis. Close of prices unless said.
+        timestamps, asset_ids : sequence, optional
+            The axes of NumPy arrays: times x assets, with a third axis of fields, a structured
+            type, or a dict of one array per field.
 
         Returns
         -------
@@ -196,6 +210,7 @@ class SourceRegistry:
             role, source, name=name, available_at=available_at, lag=lag, max_age=max_age,
             on_bad_rows=on_bad_rows, columns=columns, date_format=date_format, stamp=stamp,
             table=table, asset_id=asset_id, null_values=null_values,
+            field=field, timestamps=timestamps, asset_ids=asset_ids,
         )  # fmt: skip
 
     def register_all(self, adapted: Adapted) -> Self:
@@ -241,6 +256,9 @@ class SourceRegistry:
         table: str | None = None,
         asset_id: str | None = None,
         null_values: Sequence[str] | None = None,
+        field: str | Sequence[str] | None = None,
+        timestamps: object = None,
+        asset_ids: object = None,
         changes: tuple[Change, ...] = (),
     ) -> Self:
         """Register a source, and remember what was changed before it came here."""
@@ -262,7 +280,14 @@ class SourceRegistry:
                     f"columns names {AVAILABLE_AT!r}, and {AVAILABLE_AT}= is given; keep one"
                 )
             entry = replace(entry, available_at=said.pop(AVAILABLE_AT))
-        entry = replace(entry, given=scannable(entry.name, source), columns=said)
+        shape = Said(
+            name=entry.name, spec=entry.spec, columns=said, fields=fields_of(field),
+            timestamps=timestamps, asset_ids=asset_ids,
+        )  # fmt: skip
+        made = shaped(source, shape)
+        entry = replace(
+            entry, given=made.rows, columns=made.columns(said), changes=(*changes, *made.changes)
+        )
         if self._prepared is not None:
             self._reopen()
         try:
