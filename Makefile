@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast faults audits test-newest test-lowest test-pythons constraints lint format bench bench-peers parity clean
+.PHONY: demo test test-fast test-extras faults audits test-newest test-lowest test-pythons constraints lint format bench bench-peers parity clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -26,6 +26,10 @@ faults: $(VENV)/.installed
 audits: $(VENV)/.installed
 	ML4T_EFFORT=20 $(BIN)/python -m pytest -n auto $(AUDITED)
 AUDITED := $(shell grep -l 'effort import' tests/test_*.py)
+
+# What needs a package too large for every developer; in an environment of its own.
+test-extras: .venv-extras/.installed
+	.venv-extras/bin/python -m pytest tests/test_extra_forms.py tests/test_data_page.py
 
 # The newest of everything that the package admits, in an environment of its own.
 test-newest: .venv-newest/.installed
@@ -94,6 +98,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(@D)/bin/python -m pip install --quiet uv
 	$(@D)/bin/uv pip install --quiet --python $(@D)/bin/python --resolution lowest-direct \
 	    --editable '.[dev]'
+	touch $@
+
+.venv-extras/.installed: pyproject.toml constraints.txt
+	$(call install,--constraint constraints.txt)
+	.venv-extras/bin/python -m pip install --quiet --constraint constraints.txt \
+	    --editable '.[excel,delta,iceberg]' 'pyiceberg[sql-sqlite]'
 	touch $@
 
 .venv-newest/.installed: pyproject.toml

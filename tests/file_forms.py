@@ -171,3 +171,42 @@ FORMS: dict[str, tuple[Callable[[Path], Path], dict[str, Any]]] = {
         _each(lambda p, rows: _feather(p, table(rows, _REST)), ".feather", "Ticker={}/0"), {},
     ),
 }  # fmt: skip
+
+
+def write_excel(path: Path, rows: Sequence[Row] | None = None, sheet: str = "Sheet") -> Path:
+    """A workbook with one sheet; what has no value is an empty cell."""
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    page = book.active
+    page.title = sheet
+    page.append(COLUMNS)
+    for row in bars() if rows is None else rows:
+        page.append(row)
+    book.save(path)
+    return path
+
+
+def write_delta(path: Path) -> Path:
+    """A table of two commits and a row that was deleted by a third."""
+    import deltalake
+
+    late = table([(date(2024, 1, 1), "GONE", *[1.0] * 4, 1, 9.0)])
+    deltalake.write_deltalake(str(path), table().slice(0, 100))
+    deltalake.write_deltalake(
+        str(path), pa.concat_tables([table().slice(100), late]), mode="append"
+    )
+    deltalake.DeltaTable(str(path)).delete("asset_id = 'GONE'")
+    return path
+
+
+def write_iceberg(path: Path) -> Path:
+    """A table of two snapshots."""
+    from pyiceberg.catalog.sql import SqlCatalog
+
+    catalog = SqlCatalog("made", uri="sqlite:///:memory:", warehouse=path.parent.as_uri())
+    catalog.create_namespace("made")
+    made = catalog.create_table("made.prices", schema=table().schema, location=path.as_uri())
+    made.append(table().slice(0, 100))
+    made.append(table().slice(100))
+    return path

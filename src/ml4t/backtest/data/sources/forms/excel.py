@@ -76,28 +76,20 @@ def _missing(sheets: Sequence[Any], columns: Sequence[str], source: Source) -> I
 
 def _sheet(source: Source, file: Path, openpyxl: Any) -> tuple[str, list[str], list[list[object]]]:
     """Return the name of a sheet, its columns and its rows."""
-    try:
-        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-    except (
-        BadZipFile,
-        KeyError,
-        OSError,
-        ValueError,
-        openpyxl.utils.exceptions.InvalidFileException,
-    ) as error:
-        raise DataError(
-            source.name, "readable", f"could not be read: {file} is no Excel file "
-            f"({str(error).splitlines()[0]}); save it as .xlsx",
-        ) from error  # fmt: skip
-    try:
+    # openpyxl lets go of a file that it opened itself only when all rows were read.
+    with file.open("rb") as opened:
+        try:
+            book = openpyxl.load_workbook(opened, read_only=True, data_only=True)
+        except (BadZipFile, KeyError, OSError, ValueError) as error:
+            raise DataError(
+                source.name, "readable", f"could not be read: {file} is no Excel file "
+                f"({str(error).splitlines()[0]}); save it as .xlsx",
+            ) from error  # fmt: skip
         name = _name(source, file, list(book.sheetnames))
         sheet = book[name]
         # What a writer says of a sheet's size may be wrong, and rows behind it would be lost.
         sheet.reset_dimensions()
-        rows = map(list, sheet.iter_rows())
-        return name, *_rows(source, f"{file}, sheet '{name}'", rows)
-    finally:
-        book.close()
+        return name, *_rows(source, f"{file}, sheet '{name}'", map(list, sheet.iter_rows()))
 
 
 def _name(source: Source, file: Path, names: Sequence[str]) -> str:
