@@ -54,7 +54,10 @@ def test_the_commands_of_the_readme_exist() -> None:
         [sys.executable, "-m", "ml4t.backtest.cli", "--help"],
         capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"},
     ).stdout  # fmt: skip
-    assert commands == {"demo", "run", "explain", "inspect", "query", "summary", "preset"}
+    assert commands == {
+        "demo", "run", "explain", "inspect", "query", "summary", "preset", "init", "sql", "compare",
+        "export",
+    }  # fmt: skip
     assert all(command in shown for command in commands)
 
 
