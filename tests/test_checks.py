@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 
 import polars as pl
 import pyarrow as pa
@@ -378,6 +378,15 @@ def loan(day: date | None, fee: float | None = 0.01, **changes: object) -> dict[
     return {"timestamp": day, "asset_id": "AAPL", "fee": fee, **changes}
 
 
+def session(day: date | None, opens: int = 9, closes: int = 16) -> dict[str, object]:
+    hours = datetime.combine(day or DAYS[0], time())
+    return {
+        "session": day,
+        "opens": hours.replace(hour=opens),
+        "closes": hours.replace(hour=closes),
+    }
+
+
 # Rows that break no rule, of AAPL and of an asset that prices do not have.
 GOOD_TERMS: dict[str, list[dict[str, object]]] = {
     "actions": [
@@ -396,6 +405,7 @@ GOOD_TERMS: dict[str, list[dict[str, object]]] = {
         asset("TSLA", lot_size=0.0, tick_size=0.0, initial_margin=1.0, maintenance_margin=0.25),
     ],
     "borrow": [loan(DAYS[0], 0.0), loan(DAYS[1], 7.5), loan(DAYS[0], asset_id="TSLA")],
+    "calendar": [session(day) for day in DAYS],
 }  # fmt: skip
 # (role, rule) -> rows that break this rule and no other
 TERM_ROWS: dict[tuple[str, str], list[dict[str, object]]] = {
@@ -448,6 +458,12 @@ TERM_ROWS: dict[tuple[str, str], list[dict[str, object]]] = {
         loan(date(2024, 2, 3 + i), value) for i, value in enumerate([None, -0.01, NAN, INF])
     ],
     ("borrow", "duplicate_keys"): [loan(DAYS[2]), loan(DAYS[2], 0.02)],
+    ("calendar", "null_session"): [session(None)],
+    ("calendar", "closes_not_after_opens"): [
+        session(date(2024, 1, 5), 16, 9),
+        session(date(2024, 1, 8), 9, 9),
+    ],
+    ("calendar", "duplicate_keys"): [session(date(2024, 1, 5)), session(date(2024, 1, 5), 10)],
 }
 
 

@@ -17,6 +17,7 @@ from malformed import INF, NAME, NOTHING, RATE, Kind, above, at_least, verdict, 
 from malformed_parameters import ALSO_CALLED, PARAMETERS, RANKING
 from ml4t.backtest import BacktestConfig, BacktestError, ConfigError, runfile
 from ml4t.backtest.cli import app
+from ml4t.backtest.data.calendars.years import ASSET_CLASSES
 from ml4t.backtest.presets import PRESETS
 from ml4t.backtest.runfile import FILE_TABLES, RUN_KEYS, SOURCE_KEYS, catalog_of, engine_of
 from ml4t.backtest.runfile_tables import LIMITS, RULES, SETTINGS, TIMINGS, Family
@@ -70,6 +71,7 @@ RUN: dict[str, Kind] = {
     "initial_capital": above(0), "periods_per_year": above(0), "preset": words(*PRESETS),
     "commission_bps": RATE, "slippage_bps": RATE, "threads": whole(1, 1024),
     "memory_limit": NOTHING, "timezone": NOTHING, "start": DAY, "end": DAY,
+    "sessions_per_year": above(0) | words(*ASSET_CLASSES),
 }  # fmt: skip
 # None of the values is a file, a role, a column of prices, a duration or what to do with rows.
 SOURCE: dict[str, Kind] = dict.fromkeys(SOURCE_KEYS, NOTHING) | {

@@ -89,8 +89,9 @@ def test_the_wheel_ships_every_sql_file_and_module_and_nothing_of_the_checkout(w
         for path in (ROOT / "src" / "ml4t").rglob("*.py")
         if "__pycache__" not in path.parts
     }
+    data = {"ml4t/backtest/py.typed", "ml4t/backtest/data/calendars/corrections.csv"}
     assert sql
-    assert shipped == sql | modules | {"ml4t/backtest/py.typed"}
+    assert shipped == sql | modules | data
     assert "ml4t/__init__.py" not in names
     assert any(name.endswith("entry_points.txt") for name in names)
 

@@ -262,7 +262,10 @@ def _catalog(document: TomlTable, run: TomlTable, folder: Path) -> Catalog:
 def _add_calendar(catalog: Catalog, name: str, source: TomlTable, where: str) -> None:
     """Register the sessions of an exchange by its code."""
     if name != "calendar" or len(source) > 1:
-        raise ConfigError(f"{where} exchange is for [sources.calendar] alone, and stands by itself")
+        raise ConfigError(
+            f"{where} exchange, {source['exchange']!r}, is for [sources.calendar] alone and stands "
+            "there by itself; write path"
+        )
     catalog.calendar(require_type(str, source["exchange"], f"{where} exchange"))
 
 
