@@ -6,8 +6,8 @@
 # Seen:     version 0, without a word, for 1970 too. A time between two versions gives the earlier.
 # Matters:  "what did we know on that day" is answered with data that was written later: look-ahead
 #           for every date before the table was set up.
-# Product:  refuses the folder of a Delta table and names the reader; in what is registered a row
-#           counts from its own available_at, so keep the time of writing as a column.
+# Product:  reads the newest version of a Delta table alone; a row counts from its own available_at,
+#           so keep the time of writing as a column.
 set -euo pipefail
 
 folder="$(mktemp -d)"
