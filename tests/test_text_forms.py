@@ -184,11 +184,10 @@ def test_a_price_that_is_missing_is_refused_by_the_checks(tmp_path: Path) -> Non
 
 
 NUMBERS = {
-    "thousands": ('"1,234.5"', "thousands=','"),
-    "millions": ('"1,234,567"', "thousands=','"),
     "a currency": ("$12.5", "null_values=['$12.5']; else mend the file"),
     "per cent": ("5%", "null_values=['5%']; else mend the file"),
-}
+    "a sign that may be either": ('"1,234"', "decimal sign, with decimal_separator=','"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", NUMBERS)
@@ -199,15 +198,36 @@ def test_a_number_in_another_form_is_refused(case: str, tmp_path: Path) -> None:
     assert says in said
 
 
+SIGNS = {
+    "thousands": ("Date,Ticker,Close\n2024-01-02,000001,\"1,234.5\"\n", 1234.5),
+    "millions": ("Date,Ticker,Close\n2024-01-02,000001,\"1,234,567\"\n", 1_234_567.0),
+    "European": ("Date;Ticker;Close\n2024-01-02;000001;1.234,5\n", 1234.5),
+    "European and whole": (
+        "Date;Ticker;Close;Volume\n2024-01-02;000001;2,5;1.234\n", 2.5,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SIGNS)
+def test_the_line_for_other_signs_reads_the_file(case: str, tmp_path: Path) -> None:
+    text, value = SIGNS[case]
+    said = refused(written(tmp_path, text))
+    catalog = Catalog().register("prices", said.split('"')[1])
+    found = catalog.sql("select timestamp, asset_id, close from prices").fetchall()
+    assert found == [(DAY, "000001", value)]
+
+
 def test_a_decimal_comma_that_may_part_thousands_is_refused(tmp_path: Path) -> None:
     text = "timestamp;asset_id;close\n2024-01-02;A;1,234\n2024-01-03;A;2,345\n"
     assert "decimal_separator=','" in refused(written(tmp_path, text))
     # One that can part no thousands says what the others are.
     text += "2024-01-04;A;2,5\n"
     assert rows_of(written(tmp_path, text), "close") == [(1.234,), (2.345,), (2.5,)]
-    # A point is a point nowhere else.
-    both = text.replace("A", "A;1.234").replace("id;", "id;volume;")
-    assert "may part thousands; say it in SQL" in refused(written(tmp_path, both))
+
+
+def test_a_folder_without_data_says_what_it_was_searched_for(tmp_path: Path) -> None:
+    (tmp_path / "readme.txt").write_text("read me")
+    assert "a pattern such as '*.txt' (a folder is searched for .parquet" in refused(tmp_path)
 
 
 # -- dates -------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from ml4t.backtest.data.sources.common_types import (
     is_exact,
     require_none_inexact,
 )
-from ml4t.backtest.data.sources.forms.kinds import PARQUET
+from ml4t.backtest.data.sources.forms.kinds import FILE_KINDS, PARQUET
 from ml4t.backtest.data.sources.forms.scan import (
     FILE,
     Scan,
@@ -96,9 +96,17 @@ def listed(source: Source) -> list[str]:
             raise DataError(
                 source.name,
                 "readable",
-                f"matches no file: {path}; pass a path, or in Python a SELECT",
+                f"matches no file: {path}; pass a path{_searched(path)}, or in Python a SELECT",
             )
     return [*_quoted(sorted(map(str, files))), *map(literal, _remote(source))]
+
+
+def _searched(path: str) -> str:
+    """Say what a folder without data was searched for."""
+    if not is_there(Path(path)):
+        return ""
+    found = ", ".join(suffix for kind in FILE_KINDS if kind.is_found for suffix in kind.suffixes)
+    return f" or a pattern such as '*.txt' (a folder is searched for {found})"
 
 
 def scan_of(source: Source, database: Database) -> Scan:

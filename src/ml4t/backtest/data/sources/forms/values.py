@@ -8,6 +8,7 @@ stand for a missing value, and only the user knows which.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
@@ -30,6 +31,10 @@ from ml4t.backtest.errors import DataError
 
 # Of how many words the line to write offers all; of more none can be meant.
 _MOST_WORDS = 3
+# Numbers in which both signs are, or one of them twice: no doubt is left.
+_EUROPEAN = re.compile(r" *[+-]?\d{1,3}(\.\d{3})+,\d+ *|.*\.\d{3}\.\d{3} *")
+_AMERICAN = re.compile(r" *[+-]?\d{1,3}(,\d{3})+\.\d+ *|.*,\d{3},\d{3} *")
+_EUROPEAN_SIGNS = "decimal_separator=',', thousands='.'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,7 @@ def typed(
     if has_decimal_commas and any(one.n_decimals for one in found.values()):
         commas = {name for name, one in found.items() if one.n_commas}
     if commas:
-        _require_no_points(source, found, commas)
+        _require_no_points(source, found, commas, columns)
     items, changes = [], []
     for name in columns:
         item = quote(name)
@@ -102,7 +107,7 @@ def typed(
             item = unless_one_of(item, null_values)
         kind = "VARCHAR"
         if name in looked_at and name.lower() not in words:
-            kind = _kind(source, name, one, texts, database, is_time=name.lower() in times,
+            kind = _kind(source, name, one, texts, columns, database, is_time=name.lower() in times,
                          is_number=name.lower() in numbers, has_commas=name in commas)  # fmt: skip
         if name in commas and kind == "DOUBLE":
             item = decimal_of(item)
@@ -147,6 +152,7 @@ def _kind(
     name: str,
     one: _Profile,
     texts: str,
+    columns: Sequence[str],
     database: Database,
     *,
     is_time: bool,
@@ -167,11 +173,18 @@ def _kind(
         return "BOOLEAN"
     # Codes such as 737A among numbers are text; a few words among numbers are another matter.
     if is_number or (2 * n_numbers > one.n_texts and not is_time):
-        _refuse(source, name, one, texts, database)
+        _refuse(source, name, one, texts, columns, database)
     return "VARCHAR"
 
 
-def _refuse(source: Source, name: str, one: _Profile, texts: str, database: Database) -> NoReturn:
+def _refuse(
+    source: Source,
+    name: str,
+    one: _Profile,
+    texts: str,
+    columns: Sequence[str],
+    database: Database,
+) -> NoReturn:
     """Refuse a column of numbers with texts that are none, and say what to write."""
     query = render("register/words", source=f"({texts})", item=quote(name))
     rows = [
@@ -182,10 +195,7 @@ def _refuse(source: Source, name: str, one: _Profile, texts: str, database: Data
     words = [word for word, _ in rows]
     shown = ", ".join(map(repr, words[:_MOST_WORDS]))
     if one.n_grouped or one.n_commas:
-        way_out = (
-            'if the comma parts thousands or decimals, say which in SQL: "select * from '
-            "read_csv('file.csv', thousands=',')\", or decimal_separator=','"
-        )
+        way_out = _signs(source, words, columns)
     elif len(words) <= _MOST_WORDS:
         known = [*source.reading.null_values, *words]
         way_out = f"if that means missing, say so: null_values={known}; else mend the file"
@@ -198,14 +208,37 @@ def _refuse(source: Source, name: str, one: _Profile, texts: str, database: Data
     )  # fmt: skip
 
 
+def _signs(source: Source, words: Sequence[str], columns: Sequence[str]) -> str:
+    """Say what to write where commas are in numbers."""
+    if any(_EUROPEAN.fullmatch(word) for word in words):
+        return f"read them by SQL: {_line(source, columns, _EUROPEAN_SIGNS)}"
+    thousands = _line(source, columns, "thousands=','")
+    if any(_AMERICAN.fullmatch(word) for word in words):
+        return f"read them by SQL: {thousands}"
+    return (
+        f"if the comma parts thousands, read them by SQL: {thousands}; if it is the decimal sign, "
+        "with decimal_separator=',' in its place"
+    )
+
+
+def _line(source: Source, columns: Sequence[str], signs: str) -> str:
+    """Return the query that reads a file with other signs; what DuckDB would guess stays text."""
+    kept = theirs(source, columns, ("asset_id", *source.spec.times))
+    types = ", ".join(f"'{name}': 'VARCHAR'" for name in columns if name.lower() in kept)
+    return f"\"select * from read_csv('{source.paths()[0]}', {signs}, types={{{types}}})\""
+
+
 def _require_no_points(
-    source: Source, found: Mapping[str, _Profile], commas: Collection[str]
+    source: Source,
+    found: Mapping[str, _Profile],
+    commas: Collection[str],
+    columns: Sequence[str],
 ) -> None:
     """Refuse a file in which both comma and point are in numbers: 1.234 may be either."""
     points = [name for name, one in found.items() if one.n_points]
     if points:
         raise DataError(
             source.name, "types", f"has decimal commas in column '{min(commas)}' and points in "
-            f"numbers of '{points[0]}', which may part thousands; say it in SQL: \"select * from "
-            "read_csv('file.csv', decimal_separator=',', thousands='.')\"",
+            f"numbers of '{points[0]}', which may part thousands; read them by SQL: "
+            f"{_line(source, columns, _EUROPEAN_SIGNS)}",
         )  # fmt: skip
