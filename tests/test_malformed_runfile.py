@@ -75,7 +75,8 @@ RUN: dict[str, Kind] = {
 }  # fmt: skip
 # None of the values is a file, a role, a column of prices, a duration or what to do with rows.
 SOURCE: dict[str, Kind] = dict.fromkeys(SOURCE_KEYS, NOTHING) | {
-    "columns": Kind("a table that names no column", lambda value: value == {})
+    "null_values": Kind("a list of no text", lambda value: value == []),
+    "columns": Kind("a table that names no column", lambda value: value == {}),
 }
 
 

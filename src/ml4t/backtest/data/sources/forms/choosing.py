@@ -85,8 +85,8 @@ def _require_meant(source: Source, kind: FileKind) -> None:
         )
     if reading.null_values and not kind.has_texts:
         raise ConfigError(
-            f"source {source.name!r} takes no null_values: {kind.name} has missing values of its "
-            "own; leave it out"
+            f"source {source.name!r} takes no null_values={list(reading.null_values)}: {kind.name} "
+            "has missing values of its own; leave it out"
         )
     if reading.by_file and kind in (DELTA, ICEBERG, DUCKDB, SQLITE):
         raise ConfigError(
