@@ -11,6 +11,7 @@ import pytest
 from document_blocks import document  # noqa: F401 - a fixture
 from leverage import check_leverage
 from ml4t.backtest import BacktestEngine, BacktestResult, CashAccount, Catalog
+from ml4t.backtest.data.stream.period import Period, bound_of, find_period
 from ml4t.backtest.results.summary import facts_lines, run_facts
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -138,13 +139,13 @@ def check_trades(result: BacktestResult, scale: float, final: float) -> None:
     assert n_backwards == 0
 
 
-def check_dividends(result: BacktestResult, catalog: Catalog) -> None:
+def check_dividends(result: BacktestResult, catalog: Catalog, period: Period) -> None:
     """Trades have earned what was held at the close before each ex-date; what is due is paid."""
-    actions = catalog.actions()
+    actions = catalog.actions(period)
     dividends = [action for action in actions if action.kind == "dividend"]
     if not dividends:
         return
-    axes, multiplier = catalog.axes(), catalog.instruments().multiplier
+    axes, multiplier = catalog.axes(period), catalog.instruments().multiplier
     number = {asset: sid for sid, asset in enumerate(axes.asset_ids)}
     bars = "(select timestamp, row_number() over (order by timestamp) - 1 as t from equity) as bars"
     held: dict[tuple[int, int], float] = {
@@ -223,7 +224,8 @@ def _invariants(monkeypatch: pytest.MonkeyPatch) -> None:
     def checked(self: BacktestEngine, *args: Any, **kwargs: Any) -> BacktestResult:
         result = run(self, *args, **kwargs)
         check_invariants(result, self.config.account)
-        check_dividends(result, self.catalog)
+        sides = (bound_of(n, kwargs.get(n)) or getattr(self, n) for n in ("start", "end"))
+        check_dividends(result, self.catalog, find_period(*sides, self.catalog.prepare()))
         check_leverage(self, result)
         return result
 

@@ -72,6 +72,7 @@ RUN: dict[str, Kind] = {
     "commission_bps": RATE, "slippage_bps": RATE, "threads": whole(1, 1024),
     "memory_limit": NOTHING, "timezone": NOTHING, "start": DAY, "end": DAY,
     "sessions_per_year": above(0) | words(*ASSET_CLASSES),
+    "benchmark": NAME, "risk_free": above(-1, 1),
 }  # fmt: skip
 # None of the values is a file, a role, a column of prices, a duration or what to do with rows.
 SOURCE: dict[str, Kind] = dict.fromkeys(SOURCE_KEYS, NOTHING) | {

@@ -1,9 +1,12 @@
 -- grain:  one row
--- reads:  equity, runs
+-- reads:  equity, benchmark, runs
 -- params: $bars_per_year, $has_annual_return
 -- Returns per bar, the first against the initial capital. What is annual rests on bars per year,
 -- see metrics/calendar; CAGR on the days that went by (a year is 365.25 of them), and a run of few
--- has none: compounding it would say what nobody saw.
+-- has none: compounding it would say what nobody saw. Sharpe and Sortino are of what is above the
+-- risk-free return of each bar, (1 + rate) ** (1 / bars per year) - 1, and above 0 without a rate:
+-- mean / sd of it (Sharpe 1994, The Sharpe ratio), and mean / root of the mean square of what is
+-- below 0 (Sortino and Price 1994, Performance measurement in a downside risk framework).
 with
 
 changes as (
@@ -20,10 +23,16 @@ changes as (
 -- meaning, and a division by zero would make every ratio infinite.
 bars as (
     select
-        timestamp,
-        equity,
-        case when previous > 0 then equity / previous - 1 end as bar_return
+        changes.timestamp,
+        changes.equity,
+        case
+            when changes.previous > 0 then changes.equity / changes.previous - 1
+        end as bar_return,
+        bar_return - coalesce(
+            (1 + benchmark.risk_free_rate) ** (1 / $bars_per_year::double) - 1, 0
+        ) as excess
     from changes
+    left join benchmark on changes.timestamp = benchmark.timestamp
 ),
 
 span as (
@@ -34,11 +43,14 @@ span as (
         (epoch_us(max(timestamp)) - epoch_us(min(timestamp)))
         / (365.25 * 86400 * 1e6) as years,
         arg_max(equity, timestamp) as final_value,
-        avg(bar_return) as mean_return,
-        stddev_samp(bar_return) as bar_volatility,
+        -- In the order of bars: a sum of doubles depends on it, and a join keeps none.
+        avg(excess order by timestamp) as mean_excess,
+        stddev_samp(excess order by timestamp) as excess_volatility,
+        stddev_samp(bar_return order by timestamp) as bar_volatility,
         -- least() skips a NULL: unguarded, a bar without a return would count as one of 0.
         sqrt(
-            avg(least(bar_return, 0) ** 2) filter (where bar_return is not null)
+            avg(least(excess, 0) ** 2 order by timestamp)
+            filter (where excess is not null)
         ) as bar_downside
     from bars
 ),
@@ -69,11 +81,11 @@ select
     end as calmar,
     bar_volatility * sqrt(bars_per_year) as volatility,
     case
-        when bar_volatility > 0
-            then mean_return / bar_volatility * sqrt(bars_per_year)
+        when excess_volatility > 0
+            then mean_excess / excess_volatility * sqrt(bars_per_year)
     end as sharpe,
     case
         when bar_downside > 0
-            then mean_return / bar_downside * sqrt(bars_per_year)
+            then mean_excess / bar_downside * sqrt(bars_per_year)
     end as sortino
 from annual

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-import reprlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 
 from ml4t.backtest.config import BacktestConfig, Broker, run_settings
+from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.core.computing import Computing
 from ml4t.backtest.core.identity import user_identity
-from ml4t.backtest.core.journal import CashFlow, Selected
+from ml4t.backtest.core.journal import CashFlow, Compared, Selected
 from ml4t.backtest.core.selecting import asked_of
 from ml4t.backtest.core.shown import shown, with_code
+from ml4t.backtest.core.terms import Action
 from ml4t.backtest.data.asof.prepared import Prepared
+from ml4t.backtest.data.benchmark import (
+    RunBars,
+    compared,
+    require_benchmark,
+    require_risk_free,
+)
 from ml4t.backtest.data.calendars.years import require_sessions_per_year, year_facts
 from ml4t.backtest.data.explaining import Explanation, explain
 from ml4t.backtest.data.feature_provider import CallableFeatureProvider
+from ml4t.backtest.data.feeds.context import context_columns
 from ml4t.backtest.data.feeds.feed import Feeds, as_catalog, computing_provider
 from ml4t.backtest.data.selection.conditions import plan_conditions
 from ml4t.backtest.data.selection.selecting import SelectionPlan, plan_selection
-from ml4t.backtest.data.stream.batches import batches, plan_batches
+from ml4t.backtest.data.stream.batches import batches, plan_batches, reported
 from ml4t.backtest.data.stream.period import (
     Bound,
-    Given,
+    DateLike,
     Period,
     bound_of,
     count_assets,
@@ -77,6 +85,13 @@ class BacktestEngine:
         ``"equities"``, ``"futures"``, ``"currencies"``, ``"crypto"``.
     start, end : date, datetime or str, optional
         The period of a run that names none itself, see `run`.
+    benchmark : str or int, optional
+        What metrics and the table `benchmark` compare with: an asset_id, bought at the first close
+        and held; ``"equal_weight"``, every asset with a bar, or ``"universe"``, its members, again
+        at each close: `ml4t.backtest.data.benchmark`. The source ``benchmark`` by default.
+    risk_free : float, optional
+        A year's fraction (0.02 is 2%): Sharpe, Sortino, alpha and beta are of what is above it.
+        The source ``risk_free`` by default, else 0.
 
     Raises
     ------
@@ -98,8 +113,10 @@ class BacktestEngine:
         config: BacktestConfig | None = None,
         periods_per_year: float | None = None,
         sessions_per_year: float | str | None = None,
-        start: Given = None,
-        end: Given = None,
+        start: DateLike = None,
+        end: DateLike = None,
+        benchmark: str | int | None = None,
+        risk_free: float | None = None,
     ) -> None:
         require_handler(strategy)
         if periods_per_year is not None:
@@ -108,6 +125,8 @@ class BacktestEngine:
         self.periods_per_year = periods_per_year
         self.sessions_per_year = require_sessions_per_year(sessions_per_year)
         self.start, self.end = bound_of("start", start), bound_of("end", end)
+        self.benchmark = require_benchmark(benchmark)
+        self.risk_free = require_risk_free(risk_free)
         self.strategy = strategy
         self.initial_capital, self.config = run_settings(broker, initial_capital, config)
         self.risk_manager = risk_manager if risk_manager is not None else RiskManager()
@@ -121,7 +140,7 @@ class BacktestEngine:
         # The one that is asked during a run; what a frame holds is in the catalog.
         self.computing_provider = computing_provider(data_feed, provider)
         if context_data is not None:
-            self.catalog = self.catalog.with_context(_columns_of(context_data))
+            self.catalog = self.catalog.with_context(context_columns(context_data))
 
     is_shown_whole = False
 
@@ -138,8 +157,8 @@ class BacktestEngine:
         self,
         progress: Progress | bool | None = None,
         *,
-        start: Given = None,
-        end: Given = None,
+        start: DateLike = None,
+        end: DateLike = None,
         tunes_interpreter: bool = True,
     ) -> BacktestResult:
         """Run from the first bar to the last, or over a period of them.
@@ -186,16 +205,28 @@ class BacktestEngine:
         with two_threads if tunes_interpreter else nullcontext():
             return self._run(progress_of(progress), *bounds)
 
-    def explain(self, *, start: Given = None, end: Given = None, plan: bool = False) -> Explanation:
+    def explain(
+        self, *, start: DateLike = None, end: DateLike = None, plan: bool = False
+    ) -> Explanation:
         """Return the statements that a run sends to DuckDB, in order; see `Catalog.explain`.
 
         Those that read: what the loop asks for on the way, and what a result is written by, are
         not among them.
         """
-        start_bound, end_bound = self._bounds(start, end)
-        return explain(self.catalog, self._plan, start=start_bound, end=end_bound, plan=plan)
+        bounds = self._bounds(start, end)
+        return explain(self.catalog, self._plan, self._compared, bounds=bounds, plan=plan)
 
-    def _bounds(self, start: Given, end: Given) -> tuple[Bound | None, Bound | None]:
+    def _compared(
+        self, prepared: Prepared, period: Period, axes: Axes, actions: Sequence[Action]
+    ) -> Compared | None:
+        """Return what the run is compared with; None: with nothing."""
+        bars = RunBars(
+            prepared=prepared, period=period, axes=axes, actions=actions,
+            delisting_return=self.config.actions.delisting_return,
+        )  # fmt: skip
+        return compared(self.benchmark, self.risk_free, bars, self.initial_capital)
+
+    def _bounds(self, start: DateLike, end: DateLike) -> tuple[Bound | None, Bound | None]:
         """Return the sides of a run's period: its own, else the engine's."""
         return bound_of("start", start) or self.start, bound_of("end", end) or self.end
 
@@ -223,10 +254,13 @@ class BacktestEngine:
             priced_limits=priced_limits(prepared),
         )
         recorder = Recorder()
+        beside = self._compared(prepared, period, axes, market.actions)
+        if beside is not None:
+            recorder.record(beside)
         session = Session(self.config, self.risk_manager, market, self.initial_capital, recorder)
         try:
             with _recording(provider, computing, recorder):
-                misses = self._loop(_reported(chunks, period.n_bars, progress), session, recorder)
+                misses = self._loop(reported(chunks, period.n_bars, progress), session, recorder)
         except CostError as error:
             error.locate(axes.time(session.t), axes.asset_ids.tolist())
             raise
@@ -335,6 +369,8 @@ class BacktestEngine:
             "periods_per_year": self.periods_per_year,
             **({"sessions_per_year": said} if (said := self.sessions_per_year) else {}),
             **{bound.name: bound.text for bound in period if bound is not None},
+            **({"benchmark": self.benchmark} if self.benchmark is not None else {}),
+            **({"risk_free": self.risk_free} if self.risk_free is not None else {}),
             **self.config.recorded(),
         }
 
@@ -361,25 +397,3 @@ def _recording(
         recorder.computed(zip(places, found.names, found.values, strict=True))
     finally:
         provider.end()
-
-
-def _reported(chunks: Iterable[Chunk], n_bars: int, progress: Progress | None) -> Iterable[Chunk]:
-    for chunk in chunks:
-        yield chunk
-        if progress is not None:
-            progress(chunk.first_t + len(chunk.prices["close"]), n_bars)
-
-
-def _columns_of(context: Mapping[datetime, Mapping[str, object]]) -> dict[str, list[object]]:
-    """Turn ``{timestamp: {name: value}}`` into columns; a value that is absent is None."""
-    rows = context.values() if isinstance(context, Mapping) else ()
-    if not rows or not all(isinstance(row, Mapping) for row in rows):
-        raise ConfigError(
-            "context_data must be a mapping of timestamp to {name: value} with at least one, was "
-            f"{reprlib.repr(context)}"
-        )
-    names = dict.fromkeys(name for row in context.values() for name in row)
-    columns: dict[str, list[object]] = {"timestamp": list(context)}
-    for name in names:
-        columns[name] = [row.get(name) for row in context.values()]
-    return columns

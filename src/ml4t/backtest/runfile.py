@@ -7,7 +7,8 @@ before anything is read; a relative path starts at the folder of the run file::
     path = "prices/*.parquet"        # a path, glob, folder, URL, or a list of them
 
     [sources.fundamentals]           # ... unless role says otherwise
-    role = "features"                # prices, features, context, universe, actions, assets, borrow
+    role = "features"                # prices, features, context, universe, actions, assets, borrow,
+                                     # benchmark, risk_free
     path = "fundamentals.parquet"
     available_at = "published_at"    # or: lag = "1 day"
     max_age = "90 days"
@@ -58,6 +59,8 @@ before anything is read; a relative path starts at the folder of the run file::
     sessions_per_year = "crypto"     # or a number; the calendar's if left out
     start = 2015-01-02               # first day of the run; data before it warms what looks back
     end = "2019-12-31"               # last day; also a time: all data if left out
+    benchmark = "SPY"                # or "equal_weight", "universe"; the source of that name
+    risk_free = 0.02                 # a year; or the source of that name
     preset = "realistic"             # what the tables below start from; "default" if left out
     slippage_bps = 5                 # short for [slippage] of basis points; also commission_bps
     threads = 4                      # as for Catalog; also memory_limit = "4GB"
@@ -127,6 +130,8 @@ RUN_KEYS: dict[str, type] = {
     "sessions_per_year": float,
     "start": date,
     "end": date,
+    "benchmark": str,
+    "risk_free": float,
     "preset": str,
     "commission_bps": float,
     "slippage_bps": float,
@@ -134,6 +139,10 @@ RUN_KEYS: dict[str, type] = {
     "memory_limit": str,
     "timezone": str,
 }
+ENGINE_KEYS = (
+    "initial_capital", "periods_per_year", "sessions_per_year", "start", "end", "benchmark",
+    "risk_free",
+)  # fmt: skip
 # Keys of [run] that stand for a table: its name, and the class of which they give basis_points.
 SHORTHANDS = {
     "commission_bps": ("commission", "BasisPointCommission"),
@@ -187,7 +196,7 @@ def engine_of(path: str | Path) -> BacktestEngine:
         strategy,
         risk_manager=manager,
         config=config,
-        **_chosen(run, "initial_capital", "periods_per_year", "sessions_per_year", "start", "end"),
+        **_chosen(run, *ENGINE_KEYS),
     )
 
 

@@ -35,7 +35,12 @@ def opened_runs(paths: Sequence[Path]) -> dict[str, BacktestResult]:
 def metric_rows(runs: Runs) -> list[tuple[str, ...]]:
     """Return each line of the summary with the text of every run."""
     columns = [summary_rows(run) for run in runs.values()]
-    return [(row[0][0], *(text for _, text in row)) for row in zip(*columns, strict=True)]
+    # Those with a benchmark have more lines, after all that every run has.
+    longest = max(columns, key=len)
+    return [
+        (label, *(column[i][1] if i < len(column) else "-" for column in columns))
+        for i, (label, _) in enumerate(longest)
+    ]
 
 
 def setting_rows(runs: Runs) -> list[tuple[str, ...]]:

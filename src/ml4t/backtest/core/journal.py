@@ -44,6 +44,23 @@ class Decision:
     features: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What a run is compared with; every vector has one entry per bar.
+
+    Attributes
+    ----------
+    value : float array
+        The initial capital in the benchmark at each close, account currency; NaN: there is none.
+    risk_free_rate : float array
+        Annual fraction at which money was lent over each bar; NaN: nobody said one.
+    """
+
+    t: Ints
+    value: Floats
+    risk_free_rate: Floats
+
+
 @dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
 class CashFlow:
     """Cash that moved without a fill.

@@ -29,7 +29,7 @@ from ml4t.backtest.data.sources.reference import (
 )
 from ml4t.backtest.data.sources.source import Source, fingerprint
 from ml4t.backtest.data.sql_files import quote, read, render
-from ml4t.backtest.data.stream.period import Given, Period, bound_of, find_period
+from ml4t.backtest.data.stream.period import DateLike, Period, bound_of, find_period
 from ml4t.backtest.errors import ConfigError, DataError
 
 # What the warnings of a run call a column that some files of a source lack.
@@ -136,7 +136,7 @@ class Catalog(SourceRegistry):
         reader.require_query(query)
         return reader.sql(query)
 
-    def preview(self, strategy: Selects, timestamp: object, *, start: Given = None) -> Relation:
+    def preview(self, strategy: Selects, timestamp: object, *, start: DateLike = None) -> Relation:
         """Show what a strategy would hold at one bar, and why it would not hold the rest.
 
         Parameters

@@ -55,6 +55,7 @@ _MADE = (
 )
 _READS = r"\s*(select|with|from)\b"
 Planned = tuple[BatchPlan, SelectionPlan | None]
+Beside = Callable[[Prepared, Period, Axes, list[Action]], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,9 +219,9 @@ class Sources(Protocol):
 def explain(
     sources: Sources,
     planned: Callable[[Prepared, Period], Planned],
+    beside: Beside | None = None,
     *,
-    start: Bound | None = None,
-    end: Bound | None = None,
+    bounds: tuple[Bound | None, Bound | None] = (None, None),
     plan: bool = False,
 ) -> Explanation:
     """Read sources as a run does, and return the statements by which they were read.
@@ -229,7 +230,9 @@ def explain(
     ----------
     planned : callable
         Says what the run reads at each bar, and what it selects.
-    start, end : Bound, optional
+    beside : callable, optional
+        Reads what the run is compared with.
+    bounds : pair of Bound or None
         The sides of the run's period.
     plan : bool
         Have the plan of each statement too.
@@ -237,15 +240,17 @@ def explain(
     transcript = Transcript(has_plans=plan)
     heard = sources.again(transcript)
     prepared = heard.validate()
-    period = find_period(start, end, prepared)
+    period = find_period(*bounds, prepared)
     chunks = batches(*planned(prepared, period), prepared, period=period)
     # As in `BacktestEngine.run`, one after the other; that both say the same is a test.
     for _ in chunks:
         pass
-    heard.axes(period)
+    axes = heard.axes(period)
     heard.instruments()
-    heard.actions(period)
+    actions = heard.actions(period)
     priced_limits(prepared)
+    if beside is not None:
+        beside(prepared, period, axes, actions)
     year_facts(None, prepared.database)
     heard.fingerprints()
     return Explanation(transcript.statements)

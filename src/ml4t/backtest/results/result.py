@@ -16,7 +16,7 @@ from ml4t.backtest.results.saving import export_csv, save
 from ml4t.backtest.results.summary import facts_lines, run_facts, summary_html, summary_text
 from ml4t.backtest.results.tables import TABLES, comments
 
-METRICS = ("calendar", "returns", "drawdown", "trading", "trades")
+METRICS = ("calendar", "returns", "benchmark", "drawdown", "trading", "trades")
 # What the first of them says that others build on; only how many bars a year has is shown.
 PARAMETERS = ("bars_per_year", "has_annual_return")
 # Kinds of statements that are queries; PIVOT is MULTI, for it makes a type on its way.
@@ -30,7 +30,7 @@ class BacktestResult(Mapping[str, Any]):
     """A finished run. As a mapping it holds the metrics; `sql` reads its tables.
 
     The tables ``runs orders fills trades positions equity decisions selections cash_flows
-    signals`` are attributes too, as lazy relations: ``result.trades.pl()``, ``.df()``,
+    signals benchmark`` are attributes too, as lazy relations: ``result.trades.pl()``, ``.df()``,
     ``.to_arrow_table()``.
 
     Examples

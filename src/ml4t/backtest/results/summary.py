@@ -47,6 +47,28 @@ LINES: tuple[tuple[str, str, str], ...] = (
     ("dividends", "Dividends", AS_MONEY),
     ("interest", "Interest", AS_MONEY),
 )
+# What `ml4t.backtest.data.benchmark` makes of its words.
+HELD = {
+    "equal_weight": "every asset with a bar, in equal weights at each close",
+    "universe": "the members of the universe, in equal weights at each close",
+    "benchmark": "the closes of the source of that name",
+}
+# Shown where there is a benchmark.
+COMPARED_LINES: tuple[tuple[str, str, str], ...] = (
+    ("benchmark_return", "Benchmark: total return", AS_PERCENT),
+    ("benchmark_cagr", "  CAGR", AS_PERCENT),
+    ("benchmark_volatility", "  volatility (annual)", AS_PERCENT),
+    ("benchmark_sharpe", "  Sharpe", AS_NUMBER),
+    ("benchmark_max_drawdown", "  max drawdown", AS_PERCENT),
+    ("excess_return", "Total return above it", AS_PERCENT),
+    ("alpha", "Alpha (annual)", AS_PERCENT),
+    ("beta", "Beta", AS_NUMBER),
+    ("correlation", "Correlation", AS_NUMBER),
+    ("tracking_error", "Tracking error (annual)", AS_PERCENT),
+    ("information_ratio", "Information ratio", AS_NUMBER),
+    ("up_capture", "Up capture", AS_PERCENT),
+    ("down_capture", "Down capture", AS_PERCENT),
+)
 # Settings in the order in which they are shown; the names are those of the configuration.
 SHOWN_SETTINGS = ("account", "commission", "slippage", "impact", "financing", "execution", "levels",
             "actions")  # fmt: skip
@@ -85,7 +107,9 @@ class Summarised(Protocol):
 def summary_rows(result: Summarised) -> list[tuple[str, str]]:
     """Return the summary as (label, text) pairs."""
     metrics = result.metrics
-    return [(label, shown_value(metrics[name], kind)) for name, label, kind in LINES]
+    has_benchmark = metrics["benchmark_return"] is not None
+    lines = (*LINES, *COMPARED_LINES) if has_benchmark else LINES
+    return [(label, shown_value(metrics[name], kind)) for name, label, kind in lines]
 
 
 def summary_text(result: Summarised) -> str:
@@ -133,6 +157,12 @@ def basis_lines(result: Summarised) -> list[str]:
         if how.startswith("assumed"):
             how += "; state periods_per_year if it has others"
         lines.append(f"Annual figures: {m['bars_per_year']:,.6g} bars a year, {how}")
+    if m["benchmark_return"] is not None:
+        named = run_facts(result)["configuration"].get("benchmark", "benchmark")
+        how = HELD.get(named, f"{named}, bought at the first close and held")
+        lines.append(
+            f"Benchmark: {how}; without costs, with what `actions` say where there are any"
+        )
     if m["cagr"] is None:
         why = (
             f"the bars span {m['years'] * CALENDAR_YEAR:,.4g} days, less than {LEAST_DAYS}"

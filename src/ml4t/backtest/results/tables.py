@@ -7,7 +7,14 @@ to ``sql/results``.
 
 from __future__ import annotations
 
-from ml4t.backtest.core.journal import AccountAtClose, CashFlow, Computed, Decision, Selected
+from ml4t.backtest.core.journal import (
+    AccountAtClose,
+    CashFlow,
+    Compared,
+    Computed,
+    Decision,
+    Selected,
+)
 from ml4t.backtest.core.orders import Ended, Fills
 from ml4t.backtest.core.trades import Trade, Trades
 from ml4t.backtest.data.sql_files import comment
@@ -333,6 +340,26 @@ SIGNALS = Table(
     ),
 )
 
+BENCHMARK = Table(
+    name="benchmark",
+    events=(Compared,),
+    counted="t",
+    columns=(
+        Column("timestamp", BAR, "bar; without benchmark and risk-free rate there are none", "t"),
+        Column(
+            "value",
+            NUMBER,
+            "the initial capital in the benchmark since the first close, account currency; NULL: "
+            "no benchmark",
+        ),
+        Column(
+            "risk_free_rate",
+            NUMBER,
+            "a year, as a fraction, over the bar; NULL: none, which is 0 in the metrics",
+        ),
+    ),
+)
+
 # What rules saw when they decided: `decisions` has it as a map.
 SEEN = Table(
     name="seen",
@@ -348,7 +375,7 @@ SEEN = Table(
 TABLES = {
     table.name: table
     for table in (RUNS, ORDERS, FILLS, TRADES, POSITIONS, EQUITY, DECISIONS, SELECTIONS,
-                  CASH_FLOWS, SIGNALS)
+                  CASH_FLOWS, SIGNALS, BENCHMARK)
 }  # fmt: skip
 # All that is made of events, in the end.
 STAGED = (*TABLES.values(), SEEN)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from ml4t.backtest.core.batch import Chunk
@@ -163,3 +163,13 @@ def _following(
                 else None
             )
             yield chunk
+
+
+def reported(
+    chunks: Iterable[Chunk], n_bars: int, progress: Callable[[int, int], None] | None
+) -> Iterator[Chunk]:
+    """Hand on chunks, and tell of each how many of the bars are done."""
+    for chunk in chunks:
+        yield chunk
+        if progress is not None:
+            progress(chunk.first_t + len(chunk.prices["close"]), n_bars)

@@ -17,9 +17,9 @@ from ml4t.backtest.data.database import EngineError
 from ml4t.backtest.data.sql_files import literal, read, render
 from ml4t.backtest.errors import ConfigError
 
-Given = date | datetime | str | np.datetime64 | None
+DateLike = date | datetime | str | np.datetime64 | None
 # A month or a year is no day: which of its days would depend on the side.
-UNITS: Final = ("D", "h", "m", "s", "ms", "us", "ns")
+TIME_UNITS: Final = ("D", "h", "m", "s", "ms", "us", "ns")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ class Bound:
         return f"timestamp {'>=' if self.name == 'start' else '<='} {moment}"
 
 
-def bound_of(name: str, given: Given) -> Bound | None:
+def bound_of(name: str, given: DateLike) -> Bound | None:
     """Return a side of a period; None: there is none.
 
     Raises
@@ -88,7 +88,7 @@ def bound_of(name: str, given: Given) -> Bound | None:
     found: object = given
     if isinstance(given, np.datetime64):
         unit = np.datetime_data(given)[0]
-        if not np.isnat(given) and unit in UNITS:
+        if not np.isnat(given) and unit in TIME_UNITS:
             text = str(given).replace("T", " ")
             return Bound(name=name, text=text, is_day=unit == "D")
     elif isinstance(given, str):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ml4t.backtest.data.sources.roles.actions import ACTIONS_ROLE
+from ml4t.backtest.data.sources.roles.benchmark import BENCHMARK_ROLE, RISK_FREE_ROLE
 from ml4t.backtest.data.sources.roles.calendar import CALENDAR_ROLE, CORRECTIONS_ROLE
 from ml4t.backtest.data.sources.roles.features import CONTEXT_ROLE, FEATURES_ROLE
 from ml4t.backtest.data.sources.roles.prices import PRICES_ROLE
@@ -20,7 +21,7 @@ from ml4t.backtest.data.sources.roles.universe import UNIVERSE_ROLE
 
 Role = Literal[
     "prices", "features", "context", "universe", "actions", "assets", "borrow", "calendar",
-    "calendar_corrections",
+    "calendar_corrections", "benchmark", "risk_free",
 ]  # fmt: skip
 ROLES: dict[str, RoleSpec] = {
     spec.name: spec
@@ -34,5 +35,7 @@ ROLES: dict[str, RoleSpec] = {
         BORROW_ROLE,
         CALENDAR_ROLE,
         CORRECTIONS_ROLE,
+        BENCHMARK_ROLE,
+        RISK_FREE_ROLE,
     )
 }

@@ -26,6 +26,9 @@ _PRICE_CHECKS = tuple(
     for column in PRICE_COLUMNS
 )
 
+# Of whatever else has a close.
+CLOSE_CHECKS = tuple(check for check in _PRICE_CHECKS if check.rule.startswith("close_"))
+
 
 def _range_check(column: str, text: str) -> Check:
     """Return the check of an open or a close that may lie outside of the bar."""
