@@ -121,7 +121,7 @@ from ml4t.backtest.strategy.base import Strategy
 FILE_TABLES = ("sources", "strategy", "risk", "limit", "run", *SETTINGS)
 SOURCE_KEYS = (
     "path", "exchange", "role", "available_at", "lag", "max_age", "on_bad_rows", "columns",
-    "date_format", "stamp",
+    "date_format", "stamp", "adjusted",
     "table", "asset_id", "null_values",
 )  # fmt: skip
 RUN_KEYS: dict[str, type] = {
@@ -257,8 +257,10 @@ def _catalog(document: TomlTable, run: TomlTable, folder: Path) -> Catalog:
         options = {
             key: require_type(str, value, f"{where} {key}")
             for key, value in source.items()
-            if key not in ("path", "role", "columns", "null_values")
+            if key not in ("path", "role", "columns", "null_values", "adjusted")
         }
+        if "adjusted" in source:
+            options["adjusted"] = source["adjusted"]
         if "null_values" in source:
             options["null_values"] = source["null_values"]
         if "columns" in source:

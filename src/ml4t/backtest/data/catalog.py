@@ -20,6 +20,7 @@ from ml4t.backtest.data.explaining import Explanation, explain, plan_alone
 from ml4t.backtest.data.indicators import Indicators
 from ml4t.backtest.data.registry import SourceRegistry
 from ml4t.backtest.data.selection.preview import preview
+from ml4t.backtest.data.sources.adjusting import require_counted_once, unapplied
 from ml4t.backtest.data.sources.checks import CheckResult, as_record, require_clean, run_checks
 from ml4t.backtest.data.sources.contracts import require_agreements, require_overlap
 from ml4t.backtest.data.sources.reference import (
@@ -202,11 +203,13 @@ class Catalog(SourceRegistry):
             result
             for source in self._sources.values()
             for result in run_checks(source, self._found[source.name], prepared.database)
-        ]
+        ] + self._unapplied(prepared)
 
     def describe(self) -> list[dict[str, object]]:
         """Return one record per source: rows, assets, first and last time, columns, clock."""
-        database = self.prepare().database
+        prepared = self.prepare()
+        database = prepared.database
+        unapplied_texts = [f"{one.text} ({one.n_rows:,} rows)" for one in self._unapplied(prepared)]
         records = []
         for source in self._sources.values():
             found = self._found[source.name]
@@ -220,9 +223,14 @@ class Catalog(SourceRegistry):
             records.append(
                 {"source": source.name, "role": source.role, **profile,
                  "known_at": _clock_of(source), "max_age": source.max_age, "columns": dict(found),
-                 "changes": list(map(str, self._changed(source.name)))}
+                 "changes": list(map(str, self._changed(source.name))),
+                 "warnings": unapplied_texts if source.spec.makes_bars else []}
             )  # fmt: skip
         return records
+
+    def _unapplied(self, prepared: Prepared) -> list[CheckResult]:
+        """Return what of prices as traded looks as if actions of them were missing."""
+        return unapplied(self._sources, self._found["prices"], prepared.database)
 
     # -- a run ------------------------------------------------------------------------
 
@@ -253,6 +261,7 @@ class Catalog(SourceRegistry):
         if not prepared.is_validated:
             if not prepared.n_bars:
                 raise DataError("prices", "overlap", "has no rows; there is nothing to run on")
+            require_counted_once(self._sources, prepared.database)
             for source in self._sources.values():
                 spec = source.spec
                 prepared.warnings += [
@@ -266,6 +275,7 @@ class Catalog(SourceRegistry):
                 # These may be of another time, and of other assets: nothing happened in the run.
                 if not spec.makes_bars and not spec.may_be_quiet:
                     prepared.warnings += require_overlap(source, prepared.database)
+            prepared.warnings += map(as_record, self._unapplied(prepared))
             require_agreements(self._sources, self._found, prepared.database)
             prepared.is_validated = True
         return prepared

@@ -15,6 +15,11 @@ from typing import Self
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.database import UTC, Database, Listener, require_timezone
 from ml4t.backtest.data.sources.adapted import Adapted, Change
+from ml4t.backtest.data.sources.adjusting import (
+    adjusted_prices,
+    adjustment,
+    require_adjusted,
+)
 from ml4t.backtest.data.sources.attaching import attach, detach
 from ml4t.backtest.data.sources.contracts import interval_text, require_registrable
 from ml4t.backtest.data.sources.dates import require_date_format, time_texts
@@ -111,6 +116,7 @@ class SourceRegistry:
         columns: Mapping[str, str] | None = None,
         date_format: str | None = None,
         stamp: str = "close",
+        adjusted: bool | str | None = None,
         table: str | None = None,
         asset_id: str | None = None,
         null_values: Sequence[str] | None = None,
@@ -178,6 +184,11 @@ class SourceRegistry:
         stamp : {"close", "open"}
             Whether the timestamps of intraday prices are those at which bars end or begin. Bars
             stamped at their open are moved to their end, by the least time between two of them.
+        adjusted : bool or str, optional
+            Whether prices have splits and dividends in them: True goes with no such actions, which
+            would count twice; False is as traded; the name of an adjusted close scales open, high,
+            low and close to it, and divides volume by the same. Not said, prices without actions
+            are searched for what looks unapplied, which is a warning.
         table : str, optional
             Which table of a DuckDB or SQLite file, which sheet of an Excel file; needed where the
             file has several.
@@ -209,7 +220,7 @@ class SourceRegistry:
         return self._register(
             role, source, name=name, available_at=available_at, lag=lag, max_age=max_age,
             on_bad_rows=on_bad_rows, columns=columns, date_format=date_format, stamp=stamp,
-            table=table, asset_id=asset_id, null_values=null_values,
+            adjusted=adjusted, table=table, asset_id=asset_id, null_values=null_values,
             field=field, timestamps=timestamps, asset_ids=asset_ids,
         )  # fmt: skip
 
@@ -253,6 +264,7 @@ class SourceRegistry:
         columns: Mapping[str, str] | None = None,
         date_format: str | None = None,
         stamp: str = "close",
+        adjusted: bool | str | None = None,
         table: str | None = None,
         asset_id: str | None = None,
         null_values: Sequence[str] | None = None,
@@ -268,9 +280,10 @@ class SourceRegistry:
             role=role, name=role if name is None else name, given=source,
             available_at=available_at, lag=interval_text(lag), max_age=interval_text(max_age),
             drop_bad_rows=on_bad_rows == "drop", date_format=date_format, changes=changes,
-            reading=reading_of(table, asset_id, null_values),
+            adjusted=adjusted, reading=reading_of(table, asset_id, null_values),
         )  # fmt: skip
         require_date_format(date_format)
+        require_adjusted(role, adjusted)
         require_registrable(entry, self._sources, self._database)
         is_at_open = require_stamp(role, stamp)
         said = require_mapping(entry.spec, columns)
@@ -331,6 +344,9 @@ class SourceRegistry:
         texts, changes = time_texts(source, raw, self._database)
         items = canonical_columns(source, raw, texts)
         select = rows_of(f"raw.{quote(source.name)}", ", ".join(items.values()))
+        if isinstance(source.adjusted, str):
+            changes = (*changes, adjustment(select, source, self._database))
+            select = adjusted_prices(select, source, self._database)
         if source.stamp_shift is not None:
             select = at_end(select, source.stamp_shift, self._database)
         self._database.execute(view_of(f"main.{quote(source.name)}", select))

@@ -313,6 +313,11 @@ def cast(table: str, column: str, kind: str) -> str:
     return f"cast({moment} as {kind}) as {quote(column)}"
 
 
+def ratio_of(above: str, below: str, *, times: str) -> str:
+    """Return a number times the quotient of two others, as doubles; none where below is 0."""
+    return f"{times}::double * ({above}::double / nullif({below}::double, 0))"
+
+
 def parsed_time(column: str, date_format: str, *, has_time: bool) -> str:
     """Return a column of text as the date, or the time, that a format says; quoted already."""
     item = f"strptime({column}::varchar, {literal(date_format)})"

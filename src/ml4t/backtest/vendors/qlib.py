@@ -84,7 +84,7 @@ def qlib_bin(folder: str | Path, *, market: str = "all") -> Adapted:
             Change("days without a close, as when suspended, left out", len(table) - len(prices)),
             Change(f"instruments of {market}.txt without files, left out: {', '.join(lacking)}",
                    len(lacking)),
-        )),
+        ), adjusted=True),
         source_of("universe", _universe(spans, set(lacking)), (
             Change("end_date: the day after the last one in the file", len(spans)),
         )),

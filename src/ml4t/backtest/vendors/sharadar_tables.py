@@ -86,7 +86,7 @@ def sharadar(prices: Any, actions: Any = None, tickers: Any = None) -> Adapted:
         adjusted = bars.with_columns(pl.col(*_OHLC) * ratio).drop("closeadj", "closeunadj")
         said = Change("prices: adjusted for splits, dividends and spin-offs by closeadj / close; "
                       "no actions belong to them", len(bars))  # fmt: skip
-        sources = [source_of("prices", adjusted, (said, repeats))]
+        sources = [source_of("prices", adjusted, (said, repeats), adjusted=True)]
     else:
         ratio = pl.col("closeunadj") / pl.col("close")
         raw = bars.with_columns(
@@ -95,7 +95,10 @@ def sharadar(prices: Any, actions: Any = None, tickers: Any = None) -> Adapted:
             pl.col("volume") / ratio,
         ).drop("closeadj", "closeunadj")
         said = Change("prices: as traded, by closeunadj / close", len(bars))
-        sources = [source_of("prices", raw, (said, repeats)), _actions(bars, actions)]
+        sources = [
+            source_of("prices", raw, (said, repeats), adjusted=False),
+            _actions(bars, actions),
+        ]
     if tickers is not None:
         sources.append(_assets(bars, tickers))
     return Adapted(*sources)

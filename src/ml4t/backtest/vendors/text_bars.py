@@ -216,7 +216,10 @@ def _adapted(
         said = [Change("prices: continuous contracts as traded; each roll is a step that counts")]
     if vendor == "kibot" and kind == "adjsplitdiv":
         said.append(Change("volume: adjusted too, for dividends as well; no count of shares"))
-    return Adapted(source_of("prices", bars, (*said, *stamps, repeats)))
+    # Adjusted for splits alone is neither: its dividends may be actions.
+    known = {"adjsplitdiv": True, "adjusted": True, "unadjusted": False}
+    is_said = {"adjusted": known[kind]} if kind in known else {}
+    return Adapted(source_of("prices", bars, (*said, *stamps, repeats), **is_said))
 
 
 def _one(vendor: str, what: str, found: set[str | None]) -> str | None:

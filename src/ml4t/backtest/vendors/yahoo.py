@@ -100,7 +100,9 @@ def yfinance(
     prices = priced.select(
         "timestamp", "asset_id", pl.col(*_PRICES, "Volume").name.to_lowercase()
     )  # fmt: skip
-    sources = [source_of("prices", prices, (*said, *stamps, empty, uncounted))]
+    # Adjusted for splits alone is neither: its dividends are actions.
+    is_said = {"adjusted": True} if is_adjusted else {}
+    sources = [source_of("prices", prices, (*said, *stamps, empty, uncounted), **is_said)]
     if len(actions):
         what = Change("actions: Dividends, adjusted for splits as the prices are", len(actions))
         sources.append(source_of("actions", actions, (what,)))

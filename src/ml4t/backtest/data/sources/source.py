@@ -62,6 +62,8 @@ class Source:
         Columns of the source by our name, where they have another.
     date_format : str or None
         How dates and times are written that are text.
+    adjusted : bool, str or None
+        Whether prices have splits and dividends in them; a column by which they get them.
     reading : FileReading
         How its files are read, where their kind leaves it open.
     changes : tuple of Change
@@ -79,6 +81,7 @@ class Source:
     drop_bad_rows: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
     date_format: str | None = None
+    adjusted: bool | str | None = None
     reading: FileReading = PLAINLY
     changes: tuple[Change, ...] = ()
     stamp_shift: str | None = None
@@ -87,6 +90,11 @@ class Source:
     def spec(self) -> RoleSpec:
         """What its role says of it."""
         return ROLES[self.role]
+
+    @property
+    def is_adjusted(self) -> bool:
+        """Whether its prices have splits and dividends in them."""
+        return self.adjusted is True or isinstance(self.adjusted, str)
 
     @property
     def is_files(self) -> bool:
@@ -281,6 +289,8 @@ def fingerprint(
     for name in ("available_at", "lag", "max_age", "stamp_shift"):
         if getattr(source, name) is not None:
             facts[name] = getattr(source, name)
+    if source.adjusted is not None:
+        facts["adjusted"] = source.adjusted
     if source.date_format is not None:
         facts["date_format"] = source.date_format
     facts |= source.reading.facts()
