@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -408,3 +410,41 @@ def test_a_late_day_of_a_matrix_is_open() -> None:
     query = "select start_date, end_date from universe where asset_id = 'A' order by all"
     assert catalog.sql(query).fetchall() == [(DATES[0], DATES[2]), (day, None)]
     assert "empty cells: no members (2 rows)" in changes(catalog, "universe")
+
+
+# -- the page of data ------------------------------------------------------------------------------
+
+PAGE = (Path(__file__).resolve().parents[1] / "docs" / "data.md").read_text(encoding="utf-8")
+IN_MEMORY = PAGE.partition("## In memory")[2].partition("\n## ")[0]
+SHOWN = dict(re.findall(r"^\| ([^|`]+) \| `(catalog\.[^|]+)` \|", IN_MEMORY, re.MULTILINE))
+ON_PAGE = {
+    "frame": LONG[["timestamp", "asset_id", *FIELDS[:4]]],
+    "indexed": INDEXED[FIELDS[:4]].rename_axis(index=[None, None]),
+    "opens": WIDE["open"], "highs": WIDE["high"], "lows": WIDE["low"], "closes": WIDE["close"],
+    "by_asset": {asset: rows[FIELDS[:4]] for asset, rows in BY_ASSET.items()},
+    "panel": PANEL[FIELDS[:4]],
+    "scores": WIDE["score"],
+    "array": array_of(*FIELDS[:4]), "days": DAYS, "assets": ASSETS,
+    "snapshots": LONG[["timestamp", "asset_id"]],
+}  # fmt: skip
+
+
+def test_the_page_shows_every_kind() -> None:
+    assert len(SHOWN) == 10
+
+
+@pytest.mark.parametrize("what", SHOWN)
+def test_a_line_of_the_page_ends_at_the_value_of_the_long_table(what: str) -> None:
+    catalog = Catalog()
+    exec(SHOWN[what], {"catalog": catalog, **ON_PAGE})
+    found = catalog.registered
+    names = {name for name in ("prices", "features", "universe") if name in catalog._sources}
+    if "prices" not in names:
+        catalog.register("prices", ON_PAGE["frame"])
+    if "features" not in names:
+        catalog.register("features", SCORES)
+    if "open" not in found("prices")[0]:
+        query = "select timestamp::timestamp, asset_id, close from prices order by all"
+        assert catalog.sql(query).fetchall() == CLOSED
+    else:
+        assert run(catalog) == WHOLE
