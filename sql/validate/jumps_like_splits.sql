@@ -1,6 +1,6 @@
 -- grain:  one row per bar that opens at a usual split's ratio to the close before
--- reads:  main.prices
--- params: :first_price, :high, :low, :volume, :at_ratio, :usual_range, :usual_volume
+-- reads:  main.prices, stage.assets
+-- params: :assets, :least_split, :least_merger, :first_price, :high, :low, :volume, :at_ratio, :usual_range, :usual_volume
 -- Splits, and crashes that land on the same ratio, differ in the rest of the bar: after a split the
 -- price stays, and about as many shares trade as in the 30 days before, counted in new ones.
 with
@@ -17,7 +17,14 @@ quotes as (
             order by timestamp asc
         ) as last_close
     from main.prices
-    where close > 0 and isfinite(close)
+    where
+        close > 0
+        and isfinite(close)
+        and asset_id in (
+            select assets.asset_id
+            from stage.assets as assets
+            where :assets
+        )
 ),
 
 jumps as (
@@ -30,7 +37,10 @@ jumps as (
     where
         is_calm
         and first_price > 0
-        and (last_close > 1.4 * first_price or first_price > 1.9 * last_close)
+        and (
+            last_close > :least_split * first_price
+            or first_price > :least_merger * last_close
+        )
 ),
 
 splits as (

@@ -31,6 +31,7 @@ from ml4t.backtest.data.feeds.feed import Feeds, as_catalog, computing_provider
 from ml4t.backtest.data.selection.conditions import plan_conditions
 from ml4t.backtest.data.selection.selecting import SelectionPlan, plan_selection
 from ml4t.backtest.data.stream.batches import batches, plan_batches, reported
+from ml4t.backtest.data.stream.jumps import JumpWatch
 from ml4t.backtest.data.stream.period import (
     Bound,
     DateLike,
@@ -253,6 +254,7 @@ class BacktestEngine:
             actions=self.catalog.actions(period),
             priced_limits=priced_limits(prepared),
         )
+        jumps = JumpWatch(prepared.n_assets)
         recorder = Recorder()
         beside = self._compared(prepared, period, axes, market.actions)
         if beside is not None:
@@ -260,7 +262,8 @@ class BacktestEngine:
         session = Session(self.config, self.risk_manager, market, self.initial_capital, recorder)
         try:
             with _recording(provider, computing, recorder):
-                misses = self._loop(reported(chunks, period.n_bars, progress), session, recorder)
+                passed_on = reported(jumps.watched(chunks), period.n_bars, progress)
+                misses = self._loop(passed_on, session, recorder)
         except CostError as error:
             error.locate(axes.time(session.t), axes.asset_ids.tolist())
             raise
@@ -276,7 +279,7 @@ class BacktestEngine:
             activity=session.activity(),
             misses=misses,
             periods_per_year=self.periods_per_year,
-            warnings=prepared.warnings,
+            warnings=[*prepared.warnings, *self.catalog.jumps(jumps.sids)],
             n_assets=count_assets(period, prepared),
             n_bars=len(axes.timestamps),
             **year_facts(self.sessions_per_year, prepared.database),

@@ -76,3 +76,5 @@ LIKE_SPLIT = 0.05
 # High over low of the day after a split, and its volume over the usual one: crashes have more.
 USUAL_RANGE = 1.12
 USUAL_VOLUME = 3.0
+# Ratios below those of any split of three for two, and of two into one: nearer ones are no splits.
+LEAST_SPLIT, LEAST_MERGER = 1.4, 1.9

@@ -6,6 +6,7 @@ schema when it is registered and its rows when the first query or run needs them
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Self
 
 import numpy as np
@@ -20,7 +21,11 @@ from ml4t.backtest.data.explaining import Explanation, explain, plan_alone
 from ml4t.backtest.data.indicators import Indicators
 from ml4t.backtest.data.registry import SourceRegistry
 from ml4t.backtest.data.selection.preview import preview
-from ml4t.backtest.data.sources.adjusting import require_counted_once, unapplied
+from ml4t.backtest.data.sources.adjusting import (
+    jumps_like_splits,
+    require_counted_once,
+    unapplied,
+)
 from ml4t.backtest.data.sources.checks import CheckResult, as_record, require_clean, run_checks
 from ml4t.backtest.data.sources.contracts import require_agreements, require_overlap
 from ml4t.backtest.data.sources.reference import (
@@ -203,13 +208,13 @@ class Catalog(SourceRegistry):
             result
             for source in self._sources.values()
             for result in run_checks(source, self._found[source.name], prepared.database)
-        ] + self._unapplied(prepared)
+        ] + self._doubts(prepared)
 
     def describe(self) -> list[dict[str, object]]:
         """Return one record per source: rows, assets, first and last time, columns, clock."""
         prepared = self.prepare()
         database = prepared.database
-        unapplied_texts = [f"{one.text} ({one.n_rows:,} rows)" for one in self._unapplied(prepared)]
+        unapplied_texts = [f"{one.text} ({one.n_rows:,} rows)" for one in self._doubts(prepared)]
         records = []
         for source in self._sources.values():
             found = self._found[source.name]
@@ -228,9 +233,22 @@ class Catalog(SourceRegistry):
             )  # fmt: skip
         return records
 
-    def _unapplied(self, prepared: Prepared) -> list[CheckResult]:
+    def _doubts(self, prepared: Prepared) -> list[CheckResult]:
         """Return what of prices as traded looks as if actions of them were missing."""
-        return unapplied(self._sources, self._found["prices"], prepared.database)
+        about = self._sources, self._found["prices"], prepared.database
+        return unapplied(*about) + jumps_like_splits(*about)
+
+    def jumps(self, sids: Collection[int]) -> list[dict[str, object]]:
+        """Return the warning of a run in which some assets jumped, where it may have been splits.
+
+        Parameters
+        ----------
+        sids : collection of int
+            Assets that opened far from their last close.
+        """
+        database = self.prepare().database
+        found = jumps_like_splits(self._sources, self._found["prices"], database, sids)
+        return [as_record(one) for one in found]
 
     # -- a run ------------------------------------------------------------------------
 
@@ -275,7 +293,8 @@ class Catalog(SourceRegistry):
                 # These may be of another time, and of other assets: nothing happened in the run.
                 if not spec.makes_bars and not spec.may_be_quiet:
                     prepared.warnings += require_overlap(source, prepared.database)
-            prepared.warnings += map(as_record, self._unapplied(prepared))
+            found = unapplied(self._sources, self._found["prices"], prepared.database)
+            prepared.warnings += map(as_record, found)
             require_agreements(self._sources, self._found, prepared.database)
             prepared.is_validated = True
         return prepared

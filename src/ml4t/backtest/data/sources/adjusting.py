@@ -7,10 +7,12 @@ said what looks as if some were missing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from ml4t.backtest.core.tolerances import (
     ADJUSTED_APART,
+    LEAST_MERGER,
+    LEAST_SPLIT,
     LIKE_SPLIT,
     USUAL_RANGE,
     USUAL_VOLUME,
@@ -135,23 +137,45 @@ def unapplied(
                 f"adjusted={name!r} to trade at adjusted prices, or register actions"
             )
             found.append(_result("adjustment_unapplied", query, text, database))
-    jumps = f"opens at the ratio of a split to the close before, without actions; {_SAY}"
-    query = _jumps(columns)
-    rows = database.records(query)  # few, and the query sorts all bars: it is asked once
-    found.append(
-        CheckResult(
-            source="prices", rule="jump_like_split", n_rows=len(rows), query=query, text=jumps,
-            severity="warning", sample=tuple(rows[:SAMPLE_ROWS]),
-        )
-    )  # fmt: skip
     return [one for one in found if not one.passed]
 
 
-def _jumps(columns: Mapping[str, str]) -> Sql:
+def jumps_like_splits(
+    sources: Mapping[str, Source],
+    columns: Mapping[str, str],
+    database: Database,
+    sids: Collection[int] | None = None,
+) -> list[CheckResult]:
+    """Return bars that open at the ratio of a split, of prices that nothing is applied to.
+
+    Parameters
+    ----------
+    sources, columns
+        As of `unapplied`.
+    sids : collection of int, optional
+        Assets to ask; all by default, for which all bars are sorted.
+    """
+    if "actions" in sources or sources["prices"].is_adjusted or sids == set():
+        return []
+    text = f"opens at the ratio of a split to the close before, without actions; {_SAY}"
+    query = _jumps(columns, sids)
+    rows = database.records(query)  # few, and the query sorts all bars: it is asked once
+    found = CheckResult(
+        source="prices", rule="jump_like_split", n_rows=len(rows), query=query, text=text,
+        severity="warning", sample=tuple(rows[:SAMPLE_ROWS]),
+    )  # fmt: skip
+    return [] if found.passed else [found]
+
+
+def _jumps(columns: Mapping[str, str], sids: Collection[int] | None) -> Sql:
+    assets = "true" if sids is None else f"assets.sid in ({', '.join(map(str, sorted(sids)))})"
     first_price = "open" if "open" in columns else "close"
     return render(
         "validate/jumps_like_splits",
         first_price=first_price,
+        assets=assets,
+        least_split=repr(LEAST_SPLIT),
+        least_merger=repr(LEAST_MERGER),
         high="high" if "high" in columns else f"greatest({first_price}, close)",
         low="low" if "low" in columns else f"least({first_price}, close)",
         volume="volume" if "volume" in columns else "null::double",
