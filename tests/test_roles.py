@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import get_args
@@ -141,3 +142,21 @@ def test_a_role_that_is_one_spec_is_part_of_what_identifies_a_run() -> None:
 def test_every_role_has_its_name_in_the_type_of_roles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(ROLES, "fx")
     assert get_args(Role) == tuple(ROLES) == tuple(spec.name for spec in ROLES.values())
+
+
+@pytest.mark.parametrize("role", ["prices", "features", "borrow"])
+def test_a_check_that_the_gate_of_a_role_does_not_count_is_run(
+    role: Role, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    above = Check(rule="bid_above_ask", text="has bids above the ask; mend them")
+    spec = replace(ROLES[role], checks=(*ROLES[role].checks, above))
+    monkeypatch.setitem(ROLES, role, spec)
+    rows = {"timestamp": DAYS, "asset_id": ["A"] * 3, "bid": [1.0, 1.3, 1.2], "ask": [1.2] * 3}
+    prices = {"timestamp": DAYS, "asset_id": ["A"] * 3, "close": [10.0, 11.0, 12.0]}
+    needed = {"prices": {"close": prices["close"]}, "borrow": {"fee": [0.1] * 3}}
+    given = {"prices": prices, role: rows | needed.get(role, {})}
+    found = Catalog()
+    for name, source in given.items():
+        found.register(name, source)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="bids above the ask"):
+        found.validate()

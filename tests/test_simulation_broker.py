@@ -13,6 +13,7 @@ import pytest
 
 from hand_events import FREE, NAN, Bar, bar, bought, close, day, walk
 from ml4t.backtest import BacktestConfig, BacktestEngine, CashAccount, Catalog, ConfigError
+from ml4t.backtest.core.event import MarketEvent
 from ml4t.backtest.errors import CostError
 from ml4t.backtest.execution import (
     BasisPointCommission,
@@ -51,6 +52,16 @@ def test_an_event_without_an_open_fills_at_its_close() -> None:
     broker = SimulationBroker(10_000, **FREE)
     bought(broker, "A", 10)
     assert prices_of(broker.on_market_event(close(0, 20))) == [(10, 20)]
+
+
+def test_a_price_of_none_is_none_that_is_known() -> None:
+    broker = SimulationBroker(10_000, **FREE)
+    bought(broker, "A", 10)
+    none: Any = dict.fromkeys(("open", "high", "low", "close", "volume"))
+    assert broker.on_market_event(MarketEvent(timestamp=day(0), asset_id="A", **none)) == []
+    event = MarketEvent(timestamp=day(1), asset_id="A", **none | {"close": 20})
+    assert prices_of(broker.on_market_event(event)) == [(10, 20)]
+    assert np.isnan([event.open, event.high, event.low, event.volume]).all()
 
 
 def test_an_order_waits_for_an_event_of_its_asset_that_trades() -> None:

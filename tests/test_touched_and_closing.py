@@ -389,6 +389,38 @@ def test_nothing_of_the_bar_at_which_it_was_decided_touches_or_fills_an_order() 
     assert [(x.order_id, x.price) for x in later] == [(1, 8), (2, 9)]
 
 
+def test_of_several_orders_a_hand_loop_fills_first_what_the_bar_met_first() -> None:
+    broker = SimulationBroker(152, **FREE)
+    bought(broker, "A", 5)
+    broker.on_market_event(bar(0, (10, 10, 10, 10)))
+    for quantity, price in ((10, 9), (10, 9.8), (-5, 12), (-3, 11)):
+        broker.submit_order(broker.market_if_touched_order("A", quantity, price))
+    # A falling price is at 9.8 before it is at 9, and the rest of the cash buys what comes second;
+    # what sells frees cash for both.
+    fills = broker.on_market_event(bar(1, (10, 12, 9, 10)))
+    found = [(round(x.quantity, 6), x.price) for x in fills]
+    assert found == [(-3, 11), (-2, 12), (10, 9.8), (6.777778, 9)]
+
+
+def test_what_is_sold_at_a_close_buys_nothing_inside_the_bar_before() -> None:
+    broker = SimulationBroker(50, **FREE)
+    bought(broker, "A", 5)
+    broker.on_market_event(bar(0, (10, 10, 10, 10)))
+    broker.submit_order(broker.limit_on_close_order("A", -5, 10))
+    inside = broker.submit_order(broker.market_if_touched_order("B", 1, 9))
+    at_close = broker.submit_order(broker.limit_on_close_order("C", 1, 10))
+    row = (10, 10, 9, 10)
+    found = [broker.on_market_event(bar(1, row, asset)) for asset in ("A", "B", "C")]
+    assert [[(x.quantity, x.price) for x in fills] for fills in found] == [
+        [(-5, 10)],
+        [],
+        [(1, 10)],
+    ]
+    broker.on_market_event(bar(2, row))
+    assert (inside.status, inside.reason) == ("rejected", "insufficient cash")
+    assert at_close.status == "filled"
+
+
 def test_slippage_in_a_hand_loop_goes_past_a_touch_and_not_past_a_limit() -> None:
     broker = SimulationBroker(
         10_000, commission=FREE["commission"], slippage=BasisPointSlippage(100)

@@ -70,7 +70,7 @@ class MarketEvent:
     timestamp : datetime
     asset_id : object
     open, high, low, close : float, optional
-        Per share; NaN where not given.
+        Per share; NaN where not given, or given as None, as rows of a database have it.
     volume : float, optional
         Shares.
     signals : mapping of str to value, optional
@@ -97,15 +97,16 @@ class MarketEvent:
         *,
         timestamp: datetime,
         asset_id: object,
-        open: float = NAN,  # noqa: A002 - the field's word
-        high: float = NAN,
-        low: float = NAN,
-        close: float = NAN,
-        volume: float = NAN,
+        open: float | None = NAN,  # noqa: A002 - the field's word
+        high: float | None = NAN,
+        low: float | None = NAN,
+        close: float | None = NAN,
+        volume: float | None = NAN,
         signals: Mapping[str, Value] | None = None,
         context: Mapping[str, Value] | None = None,
     ) -> None:
-        prices = dict(zip(PRICES, (open, high, low, close, volume), strict=True))
+        given = zip(PRICES, (open, high, low, close, volume), strict=True)
+        prices = {name: NAN if price is None else price for name, price in given}
         self._at = 0
         self._bar = Bar(
             timestamp,

@@ -186,14 +186,15 @@ def dropping(source: Source, columns: Mapping[str, str]) -> list[Check]:
 
 def _is_suspicious(source: Source, columns: Mapping[str, str], database: Database) -> bool:
     spec = source.spec
-    if spec.gate_checks is None or source.available_at is not None:
+    if spec.counted is None or source.available_at is not None:
         return True  # small sources, and those whose key has three parts: the checks themselves
     if spec.makes_bars and any(database.rows(read("validate/suspects"))[0]):
         return True  # the timeline has counted the suspect rows already
     relation = f"main.{quote(source.name)}"
     rows = checked_rows(source, columns, relation)
-    if any(database.rows(sample_of(check.query(rows), 1)) for check in spec.gate_checks):
-        return True  # what the keys cannot show
+    uncounted = [check for check in checks_for(source, columns) if check not in spec.counted]
+    if any(database.rows(sample_of(check.query(rows), 1)) for check in uncounted):
+        return True  # what neither bars nor keys can show
     n_bars, n_assets = database.rows(read("timeline/grid"))[0]
     if n_bars * n_assets > BITMAP_CELLS:
         return True

@@ -42,24 +42,32 @@ class HasCash(Protocol):
 
 
 class LateProceeds(Settlement):
-    """What sales of one timestamp brought after its opens: it pays for nothing at them.
+    """What sales of one timestamp brought at each moment: it pays for nothing at an earlier one.
 
     The next asset's open is filled later, and was earlier.
+
+    Attributes
+    ----------
+    moment : When
+        The one that fills now.
     """
 
     def __init__(self) -> None:
         super().__init__(0, BARS, PLAIN_SHARES.multiplier)
-        self.amount, self.is_late = 0.0, False
+        self.moment, self._amounts = When.OPEN, dict.fromkeys(When, 0.0)
+
+    def start(self) -> None:
+        """Begin a timestamp: what the one before brought pays for anything."""
+        self._amounts = dict.fromkeys(When, 0.0)
 
     def sold(self, fills: Fills) -> None:
         """Note what sales brought in, net of their commission; buys are passed over."""
-        if self.is_late:
-            cost = fills.quantity * fills.price + fills.commission
-            self.amount -= float(cost[fills.quantity < 0].sum())
+        cost = fills.quantity * fills.price + fills.commission
+        self._amounts[self.moment] -= float(cost[fills.quantity < 0].sum())
 
     def unsettled(self, t: int) -> float:  # noqa: ARG002 - it is over with the timestamp
         """Return what cannot be spent at the moment that fills now, account currency."""
-        return 0.0 if self.is_late else self.amount
+        return sum(amount for when, amount in self._amounts.items() if when > self.moment)
 
 
 class LoopJournal:
@@ -168,7 +176,7 @@ class AssetBroker:
             A cost model could not tell what the fill costs.
         """
         batch, was_flat, journal = self._batch(event), not self.quantity, self._journal
-        journal.fills, self._late.is_late = None, when is not When.OPEN
+        journal.fills, self._late.moment = None, when
         self._broker.submit(order)
         try:
             if when is When.OPEN:

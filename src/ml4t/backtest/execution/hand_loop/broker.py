@@ -37,11 +37,12 @@ from ml4t.backtest.execution.hand_loop.asset_broker import (
     AssetBroker,
     LateProceeds,
 )
-from ml4t.backtest.execution.hand_loop.order import LoopFill, LoopOrder
+from ml4t.backtest.execution.hand_loop.order import LoopFill, LoopOrder, Met, When
 from ml4t.backtest.execution.hand_loop.order_maker import OrderMaker
 from ml4t.backtest.execution.hand_loop.portfolio import LoopPortfolio, LoopPosition
 from ml4t.backtest.execution.orders.book import BY_STRATEGY, POSITION_CLOSED
 from ml4t.backtest.execution.orders.order import amend
+from ml4t.backtest.execution.orders.touch import Phase
 
 NO_CASH = "insufficient cash"
 
@@ -182,10 +183,7 @@ class SimulationBroker(OrderMaker):
             for order in self._pending.get(event.asset_id, ())
             if (met := order.in_bar(event)) is not None
         ]
-        # By moment; at one moment what leaves comes before what sells, before what buys.
-        due.sort(key=lambda one: (one[1][0], not one[0].is_exit, one[0].quantity > 0,
-                                  one[0].order_id))  # fmt: skip
-        for order, _ in due:
+        for order, _ in sorted(due, key=_turn):
             fills += self._fill(order, event)
             if order.quantity < 0:
                 fills += self._retry()
@@ -202,7 +200,8 @@ class SimulationBroker(OrderMaker):
             )
         if timestamp == self._now:
             return
-        self._now, self._late.amount = timestamp, 0.0
+        self._now = timestamp
+        self._late.start()
         for order, _ in self._short_of_cash:
             if order.is_open and order.filled_quantity:
                 self._end(order, OrderStatus.FILLED, f"cut: {NO_CASH}")
@@ -223,7 +222,7 @@ class SimulationBroker(OrderMaker):
         met = order.in_bar(event)
         if met is None or not order.is_open:
             return []
-        when, single = met
+        when, single = met.when, met.order
         held = self.portfolio.holder(order.asset_id) or self._new_holder()
         if order.is_exit and held.quantity * order.side >= 0:
             self._end(order, OrderStatus.CANCELLED, POSITION_CLOSED)
@@ -248,3 +247,13 @@ class SimulationBroker(OrderMaker):
             self._pending[order.asset_id] = orders
         else:
             self._pending.pop(order.asset_id, None)
+
+
+def _turn(due: tuple[LoopOrder, Met]) -> tuple[When, bool, Phase, float, bool, int]:
+    """Return the turn of an order: by moment, and at one moment what sells before what buys.
+
+    Of these inside the bar what it met first, at its open and close what leaves a position.
+    """
+    order, met = due
+    phase, distance, _ = met.touch
+    return met.when, order.quantity > 0, phase, distance, not order.is_exit, order.order_id

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
+from typing import NamedTuple
 
-from ml4t.backtest.core.event import Fill, MarketEvent
+from ml4t.backtest.core.event import NAN, Fill, MarketEvent
 from ml4t.backtest.execution.orders.order import BaseOrder, Chance, Order, OrderType
 from ml4t.backtest.execution.orders.read_only import sealed
-from ml4t.backtest.execution.orders.touch import AssetBar, InBar, Phase
+from ml4t.backtest.execution.orders.touch import AssetBar, InBar, Phase, Touch
 from ml4t.backtest.execution.orders.types import LIMIT, MARKET, MARKET_ON_CLOSE, STOP
+
+# Met without a look at the range: at the open, at the close.
+AT_ONCE = Touch(Phase.OPEN, 0.0, NAN)
 
 
 class When(IntEnum):
@@ -19,6 +23,23 @@ class When(IntEnum):
     OPEN = 0
     INSIDE = 1
     CLOSE = 2
+
+
+class Met(NamedTuple):
+    """What a bar may fill of an order.
+
+    Attributes
+    ----------
+    when : When
+    order : Order
+        The engine's, for this bar.
+    touch : Touch
+        Where inside the bar it is met.
+    """
+
+    when: When
+    order: Order
+    touch: Touch = AT_ONCE
 
 
 @sealed(
@@ -50,14 +71,8 @@ class LoopOrder(BaseOrder):
     at_close: bool = False
     tag: str = "order"
 
-    def in_bar(self, event: MarketEvent) -> tuple[When, Order] | None:
-        """Return what of it an event's bar may fill, as an order of the engine's, and when.
-
-        Returns
-        -------
-        (When, Order) or None
-            None: nothing in this bar.
-        """
+    def in_bar(self, event: MarketEvent) -> Met | None:
+        """Return what of it an event's bar may fill, None where that is nothing."""
         if event.volume == 0 or event.close != event.close:
             return None  # nothing trades
         is_later = self.decided_at is None or self.decided_at < event.timestamp
@@ -66,27 +81,25 @@ class LoopOrder(BaseOrder):
                 return None
             return self._priced(event)
         if is_later:
-            return When.OPEN, self._single(MARKET)
+            return Met(When.OPEN, self._single(MARKET))
         if self.decided_at != event.timestamp or not self.at_close:
             return None
         if self.stop is not None:
-            return When.INSIDE, self._single(STOP, stop=self.stop)
+            return _inside(self._single(STOP, stop=self.stop), event)
         if self.limit is not None:
-            return When.INSIDE, self._single(LIMIT, limit=self.limit)
-        return When.CLOSE, self._single(MARKET_ON_CLOSE)
+            return _inside(self._single(LIMIT, limit=self.limit), event)
+        return Met(When.CLOSE, self._single(MARKET_ON_CLOSE))
 
-    def _priced(self, event: MarketEvent) -> tuple[When, Order] | None:
+    def _priced(self, event: MarketEvent) -> Met | None:
         """Ask the type when the bar meets an order with a price of its own."""
         order = self._single(self.order_type, stop=self.stop, limit=self.limit)
         if order.order_type.chance is Chance.CLOSE:
-            return When.CLOSE, order
-        touch = order.order_type.touch(order, InBar(bar_of(event)))
-        if touch is None:
-            return None
-        if touch.phase is Phase.OPEN:
+            return Met(When.CLOSE, order)
+        met = _inside(order, event)
+        if met is not None and met.touch.phase is Phase.OPEN:
             # Sales come before purchases there, whatever their type.
-            return When.OPEN, self._single(MARKET)
-        return When.INSIDE, order
+            return Met(When.OPEN, self._single(MARKET))
+        return met
 
     def _single(
         self, order_type: OrderType, *, stop: float | None = None, limit: float | None = None
@@ -113,6 +126,11 @@ class LoopFill(Fill):
 
     pnl: float
     at_close: bool
+
+
+def _inside(order: Order, event: MarketEvent) -> Met | None:
+    touch = order.order_type.touch(order, InBar(bar_of(event)))
+    return None if touch is None else Met(When.INSIDE, order, touch)
 
 
 def bar_of(event: MarketEvent) -> AssetBar:

@@ -2,8 +2,7 @@
 
 To add a role: a module here with its spec and its checks, the spec in `ROLES`, and the name in
 `Role`. To add a check: its file in ``sql/checks``, and a `Check` in the `checks` of the roles that
-are held to it (in their `gate_checks` too, where the gate would not see it). `spec` says what a
-role is, `check` what a check is.
+are held to it. `spec` says what a role is, `check` what a check is.
 """
 
 from __future__ import annotations

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from ml4t.backtest.data.sources.roles.check import CLOCKED, NULL_TIMESTAMP
 from ml4t.backtest.data.sources.roles.spec import RoleSpec
 
 FEATURES_ROLE = RoleSpec(
     name="features",
     required=("timestamp", "asset_id"),
-    gate_checks=(),
+    counted=(NULL_TIMESTAMP, *CLOCKED),
     is_clocked=True,
     has_signals=True,
     has_values=True,

@@ -46,6 +46,28 @@ def _range_check(column: str, text: str) -> Check:
     )
 
 
+# What the scan behind the timeline counts as suspect. A check of prices that it does not count
+# stands in `checks` alone.
+_COUNTED = (
+    NULL_TIMESTAMP,
+    NULL_ASSET_ID,
+    *_PRICE_CHECKS,
+    Check(
+        rule="high_below_low",
+        text="has bars with high below low; mend or remove them",
+        applies=has("high", "low"),
+        places=lambda _: {"tolerance": repr(IN_RANGE)},
+    ),
+    _range_check("open", "has bars that open outside [low, high]; mend or remove them"),
+    _range_check("close", "has bars that close outside [low, high]; mend or remove them"),
+    Check(
+        rule="volume_not_valid",
+        text="has a negative, NaN or infinite volume; use NULL where it is unknown",
+        applies=has("volume"),
+    ),
+    *CLOCKED,
+)
+
 PRICES_ROLE = RoleSpec(
     name="prices",
     required=("timestamp", "asset_id", "close"),
@@ -53,26 +75,8 @@ PRICES_ROLE = RoleSpec(
     doubles=PRICE_COLUMNS,
     numbers=("volume",),
     nouns=dict.fromkeys(PRICE_COLUMNS, "a price") | {"volume": "a volume"},
-    checks=(
-        NULL_TIMESTAMP,
-        NULL_ASSET_ID,
-        *_PRICE_CHECKS,
-        Check(
-            rule="high_below_low",
-            text="has bars with high below low; mend or remove them",
-            applies=has("high", "low"),
-            places=lambda _: {"tolerance": repr(IN_RANGE)},
-        ),
-        _range_check("open", "has bars that open outside [low, high]; mend or remove them"),
-        _range_check("close", "has bars that close outside [low, high]; mend or remove them"),
-        Check(
-            rule="volume_not_valid",
-            text="has a negative, NaN or infinite volume; use NULL where it is unknown",
-            applies=has("volume"),
-        ),
-        *CLOCKED,
-    ),
-    gate_checks=(),
+    checks=_COUNTED,
+    counted=_COUNTED,
     makes_bars=True,
     is_single=True,
     is_money=True,

@@ -39,8 +39,9 @@ class RoleSpec:
         In the order of their report.
     agreements : tuple of Agreement
         What it must agree on with sources of other roles.
-    gate_checks : tuple of Check or None
-        Checks that the gate runs before it counts keys; None: no gate, every check is run.
+    counted : tuple of Check or None
+        Checks whose rows a cheap gate finds by counting; it runs the others. None: no gate, every
+        check is run.
     stage : callable or None
         Makes the tables that its checks read.
     makes_bars : bool
@@ -82,7 +83,7 @@ class RoleSpec:
     key: tuple[str, ...] = ("asset_id", "timestamp")
     checks: tuple[Check, ...] = (NULL_TIMESTAMP, *CLOCKED)
     agreements: tuple[Agreement, ...] = ()
-    gate_checks: tuple[Check, ...] | None = None
+    counted: tuple[Check, ...] | None = None
     stage: Stage | None = None
     makes_bars: bool = False
     is_single: bool = False

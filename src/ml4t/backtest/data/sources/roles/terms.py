@@ -70,7 +70,7 @@ BORROW_ROLE = RoleSpec(
             reads=(("borrow", "fee"), ("assets", "multiplier")),
         ),
     ),
-    gate_checks=(NULL_ASSET_ID, _FEE),  # what the keys cannot show
+    counted=(NULL_TIMESTAMP, *QUIET, *CLOCKED),
     is_single=True,
     is_clocked=True,
     is_money=True,
