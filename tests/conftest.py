@@ -204,12 +204,13 @@ def check_orders(result: BacktestResult) -> None:
             )
         from orders left join done using (order_id)
         where abs(filled_quantity - coalesce(done.quantity, 0)) > 1e-9 * abs(filled_quantity)
-           or (status = 'filled' and filled_quantity = 0)
+           or (status in ('filled', 'partial')) <> (filled_quantity <> 0)
+           or (status = 'filled' and abs(filled_quantity) <= 0.99 * abs(orders.quantity))
            or (reason = '' and (status <> 'filled'
                or abs(filled_quantity - orders.quantity) > 1e-9 * abs(orders.quantity)))
            or abs(filled_quantity) > abs(orders.quantity) * (1 + 1e-9)
            or filled_quantity * orders.quantity < 0
-           or status not in ('filled', 'cancelled', 'denied', 'rejected', 'expired')
+           or status not in ('filled', 'partial', 'cancelled', 'denied', 'rejected', 'expired')
         """,
     )[0]
     # Ends that do not fit, ids twice, fills without an order, fills worse than their limit.

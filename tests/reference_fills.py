@@ -19,6 +19,7 @@ from reference_orders import (
 )
 from reference_protect import levels_at_entry
 from reference_types import (
+    CUT_TO_HELD,
     NO_BORROW,
     NO_BUYING_POWER,
     NO_CASH,
@@ -290,7 +291,7 @@ def fill_order(
         if order.remaining == 0:
             world.finish(order, "filled")
         elif order.is_exit and is_flat:  # cut to what was live
-            world.finish(order, "filled", POSITION_CLOSED)
+            world.finish(order, "filled", CUT_TO_HELD)
         after_fill(world, order, closed)
         if order.status == "open" and is_flat:
             world.finish(order, "rejected", NO_SHORTS)

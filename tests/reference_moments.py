@@ -225,6 +225,7 @@ class Changes:
                 continue
             book(world, what, entered, order.id, order.why)
             order.filled = quantity
-            if not is_short_of_volume:
-                order.quantity = quantity  # what the account could carry
-            finish_now(world, order)
+            if is_short_of_volume or order.remaining == 0:
+                finish_now(world, order)
+            else:
+                world.finish(order, "filled", "cut")

@@ -17,6 +17,7 @@ from reference_types import (
     NO_BAR,
     ONE_CANCELS_OTHER,
     POSITION_CLOSED,
+    STOP_BEYOND,
     Asset,
     Order,
     Replace,
@@ -172,7 +173,22 @@ def prepare(world: World, wanted: Order) -> LiveOrder | None:
     if live * order.side < 0 and held * order.side < 0:
         order.is_exit = abs(order.quantity) <= abs(held) * (1 + 1e-9)
         order.opening = max(0.0, abs(order.quantity) - abs(held))
+    if order.stop_loss is not None and not order.is_exit:
+        expected = expected_price(world, order)
+        if expected is not None and order.side * (order.stop_loss - expected) > 0:
+            world.finish(order, "denied", STOP_BEYOND)
+            return None
     return order
+
+
+def expected_price(world: World, order: LiveOrder) -> float | None:
+    """Return about where an order fills: its own price or the last, None: not known."""
+    own = order.stop or order.limit or order.touch
+    price = world.price_now(order.asset)
+    if own is None or price is None:
+        return own if price is None else price
+    is_higher = (order.stop is not None) == (order.side > 0)
+    return max(own, price) if is_higher else min(own, price)
 
 
 def place(world: World, order: LiveOrder) -> None:

@@ -231,6 +231,9 @@ class World:
         return order
 
     def finish(self, order: LiveOrder, status: str, reason: str = "") -> None:
+        done = abs(order.filled)
+        if done and (status != "filled" or order.remaining >= 0.01 * abs(order.quantity)):
+            status = "partial"
         order.status, order.reason, order.ended = status, reason, self.now
         if status == "rejected":
             self.result.rejections.append(RejectionRow(self.now, order.asset, reason))

@@ -116,7 +116,7 @@ def test_a_cash_account_sells_what_it_holds_and_never_goes_short() -> None:
     result = play([TEN, TEN, TEN, (10, 10, 8, 8)], script)
     refused = "cash account cannot short"
     assert orders(result) == [
-        ("filled", "", 10), ("rejected", refused, -10), ("rejected", refused, 0),
+        ("filled", "", 10), ("partial", refused, -10), ("rejected", refused, 0),
         ("rejected", refused, 0), ("rejected", refused, 0),
     ]  # fmt: skip
     assert held(result) == [(1, "A", 10)]
@@ -178,7 +178,7 @@ def test_target_weights_spend_settled_cash_alone() -> None:
     result = rebalance(bars, weights, account=CashAccount(settlement=1))
     # Day 2: 6,000 of A have not settled, 4,000 buy 400 of 800; day 3 the rest.
     assert fills(result)[1:] == [(2, "A", -600, 10), (2, "B", 400, 10), (3, "B", 400, 10)]
-    assert orders(result)[2] == ("filled", "cut: insufficient cash", 400)
+    assert orders(result)[2] == ("partial", "cut: insufficient cash", 400)
 
 
 def test_settlement_leaves_equity_alone() -> None:
@@ -233,7 +233,7 @@ def test_targets_beyond_the_buying_power_shrink_by_one_factor() -> None:
     assert [row[2] for row in fills(result)] == [
         pytest.approx(160 * 5 / 6), pytest.approx(160 * 5 / 6)
     ]  # fmt: skip
-    assert {row[:2] for row in orders(result)} == {("filled", "cut: insufficient buying power")}
+    assert {row[:2] for row in orders(result)} == {("partial", "cut: insufficient buying power")}
     asked = result.sql("select quantity from orders order by order_id").fetchall()
     assert asked == [(160,), (160,)]
     both = rebalance(bars, {0: {"A": 1.2, "B": -1.2}}, account=MarginAccount())
@@ -272,7 +272,7 @@ def test_an_order_through_zero_that_does_not_fit_closes_what_is_held(side: int) 
 
     result = play(flat(10, 3), {0: enter, 1: turn}, account=MarginAccount())
     assert fills(result)[1:] == [(2, "A", -100 * side, 10)]
-    assert orders(result)[1] == ("rejected", "insufficient buying power", -100 * side)
+    assert orders(result)[1] == ("partial", "insufficient buying power", -100 * side)
 
 
 @pytest.mark.parametrize("side", [1, -1])
@@ -496,7 +496,7 @@ def test_an_order_through_zero_that_cannot_borrow_closes_what_is_held() -> None:
     script = {0: lambda s: s.buy("A", 10), 1: lambda s: s.sell("A", 15)}
     result = play(flat(10, 3), script, account=MarginAccount(), sources=fees)
     assert fills(result)[1:] == [(2, "A", -10, 10)]
-    assert orders(result)[1] == ("rejected", "not available to borrow", -10)
+    assert orders(result)[1] == ("partial", "not available to borrow", -10)
 
 
 def test_target_weights_that_cannot_borrow_close_what_is_held() -> None:
@@ -740,7 +740,7 @@ def test_no_script_does_what_the_account_or_the_market_does_not_allow(
         assert all(quantity > 0 for _, _, quantity in held(result))
     # What has not ended cannot be there; what the rows say the fills say too: see conftest.
     assert {status for status, _, _ in orders(result)} <= {
-        "filled", "cancelled", "expired", "denied", "rejected"
+        "filled", "partial", "cancelled", "expired", "denied", "rejected"
     }  # fmt: skip
 
 
@@ -881,7 +881,7 @@ ALL_OF_IT = 10_000 / 1.001 / 100  # shares whose value and commission are the ca
 def test_a_fraction_is_cut_to_what_the_account_pays_for_as_a_weight_is(order: Action) -> None:
     result = play(flat(100, 3), {0: order}, **TEN_BPS)
     assert fills(result) == [(1, "A", pytest.approx(ALL_OF_IT, rel=1e-9), 100)]
-    assert [row[:2] for row in orders(result)] == [("filled", "cut: insufficient cash")]
+    assert [row[:2] for row in orders(result)] == [("filled", "trimmed to fit the account")]
 
 
 def test_an_order_of_shares_fills_whole_or_not_at_all() -> None:
@@ -973,7 +973,9 @@ def test_a_fraction_that_reverses_a_position_has_the_margin_that_it_sets_free() 
     }
     result = play(bars, script, account=MarginAccount())
     assert fills(result)[1:] == [(3, "A", pytest.approx(-200 - 16_000 / 90, rel=1e-9), 90)]
-    assert [row[:2] for row in orders(result)][1:] == [("filled", "cut: insufficient buying power")]
+    assert [row[:2] for row in orders(result)][1:] == [
+        ("partial", "cut: insufficient buying power")
+    ]
 
 
 def test_a_strict_account_takes_no_part_of_a_fraction() -> None:

@@ -136,9 +136,9 @@ def test_an_entry_by_a_stop_inside_the_bar_takes_the_worse_of_what_may_have_happ
 
 
 def test_an_entry_beyond_its_own_stop_leaves_at_the_price_of_the_entry() -> None:
-    # Bought at 9.5 inside the bar with a stop at 9.7: never at 9.7, where the market was not.
+    # Bought at an open of 9.5 with a stop at 9.7: never at 9.7, where the market was not.
     result = play(
-        [TEN, (10, 10, 9, 9.6), TEN], {0: lambda s: s.buy("A", 1, limit=9.5, stop_loss=9.7)}
+        [TEN, (9.5, 9.6, 9, 9.6), TEN], {0: lambda s: s.buy("A", 1, limit=9.8, stop_loss=9.7)}
     )
     assert fills(result) == [(1, "A", 1, 9.5), (1, "A", -1, 9.5)]
 
@@ -312,7 +312,7 @@ def test_a_trim_and_a_stop_on_one_bar_close_the_position_once(side: int) -> None
     result = play([TEN, TEN, bar, TEN], {0: enter, 1: trim}, account=MarginAccount())
     stop = 10 - 2 * side
     assert fills(result)[1:] == [(2, "A", -4 * side, 10), (2, "A", -6 * side, stop)]
-    assert orders(result)[1] == ("filled", "cut to what is held", -6 * side)
+    assert orders(result)[1] == ("partial", "cut to what is held", -6 * side)
     assert held(result) == [(1, "A", 10 * side)]
 
 
@@ -435,7 +435,7 @@ def test_a_partial_fill_of_one_leg_leaves_the_other_the_rest() -> None:
         bars, {0: lambda s: s.buy("A", 10, take_profit=12, stop_loss=8)}, execution=VOLUME
     )
     assert fills(result)[1:] == [(2, "A", -4, 12), (3, "A", -6, 8)]
-    assert orders(result)[1:] == [("cancelled", "one cancels other", -4), ("filled", "", -6)]
+    assert orders(result)[1:] == [("partial", "one cancels other", -4), ("filled", "", -6)]
     assert trades(result) == [("take_profit", 4, 8), ("stop_loss", 6, -12)]
 
 
@@ -453,7 +453,7 @@ def test_a_stop_of_more_than_is_held_that_the_volume_cuts_still_sells_all_of_it(
     script = {0: lambda s: s.buy("A", 10, stop_loss=8), 1: lambda s: s.sell("A", 5)}
     result = play(bars, script, execution=VOLUME)
     assert fills(result)[1:] == [(2, "A", -5, 10), (3, "A", -2, 8), (4, "A", -3, 7)]
-    assert orders(result)[1] == ("filled", "cut to what is held", -5)
+    assert orders(result)[1] == ("partial", "cut to what is held", -5)
 
 
 def test_an_entry_that_goes_on_filling_after_its_exits_is_protected_anew() -> None:
@@ -568,7 +568,7 @@ def test_a_partial_fill_takes_as_much_off_the_others_of_its_group() -> None:
     # its last 3 go at the open of day 3, before the limit.
     assert fills(result) == [(1, "A", 4, 9), (2, "A", 3, 11), (3, "A", 3, 9)]
     assert orders(result) == [
-        ("cancelled", "one cancels other", 4), ("filled", "", 6), CANCELLED
+        ("partial", "one cancels other", 4), ("filled", "", 6), CANCELLED
     ]  # fmt: skip
 
 
@@ -583,7 +583,7 @@ def test_a_partial_fill_leaves_whole_lots_to_the_others_of_its_group() -> None:
     result = play({"A": a, "B": b}, {0: send}, sources=lots, execution=VOLUME)
     # 4 of A leave 6 of B, which are one lot of 5.
     assert fills(result) == [(1, "A", 4, 9), (2, "B", 5, 5)]
-    assert orders(result) == [("cancelled", "one cancels other", 4), ("filled", "", 5)]
+    assert orders(result) == [("partial", "one cancels other", 4), ("filled", "", 5)]
 
     a[1] = (9, 9, 9, 9, 7)  # leaves 3, which are none
     assert orders(play({"A": a, "B": b}, {0: send}, sources=lots, execution=VOLUME))[1] == CANCELLED
@@ -716,3 +716,49 @@ def test_an_order_cannot_be_in_two_groups() -> None:
 
     result = play([TEN, (10, 10, 9, 9), (9, 9, 8, 8)], {0: group})
     assert fills(result) == [(1, "A", 1, 9), (2, "A", 1, 8)]
+
+
+# -- on the wrong side -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_long", [True, False])
+@pytest.mark.parametrize(
+    ("terms", "is_denied"),
+    [
+        ({"stop_loss": 10.5}, True),
+        ({"stop_loss": 10}, False),
+        ({"limit": 9, "stop_loss": 9.5}, True),
+        ({"limit": 11, "stop_loss": 10.5}, True),  # fills at the market, which is at 10
+        ({"limit": 9, "stop_loss": 9.5, "on_close": True}, True),
+        ({"if_touched": 9, "stop_loss": 9.5}, True),
+        ({"trail": 1, "stop_loss": 10.5}, True),
+        ({"stop": 11, "stop_loss": 10.5}, False),
+        ({"stop": 9, "stop_loss": 9.5}, False),  # met at once, at the market
+        ({"stop": 11, "limit": 12, "stop_loss": 11.5}, True),
+    ],
+)
+def test_an_order_that_its_own_stop_would_close_at_once_is_denied(
+    terms: dict[str, Any], is_denied: bool, is_long: bool
+) -> None:
+    if not is_long:
+        prices = ("stop_loss", "limit", "if_touched", "stop")
+        terms = {name: 20 - x if name in prices else x for name, x in terms.items()}
+
+    def enter(s: Scripted) -> None:
+        (s.buy if is_long else s.sell)("A", 1, **terms)
+
+    result = play(flat(10, 3), {0: enter}, account=MarginAccount())
+    ends = orders(result)
+    if is_denied:
+        denied = ("denied", "stop_loss on the wrong side of the price", 0)
+        assert ends == [denied, ("cancelled", "its parent was denied", 0)]
+    else:
+        assert {status for status, _, _ in ends} & {"denied"} == set()
+
+
+def test_a_stop_that_a_gap_or_an_exit_leaves_behind_is_no_mistake() -> None:
+    """Bought at an open of 7, below its stop of 8; and a sale that opens nothing needs no stop."""
+    gap = play([TEN, (7, 7, 7, 7), TEN], {0: lambda s: s.buy("A", 1, stop_loss=8)})
+    assert fills(gap) == [(1, "A", 1, 7), (1, "A", -1, 7)]
+    script = {0: lambda s: s.buy("A", 1), 1: lambda s: s.sell("A", 1, stop_loss=9)}
+    assert fills(play(flat(10, 3), script))[1:] == [(2, "A", -1, 10)]

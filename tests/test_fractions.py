@@ -169,7 +169,7 @@ def test_an_order_of_a_percentage_is_refused_as_a_fraction(name: str) -> None:
 def test_orders_of_three_times_the_equity_are_fractions() -> None:
     first = "select quantity, status, reason from orders order by order_id limit 1"
     long = _run(lambda s: s.order_target_percent("A", 3.0))
-    assert long.sql(first).fetchall() == [(30_000.0, "filled", "cut: insufficient cash")]
+    assert long.sql(first).fetchall() == [(30_000.0, "partial", "cut: insufficient cash")]
     short = _run(lambda s: s.order_target_weights({"A": np.float32(-3)}))
     assert short.sql(first).fetchall() == [(None, "rejected", "cash account cannot short")]
 

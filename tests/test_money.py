@@ -194,7 +194,7 @@ def test_cases_that_do_everything_equal_the_reference() -> None:
     assert paid_in_a_halt == {1, -1}  # to a long, by a short
     assert flows >= {"deposit", "dividend", "borrow", "interest", "delisting", "cash in lieu"}
     assert ends >= {
-        ("filled", ""), ("filled", "cut"), ("expired", "volume limit"), ("expired", "end of day"),
+        ("filled", ""), ("partial", "cut"), ("partial", "volume limit"), ("expired", "end of day"),
         ("expired", "good till date"), ("expired", "end of data"),
         ("cancelled", "immediate or cancel"), ("cancelled", "one cancels other"),
         ("cancelled", "position closed"), ("cancelled", "cancelled by the strategy"),

@@ -366,7 +366,7 @@ def test_orders_end_in_time_on_prices_without_high_and_low() -> None:
         execution=ExecutionPolicy(participation=1.0),
     )  # fmt: skip
     assert orders(result) == [
-        ("expired", "end of day", 6), ("cancelled", "immediate or cancel", 0)
+        ("partial", "end of day", 6), ("cancelled", "immediate or cancel", 0)
     ]  # fmt: skip
 
 
@@ -377,7 +377,7 @@ def test_at_this_close_the_session_of_an_order_is_that_of_its_decision() -> None
     )
     assert fills(result) == [(0, "A", 4, 10)]
     assert orders(result) == [
-        ("cancelled", "immediate or cancel", 4), ("expired", "end of day", 0)
+        ("partial", "immediate or cancel", 4), ("expired", "end of day", 0)
     ]  # fmt: skip
 
 
@@ -409,7 +409,7 @@ def test_a_cancelled_order_keeps_what_it_had_filled() -> None:
         1: lambda s: s.cancel(s.orders["a"]),
     }
     result = play(flat(10, 4, 4), script, execution=ExecutionPolicy(participation=1.0))
-    assert orders(result) == [("cancelled", "cancelled by the strategy", 4)]
+    assert orders(result) == [("partial", "cancelled by the strategy", 4)]
     assert held(result)[-1] == (3, "A", 4)
 
 
@@ -444,7 +444,7 @@ def test_a_replaced_quantity_counts_what_has_filled_already() -> None:
     result = play({"A": bars, "B": bars}, script, execution=ExecutionPolicy(participation=1.0))
     assert [row for row in fills(result) if row[1] == "A"] == [(1, "A", 4, 10), (2, "A", 2, 10)]
     # 4 are more than 3 already: nothing is left to do.
-    assert orders(result) == [("filled", "", 6), ("cancelled", "cancelled by the strategy", 4)]
+    assert orders(result) == [("filled", "", 6), ("partial", "cancelled by the strategy", 4)]
     assert result.sql("select quantity from orders order by order_id").fetchall() == [(6,), (4,)]
 
 

@@ -59,7 +59,7 @@ def test_reductions_come_before_increases_whatever_their_ids() -> None:
 def test_a_cash_account_closes_but_does_not_go_short() -> None:
     result = play(flat(100, 4), {0: buy(10), 1: sell(15), 2: sell(1)})
     assert ends(result)[1:] == [
-        ("rejected", "cash account cannot short", -10), ("rejected", "cash account cannot short", 0)
+        ("partial", "cash account cannot short", -10), ("rejected", "cash account cannot short", 0)
     ]  # fmt: skip
 
 
@@ -246,7 +246,7 @@ def test_children_are_cut_to_what_is_live() -> None:
     rows = [(10, 10, 10, 10)] * 3 + [(10, 10, 7, 7)]
     result = play(rows, {0: buy(3, stop_loss=8), 1: sell(1)})
     assert fills(result)[-1] == (3, "A", -2, 8)
-    assert result.orders[1].status == "filled"
+    assert (result.orders[1].status, result.orders[1].filled) == ("partial", -2)
 
 
 def test_a_trailing_child_starts_at_the_parents_fill() -> None:
@@ -313,7 +313,7 @@ def test_a_partial_fill_of_one_leg_reduces_the_other() -> None:
     rows = [(10, 10, 10, 10, 100)] * 2 + [(12, 12, 12, 12, 4), (9, 9, 7, 7, 100)]
     result = play(rows, {0: buy(10, take_profit=12, stop_loss=8)}, participation=1.0)
     assert fills(result)[1:] == [(2, "A", -4, 12), (3, "A", -6, 8)]
-    assert ends(result)[1:] == [("cancelled", "one cancels other", -4), ("filled", "", -6)]
+    assert ends(result)[1:] == [("partial", "one cancels other", -4), ("filled", "", -6)]
 
 
 def test_the_rest_of_a_triggered_stop_goes_at_the_next_open() -> None:
@@ -328,7 +328,7 @@ def test_the_rest_of_a_triggered_stop_goes_at_the_next_open() -> None:
 def test_a_rebalance_keeps_nothing_for_later() -> None:
     rows = [(10, 10, 10, 10, 100)] * 3
     result = play(rows, {0: weights(A=1.0)}, participation=1.0)
-    assert ends(result) == [("expired", "volume limit", 100)]
+    assert ends(result) == [("partial", "volume limit", 100)]
 
 
 # -- accounts --------------------------------------------------------------------------------

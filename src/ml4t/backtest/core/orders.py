@@ -16,10 +16,15 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 
 class OrderStatus(StrEnum):
-    """Where an order stands; every order ends in one of the last five."""
+    """Where an order stands; every order ends in one of the last six.
+
+    FILLED but for less than 1% at the most; PARTIAL where less of it was done, whatever ended the
+    rest. In the other four nothing of it was done.
+    """
 
     OPEN = "open"
     FILLED = "filled"
+    PARTIAL = "partial"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
     DENIED = "denied"

@@ -69,6 +69,11 @@ SPLIT_OF_FACTORS = 3e-4
 # Of a close: an adjusted close that differs by less is the same, rounded to fewer digits.
 ADJUSTED_APART = 1e-3
 
+# -- what is not worth a word ----------------------------------------------------------------------
+
+# Of an order: a target that the account cut by less, for its costs, was filled.
+TRIFLE = 0.01
+
 # -- what looks like a split: 16 years of 487 companies told 376 of 416, and no crash -------------
 
 # Absolute, of the logarithm of last close / open: an open as near to a split's ratio may be one.

@@ -22,6 +22,8 @@ from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.risk.limits.engine import LimitEngine
 from ml4t.backtest.strategy.order_terms import OrderTerms, days, is_number
 
+# Why an order is denied that its own stop would close at once.
+STOP_BEYOND = "stop_loss on the wrong side of the price"
 ORDER_TAG, TAKE_PROFIT, STOP_LOSS = "order", "take_profit", "stop_loss"
 
 
@@ -131,6 +133,9 @@ class OrderEntry:
         price = self.price(order.sid)
         if order.order_type.starts_at_market and price != price:
             self._broker.refuse(order, OrderStatus.REJECTED, "no bar")
+            return
+        if _is_stopped_at_once(order, price):
+            self._broker.refuse(order, OrderStatus.DENIED, STOP_BEYOND)
             return
         order.order_type.start(order, price)
         left = self._limits.allow(self.now.t, order.sid, order.quantity, price)
@@ -247,6 +252,19 @@ class OrderEntry:
                     f"a {one.order_type} order needs prices with columns 'high' and 'low'; "
                     "add them to the source"
                 )
+
+
+def _is_stopped_at_once(order: Order, price: float) -> bool:
+    """Whether the stop_loss of an order is beyond the price at which it will open.
+
+    It would be met with the entry: bought at 100 with a stop at 105 is sold at once. A gap may
+    still bring the entry beyond it, which nobody knows before.
+    """
+    expected = order.order_type.expected(order, price)
+    return not order.is_exit and any(
+        child.stop is not None and order.side * (child.stop - expected) > 0
+        for child in order.children
+    )
 
 
 def is_coming(order: Order) -> bool:

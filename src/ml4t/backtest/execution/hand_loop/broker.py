@@ -41,6 +41,7 @@ from ml4t.backtest.execution.hand_loop.order import LoopFill, LoopOrder, Met, Wh
 from ml4t.backtest.execution.hand_loop.order_maker import OrderMaker
 from ml4t.backtest.execution.hand_loop.portfolio import LoopPortfolio, LoopPosition
 from ml4t.backtest.execution.orders.book import BY_STRATEGY, POSITION_CLOSED
+from ml4t.backtest.execution.orders.ending import ends_as, why_cut
 from ml4t.backtest.execution.orders.order import amend
 from ml4t.backtest.execution.orders.touch import Phase
 
@@ -204,7 +205,8 @@ class SimulationBroker(OrderMaker):
         self._late.start()
         for order, _ in self._short_of_cash:
             if order.is_open and order.filled_quantity:
-                self._end(order, OrderStatus.FILLED, f"cut: {NO_CASH}")
+                reason = why_cut(order.quantity, order.filled_quantity, NO_CASH)
+                self._end(order, OrderStatus.FILLED, reason)
             elif order.is_open:
                 self._end(order, OrderStatus.REJECTED, NO_CASH)
         self._short_of_cash.clear()
@@ -241,7 +243,7 @@ class SimulationBroker(OrderMaker):
         return [] if fill is None else [fill]
 
     def _end(self, order: LoopOrder, status: OrderStatus, reason: str = "") -> None:
-        amend(order, status=status, reason=reason)
+        amend(order, status=ends_as(status, order), reason=reason)
         orders = [one for one in self._pending.get(order.asset_id, ()) if one is not order]
         if orders:
             self._pending[order.asset_id] = orders

@@ -103,7 +103,8 @@ class LevelFiller:
         is_cut = done != asked
         for which, status, reason in (
             (~is_cut, OrderStatus.FILLED, ""),
-            (is_cut, OrderStatus.EXPIRED, STAYS if is_target else CARRIED),
+            (is_cut & some, OrderStatus.PARTIAL, STAYS if is_target else CARRIED),
+            (is_cut & ~some, OrderStatus.EXPIRED, STAYS if is_target else CARRIED),
         ):
             if which.any():
                 self._record(

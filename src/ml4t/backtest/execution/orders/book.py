@@ -11,6 +11,7 @@ from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.journal import Journal
 from ml4t.backtest.core.orders import Ended, OrderStatus, TimeInForce
 from ml4t.backtest.core.tolerances import DUST
+from ml4t.backtest.execution.orders.ending import done_as, ends_as
 from ml4t.backtest.execution.orders.order import Chance, Order, amend, split, used_up
 from ml4t.backtest.portfolio.portfolio import Portfolio
 
@@ -131,10 +132,13 @@ class OrderBook:
             self.add(child)
 
     def end(self, order: Order, status: OrderStatus, reason: str) -> None:
-        """End an order and those that only live through it, and record them."""
+        """End an order and those that only live through it, and record them.
+
+        `status` is that of what is left of it: an order that was done in part ends as such.
+        """
         if not order.is_open:
             return
-        amend(order, status=status, reason=reason)
+        amend(order, status=ends_as(status, order), reason=reason)
         self._journal.record(_ended(order))
         orders = self._orders[order.sid]
         orders.remove(order)
@@ -142,7 +146,7 @@ class OrderBook:
             del self._orders[order.sid]
         for child in order.children:
             if child.live_t < 0:
-                self.end(child, OrderStatus.CANCELLED, f"its parent was {status}")
+                self.end(child, OrderStatus.CANCELLED, f"its parent was {done_as(order)}")
 
     def drop(self, sid: int, reason: str) -> None:
         """Cancel every order of an asset."""

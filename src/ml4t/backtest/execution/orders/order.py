@@ -72,6 +72,10 @@ class OrderType(str):
     def start(self, order: Order, price: float) -> None:
         """Let an order begin, sent at a last price or alive since a fill at it."""
 
+    def expected(self, order: Order, price: float) -> float:  # noqa: ARG002 - most at the last price
+        """Return about where an order will fill, sent at a last price; NaN: not known."""
+        return price
+
     def stop_level(self, order: Order) -> float | None:
         """Return the price at which an order triggers, from what was known before this bar."""
         return order.stop

@@ -42,6 +42,10 @@ class LimitOrder(OrderType):
 
     asked_by = (frozenset({"limit"}),)
 
+    def expected(self, order: Order, price: float) -> float:
+        """Return the better of limit and last price."""
+        return _better(order.side, _known(order.limit), price)
+
     def touch(self, order: Order, at: InBar) -> Touch | None:
         """Return the limit, or the open where that is better."""
         return touch_limit(at.bar, _known(order.limit), order.side, is_entry=at.is_entry)
@@ -56,6 +60,10 @@ class StopOrder(OrderType):
     """Waits for its stop, and is a market order from there on."""
 
     asked_by: ClassVar[tuple[frozenset[str], ...]] = (frozenset({"stop"}),)
+
+    def expected(self, order: Order, price: float) -> float:
+        """Return the worse of stop and last price."""
+        return _better(-order.side, _known(order.stop), price)
 
     def touch(self, order: Order, at: InBar) -> Touch | None:
         """Return the stop, or the open beyond it; what was met before rests for an open."""
@@ -113,6 +121,10 @@ class TrailingStopOrder(StopOrder):
     asked_by = (frozenset({"trail"}), frozenset({"trail_fraction"}))
     starts_at_market = True
 
+    def expected(self, order: Order, price: float) -> float:  # noqa: ARG002 - its stop follows
+        """Return the last price, from which its stop counts."""
+        return price
+
     def start(self, order: Order, price: float) -> None:
         """Count from the price at which it was sent, or came alive."""
         amend(order, best_price=price)
@@ -147,6 +159,10 @@ class MarketIfTouchedOrder(OrderType):
     asked_by = (frozenset({"if_touched"}),)
     stop_rounds = -1.0
 
+    def expected(self, order: Order, price: float) -> float:
+        """Return the better of its price and the last."""
+        return _better(order.side, _known(order.stop), price)
+
     def touch(self, order: Order, at: InBar) -> Touch | None:
         """Return the price, or the open where that is better; what was met rests for an open."""
         if order.is_triggered:
@@ -169,6 +185,10 @@ class LimitOnCloseOrder(OrderType):
     chance = Chance.CLOSE
     stands = TimeInForce.DAY
 
+    def expected(self, order: Order, price: float) -> float:
+        """Return the better of limit and last price."""
+        return _better(order.side, _known(order.limit), price)
+
     def fills_at(self, order: Order, price: float) -> bool:
         """Return whether a close is no worse than the limit."""
         return order.side * (price - _known(order.limit)) <= 0
@@ -188,3 +208,8 @@ TYPES: tuple[OrderType, ...] = (
 def _known(price: float | None) -> float:
     assert price is not None  # its type needs it
     return price
+
+
+def _better(side: float, own: float, price: float) -> float:
+    """Return the better of a price of an order and the last one, NaN where that is not known."""
+    return float(np.fmin(own, price) if side > 0 else np.fmax(own, price))

@@ -7,6 +7,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Bools, Floats
 from ml4t.backtest.core.orders import OrderStatus
 from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.orders.ending import TRIMMED, trimmed
 from ml4t.backtest.execution.orders.market_orders import MarketOrders
 from ml4t.backtest.execution.pending.post_trade import PostTrade
 from ml4t.backtest.portfolio.portfolio import Seen
@@ -79,12 +80,14 @@ class MarketOrderFiller:
         is_cut = done != quantity
         if is_capped is not None:
             is_cut |= is_capped
-        is_scaled = ~is_cut & (quantity != asked)
+        is_scaled, is_trimmed = ~is_cut & (quantity != asked), trimmed(asked, quantity)
         whole = MarketOrders(sids, asked, market_orders.tags)
         for which, status, reason in (
             (~is_cut & ~is_scaled, OrderStatus.FILLED, ""),
-            (is_scaled, OrderStatus.FILLED, why_scaled),
-            (is_cut, OrderStatus.EXPIRED, f"{VOLUME_LIMIT}: {why_cut}"),
+            (is_scaled & is_trimmed, OrderStatus.FILLED, TRIMMED),
+            (is_scaled & ~is_trimmed, OrderStatus.PARTIAL, why_scaled),
+            (is_cut & fills, OrderStatus.PARTIAL, f"{VOLUME_LIMIT}: {why_cut}"),
+            (is_cut & ~fills, OrderStatus.EXPIRED, f"{VOLUME_LIMIT}: {why_cut}"),
         ):
             if which.any():
                 self.ledger.record(ids[which], whole.where(which), done[which], status, reason)

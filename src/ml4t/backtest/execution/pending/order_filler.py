@@ -14,6 +14,7 @@ from ml4t.backtest.execution.account.rules import Account, Shortfall
 from ml4t.backtest.execution.account.submission import fitting_orders
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.book import IMMEDIATE, OrderBook
+from ml4t.backtest.execution.orders.ending import why_cut
 from ml4t.backtest.execution.orders.order import Order, amend
 from ml4t.backtest.execution.pending.post_trade import PostTrade
 from ml4t.backtest.execution.pending.tradability import NO_BORROW, Tradability
@@ -176,7 +177,8 @@ class OrderFiller:
             amend(order, reason=CUT_TO_HELD)
         elif fits != quantity:
             is_done = True
-            amend(order, reason=f"cut: {self._account.lacks}")
+            done = order.filled_quantity + fits
+            amend(order, reason=why_cut(order.quantity, done, self._account.lacks))
         self._book_fill(batch, prices, order, fits, limit, seen, is_done=is_done)
         if asked == -live == fits and order.is_open and not self._account.can_short:
             # What was held is sold, the rest is refused.
