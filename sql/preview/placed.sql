@@ -1,6 +1,6 @@
 -- grain:  one row per sid with a bar, members alone
 -- reads:  :scored
--- params: :target, :direction
+-- params: :target, :direction, :n, :share
 -- As ranking/ranked, but nothing is left out: the filter that an asset fails, NULL where it
 -- passes, and the rank that it has whether it is kept or not.
 create or replace temp table :target as
@@ -26,5 +26,11 @@ select
     row_number() over (
         partition by __group, __is_ranked
         order by __score :direction, sid asc
-    ) as place
+    ) as place,
+    :n as n_kept,
+    -- Of what a share is one, where n is a share.
+    case
+        when :share = '' then ''
+        else :share || count(*) over (partition by __group, __is_ranked) || ')'
+    end as share_text
 from guarded

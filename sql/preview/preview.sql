@@ -1,6 +1,6 @@
 -- grain:  one row per asset with a bar at the timestamp
 -- reads:  :shown, :placed, :chosen
--- params: $kind, $skipped, $n, $within, $is_ranked, :target, :kind
+-- params: $kind, $skipped, $within, $is_ranked, :target, :kind
 -- What would be held, and why all else would not: the first reason that applies.
 create or replace temp table :target as
 with
@@ -13,6 +13,8 @@ joined as (
         placed.filter_text,
         placed.group_text,
         case when placed.is_ranked then placed.place end as ranked_place,
+        placed.n_kept,
+        placed.share_text,
         chosen.sid is not null as is_chosen,
         chosen.position,
         -- What was not said comes as NaN.
@@ -40,8 +42,8 @@ explained as (
                 then 'score is NULL or NaN'
             when $is_ranked and group_text is null
                 then $within::varchar || ' is NULL'
-            when $is_ranked and ranked_place > $n
-                then 'rank ' || ranked_place || ' of ' || $n
+            when $is_ranked and ranked_place > n_kept
+                then 'rank ' || ranked_place || ' of ' || n_kept || share_text
             else 'not returned by the query'
         end as reason
     from joined

@@ -1,4 +1,4 @@
--- grain:  one row per (t, sid), at most :n per bar (and group)
+-- grain:  one row per (t, sid), at most :n per bar (and group), which may be a share of its rows
 -- reads:  :scored, :market
 -- params: :n, :direction, :weight, :kept_columns, :market_columns
 -- The whole cross-section of the chunk in one query; ties go to the lower asset_id.

@@ -27,7 +27,7 @@ before anything is read; a relative path starts at the folder of the run file::
 
     [strategy]
     kind = "TopN"
-    n = 25
+    n = 25                           # or a share, as 0.1 for the best decile, or "all"
     by = "ml_score"                  # also: where, when, weight, every, offset, within, ascending
     when = "vix <= 30"
     every = "month_end"              # or a number of bars

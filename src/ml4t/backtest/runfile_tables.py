@@ -182,8 +182,8 @@ def require_type(kind: type, value: Any, where: str) -> Any:
 def _value(hint: Any, value: Any, where: str) -> Any:
     """Return a TOML value as the type that a field declares."""
     choices = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    if choices[0] is int and str in choices and isinstance(value, str):
-        return value  # a number or words, which the class knows
+    if choices[0] is int and type(value) in choices:
+        return value  # a number, a share or words, which the class knows
     # What a field takes beside the type that TOML has is None, or a function.
     kind = next(one for one in choices if one is not NoneType and get_origin(one) is not Callable)
     if NoneType in choices and kind is not str and value == NONE:

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from ml4t.backtest.core.selecting import QueryKind
+from ml4t.backtest.core.selecting import Counted, QueryKind
 from ml4t.backtest.core.values import Columns, Value
 from ml4t.backtest.errors import ConfigError, SignalError
 
@@ -37,6 +37,9 @@ class Selection:
         What is said of each asset.
     amounts : float array or None
         Shares (positive = long), or signals (above 0 enters, below 0 leaves); None for weights.
+    shortage : tuple of Counted
+        At the first of some bars that had less to choose from than was asked for: how often each
+        thing that lets a row be ranked was true at them.
     """
 
     sids: Ints
@@ -44,6 +47,7 @@ class Selection:
     weights: Floats
     kind: QueryKind = "weight"
     amounts: Floats | None = None
+    shortage: tuple[Counted, ...] = ()
 
     def where(self, chosen: NDArray[np.bool_]) -> Selection:
         """Return the candidates that a mask keeps."""
@@ -53,6 +57,7 @@ class Selection:
             weights=self.weights[chosen],
             kind=self.kind,
             amounts=None if self.amounts is None else self.amounts[chosen],
+            shortage=self.shortage,
         )
 
 

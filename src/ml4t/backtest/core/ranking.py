@@ -5,9 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ml4t.backtest.core.by_value import keep_plain
-from ml4t.backtest.core.fractions import RATE, require_fraction
+from ml4t.backtest.core.fractions import RATE, SHARE, require_fraction
 from ml4t.backtest.core.schedule import require_every
-from ml4t.backtest.errors import ConfigError, require_flags, require_whole, require_within
+from ml4t.backtest.errors import (
+    ConfigError,
+    as_float,
+    require_flags,
+    require_whole,
+    require_within,
+)
+
+# Of `n`: whatever can be ranked is kept.
+ALL = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +28,12 @@ class Ranking:
 
     Attributes
     ----------
-    n : int
-        Assets kept per decision bar (per group with `within`). Fewer eligible: all are kept.
+    n : int, float or "all"
+        Assets kept per decision bar (per group with `within`): a number of them; a share above 0
+        and below 1 of those that can be ranked, such as 0.1 for the best decile and 0.2 for the
+        best quintile; or ``"all"``. Fewer than the number: all are kept. Of m a share keeps
+        ``max(1, floor(n * m))``, so that of fewer assets than quantiles one is kept. Equal scores
+        go by ``asset_id``, the lower first, also at the edge of a quantile.
     by : str
         Score expression. NULL, NaN and infinite scores are never ranked.
     where : str or None
@@ -28,7 +41,8 @@ class Ranking:
     when : str or None
         Condition on the market row; a bar where it is not true is not a decision bar.
     weight : str
-        ``"equal"`` (1 / n each, whatever is eligible) or an expression over the kept rows.
+        ``"equal"`` (1 / n each, whatever is eligible; of a share or ``"all"`` 1 / the kept) or an
+        expression over the kept rows.
     every : int or str
         Bar number b (from 1) is a decision bar when ``(b - offset) % every == 0``; or in words,
         such as ``"month_end"``, ``"month_end-2"``, ``"week_start"``, ``"3 weeks"``: see
@@ -47,7 +61,7 @@ class Ranking:
         a target of zero closes always trades, and so does what opens or turns a position over.
     """
 
-    n: int
+    n: int | float | str
     by: str
     where: str | None = None
     when: str | None = None
@@ -60,7 +74,7 @@ class Ranking:
     band: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "n", require_whole("n", self.n, least=1))
+        object.__setattr__(self, "n", _kept(self.n))
         every, offset = require_every(self.every, self.offset)
         object.__setattr__(self, "every", every)
         object.__setattr__(self, "offset", offset)
@@ -73,3 +87,16 @@ class Ranking:
             if not is_optional and not (isinstance(value, str) and value.strip()):
                 raise ConfigError(f"{name} must be an SQL expression, was {value!r}")
         keep_plain(self)
+
+
+def _kept(n: object) -> int | float | str:
+    """Return how many a ranking keeps: a number, a share, or all."""
+    if isinstance(n, str) and n == ALL:
+        return ALL
+    share = as_float(n)
+    if SHARE.holds(share):
+        return share
+    try:
+        return require_whole("n", n, least=1)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; or a share below 1, as 0.1 for a decile, or 'all'") from None

@@ -14,6 +14,18 @@ QueryKind = Literal["weight", "quantity", "signal"]
 KINDS: tuple[QueryKind, ...] = ("weight", "quantity", "signal")
 
 
+class Counted(NamedTuple):
+    """A condition as it is shown, how often it was true, and of how many rows."""
+
+    text: str
+    true: int
+    of: int
+
+    def and_more(self, other: Counted) -> Counted:
+        """Return the counts of both together."""
+        return Counted(self.text, self.true + other.true, self.of + other.of)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """A SELECT over ``signals``, ``market`` and ``ranked``, and the bars that it decides on.

@@ -144,7 +144,9 @@ class SourceRegistry:
               ex_date, a date being midnight (in the zone of the catalog where bars have one).
             - ``assets``: asset_id; optional lot_size, tick_size, multiplier, initial_margin,
               maintenance_margin (fractions of exposure). Any text column, such as sector, groups
-              the assets. What is NULL is as for a plain share.
+              the assets for limits and is in ``signals``, the same at every bar; a column of that
+              name in another source, which has a clock, is there instead. What is NULL is as for
+              a plain share.
             - ``borrow``: timestamp, asset_id, fee (annual fraction); optional available. Known
               as-of like features; each column is in ``signals`` as ``borrow_<column>``.
             - ``calendar``: session (a date); optional is_open, opens, closes, known_at. The days

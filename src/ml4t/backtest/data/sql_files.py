@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
+from ml4t.backtest.core.tolerances import WHOLE
+
 VIEWS = ("signals", "market")
 _PLACE = re.compile(r"(?<![:\w]):([a-z_]+)(?![:\w])")
 # What makes a pattern of a path.
@@ -288,14 +290,37 @@ def first_failing(conditions: Iterable[tuple[str, str]]) -> str:
     return f"case {cases} end" if cases else "null::varchar"
 
 
+def is_true(condition: str) -> str:
+    """Return whether a condition is true, false where it is NULL."""
+    return f"coalesce(({condition}), false)"
+
+
+def times_true(conditions: Iterable[str]) -> str:
+    """Return the counts of the rows for which each condition is true."""
+    return ", ".join(f"count(*) filter (where {one})" for one in conditions)
+
+
 def previous_of(name: str, alias: str) -> str:
     """Return a column of signals at the bar before, which is the asset's own; names unquoted."""
     window = "partition by signals.asset_id order by signals.timestamp asc"
     return f"lag(signals.{quote(name)}) over ({window}) as {quote(alias)}"
 
 
-def equal_weight(n: int, *, is_grouped: bool) -> str:
+def number_kept(n: float | str, group: str) -> str:
+    """Return how many of a group of rows a ranking keeps: a number, a share of them, or all."""
+    if isinstance(n, int):
+        return str(n)
+    n_rows = f"count(*) over (partition by {group})"
+    if isinstance(n, str):
+        return n_rows
+    # 0.29 * 100 is 28.999999999999996 in floats.
+    return f"greatest(1, floor({n!r}::double * {n_rows} + {WHOLE!r}::double)::bigint)"
+
+
+def equal_weight(n: float | str, *, is_grouped: bool) -> str:
     """Return a share for each of n wanted, in each group that has any; fewer leave cash."""
+    if not isinstance(n, int):
+        return "1.0::double / count(*) over (partition by signals.t)"
     groups = "count(distinct signals.__group) over (partition by signals.t)"
     return f"1.0::double / ({n} * {groups})" if is_grouped else f"1.0::double / {n}"
 

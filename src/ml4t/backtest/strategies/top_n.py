@@ -38,7 +38,7 @@ class TopN(ByValue, Strategy):
 
     def __init__(
         self,
-        n: int,
+        n: int | float | str,
         *,
         by: str,
         where: str | None = None,
@@ -83,4 +83,4 @@ class TopN(ByValue, Strategy):
             if name in ("by",) or (name != "n" and value != defaults[name])
         }
         words = "".join(f", {name}={value!r}" for name, value in shown.items())
-        return f"TopN({self._ranking.n}{words})"
+        return f"TopN({self._ranking.n!r}{words})"

@@ -34,6 +34,11 @@ def at_bars(
     TempTable
         ``(t, sid, names...)``, no row where nothing is known.
     """
+    if not known.has_clock:
+        return database.make_table(
+            f"{name}_constant", "signals/constant", known=known.relation, bars=at.bars,
+            columns=columns(names, "known"),
+        )  # fmt: skip
     target = database.make_table(
         name,
         "signals/exact",

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ml4t.backtest.core.tolerances import IN_RANGE
-from ml4t.backtest.data.asof.views import Known, create_views, known_rows
+from ml4t.backtest.data.asof.views import Known, constant_rows, create_views, known_rows
 from ml4t.backtest.data.calendars.sessions import build_sessions
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.checks import drop_bad_rows
@@ -97,6 +97,15 @@ def prepare(
             market += [market_rows] if market_rows else []
     # Membership is not known as of a time but from one time to another: a join of its own.
     has_universe = "universe" in sources
+    taken = {
+        "is_member",
+        *price_columns,
+        *(n for one in (*per_asset, *market) for n in one.columns),
+    }
+    for source in sources.values():
+        if source.spec.is_per_asset:
+            texts = constant_rows(source, found[source.name], taken)
+            per_asset += [texts] if texts else []
     create_views(
         list(price_columns), per_asset, market, has_universe=has_universe, database=database
     )

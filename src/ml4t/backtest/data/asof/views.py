@@ -9,7 +9,7 @@ That both agree is a test.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ml4t.backtest.data.database import Database
@@ -45,12 +45,15 @@ class Known:
     columns : tuple of str
     max_age : str or None
         Interval beyond which a match is NULL.
+    has_clock : bool
+        False: one row per asset, the same at every bar; there is no ``available_at``.
     """
 
     source: str
     relation: str
     columns: tuple[str, ...]
     max_age: str | None
+    has_clock: bool = True
 
     def is_fresh(self, bar_time: str, known_at: str) -> str:
         """Return the SQL condition that a match is young enough."""
@@ -100,6 +103,30 @@ def known_rows(
     )
 
 
+def constant_rows(source: Source, found: Mapping[str, str], taken: Collection[str]) -> Known | None:
+    """Return the texts of a source that has one row per asset, such as its sector, as known rows.
+
+    They count from the first bar on, since nothing says since when. A text that has a clock
+    elsewhere is that one: `taken` are the names of all that others have.
+    """
+    own = {name.lower() for name in (*source.spec.required, *source.spec.optional, *taken)}
+    texts = tuple(
+        name
+        for name, kind in found.items()
+        if name.lower() not in own and (kind == "VARCHAR" or kind.startswith("ENUM"))
+    )
+    if not texts:
+        return None
+    items = ", ".join(["asset_id", *(f"{quote(name)}::varchar as {quote(name)}" for name in texts)])
+    return Known(
+        source=source.name,
+        relation=f"({rows_of(f'main.{quote(source.name)}', items)})",
+        columns=texts,
+        max_age=None,
+        has_clock=False,
+    )
+
+
 def create_views(
     price_columns: list[str],
     per_asset: list[Known],
@@ -134,6 +161,8 @@ def create_views(
 
 def _asof(known: Known, left: str, *, by_asset: bool) -> str:
     name = quote(known.source)
+    if not known.has_clock:
+        return join("left", known.relation, name, f"{left}.asset_id = {name}.asset_id")
     same_asset = f"{left}.asset_id = {name}.asset_id and " if by_asset else ""
     on = f"{same_asset}{left}.timestamp >= {name}.available_at"
     return join("asof left", known.relation, name, on)

@@ -28,7 +28,7 @@ from ml4t.backtest.data.selection.cross_section import (
 )
 from ml4t.backtest.data.selection.ranking import RankingPlan, ordered, scored_query
 from ml4t.backtest.data.selection.selecting import plan_selection, select
-from ml4t.backtest.data.sql_files import Sql, first_failing, literal, render, rows_of
+from ml4t.backtest.data.sql_files import Sql, first_failing, literal, number_kept, render, rows_of
 from ml4t.backtest.errors import ConfigError
 
 # What is chosen, under the name by which the session reads it.
@@ -84,7 +84,6 @@ def preview(
         "kind": "weight" if isinstance(plan, RankingPlan) else plan.kind,
         "skipped": skipped,
         "is_ranked": asked_for is not None,
-        "n": asked_for.n if asked_for else 0,
         "within": asked_for.within if asked_for else None,
     }
     told = _tell(at, placed, _arrays(selection), values, database)
@@ -145,7 +144,15 @@ def _score(
     else:
         scored = _scored(ranking, joined(section, at, database), market)
     direction = "asc" if ranking is not None and ranking.ascending else "desc"
-    return database.make_table("placed", "preview/placed", scored=scored, direction=direction)
+    n = 0 if ranking is None else ranking.n
+    return database.make_table(
+        "placed",
+        "preview/placed",
+        scored=scored,
+        direction=direction,
+        n=number_kept(n, "__group, __is_ranked"),
+        share=literal(f" ({n:g} of " if isinstance(n, float) else ""),
+    )
 
 
 def _scored(ranking: Ranking, rows: JoinedBars, market: TempTable) -> Sql:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ml4t.backtest.core.batch import Selection
 from ml4t.backtest.core.ranking import Ranking
+from ml4t.backtest.core.selecting import Counted
 from ml4t.backtest.core.tolerances import FULLY_INVESTED
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.calendars.schedules import Due, due_bars
@@ -20,7 +22,17 @@ from ml4t.backtest.data.selection.cross_section import (
     decide,
     joined,
 )
-from ml4t.backtest.data.sql_files import Sql, equal_weight, quote, read, render, rows_of
+from ml4t.backtest.data.sql_files import (
+    Sql,
+    equal_weight,
+    is_true,
+    number_kept,
+    quote,
+    read,
+    render,
+    rows_of,
+    times_true,
+)
 from ml4t.backtest.errors import DataError, ExpressionError
 
 
@@ -41,6 +53,8 @@ class RankingPlan:
         The bars of a schedule in words.
     begin_t : int
         The first bar of the run, from which bars are counted.
+    n_assets : int
+        Of the run.
     """
 
     ranking: Ranking
@@ -49,6 +63,13 @@ class RankingPlan:
     long_only: bool
     due: Due
     begin_t: int
+    n_assets: int
+
+    @property
+    def least(self) -> int:
+        """Below which a bar is short of candidates; of shares, all and groups there is some one."""
+        n = self.ranking.n
+        return n if isinstance(n, int) and self.ranking.within is None else 1
 
 
 def plan_ranking(
@@ -93,6 +114,7 @@ def plan_ranking(
         long_only=long_only,
         due=due_bars(ranking.every, ranking.offset, database, begin_t=begin_t),
         begin_t=begin_t,
+        n_assets=prepared.n_assets,
     )
 
 
@@ -104,7 +126,8 @@ def rank(
     Returns
     -------
     dict of int to Selection
-        By bar; a decision bar on which nothing is eligible has an empty selection.
+        By bar; a decision bar on which nothing is eligible has an empty selection. Where some had
+        less to choose from than was asked for, the first of them says what was true there.
 
     Raises
     ------
@@ -119,12 +142,46 @@ def rank(
         if not decision_ts:
             return {}
         at = collect_bars(plan.section, decisions, database)
-        ranked = database.numpy(ranked_query(plan, joined(plan.section, at, database), market))
+        rows = joined(plan.section, at, database)
+        ranked = database.numpy(ranked_query(plan, rows, market))
     except EngineError as error:
         first = str(error).splitlines()[0]
         raise ExpressionError(_failing(plan, database), f"failed on the data: {first}") from error
     _require_weights(ranked, database, long_only=plan.long_only)
-    return _split(decision_ts, ranked)
+    selections = _split(decision_ts, ranked)
+    # More than there are assets is short of assets: no filter can help it.
+    least = plan.least if plan.least <= plan.n_assets else 1
+    short = [t for t, chosen in selections.items() if len(chosen.sids) < least]
+    if short:
+        told = parts_true(ranking, rows, market, database, short)
+        selections[short[0]] = replace(selections[short[0]], shortage=tuple(told))
+    return selections
+
+
+def parts_true(
+    ranking: Ranking, rows: JoinedBars, market: TempTable, database: Database, ts: Sequence[int]
+) -> list[Counted]:
+    """Count at some bars what lets a row be ranked: filters one by one, score, group."""
+    from ml4t.backtest.data.user_sql.expressions import (
+        conjuncts,  # its parser loads beside the checks
+    )
+
+    filters = conjuncts(ranking.where) if ranking.where else []
+    named = [(part, f"__part_{i}") for i, part in enumerate(filters)]
+    more = "".join(f", {is_true(ordered(part))} as {name}" for part, name in named)
+    named.append((f"{ranking.by} is a number", "isfinite(__score)"))
+    if ranking.within is not None:
+        named.append((f"{ranking.within} is not NULL", "__group is not null"))
+    query = render(
+        "ranking/parts_true",
+        scored=scored_query(ranking, rows, market, more=more),
+        counts=times_true(name for _, name in named),
+    )
+    try:
+        n_rows, *times = database.rows(query, {"bars": list(ts)})[0]
+    except EngineError:
+        return []  # a part may fail where the whole does not; what is counted ends no run
+    return [Counted(label, n, n_rows) for (label, _), n in zip(named, times, strict=True)]
 
 
 def ranked_query(plan: RankingPlan, rows: JoinedBars, market: TempTable) -> str:
@@ -144,7 +201,7 @@ def ranked_query(plan: RankingPlan, rows: JoinedBars, market: TempTable) -> str:
         market=market,
         kept_columns="".join(f", {quote(name)}" for name in kept),
         market_columns="".join(f", {quote(name)}" for name in plan.market_columns),
-        n=str(ranking.n),
+        n=number_kept(ranking.n, "t, __group"),
         direction="asc" if ranking.ascending else "desc",
         weight=weight,
     )

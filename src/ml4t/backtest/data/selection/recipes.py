@@ -13,7 +13,7 @@ from __future__ import annotations
 from ml4t.backtest.core.fractions import EXPOSURE, SHARE, WEIGHT, require_fraction
 from ml4t.backtest.core.tolerances import WHOLE
 from ml4t.backtest.data.sql_files import inverse_of, quote, read, render
-from ml4t.backtest.errors import ConfigError
+from ml4t.backtest.errors import ConfigError, require_whole
 
 
 def equal() -> str:
@@ -63,26 +63,39 @@ def per_group(column: str) -> str:
 
 
 def long_short(
-    fraction: float = 0.1, *, long: float = 0.5, short: float = 0.5, ascending: bool = False
+    fraction: float | None = None,
+    *,
+    quantiles: int | None = None,
+    long: float = 0.5,
+    short: float = 0.5,
+    ascending: bool = False,
 ) -> str:
     """Return the best of what is ranked long, and as many of the worst short.
 
     The first and the last ``k = max(1, floor(fraction * n))`` of n: ``w = long / k`` and
     ``w = -short / k``. The ranking must keep every asset that takes part, as
-    ``Ranking(n=100_000, by="ml_score")`` does; the account must be able to short. A bar with
-    fewer than two assets is no decision. Where the ranking has groups (`within`), its ranks are
-    those in a group, and the assets of a bar are placed by score.
+    ``Ranking(n="all", by="ml_score")`` does; the account must be able to short. Of fewer assets
+    than quantiles the best is long and the worst short; a bar with fewer than two is no decision.
+    Equal scores go by ``asset_id``, the lower first. Where the ranking has groups (`within`), its
+    ranks are those in a group, and the assets of a bar are placed by score.
 
     Parameters
     ----------
-    fraction : float
-        Share of the assets on each side, 0.1 = deciles; at most 0.5.
+    fraction : float, optional
+        Share of the assets on each side, 0.1 (deciles) by default; at most 0.5.
+    quantiles : int, optional
+        The same as ``fraction=1 / quantiles``, at least 2: 10 is long the best decile and short
+        the worst.
     long, short : float
         Sums of the weights on each side, both above 0 and at most 10.
     ascending : bool
         As of the ranking; read where it has groups: True holds the lowest scores long.
     """
-    require_fraction("fraction", fraction, SHARE)
+    if quantiles is not None:
+        if fraction is not None:
+            raise ConfigError("fraction and quantiles say the same; give one of them")
+        fraction = 1.0 / require_whole("quantiles", quantiles, least=2)
+    fraction = require_fraction("fraction", 0.1 if fraction is None else fraction, SHARE)
     if fraction > 0.5:
         raise ConfigError(f"fraction must be at most 0.5, was {fraction!r}")
     for name, side in (("long", long), ("short", short)):

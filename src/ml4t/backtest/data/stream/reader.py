@@ -278,6 +278,9 @@ class Reader:
         """Read a source's known values at every bar of a chunk."""
         shape = has_bar.shape
         last_t = first_t + shape[0] - 1
+        if not source.has_clock:
+            found = self._as_of(source, names, first_t, last_t)
+            return _scatter(found, list(names), first_t, shape, self._signal_kinds)
         items = ", ".join(f"{self._item('known', name)} as {quote(name)}" for name in names)
         query = render(
             "batches/exact_features",
