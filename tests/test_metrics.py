@@ -124,6 +124,7 @@ def naive(result: BacktestResult, multiplier: float) -> dict[str, Any]:
     back = at_peak[at_peak > bottom]
 
     fills = result.sql("select quantity, price, commission, slippage, impact from fills").fetchall()
+    orders = result.sql("select status, quantity, filled_quantity from orders").fetchall()
     traded = sum(abs(row[0]) * row[1] * multiplier for row in fills)
     commission, slippage, impact = (sum(row[i] for row in fills) for i in (2, 3, 4))
     flows = result.sql("select kind, amount from cash_flows").fetchall()
@@ -156,6 +157,10 @@ def naive(result: BacktestResult, multiplier: float) -> dict[str, Any]:
         "exposure": np.mean([row[2] / row[1] for row in rows]),
         "net_exposure": np.mean([row[4] / row[1] for row in rows]),
         "mean_positions": mean([row[3] for row in rows]),
+        "n_orders": len(orders),
+        "n_trimmed": sum(s == "filled" and abs(f) < abs(q) * (1 - 1e-9) for s, q, f in orders),
+        "n_partial": sum(status == "partial" for status, _, _ in orders),
+        "n_unfilled": sum(status not in ("filled", "partial") for status, _, _ in orders),
         "n_fills": len(fills),
         "commission": commission,
         "slippage": slippage,

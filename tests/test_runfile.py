@@ -469,7 +469,7 @@ def test_the_file_in_which_the_mistakes_are_made_is_right(folder: Path) -> None:
         ('kind = "TopN"', "", "has no kind; known: SQLStrategy, TopN"),
         ("every = 5", "evry = 5", "unknown key 'evry'; did you mean 'every'"),
         ("n = 5\n", "", "has no n$"),
-        ("n = 5\n", 'n = "5"\n', "n must be a whole number, was '5'"),
+        ("n = 5\n", 'n = "5"\n', "n must be a whole number of at least 1, was '5'; or a share"),
         ("n = 5\n", "n = 0\n", "n must be a whole number of at least 1, was 0"),
         (
             '{ rule = "StopLoss", f',

@@ -88,8 +88,8 @@ def stored(
     facts = RunFacts(
         started_at=datetime(2024, 1, 1, tzinfo=UTC), finished_at=datetime(2024, 1, 1, tzinfo=UTC),
         initial_capital=1_000.0, fill_policy="none", configuration={}, sources=[],
-        rows_dropped={}, versions={}, n_assets=2, n_bars=2, activity=[], misses=[],
-        periods_per_year=None, warnings=[],
+        rows_dropped={}, drop_rules={}, versions={}, n_assets=2, n_bars=2, activity=[], misses=[],
+        selection={}, periods_per_year=None, warnings=[],
     )  # fmt: skip
     recorder = Recorder()
     for event in (*events, facts):

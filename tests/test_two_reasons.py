@@ -59,7 +59,7 @@ def test_a_stop_inside_the_bar_and_a_flip_after_it_open_what_the_flip_was_to_ope
 ) -> None:
     result = play(STOPPED, {0: buy(10), 2: flip}, StopLoss(0.1), account=MARGIN, **settings)
     assert fills(result)[1:3] == [(3, "A", -10, 90), (3, "A", -10, price)]
-    assert ("partial", "cut to what is held", -10) in orders(result)
+    assert ("filled", "cut to what is held", -10) in orders(result)
 
 
 @pytest.mark.parametrize("wanted", [60, -10])

@@ -1,5 +1,5 @@
 -- grain:  one row
--- reads:  equity, fills, cash_flows
+-- reads:  equity, fills, orders, cash_flows
 -- params: $bars_per_year
 -- Turnover counts both sides, as MaxTurnover does: the value of all fills over mean equity, per
 -- year of so many bars. Exposure is the mean of gross (net) exposure over equity, at the bars at
@@ -26,6 +26,17 @@ traded as (
     from fills
 ),
 
+ordered as (
+    select
+        count(*) as n_orders,
+        count(*) filter (where status = 'partial') as n_partial,
+        count(*) filter (where status not in ('filled', 'partial')) as n_unfilled,
+        count(*) filter (
+            where status = 'filled' and filled_quantity <> quantity
+        ) as n_trimmed
+    from orders
+),
+
 flows as (
     select
         coalesce(-sum(amount) filter (where kind = 'borrow'), 0) as borrow,
@@ -42,6 +53,10 @@ select
     account.exposure,
     account.net_exposure,
     account.mean_positions,
+    ordered.n_orders,
+    ordered.n_trimmed,
+    ordered.n_partial,
+    ordered.n_unfilled,
     traded.n_fills,
     traded.commission,
     traded.slippage,
@@ -52,4 +67,5 @@ select
     flows.interest
 from account
 cross join traded
+cross join ordered
 cross join flows

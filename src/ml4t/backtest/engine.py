@@ -28,8 +28,10 @@ from ml4t.backtest.data.explaining import Explanation, explain
 from ml4t.backtest.data.feature_provider import CallableFeatureProvider
 from ml4t.backtest.data.feeds.context import context_columns
 from ml4t.backtest.data.feeds.feed import Feeds, as_catalog, computing_provider
-from ml4t.backtest.data.selection.conditions import plan_conditions
+from ml4t.backtest.data.selection.conditions import plan_conditions, preload_parser
 from ml4t.backtest.data.selection.selecting import SelectionPlan, plan_selection
+from ml4t.backtest.data.selection.shortage import rule_facts, selection_facts
+from ml4t.backtest.data.sources.checks import texts_of
 from ml4t.backtest.data.stream.batches import batches, plan_batches, reported
 from ml4t.backtest.data.stream.jumps import JumpWatch
 from ml4t.backtest.data.stream.period import (
@@ -240,7 +242,7 @@ class BacktestEngine:
         started_at = datetime.now(UTC)
         with ThreadPoolExecutor(max_workers=1) as aside:
             # Beside the checks, which leave the interpreter to others.
-            aside.submit(_preload)
+            aside.submit(preload_parser)
             opening = aside.submit(open_store, self.catalog.timezone)
             prepared = self.catalog.validate()
         period = find_period(start, end, prepared)
@@ -275,9 +277,12 @@ class BacktestEngine:
             configuration=configuration,
             sources=self.catalog.fingerprints(),
             rows_dropped=prepared.dropped,
+            drop_rules=texts_of(prepared.dropped),
             versions=versions(),
             activity=session.activity(),
             misses=misses,
+            selection=selection_facts(ranking, recorder.chosen(), prepared, period)
+            | rule_facts(self.strategy, recorder.n_orders, prepared, (start, end)),
             periods_per_year=self.periods_per_year,
             warnings=[*prepared.warnings, *self.catalog.jumps(jumps.sids)],
             n_assets=count_assets(period, prepared),
@@ -376,12 +381,6 @@ class BacktestEngine:
             **({"risk_free": self.risk_free} if self.risk_free is not None else {}),
             **self.config.recorded(),
         }
-
-
-def _preload() -> None:
-    from ml4t.backtest.data.user_sql.expressions import preload
-
-    preload()
 
 
 @contextmanager

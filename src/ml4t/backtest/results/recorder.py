@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Ints
-from ml4t.backtest.core.journal import Computed
+from ml4t.backtest.core.batch import Ints, Selection
+from ml4t.backtest.core.journal import Computed, Selected
 from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.results.staging import Staged, staged
 from ml4t.backtest.results.tables import STAGED
@@ -60,6 +60,15 @@ class Recorder:
                 first.setdefault((*place, name), value)
         for (t, sid, name), value in first.items():
             self.record(Computed(t=t, sid=sid, name=name, said=value))
+
+    def chosen(self) -> dict[int, Selection]:
+        """Return what was chosen at each bar that had a selection."""
+        return {one.t: one.selection for one in self._events[Selected]}
+
+    @property
+    def n_orders(self) -> int:
+        """How many orders there were."""
+        return self._n_orders
 
     def staged(self) -> Staged:
         """Join what was kept into columns, one mapping per staged table."""

@@ -133,7 +133,7 @@ class BacktestResult(Mapping[str, Any]):
         m = self.metrics
         return (
             f"<BacktestResult {m['first_timestamp']} to {m['last_timestamp']}, "
-            f"final value {m['final_value']:,.2f}, {m['n_trades']:,} trades>"
+            f"final value {m['final_value']:,.2f}, {m['n_trades']:,} trades{_left_open(m)}>"
         )
 
     def _repr_html_(self) -> str:
@@ -209,6 +209,11 @@ class BacktestResult(Mapping[str, Any]):
                 "it: run it again with this one"
             ) from error
         return result
+
+
+def _left_open(metrics: Mapping[str, Any]) -> str:
+    n_lots = metrics["n_open_lots"]
+    return f", {n_lots:,} open lot{'s' if n_lots > 1 else ''}" if n_lots else ""
 
 
 def _usable(path: object) -> Path:

@@ -20,11 +20,13 @@ class RunFacts:
     configuration: Mapping[str, object]
     sources: list[dict[str, object]]
     rows_dropped: Mapping[str, object]
+    drop_rules: Mapping[str, str]
     versions: Mapping[str, str]
     n_assets: int
     n_bars: int
     activity: list[dict[str, object]]
     misses: list[dict[str, object]]
+    selection: Mapping[str, object]
     periods_per_year: float | None
     warnings: list[dict[str, object]]
     sessions_per_year: float | str | None = None

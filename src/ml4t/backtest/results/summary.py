@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from ml4t.backtest.data.database import Relation
 from ml4t.backtest.data.sql_files import read
+from ml4t.backtest.results.undone import left_out_lines, undone_lines
 
 CALENDAR_YEAR = 365.25
 LEAST_DAYS = 90  # as in metrics/calendar
@@ -32,6 +33,10 @@ LINES: tuple[tuple[str, str, str], ...] = (
     ("exposure", "Gross exposure (mean)", AS_PERCENT),
     ("net_exposure", "Net exposure (mean)", AS_PERCENT),
     ("mean_positions", "Positions (mean)", AS_NUMBER),
+    ("n_orders", "Orders", AS_COUNT),
+    ("n_trimmed", "  filled but for < 1%", AS_COUNT),
+    ("n_partial", "  filled in part", AS_COUNT),
+    ("n_unfilled", "  not filled", AS_COUNT),
     ("n_fills", "Fills", AS_COUNT),
     ("n_trades", "Closed trades", AS_COUNT),
     ("n_open_lots", "Open lots at the end", AS_COUNT),
@@ -175,10 +180,14 @@ def basis_lines(result: Summarised) -> list[str]:
 
 def run_facts(result: Summarised) -> dict[str, Any]:
     """Return how the run was made: fill policy, configuration, and what rules and limits did."""
-    policy, n_orders, *texts = result.sql(read("metrics/facts")).fetchall()[0]
-    names = ("configuration", "activity", "rows_dropped", "misses", "warnings")
+    policy, n_bars, n_orders, *texts = result.sql(read("metrics/facts")).fetchall()[0]
+    names = (
+        "configuration", "activity", "rows_dropped", "drop_rules", "misses", "selection",
+        "warnings",
+    )  # fmt: skip
     return {
         "fill_policy": policy,
+        "n_bars": n_bars,
         "n_orders": n_orders,
         **dict(zip(names, map(json.loads, texts), strict=True)),
     }
@@ -189,11 +198,7 @@ def facts_lines(facts: dict[str, Any]) -> list[str]:
     settings = facts["configuration"]
     lines = [f"Strategy: {settings['strategy']}", f"Fill policy: {facts['fill_policy']}"]
     lines += [f"{name.capitalize()}: {_setting(settings[name])}" for name in SHOWN_SETTINGS]
-    if not facts["n_orders"]:
-        lines.append(
-            "No orders: nothing was selected or sent; catalog.preview(strategy, timestamp) shows "
-            "what each asset of a bar lacks"
-        )
+    lines += undone_lines(facts)
     # The configuration lists rules, then limits, in the order of what they did; what weighs small
     # trades comes last and is no setting of its own.
     activity = facts["activity"]
@@ -206,20 +211,7 @@ def facts_lines(facts: dict[str, Any]) -> list[str]:
             for one, text in zip(activity, made, strict=True)
         ]
     lines += [_idle(one) for one in activity if not one["fired"]]
-    lines += [
-        f"Dropped: {n_rows:,} rows of source '{source}' (rule {rule})"
-        for source, rules in facts["rows_dropped"].items()
-        for rule, n_rows in rules.items()
-    ]
-    lines += [
-        f"Warning: source '{one['source']}' {one['text']} "
-        f"(rule {one['rule']}, {one['rows']:,} rows)"
-        for one in facts["warnings"]
-    ]
-    return lines + [
-        f"Never found: {one['kind']} '{one['name']}', read {one['times']:,} times{one['hint']}"
-        for one in facts["misses"]
-    ]
+    return lines + left_out_lines(facts)
 
 
 def _idle(one: dict[str, Any]) -> str:

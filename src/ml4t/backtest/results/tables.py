@@ -58,6 +58,7 @@ RUNS = Table(
             JSON,
             "rows left out by on_bad_rows='drop', by source and rule, as JSON",
         ),
+        Column("drop_rules", JSON, "what each rule of rows_dropped says of those rows, as JSON"),
         Column("versions", JSON, "package versions, as JSON"),
         Column("n_assets", COUNT, "assets with a bar"),
         Column("n_bars", COUNT, "distinct timestamps"),
@@ -66,6 +67,12 @@ RUNS = Table(
             "misses",
             JSON,
             "names that the strategy read with a default and that are nowhere, as JSON",
+        ),
+        Column(
+            "selection",
+            JSON,
+            "decision bars, those with fewer candidates than n, and how often each part of when, "
+            "where and entry rules was true where nothing or too little came of it, as JSON",
         ),
         Column(
             "periods_per_year",
@@ -121,9 +128,10 @@ ORDERS = Table(
         Column(
             "status",
             TEXT,
-            "filled, cancelled, expired, denied (by us) or rejected (by the broker)",
+            "filled (99% of it at the least), partial (less of it, whatever ended the rest), "
+            "cancelled, expired, denied (by us) or rejected (by the broker): nothing of it",
         ),
-        Column("reason", TEXT, "why it ended so; empty when filled whole"),
+        Column("reason", TEXT, "why it, or the rest of it, ended so; empty when filled whole"),
         Column("filled_quantity", NUMBER, "shares done, signed like quantity", "filled"),
         Column(
             "tag",

@@ -236,3 +236,10 @@ def _with_previous(kinds: Mapping[str, str]) -> dict[str, str]:
 
 def _failed(text: str, how: str, error: Exception) -> ExpressionError:
     return ExpressionError(text, f"{how}: {str(error).splitlines()[0]}")
+
+
+def preload_parser() -> None:
+    """Load what checks expressions, beside what else a run begins with."""
+    from ml4t.backtest.data.user_sql.expressions import preload
+
+    preload()

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.sources.roles import ROLES
 from ml4t.backtest.data.sources.roles.check import (
     DUPLICATE_KEYS,
     DUPLICATE_ROWS,
@@ -182,6 +183,13 @@ def dropping(source: Source, columns: Mapping[str, str]) -> list[Check]:
         if check.severity == "refusal":
             checks.append(check)
     return checks
+
+
+def texts_of(dropped: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
+    """Return what is wrong with the rows of each rule that dropped some, without the way out."""
+    rules = {rule for counts in dropped.values() for rule in counts}
+    every = [check for spec in ROLES.values() for check in (*spec.checks, DUPLICATE_ROWS)]
+    return {check.rule: check.text.split(";")[0] for check in every if check.rule in rules}
 
 
 def _is_suspicious(source: Source, columns: Mapping[str, str], database: Database) -> bool:
