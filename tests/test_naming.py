@@ -54,7 +54,7 @@ def test_our_own_names_are_taken_in_silence_in_any_case() -> None:
     "names",
     [
         {"timestamp": "Date", "asset_id": "Ticker", "open": "Open", "volume": "Volume"},
-        {"timestamp": "date", "asset_id": "symbol", "volume": "vol"},
+        {"timestamp": "date", "asset_id": "symbol", "volume": "PX_VOLUME"},
         {"timestamp": "Trade Date", "asset_id": "PERMNO", "close": "PX_LAST"},
         {"timestamp": "caldt", "asset_id": "secid", "open": "px-open", "high": "PX.HIGH"},
     ],
@@ -108,9 +108,15 @@ def test_two_candidates_are_refused_with_the_line_to_write(register: Any) -> Non
 
 
 def test_two_candidates_for_an_optional_column_are_refused_too() -> None:
-    frame = called(volume="Vol").with_columns(dlyvol=pl.lit(1))
-    with pytest.raises(DataError, match=r"no column 'volume', and 'Vol' and 'dlyvol'"):
+    frame = called(volume="px_volume").with_columns(dlyvol=pl.lit(1))
+    with pytest.raises(DataError, match=r"no column 'volume', and 'px_volume' and 'dlyvol'"):
         Catalog().register("prices", frame)
+
+
+def test_vol_is_a_volatility_as_often_as_a_volume() -> None:
+    catalog = Catalog().register("prices", called(volume="vol"))
+    assert "vol" in catalog.sql("select * from signals").columns
+    assert changes(catalog) == []
 
 
 def test_an_adjusted_close_is_not_taken_for_the_close() -> None:
@@ -180,7 +186,7 @@ def test_a_file_that_lacks_the_column_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["pandas", "polars", "path"])
 def test_feeds_go_by_the_same_rule(kind: str, tmp_path: Path) -> None:
-    frame = called(timestamp="Date", asset_id="Ticker", volume="Vol")
+    frame = called(timestamp="Date", asset_id="Ticker", volume="PX Volume")
     given: Any = frame
     if kind == "pandas":
         given = frame.to_pandas()
@@ -191,7 +197,7 @@ def test_feeds_go_by_the_same_rule(kind: str, tmp_path: Path) -> None:
     assert final(catalog) == EXPECTED
     assert set(changes(catalog)) == {
         "timestamp is the column 'Date'", "asset_id is the column 'Ticker'",
-        "volume is the column 'Vol'",
+        "volume is the column 'PX Volume'",
     }  # fmt: skip
 
 

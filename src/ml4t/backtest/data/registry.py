@@ -177,7 +177,7 @@ class SourceRegistry:
         columns : mapping of str to str, optional
             Columns of the source that have other names than ours, ours first:
             ``{"timestamp": "Date", "asset_id": "ticker"}``. What data of this kind usually calls
-            them (``Date``, ``Ticker``, ``permno``, ``Vol``) is found without; `describe` says
+            them (``Date``, ``Ticker``, ``permno``) is found without; `describe` says
             what was taken for what.
         date_format : str, optional
             How dates and times are written that are text, or whole numbers, in the directives of

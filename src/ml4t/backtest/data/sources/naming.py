@@ -15,11 +15,12 @@ from ml4t.backtest.data.sources.roles.spec import RoleSpec
 from ml4t.backtest.errors import ConfigError, DataError, did_you_mean
 
 # What a column is usually called where it is not called as here: by pandas, by vendors' files and
-# by data bases of prices. An adjusted close is none of them: what it goes with must be said.
+# by data bases of prices. An adjusted close is none of them: what it goes with must be said. Nor is
+# "vol", as often a volatility as a volume, nor what names a bar's open, such as "window_start".
 USUAL: Mapping[str, tuple[str, ...]] = {
     "timestamp": (
         "date", "datetime", "time", "date_time", "trade_date", "trading_date", "price_date",
-        "caldt", "dlycaldt", "window_start", "open_time", "ts_event", "datadate",
+        "caldt", "dlycaldt", "datadate",
     ),
     "asset_id": (
         "ticker", "symbol", "permno", "asset", "instrument", "instrument_id", "security_id",
@@ -29,7 +30,7 @@ USUAL: Mapping[str, tuple[str, ...]] = {
     "high": ("high_price", "px_high", "askhi", "dlyhigh"),
     "low": ("low_price", "px_low", "bidlo", "dlylow"),
     "close": ("close_price", "px_last", "dlyclose", "last_price"),
-    "volume": ("vol", "px_volume", "dlyvol", "trade_volume"),
+    "volume": ("px_volume", "dlyvol", "trade_volume"),
     "start_date": ("start", "from_date", "date_from"),
     "end_date": ("end", "to_date", "thru_date", "date_to"),
     "ex_date": ("exdate", "ex_dividend_date", "date"),
