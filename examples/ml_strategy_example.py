@@ -137,7 +137,7 @@ def main():
 
     print(f"\n{'Orders by what asked for them':<32}{'sent':>7}{'filled':>8}")
     query = """
-        select tag, count(*), count(*) filter (where status = 'filled')
+        select tag, count(*), count(*) filter (where filled_quantity <> 0)
         from orders group by tag order by count(*) desc, tag
     """
     for tag, n_sent, n_filled in result.sql(query).fetchall():

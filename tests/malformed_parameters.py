@@ -52,7 +52,8 @@ EQUITY = above(0, 10 + 1e-9)
 PROFIT, TRIGGER, WEIGHT, TURNOVER, VOLATILITY = (above(0, below) for below in (10, 3, 5, 10, 3))
 BRAKE = words("halt", "reduce", "liquidate")
 RANKING: dict[str, Kind] = {
-    "n": whole(1), "by": NAME, "where": NAME | NONE, "when": NAME | NONE, "weight": NAME,
+    "n": whole(1) | above(0, 1) | words("all"), "by": NAME,
+    "where": NAME | NONE, "when": NAME | NONE, "weight": NAME,
     "every": whole(1), "offset": whole(0, 0), "within": NAME | NONE, "ascending": FLAG,
     "min_trade": at_least(0), "band": at_least(0, 1),
 }  # fmt: skip
@@ -214,8 +215,8 @@ PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
     "recipes.equal": ({}, {}),
     "recipes.inverse_volatility": ({}, {"column": NAME}),
     "recipes.long_short": (
-        {}, {"fraction": above(0, 0.5 + 1e-12), "long": EQUITY, "short": EQUITY,
-             "ascending": FLAG},
+        {}, {"fraction": above(0, 0.5 + 1e-12) | NONE, "long": EQUITY, "short": EQUITY,
+             "ascending": FLAG, "quantiles": whole(2, 1_000_000) | NONE},
     ),
     "recipes.per_group": ({}, {"column": NAME}),
     "recipes.rank_weighted": ({}, {}),

@@ -445,7 +445,7 @@ def test_a_run_file_takes_the_code_of_an_exchange_and_words(tmp_path: Path) -> N
     with pytest.raises(ConfigError, match='has no path; write path, or exchange = "XNYS"'):
         engine_of(run_file)
     run_file.write_text(text.replace('path = "p.parquet"', 'path = "p.parquet"\nexchange = "X"'))
-    with pytest.raises(ConfigError, match="exchange is for"):
+    with pytest.raises(ConfigError, match="exchange, 'X', is for"):
         engine_of(run_file)
 
 

@@ -17,6 +17,7 @@ from ml4t.backtest import (
     SQLStrategy,
     Strategy,
 )
+from ml4t.backtest.data.stream.period import find_period
 from ml4t.backtest.errors import BacktestError
 from ml4t.backtest.risk import RiskManager, VolatilityScaledStopLoss
 from ml4t.backtest.strategies import ConfidenceSizer, Rule, SignalStrategy
@@ -97,9 +98,11 @@ def test_a_cost_model_says_the_view() -> None:
 def test_a_rule_says_the_view() -> None:
     def distance(name: str) -> dict[str, float]:
         manager = RiskManager([VolatilityScaledStopLoss(2.0, volatility_key=name)])
-        plan, _ = BacktestEngine(
+        engine = BacktestEngine(
             catalog := two_views(), BuysByX("signals.x"), risk_manager=manager
-        )._plan(catalog.prepare())
+        )  # fmt: skip
+        prepared = catalog.prepare()
+        plan, _ = engine._plan(prepared, find_period(None, None, prepared))
         return dict(plan.features)
 
     with pytest.raises(ConfigError, match=BOTH):

@@ -15,6 +15,9 @@ from ml4t.backtest.core.tolerances import WHOLE
 from ml4t.backtest.data.sql_files import inverse_of, quote, read, render
 from ml4t.backtest.errors import ConfigError, require_whole
 
+# More than there are assets in any market; a float holds their share.
+MOST_QUANTILES = 1_000_000
+
 
 def equal() -> str:
     """Return equal weights: ``w = 1 / n`` with n the assets ranked at the bar.
@@ -94,7 +97,7 @@ def long_short(
     if quantiles is not None:
         if fraction is not None:
             raise ConfigError("fraction and quantiles say the same; give one of them")
-        fraction = 1.0 / require_whole("quantiles", quantiles, least=2)
+        fraction = 1.0 / require_whole("quantiles", quantiles, least=2, most=MOST_QUANTILES)
     fraction = require_fraction("fraction", 0.1 if fraction is None else fraction, SHARE)
     if fraction > 0.5:
         raise ConfigError(f"fraction must be at most 0.5, was {fraction!r}")

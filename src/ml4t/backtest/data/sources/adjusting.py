@@ -48,7 +48,7 @@ def require_adjusted(role: str, adjusted: object) -> None:
             f"adjusted must be True, False or the name of an adjusted close, was {adjusted!r}"
         )
     if role != "prices":
-        raise ConfigError(f"adjusted is for prices, and {role} have none; leave it out")
+        raise ConfigError(f"adjusted is for prices, and {role} have none; leave {adjusted!r} out")
 
 
 def adjusted_prices(select: str, source: Source, database: Database) -> Sql:

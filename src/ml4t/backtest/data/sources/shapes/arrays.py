@@ -18,9 +18,11 @@ def of_arrays(given: Any, said: Said) -> Shaped | Sheet:
     DataError
         An axis is not given, or not as long as the array is.
     """
+    if getattr(given, "ndim", 1) == 0:  # a number of NumPy
+        raise said.refusal(f"must be rows or an array with axes, was {given!r}")
     if said.timestamps is None or said.asset_ids is None:
         raise said.refusal(
-            "is an array, which does not say its times and assets; say them: "
+            f"is an array, {type(given).__name__}, which does not say its times and assets; write "
             "timestamps=, asset_ids="
         )
     times = times_of(_axis(said.timestamps), said, "timestamps=")
