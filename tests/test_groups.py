@@ -180,7 +180,7 @@ def test_quantiles_and_a_fraction_are_one_thing() -> None:
     assert recipes.long_short() == recipes.long_short(quantiles=10)
     with pytest.raises(ConfigError, match="say the same"):
         recipes.long_short(0.2, quantiles=5)
-    with pytest.raises(ConfigError, match="quantiles must be a whole number of at least 2"):
+    with pytest.raises(ConfigError, match="quantiles must be a whole number from 2 to"):
         recipes.long_short(quantiles=1)
 
 

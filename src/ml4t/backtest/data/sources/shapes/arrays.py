@@ -22,8 +22,8 @@ def of_arrays(given: Any, said: Said) -> Shaped | Sheet:
         raise said.refusal(f"must be rows or an array with axes, was {given!r}")
     if said.timestamps is None or said.asset_ids is None:
         raise said.refusal(
-            f"is an array, {type(given).__name__}, which does not say its times and assets; write "
-            "timestamps=, asset_ids="
+            f"is an array, {type(given).__name__}, which does not say its times and assets; "
+            "say them: timestamps=, asset_ids="
         )
     times = times_of(_axis(said.timestamps), said, "timestamps=")
     if times is None:
