@@ -145,7 +145,7 @@ def test_adjusted_prices_go_with_delistings_and_with_actions_outside_of_the_bars
     end = SPLIT | {"ex_date": [DAY + timedelta(days=9)], "kind": ["delisting"], "value": [92.0]}
     for actions in (late, end):
         catalog = Catalog().register("prices", prices(), adjusted=True).register("actions", actions)
-        catalog.validate()
+        assert catalog.validate().is_validated
 
 
 def test_an_adjusted_close_scales_the_other_prices_and_is_counted() -> None:

@@ -368,9 +368,16 @@ def test_what_may_be_two_things_is_refused_with_the_line_to_write(
 
 
 def test_the_line_to_write_works() -> None:
-    Catalog().register("prices", {"KO": ONE})
-    Catalog().register("prices", WIDE["close"]["KO"].to_frame("KO"), field="close")
-    Catalog().register("prices", WIDE["close"], field="close")
+    close = WIDE["close"]
+    by_asset = Catalog().register("prices", {"KO": ONE})
+    one = Catalog().register("prices", close["KO"].to_frame("KO"), field="close")
+    every = Catalog().register("prices", close, field="close")
+    for catalog, n_rows in (
+        (by_asset, len(ONE)),
+        (one, close["KO"].count()),
+        (every, close.count().sum()),
+    ):
+        assert catalog.sql("select count(close) from prices").fetchall() == [(n_rows,)]
 
 
 def test_features_without_a_name_are_refused() -> None:

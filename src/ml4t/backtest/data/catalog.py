@@ -21,6 +21,7 @@ from ml4t.backtest.data.explaining import Explanation, explain, plan_alone
 from ml4t.backtest.data.indicators import Indicators
 from ml4t.backtest.data.registry import SourceRegistry
 from ml4t.backtest.data.selection.preview import preview
+from ml4t.backtest.data.sources.adapted import ChangedRows
 from ml4t.backtest.data.sources.adjusting import (
     jumps_like_splits,
     require_counted_once,
@@ -113,7 +114,7 @@ class Catalog(SourceRegistry):
             raise DataError("prices", "overlap", "has no rows; there is nothing to run on")
         has_zone = "ZONE" in self._found["prices"]["timestamp"]
         sessions, changes = exchange_sessions(exchange, first, last, has_zone=has_zone)
-        return self._register("calendar", sessions, changes=changes)
+        return self.register("calendar", ChangedRows(sessions, changes))
 
     # -- inspection -------------------------------------------------------------------
 

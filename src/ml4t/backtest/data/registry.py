@@ -14,7 +14,7 @@ from typing import Self
 
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.database import UTC, Database, Listener, require_timezone
-from ml4t.backtest.data.sources.adapted import Adapted, Change
+from ml4t.backtest.data.sources.adapted import Adapted, Change, ChangedRows
 from ml4t.backtest.data.sources.adjusting import (
     adjusted_prices,
     adjustment,
@@ -219,63 +219,9 @@ class SourceRegistry:
             The source cannot be read, or lacks a column or a usable type, or its files do not
             go together.
         """
-        return self._register(
-            role, source, name=name, available_at=available_at, lag=lag, max_age=max_age,
-            on_bad_rows=on_bad_rows, columns=columns, date_format=date_format, stamp=stamp,
-            adjusted=adjusted, table=table, asset_id=asset_id, null_values=null_values,
-            field=field, timestamps=timestamps, asset_ids=asset_ids,
-        )  # fmt: skip
-
-    def register_all(self, adapted: Adapted) -> Self:
-        """Register everything that a vendor's adapter read; see `ml4t.backtest.vendors`.
-
-        Parameters
-        ----------
-        adapted : Adapted
-            What a function of `ml4t.backtest.vendors` returns.
-
-        Returns
-        -------
-        Self
-            Itself, so that calls chain.
-
-        Raises
-        ------
-        ConfigError, DataError
-            As of `register`.
-        """
-        if not isinstance(adapted, Adapted):
-            raise ConfigError(
-                f"register_all takes what a function of ml4t.backtest.vendors returns, was a "
-                f"{type(adapted).__name__}; register one source with register(role, source)"
-            )
-        for one in adapted:
-            self._register(one.role, one.rows, changes=one.changes, **one.options)
-        return self
-
-    def _register(
-        self,
-        role: Role,
-        source: object,
-        *,
-        name: str | None = None,
-        available_at: str | None = None,
-        lag: str | timedelta | None = None,
-        max_age: str | timedelta | None = None,
-        on_bad_rows: str = "raise",
-        columns: Mapping[str, str] | None = None,
-        date_format: str | None = None,
-        stamp: str = "close",
-        adjusted: bool | str | None = None,
-        table: str | None = None,
-        asset_id: str | None = None,
-        null_values: Sequence[str] | None = None,
-        field: str | Sequence[str] | None = None,
-        timestamps: object = None,
-        asset_ids: object = None,
-        changes: tuple[Change, ...] = (),
-    ) -> Self:
-        """Register a source, and remember what was changed before it came here."""
+        changes: tuple[Change, ...] = ()
+        if isinstance(source, ChangedRows):
+            changes, source = source.changes, source.rows
         if not isinstance(on_bad_rows, str) or on_bad_rows not in ("raise", "drop"):
             raise ConfigError(f"on_bad_rows must be 'raise' or 'drop', was {on_bad_rows!r}")
         entry = Source(
@@ -313,6 +259,33 @@ class SourceRegistry:
             self._file_facts.pop(entry.name, None)
             self._read_changes.pop(entry.name, None)
             raise
+        return self
+
+    def register_all(self, adapted: Adapted) -> Self:
+        """Register everything that a vendor's adapter read; see `ml4t.backtest.vendors`.
+
+        Parameters
+        ----------
+        adapted : Adapted
+            What a function of `ml4t.backtest.vendors` returns.
+
+        Returns
+        -------
+        Self
+            Itself, so that calls chain.
+
+        Raises
+        ------
+        ConfigError, DataError
+            As of `register`.
+        """
+        if not isinstance(adapted, Adapted):
+            raise ConfigError(
+                f"register_all takes what a function of ml4t.backtest.vendors returns, was a "
+                f"{type(adapted).__name__}; register one source with register(role, source)"
+            )
+        for one in adapted:
+            self.register(one.role, ChangedRows(one.rows, one.changes), **one.options)
         return self
 
     def _add(self, entry: Source, *, is_at_open: bool) -> None:

@@ -13,7 +13,7 @@ from ml4t.backtest.data.feature_provider import PrecomputedFeatureProvider
 from ml4t.backtest.data.feeds.rows import TAKEN_COLUMNS, FeedRows, gather
 from ml4t.backtest.data.indicators import Indicators
 from ml4t.backtest.data.registry import SourceRegistry
-from ml4t.backtest.data.sources.adapted import Change
+from ml4t.backtest.data.sources.adapted import Change, ChangedRows
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import schema_of
 from ml4t.backtest.errors import ConfigError
@@ -91,7 +91,7 @@ class FeedCatalog(Catalog):
             # Where a provider has a column as well, it is the one source of it.
             theirs = {name.lower() for provider in providers for name in provider.columns}
             prices = self._prices(frozenset(theirs - set(TAKEN_COLUMNS)))
-            self._register("prices", prices, changes=self._changes())
+            self.register("prices", ChangedRows(prices, self._changes()))
         for provider in providers:
             taken = {name.lower() for name in self._sources}
             name, n = "features", 1

@@ -38,6 +38,21 @@ class Change:
         return self.what if self.n_rows is None else f"{self.what} ({self.n_rows:,} rows)"
 
 
+@dataclass(frozen=True, slots=True)
+class ChangedRows:
+    """What the package itself hands to `Catalog.register`: rows, and what it changed in them.
+
+    Attributes
+    ----------
+    rows : object
+        As `Catalog.register` takes it.
+    changes : tuple of Change
+    """
+
+    rows: object
+    changes: tuple[Change, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdaptedSource:
     """One table of a vendor's data under our names.
