@@ -257,6 +257,7 @@ class BacktestEngine:
             priced_limits=priced_limits(prepared),
         )
         jumps = JumpWatch(prepared.n_assets)
+        looked_at = jumps.watched(chunks) if self.catalog.may_lack_actions else chunks
         recorder = Recorder()
         beside = self._compared(prepared, period, axes, market.actions)
         if beside is not None:
@@ -264,7 +265,7 @@ class BacktestEngine:
         session = Session(self.config, self.risk_manager, market, self.initial_capital, recorder)
         try:
             with _recording(provider, computing, recorder):
-                passed_on = reported(jumps.watched(chunks), period.n_bars, progress)
+                passed_on = reported(looked_at, period.n_bars, progress)
                 misses = self._loop(passed_on, session, recorder)
         except CostError as error:
             error.locate(axes.time(session.t), axes.asset_ids.tolist())

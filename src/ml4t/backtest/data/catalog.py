@@ -24,6 +24,7 @@ from ml4t.backtest.data.selection.preview import preview
 from ml4t.backtest.data.sources.adapted import ChangedRows
 from ml4t.backtest.data.sources.adjusting import (
     jumps_like_splits,
+    may_lack_actions,
     require_counted_once,
     unapplied,
 )
@@ -238,6 +239,11 @@ class Catalog(SourceRegistry):
         """Return what of prices as traded looks as if actions of them were missing."""
         about = self._sources, self._found["prices"], prepared.database
         return unapplied(*about) + jumps_like_splits(*about)
+
+    @property
+    def may_lack_actions(self) -> bool:
+        """Whether a jump of a price may be a split that nothing applies."""
+        return may_lack_actions(self._sources)
 
     def jumps(self, sids: Collection[int]) -> list[dict[str, object]]:
         """Return the warning of a run in which some assets jumped, where it may have been splits.

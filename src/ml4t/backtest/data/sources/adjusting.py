@@ -103,6 +103,11 @@ def require_counted_once(sources: Mapping[str, Source], database: Database) -> N
         )  # fmt: skip
 
 
+def may_lack_actions(sources: Mapping[str, Source]) -> bool:
+    """Say whether nothing applies splits and dividends, and nobody said that prices have them."""
+    return "actions" not in sources and not sources["prices"].is_adjusted
+
+
 def unapplied(
     sources: Mapping[str, Source], columns: Mapping[str, str], database: Database
 ) -> list[CheckResult]:
@@ -114,7 +119,7 @@ def unapplied(
     columns : mapping
         Those of prices, with types.
     """
-    if "actions" in sources or sources["prices"].is_adjusted:
+    if not may_lack_actions(sources):
         return []
     found = []
     for name, kind in columns.items():
@@ -155,7 +160,7 @@ def jumps_like_splits(
     sids : collection of int, optional
         Assets to ask; all by default, for which all bars are sorted.
     """
-    if "actions" in sources or sources["prices"].is_adjusted or sids == set():
+    if not may_lack_actions(sources) or sids == set():
         return []
     text = f"opens at the ratio of a split to the close before, without actions; {_SAY}"
     query = _jumps(columns, sids)
