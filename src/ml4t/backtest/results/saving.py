@@ -45,27 +45,15 @@ def save(database: Database, path: Path) -> None:
     ResultError
         Something else than a saved run stands there, or it could not be written.
     """
-    target = path
-    database = database.cursor()  # of its own: several may save one result at a time
-    try:
-        target = _led_to(path)
-        require_replaceable(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with place_beside(target) as folder:
-            made = folder / target.name
-            if target.suffix in FILE_SUFFIXES:
-                _write_file(database, made)
-            else:
-                _write_folder(database, made, parquet_of, "parquet")
-            with turn_in(target.parent):
-                require_replaceable(target)  # another may have been faster
-                _settle_log(target)
-                put(made, target)
-    except (OSError, EngineError) as error:
-        why = " ".join(str(error).split())
-        raise ResultError(
-            f"'{target}' could not be saved: {why}; what stood there is as it was"
-        ) from error
+    rows = database.cursor()  # of its own: several may save one result at a time
+
+    def write(made: Path) -> None:
+        if made.suffix in FILE_SUFFIXES:
+            _write_file(rows, made)
+        else:
+            _write_folder(rows, made, parquet_of, "parquet")
+
+    _replace(path, write, "saved", require=require_replaceable, settle=_settle_log)
 
 
 def export_csv(database: Database, path: Path) -> None:
@@ -76,20 +64,56 @@ def export_csv(database: Database, path: Path) -> None:
     ResultError
         Something else than such files stands there, or they could not be written.
     """
-    database = database.cursor()
+    rows = database.cursor()
+
+    def write(made: Path) -> None:
+        _write_folder(rows, made, csv_of, "csv")
+
+    _replace(path, write, "written", require=_require_csv_alone)
+
+
+def _replace(
+    path: Path,
+    write: Callable[[Path], None],
+    done: str,
+    *,
+    require: Callable[[Path], None],
+    settle: Callable[[Path], None] | None = None,
+) -> None:
+    """Have something written beside `path`, and put it there in one step.
+
+    Parameters
+    ----------
+    write : callable
+        Makes the file or folder, which is called as that at `path` is.
+    done : str
+        What could not be done, in the error.
+    require : callable
+        Refuses to write over what stands there.
+    settle : callable, optional
+        Ends what belongs to what stands there, before it is replaced.
+
+    Raises
+    ------
+    ResultError
+    """
+    target = path
     try:
         target = _led_to(path)
-        _require_csv_alone(target)
+        require(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         with place_beside(target) as folder:
-            _write_folder(database, folder / target.name, csv_of, "csv")
+            made = folder / target.name
+            write(made)
             with turn_in(target.parent):
-                _require_csv_alone(target)
-                put(folder / target.name, target)
+                require(target)  # another may have been faster
+                if settle is not None:
+                    settle(target)
+                put(made, target)
     except (OSError, EngineError) as error:
         why = " ".join(str(error).split())
         raise ResultError(
-            f"'{path}' could not be written: {why}; what stood there is as it was"
+            f"'{target}' could not be {done}: {why}; what stood there is as it was"
         ) from error
 
 
