@@ -161,7 +161,7 @@ def known_at_bars(column: str, source: str, bars: RunBars) -> Floats:
     ConfigError
         Nothing is known at the first bar.
     """
-    query = render("benchmark/known", column=f"market.{quote(column)}")
+    query = render("benchmark/known", value=f"market.{quote(column)}")
     found = bars.prepared.database.numpy(query, _numbers(bars.period))["value"].astype(np.float64)
     known = np.flatnonzero(~np.isnan(found))
     if not len(known) or known[0]:
