@@ -62,7 +62,8 @@ def _bars(engine: BacktestEngine) -> dict[Any, dict[Any, tuple[float, float]]]:
     found: dict[Any, dict[Any, tuple[float, float]]] = {}
     names = [row[0] for row in engine.catalog.sql("describe prices").fetchall()]
     has_volume = "where volume is distinct from 0" if "volume" in names else ""
-    query = f"select timestamp, asset_id, open, close from prices {has_volume}"
+    first = "open" if "open" in names else "close"  # without opens all fills are of the close
+    query = f"select timestamp, asset_id, {first}, close from prices {has_volume}"
     for time, asset, opens, close in engine.catalog.sql(query).fetchall():
         if opens is not None:
             found.setdefault(time, {})[asset] = (opens, close)

@@ -12,6 +12,7 @@ from ml4t.backtest.core.levels import LevelPolicy, Trigger
 from ml4t.backtest.core.owners import OURS
 from ml4t.backtest.core.parts import attributes
 from ml4t.backtest.core.shown import FUNCTIONS, shown
+from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.errors import ConfigError, did_you_mean, require_columns, require_number
 from ml4t.backtest.execution.account.rules import Account, CashAccount, MarginAccount
 from ml4t.backtest.execution.costs.commission import BasisPointCommission
@@ -122,6 +123,26 @@ class BacktestConfig:
         """Columns of ``signals`` that execution and actions read without anyone naming them."""
         names = ["volume"] if self.execution.participation is not None else []
         return (*names, *(["is_member"] if self.actions.exit_on_membership_end else []))
+
+    def why_open(self, terms: Instruments) -> str:
+        """Return what of the settings needs an open, and how to do without; empty: nothing."""
+        timing, account = self.execution.timing, self.account
+        if timing.fills_at_open:
+            return (
+                f"{timing.description}; add the column, or fill at closes: config=BacktestConfig("
+                "execution=ExecutionPolicy(timing=NextClose()))"
+            )
+        if isinstance(account, MarginAccount) and account.may_call(terms):
+            return (
+                "a margin call trades at the next open; add the column, or have none: account="
+                "MarginAccount(maintenance_margin=0), and no maintenance_margin in 'assets'"
+            )
+        if self.actions.exit_on_membership_end:
+            return (
+                "exit_on_membership_end=True sells at the next open; add the column, or leave it "
+                "out: a rebalance sells what is no member"
+            )
+        return ""
 
     @classmethod
     def preset(cls, name: str, **settings: object) -> BacktestConfig:

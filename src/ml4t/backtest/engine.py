@@ -310,7 +310,9 @@ class BacktestEngine:
                 "exit_on_membership_end needs a membership; register a 'universe' source"
             )
         plan_conditions(self.strategy.expressions, prepared)  # refuses what it cannot use
-        manager = self.risk_manager
+        manager, why_open = self.risk_manager, ""
+        if "open" not in prepared.price_columns:
+            why_open = self.config.why_open(self.catalog.instruments()) or manager.why_open
         has_events = require_handler(self.strategy) != "decide"
         plan = plan_batches(
             prepared,
@@ -325,6 +327,7 @@ class BacktestEngine:
             has_events=has_events,
             has_shorts=self.config.account.can_short,
             computable=manager.rule_features if self.computing_provider is not None else (),
+            why_open=why_open,
         )
         return plan, ranking
 

@@ -70,7 +70,8 @@ class Batch:
     t : int
     open, high, low, close : float array
         NaN where the asset has no bar at `t`; `open`, `high` and `low` also where the bar has no
-        volume, since nothing can trade there. `high` and `low` are None when nobody reads them.
+        volume, since nothing can trade there. `high` and `low` are None when nobody reads them;
+        `open` is all NaN of prices that have none.
     features : mapping of str to float array
         As-of values that rules, limits, cost models or the strategy asked for, NaN where missing;
         columns of prices (``volume``, ``vwap``, ``limit_up``) are this bar's own.
@@ -81,6 +82,8 @@ class Batch:
         they did not; also of assets without a bar. Empty where nobody asks.
     more : BarReader or None
         Reads any other column of this bar; None for a bar made by hand.
+    traded_close : float array or None
+        Of prices without opens: the closes of bars with volume.
     """
 
     t: int
@@ -92,6 +95,12 @@ class Batch:
     selection: Selection | None
     lending: Mapping[str, Floats] = field(default_factory=dict)
     more: BarReader | None = None
+    traded_close: Floats | None = None
+
+    @property
+    def traded(self) -> Floats:
+        """A price of what traded in the bar, NaN of all else: says whether, not at which price."""
+        return self.open if self.traded_close is None else self.traded_close
 
 
 class Features(dict[str, Floats]):
@@ -193,6 +202,8 @@ class Chunk:
         ``computed(t, sid)`` returns more values of one asset at one bar.
     market_computed : callable or None
         ``market_computed(t)`` returns more market-wide values of one bar.
+    traded_close : float array or None
+        ``[bars, assets]``, of prices without opens: the closes of bars with volume.
     """
 
     first_t: int
@@ -204,6 +215,7 @@ class Chunk:
     market: Columns = field(default_factory=_nothing_more)
     computed: Callable[[int, int], Mapping[str, Value]] | None = None
     market_computed: Callable[[int], Mapping[str, Value]] | None = None
+    traded_close: Floats | None = None
 
     def batches(self) -> Iterator[Batch]:
         """Yield one `Batch` per bar, in time order; rows are views, nothing is copied.
@@ -214,8 +226,9 @@ class Chunk:
         for array in arrays:
             if isinstance(array, np.ndarray):
                 array.setflags(write=False)
-        opens, closes = self.prices["open"], self.prices["close"]
+        closes, traded = self.prices["close"], self.traded_close
         highs, lows = self.prices.get("high"), self.prices.get("low")
+        opens = np.broadcast_to(np.nan, closes.shape) if traded is not None else self.prices["open"]
         for row in range(len(closes)):
             t = self.first_t + row
             yield Batch(
@@ -228,4 +241,5 @@ class Chunk:
                 selection=self.selections.get(t),
                 lending={name: values[row] for name, values in self.lending.items()},
                 more=BarReader(self, row),
+                traded_close=None if traded is None else traded[row],
             )

@@ -303,7 +303,7 @@ class BarBroker:
     def reinvest(self, batch: Batch, sid: int, amount: float) -> None:
         """Buy at the close, without costs, what a dividend pays for."""
         price = float(batch.close[sid])
-        is_halted = np.isnan(batch.open[sid]) or np.isnan(price)
+        is_halted = np.isnan(batch.traded[sid]) or np.isnan(price)
         if amount <= 0 or is_halted or self._portfolio.quantity[sid] <= 0:
             return
         sids = np.array([sid])

@@ -36,6 +36,11 @@ class FillTiming:
         return type(self).after_decision is not FillTiming.after_decision
 
     @property
+    def fills_at_open(self) -> bool:
+        """Whether orders fill at the open of a bar, so that prices need one."""
+        return type(self).at_open is not FillTiming.at_open
+
+    @property
     def column(self) -> str:
         """The price column of the bar that the fill is based on."""
         raise NotImplementedError
@@ -166,9 +171,9 @@ class VolumeWeighted(FillTiming):
             # An average of trades lies between their extremes, but for its own rounding.
             inside = np.clip(price, batch.low, batch.high)
             price = np.where(np.abs(price - inside) <= AVERAGE_IN_RANGE * inside, inside, np.nan)
-        return np.where(np.isnan(batch.open) | ~(price > 0), np.nan, price)
+        return np.where(np.isnan(batch.traded) | ~(price > 0), np.nan, price)
 
 
 def traded(batch: Batch) -> Floats:
-    """Return the closes of assets that traded; a bar without volume has no open."""
-    return np.where(np.isnan(batch.open), np.nan, batch.close)
+    """Return the closes of assets that traded; nothing does in a bar without volume."""
+    return np.where(np.isnan(batch.traded), np.nan, batch.close)

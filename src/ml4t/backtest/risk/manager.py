@@ -135,6 +135,20 @@ class RiskManager:
         """Whether any rule reads levels or water marks, so that bars need a high and a low."""
         return any(rule.needs_range for rule in self.rules)
 
+    @property
+    def why_open(self) -> str:
+        """What of the rules and limits needs an open, and how to do without; empty: nothing."""
+        limits = zip(self.limit_names, self.limits, strict=True)
+        names = list(self.rule_names)
+        names += [name for name, limit in limits if limit.start().trades_at_open]
+        if not names:
+            return ""
+        verb = "trades" if len(names) == 1 else "trade"
+        return (
+            f"{', '.join(names)} {verb} at the next open; add the column, or leave such rules and "
+            "limits out: a strategy's own orders and limits on weights need none"
+        )
+
     # -- loops written by hand --------------------------------------------------------
 
     def check_position_exits(

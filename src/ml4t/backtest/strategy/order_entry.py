@@ -244,12 +244,15 @@ class OrderEntry:
             amend(child, group=parent.children)
 
     def _require_range(self, order: Order) -> None:
-        if self.now.high is not None and self.now.low is not None:
+        now = self.now
+        has_range = now.high is not None and now.low is not None
+        if has_range and now.traded_close is None:
             return
+        needed = "'high' and 'low'" if now.traded_close is None else "'open', 'high' and 'low'"
         for one in (order, *order.children):
             if one.order_type.acts_inside:
                 raise ConfigError(
-                    f"a {one.order_type} order needs prices with columns 'high' and 'low'; "
+                    f"a {one.order_type} order needs prices with columns {needed}; "
                     "add them to the source"
                 )
 

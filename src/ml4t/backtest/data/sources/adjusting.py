@@ -162,7 +162,8 @@ def jumps_like_splits(
     """
     if not may_lack_actions(sources) or sids == set():
         return []
-    text = f"opens at the ratio of a split to the close before, without actions; {_SAY}"
+    verb = "opens" if "open" in columns else "closes"
+    text = f"{verb} at the ratio of a split to the close before, without actions; {_SAY}"
     query = _jumps(columns, sids)
     rows = database.records(query)  # few, and the query sorts all bars: it is asked once
     found = CheckResult(

@@ -38,6 +38,7 @@ def plan_batches(
     has_events: bool = False,
     has_shorts: bool = False,
     computable: tuple[str, ...] = (),
+    why_open: str = "",
 ) -> BatchPlan:
     """Decide which columns the loop needs, and refuse what is not there.
 
@@ -68,6 +69,8 @@ def plan_batches(
         Shares may be borrowed, so that it needs what a ``borrow`` source says.
     computable : tuple of str
         Those of the features of which a provider is asked where no source has them.
+    why_open : str
+        What needs an open, and how to do without it; empty where nothing does.
 
     Raises
     ------
@@ -76,12 +79,17 @@ def plan_batches(
     ExpressionError
         A condition is no boolean expression over one row, or looks ahead.
     """
-    needed = ["open", "close"] + (["high", "low"] if has_levels or holds_range else [])
+    has_open = "open" in prepared.price_columns
+    if why_open and not has_open:
+        raise ConfigError(f"source 'prices' has no column 'open', and {why_open}")
+    needed = ["open", "close"] if has_open else ["close"]
+    needed += ["high", "low"] if has_levels or holds_range else []
     why_range = "levels act inside the bar" if has_levels else "within_range=True holds fills to it"
     for name in needed:
         if name not in prepared.price_columns:
-            why = "orders fill at the next open" if name == "open" else why_range
-            raise ConfigError(f"source 'prices' has no column '{name}', and {why}; add the column")
+            raise ConfigError(
+                f"source 'prices' has no column '{name}', and {why_range}; add the column"
+            )
     if has_rules and "high" not in needed:
         needed += [name for name in ("high", "low") if name in prepared.price_columns]
     readable = without_keys({**prepared.market_columns, **prepared.signal_columns})

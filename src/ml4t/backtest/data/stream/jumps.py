@@ -34,7 +34,8 @@ class JumpWatch:
     def watched(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         """Hand on chunks, each looked at."""
         for chunk in chunks:
-            self._look(chunk.prices["open"], chunk.prices["close"])
+            closes = chunk.prices["close"]
+            self._look(chunk.prices.get("open", closes), closes)
             yield chunk
 
     def _look(self, opens: Floats, closes: Floats) -> None:

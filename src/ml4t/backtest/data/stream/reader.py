@@ -31,6 +31,8 @@ from ml4t.backtest.data.stream.previous_bar import PreviousBar, values_before
 CHUNKS_PER_RANKING = 8
 # Prices at which something could be bought or sold; a bar without volume has none of them.
 TRADED = ("open", "high", "low")
+# The closes of bars with volume, which say what traded where there is no open to say it.
+TRADED_CLOSE = "__traded_close"
 # Numbers and flags as float, NaN where missing; all else as objects, None where missing.
 ColumnValues = NDArray[Any]
 
@@ -42,7 +44,7 @@ class BatchPlan:
     Attributes
     ----------
     price_columns : tuple of str
-        ``open`` and ``close``, and ``high`` and ``low`` where somebody reads them.
+        ``close``, ``open`` where there is one, ``high`` and ``low`` where somebody reads them.
     features : mapping of str to (view, column)
         Columns of ``signals`` or ``market``, numbers or flags, by the names that ask for them.
     conditions : tuple of SqlCondition
@@ -138,6 +140,7 @@ class Reader:
         names = [name for name in self._prepared.price_columns if name in self._reads]
         is_halted = not self._halted.isdisjoint(range(first_t, last_t + 1))
         prices, signals = self._prices(names, first_t, shape, is_halted=is_halted)
+        traded_close = signals.pop(TRADED_CLOSE, prices["close"])
         # As they are in the source, where the broker sees them so too.
         signals |= {
             name: values for name, values in prices.items() if name not in TRADED or not is_halted
@@ -177,6 +180,7 @@ class Reader:
             market=self._on_demand(
                 self._market_kinds, {}, lambda name: self._market_of(name)[bars]
             ),
+            traded_close=None if "open" in prices else traded_close,
         )
 
     def _on_demand(
@@ -233,6 +237,8 @@ class Reader:
         for name, alias in names.items():
             item = self._item("prices", name)
             items[alias] = item if alias == name else unless("prices.volume = 0", item)
+        if is_halted and "open" not in names:
+            items[TRADED_CLOSE] = unless("prices.volume = 0", self._item("prices", "close"))
         arrays = self._price_columns(items, first_t, shape)
         return {name: arrays[alias] for name, alias in names.items()}, arrays
 

@@ -200,6 +200,10 @@ class MarginAccount:
         own = terms.initial_margin[sids]
         return np.where(np.isnan(own), self.initial_margin, own)
 
+    def may_call(self, terms: Instruments) -> bool:
+        """Whether any asset has a maintenance margin, so that there may be a margin call."""
+        return self.maintenance_margin > 0 or bool((terms.maintenance_margin > 0).any())
+
     def maintenance(self, sids: Ints, terms: Instruments) -> Floats:
         """Return the maintenance margin of each asset, a fraction of exposure."""
         own = terms.maintenance_margin[sids]

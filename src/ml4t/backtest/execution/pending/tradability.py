@@ -36,7 +36,7 @@ class Tradability:
         if not missing.any():
             return market_orders
         has_close = ~np.isnan(batch.close[market_orders.sids])
-        has_volume = ~np.isnan(batch.open[market_orders.sids])
+        has_volume = ~np.isnan(batch.traded[market_orders.sids])
         self._reject(market_orders, missing & ~has_close, NO_BAR)
         self._reject(market_orders, missing & has_close & ~has_volume, NO_VOLUME)
         self._reject(market_orders, missing & has_volume, NO_PRICE)
@@ -64,7 +64,7 @@ class Tradability:
         if np.isnan(prices[sid]):
             if np.isnan(batch.close[sid]):
                 return NO_BAR
-            return NO_VOLUME if np.isnan(batch.open[sid]) else NO_PRICE
+            return NO_VOLUME if np.isnan(batch.traded[sid]) else NO_PRICE
         return self._limits.why(batch, sid, side, float(prices[sid]))
 
     def borrowable(self, market_orders: MarketOrders) -> MarketOrders:

@@ -124,6 +124,11 @@ class _Brake(Limit):
         """Whether it is on, and leaves nothing to increase."""
         return self._is_on and self._kind in (LimitKind.HALT, LimitKind.LIQUIDATE)
 
+    @property
+    def trades_at_open(self) -> bool:
+        """Whether it does more than to deny."""
+        return self._kind is not LimitKind.HALT
+
     def edit(self, wish: Wish) -> Floats:
         """Return the weights that the brake leaves while it is on."""
         if not self._is_on:

@@ -155,6 +155,11 @@ class Limit:
         """Whether the limit, in its run, forbids to increase any position now."""
         return False
 
+    @property
+    def trades_at_open(self) -> bool:
+        """Whether the limit, in its run, may sell and cover at the next open."""
+        return type(self).at_close is not Limit.at_close
+
     def at_close(self, account: AccountState) -> Sequence[LimitAction]:  # noqa: ARG002 - no say
         """Return what the limit does to the whole account at this close, in its order."""
         return ()
