@@ -54,6 +54,11 @@ def decided(catalog: Catalog, every: int | str, offset: int = 0) -> list[Any]:
     return [row[0] for row in result.sql(query).fetchall()]
 
 
+def month_end_query() -> SQLStrategy:
+    text = "select timestamp, asset_id, 0.5 as weight from ranked"
+    return SQLStrategy(text, ranking=Ranking(n=1, by="close", every="month_end"))
+
+
 def on(days: Iterable[Any], code: str | None = "XNYS", **sources: Any) -> Catalog:
     catalog = Catalog(threads=1).register("prices", prices(days))
     if code is not None:
@@ -321,12 +326,35 @@ def test_each_correction_says_something_that_the_package_does_not(code: str) -> 
     assert found
     for one in found:
         assert one.source
-        # An opening that it lacks; or a closure that it has, as if it had been foreseen.
+        # An opening that it lacks; or a closure that it has, as if it had been foreseen. Nobody
+        # knew of a closure before it was announced, nor of a session out of turn.
         assert not calendar.is_session(one.session.isoformat())
         assert one.is_open or one.known_at is not None
+        assert one.known_at is None or one.known_at <= one.session
         assert not one.is_open or (one.opens is not None and one.closes is not None)
     text = CORRECTIONS.read_text(encoding="utf-8")
     assert text.count(f"\n{code},") == len(corrections_of(code))
+
+
+def test_the_sessions_that_packages_lack_are_there_from_catalog_to_schedule() -> None:
+    """Budget and other Saturdays and Diwali hours of BSE, the short session of CME."""
+    extra = [date(2024, 1, 20), date(2025, 2, 1), date(2024, 11, 1), date(2025, 10, 21)]
+    days = sorted([*sessions_of("XBOM", date(2024, 1, 15), date(2025, 10, 31)), *extra])
+    assert set(extra).isdisjoint(sessions_of("XBOM", date(2024, 1, 1), date(2025, 12, 31)))
+    catalog = on(days, "XBOM")
+    # Saturdays from the second site, of which these bars are none.
+    assert warnings_of(catalog)["session_without_bar"][0] == 2
+    ends = decided(catalog, "week_end")
+    assert {date(2024, 1, 20), date(2025, 2, 1), date(2024, 11, 1)} < set(ends)
+    # On Friday the 19th the Saturday was known, the holiday on Monday the 22nd was not.
+    assert decided(catalog, "month_end")[0] == date(2024, 1, 31)
+
+    eve = datetime(2025, 1, 8, 17)
+    bars = [eve + timedelta(minutes=30 * i) for i in range(1, 32)]  # until 8:30
+    catalog = on(bars, "CMES")
+    assert decided(catalog, "session_close") == [datetime(2025, 1, 9, 8, 30)]
+    catalog = on([*bars, datetime(2025, 1, 9, 9)], "CMES")
+    assert warnings_of(catalog)["bar_outside_hours"][0] == 1
 
 
 def test_a_correction_changes_the_hours_of_a_session_and_leaves_what_it_does_not_say() -> None:
@@ -393,6 +421,17 @@ def test_a_calendar_that_ends_within_the_period_of_the_bars_is_refused() -> None
             continue
         with pytest.raises(ConfigError, match="does not have all of the month of the bars"):
             decided(catalog, "month_end")
+    # Of bars outside the run's period it need not know anything.
+    days = weekdays(date(2024, 1, 2), date(2024, 3, 8))
+    catalog = on(days, None, calendar={"session": weekdays(date(2024, 1, 29), date(2024, 2, 29))})
+    for strategy in (TopN(1, by="close", every="month_end"), month_end_query()):
+        engine = BacktestEngine(catalog, strategy)
+        result = engine.run(start="2024-02-01", end="2024-02-29")
+        assert result.sql("select distinct timestamp::varchar from selections").fetchall() == [
+            ("2024-02-29",)
+        ]
+        with pytest.raises(ConfigError, match="of the bars from 2024-03-01"):
+            engine.run(start="2024-02-01", end="2024-03-01")
     # Of XSAU the package knows nothing before 2021.
     catalog = on(weekdays(date(2020, 11, 2), date(2021, 3, 5)), "XSAU")
     assert any("is known from 2021" in one for one in catalog.describe()[1]["changes"])  # type: ignore[attr-defined]

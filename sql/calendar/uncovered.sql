@@ -1,6 +1,6 @@
--- grain:  one row per bar of a period of which the calendar does not know every day
+-- grain:  one row per period of bars of the run of which the calendar does not know every day
 -- reads:  stage.bar_sessions, stage.sessions
--- params: $unit, $shift
+-- params: $unit, $shift, $begin_t, $end_t
 -- Which session is the last of a period is known where the calendar goes on until its end. Days of
 -- the week on which it never has a session may be missing there.
 with
@@ -19,6 +19,7 @@ periods as (
         min(timestamp) as first_bar,
         max(timestamp) as last_bar
     from stage.bar_sessions
+    where t between $begin_t and coalesce($end_t, t)
     group by period
 ),
 

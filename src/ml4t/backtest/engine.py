@@ -304,6 +304,7 @@ class BacktestEngine:
             prepared,
             long_only=not self.config.account.can_short,
             begin_t=period.first_t,
+            end_t=period.last_t,
         )
         if self.config.actions.exit_on_membership_end and not prepared.has_universe:
             raise ConfigError(

@@ -261,7 +261,12 @@ def plan_alone(strategy: Selects, prepared: Prepared, period: Period) -> Planned
     if isinstance(strategy, type) or not callable(getattr(strategy, "ranking", None)):
         raise ConfigError(f"strategy must be a Strategy, was {strategy!r}")
     selection = plan_selection(
-        strategy.ranking(), strategy.query(), prepared, long_only=False, begin_t=period.first_t
+        strategy.ranking(),
+        strategy.query(),
+        prepared,
+        long_only=False,
+        begin_t=period.first_t,
+        end_t=period.last_t,
     )
     plan_conditions(strategy.expressions, prepared)
     plan = plan_batches(

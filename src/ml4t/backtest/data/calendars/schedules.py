@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.core.schedule import Schedule, schedule_of
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sql_files import read, render, rows_of
@@ -17,7 +18,9 @@ from ml4t.backtest.errors import ConfigError
 Due = tuple[int, ...] | None
 
 
-def due_bars(every: int | str, offset: int, database: Database, *, begin_t: int = 0) -> Due:
+def due_bars(
+    ranking: Ranking, database: Database, *, begin_t: int = 0, end_t: int | None = None
+) -> Due:
     """Return the numbers of the bars that decide, in order; None where bars are counted.
 
     Parameters
@@ -25,15 +28,17 @@ def due_bars(every: int | str, offset: int, database: Database, *, begin_t: int 
     begin_t : int
         The first bar of the run: from it periods are counted, and what was due before it is not
         made up for. Where a period begins and ends all bars say.
+    end_t : int, optional
+        The last bar of the run. Of the bars beyond both a calendar need not know anything.
 
     Raises
     ------
     ConfigError
         The schedule needs a calendar, its hours, or more of it than there is.
     """
-    if not isinstance(every, str):
+    if not isinstance(ranking.every, str):
         return None
-    schedule = schedule_of(every)
+    schedule = schedule_of(ranking.every)
     has_calendar = bool(database.rows(read("calendar/is_there"))[0][0])
     is_intraday = bool(database.rows(read("validate/intraday"))[0][0])
     # Daily bars are sessions.
@@ -45,12 +50,13 @@ def due_bars(every: int | str, offset: int, database: Database, *, begin_t: int 
     if unit == "week" and has_calendar:
         shift = database.rows(read("calendar/week"))[0][0]
     values: dict[str, object] = {"unit": unit, "shift": shift}
+    of_run: dict[str, object] = {"begin_t": begin_t, "end_t": end_t}
     if schedule.every > 1:
         states = render("calendar/counted", bar_sessions=bar_sessions)
-        values |= {"every": schedule.every, "offset": offset}
+        values |= {"every": schedule.every, "offset": ranking.offset}
     elif schedule.at_end and has_calendar:
-        has_hours = is_intraday and _require_hours(schedule, database)
-        _require_covered(schedule, values, database)
+        has_hours = is_intraday and _require_hours(schedule, of_run, database)
+        _require_covered(schedule, values | of_run, database)
         states = render("calendar/ends", has_hours=str(has_hours).lower())
         values["n"] = schedule.sessions
     else:
@@ -72,9 +78,9 @@ def _refuse_without_calendar(schedule: Schedule) -> NoReturn:
     )
 
 
-def _require_hours(schedule: Schedule, database: Database) -> bool:
+def _require_hours(schedule: Schedule, of_run: dict[str, object], database: Database) -> bool:
     """Refuse intraday bars of sessions of which nobody said when they close."""
-    missing = database.rows(read("calendar/without_hours"))
+    missing = database.rows(read("calendar/without_hours"), of_run)
     if missing:
         raise ConfigError(
             f"every={schedule.text!r} on intraday bars decides at the close of a session, and the "

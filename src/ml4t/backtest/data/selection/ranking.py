@@ -73,7 +73,12 @@ class RankingPlan:
 
 
 def plan_ranking(
-    ranking: Ranking, prepared: Prepared, *, long_only: bool = True, begin_t: int = 0
+    ranking: Ranking,
+    prepared: Prepared,
+    *,
+    long_only: bool = True,
+    begin_t: int = 0,
+    end_t: int | None = None,
 ) -> RankingPlan:
     """Check every expression of a ranking and find what it reads.
 
@@ -82,6 +87,8 @@ def plan_ranking(
     long_only : bool
         The account can hold weights from 0 to 1 in all; else they may be negative, and the
         account's own margin bounds them.
+    begin_t, end_t : int
+        The first and the last bar of the run.
 
     Raises
     ------
@@ -112,7 +119,7 @@ def plan_ranking(
         # In a weight, score and rank are the ranking's own, whatever the market has.
         market_columns=tuple(sorted(n for n in market if n.lower() not in ("score", "rank"))),
         long_only=long_only,
-        due=due_bars(ranking.every, ranking.offset, database, begin_t=begin_t),
+        due=due_bars(ranking, database, begin_t=begin_t, end_t=end_t),
         begin_t=begin_t,
         n_assets=prepared.n_assets,
     )

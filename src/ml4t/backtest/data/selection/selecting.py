@@ -90,13 +90,14 @@ def plan_selection(
     *,
     long_only: bool = True,
     begin_t: int = 0,
+    end_t: int | None = None,
 ) -> SelectionPlan | None:
     """Check what a strategy asks for; a query goes before a ranking.
 
     Parameters
     ----------
-    begin_t : int
-        The first bar of the run, from which a schedule counts.
+    begin_t, end_t : int
+        The first bar of the run, from which a schedule counts, and the last one.
 
     Raises
     ------
@@ -104,21 +105,26 @@ def plan_selection(
         Something in it cannot be used.
     """
     if query is not None:
-        return plan_query(query, prepared, long_only=long_only, begin_t=begin_t)
+        return plan_query(query, prepared, long_only=long_only, begin_t=begin_t, end_t=end_t)
     if ranking is not None:
-        return plan_ranking(ranking, prepared, long_only=long_only, begin_t=begin_t)
+        return plan_ranking(ranking, prepared, long_only=long_only, begin_t=begin_t, end_t=end_t)
     return None
 
 
 def plan_query(
-    query: Query, prepared: Prepared, *, long_only: bool = True, begin_t: int = 0
+    query: Query,
+    prepared: Prepared,
+    *,
+    long_only: bool = True,
+    begin_t: int = 0,
+    end_t: int | None = None,
 ) -> QueryPlan:
     """Check a query and find what it reads.
 
     Parameters
     ----------
-    long_only, begin_t
-        As in `plan_ranking`.
+    long_only, begin_t, end_t
+        As in `plan_selection`.
 
     Raises
     ------
@@ -133,11 +139,13 @@ def plan_query(
     given = {"signals": list(prepared.signal_columns), "market": list(prepared.market_columns)}
     ranking = None
     if query.ranking is not None:
-        ranking = plan_ranking(query.ranking, prepared, long_only=False)
+        ranking = plan_ranking(
+            query.ranking, prepared, long_only=False, begin_t=begin_t, end_t=end_t
+        )
         kept = [name for name in given["signals"] if name.lower() not in _OWN]
         given["ranked"] = [*kept, *_OWN]
     elif query.when is not None:
-        plan_ranking(query.schedule, prepared)
+        plan_ranking(query.schedule, prepared, begin_t=begin_t, end_t=end_t)
     local = prove_local(query.text, given, prepared.database)
     kind = _kind(query, local.columns)
     used = {"asset_id"} | local.reads.get("signals", set())
@@ -159,9 +167,7 @@ def plan_query(
         relations=frozenset(local.reads),
         ranking=ranking,
         long_only=long_only,
-        due=due_bars(
-            query.schedule.every, query.schedule.offset, prepared.database, begin_t=begin_t
-        ),
+        due=due_bars(query.schedule, prepared.database, begin_t=begin_t, end_t=end_t),
         begin_t=begin_t,
     )
     _require_types(plan, prepared)
