@@ -15,6 +15,7 @@ from sqlglot.tokens import TokenType
 from ml4t.backtest.data.sources.checks import checks_for
 from ml4t.backtest.data.sources.roles import ROLES
 from ml4t.backtest.data.sources.source import Source
+from ml4t.backtest.results.report.views import VIEWS
 from ml4t.backtest.results.tables import TABLES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -302,8 +303,8 @@ def folders_read(tree: ast.Module) -> set[str]:
 
 def test_every_sql_file_is_read_by_some_module() -> None:
     read = [(texts(tree), folders_read(tree)) for tree in MODULES.values()]
-    # Those of checks and of result tables are named by what is declared; see below.
-    named = {table.statement for table in TABLES.values()}
+    # Those of checks, result tables and views are named by what is declared; see below.
+    named = {table.statement for table in TABLES.values()} | {f"report/{name}" for name in VIEWS}
     parts = {
         name: name.split("/")
         for name in SQL
@@ -338,6 +339,18 @@ def test_every_check_applies_to_some_source_and_has_a_way_out() -> None:
 def test_every_statement_on_results_is_that_of_a_declared_table() -> None:
     found = {name for name in SQL if name.startswith("results/")}
     assert found == {table.statement for table in TABLES.values()} | {"results/table"}
+
+
+def test_every_view_of_a_result_is_a_file_and_stands_after_those_that_it_reads() -> None:
+    assert {f"report/{name}" for name in VIEWS} == {x for x in SQL if x.startswith("report/")}
+    order = list(VIEWS)
+    assert not set(order) & set(TABLES)
+    for name, view in VIEWS.items():
+        assert set(view.reads) <= set(order[: order.index(name)]), name
+        code = statement(SQL[f"report/{name}"])
+        # Without a schema it would be looked for in the caller's database, where the file is
+        # attached: a view sees its own schema alone.
+        assert not re.search(rf"\b(from|join)\s+({'|'.join(TABLES)})\b", code), name
 
 
 # A statement, or a clause of one, by how it begins; a message says so in the middle.

@@ -1,4 +1,4 @@
-"""Every metric of sql/metrics against plain Python over the tables."""
+"""Every metric of sql/report against plain Python over the tables."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from ml4t.backtest import (
     Strategy,
     TopN,
 )
-from ml4t.backtest.results.result import SHOWS_COMMENTS
+from ml4t.backtest.results.report.views import LISTS
 from ml4t.backtest.results.tables import COLUMNS, TABLES
 from ml4t.backtest.risk import (
     DynamicTrailingStop,
@@ -461,7 +461,7 @@ def test_whatever_shows_a_comment_has_it_written_first() -> None:
             assert "a comment of mine" not in repr(rows)
     assert shown == {"duckdb_columns()", "main.duckdb_columns", "information_schema.columns",
                      "pg_catalog.pg_description"}  # fmt: skip
-    assert all(SHOWS_COMMENTS.search(name) for name in shown)
+    assert all(LISTS.search(name) for name in shown)
 
 
 @pytest.mark.parametrize("name", ["run.duckdb", "run"])

@@ -349,9 +349,15 @@ def parsed_time(column: str, date_format: str, *, has_time: bool) -> str:
     return item if has_time else f"{item}::date"
 
 
-def comment(table: str, column: str, text: str) -> str:
-    """Return the statement that writes a description into a table."""
-    return f"comment on column {quote(table)}.{quote(column)} is {literal(text)}"
+def comment(table: str, column: str, text: str, *, schema: str = "main") -> str:
+    """Return the statement that writes what a column means into its table or view."""
+    place = f"{quote(schema)}.{quote(table)}.{quote(column)}"
+    return f"comment on column {place} is {literal(text)}"
+
+
+def comment_on(kind: str, name: str, text: str, *, schema: str) -> str:
+    """Return the statement that writes what a table or view shows into it."""
+    return f"comment on {kind} {quote(schema)}.{quote(name)} is {literal(text)}"
 
 
 def first_bars(table: str, *times: str, where: str | None = None) -> str:

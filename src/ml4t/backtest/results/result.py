@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from ml4t.backtest.data.database import Database, EngineError, Relation
-from ml4t.backtest.data.sql_files import read, rows_of
+from ml4t.backtest.data.sql_files import rows_of
 from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean, require_path
 from ml4t.backtest.results.opening import load
+from ml4t.backtest.results.report.making import Report
+from ml4t.backtest.results.report.views import VIEWS
 from ml4t.backtest.results.saving import export_csv, save
 from ml4t.backtest.results.summary import facts_lines, run_facts, summary_html, summary_text
-from ml4t.backtest.results.tables import TABLES, comments
+from ml4t.backtest.results.tables import TABLES
 
-METRICS = ("calendar", "returns", "benchmark", "drawdown", "trading", "trades")
-# What the first of them says that others build on; only how many bars a year has is shown.
-PARAMETERS = ("bars_per_year", "has_annual_return")
 # Kinds of statements that are queries; PIVOT is MULTI, for it makes a type on its way.
 READS = ("SELECT", "EXPLAIN", "MULTI")
-# What shows the comments of columns. They are written for the first query that names one of these:
-# that takes as long as to store a small run, and most results nobody asks for them.
-SHOWS_COMMENTS = re.compile("duckdb_columns|information_schema|pg_description", re.IGNORECASE)
 
 
 class BacktestResult(Mapping[str, Any]):
@@ -42,7 +36,7 @@ class BacktestResult(Mapping[str, Any]):
     def __init__(self, database: Database) -> None:
         self._database = database
         self._metrics: dict[str, Any] | None = None
-        self._commenting, self._has_comments = Lock(), False
+        self._report = Report(database)
 
     def sql(self, query: str) -> Relation:
         """Query the result tables.
@@ -71,9 +65,8 @@ class BacktestResult(Mapping[str, Any]):
                 f"a result takes one query, was {what}; work on a copy: save the run to a .duckdb "
                 "file and open that with duckdb"
             )
-        if SHOWS_COMMENTS.search(query):
-            self._write_comments()
-            reader = self._database.reader()  # the first one sees the tables as they were before
+        if self._report.make(query):
+            reader = self._database.reader()  # the first one sees what there was before
         try:
             return reader.sql(query)
         except EngineError as error:
@@ -81,34 +74,26 @@ class BacktestResult(Mapping[str, Any]):
                 raise ResultError("a query cannot change a result; select from it") from error
             raise
 
-    def _write_comments(self) -> None:
-        """Write every description into its table; what was asked before reads on."""
-        with self._commenting:
-            if not self._has_comments:
-                self._database.cursor().execute(comments())
-                self._has_comments = True
-
     def __getattr__(self, name: str) -> Relation:
         if name in TABLES:
             return self.sql(rows_of(name))
-        raise AttributeError(f"a result has no {name!r}{did_you_mean(name, TABLES)}")
+        if name in VIEWS:
+            return self.sql(rows_of(VIEWS[name].place))
+        raise AttributeError(f"a result has no {name!r}{did_you_mean(name, [*TABLES, *VIEWS])}")
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """Metrics of the run; each is defined in a file of ``sql/metrics``."""
+        """Metrics of the run; each is defined in a file of ``sql/report``."""
         if self._metrics is None:
-            found: dict[str, Any] = {}
-            for part in METRICS:
-                statement = read(f"metrics/{part}")
-                used = {name: found[name] for name in PARAMETERS if f"${name}" in statement}
-                found |= self._database.records(statement, used)[0]
-            self._metrics = {name: found[name] for name in found if name not in PARAMETERS[1:]}
+            query = rows_of(VIEWS["metrics"].place)
+            self._report.make(query)
+            (self._metrics,) = self._database.records(query)
         return dict(self._metrics)
 
     @property
     def exits(self) -> Relation:
         """P&L and count of closed trades by exit rule."""
-        return self.sql(read("metrics/exits"))
+        return self.sql(rows_of(VIEWS["exits"].place))
 
     def __getitem__(self, name: str) -> Any:
         try:
@@ -120,7 +105,7 @@ class BacktestResult(Mapping[str, Any]):
         return iter(self.metrics)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *TABLES})
+        return sorted({*super().__dir__(), *TABLES, *VIEWS})
 
     def _ipython_key_completions_(self) -> list[str]:
         """Complete ``result["`` in a notebook or shell."""

@@ -22,12 +22,15 @@ from ml4t.backtest.data.sql_files import (
     render,
     rows_of,
     sample_of,
+    schema_of,
 )
 from ml4t.backtest.errors import ResultError
 from ml4t.backtest.results.opening import attached, log_of
 from ml4t.backtest.results.paths import place_beside, put, sync, turn_in
+from ml4t.backtest.results.report.view import SCHEMA
+from ml4t.backtest.results.report.views import VIEWS, comments
 from ml4t.backtest.results.store import open_store
-from ml4t.backtest.results.tables import TABLES, comments
+from ml4t.backtest.results.tables import TABLES
 
 FILE_SUFFIXES = (".duckdb", ".db")
 ROWS_PER_COPY = 100_000
@@ -227,7 +230,9 @@ def _write_file(database: Database, path: Path) -> None:
     for table in TABLES:
         _hand_over(database, writer, table, partial(render, "saved/table", table=table))
     writer.execute("use saved")
-    writer.execute(comments())
+    made = [schema_of(SCHEMA), *(view.statement() for view in VIEWS.values()), *comments()]
+    with writer.transaction():
+        writer.execute(";".join(made))
     writer.execute("use memory")
     writer.execute(detach_of("saved"))  # a checkpoint: nothing is left in a log
     log_of(path).unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from ml4t.backtest.data.sql_files import read
 from ml4t.backtest.results.undone import left_out_lines, undone_lines
 
 CALENDAR_YEAR = 365.25
-LEAST_DAYS = 90  # as in metrics/calendar
+LEAST_DAYS = 90  # as in report/calendar
 AS_PERCENT, AS_MONEY, AS_NUMBER, AS_COUNT, AS_PLAIN = "percent", "money", "number", "count", "plain"
 LINES: tuple[tuple[str, str, str], ...] = (
     ("first_timestamp", "First bar", AS_PLAIN),
@@ -128,7 +128,7 @@ def summary_text(result: Summarised) -> str:
         lines += [
             f"{rule:<28}{n:>9,}{pnl:>18,.2f}{average:>13.2%}" for rule, n, pnl, average, _ in exits
         ]
-    ends = result.sql(read("metrics/orders")).fetchall()
+    ends = result.sql(read("summary/orders")).fetchall()
     if ends:
         lines += ["", f"{'Orders not filled whole':<44}{'orders':>9}"]
         lines += [f"{f'{status}: {reason}':<44}{n:>9,}" for status, reason, n in ends]
@@ -180,7 +180,7 @@ def basis_lines(result: Summarised) -> list[str]:
 
 def run_facts(result: Summarised) -> dict[str, Any]:
     """Return how the run was made: fill policy, configuration, and what rules and limits did."""
-    policy, n_bars, n_orders, *texts = result.sql(read("metrics/facts")).fetchall()[0]
+    policy, n_bars, n_orders, *texts = result.sql(read("summary/facts")).fetchall()[0]
     names = (
         "configuration", "activity", "rows_dropped", "drop_rules", "misses", "selection",
         "warnings",

@@ -394,10 +394,10 @@ COLUMNS = {
 }
 
 
-def comments() -> str:
+def comments() -> list[str]:
     """Return the statements that write every description into its table."""
-    return ";".join(
+    return [
         comment(table, column, text)
         for table, columns in COLUMNS.items()
         for column, text in columns.items()
-    )
+    ]

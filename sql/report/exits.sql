@@ -8,7 +8,7 @@ select
     sum(pnl) as pnl,
     avg("return") as average_return,
     avg(bars_held) as average_bars_held
-from trades
+from main.trades
 where exit_timestamp is not null
 group by exit_rule
 order by n_trades desc, exit_rule asc

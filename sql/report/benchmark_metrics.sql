@@ -1,6 +1,6 @@
 -- grain:  one row
--- reads:  equity, benchmark, runs
--- params: $bars_per_year, $has_annual_return
+-- reads:  equity, benchmark, runs, report.calendar
+-- params: none
 -- The run beside its benchmark, over simple returns per bar r and b, above the risk-free return of
 -- the bar f = (1 + rate) ** (1 / bars per year) - 1, over the bars at which r exists. NULL without a
 -- benchmark. What is annual is the mean times, the deviation times the root of, bars per year.
@@ -19,15 +19,18 @@ valued as (
         benchmark.value,
         benchmark.risk_free_rate,
         runs.initial_capital,
+        calendar.bars_per_year,
+        calendar.has_annual_return,
         coalesce(
             lag(equity.equity) over (order by equity.timestamp), runs.initial_capital
         ) as previous,
         coalesce(
             lag(benchmark.value) over (order by equity.timestamp), runs.initial_capital
         ) as previous_value
-    from equity
-    inner join benchmark on equity.timestamp = benchmark.timestamp
-    cross join runs
+    from main.equity
+    inner join main.benchmark on equity.timestamp = benchmark.timestamp
+    cross join main.runs
+    cross join report.calendar
     where benchmark.value is not null
 ),
 
@@ -37,7 +40,7 @@ bars as (
         case when previous > 0 then equity / previous - 1 end as bar_return,
         value / previous_value - 1 as benchmark_bar,
         coalesce(
-            (1 + risk_free_rate) ** (1 / $bars_per_year::double) - 1, 0
+            (1 + risk_free_rate) ** (1 / bars_per_year) - 1, 0
         ) as risk_free,
         value / greatest(
             initial_capital, max(value) over (order by timestamp)
@@ -57,7 +60,8 @@ own as (
         stddev_samp(benchmark_bar - risk_free order by timestamp)
             as benchmark_excess_deviation,
         min(benchmark_drawdown) as benchmark_max_drawdown,
-        case when count(*) > 1 then $bars_per_year::double end as bars_per_year
+        any_value(has_annual_return) as has_annual_return,
+        case when count(*) > 1 then any_value(bars_per_year) end as bars_per_year
     from bars
 ),
 
@@ -86,7 +90,7 @@ pairs as (
 select
     own.final_value / own.initial_capital - 1 as benchmark_return,
     case
-        when $has_annual_return and own.years > 0
+        when own.has_annual_return and own.years > 0
             then (own.final_value / own.initial_capital) ** (1 / own.years) - 1
     end as benchmark_cagr,
     own.benchmark_deviation * sqrt(own.bars_per_year) as benchmark_volatility,

@@ -8,14 +8,14 @@ bottom as (
     select
         timestamp,
         drawdown
-    from equity
+    from main.equity
     order by drawdown asc, timestamp asc
     limit 1
 ),
 
 peak as (
     select max(equity.timestamp) as timestamp
-    from equity
+    from main.equity
     where
         equity.timestamp <= (select timestamp from bottom)
         and equity.drawdown = 0
@@ -23,7 +23,7 @@ peak as (
 
 recovery as (
     select min(equity.timestamp) as timestamp
-    from equity
+    from main.equity
     where
         equity.timestamp > (select timestamp from bottom)
         and equity.drawdown = 0

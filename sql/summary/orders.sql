@@ -2,7 +2,7 @@
 -- reads:  orders
 -- params: none
 -- Why a strategy traded less than it asked for, or not at all. What was filled but for less than 1%
--- is counted in metrics/trading: an account that is all invested trims every purchase for its costs.
+-- is counted in report.trading_metrics: an account that is all invested trims every purchase for its costs.
 select
     status,
     reason,

@@ -1,6 +1,6 @@
 -- grain:  one row
--- reads:  equity, fills, orders, cash_flows
--- params: $bars_per_year
+-- reads:  equity, fills, orders, cash_flows, report.calendar
+-- params: none
 -- Turnover counts both sides, as MaxTurnover does: the value of all fills over mean equity, per
 -- year of so many bars. Exposure is the mean of gross (net) exposure over equity, at the bars at
 -- which there was equity. Costs are positive, dividends and interest positive where received.
@@ -12,8 +12,8 @@ account as (
         avg(gross_exposure / equity) filter (where equity > 0) as exposure,
         avg(net_exposure / equity) filter (where equity > 0) as net_exposure,
         avg(n_positions) as mean_positions,
-        (count(*) - 1) / $bars_per_year::double as years
-    from equity
+        (count(*) - 1) / (select bars_per_year from report.calendar) as years
+    from main.equity
 ),
 
 traded as (
@@ -23,7 +23,7 @@ traded as (
         coalesce(sum(commission), 0) as commission,
         coalesce(sum(slippage), 0) as slippage,
         coalesce(sum(impact), 0) as impact
-    from fills
+    from main.fills
 ),
 
 ordered as (
@@ -34,7 +34,7 @@ ordered as (
         count(*) filter (
             where status = 'filled' and filled_quantity <> quantity
         ) as n_trimmed
-    from orders
+    from main.orders
 ),
 
 flows as (
@@ -42,7 +42,7 @@ flows as (
         coalesce(-sum(amount) filter (where kind = 'borrow'), 0) as borrow,
         coalesce(sum(amount) filter (where kind = 'dividend'), 0) as dividends,
         coalesce(sum(amount) filter (where kind = 'interest'), 0) as interest
-    from cash_flows
+    from main.cash_flows
 )
 
 select

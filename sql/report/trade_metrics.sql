@@ -7,14 +7,14 @@ with
 
 closed as (
     select *
-    from trades
+    from main.trades
     where exit_timestamp is not null
 )
 
 select
     count(*) as n_trades,
     (
-        select count(*) from trades
+        select count(*) from main.trades
         where exit_timestamp is null
     ) as n_open_lots,
     case

@@ -1,8 +1,8 @@
 -- grain:  one row
--- reads:  equity, benchmark, runs
--- params: $bars_per_year, $has_annual_return
+-- reads:  equity, benchmark, runs, report.calendar
+-- params: none
 -- Returns per bar, the first against the initial capital. What is annual rests on bars per year,
--- see metrics/calendar; CAGR on the days that went by (a year is 365.25 of them), and a run of few
+-- see report.calendar; CAGR on the days that went by (a year is 365.25 of them), and a run of few
 -- has none: compounding it would say what nobody saw. Sharpe and Sortino are of what is above the
 -- risk-free return of each bar, (1 + rate) ** (1 / bars per year) - 1, and above 0 without a rate:
 -- mean / sd of it (Sharpe 1994, The Sharpe ratio), and mean / root of the mean square of what is
@@ -14,9 +14,10 @@ changes as (
         timestamp,
         equity,
         coalesce(
-            lag(equity) over (order by timestamp), (select initial_capital from runs)
+            lag(equity) over (order by timestamp),
+            (select initial_capital from main.runs)
         ) as previous
-    from equity
+    from main.equity
 ),
 
 -- An account that shorts or borrows can lose more than it has: from there on a return has no
@@ -29,10 +30,11 @@ bars as (
             when changes.previous > 0 then changes.equity / changes.previous - 1
         end as bar_return,
         bar_return - coalesce(
-            (1 + benchmark.risk_free_rate) ** (1 / $bars_per_year::double) - 1, 0
+            (1 + benchmark.risk_free_rate) ** (1 / calendar.bars_per_year) - 1, 0
         ) as excess
     from changes
-    left join benchmark on changes.timestamp = benchmark.timestamp
+    left join main.benchmark on changes.timestamp = benchmark.timestamp
+    cross join report.calendar
 ),
 
 span as (
@@ -57,10 +59,13 @@ span as (
 
 annual as (
     select
-        *,
-        (select initial_capital from runs) as initial_capital,
-        case when n_bars > 1 then $bars_per_year::double end as bars_per_year
+        span.*,
+        runs.initial_capital,
+        calendar.has_annual_return,
+        case when span.n_bars > 1 then calendar.bars_per_year end as bars_per_year
     from span
+    cross join main.runs
+    cross join report.calendar
 )
 
 select
@@ -72,12 +77,12 @@ select
     final_value,
     final_value / initial_capital - 1 as total_return,
     case
-        when $has_annual_return and years > 0 and final_value > 0
+        when has_annual_return and years > 0 and final_value > 0
             then (final_value / initial_capital) ** (1 / years) - 1
     end as cagr,
     case
-        when (select min(drawdown) from equity) < 0
-            then cagr / -(select min(drawdown) from equity)
+        when (select min(drawdown) from main.equity) < 0
+            then cagr / -(select min(drawdown) from main.equity)
     end as calmar,
     bar_volatility * sqrt(bars_per_year) as volatility,
     case

@@ -13,7 +13,7 @@ days as (
     select
         session,
         count(*) as n_bars
-    from equity
+    from main.equity
     group by session
 ),
 
@@ -143,4 +143,4 @@ select
     end as annualised_by,
     rules.is_long as has_annual_return
 from rules
-cross join runs
+cross join main.runs

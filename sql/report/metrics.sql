@@ -1,0 +1,23 @@
+-- grain:  one row
+-- reads:  report.calendar, report.return_metrics, report.benchmark_metrics, report.drawdown_metrics,
+--         report.trading_metrics, report.trade_metrics
+-- params: none
+-- Every metric of the run in one row: each is defined in the view that it comes from, of one row
+-- too. Joined by position: DuckDB takes time to find an order for cross joins.
+select
+    calendar.n_sessions,
+    calendar.bars_per_session,
+    calendar.sessions_per_year,
+    calendar.bars_per_year,
+    calendar.annualised_by,
+    return_metrics.*,
+    benchmark_metrics.*,
+    drawdown_metrics.*,
+    trading_metrics.*,
+    trade_metrics.*
+from report.calendar
+positional join report.return_metrics
+positional join report.benchmark_metrics
+positional join report.drawdown_metrics
+positional join report.trading_metrics
+positional join report.trade_metrics

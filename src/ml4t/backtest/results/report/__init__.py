@@ -1,0 +1,1 @@
+"""Report: views over the result tables, in memory and in every saved file."""

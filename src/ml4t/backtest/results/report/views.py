@@ -1,0 +1,89 @@
+"""The views of the schema ``report``, each after those that it reads.
+
+To add one, write its query to ``sql/report`` and declare it here: it is in memory, in every saved
+file, and an attribute of the result.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from ml4t.backtest.results.report.view import IS_NAMED, NAMED, View
+from ml4t.backtest.results.tables import comments as table_comments
+
+VIEWS = {
+    view.name: view
+    for view in (
+        *(
+            View(name=name, comment=comment, has_one_row=True)
+            for name, comment in (
+                ("calendar", "how many bars a year has, and from where that is known"),
+                ("return_metrics", "metrics of the returns per bar"),
+                ("benchmark_metrics", "metrics beside the benchmark"),
+                ("drawdown_metrics", "the deepest drawdown"),
+                ("trading_metrics", "metrics of turnover, exposure and costs"),
+                ("trade_metrics", "metrics of closed trades"),
+            )
+        ),
+        View(name="metrics", comment="every metric of the run"),
+        View(
+            name="monthly_returns",
+            comment="what each calendar month made",
+            columns={"month": "its first day", "final_equity": "account currency"},
+        ),
+        View(
+            name="yearly_returns",
+            comment="what each calendar year made",
+            columns={"final_equity": "account currency"},
+        ),
+        View(
+            name="drawdowns",
+            comment="every drawdown, the deepest first",
+            columns={
+                "rank": "1 = deepest",
+                "start": "bar of the peak; NULL: the initial capital was the peak",
+                "bottom": "bar of the lowest equity",
+                "recovery": "bar at the peak again; NULL: not yet",
+                "drawdown": "equity / peak - 1, below 0",
+                "n_bars": "bars below the peak",
+                "n_days": "from the peak to the recovery, or to the last bar",
+            },
+        ),
+        View(name="exits", comment="P&L and count of closed trades by exit rule"),
+    )
+}
+
+
+# What lists tables, views or the comments of columns.
+LISTS = re.compile(
+    r"duckdb_(columns|views|tables)|information_schema|\bpg_|sqlite_master|\bshow\b", re.IGNORECASE
+)
+
+
+def views_in(query: str) -> list[View]:
+    """Return the views that a query may read, each after those that it reads itself.
+
+    All of them where it lists what there is, or names the schema in a way of its own.
+    """
+    if LISTS.search(query):
+        return list(VIEWS.values())
+    if not IS_NAMED.search(query):
+        return []
+    left = [name.lower() for name in NAMED.findall(query)]
+    if not left or not set(left) <= set(VIEWS):
+        return list(VIEWS.values())
+    wanted = set().union(*map(_needed, left))
+    return [view for name, view in VIEWS.items() if name in wanted]
+
+
+@cache
+def _needed(name: str) -> frozenset[str]:
+    """Return a view and those that it reads, and so on."""
+    return frozenset({name}).union(*map(_needed, VIEWS[name].reads))
+
+
+def comments(*, in_memory: bool = False) -> list[str]:
+    """Return the statements that write every description into its table or view."""
+    of_views = (one for view in VIEWS.values() for one in view.comments(in_memory=in_memory))
+    return [*table_comments(), *of_views]
