@@ -114,7 +114,7 @@ def databento_dbn(
             *changes, *priced, stamped,
             Change("asset_id: the symbol of instrument_id on that day", len(prices) - n_unnamed),
             Change("asset_id: the instrument_id, which the file has no symbol for", n_unnamed),
-        ))
+        ), adjusted=False)
     )  # fmt: skip
 
 
