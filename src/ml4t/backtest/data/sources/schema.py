@@ -38,6 +38,9 @@ def as_read(item: str, kind: str) -> str:
     return f"{item}::double" if is_numeric(kind) else item
 
 
+_CAST = "cast it before you register the source"
+
+
 def is_numeric(kind: str) -> bool:
     """Say whether a DuckDB type is a number, or a flag that reads as 0 or 1."""
     return kind.startswith((*NUMBER_TYPES, "BOOLEAN")) and not kind.endswith("]")
@@ -74,9 +77,13 @@ def canonical_columns(
         kind = found[by_lower[name]] if name in by_lower else "DATE"
         is_open = name in source.spec.open_times and kind == UNTYPED
         if not kind.startswith(("DATE", "TIMESTAMP")) and not is_open:
-            how = "cast it before you register the source"
+            how = _CAST
             if kind.startswith(NUMBER_TYPES):
-                how = f"say date_format='%Y%m%d' of whole numbers such as 20240131, or {how}"
+                how = (
+                    "say date_format='%Y%m%d' of whole numbers such as 20240131; seconds or "
+                    'milliseconds since 1970 are read by SQL that you register: "select * replace '
+                    f'(to_timestamp({quote(name)}) ...)", or epoch_ms(); or {how}'
+                )
             _refuse_type(source, name, kind, f"it must be a DATE or TIMESTAMP, {how}")
     if source.spec.is_money and "currency" in by_lower:
         raise DataError(
@@ -147,7 +154,7 @@ def _select_item(source: Source, name: str, given: str, kind: str) -> str:
     is_double = name in spec.doubles
     is_numeric = is_double or name in spec.numbers
     if is_numeric and (not kind.startswith((*NUMBER_TYPES, UNTYPED)) or kind.endswith("]")):
-        _refuse_type(source, name, kind, f"{spec.nouns.get(name, 'it')} must be a number")
+        _refuse_type(source, name, kind, f"{spec.nouns.get(name, 'it')} must be a number, {_CAST}")
     if name in spec.flags and kind not in ("BOOLEAN", UNTYPED):
         _refuse_type(source, name, kind, "it must be a BOOLEAN")
     if name in _IDS and (kind.endswith("]") or kind.startswith(_NO_IDS)):

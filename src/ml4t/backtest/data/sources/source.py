@@ -334,6 +334,11 @@ def _frame(name: str, given: object) -> object:
         import pyarrow as pa
 
         return pa.table(dict(given))
+    if isinstance(given, (list, tuple)) and given:
+        raise ConfigError(
+            f"source '{name}' is a {type(given).__name__} of {type(given[0]).__name__}; make a "
+            "table of it: pandas.DataFrame(rows), with columns= where rows are no dicts"
+        )
     raise ConfigError(
         f"source '{name}' is a {type(given).__name__}; pass a path, a glob, a list of "
         "paths, a URL, SQL text, a relation, or an Arrow, Polars or pandas frame"

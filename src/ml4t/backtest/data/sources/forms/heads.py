@@ -17,6 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import NoReturn, TextIO
 
+from ml4t.backtest.data.sources.forms.kinds import beginning
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.errors import DataError
 
@@ -62,7 +63,7 @@ def head_of(source: Source, file: Path) -> Head:
             return _head(source, file, lines)
     except UnicodeDecodeError as error:
         raise DataError(
-            source.name, "readable", f"could not be read: {file} is not UTF-8; save it as UTF-8",
+            source.name, "readable", f"could not be read: {file} {_no_text(file)}",
         ) from error  # fmt: skip
     except (OSError, EOFError, csv.Error) as error:
         raise DataError(
@@ -105,8 +106,16 @@ def _head(source: Source, file: Path, lines: TextIO) -> Head:
         second = next(reader)
     _require_names(source, file, names, second, line)
     columns = [name or f"column{i}" for i, name in enumerate(names)]
+    _require_one_header(source, file, names, second)
     _require_once(source, file, columns)
     return Head(delimiter=delimiter, n_skipped=n_skipped, columns=tuple(columns))
+
+
+def _no_text(file: Path) -> str:
+    """Say what a file is that is no UTF-8."""
+    if beginning(file).startswith(b"PAR1"):
+        return "is Parquet; give it the suffix .parquet"
+    return "is not UTF-8; save it as UTF-8"
 
 
 def _delimiter(line: str) -> str:
@@ -132,6 +141,17 @@ def _require_names(
         f"from read_csv('{file.name}', header=false, names={list_of_names})\", or see "
         "ml4t.backtest.vendors for the files of a vendor",
     )  # fmt: skip
+
+
+def _require_one_header(source: Source, file: Path, names: list[str], second: list[str]) -> None:
+    """Refuse the rows of names that pandas writes of columns of levels, (field, asset)."""
+    are_repeated = len(set(names)) < len(names)
+    if are_repeated and len(second) > 1 and not any(map(_VALUE.match, second[1:])):
+        _refuse(
+            source, file, f"has several rows of names, {', '.join(names[:3])} above "
+            f"{', '.join(second[:3])}, as pandas writes columns of two levels; register the frame "
+            f"of it: pandas.read_csv({str(file)!r}, header=[0, 1], index_col=0, parse_dates=True)",
+        )  # fmt: skip
 
 
 def _require_once(source: Source, file: Path, columns: Iterable[str]) -> None:

@@ -45,6 +45,6 @@ def table_among(source: Source, file: Path, names: Sequence[str]) -> str:
     if table.lower() not in by_lower:
         raise DataError(
             source.name, "readable", f"has no table {table!r} in {file}"
-            f"{did_you_mean(table, names)}; there is {shown}",
+            f"{did_you_mean(table, names)}",
         )  # fmt: skip
     return by_lower[table.lower()]

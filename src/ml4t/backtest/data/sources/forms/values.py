@@ -132,7 +132,11 @@ def _profiles(
     counts = [number_counts(item, quote(name)) for item, name in zip(items, columns, strict=True)]
     query = render("register/text_numbers", source=f"({texts})", counts=", ".join(counts))
     (row,) = database.rows(query)
-    found = {name: _Profile(**one) for name, one in zip(columns, row, strict=True)}
+    found = {
+        # Of no rows DuckDB counts NULL of a kind.
+        name: _Profile(**{what: n or 0 for what, n in one.items()})
+        for name, one in zip(columns, row, strict=True)
+    }
     words = {
         name: item for name, item in zip(columns, items, strict=True)
         if found[name].n_numbers < found[name].n_texts and name.lower() not in times

@@ -80,7 +80,9 @@ def _of_shape(name: str, array: Any, shape: tuple[int, int], said: Said) -> Any:
     if array.shape == shape:
         return array
     found = " x ".join(map(str, array.shape))
-    way_out = "; turn it round: array.T" if array.shape == shape[::-1] else ""
+    way_out = "; turn it round: array.T"
+    if array.shape != shape[::-1]:
+        way_out = "; timestamps= names each of its rows and asset_ids= each of its columns"
     raise said.refusal(
         f"has an array of {found} for {name!r} and axes of {shape[0]} timestamps x "
         f"{shape[1]} assets{way_out}"
