@@ -64,6 +64,14 @@ def _two_parquets(folder: Path) -> None:
     pq.write_table(made.table().slice(99), folder / "parquet" / "b.parquet")
 
 
+def _wide_scores(folder: Path) -> None:
+    """Have bars without their score, and scores as dates x tickers."""
+    bars = made.table().to_pandas()
+    bars.drop(columns="score").to_parquet(folder / "bars.parquet")
+    scores = bars.pivot(index="timestamp", columns="asset_id", values="score")
+    scores.to_csv(folder / "scores.csv")
+
+
 # What is written for a line of the table, by what it is of.
 WRITERS: dict[str, Callable[[Path], None]] = {
     "Parquet": _parquet,
@@ -82,6 +90,7 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "a Delta table": lambda folder: made.write_delta(folder / "delta"),
     "an Iceberg table": lambda folder: made.write_iceberg(folder / "iceberg"),
     "one file per asset": _form("a CSV of each asset", "per_asset"),
+    "columns of assets, in any of these": _wide_scores,
     "a folder per asset": _form("folders of tickers, CSV", "hive"),
     "SQL of DuckDB": _csv,
 }

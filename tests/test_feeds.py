@@ -579,7 +579,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     ),
     "columns of two levels": (
         lambda: HistoricalDataFeed(pd.DataFrame([[1.0]], columns=[["AAPL"], ["close"]])),
-        DataError, "columns of 2 levels; make a feed for each asset",
+        DataError, "columns of two levels and no index of times",
     ),
     "no such file": (
         lambda: ParquetDataFeed("nowhere.parquet"), DataError, "matches no file",

@@ -24,6 +24,7 @@ before anything is read; a relative path starts at the folder of the run file::
     table = "members"
     null_values = ["NA", "-"]        # of CSV, JSON, Excel, SQLite: texts that mean missing
     # asset_id = "filename"          # each file of path is one asset
+    # field = "close"                # its columns are assets, and their values closes
 
     [strategy]
     kind = "TopN"
@@ -122,7 +123,7 @@ FILE_TABLES = ("sources", "strategy", "risk", "limit", "run", *SETTINGS)
 SOURCE_KEYS = (
     "path", "exchange", "role", "available_at", "lag", "max_age", "on_bad_rows", "columns",
     "date_format", "stamp", "adjusted",
-    "table", "asset_id", "null_values",
+    "table", "asset_id", "null_values", "field",
 )  # fmt: skip
 RUN_KEYS: dict[str, type] = {
     "initial_capital": float,

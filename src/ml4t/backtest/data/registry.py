@@ -23,10 +23,11 @@ from ml4t.backtest.data.sources.adjusting import (
 from ml4t.backtest.data.sources.attaching import attach, detach
 from ml4t.backtest.data.sources.contracts import interval_text, require_registrable
 from ml4t.backtest.data.sources.dates import require_date_format, time_texts
-from ml4t.backtest.data.sources.forms.reading import reading_of
+from ml4t.backtest.data.sources.forms.reading import PLAINLY, reading_of
 from ml4t.backtest.data.sources.naming import AVAILABLE_AT, column_names, renamings, require_mapping
 from ml4t.backtest.data.sources.roles import Role
 from ml4t.backtest.data.sources.schema import canonical_columns
+from ml4t.backtest.data.sources.shapes.in_files import unfolded, way_out
 from ml4t.backtest.data.sources.shapes.said import Said, fields_of
 from ml4t.backtest.data.sources.shapes.shaping import shaped
 from ml4t.backtest.data.sources.source import Source, file_facts
@@ -243,16 +244,19 @@ class SourceRegistry:
             entry = replace(entry, available_at=said.pop(AVAILABLE_AT))
         shape = Said(
             name=entry.name, spec=entry.spec, columns=said, fields=fields_of(field),
-            timestamps=timestamps, asset_ids=asset_ids,
+            timestamps=timestamps, asset_ids=asset_ids, date_format=date_format,
         )  # fmt: skip
         made = shaped(source, shape)
+        written = shape.written(made)
         entry = replace(
-            entry, given=made.rows, columns=made.columns(said), changes=(*changes, *made.changes)
-        )
+            entry, given=made.rows, columns=made.columns(said),
+            changes=(*changes, *made.changes, *written),
+            date_format=None if written else date_format,
+        )  # fmt: skip
         if self._prepared is not None:
             self._reopen()
         try:
-            self._add(entry, is_at_open=is_at_open)
+            self._add(entry, shape, is_at_open=is_at_open)
         except BaseException:
             # Or the name would be taken by what was refused.
             detach(entry, self._database)
@@ -288,10 +292,18 @@ class SourceRegistry:
             self.register(one.role, ChangedRows(one.rows, one.changes), **one.options)
         return self
 
-    def _add(self, entry: Source, *, is_at_open: bool) -> None:
+    def _add(self, entry: Source, shape: Said, *, is_at_open: bool) -> None:
         """Attach a source under its canonical names."""
         raw = self._attach(entry)
-        names = column_names(entry.name, entry.spec, raw, entry.columns)
+        found = unfolded(entry, raw, shape, self._database)
+        if found is not None:
+            changes = (*entry.changes, *self._read_changes[entry.name], *found[1])
+            detach(entry, self._database)
+            entry = replace(found[0], changes=changes, reading=PLAINLY)
+            raw = self._attach(entry)
+        names = column_names(
+            entry.name, entry.spec, raw, entry.columns, way_out=way_out(entry, raw, shape)
+        )
         entry = replace(entry, columns=names, changes=(*entry.changes, *renamings(names)))
         if "available_at" in raw and entry.available_at is None and entry.spec.is_clocked:
             # The contract's own name for the clock: unread, the rows would be seen too early.

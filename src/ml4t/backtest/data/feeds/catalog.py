@@ -10,10 +10,10 @@ from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.database import UTC, Database, Listener
 from ml4t.backtest.data.feature_provider import PrecomputedFeatureProvider
-from ml4t.backtest.data.feeds.rows import TAKEN_COLUMNS, FeedRows, gather
+from ml4t.backtest.data.feeds.rows import TAKEN_COLUMNS, AttachedFeed, FeedRows, gather
 from ml4t.backtest.data.indicators import Indicators
 from ml4t.backtest.data.registry import SourceRegistry
-from ml4t.backtest.data.sources.adapted import Change, ChangedRows
+from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import schema_of
 from ml4t.backtest.errors import ConfigError
@@ -58,7 +58,7 @@ class FeedCatalog(Catalog):
         ours = [] if copied is None else copied._providers
         self._providers: list[PrecomputedFeatureProvider]
         self._providers = list(dict.fromkeys([*ours, *providers]))
-        self._schemas: list[dict[str, str]]
+        self._schemas: list[AttachedFeed]
         self._schemas = _read_schemas(self._feeds) if copied is None else copied._schemas
         self._is_filled = False
         # Columns of streamed files that another source answers for; None: nothing is streamed.
@@ -90,8 +90,7 @@ class FeedCatalog(Catalog):
         if self._feeds and "prices" not in self._sources:
             # Where a provider has a column as well, it is the one source of it.
             theirs = {name.lower() for provider in providers for name in provider.columns}
-            prices = self._prices(frozenset(theirs - set(TAKEN_COLUMNS)))
-            self.register("prices", ChangedRows(prices, self._changes()))
+            self.register("prices", self._prices(frozenset(theirs - set(TAKEN_COLUMNS))))
         for provider in providers:
             taken = {name.lower() for name in self._sources}
             name, n = "features", 1
@@ -104,18 +103,11 @@ class FeedCatalog(Catalog):
     def _prices(self, left_out: frozenset[str]) -> object:
         """Return files as they are where a catalog can stream them, else a table of all rows."""
         feed, found = self._feeds[0], self._schemas[0]
-        if len(self._feeds) == 1 and feed.is_streamable(found):
+        if len(self._feeds) == 1 and feed.is_streamable(found.columns) and not found.is_shaped:
             self._left_out = left_out
             return feed.given
         database = Database(threads=self._threads, memory_limit=self._memory_limit)
         return gather(self._feeds, left_out, database)
-
-    def _changes(self) -> tuple[Change, ...]:
-        """Return what has other names in the feeds, each once; of streamed files a view says so."""
-        if self._left_out is not None:
-            return ()
-        rows = zip(self._feeds, self._schemas, strict=True)
-        return tuple(dict.fromkeys(one for feed, found in rows for one in feed.changes(found)))
 
     def _view(self, source: Source, raw: Mapping[str, str]) -> tuple[Change, ...]:
         """Create a source's view; of files only over the columns that their feed takes."""
@@ -130,15 +122,15 @@ class FeedCatalog(Catalog):
         return any(_are_same(source.given, provider.source) for source in features)
 
 
-def _read_schemas(feeds: Sequence[FeedRows]) -> list[dict[str, str]]:
+def _read_schemas(feeds: Sequence[FeedRows]) -> list[AttachedFeed]:
     """Return the columns of each feed, and refuse a feed that lacks one; no rows are read."""
     if not feeds:
         return []
     database = Database(threads=1)
     database.execute(schema_of("raw"))
     schemas = [feed.attach(database, schema_only=True) for feed in feeds]
-    for feed, found in zip(feeds, schemas, strict=True):
-        feed.items(found)
+    for found in schemas:
+        found.feed.items(found.columns)
     return schemas
 
 

@@ -22,8 +22,10 @@ from ml4t.backtest.data.feature_provider import (
 from ml4t.backtest.data.feeds.catalog import FeedCatalog
 from ml4t.backtest.data.feeds.events import events_of
 from ml4t.backtest.data.feeds.rows import AssetId, FeedRows
+from ml4t.backtest.data.sources.dates import require_date_format
 from ml4t.backtest.data.sources.naming import require_mapping
 from ml4t.backtest.data.sources.roles.prices import PRICES_ROLE
+from ml4t.backtest.data.sources.shapes.said import fields_of
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.errors import ConfigError, DataError, require_columns
 
@@ -39,7 +41,7 @@ class DataFeed:
     Parameters
     ----------
     data
-        A path to Parquet, or a frame of any kind that a catalog registers.
+        A path, or data of any kind and shape that a catalog registers.
     asset_id : str or int, optional
         The feed's one asset. Of a frame with a column ``asset_id`` it takes that asset's rows.
     signal_columns : sequence of str, optional
@@ -51,6 +53,9 @@ class DataFeed:
         provider's is taken, unless `signal_columns` names it too, which is an error.
     columns : mapping of str to str, optional
         Columns that have other names than ours, ours first: ``{"close": "Last"}``.
+    date_format, field, timestamps, asset_ids
+        How dates are written that are text, and what values and axes of a wide frame or of arrays
+        are, as `Catalog.register` takes them.
 
     Raises
     ------
@@ -68,7 +73,12 @@ class DataFeed:
         signals: Sequence[str] | None = None,
         feature_provider: FeatureProvider | None = None,
         columns: Mapping[str, str] | None = None,
+        date_format: str | None = None,
+        field: str | Sequence[str] | None = None,
+        timestamps: object = None,
+        asset_ids: object = None,
     ) -> None:
+        require_date_format(date_format)
         if data is None:
             raise ConfigError(f"data of {type(self).__name__} must be a frame or a path, was None")
         if signal_columns is not None and signals is not None:
@@ -83,7 +93,8 @@ class DataFeed:
         self.feature_provider = feature_provider
         self.rows = FeedRows(
             given=data, asset_id=asset_id, signal_columns=_names(named),
-            columns=require_mapping(PRICES_ROLE, columns),
+            columns=require_mapping(PRICES_ROLE, columns), date_format=date_format,
+            fields=fields_of(field), timestamps=timestamps, asset_ids=asset_ids,
         )  # fmt: skip
 
     def __iter__(self) -> Iterator[MarketEvent]:
@@ -106,7 +117,7 @@ class ParquetDataFeed(DataFeed):
     Parameters
     ----------
     path : str, Path or list of them
-    asset_id, signal_columns, signals, feature_provider, columns
+    asset_id, signal_columns, signals, feature_provider, columns, date_format, field
         See `DataFeed`.
     """
 
@@ -119,12 +130,15 @@ class ParquetDataFeed(DataFeed):
         signals: Sequence[str] | None = None,
         feature_provider: FeatureProvider | None = None,
         columns: Mapping[str, str] | None = None,
+        date_format: str | None = None,
+        field: str | Sequence[str] | None = None,
     ) -> None:
         if not Source(role="prices", name="prices", given=path).is_files:
             raise ConfigError(f"path must be a path to Parquet or a list of paths, was {path!r}")
         super().__init__(
             path, asset_id=asset_id, signal_columns=signal_columns, signals=signals,
-            feature_provider=feature_provider, columns=columns,
+            feature_provider=feature_provider, columns=columns, date_format=date_format,
+            field=field,
         )  # fmt: skip
 
 
@@ -134,7 +148,7 @@ class PolarsDataFeed(DataFeed):
     Parameters
     ----------
     price_path : str, Path, polars.DataFrame or polars.LazyFrame
-    asset_id, signal_columns, signals, feature_provider, columns
+    asset_id, signal_columns, signals, feature_provider, columns, date_format, field
         See `DataFeed`.
     """
 
@@ -147,6 +161,8 @@ class PolarsDataFeed(DataFeed):
         signals: Sequence[str] | None = None,
         feature_provider: FeatureProvider | None = None,
         columns: Mapping[str, str] | None = None,
+        date_format: str | None = None,
+        field: str | Sequence[str] | None = None,
     ) -> None:
         if isinstance(price_path, str) and not price_path.strip():
             raise ConfigError(f"data of PolarsDataFeed must be a path, was {price_path!r}")
@@ -154,7 +170,8 @@ class PolarsDataFeed(DataFeed):
             price_path = Path(price_path)  # a path is a path, and never read as SQL
         super().__init__(
             price_path, asset_id=asset_id, signal_columns=signal_columns, signals=signals,
-            feature_provider=feature_provider, columns=columns,
+            feature_provider=feature_provider, columns=columns, date_format=date_format,
+            field=field,
         )  # fmt: skip
 
 
@@ -165,8 +182,8 @@ class HistoricalDataFeed(DataFeed):
     ----------
     data : pandas.DataFrame
         It is read at the start of a run; changes before that are seen.
-    asset_id, signal_columns, signals, feature_provider, columns
-        See `DataFeed`.
+    asset_id, signal_columns, signals, feature_provider, columns, date_format, field
+        See `DataFeed`, as all else.
     """
 
 

@@ -7,20 +7,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ml4t.backtest.data.database import Database, EngineError, is_relation
-from ml4t.backtest.data.sources.adapted import Change
-from ml4t.backtest.data.sources.attaching import attach
+from ml4t.backtest.data.feeds.tables import is_one_table, timed
+from ml4t.backtest.data.sources.adapted import Change, ChangedRows
+from ml4t.backtest.data.sources.attaching import attach, detach
 from ml4t.backtest.data.sources.common_types import (
     clash,
     common_type,
     is_exact,
     require_none_inexact,
 )
+from ml4t.backtest.data.sources.dates import time_texts
 from ml4t.backtest.data.sources.naming import column_names, renamings
 from ml4t.backtest.data.sources.roles.prices import PRICE_COLUMNS, PRICES_ROLE
 from ml4t.backtest.data.sources.schema import KEYS, UNTYPED
+from ml4t.backtest.data.sources.shapes.in_files import unfolded
+from ml4t.backtest.data.sources.shapes.said import Said, Shaped
+from ml4t.backtest.data.sources.shapes.shaping import shaped
 from ml4t.backtest.data.sources.source import Source, of_lazy, scannable
 from ml4t.backtest.data.sql_files import all_of, literal, quote, render, rows_of, schema_of
 from ml4t.backtest.errors import DataError, did_you_mean
@@ -30,6 +35,28 @@ TAKEN_COLUMNS = (*KEYS, *PRICE_COLUMNS, "volume")
 # The one asset of a frame that does not say which it is.
 NAMELESS = "asset"
 ZONED_NS = "TIMESTAMPTZ_NS"
+NO_TEXTS: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedFeed:
+    """What stands as ``raw.<name>`` of a feed.
+
+    Attributes
+    ----------
+    feed : FeedRows
+        With what is still to be done by its `columns` and `date_format`.
+    columns : dict of str to str
+        With their types.
+    changes : tuple of Change
+    is_shaped : bool
+        It was no long table.
+    """
+
+    feed: FeedRows
+    columns: dict[str, str]
+    changes: tuple[Change, ...] = ()
+    is_shaped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +73,8 @@ class FeedRows:
         Columns beyond keys and prices that are taken; None: all.
     columns : mapping of str to str
         Columns of the feed by our name, where the user says so.
+    date_format, fields, timestamps, asset_ids
+        As of `Catalog.register`, `fields` being its `field`.
     name : str
         As errors name the feed.
     """
@@ -54,16 +83,50 @@ class FeedRows:
     asset_id: AssetId | None = None
     signal_columns: tuple[str, ...] | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    date_format: str | None = None
+    fields: tuple[str, ...] | None = None
+    timestamps: object = None
+    asset_ids: object = None
     name: str = "prices"
 
-    def attach(self, database: Database, *, schema_only: bool = False) -> dict[str, str]:
-        """Make the rows readable as ``raw.<name>`` and return their columns with types."""
-        given = _timed(self.name, self.given)
+    def attach(self, database: Database, *, schema_only: bool = False) -> AttachedFeed:
+        """Make the rows readable as ``raw.<name>``, what is no long table as one."""
+        said = Said(
+            name=self.name, spec=PRICES_ROLE, columns=self.columns, fields=self.fields,
+            timestamps=self.timestamps, asset_ids=self.asset_ids, date_format=self.date_format,
+        )  # fmt: skip
+        if not is_one_table(self.given, said):
+            return self._attach_shaped(shaped(self.given, said), said, database)
+        given = timed(self.given, said)
         given = scannable(self.name, _without_rows(self.name, given) if schema_only else given)
-        return attach(Source(role="prices", name=self.name, given=given), database).columns
+        source = Source(
+            role="prices", name=self.name, given=given, columns=self.columns,
+            date_format=self.date_format,
+        )  # fmt: skip
+        attached = attach(source, database)
+        found = unfolded(source, attached.columns, said, database)
+        if found is None:
+            return AttachedFeed(self, attached.columns, attached.changes)
+        detach(source, database)
+        source, changes = found
+        feed = replace(self, columns=source.columns, date_format=source.date_format)
+        columns = attach(source, database).columns
+        return AttachedFeed(feed, columns, (*attached.changes, *changes), is_shaped=True)
+
+    def _attach_shaped(self, made: Shaped, said: Said, database: Database) -> AttachedFeed:
+        source = Source(role="prices", name=self.name, given=scannable(self.name, made.rows))
+        columns, written = attach(source, database).columns, said.written(made)
+        feed = replace(
+            self, columns=made.columns(self.columns),
+            date_format=None if written else self.date_format,
+        )  # fmt: skip
+        return AttachedFeed(feed, columns, (*made.changes, *written), is_shaped=True)
 
     def items(
-        self, found: Mapping[str, str], left_out: frozenset[str] = frozenset()
+        self,
+        found: Mapping[str, str],
+        left_out: frozenset[str] = frozenset(),
+        texts: Mapping[str, str] = NO_TEXTS,
     ) -> dict[str, str]:
         """Return the columns that are taken, by their name in prices, as select items.
 
@@ -73,6 +136,8 @@ class FeedRows:
             The columns that there are, with types.
         left_out : set of str
             Lower-case names that another source answers for.
+        texts : mapping
+            How columns of times that are text are read.
 
         Raises
         ------
@@ -83,7 +148,8 @@ class FeedRows:
         time = by_lower["timestamp"]
         # Of nanoseconds with a zone DuckDB 2.0 knows neither the day nor whether they are finite.
         cast = "::timestamptz" if found[time] == ZONED_NS else ""
-        items = {"timestamp": f"{quote(time)}{cast} as timestamp"}
+        read = texts.get(time, f"{quote(time)}{cast}")
+        items = {"timestamp": f"{read} as timestamp"}
         if "asset_id" in by_lower:
             items["asset_id"] = f"{quote(by_lower['asset_id'])} as asset_id"
         else:
@@ -121,6 +187,16 @@ class FeedRows:
         by_lower = self.by_our_names(found)
         return renamings({name: one for name, one in by_lower.items() if name != one.lower()})
 
+    def texts(
+        self, found: Mapping[str, str], database: Database
+    ) -> tuple[dict[str, str], tuple[Change, ...]]:
+        """Return how times that are text are read, by column, and what that changes."""
+        source = Source(
+            role="prices", name=self.name, given=None, date_format=self.date_format,
+            columns={"timestamp": self.by_our_names(found)["timestamp"]},
+        )  # fmt: skip
+        return time_texts(source, found, database)
+
     def condition(self, found: Mapping[str, str]) -> str:
         """Return the SQL condition of the feed's own rows."""
         by_lower = self.by_our_names(found)
@@ -131,15 +207,15 @@ class FeedRows:
     def is_streamable(self, found: Mapping[str, str]) -> bool:
         """Say whether the rows are files that a catalog can read as they are."""
         is_files = Source(role="prices", name=self.name, given=self.given).is_files
-        if self.columns:
+        if self.columns or self.date_format is not None:
             return False
         kinds = {name.lower(): kind for name, kind in found.items()}
         has_keys = kinds.keys() >= set(KEYS) and kinds["timestamp"] != ZONED_NS
         return is_files and self.asset_id is None and has_keys
 
 
-def gather(feeds: Sequence[FeedRows], left_out: frozenset[str], database: Database) -> object:
-    """Return the rows of all feeds as one Arrow table of prices.
+def gather(feeds: Sequence[FeedRows], left_out: frozenset[str], database: Database) -> ChangedRows:
+    """Return the rows of all feeds as one Arrow table of prices, and what was changed in them.
 
     Parameters
     ----------
@@ -157,13 +233,17 @@ def gather(feeds: Sequence[FeedRows], left_out: frozenset[str], database: Databa
     database.execute(schema_of("raw"))
     parts: list[str] = []
     kinds: list[dict[str, str]] = []
+    changes: list[Change] = []
     try:
-        for i, feed in enumerate(feeds):
-            found = feed.attach(database)
+        for i, given in enumerate(feeds):
+            attached = given.attach(database)
+            feed, found = attached.feed, attached.columns
+            texts, read = feed.texts(found, database)
+            changes += [*attached.changes, *feed.changes(found), *read]
             part = render(
                 "register/feed",
                 source=f"raw.{quote(feed.name)}",
-                columns=", ".join([*feed.items(found, left_out).values(), f"{i} as __feed"]),
+                columns=", ".join([*feed.items(found, left_out, texts).values(), f"{i} as __feed"]),
                 condition=feed.condition(found),
             )
             if feed.asset_id is None and "asset_id" not in feed.by_our_names(found):
@@ -179,7 +259,7 @@ def gather(feeds: Sequence[FeedRows], left_out: frozenset[str], database: Databa
     except EngineError as error:
         first = str(error).splitlines()[0]
         raise DataError("prices", "readable", f"could not be read: {first}") from error
-    return table.drop_columns(["__feed"])
+    return ChangedRows(table.drop_columns(["__feed"]), tuple(dict.fromkeys(changes)))
 
 
 def _in_common_types(
@@ -272,23 +352,6 @@ def _require_own_assets(feeds: Sequence[FeedRows], assets: list[tuple[int, str]]
 
 def _constant(asset_id: AssetId | None) -> str:
     return str(asset_id) if isinstance(asset_id, int) else literal(asset_id or NAMELESS)
-
-
-def _timed(name: str, given: object) -> object:
-    """Return a frame whose times are a column: pandas may keep them in its index."""
-    if not type(given).__module__.startswith("pandas") or not hasattr(given, "columns"):
-        return given
-    columns, index = given.columns, given.index  # type: ignore[attr-defined]
-    if columns.nlevels > 1:
-        raise DataError(
-            name, "columns", f"has columns of {columns.nlevels} levels; make a feed for each "
-            "asset and pass them as a dict",
-        )  # fmt: skip
-    if type(index).__name__ != "DatetimeIndex":
-        return given
-    if "timestamp" in (str(column).lower() for column in columns):
-        return given.reset_index(drop=True)  # type: ignore[attr-defined]
-    return given.rename_axis("timestamp").reset_index()  # type: ignore[attr-defined]
 
 
 def _without_rows(name: str, given: object) -> object:

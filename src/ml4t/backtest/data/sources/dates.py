@@ -65,6 +65,9 @@ def time_texts(
         if source.date_format is not None and found[column].startswith(_WRITTEN):
             items[column], change = _by_format(source, column, source.date_format, database)
         elif found[column].startswith(_TEXTS):
+            if ours in source.spec.open_times and _is_empty(source, column, database):
+                items[column] = f"{quote(column)}::date"
+                continue
             items[column], change = _by_iso(source, column, database)
         else:
             continue
@@ -75,6 +78,13 @@ def time_texts(
             f"date_format={source.date_format!r} out",
         )  # fmt: skip
     return items, tuple(changes)
+
+
+def _is_empty(source: Source, column: str, database: Database) -> bool:
+    """Say whether a column has no text at all, as an end that is known of nobody yet."""
+    query = render("register/time_texts", source=f"raw.{quote(source.name)}", item=quote(column))
+    n_texts: int = database.rows(query)[0][0]
+    return n_texts == 0
 
 
 def _by_iso(source: Source, column: str, database: Database) -> tuple[str, Change]:

@@ -38,11 +38,19 @@ USUAL: Mapping[str, tuple[str, ...]] = {
     "fee": ("borrow_fee", "fee_rate"),
 }  # fmt: skip
 AVAILABLE_AT = "available_at"
+# What a column without a name is called that pandas wrote as the index of a frame: by its Parquet,
+# and by a text's reader here. It may be times where nothing else is.
+_NAMELESS = ("__index_level_0__", "column0")
 
 
 def key_of(name: str) -> str:
     """Return how a column's name is compared."""
     return name.strip().lower().replace(" ", "_").replace("-", "_").replace(".", "_")
+
+
+def is_nameless(name: str) -> bool:
+    """Say whether a column is one without a name, as the index of a frame may be written."""
+    return name in _NAMELESS
 
 
 def column_names(
@@ -52,6 +60,7 @@ def column_names(
     columns: Mapping[str, str],
     *,
     may_lack: Collection[str] = (),
+    way_out: str = "",
 ) -> dict[str, str]:
     """Return the columns of a source, by our name, that are not called so themselves.
 
@@ -66,6 +75,8 @@ def column_names(
         What the user says: ours to theirs.
     may_lack : collection of str
         Of ours, required ones that need not be there.
+    way_out : str
+        What to write where there is no column of assets, and none that may be it.
 
     Raises
     ------
@@ -87,6 +98,8 @@ def column_names(
             one for name in USUAL.get(ours, ()) if name not in own for one in keys.get(name, ())
         ]
         usual = [one for one in usual if one not in names.values()]
+        if not usual and ours == "timestamp" and ours in spec.required:
+            usual = [one for one in found if is_nameless(one)]
         if len(usual) > 1:
             shown = " and ".join(map(repr, usual))
             raise DataError(
@@ -96,7 +109,8 @@ def column_names(
         if usual:
             names[ours] = usual[0]
         elif ours in spec.required and ours not in may_lack:
-            raise DataError(source, "columns", _lacking(ours, found))
+            hint = way_out if ours == "asset_id" else ""
+            raise DataError(source, "columns", _lacking(ours, found, hint))
     return names
 
 
@@ -155,14 +169,15 @@ def _require_apart(source: str, names: Mapping[str, str]) -> None:
             )
 
 
-def _lacking(ours: str, found: Collection[str]) -> str:
+def _lacking(ours: str, found: Collection[str], way_out: str = "") -> str:
     hint = did_you_mean(ours, found)
     adjusted = [name for name in found if ours in key_of(name)]
     near = adjusted[0] if adjusted else None
     if near is None and hint.startswith("; did you mean"):
         near = hint.split("'")[1]
     if near is None:
-        return f"has no column '{ours}'{hint}"
+        way_out = way_out or f"; if one of them is it, say so: columns={{{ours!r}: '...'}}"
+        return f"has no column '{ours}'{hint}{way_out}"
     return (
         f"has no column '{ours}'; did you mean '{near}'? Then say so: "
         f"columns={{{ours!r}: {near!r}}}"

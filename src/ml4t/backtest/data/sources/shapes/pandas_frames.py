@@ -105,12 +105,15 @@ def _of_index(frame: Any, said: Said) -> Shaped | Sheet | None:
     if said.spec.name == "universe" and any(said.is_value(label) for label in frame.columns):
         return None
     sheet = sheet_of(frame, said)
-    if sheet is None and said.fields is not None:
+    has_times = any(said.is_called(name, "timestamp") for name in frame.columns)
+    if sheet is None and not has_times and times_of(frame.columns, said, "columns") is not None:
+        raise said.refusal("has times as columns; turn it round: frame.T")
+    is_sheet = said.fields is not None or not (has_times or any(map(said.is_value, frame.columns)))
+    is_nameless = frame.index.name is None or said.is_called(frame.index.name, "timestamp")
+    if sheet is None and is_sheet and is_nameless:
         raise said.refusal(
-            "has no times: neither its index nor one column is such; text of "
-            "another form than 2024-01-31 is read by "
-            "frame.index = pandas.to_datetime(frame.index, "
-            "format='%d/%m/%Y')",
+            "has no times: neither its index nor one column is such; text of another form than "
+            "2024-01-31 is read by date_format='%d/%m/%Y'",
             "types",
         )
     return sheet

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.naming import USUAL, key_of
 from ml4t.backtest.data.sources.roles.spec import RoleSpec
+from ml4t.backtest.data.sources.shapes.written import read_axis
 from ml4t.backtest.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ class Said:
         What the values are called where the shape itself does not say it.
     timestamps, asset_ids : object
         The axes of arrays.
+    date_format : str or None
+        How times are written that are text or whole numbers.
+    n_read : list of int
+        How many were read so, of each axis.
     """
 
     name: str
@@ -57,6 +62,22 @@ class Said:
     fields: tuple[str, ...] | None = None
     timestamps: Any = None
     asset_ids: Any = None
+    date_format: str | None = None
+    n_read: list[int] = field(default_factory=list)
+
+    def written(self, made: Shaped) -> tuple[Change, ...]:
+        """Return what `describe` says of times that the format has read; empty: it is to read them.
+
+        A shape whose times stay a column as it was is read by it like every other table.
+        """
+        import pyarrow as pa
+
+        if not self.n_read or not made.are_ours:
+            return ()
+        kinds = [made.rows.schema.field(name).type for name in self.spec.times]
+        if not all(pa.types.is_temporal(kind) or pa.types.is_null(kind) for kind in kinds):
+            return ()
+        return (Change(f"times: read as {self.date_format}", sum(self.n_read)),)
 
     @property
     def is_grid(self) -> bool:
@@ -144,7 +165,7 @@ def fields_of(field: object) -> tuple[str, ...] | None:
 
 
 def times_of(given: Any, said: Said, what: str) -> pa.Array | None:
-    """Return an axis as Arrow where all of it is times, or text of the ISO form; else None.
+    """Return an axis as Arrow where it is times, text of the ISO form or of a format; else None.
 
     Raises
     ------
@@ -180,6 +201,12 @@ def times_of(given: Any, said: Said, what: str) -> pa.Array | None:
         and all(text is not None and _ISO.fullmatch(text) for text in axis.to_pylist())
     ):
         return axis
+    is_written = is_text or (
+        pa.types.is_integer(axis.type) and type(given).__name__ != "RangeIndex"
+    )
+    if is_written and said.date_format is not None:
+        said.n_read.append(len(axis))
+        return read_axis(axis, said.date_format, what, said.refusal)
     is_time = pa.types.is_date(axis.type) or pa.types.is_timestamp(axis.type)
     return axis if is_time else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ml4t.backtest.data.sources.shapes import pandas_frames
@@ -68,7 +69,7 @@ def _from(found: Shaped | Sheet | None, given: Any, said: Said) -> Shaped:
             return of_matrix(found, said)
         if is_wide(found, said):
             return stacked(found, said)
-    if said.fields is not None:
+    if said.fields is not None and not isinstance(given, (str, Path, list, tuple)):
         raise ConfigError(
             f"field= names the values of a wide frame, a Series or an array, and source "
             f"{said.name!r} has columns of its own; leave it out"

@@ -49,7 +49,14 @@ def of_table(table: pa.Table, said: Said) -> Sheet | None:
         return None
     times = times_of(table[found[0]], said, f"a column {found[0]!r}")
     if times is None:
-        return None
+        if said.fields is None:
+            return None
+        first = next((value for value in table[found[0]].to_pylist() if value is not None), None)
+        raise said.refusal(
+            f"has a column {found[0]!r} whose values, such as {first!r}, are no times; say how "
+            "they are written: date_format='%d/%m/%Y'",
+            "types",
+        )
     labels = [name for name in names if name != found[0]]
     arrays = [table[name].combine_chunks() for name in labels]
     return Sheet(times=times, labels=labels, arrays=arrays)
