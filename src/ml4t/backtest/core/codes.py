@@ -8,7 +8,7 @@ from functools import cached_property, partial, partialmethod
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
-from ml4t.backtest.core.owners import is_users, is_users_module, name_of, wrapped
+from ml4t.backtest.core.owners import is_users, is_users_module, name_of, release_of, wrapped
 
 # What Python itself notes on a class or module: nothing that is computed.
 NOTES = frozenset({
@@ -42,14 +42,15 @@ def code_parts(value: Any, beside: Collection[str]) -> Parts | None:
     if isinstance(value, FunctionType):
         return _function(value, beside)
     if isinstance(value, type):
-        label = b"class " + name_of(value).encode()
-        return Parts(label, _class(value)) if is_users(value, beside) else Parts(label)
+        if is_users(value, beside):
+            return Parts(b"class " + name_of(value).encode(), _class(value))
+        return Parts(b"class " + release_of(value).encode())
     if isinstance(value, ModuleType):
-        return Parts(b"module " + value.__name__.encode())
+        return Parts(b"module " + release_of(value).encode())
     if isinstance(value, BuiltinFunctionType):
         of = value.__self__
         is_of_module = isinstance(of, (ModuleType, type(None)))
-        return Parts(name_of(value).encode(), [] if is_of_module else [of])
+        return Parts(release_of(value).encode(), [] if is_of_module else [of])
     parts: list[object]
     if isinstance(value, MethodType):
         parts = [value.__func__, value.__self__]
@@ -69,8 +70,8 @@ def code_parts(value: Any, beside: Collection[str]) -> Parts | None:
 
 
 def _function(function: FunctionType, beside: Collection[str]) -> Parts:
-    label = b"function " + name_of(function).encode()
     is_own = is_users(function, beside)
+    label = b"function " + (name_of if is_own else release_of)(function).encode()
     if not (is_own or function.__closure__ or "<" in function.__qualname__):
         return Parts(label)
     cells = []

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Collection
 from functools import partial
 from pathlib import PurePath
-from types import FunctionType
+from types import FunctionType, ModuleType
 
 OURS = "ml4t.backtest."
 # Frames and series of these packages are read cell by cell.
@@ -50,6 +50,20 @@ def is_library(top: str) -> bool:
 def top_of(module: object) -> str:
     """Return the top-level package of a module's name."""
     return str(module or "").partition(".")[0]
+
+
+def release_of(code: object) -> str:
+    """Return module, name and version of code of a library; Python's own says no version.
+
+    A function of a library is known by its name: what it computes is another matter in another
+    version of it.
+    """
+    named = code.__name__ if isinstance(code, ModuleType) else getattr(code, "__module__", None)
+    top = top_of(named)
+    version = getattr(sys.modules.get(top), "__version__", None)
+    is_said = isinstance(version, str) and top not in sys.stdlib_module_names
+    name = code.__name__ if isinstance(code, ModuleType) else name_of(code)
+    return f"{name} {version}" if is_said else name
 
 
 def name_of(value: object) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from operator import itemgetter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,9 @@ class RunFacts:
     @property
     def run_id(self) -> str:
         """Twelve hex digits over configuration, sources and versions: equal inputs, equal id."""
-        facts = [self.initial_capital, self.configuration, self.sources, self.versions]
+        # In whatever order they were registered.
+        sources = sorted(self.sources, key=itemgetter("name"))
+        facts = [self.initial_capital, self.configuration, sources, self.versions]
         return sha256(as_json(_alike(facts)).encode()).hexdigest()[:12]
 
 

@@ -17,7 +17,8 @@ def context_columns(context: Mapping[datetime, Mapping[str, object]]) -> dict[st
             "context_data must be a mapping of timestamp to {name: value} with at least one, was "
             f"{reprlib.repr(context)}"
         )
-    names = dict.fromkeys(name for row in context.values() for name in row)
+    # In an order of their own: the columns are part of a run's identity, how a dict was filled not.
+    names = sorted({name for row in context.values() for name in row}, key=str)
     columns: dict[str, list[object]] = {"timestamp": list(context)}
     for name in names:
         columns[name] = [row.get(name) for row in context.values()]
