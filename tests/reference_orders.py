@@ -18,6 +18,7 @@ from reference_types import (
     ONE_CANCELS_OTHER,
     POSITION_CLOSED,
     STOP_BEYOND,
+    TARGET_BEYOND,
     Asset,
     Order,
     Replace,
@@ -173,9 +174,13 @@ def prepare(world: World, wanted: Order) -> LiveOrder | None:
     if live * order.side < 0 and held * order.side < 0:
         order.is_exit = abs(order.quantity) <= abs(held) * (1 + 1e-9)
         order.opening = max(0.0, abs(order.quantity) - abs(held))
-    if order.stop_loss is not None and not order.is_exit:
-        expected = expected_price(world, order)
-        if expected is not None and order.side * (order.stop_loss - expected) > 0:
+    expected = None if order.is_exit else expected_price(world, order)
+    if expected is not None:
+        target, stop = order.take_profit, order.stop_loss
+        if target is not None and order.side * (target - expected) < 0:
+            world.finish(order, "denied", TARGET_BEYOND)
+            return None
+        if stop is not None and order.side * (stop - expected) > 0:
             world.finish(order, "denied", STOP_BEYOND)
             return None
     return order

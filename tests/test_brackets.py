@@ -725,6 +725,17 @@ def test_an_order_cannot_be_in_two_groups() -> None:
 @pytest.mark.parametrize(
     ("terms", "is_denied"),
     [
+        ({"take_profit": 9.5}, True),
+        ({"take_profit": 10}, False),
+        ({"limit": 9, "take_profit": 8.5}, True),
+        ({"limit": 9, "take_profit": 9.5}, False),  # below the market, above the entry
+        ({"limit": 11, "take_profit": 10.5}, False),  # opens at 10
+        ({"limit": 9, "take_profit": 8.5, "on_close": True}, True),
+        ({"if_touched": 9, "take_profit": 9.5}, False),
+        ({"trail": 1, "take_profit": 9.5}, True),
+        ({"stop": 11, "take_profit": 10.5}, True),  # above the market, below the entry
+        ({"stop": 9, "take_profit": 9.5}, True),  # met at once, at the market
+        ({"stop": 11, "limit": 12, "take_profit": 12}, False),
         ({"stop_loss": 10.5}, True),
         ({"stop_loss": 10}, False),
         ({"limit": 9, "stop_loss": 9.5}, True),
@@ -737,11 +748,11 @@ def test_an_order_cannot_be_in_two_groups() -> None:
         ({"stop": 11, "limit": 12, "stop_loss": 11.5}, True),
     ],
 )
-def test_an_order_that_its_own_stop_would_close_at_once_is_denied(
+def test_an_order_that_its_own_exit_would_close_at_once_is_denied(
     terms: dict[str, Any], is_denied: bool, is_long: bool
 ) -> None:
     if not is_long:
-        prices = ("stop_loss", "limit", "if_touched", "stop")
+        prices = ("take_profit", "stop_loss", "limit", "if_touched", "stop")
         terms = {name: 20 - x if name in prices else x for name, x in terms.items()}
 
     def enter(s: Scripted) -> None:
@@ -750,7 +761,8 @@ def test_an_order_that_its_own_stop_would_close_at_once_is_denied(
     result = play(flat(10, 3), {0: enter}, account=MarginAccount())
     ends = orders(result)
     if is_denied:
-        denied = ("denied", "stop_loss on the wrong side of the price", 0)
+        leg = "stop_loss" if "stop_loss" in terms else "take_profit"
+        denied = ("denied", f"{leg} on the wrong side of the price", 0)
         assert ends == [denied, ("cancelled", "its parent was denied", 0)]
     else:
         assert {status for status, _, _ in ends} & {"denied"} == set()

@@ -108,18 +108,18 @@ def test_at_this_close_an_exit_that_is_on_its_way_denies_the_target() -> None:
 
 
 def test_a_target_that_the_entry_is_beyond_fills_at_the_entry() -> None:
-    rows: list[Row] = [*flat(10, 1), (11.5, 13, 11.2, 12.5)]
-    result = play(rows, {0: lambda s: s.buy("A", 1, stop=12, take_profit=11)})
-    assert fills(result) == [(1, "A", 1, 12), (1, "A", -1, 12)]  # the bar never traded at 11
+    rows: list[Row] = [*flat(10, 1), (12, 13, 11.8, 12.5)]
+    result = play(rows, {0: lambda s: s.buy("A", 1, stop=11, take_profit=11.5)})
+    assert fills(result) == [(1, "A", 1, 12), (1, "A", -1, 12)]  # the bar never traded at 11.5
 
 
 def test_of_what_protects_an_addition_at_the_open_the_stop_is_first() -> None:
-    rows: list[Row] = [*flat(10, 2), (10, 10, 8, 9)]
+    rows: list[Row] = [*flat(10, 2), (12, 12, 8, 9)]
     script = {
         0: lambda s: s.buy("A", 1),
-        1: lambda s: s.buy("A", 1, take_profit=9.5, stop_loss=8.5),
+        1: lambda s: s.buy("A", 1, take_profit=11, stop_loss=8.5),
     }
-    assert fills(play(rows, script))[1:] == [(2, "A", 1, 10), (2, "A", -1, 8.5)]
+    assert fills(play(rows, script))[1:] == [(2, "A", 1, 12), (2, "A", -1, 8.5)]
 
 
 def test_a_position_opened_again_at_the_open_is_protected_again() -> None:

@@ -163,7 +163,8 @@ class Strategy(Helpers):
             price since it was sent.
         take_profit, stop_loss : float, optional
             Prices of a bracket: exits that live once this order has filled, one cancelling the
-            other. With a stop_loss beyond the price at which it should open, the order is denied.
+            other. With either on the wrong side of the price at which it should open (above it
+            the stop_loss of a purchase, below it its take_profit), the order is denied.
         on_close : bool, optional
             Fill at the next bar's close; with `limit` at a close that is no worse than it.
         tif : {"gtc", "day", "gtd", "ioc"}, optional

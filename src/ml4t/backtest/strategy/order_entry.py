@@ -23,7 +23,7 @@ from ml4t.backtest.risk.limits.engine import LimitEngine
 from ml4t.backtest.strategy.order_terms import OrderTerms, days, is_number
 
 # Why an order is denied that its own stop would close at once.
-STOP_BEYOND = "stop_loss on the wrong side of the price"
+BEYOND = "on the wrong side of the price"  # after the name of the exit
 ORDER_TAG, TAKE_PROFIT, STOP_LOSS = "order", "take_profit", "stop_loss"
 
 
@@ -134,8 +134,8 @@ class OrderEntry:
         if order.order_type.starts_at_market and price != price:
             self._broker.refuse(order, OrderStatus.REJECTED, "no bar")
             return
-        if _is_stopped_at_once(order, price):
-            self._broker.refuse(order, OrderStatus.DENIED, STOP_BEYOND)
+        if wrong := _closed_at_once(order, price):
+            self._broker.refuse(order, OrderStatus.DENIED, f"{wrong} {BEYOND}")
             return
         order.order_type.start(order, price)
         left = self._limits.allow(self.now.t, order.sid, order.quantity, price)
@@ -257,17 +257,21 @@ class OrderEntry:
                 )
 
 
-def _is_stopped_at_once(order: Order, price: float) -> bool:
-    """Whether the stop_loss of an order is beyond the price at which it will open.
+def _closed_at_once(order: Order, price: float) -> str | None:
+    """Return which exit of an order is on the wrong side of the price at which it will open.
 
-    It would be met with the entry: bought at 100 with a stop at 105 is sold at once. A gap may
-    still bring the entry beyond it, which nobody knows before.
+    It would be met with the entry: bought at 100 with a stop at 105, or a target at 95, is sold at
+    once. A gap may still bring the entry beyond it, which nobody knows before.
     """
+    if order.is_exit:
+        return None
     expected = order.order_type.expected(order, price)
-    return not order.is_exit and any(
-        child.stop is not None and order.side * (child.stop - expected) > 0
-        for child in order.children
-    )
+    for child in order.children:
+        if child.stop is not None and order.side * (child.stop - expected) > 0:
+            return child.tag
+        if child.limit is not None and order.side * (child.limit - expected) < 0:
+            return child.tag
+    return None
 
 
 def is_coming(order: Order) -> bool:
