@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -18,7 +19,7 @@ from ml4t.backtest.execution.costs.commission import (
     PerShareCommission,
     TieredCommission,
 )
-from ml4t.backtest.execution.costs.contract import Commission, Quote, Slippage
+from ml4t.backtest.execution.costs.contract import Commission, Quote, Slippage, one_each
 from ml4t.backtest.execution.costs.financing import Financing
 from ml4t.backtest.execution.costs.slippage import (
     BasisPointSlippage,
@@ -294,6 +295,26 @@ def test_orders_together_cost_what_each_costs_alone(
 
     together = value_of(asked(orders)) if orders else value_of(quote([], []))
     assert together.tolist() == [value_of(asked([order]))[0] for order in orders]
+
+
+@pytest.mark.parametrize(
+    ("found", "must"),
+    [
+        (1.5, [1.5, 1.5]),
+        (np.float32(1.5), [1.5, 1.5]),
+        (np.array([1, 2]), [1.0, 2.0]),
+        ([1, 2], [1.0, 2.0]),
+        (np.ones(3), "gave an array of shape (3,) for 2 fills; its charge returns"),
+        ("1.5 bp", "gave '1.5 bp' for 2 fills"),
+    ],
+)
+def test_what_a_model_gives_is_one_number_of_each_fill(found: object, must: object) -> None:
+    about = quote([1.0, -2.0], [10.0, 20.0])
+    if isinstance(must, list):
+        assert one_each(found, about, "Mine()", "charge").tolist() == must
+        return
+    with pytest.raises(CostError, match=re.escape(str(must))):
+        one_each(found, about, "Mine()", "charge")
 
 
 # -- financing ------------------------------------------------------------------------------

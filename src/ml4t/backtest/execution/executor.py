@@ -19,7 +19,7 @@ from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.core.tolerances import WHOLE
 from ml4t.backtest.errors import CostError
-from ml4t.backtest.execution.costs.contract import Commission, Quote, Slippage
+from ml4t.backtest.execution.costs.contract import Commission, Quote, Slippage, one_each
 from ml4t.backtest.execution.orders.ticks import on_ticks
 from ml4t.backtest.execution.policy import ExecutionPolicy
 from ml4t.backtest.execution.price_limits import PriceLimits
@@ -172,12 +172,12 @@ class Executor:
     ) -> tuple[Floats, Floats]:
         """Return the price per share before and after impact; never past a limit, NaN = none."""
         quote = self._quote(batch, sids, quantity, base, self._slippage)
-        slipped = self._capped(batch, sids, quantity, self._slippage.fill_price(quote), limit)
+        slipped = self._capped(batch, sids, quantity, _filled_at(quote, self._slippage), limit)
         quote.require_price(slipped)  # a model of the user's may return anything
         if self._impact is None:
             return slipped, slipped
         quote = self._quote(batch, sids, quantity, slipped, self._impact)
-        paid = self._capped(batch, sids, quantity, self._impact.fill_price(quote), limit)
+        paid = self._capped(batch, sids, quantity, _filled_at(quote, self._impact), limit)
         return slipped, quote.require_price(paid)
 
     def charge(
@@ -185,7 +185,7 @@ class Executor:
     ) -> Floats:
         """Return the commission of each fill, account currency."""
         quote = self._quote(batch, sids, quantity, price, self._commission, is_maker=is_maker)
-        charged = self._commission.charge(quote)
+        charged = one_each(self._commission.charge(quote), quote, self._commission, "charge")
         if not math.isfinite(charged.sum()):
             raise CostError(
                 f"{self._commission!r} charged {charged[~np.isfinite(charged)][0]} for a fill; a "
@@ -307,3 +307,7 @@ class Executor:
             # fmin and fmax ignore NaN: no limit.
             price = np.where(quantity > 0, np.fmin(price, bound), np.fmax(price, bound))
         return price
+
+
+def _filled_at(quote: Quote, model: Slippage) -> Floats:
+    return one_each(model.fill_price(quote), quote, model, "fill_price")

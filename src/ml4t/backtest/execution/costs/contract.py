@@ -88,6 +88,31 @@ class Quote:
         return price
 
 
+def one_each(found: object, quote: Quote, model: object, what: str) -> Floats:
+    """Return what a model gave as one number of each fill; one number alone is that of each.
+
+    Raises
+    ------
+    CostError
+        It is no number, or there are fewer or more of them than fills.
+    """
+    n = len(quote.sids)
+    if isinstance(found, np.ndarray) and found.shape == (n,) and found.dtype == np.float64:
+        return found
+    try:
+        values = np.asarray(found, dtype=np.float64)
+    except (TypeError, ValueError):
+        values = np.empty((0, 0))
+    if values.ndim == 0 or values.shape == (n,):
+        return np.full(n, values)
+    shown = f"an array of shape {values.shape}" if values.ndim == 1 else repr(found)
+    raise CostError(
+        f"{model!r} gave {shown} for {n} fills; its {what} returns an array of one number for each "
+        "fill, as quote.price has, or one number for each of them",
+        sids=quote.sids,
+    )
+
+
 class Commission(Protocol):
     """Charges for fills, in account currency."""
 
