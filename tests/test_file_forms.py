@@ -157,6 +157,9 @@ def test_a_column_that_a_file_lacks_is_missing_there_and_counted(
     assert catalog.sql(query).fetchall() == [(2023, 0, 280), (2024, 280, 280)]
     said = "volume is in 1 of 2 files, missing in the others (280 rows)"
     assert said in catalog.describe()[0]["changes"]  # type: ignore[operator]
+    (differ,) = [one for one in catalog.checks() if one.rule == "files_differ"]
+    assert (differ.source, differ.n_rows, differ.is_warning) == ("prices", 280, True)
+    assert differ.text == "has files that differ: volume is in 1 of 2 files, missing in the others"
     result = BacktestEngine(catalog, TopN(2, by="close"), initial_capital=10_000).run()
     assert "source 'prices' has files that differ: volume is in 1 of 2 files" in result.summary()
 

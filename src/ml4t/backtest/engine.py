@@ -285,7 +285,7 @@ class BacktestEngine:
             selection=selection_facts(ranking, recorder.chosen(), prepared, period)
             | rule_facts(self.strategy, recorder.n_orders, prepared, (start, end)),
             periods_per_year=self.periods_per_year,
-            warnings=[*prepared.warnings, *self.catalog.jumps(jumps.sids)],
+            warnings=[*prepared.warnings, *self.catalog.jumps(jumps.sids, period)],
             n_assets=count_assets(period, prepared),
             n_bars=len(axes.timestamps),
             **year_facts(self.sessions_per_year, prepared.database),

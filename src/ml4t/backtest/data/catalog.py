@@ -28,7 +28,13 @@ from ml4t.backtest.data.sources.adjusting import (
     require_counted_once,
     unapplied,
 )
-from ml4t.backtest.data.sources.checks import CheckResult, as_record, require_clean, run_checks
+from ml4t.backtest.data.sources.checks import (
+    CheckResult,
+    as_record,
+    files_that_differ,
+    require_clean,
+    run_checks,
+)
 from ml4t.backtest.data.sources.contracts import require_agreements, require_overlap
 from ml4t.backtest.data.sources.reference import (
     read_actions,
@@ -39,9 +45,6 @@ from ml4t.backtest.data.sources.source import Source, fingerprint
 from ml4t.backtest.data.sql_files import quote, read, render
 from ml4t.backtest.data.stream.period import DateLike, Period, bound_of, find_period
 from ml4t.backtest.errors import ConfigError, DataError
-
-# What the warnings of a run call a column that some files of a source lack.
-FILES_DIFFER = "files_differ"
 
 
 class Catalog(SourceRegistry):
@@ -210,7 +213,7 @@ class Catalog(SourceRegistry):
             result
             for source in self._sources.values()
             for result in run_checks(source, self._found[source.name], prepared.database)
-        ] + self._doubts(prepared)
+        ] + [*files_that_differ(self._read_changes), *self._doubts(prepared)]
 
     def describe(self) -> list[dict[str, object]]:
         """Return one record per source: rows, assets, first and last time, columns, clock."""
@@ -245,16 +248,15 @@ class Catalog(SourceRegistry):
         """Whether a jump of a price may be a split that nothing applies."""
         return may_lack_actions(self._sources)
 
-    def jumps(self, sids: Collection[int]) -> list[dict[str, object]]:
-        """Return the warning of a run in which some assets jumped, where it may have been splits.
+    def jumps(self, sids: Collection[int], period: Period) -> list[dict[str, object]]:
+        """Return the warning of a run in which assets, `sids`, opened far from their last close.
 
-        Parameters
-        ----------
-        sids : collection of int
-            Assets that opened far from their last close.
+        What jumped before or after its bars is none of its business.
         """
         database = self.prepare().database
-        found = jumps_like_splits(self._sources, self._found["prices"], database, sids)
+        found = jumps_like_splits(
+            self._sources, self._found["prices"], database, sids, period=period
+        )
         return [as_record(one) for one in found]
 
     # -- a run ------------------------------------------------------------------------
@@ -287,13 +289,9 @@ class Catalog(SourceRegistry):
             if not prepared.n_bars:
                 raise DataError("prices", "overlap", "has no rows; there is nothing to run on")
             require_counted_once(self._sources, prepared.database)
+            prepared.warnings += map(as_record, files_that_differ(self._read_changes))
             for source in self._sources.values():
                 spec = source.spec
-                prepared.warnings += [
-                    {"source": source.name, "rule": FILES_DIFFER, "rows": change.n_rows,
-                     "text": f"has files that differ: {change.what}"}
-                    for change in self._read_changes[source.name] if change.is_warning
-                ]  # fmt: skip
                 if not source.drop_bad_rows or spec.keeps_rows_in_doubt:
                     found = require_clean(source, self._found[source.name], prepared.database)
                     prepared.warnings += map(as_record, found)

@@ -8,6 +8,7 @@ said what looks as if some were missing.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 from ml4t.backtest.core.tolerances import (
     ADJUSTED_APART,
@@ -25,6 +26,9 @@ from ml4t.backtest.data.sources.schema import is_numeric
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import Sql, count_of, quote, ratio_of, read, render, sample_of
 from ml4t.backtest.errors import ConfigError, DataError, did_you_mean
+
+if TYPE_CHECKING:
+    from ml4t.backtest.data.stream.period import Period
 
 Adjusted = bool | str | None
 # What data calls a column of splits, of dividends and of an adjusted close, as names are compared.
@@ -150,6 +154,8 @@ def jumps_like_splits(
     columns: Mapping[str, str],
     database: Database,
     sids: Collection[int] | None = None,
+    *,
+    period: Period | None = None,
 ) -> list[CheckResult]:
     """Return bars that open at the ratio of a split, of prices that nothing is applied to.
 
@@ -159,12 +165,14 @@ def jumps_like_splits(
         As of `unapplied`.
     sids : collection of int, optional
         Assets to ask; all by default, for which all bars are sorted.
+    period : Period, optional
+        Bars to ask; all by default.
     """
     if not may_lack_actions(sources) or sids == set():
         return []
     verb = "opens" if "open" in columns else "closes"
     text = f"{verb} at the ratio of a split to the close before, without actions; {_SAY}"
-    query = _jumps(columns, sids)
+    query = _jumps(columns, sids, period)
     rows = database.records(query)  # few, and the query sorts all bars: it is asked once
     found = CheckResult(
         source="prices", rule="jump_like_split", n_rows=len(rows), query=query, text=text,
@@ -173,13 +181,15 @@ def jumps_like_splits(
     return [] if found.passed else [found]
 
 
-def _jumps(columns: Mapping[str, str], sids: Collection[int] | None) -> Sql:
+def _jumps(columns: Mapping[str, str], sids: Collection[int] | None, period: Period | None) -> Sql:
     assets = "true" if sids is None else f"assets.sid in ({', '.join(map(str, sorted(sids)))})"
     first_price = "open" if "open" in columns else "close"
+    of_run = "true" if period is None else f"t between {period.first_t} and {period.last_t}"
     return render(
         "validate/jumps_like_splits",
         first_price=first_price,
         assets=assets,
+        of_run=of_run,
         least_split=repr(LEAST_SPLIT),
         least_merger=repr(LEAST_MERGER),
         high="high" if "high" in columns else f"greatest({first_price}, close)",

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.roles import ROLES
 from ml4t.backtest.data.sources.roles.check import (
     DUPLICATE_KEYS,
@@ -27,6 +28,8 @@ from ml4t.backtest.errors import DataError
 # Above this many (timestamp, asset) pairs a bitmap would cost more than grouping by the keys.
 BITMAP_CELLS = 1 << 30
 SAMPLE_ROWS = 3
+# What a column is called that some files of a source lack.
+FILES_DIFFER = "files_differ"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +42,7 @@ class CheckResult:
     n_rows : int
         Offending rows; 0 means passed.
     query : str
-        Selects them.
+        Selects them; empty of files that differ, whose rows no longer say in which they stood.
     text : str
         What is wrong with them, and the way out.
     severity : {"refusal", "contradiction", "warning"}
@@ -101,6 +104,17 @@ def run_checks(source: Source, columns: Mapping[str, str], database: Database) -
             )
         )  # fmt: skip
     return results
+
+
+def files_that_differ(changes: Mapping[str, Iterable[Change]]) -> list[CheckResult]:
+    """Return what some files of each source lack, counted when they were read."""
+    return [
+        CheckResult(
+            source=name, rule=FILES_DIFFER, n_rows=change.n_rows or 0, query="",
+            text=f"has files that differ: {change.what}", severity="warning",
+        )
+        for name, of_source in changes.items() for change in of_source if change.is_warning
+    ]  # fmt: skip
 
 
 def as_record(warning: CheckResult) -> dict[str, object]:
