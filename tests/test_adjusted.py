@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,53 +39,6 @@ SPLIT = {"asset_id": ["AAPL"], "ex_date": [DAY + timedelta(days=4)], "kind": ["s
 
 def run(catalog: Catalog) -> Any:
     return BacktestEngine(catalog, TopN(1, by="close"), initial_capital=10_000).run()
-
-
-def test_a_jump_outside_the_period_of_a_run_is_none_of_its_business() -> None:
-    catalog = Catalog().register("prices", prices())
-    engine = BacktestEngine(catalog, TopN(1, by="close"), initial_capital=10_000)
-    first, ex_date, last = (DAY + timedelta(days=i) for i in (0, 4, 7))
-    for start, end, is_said in (
-        (first, last, True), (first, ex_date - timedelta(days=1), False), (ex_date, last, False),
-    ):  # fmt: skip
-        assert ("ratio of a split" in engine.run(start=start, end=end).summary()) is is_said
-
-
-def minutes(closes: list[list[float]], volumes: list[list[float]]) -> pl.DataFrame:
-    """One list a day, of bars a minute long that each open at the close before."""
-    rows, last = [], closes[0][0]
-    for day, (of_day, shares) in enumerate(zip(closes, volumes, strict=True)):
-        for i, (close, volume) in enumerate(zip(of_day, shares, strict=True)):
-            start = close if i == 0 else last
-            time = datetime(2024, 1, 2 + day, 9, 31 + i)
-            rows.append((time, "A", start, max(start, close), min(start, close), close, volume))
-            last = close
-    names = ["timestamp", "asset_id", "open", "high", "low", "close", "volume"]
-    return pl.DataFrame(rows, schema=names, orient="row")
-
-
-USUAL = [900.0, 50.0, 50.0]  # the first minute of a day trades most of it
-
-
-@pytest.mark.parametrize(
-    ("closes", "volumes", "is_split"),
-    [
-        # Two for one over night; three times as many shares in the first minute are usual.
-        ([[100, 101, 100], [50, 50.5, 51]], [USUAL, [2 * one for one in USUAL]], True),
-        # A halt within the day, and half of the price after it: nothing splits at noon.
-        ([[100, 101, 100], [100, 50, 50]], [USUAL, USUAL], False),
-        # A crash over night that goes on falling in the day, minute by minute.
-        ([[100, 101, 100], [50, 47, 44]], [USUAL, USUAL], False),
-        # Bad news over night: as calm, but with ten times the shares.
-        ([[100, 101, 100], [50, 50.5, 51]], [USUAL, [20 * one for one in USUAL]], False),
-    ],
-)
-def test_minutes_of_a_day_are_taken_together_where_a_split_is_looked_for(
-    closes: list[list[float]], volumes: list[list[float]], is_split: bool
-) -> None:
-    catalog = Catalog().register("prices", minutes(closes, volumes))
-    assert warned(catalog) == ({"jump_like_split": 1} if is_split else {})
-    assert ("ratio of a split" in run(catalog).summary()) is is_split
 
 
 def equity(catalog: Catalog) -> float:

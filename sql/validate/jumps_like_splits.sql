@@ -1,21 +1,21 @@
--- grain:  one row per day that opens at a usual split's ratio to the close before
--- reads:  main.prices, stage.assets, stage.timeline
--- params: :assets, :of_run, :least_split, :least_merger, :first_price, :high, :low, :volume, :at_ratio, :usual_range, :usual_volume
--- Splits, and crashes that land on the same ratio, differ in the rest of the day: after a split the
--- price stays, and about as many shares trade as in the 30 days before, counted in new ones. Bars
--- of a day are taken together: no split is within one, and its first minutes are no usual ones.
+-- grain:  one row per bar that opens at a usual split's ratio to the close before
+-- reads:  main.prices, stage.assets
+-- params: :assets, :least_split, :least_merger, :first_price, :high, :low, :volume, :at_ratio, :usual_range, :usual_volume
+-- Splits, and crashes that land on the same ratio, differ in the rest of the bar: after a split the
+-- price stays, and about as many shares trade as in the 30 days before, counted in new ones.
 with
 
-days as (
+quotes as (
     select
+        timestamp,
         asset_id,
-        timestamp::date as day,
-        min(timestamp) as timestamp,
-        arg_min(:first_price, timestamp) as first_price,
-        arg_max(close, timestamp) as close,
-        max(:high) as high,
-        min(:low) as low,
-        sum(:volume) as shares
+        :first_price as first_price,
+        :volume as shares,
+        :high < :usual_range * :low as is_calm,
+        lag(close) over (
+            partition by asset_id
+            order by timestamp asc
+        ) as last_close
     from main.prices
     where
         close > 0
@@ -25,32 +25,10 @@ days as (
             from stage.assets as assets
             where :assets
         )
-        and timestamp in (
-            select bars.timestamp
-            from stage.timeline as bars
-            where :of_run
-        )
-    group by asset_id, day
-),
-
-quotes as (
-    select
-        day,
-        timestamp,
-        asset_id,
-        first_price,
-        shares,
-        high < :usual_range * low as is_calm,
-        lag(close) over (
-            partition by asset_id
-            order by day asc
-        ) as last_close
-    from days
 ),
 
 jumps as (
     select
-        day,
         timestamp,
         asset_id,
         shares,
@@ -66,14 +44,13 @@ jumps as (
 ),
 
 splits as (
-    select unnest([1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 20.0]) as split
+    select unnest([1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 20.0, 100.0]) as split
     union all
-    select 1 / unnest([2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 20.0]) as split
+    select 1 / unnest([2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 20.0, 100.0]) as split
 ),
 
 near as (
     select
-        jumps.day,
         jumps.timestamp,
         jumps.asset_id,
         jumps.shares,
@@ -83,18 +60,26 @@ near as (
     inner join splits on abs(ln(jumps.ratio / splits.split)) < :at_ratio
 ),
 
+volumes as (
+    select
+        timestamp,
+        asset_id,
+        :volume as shares
+    from main.prices
+),
+
 usual as (
     select
         near.asset_id,
-        near.day,
-        avg(days.shares) as shares
+        near.timestamp,
+        avg(volumes.shares) as shares
     from near
-    inner join days
+    inner join volumes
         on
-            near.asset_id = days.asset_id
-            and near.day > days.day
-            and near.day <= days.day + 30
-    group by near.asset_id, near.day
+            near.asset_id = volumes.asset_id
+            and near.timestamp > volumes.timestamp
+            and near.timestamp <= volumes.timestamp + interval '30 days'
+    group by near.asset_id, near.timestamp
 )
 
 select
@@ -103,6 +88,6 @@ select
     round(near.ratio, 3) as ratio
 from near
 left join usual
-    on near.asset_id = usual.asset_id and near.day = usual.day
+    on near.asset_id = usual.asset_id and near.timestamp = usual.timestamp
 where coalesce(near.shares / near.split < :usual_volume * usual.shares, true)
 order by near.asset_id asc, near.timestamp asc
