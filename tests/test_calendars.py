@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from effort import EFFORT
 from ml4t.backtest import BacktestEngine, Catalog, ConfigError, DataError, SQLStrategy, TopN
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.core.schedule import EDGES, schedule_of
@@ -165,13 +166,24 @@ def test_every_strategy_that_takes_every_takes_words() -> None:
 # -- nothing that comes later ---------------------------------------------------------------
 
 
+def cuts(times: list[Any], decisions: list[Any]) -> list[int]:
+    """Numbers of bars to stop after: before, at and after the first decisions, and between.
+
+    `make audits` stops after every one.
+    """
+    if EFFORT > 1:
+        return list(range(1, len(times) + 1))
+    near = [times.index(one) + side for one in decisions[:2] for side in (0, 1, 2)]
+    return sorted({n for n in (1, *near, len(times) // 2, len(times)) if 0 < n <= len(times)})
+
+
 @pytest.mark.parametrize("every", [*ENDS, *STARTS])
 def test_deleting_the_rows_after_any_session_changes_no_decision_until_then(every: str) -> None:
     # With days on which nothing traded, one of them the last of its month.
     days = [day for day in sessions_of("XNYS", date(2001, 8, 20), date(2001, 10, 10))
             if day not in (date(2001, 8, 31), date(2001, 9, 20))]  # fmt: skip
     whole = decided(on(days), every)
-    for n in range(1, len(days) + 1):
+    for n in cuts(days, whole):
         assert decided(on(days[:n]), every) == [day for day in whole if day <= days[n - 1]]
 
 
@@ -179,7 +191,7 @@ def test_deleting_the_rows_after_any_session_changes_no_decision_until_then(ever
 def test_deleting_rows_changes_no_start_without_a_calendar(every: str) -> None:
     days = weekdays(date(2024, 1, 10), date(2024, 3, 20))
     whole = decided(on(days, None), every)
-    for n in range(1, len(days) + 1, 3):
+    for n in cuts(days, whole):
         assert decided(on(days[:n], None), every) == [day for day in whole if day <= days[n - 1]]
 
 
@@ -242,7 +254,7 @@ def test_deleting_rows_changes_no_intraday_decision() -> None:
     bars = [time for day in days for time in half_hours(day)]
     for every in ("session_close", "month_end", "month_start", "session_open"):
         whole = decided(on(bars), every)
-        for n in range(1, len(bars) + 1, 5):
+        for n in cuts(bars, whole):
             assert decided(on(bars[:n]), every) == [time for time in whole if time <= bars[n - 1]]
 
 
