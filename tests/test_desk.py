@@ -23,6 +23,7 @@ from ml4t.backtest import BacktestEngine, BacktestResult, Catalog, TopN, __versi
 from ml4t.backtest import progress as progress_module
 from ml4t.backtest.cli import app
 from ml4t.backtest.cli import commands as commands_module
+from ml4t.backtest.cli.shell import shell
 from ml4t.backtest.errors import ConfigError, ResultError
 from ml4t.backtest.progress import progress_of, shown_progress
 from ml4t.backtest.results.tables import TABLES
@@ -359,6 +360,37 @@ def test_ctrl_c_ends_a_program_with_130(folder: Path, tmp_path: Path) -> None:
     done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr == "interrupted\n"
+
+
+def interrupted_rows(relation: object) -> None:
+    raise RuntimeError("Query interrupted")  # as DuckDB says it
+
+
+def test_ctrl_c_during_an_answer_ends_a_program_with_130(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ml4t.backtest.cli.output.print_rows", interrupted_rows)
+    done = called("query", saved, "--sql", "from runs")
+    assert (done.exit_code, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+def test_ctrl_c_during_an_answer_leaves_a_terminals_shell_open(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = iter(["from runs;", ".quit"])
+    monkeypatch.setattr("ml4t.backtest.cli.shell.print_rows", interrupted_rows)
+    monkeypatch.setattr("builtins.input", lambda prompt: next(typed))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    assert shell(BacktestResult.open(saved)) == 0
+    assert capsys.readouterr().err.splitlines()[-1] == "interrupted"
+    assert list(typed) == []
+
+
+def test_ctrl_c_during_an_answer_ends_a_script_of_statements(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ml4t.backtest.cli.shell.print_rows", interrupted_rows)
+    assert called("sql", saved, stdin="from runs;\n.quit\n").exit_code == 130
 
 
 @pytest.mark.usefixtures("_interruptible")

@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from ml4t.backtest import BacktestResult, ResultError
-from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.results import paths as places
 from ml4t.backtest.results import saving
 from ml4t.backtest.results.tables import TABLES
@@ -158,6 +160,48 @@ def test_ctrl_c_during_a_query_is_a_keyboard_interrupt() -> None:
     with pytest.raises(KeyboardInterrupt):
         database.rows(query)
     assert database.rows("select count(*) from t") == [(200_000,)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ctrl_c_in_rows_on_their_way_into_a_file_is_a_keyboard_interrupt(
+    name: str, run: BacktestResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # DuckDB says then that exporting a stream failed.
+    def interrupted(writer: Database, view: str, rows: pa.RecordBatchReader) -> None:
+        def batches() -> Iterator[pa.RecordBatch]:
+            raise KeyboardInterrupt
+            yield
+
+        whole(writer, view, pa.RecordBatchReader.from_batches(rows.schema, batches()))
+
+    whole = Database.register
+    monkeypatch.setattr(Database, "register", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run.save(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+class StopsAtItsSchema:
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        raise KeyboardInterrupt
+
+
+class StopsAtItsColumns(dict[str, object]):
+    def keys(self) -> Any:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("source", [StopsAtItsSchema(), StopsAtItsColumns(a=np.ones(1))])
+def test_ctrl_c_while_a_source_is_looked_at_is_a_keyboard_interrupt(source: object) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        Database(threads=1).register("t", source)
+
+
+def test_a_text_that_names_a_keyboard_interrupt_is_none() -> None:
+    with pytest.raises(EngineError, match="KeyboardInterrupt"):
+        Database().rows("select 'KeyboardInterrupt'::int")
+    with pytest.raises(EngineError, match="KeyboardInterrupt"):
+        Database().rows('select "KeyboardInterrupt"')
 
 
 # -- no space, no permission ----------------------------------------------------------------

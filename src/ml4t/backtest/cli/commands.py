@@ -30,7 +30,7 @@ from ml4t.backtest.cli.output import (
 from ml4t.backtest.cli.shell import shell
 from ml4t.backtest.cli.starter import starter
 from ml4t.backtest.config import BacktestConfig
-from ml4t.backtest.data.database import EngineError
+from ml4t.backtest.data.database import EngineError, interruptible
 from ml4t.backtest.demo import FOLDER, run_demo
 from ml4t.backtest.errors import BacktestError, ConfigError
 from ml4t.backtest.presets import PRESETS
@@ -48,7 +48,8 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with interruptible:
+                return super().invoke(ctx)
         except (BacktestError, EngineError) as error:
             message = str(error)
         except KeyboardInterrupt as interrupt:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import typer
 
 from ml4t.backtest.cli.output import print_rows
-from ml4t.backtest.data.database import EngineError
+from ml4t.backtest.data.database import EngineError, interruptible
 from ml4t.backtest.data.sql_files import literal, render
 from ml4t.backtest.errors import BacktestError
 from ml4t.backtest.results.result import BacktestResult
@@ -31,7 +31,12 @@ def shell(result: BacktestResult) -> int:
         if statement in (".quit", ".exit"):
             break
         try:
-            _answer_one(result, statement)
+            with interruptible:
+                _answer_one(result, statement)
+        except KeyboardInterrupt:
+            if not is_terminal:
+                raise
+            typer.echo("interrupted", err=True)  # one answer is given up, the shell stays
         except (BacktestError, EngineError) as error:
             n_failed += 1
             typer.echo(f"error: {error}", err=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ContextDecorator, closing, contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from secrets import token_hex
@@ -29,6 +29,9 @@ MOST_THREADS = 1_024
 # DuckDB takes 0 and negative sizes, too: the one fails in every query, the other is no limit.
 _SIZE = re.compile(r"\s*0*(\.0*)?[1-9][\d.]*\s*([kmgt]i?b|%)\s*", re.IGNORECASE)
 
+# How an error of DuckDB ends, or a line of it, that was a Ctrl-C in what it called of Python's.
+_INTERRUPTED = re.compile(r"(^|: )KeyboardInterrupt:?\s*$", re.MULTILINE)
+
 Ask = Callable[..., list[tuple[Any, ...]]]
 
 # Kinds of statements that are queries; PIVOT is MULTI, for it makes a type on its way.
@@ -47,6 +50,24 @@ class Listener(Protocol):
 
     def frame(self, name: str, ask: Ask) -> None:
         """Hear that rows of Python's can be read under a name."""
+
+
+class _Interruptible(ContextDecorator):
+    """Has Ctrl-C be what it is in Python, whatever DuckDB was doing.
+
+    It raises a RuntimeError where a query ends, and wraps what it called of Python's, such as the
+    rows of a stream or of an array of objects, in an error of its own.
+    """
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        is_query = isinstance(error, RuntimeError) and str(error) == "Query interrupted"
+        if is_query or (isinstance(error, EngineError) and _INTERRUPTED.search(str(error))):
+            raise KeyboardInterrupt from None
+
+
+interruptible = _Interruptible()
 
 
 class Database:
@@ -107,6 +128,7 @@ class Database:
         if has_plain_text:
             self._ask("set pandas_analyze_sample = 0")
 
+    @interruptible
     def cursor(self) -> Database:
         """Return a second session on the same database; an open stream needs its own."""
         other = object.__new__(Database)
@@ -138,7 +160,7 @@ class Database:
 
     def execute(self, statement: str, parameters: Mapping[str, object] | None = None) -> None:
         """Run a statement for its effect."""
-        with _interruptible:
+        with interruptible:
             self._run(statement, parameters)
 
     def make_table(
@@ -170,7 +192,7 @@ class Database:
         self, query: str, parameters: Mapping[str, object] | None = None
     ) -> list[tuple[Any, ...]]:
         """Return all rows of a query."""
-        with _interruptible:
+        with interruptible:
             self._run(query, parameters)
             return self._connection.fetchall()
 
@@ -184,7 +206,7 @@ class Database:
 
     def numpy(self, query: str, parameters: Mapping[str, object] | None = None) -> Arrays:
         """Return a query's columns as arrays; NULL in a float column is NaN."""
-        with _interruptible:
+        with interruptible:
             self._run(query, parameters)
             found = self._connection.fetchnumpy()
         return {name: _filled(values) for name, values in found.items()}
@@ -203,7 +225,7 @@ class Database:
         self, statement: str, parameters: Mapping[str, object] | None = None
     ) -> list[tuple[Any, ...]]:
         """Run a statement of which no listener hears."""
-        with _interruptible:
+        with interruptible:
             self._connection.execute(statement, parameters or None)
             return self._connection.fetchall()
 
@@ -264,9 +286,10 @@ class Database:
 
     def arrow(self, query: str) -> Any:
         """Return a query's rows as an Arrow table."""
-        with _interruptible:
+        with interruptible:
             return self._connection.sql(query).to_arrow_table()
 
+    @interruptible
     def register(self, name: str, source: object) -> None:
         """Make an in-memory frame or a dict of arrays readable under `name`."""
         self._connection.register(name, source)
@@ -344,19 +367,6 @@ def require_timezone(name: object) -> str:
 def is_relation(source: object) -> bool:
     """Say whether `source` is a DuckDB relation, of whatever connection."""
     return isinstance(source, duckdb.DuckDBPyRelation)
-
-
-class _Interruptible:
-    """Has Ctrl-C during a query be what it is in Python; DuckDB raises a RuntimeError."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, RuntimeError) and str(error) == "Query interrupted":
-            raise KeyboardInterrupt from None
-
-
-_interruptible = _Interruptible()
 
 
 def _filled(values: NDArray[Any]) -> NDArray[Any]:

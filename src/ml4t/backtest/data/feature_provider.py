@@ -146,7 +146,7 @@ class PrecomputedFeatureProvider(FeatureProvider):
         if isinstance(self._given, pl.LazyFrame):
             return self._given.collect()
         database, _ = self._attached(scannable("features", self._given))
-        return pl.from_arrow(database.sql(rows_of('raw."features"')).to_arrow_table())
+        return pl.from_arrow(database.arrow(rows_of('raw."features"')))
 
     @cached_property
     def source(self) -> object:
@@ -168,7 +168,7 @@ class PrecomputedFeatureProvider(FeatureProvider):
                 )  # fmt: skip
             items.append(f"{quote(name)} as {ours}")
         items += [quote(name) for name in found if name not in self._named]
-        return database.sql(rows_of('raw."features"', ", ".join(items))).to_arrow_table()
+        return database.arrow(rows_of('raw."features"', ", ".join(items)))
 
     @cached_property
     def columns(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from ml4t.backtest.data.database import Database, EngineError
+from ml4t.backtest.data.database import Database, EngineError, interruptible
 from ml4t.backtest.data.sql_files import (
     attach_of,
     csv_of,
@@ -255,6 +255,7 @@ def _write_folder(
     sync(folder.parent)
 
 
+@interruptible
 def _hand_over(
     database: Database, writer: Database, table: str, statement: Callable[..., str]
 ) -> None:

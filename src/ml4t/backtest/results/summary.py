@@ -6,7 +6,7 @@ import json
 from html import escape
 from typing import Any, Protocol
 
-from ml4t.backtest.data.database import Relation
+from ml4t.backtest.data.database import Relation, interruptible
 from ml4t.backtest.data.sql_files import read
 from ml4t.backtest.results.undone import left_out_lines, undone_lines
 
@@ -117,6 +117,7 @@ def summary_rows(result: Summarised) -> list[tuple[str, str]]:
     return [(label, shown_value(metrics[name], kind)) for name, label, kind in lines]
 
 
+@interruptible
 def summary_text(result: Summarised) -> str:
     """Return the whole summary as plain text."""
     rows = summary_rows(result)
@@ -178,6 +179,7 @@ def basis_lines(result: Summarised) -> list[str]:
     return lines
 
 
+@interruptible
 def run_facts(result: Summarised) -> dict[str, Any]:
     """Return how the run was made: fill policy, configuration, and what rules and limits did."""
     policy, n_bars, n_orders, *texts = result.sql(read("summary/facts")).fetchall()[0]

@@ -15,7 +15,7 @@ from ml4t.backtest.core.context import Context
 from ml4t.backtest.core.event import NAN, PRICES, Bar, BarEvent, MarketEvent
 from ml4t.backtest.core.values import Columns
 from ml4t.backtest.data.catalog import Catalog
-from ml4t.backtest.data.database import Relation
+from ml4t.backtest.data.database import Relation, interruptible
 from ml4t.backtest.data.feature_provider import FeatureProvider
 from ml4t.backtest.data.sources.schema import KEYS, as_read, without_keys
 from ml4t.backtest.data.sql_files import quote, render
@@ -105,5 +105,6 @@ def _items(kinds: Mapping[str, str]) -> list[str]:
 
 
 def _rows(relation: Relation) -> Iterator[Row]:
-    for batch in relation.to_arrow_reader(ROWS_PER_FETCH):
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    with interruptible:
+        for batch in relation.to_arrow_reader(ROWS_PER_FETCH):
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)

@@ -251,7 +251,7 @@ def gather(feeds: Sequence[FeedRows], left_out: frozenset[str], database: Databa
             parts.append(part)
             kinds.append(database.schema(part))
         parts = _in_common_types(feeds, parts, kinds, database)
-        table = database.sql(all_of(parts, by_name=True)).to_arrow_table()
+        table = database.arrow(all_of(parts, by_name=True))
         database.register("gathered", table)
         _require_own_assets(feeds, database.rows(render("register/feed_assets", source="gathered")))
         if "DATE" in (times := [found["timestamp"] for found in kinds]) and len(set(times)) > 1:
