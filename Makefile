@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-extras faults audits test-newest test-lowest test-pythons constraints lint format bench bench-peers parity clean
+.PHONY: demo test test-fast test-extras test-notebook faults audits test-newest test-lowest test-pythons constraints lint format bench bench-peers parity clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -30,6 +30,10 @@ AUDITED := $(shell grep -l 'effort import' tests/test_*.py)
 # What needs a package too large for every developer; in an environment of its own.
 test-extras: .venv-extras/.installed
 	.venv-extras/bin/python -m pytest tests/test_extra_forms.py tests/test_data_page.py
+
+# A kernel of Jupyter without widgets, and marimo; in an environment of its own.
+test-notebook: .venv-notebook/.installed
+	.venv-notebook/bin/python -m pytest tests/test_notebook.py
 
 # The newest of everything that the package admits, in an environment of its own.
 test-newest: .venv-newest/.installed
@@ -104,6 +108,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(call install,--constraint constraints.txt)
 	.venv-extras/bin/python -m pip install --quiet --constraint constraints.txt \
 	    --editable '.[excel,delta,iceberg]' 'pyiceberg[sql-sqlite]'
+	touch $@
+
+.venv-notebook/.installed: pyproject.toml constraints.txt
+	$(call install,--constraint constraints.txt)
+	.venv-notebook/bin/python -m pip install --quiet --constraint constraints.txt \
+	    ipykernel nbclient marimo
 	touch $@
 
 .venv-newest/.installed: pyproject.toml
