@@ -201,7 +201,7 @@ def real() -> tuple[Catalog, pl.DataFrame]:
     sectors = pl.read_parquet(SHARED_DATA / "sp500_sectors.parquet")
     catalog = Catalog().register("prices", prices).register("assets", sectors)
     bars = prices["timestamp"].unique().sort().gather_every(21, offset=20)
-    rows = prices.filter(pl.col("timestamp").is_in(bars.implode())).drop_nulls("x").join(
+    rows = prices.filter(pl.col("timestamp").is_in(bars.to_list())).drop_nulls("x").join(
         sectors.select("asset_id", "sector"), on="asset_id", how="left"
     )  # fmt: skip
     return catalog, rows.sort(["timestamp", "x", "asset_id"], descending=[False, True, False])
