@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ml4t.backtest.core.tolerances import WHOLE
 
-VIEWS = ("signals", "market")
+ASOF_VIEWS = ("signals", "market")
 _PLACE = re.compile(r"(?<![:\w]):([a-z_]+)(?![:\w])")
 # What makes a pattern of a path.
 WILD = re.compile(r"[*?\[]")
@@ -102,7 +102,7 @@ def quote(identifier: str) -> str:
 def split_view(name: str) -> tuple[str | None, str]:
     """Return the view that a name begins with, if it does, and the column."""
     view, _, column = name.partition(".")
-    return (view, column) if view in VIEWS and column else (None, name)
+    return (view, column) if view in ASOF_VIEWS and column else (None, name)
 
 
 def quote_feature(name: str) -> str:

@@ -394,7 +394,7 @@ COLUMNS = {
 }
 
 
-def comments() -> list[str]:
+def table_comments() -> list[str]:
     """Return the statements that write every description into its table."""
     return [
         comment(table, column, text)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.sources.schema import is_numeric, without_keys
-from ml4t.backtest.data.sql_files import VIEWS, split_view
+from ml4t.backtest.data.sql_files import ASOF_VIEWS, split_view
 from ml4t.backtest.errors import ConfigError, did_you_mean
 
 # View and column.
@@ -51,12 +51,12 @@ def find_feature_columns(
 
 def _place(name: str, kinds: Mapping[str, Mapping[str, str]]) -> FeatureColumn | None:
     # SQL does not tell cases apart, so that an expression could not say which is meant either.
-    if all(name.lower() in map(str.lower, kinds[view]) for view in VIEWS):
+    if all(name.lower() in map(str.lower, kinds[view]) for view in ASOF_VIEWS):
         raise ConfigError(
             f"feature '{name}' is in both signals and market; "
             f"write signals.{name} or market.{name}, or rename one of them"
         )
-    places = [(view, name) for view in VIEWS if name in kinds[view]]
+    places = [(view, name) for view in ASOF_VIEWS if name in kinds[view]]
     view, column = split_view(name)
     if view is not None and column in kinds[view]:
         places.append((view, column))

@@ -10,7 +10,7 @@ import re
 from functools import cache
 
 from ml4t.backtest.results.report.view import IS_NAMED, NAMED, View
-from ml4t.backtest.results.tables import comments as table_comments
+from ml4t.backtest.results.tables import table_comments
 
 VIEWS = {
     view.name: view

@@ -11,7 +11,7 @@ from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.core.levels import LevelPolicy
 from ml4t.backtest.risk.rule_engine.merge import Blank, Merged, Offers
 from ml4t.backtest.risk.rule_engine.rule_state import RuleState
-from ml4t.backtest.risk.rule_engine.rule_tree import View, Whole, ask, grow
+from ml4t.backtest.risk.rule_engine.rule_tree import RuleView, Whole, ask, grow
 from ml4t.backtest.risk.rules.rule import RiskRule
 
 
@@ -85,7 +85,7 @@ class RuleEvaluator:
         """
         portfolio, memory, n = self._portfolio, self.memory, len(sids)
         dividends = portfolio.level_shift(sids)
-        view = View(
+        view = RuleView(
             sids=sids,
             side=np.sign(portfolio.quantity[sids]),
             entry_price=portfolio.base_price(sids),
@@ -109,7 +109,7 @@ class RuleEvaluator:
         memory.keep(view)
         return merged
 
-    def _merge(self, view: View) -> Merged:
+    def _merge(self, view: RuleView) -> Merged:
         stops, targets, trails = Offers(), Offers(), Offers()
         leaving: Ints | None = None
         for i, root, priority in self._asked:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats, Ints
-from ml4t.backtest.risk.rule_engine.rule_tree import RuleNode, View
+from ml4t.backtest.risk.rule_engine.rule_tree import RuleNode, RuleView
 
 
 class RuleState:
@@ -70,7 +70,7 @@ class RuleState:
         values = {name: float(self._seen[name][sid]) for name in names}
         return {name: value for name, value in values.items() if value == value}
 
-    def keep(self, view: View) -> None:
+    def keep(self, view: RuleView) -> None:
         """Keep what the rules said of the positions that they were shown."""
         sids = view.sids
         for row, stop in zip(self.last_stop, view.last_stop, strict=True):

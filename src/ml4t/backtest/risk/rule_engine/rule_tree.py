@@ -48,7 +48,7 @@ class RuleNode:
 
 
 @dataclass(slots=True, kw_only=True)  # frozen would double what building one per bar costs
-class View:
+class RuleView:
     """The positions that the rules are asked about, with what the rules said of them before.
 
     Attributes
@@ -99,7 +99,7 @@ def grow(rules: Sequence[RiskRule]) -> tuple[RuleNode, ...]:
     return tuple(_node(rule, rows) for rule in rules)
 
 
-def ask(node: RuleNode, view: View) -> Answer:
+def ask(node: RuleNode, view: RuleView) -> Answer:
     """Ask a rule, those inside it first, and note its stops and targets in the view."""
     # A rule made of rules may have targets though its stops trail; those inside it sort it out.
     is_off = node.is_trailing and not node.children and not view.has_trails
@@ -132,7 +132,7 @@ def ask(node: RuleNode, view: View) -> Answer:
 
 
 def _first_whole_step(
-    node: RuleNode, view: View, held: Held, answer: Answer, whole: Whole
+    node: RuleNode, view: RuleView, held: Held, answer: Answer, whole: Whole
 ) -> Answer:
     """Pass over the steps whose part is below one lot, unless that leaves none."""
     done = view.steps_done[node.step_row]
