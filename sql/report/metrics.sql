@@ -1,6 +1,5 @@
 -- grain:  one row
--- reads:  report.calendar, report.return_metrics, report.benchmark_metrics, report.drawdown_metrics,
---         report.trading_metrics, report.trade_metrics
+-- reads:  report.calendar, and all other views of metrics, whose names end in _metrics
 -- params: none
 -- Every metric of the run in one row: each is defined in the view that it comes from, of one row
 -- too. Joined by position: DuckDB takes time to find an order for cross joins.
