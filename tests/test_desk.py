@@ -103,9 +103,39 @@ def test_init_says_what_it_took_for_what(tmp_path: Path) -> None:
     assert engine_of(out).run()["n_bars"] == 3
 
 
+def test_init_takes_prices_with_an_adjusted_close_to_be_traded_at_it(tmp_path: Path) -> None:
+    text = "Date,Ticker,Open,Close,Adj Close,my score\n"
+    text += "".join(f"2024-01-0{day},A,{day},{day},{day / 2},{day}\n" for day in range(1, 8))
+    (tmp_path / "long.csv").write_text(text)
+    out = tmp_path / "run.toml"
+    printed("init", tmp_path / "long.csv", "--out", out)
+    assert 'adjusted = "Adj Close"' in out.read_text()
+    result = engine_of(out).run()
+    assert result["n_fills"] == 1
+    assert result.sql("select price from fills").fetchall() == [(pytest.approx(3.0 * 1.0005),)]
+    assert '"my score"' in result.summary()
+    assert "adjustment_unapplied" not in result.summary()
+
+
+def test_init_takes_closes_and_a_file_per_asset(tmp_path: Path) -> None:
+    days = [f"2024-01-0{day}" for day in range(1, 8)]
+    (tmp_path / "wide.csv").write_text("Date,A,B\n" + "".join(f"{day},1,2\n" for day in days))
+    (tmp_path / "bars").mkdir()
+    for asset in "AB":
+        rows = "".join(f"{day},1,2\n" for day in days)
+        (tmp_path / "bars" / f"{asset}.csv").write_text("Date,Open,Close\n" + rows)
+    wide, bars = tmp_path / "wide.toml", tmp_path / "bars.toml"
+    printed("init", tmp_path / "wide.csv", "--out", wide)
+    printed("init", tmp_path / "bars", "--out", bars)
+    assert [engine_of(one).run()["n_fills"] for one in (wide, bars)] == [2, 2]
+    assert 'timing = "NextClose"' in wide.read_text()
+    assert 'asset_id = "filename"' in bars.read_text()
+
+
 @pytest.mark.parametrize(
     ("names", "match"),
     [
+        (["features.parquet"], "As prices: source 'prices' has no column 'close'"),
         (["features.parquet"], "none of the files has prices"),
         (["prices.parquet", "prices.parquet"], "there is one source of prices"),
         (["nothing.parquet"], "matches no file"),

@@ -130,7 +130,8 @@ class BacktestConfig:
         if timing.fills_at_open:
             return (
                 f"{timing.description}; add the column, or fill at closes: config=BacktestConfig("
-                "execution=ExecutionPolicy(timing=NextClose()))"
+                "execution=ExecutionPolicy(timing=NextClose())), in a run file timing = "
+                '"NextClose" in [execution]'
             )
         if isinstance(account, MarginAccount) and account.may_call(terms):
             return (

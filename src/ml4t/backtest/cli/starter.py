@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ml4t.backtest.data.catalog import Catalog
+from ml4t.backtest.data.sources.adjusting import is_adjusted_close, is_of_actions
 from ml4t.backtest.data.sources.roles import ROLES, Role
 from ml4t.backtest.data.sources.schema import is_numeric
+from ml4t.backtest.data.sql_files import quote
 from ml4t.backtest.errors import ConfigError, DataError
 
-# The richest contract first: what has a close is prices, what has but times is context.
+# The richest contract first: what has a close is prices, what has but times is context. Features
+# before the universe, whose members by date are rows of times and assets too.
 TRIED: tuple[Role, ...] = (
-    "prices", "actions", "borrow", "universe", "features", "context", "assets"
+    "prices", "actions", "borrow", "features", "universe", "context", "assets"
 )  # fmt: skip
 RUN = """
 [strategy]
 kind = "TopN"
 n = {n}                            # assets held at a time
-by = "{by}"{how}
+by = {by}{how}
 every = 5                         # bars between two decisions
 
 # [[risk]]                        # a rule that protects positions
@@ -36,6 +39,13 @@ initial_capital = 100_000
 commission_bps = 10
 slippage_bps = 5
 """
+CLOSES = """
+[execution]
+timing = "NextClose"              # prices have no open
+"""
+
+
+READINGS = ("filename",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +58,10 @@ class Guess:
         Its columns, with types, as the catalog calls them.
     changes : sequence of str
         What has another name there.
+    said : mapping of str to str
+        How it was registered, beside its role.
+    no_prices : DataError or None
+        Why it is no prices.
     """
 
     path: Path
@@ -55,6 +69,8 @@ class Guess:
     role: Role
     columns: Mapping[str, str]
     changes: Sequence[str]
+    said: Mapping[str, str] = field(default_factory=dict)
+    no_prices: DataError | None = None
 
 
 def starter(paths: Sequence[Path], out: Path) -> tuple[str, list[Guess]]:
@@ -80,10 +96,13 @@ def starter(paths: Sequence[Path], out: Path) -> tuple[str, list[Guess]]:
     guesses_sorted = sorted(guesses, key=lambda guess: guess.role != "prices")
     if guesses_sorted[0].role != "prices":
         taken = ", ".join(f"{guess.path} is {guess.role}" for guess in guesses)
-        raise ConfigError(f"none of the files has prices: {taken}")
-    blocks = [_block(guess, out) for guess in guesses_sorted]
+        why = guesses_sorted[0].no_prices
+        raise ConfigError(f"none of the files has prices: {taken}. As prices: {why}")
+    has_actions = any(guess.role == "actions" for guess in guesses)
+    blocks = [_block(guess, out, has_actions=has_actions) for guess in guesses_sorted]
     by, how = _ranked_by(guesses)
-    return "\n".join(blocks) + RUN.format(n=10, by=by, how=how), guesses
+    text = "\n".join(blocks) + RUN.format(n=10, by=_text(by), how=how)
+    return text + ("" if "open" in guesses_sorted[0].columns else CLOSES), guesses
 
 
 def _guess(path: Path, taken: set[str]) -> Guess:
@@ -91,9 +110,8 @@ def _guess(path: Path, taken: set[str]) -> Guess:
     for role in TRIED:
         is_single = ROLES[role].is_single
         name = role if role not in taken or is_single else _free(path.stem, taken)
-        catalog = Catalog()
         try:
-            catalog.register(role, path, name=name)
+            catalog, said = _registered(role, path, name)
         except DataError as error:
             first = first or error
             if error.rule == "readable":
@@ -105,9 +123,27 @@ def _guess(path: Path, taken: set[str]) -> Guess:
                 f"there is one source of {role}: leave one out"
             )
         found = catalog.registered(name)
-        return Guess(path=path, name=name, role=role, columns=found[0], changes=found[1])
+        return Guess(path=path, name=name, role=role, columns=found[0], changes=found[1],
+                     said=said, no_prices=first)  # fmt: skip
     assert first is not None
     raise first
+
+
+def _registered(role: Role, path: Path, name: str) -> tuple[Catalog, dict[str, str]]:
+    """Return a file in a catalog, and what had to be said: a folder may be of a file per asset."""
+    try:
+        return Catalog().register(role, path, name=name), {}
+    except DataError as error:
+        if role != "prices" or not path.is_dir() or error.rule == "readable":
+            raise
+        for reading in READINGS:
+            try:
+                return Catalog().register(role, path, name=name, asset_id=reading), {
+                    "asset_id": reading
+                }
+            except DataError:
+                continue
+        raise
 
 
 def _free(stem: str, taken: set[str]) -> str:
@@ -118,13 +154,19 @@ def _free(stem: str, taken: set[str]) -> str:
     return name
 
 
-def _block(guess: Guess, out: Path) -> str:
+def _block(guess: Guess, out: Path, *, has_actions: bool) -> str:
     relative = Path(os.path.relpath(guess.path.absolute(), out.absolute().parent)).as_posix()
     lines = [f"[sources.{guess.name}]"]
     if guess.name != guess.role:
         lines.append(f'role = "{guess.role}"')
     lines.append(f"path = {_text(relative)}")
+    lines += [f"{key} = {_text(value)}" for key, value in guess.said.items()]
     lines += [f"# {change}" for change in guess.changes]
+    adjusted = [name for name in guess.columns if is_adjusted_close(name)]
+    if guess.role == "prices" and adjusted and not has_actions:
+        lines.append(
+            f"adjusted = {_text(adjusted[0])}    # trades at it; false: at prices as given"
+        )
     if ROLES[guess.role].is_clocked and "available_at" not in guess.columns:
         lines.append('# lag = "1 day"                 # if a row is known later than its timestamp')
     values = [name for name in guess.columns if name not in ROLES[guess.role].required]
@@ -146,9 +188,13 @@ def _ranked_by(guesses: Sequence[Guess]) -> tuple[str, str]:
             numbers = [
                 name
                 for name, kind in guess.columns.items()
-                if guess.role == role and name not in own and is_numeric(kind)
+                if guess.role == role
+                and name not in own
+                and is_numeric(kind)
+                and not (role == "prices" and (is_adjusted_close(name) or is_of_actions(name)))
             ]
             if numbers:
                 others = f"; there is also {', '.join(numbers[1:6])}" if numbers[1:] else ""
-                return numbers[0], f"    # the highest are held{others}"
+                first = numbers[0] if numbers[0].isidentifier() else quote(numbers[0])
+                return first, f"    # the highest are held{others}"
     return "close", "    # no file has a score: put the column here that ranks assets"

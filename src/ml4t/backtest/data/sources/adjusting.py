@@ -38,6 +38,16 @@ _ADJUSTED = ("adj_close", "adjclose", "adjusted_close", "close_adj", "closeadj",
 _SAY = "register them as actions, or say adjusted=True where prices have them in them already"
 
 
+def is_adjusted_close(name: str) -> bool:
+    """Return whether data call an adjusted close so."""
+    return key_of(name) in _ADJUSTED
+
+
+def is_of_actions(name: str) -> bool:
+    """Return whether data call splits or dividends so."""
+    return key_of(name) in (*_SPLITS, *_DIVIDENDS)
+
+
 def require_adjusted(role: str, adjusted: object) -> None:
     """Refuse what does not say whether prices are adjusted.
 
