@@ -20,7 +20,7 @@ test-fast: $(VENV)/.installed
 
 # Two hundred and more savers killed, at every step and at any moment; `make test` kills some.
 faults: $(VENV)/.installed
-	ML4T_KILLS=200 $(BIN)/python -m pytest -n auto tests/test_saving.py
+	ML4T_KILLS=200 $(BIN)/python -m pytest -n auto tests/test_saving.py tests/test_run_store.py
 
 # Every drawn test with twenty times the cases; hours on two cores.
 audits: $(VENV)/.installed

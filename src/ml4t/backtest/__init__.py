@@ -45,6 +45,7 @@ from ml4t.backtest.execution import (
     VolumeWeighted,
 )
 from ml4t.backtest.results.result import BacktestResult
+from ml4t.backtest.results.run_store.store import RunStore
 from ml4t.backtest.strategies.sql import SQLStrategy
 from ml4t.backtest.strategies.top_n import TopN
 from ml4t.backtest.strategy.base import Strategy
@@ -92,6 +93,7 @@ __all__ = [
     "BacktestEngine",
     "Engine",
     "BacktestResult",
+    "RunStore",
     "BacktestError",
     "ConfigError",
     "CostError",

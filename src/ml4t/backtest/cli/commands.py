@@ -16,7 +16,16 @@ import typer
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from ml4t.backtest.cli.comparing import comparison, metric_rows, opened_runs, setting_rows
+from ml4t.backtest.cli.comparing import (
+    SHOWN_OF_RUNS,
+    comparison,
+    difference_json,
+    existing_store,
+    metric_rows,
+    opened_runs,
+    ranked_runs,
+    setting_rows,
+)
 from ml4t.backtest.cli.output import (
     answer,
     console,
@@ -31,11 +40,15 @@ from ml4t.backtest.cli.shell import shell
 from ml4t.backtest.cli.starter import starter
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.data.database import EngineError, interruptible
+from ml4t.backtest.data.sql_files import columns
 from ml4t.backtest.demo import FOLDER, run_demo
 from ml4t.backtest.errors import BacktestError, ConfigError
 from ml4t.backtest.presets import PRESETS
 from ml4t.backtest.progress import progress_of
 from ml4t.backtest.results.result import BacktestResult
+from ml4t.backtest.results.run_store.difference import Difference
+from ml4t.backtest.results.run_store.folder import is_store
+from ml4t.backtest.results.run_store.store import RunStore
 from ml4t.backtest.runfile import catalog_of, engine_of
 from ml4t.backtest.runfile_tables import settings_text
 from ml4t.backtest.version import own_version
@@ -151,16 +164,22 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="Save to a .duckdb file, or as Parquet to a folder.")
     ] = None,
+    store: Annotated[Path | None, typer.Option(help="Add to this folder of runs.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="With --store; may be repeated.")] = None,
     start: Start = None,
     end: End = None,
     as_json: AsJson = False,
 ) -> None:
     """Run what a TOML file describes."""
+    keeps = None if store is None else RunStore(store)  # what is no store is refused before the run
     result = engine_of(config).run(progress_of(True), start=start, end=end)
     saved_to = None
     if out is not None:
         with _finishing(out):
             saved_to = result.save(out)
+    if keeps is not None:
+        with _finishing(keeps.path):
+            saved_to = keeps.path / keeps.add(result, tags=tag or ())
     if as_json:
         print_json(run_json(result, saved_to))
     else:
@@ -199,8 +218,9 @@ def query(
     sql: Annotated[str, typer.Option(help="Over trades, equity, fills, ...")],
     as_json: AsJson = False,
 ) -> None:
-    """Query the tables of a saved run."""
-    answer(BacktestResult.open(run_file).sql(sql), as_json=as_json)
+    """Query the tables of a saved run, or those of all runs of a store."""
+    asked = RunStore(run_file) if is_store(run_file) else BacktestResult.open(run_file)
+    answer(asked.sql(sql), as_json=as_json)
 
 
 @app.command("sql")
@@ -222,7 +242,9 @@ def summary(run_file: RunFile, as_json: AsJson = False) -> None:
 
 @app.command()
 def compare(
-    run_files: Annotated[list[Path], typer.Argument(metavar="RUN.duckdb...", help="Two or more.")],
+    run_files: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Two or more, or a store and their ids.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Show saved runs side by side, and the settings in which they differ."""
@@ -236,6 +258,43 @@ def compare(
         print_table(["setting", *runs], list(settings))
     else:
         typer.echo("The settings are the same.")
+
+
+@app.command()
+def diff(
+    run_files: Annotated[
+        list[Path], typer.Argument(metavar="RUN RUN", help="Two, or a store and two ids.")
+    ],
+    table: Annotated[str | None, typer.Option(help="Print its rows, such as fills.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show which orders, fills, trades and bars of two runs differ, and from when on."""
+    found = Difference(opened_runs(run_files))
+    if as_json:
+        print_json(difference_json(found, table))
+        return
+    print_table(["setting", found.one, found.other], found.parameters)
+    print_table(["table", f"only {found.one}", f"only {found.other}", "from"],
+                found.tables.fetchall())  # fmt: skip
+    typer.echo(f"{found!r}".strip("<>"))
+    if table is not None:
+        print_rows(getattr(found, table))
+
+
+@app.command()
+def runs(
+    store: Annotated[Path, typer.Argument(metavar="STORE", help="A folder of runs.")],
+    by: Annotated[str, typer.Option(help="Metric; the highest first.")] = "created_at",
+    tag: Annotated[str | None, typer.Option(help="Those alone that have it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the runs of a store."""
+    found = ranked_runs(existing_store(store), by, tag)
+    if as_json:
+        print_json(rows_json(found))
+    else:
+        shown = dict.fromkeys([*SHOWN_OF_RUNS, by, "problem"])
+        print_rows(found.project(columns(shown)))
 
 
 @export.command("csv")

@@ -1,27 +1,44 @@
-"""Comparing: what saved runs made, side by side, and in which settings they differ."""
+"""Comparing: what saved runs made, side by side, and in which settings and rows they differ."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ml4t.backtest.errors import ResultError
+from ml4t.backtest.cli.output import rows_json
+from ml4t.backtest.data.database import Relation
+from ml4t.backtest.data.sql_files import highest_first, holds
+from ml4t.backtest.errors import ResultError, did_you_mean
 from ml4t.backtest.results.result import BacktestResult
-from ml4t.backtest.results.summary import run_facts, summary_rows
+from ml4t.backtest.results.run_store.comparison import differing
+from ml4t.backtest.results.run_store.difference import Difference
+from ml4t.backtest.results.run_store.entry import id_of, parameters_of
+from ml4t.backtest.results.run_store.folder import is_store
+from ml4t.backtest.results.run_store.store import RunStore
+from ml4t.backtest.results.summary import summary_rows
 
 Runs = Mapping[str, BacktestResult]
+SHOWN_OF_RUNS = ("run_id", "created_at", "tags", "strategy", "total_return", "sharpe",
+                 "max_drawdown", "n_trades")  # fmt: skip
 
 
 def opened_runs(paths: Sequence[Path]) -> dict[str, BacktestResult]:
-    """Open saved runs under the shortest names that tell them apart.
+    """Open saved runs under the shortest names that tell them apart, or those of a store.
+
+    Of a store, which is the first path, the others are the ids.
 
     Raises
     ------
     ResultError
-        Fewer than two are given, one twice, or one cannot be opened_runs.
+        Fewer than two are given, one twice, or one cannot be opened.
     """
+    if paths and is_store(paths[0]):
+        store = RunStore(paths[0])
+        runs = [store.open(str(run_id)) for run_id in paths[1:]]
+        if len(runs) < 2:
+            raise ResultError(f"of the store '{paths[0]}' two runs or more are taken, by their ids")
+        return {id_of(run): run for run in runs}
     if len(paths) < 2:
         raise ResultError("compare takes two saved runs or more")
     names = [path.stem for path in paths]
@@ -44,11 +61,56 @@ def metric_rows(runs: Runs) -> list[tuple[str, ...]]:
 
 
 def setting_rows(runs: Runs) -> list[tuple[str, ...]]:
-    """Return the settings in which runs differ, with the value of each."""
-    flat = [dict(_leaves(run_facts(run)["configuration"])) for run in runs.values()]
-    names = list(dict.fromkeys(name for one in flat for name in one))
-    rows = [(name, *(one.get(name, "-") for one in flat)) for name in names]
-    return [row for row in rows if len(set(row[1:])) > 1]
+    """Return the settings, versions and data in which runs differ, with the text of each."""
+    rows = differing({name: parameters_of(run) for name, run in runs.items()})
+    return [tuple("-" if text is None else text for text in row) for row in rows]
+
+
+def existing_store(path: Path) -> RunStore:
+    """Return the store of a folder; none is made.
+
+    Raises
+    ------
+    ResultError
+        There is none.
+    """
+    if not is_store(path):
+        raise ResultError(f"'{path}' is no store of runs; RunStore({str(path)!r}) makes one")
+    return RunStore(path)
+
+
+def ranked_runs(store: RunStore, by: str, tag: str | None) -> Relation:
+    """Return the list of a store by a metric, the highest first; those of a tag alone.
+
+    Raises
+    ------
+    ResultError
+        There are no runs, or they have no such metric.
+    """
+    found = store.runs()
+    missing = [name for name in (*SHOWN_OF_RUNS, by) if name not in found.columns]
+    if missing:
+        raise ResultError(
+            f"the store '{store.path}' has no metric {missing[0]!r}"
+            f"{did_you_mean(missing[0], found.columns)}"
+            if len(store)
+            else f"the store '{store.path}' holds no run yet"
+        )
+    if tag is not None:
+        found = found.filter(holds("tags", tag))
+    return found.order(highest_first(by, "run_id"))
+
+
+def difference_json(found: Difference, table: str | None) -> dict[str, Any]:
+    """Return what differs between two runs, and the rows of a table, for a JSON document."""
+    return {
+        "runs": [found.one, found.other],
+        "first_bar": found.first_bar,
+        "first_equity": found.first_equity,
+        "settings": {name: texts for name, *texts in found.parameters},
+        "tables": rows_json(found.tables),
+        **({table: rows_json(getattr(found, table))} if table else {}),
+    }
 
 
 def comparison(runs: Runs) -> dict[str, Any]:
@@ -59,12 +121,3 @@ def comparison(runs: Runs) -> dict[str, Any]:
             row[0]: dict(zip(runs, row[1:], strict=True)) for row in setting_rows(runs)
         },
     }  # fmt: skip
-
-
-def _leaves(value: object, name: str = "") -> Iterator[tuple[str, str]]:
-    """Yield every setting under a name with dots."""
-    if isinstance(value, Mapping):
-        for key, one in value.items():
-            yield from _leaves(one, f"{name}.{key}" if name else str(key))
-    else:
-        yield name, value if isinstance(value, str) else json.dumps(value)

@@ -190,6 +190,25 @@ def parquet_of(query: str, path: Path) -> str:
     return f"copy ({query}) to {literal(str(path.absolute()))} (format parquet)"
 
 
+def runs_parquet(files: Iterable[Path], *, by_name: bool = False) -> str:
+    """Return files of Parquet as one relation, whose folders say of which run they are.
+
+    Of ``where run_id = 'x'`` DuckDB opens only the files of x then.
+
+    Parameters
+    ----------
+    by_name : bool
+        They may differ in columns and types: all columns, in the type that takes all.
+    """
+    paths = [str(file.absolute()) for file in files]
+    # Any folder above them that looks like a key would be a column, too.
+    has_keys = not any(path.count("=") > 1 for path in paths)
+    keys = "hive_partitioning = true, hive_types = {'run_id': varchar}"
+    settings = [keys if has_keys else "hive_partitioning = false"]
+    settings += ["union_by_name = true"] if by_name else []
+    return f"read_parquet([{', '.join(map(file_literal, paths))}], {', '.join(settings)})"
+
+
 def csv_of(query: str, path: Path) -> str:
     """Return the statement that writes the rows of a query to a file of CSV, with a header."""
     return f"copy ({query}) to {literal(str(path.absolute()))} (format csv, header)"
@@ -293,6 +312,16 @@ def first_failing(conditions: Iterable[tuple[str, str]]) -> str:
 def is_true(condition: str) -> str:
     """Return whether a condition is true, false where it is NULL."""
     return f"coalesce(({condition}), false)"
+
+
+def holds(column: str, text: str) -> str:
+    """Return whether a text is in a column of lists."""
+    return f"list_contains({quote(column)}, {literal(text)})"
+
+
+def highest_first(column: str, then: str) -> str:
+    """Return an order: the highest value of a column first, those without one last."""
+    return f"{quote(column)} desc nulls last, {quote(then)} asc"
 
 
 def times_true(conditions: Iterable[str]) -> str:

@@ -1,0 +1,128 @@
+"""The entry of a run in a store: one row that a list shows, beside the tables of the run."""
+
+from __future__ import annotations
+
+import ast
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ml4t.backtest.data.sql_files import columns, parquet_of, render, rows_of
+from ml4t.backtest.errors import ResultError
+from ml4t.backtest.results.paths import sync
+from ml4t.backtest.results.report.views import VIEWS
+from ml4t.backtest.results.result import BacktestResult
+from ml4t.backtest.results.run_facts import as_json
+from ml4t.backtest.results.run_store.folder import ENTRY, write_tags
+from ml4t.backtest.results.store import open_store
+from ml4t.backtest.results.tables import RUN_ID, TABLES
+
+# Longer ones, such as the files of a source, are shown by a hash.
+MOST_SHOWN = 200
+_METRICS_OF_RUN = "metrics_of_run"
+
+
+def id_of(result: object) -> str:
+    """Return the id of a run.
+
+    Raises
+    ------
+    ResultError
+        It is no result.
+    """
+    if not isinstance(result, BacktestResult):
+        raise ResultError(f"a store keeps results of runs, was given {result!r}")
+    return str(result.sql(rows_of("runs", RUN_ID.name)).fetchall()[0][0])
+
+
+def parameters_of(result: BacktestResult) -> dict[str, str]:
+    """Return all that a run's id is made of, each leaf under a name with dots.
+
+    Of ``strategy`` the arguments are named too, where it prints as a call: ``strategy.every``;
+    those without a name by their place, ``strategy.0``.
+    """
+    items = ", ".join(("configuration", "initial_capital", "versions", "sources"))
+    configuration, capital, versions, sources = result.sql(rows_of("runs", items)).fetchall()[0]
+    settings = json.loads(configuration)
+    facts = {
+        **settings,
+        "initial_capital": capital,
+        "versions": json.loads(versions),
+        "sources": {one["name"]: one for one in json.loads(sources)},
+    }
+    found = dict(_leaves(facts))
+    return found | {f"strategy.{name}": text for name, text in _arguments(settings["strategy"])}
+
+
+def write_run(result: BacktestResult, folder: Path, tags: list[str]) -> None:
+    """Write the tables of a run, its entry and its tags into a folder that is not there yet."""
+    result.save(folder)
+    _write_entry(result, folder)
+    write_tags(folder, tags)
+
+
+def _write_entry(result: BacktestResult, folder: Path) -> None:
+    metrics = result.sql(rows_of(VIEWS["metrics"].place))
+    writer = open_store()
+    writer.register(_METRICS_OF_RUN, metrics.to_arrow_table())
+    parameters = parameters_of(result)
+    layout = [
+        [table, list(relation.columns), list(map(str, relation.types))]
+        for table in TABLES
+        for relation in [getattr(result, table)]
+    ]
+    files = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+    writer.execute(
+        render(
+            "run_store/entry",
+            target="entry",
+            columns=columns(metrics.columns, _METRICS_OF_RUN),
+            source=_METRICS_OF_RUN,
+        ),
+        {
+            "run_id": id_of(result),
+            "created_at": datetime.now(UTC),
+            "strategy": parameters["strategy"],
+            "names": list(parameters),
+            "texts": list(parameters.values()),
+            "files": list(files),
+            "bytes": list(files.values()),
+            "layout": _hash(as_json(layout)),
+        },
+    )
+    writer.execute(parquet_of(rows_of("entry"), folder / ENTRY))
+    sync(folder / ENTRY)
+
+
+def _leaves(value: object, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every setting under a name with dots."""
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _leaves(one, f"{name}.{key}" if name else str(key))
+        return
+    text = value if isinstance(value, str) else as_json(value)
+    yield name, text if len(text) <= MOST_SHOWN or name == "strategy" else f"#{_hash(text)}"
+
+
+def _arguments(strategy: str) -> Iterator[tuple[str, str]]:
+    """Yield the arguments of what prints as a call."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what a text might mean as code; it is not run
+        try:
+            call: Any = ast.parse(strategy, mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return
+    if isinstance(call, ast.Call):
+        for place, one in enumerate(call.args):
+            yield str(place), ast.unparse(one)
+        for named in call.keywords:
+            if named.arg is not None:
+                yield named.arg, ast.unparse(named.value)
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,230 @@
+"""StoreFolder: what stands where in a store, and how a run gets into it and out of it.
+
+    store.json                              says that the folder is a store
+    runs/run_id=<id>/<table>.parquet        the tables of a run, as `BacktestResult.save` has them
+    runs/run_id=<id>/metrics.parquet        what a list shows of it
+    runs/run_id=<id>/tags/<tag>             an empty file each
+    index.parquet                           the lines of all metrics.parquet, made by who lists
+    writing/                                what is being written, or is going
+
+A run is written in ``writing`` and moved to its place by one rename, which fails where an equal one
+already is: writers wait for nobody, and a killed one leaves nothing that is read. Nothing that is
+written by one writer is written again by another, so no append costs more than the first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote as escaped
+from urllib.parse import unquote
+
+from ml4t.backtest.errors import ConfigError, ResultError
+from ml4t.backtest.results.paths import exchange, place_beside, sync
+from ml4t.backtest.results.tables import TABLES
+
+MARKER = "store.json"
+FORM = {"form": "ml4t.backtest store of runs", "version": 1}
+KEY = "run_id="
+ENTRY = "metrics.parquet"
+TAGS = "tags"
+# Bytes of a file's name; the systems take 255.
+MOST_BYTES = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A run as its folder shows it, unopened.
+
+    Attributes
+    ----------
+    sizes : dict of str to int
+        Bytes of each file, by its name.
+    written_ns : int
+        When its entry was written; 0: it has none.
+    """
+
+    run_id: str
+    path: Path
+    sizes: dict[str, int]
+    tags: list[str]
+    written_ns: int
+
+    @property
+    def problem(self) -> str | None:
+        """What is missing of it, in words; None: nothing."""
+        gone = [
+            name for name in (ENTRY, *(f"{table}.parquet" for table in TABLES))
+            if name not in self.sizes
+        ]  # fmt: skip
+        return f"it has no '{gone[0]}'" if gone else None
+
+
+def is_store(path: Path) -> bool:
+    """Say whether there is a store at `path`."""
+    return (path / MARKER).is_file()
+
+
+class StoreFolder:
+    """The folder of a store; made, with its parents, where there is none.
+
+    Raises
+    ------
+    ResultError
+        Something else stands there, or it cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.runs, self._writing = self.path / "runs", self.path / "writing"
+        self.index = self.path / "index.parquet"
+        try:
+            if not is_store(path):
+                self._make()
+            found = json.loads((path / MARKER).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ResultError(f"'{path}' cannot be a store of runs: {error}") from error
+        if found != FORM:
+            raise ResultError(
+                f"'{path}' is a store of another form, {found}; this version of the package reads "
+                f"{FORM}"
+            )
+
+    def _make(self) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise ResultError(f"'{self.path}' is no folder; a store of runs is one")
+        self.path.mkdir(parents=True, exist_ok=True)
+        # Another that makes the same store at this moment has only these.
+        known = {MARKER, self.runs.name, self._writing.name}
+        strangers = sorted(item.name for item in self.path.iterdir() if item.name not in known)
+        if strangers:
+            raise ResultError(
+                f"'{self.path}' holds '{strangers[0]}' and is no store of runs; name an empty "
+                "folder, or one that is not there yet"
+            )
+        self.runs.mkdir(exist_ok=True)
+        self._writing.mkdir(exist_ok=True)
+        with self.workplace() as folder:
+            made = folder / MARKER
+            made.write_text(json.dumps(FORM), encoding="utf-8")
+            sync(made)
+            made.replace(self.path / MARKER)
+        sync(self.path)
+
+    @contextmanager
+    def workplace(self) -> Iterator[Path]:
+        """Make a folder for what is being written; what killed writers left goes."""
+        self._writing.mkdir(exist_ok=True)  # a copy of a store may lack it: it was empty
+        with place_beside(self._writing / "run") as folder:
+            yield folder
+
+    def place(self, run_id: str) -> Path:
+        """Return where a run stands, if it does."""
+        return self.runs / f"{KEY}{run_id}"
+
+    def stored(self) -> list[Stored]:
+        """Return every run, by its id."""
+        try:
+            with os.scandir(self.runs) as items:
+                found = [item.path for item in items if item.name.startswith(KEY)]
+        except FileNotFoundError:
+            return []
+        return [one for path in sorted(found) if (one := _look(Path(path))) is not None]
+
+    def one(self, run_id: str) -> Stored | None:
+        """Return a run; None: there is none."""
+        return _look(self.place(run_id))
+
+    def commit(self, run_id: str, write: Callable[[Path], None], *, is_replacing: bool) -> None:
+        """Have a run written, and move it to its place; where an equal one is, that stays.
+
+        Parameters
+        ----------
+        write : callable
+            Makes the folder that it is given, every file synced.
+        is_replacing : bool
+            What stands in its place is damaged and goes.
+        """
+        target = self.place(run_id)
+        with self.workplace() as folder:
+            # A folder of its own: saving waits for its turn in the one where it writes, and the
+            # workplace is locked already.
+            made = folder / "made" / target.name
+            made.parent.mkdir()
+            write(made)
+            sync(made)
+            if is_replacing and target.exists():
+                if not exchange(made, target):
+                    target.rename(folder / "damaged")
+                    made.rename(target)
+            else:
+                try:
+                    made.rename(target)
+                except OSError:
+                    if not target.is_dir():  # else another writer was faster
+                        raise
+        sync(self.runs)
+
+    def take_away(self, run_id: str) -> None:
+        """Remove a run: it is gone from one rename on."""
+        with self.workplace() as folder:
+            self.place(run_id).rename(folder / "deleted")
+        sync(self.runs)
+
+
+def write_tags(run: Path, tags: Iterable[str]) -> None:
+    """Write tags into the folder of a run; those that it has stay."""
+    (run / TAGS).mkdir(exist_ok=True)
+    for tag in tags:
+        (run / TAGS / _file_of(tag)).touch()
+
+
+def remove_tags(run: Path, tags: Iterable[str]) -> None:
+    """Take tags from the folder of a run, if it has them."""
+    for tag in tags:
+        (run / TAGS / _file_of(tag)).unlink(missing_ok=True)
+
+
+def require_tag(tag: object) -> str:
+    """Return a tag: a text that can be the name of a file.
+
+    Raises
+    ------
+    ConfigError
+        It is none, or too long.
+    """
+    if not isinstance(tag, str) or not tag.strip() or len(_file_of(tag)) > MOST_BYTES:
+        raise ConfigError(
+            f"a tag must be a text of at most {MOST_BYTES - 1} letters (those beyond ASCII count "
+            f"for more), was {tag!r}"
+        )
+    return tag
+
+
+def _file_of(tag: str) -> str:
+    # With a point before it: the file is none that a pattern or a person takes for data, and a
+    # tag '..' is none of the file system's names.
+    return f".{escaped(tag, safe='')}"
+
+
+def _look(path: Path) -> Stored | None:
+    """Return what a folder shows of its run; None where it went meanwhile."""
+    sizes, written, tags = {}, 0, list[str]()
+    try:
+        with os.scandir(path) as items:
+            for item in items:
+                if item.name == TAGS:
+                    tags = sorted(unquote(tag.name[1:]) for tag in Path(item.path).iterdir())
+                    continue
+                facts = item.stat()
+                sizes[item.name] = facts.st_size
+                if item.name == ENTRY:
+                    written = facts.st_mtime_ns
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    run_id = path.name.removeprefix(KEY)
+    return Stored(run_id=run_id, path=path, sizes=sizes, tags=tags, written_ns=written)
