@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 
 from ml4t.backtest import RunStore
 from ml4t.backtest.cli import app
-from ml4t.backtest.results.run_store.folder import StoreFolder
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "runs.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)
@@ -37,8 +36,6 @@ def test_the_code_of_the_page_runs(
     assert (tmp_path / "best.duckdb").is_file()
     for line in re.findall(r"^\| `([\w.]+?)/?` \|", PAGE, re.MULTILINE):
         assert (store.path / line).exists(), line
-    assert isinstance(store._folder, StoreFolder)
-
     call_the_commands(store)
 
 
