@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-extras test-notebook faults audits test-newest test-lowest test-pythons constraints lint format bench bench-peers parity clean
+.PHONY: demo test test-fast test-extras test-notebook faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -42,6 +42,12 @@ test-newest: .venv-newest/.installed
 # The oldest of everything that the package and its tests admit.
 test-lowest: .venv-lowest/.installed
 	.venv-lowest/bin/python -m pytest -n auto --dist worksteal
+
+# A saved run and its views, read by the oldest and the newest DuckDB before ours, and two between.
+READERS := 1.2.2 1.3.2 1.4.3 1.5.6
+test-versions: $(VENV)/.installed $(READERS:%=.venv-duckdb-%/.installed)
+	ML4T_DUCKDBS="$(READERS:%=$(CURDIR)/.venv-duckdb-%/bin/python)" \
+	    $(BIN)/python -m pytest tests/test_file_versions.py
 
 # Every interpreter named that is at hand, each in an environment of its own.
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14
@@ -114,6 +120,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(call install,--constraint constraints.txt)
 	.venv-notebook/bin/python -m pip install --quiet --constraint constraints.txt \
 	    ipykernel nbclient marimo
+	touch $@
+
+.venv-duckdb-%/.installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet duckdb==$* pytz
 	touch $@
 
 .venv-newest/.installed: pyproject.toml

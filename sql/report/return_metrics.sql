@@ -26,6 +26,8 @@ bars as (
     select
         changes.timestamp,
         changes.equity,
+        calendar.bars_per_year,
+        calendar.has_annual_return,
         case
             when changes.previous > 0 then changes.equity / changes.previous - 1
         end as bar_return,
@@ -45,6 +47,8 @@ span as (
         (epoch_us(max(timestamp)) - epoch_us(min(timestamp)))
         / (365.25 * 86400 * 1e6) as years,
         arg_max(equity, timestamp) as final_value,
+        any_value(bars_per_year) as bars_per_year,
+        any_value(has_annual_return) as has_annual_return,
         -- In the order of bars: a sum of doubles depends on it, and a join keeps none.
         avg(excess order by timestamp) as mean_excess,
         stddev_samp(excess order by timestamp) as excess_volatility,
@@ -59,13 +63,11 @@ span as (
 
 annual as (
     select
-        span.*,
+        span.* exclude (bars_per_year),
         runs.initial_capital,
-        calendar.has_annual_return,
-        case when span.n_bars > 1 then calendar.bars_per_year end as bars_per_year
+        case when span.n_bars > 1 then span.bars_per_year end as bars_per_year
     from span
     cross join main.runs
-    cross join report.calendar
 )
 
 select

@@ -2,5 +2,5 @@
 -- reads:  :query
 -- params: :table
 -- A table of a run in the file that it is saved to.
-create table saved.:table as
+create table :table as
 :query

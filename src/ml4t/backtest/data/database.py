@@ -15,7 +15,14 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from ml4t.backtest.data.sql_files import attach_of, columns_of, file_literal, literal, render
+from ml4t.backtest.data.sql_files import (
+    attach_of,
+    columns_of,
+    detach_of,
+    file_literal,
+    literal,
+    render,
+)
 from ml4t.backtest.errors import ConfigError, require_text, require_whole
 
 # The zone of all that was not given one; never the machine's.
@@ -283,6 +290,26 @@ class Database:
             yield self
         finally:
             self._connection.close()
+
+    @contextmanager
+    def writing(self, file: Path, name: str, options: Mapping[str, str]) -> Iterator[None]:
+        """Make a file of DuckDB whose tables are those of this session, all or none.
+
+        Parameters
+        ----------
+        options : mapping of str to str
+            Of its form, such as ``storage_version``.
+        """
+        # With less a commit writes a log, syncs it, and all is written again when that is read.
+        self._ask("set checkpoint_threshold = '1KB'")
+        # Half of the time that it takes to write a run, and of texts that repeat it saves nothing.
+        self._ask("set disabled_compression_methods = 'fsst'")
+        self._ask(attach_of(file, name, options=options))
+        self._ask(f"use {name}")
+        with self.transaction():
+            yield
+        self._ask("use memory")
+        self._ask(detach_of(name))
 
     def arrow(self, query: str) -> Any:
         """Return a query's rows as an Arrow table."""

@@ -174,10 +174,13 @@ def drop_of(kind: str, target: str) -> Sql:
     return render("relations/drop", kind=kind, target=target)
 
 
-def attach_of(path: Path, name: str, *, is_read_only: bool = False) -> str:
-    """Return the statement that gives a file of DuckDB a name."""
-    access = ", read_only" if is_read_only else ""
-    return f"attach {literal(str(path.absolute()))} as {name} (type duckdb{access})"
+def attach_of(
+    path: Path, name: str, *, is_read_only: bool = False, options: Mapping[str, str] | None = None
+) -> str:
+    """Return the statement that gives a file of DuckDB a name; options are those of a new file."""
+    said = ["type duckdb", *(["read_only"] if is_read_only else [])]
+    said += [f"{option} {literal(value)}" for option, value in (options or {}).items()]
+    return f"attach {literal(str(path.absolute()))} as {name} ({', '.join(said)})"
 
 
 def detach_of(name: str) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from ml4t.backtest.results.report.view import IS_NAMED, NAMED, View
+from ml4t.backtest.data.sql_files import drop_of, sample_of, schema_of, table_of
+from ml4t.backtest.results.report.view import IS_NAMED, NAMED, SCHEMA, View
 from ml4t.backtest.results.tables import table_comments
 
 VIEWS = {
@@ -81,6 +82,22 @@ def views_in(query: str) -> list[View]:
 def _needed(name: str) -> frozenset[str]:
     """Return a view and those that it reads, and so on."""
     return frozenset({name}).union(*map(_needed, VIEWS[name].reads))
+
+
+def statements() -> list[str]:
+    """Return the statements that make all views in a file, in their order.
+
+    The calendar is an empty table while the others are made: a view is planned anew wherever
+    another reads it, which for this one is half of the time that all of them take.
+    """
+    first, *others = VIEWS.values()
+    return [
+        schema_of(SCHEMA),
+        table_of(first.place, sample_of(first.query, 0)),
+        *(view.statement() for view in others),
+        drop_of("table", first.place),
+        first.statement(),
+    ]
 
 
 def comments(*, in_memory: bool = False) -> list[str]:
