@@ -370,6 +370,11 @@ def cast(table: str, column: str, kind: str) -> str:
     return f"cast({moment} as {kind}) as {quote(column)}"
 
 
+def null_of(kind: str, column: str) -> str:
+    """Return a NULL of a type under a column's name."""
+    return f"null::{kind} as {column}"
+
+
 def ratio_of(above: str, below: str, *, times: str) -> str:
     """Return a number times the quotient of two others, as doubles; none where below is 0."""
     return f"{times}::double * ({above}::double / nullif({below}::double, 0))"

@@ -18,17 +18,19 @@ from ml4t.backtest.data.sql_files import (
     attach_of,
     detach_of,
     file_literal,
+    null_of,
+    quote,
     read,
     render,
     rows_of,
     sample_of,
 )
-from ml4t.backtest.data.sql_files import columns as listed
 from ml4t.backtest.errors import ResultError
 from ml4t.backtest.results.paths import standing
+from ml4t.backtest.results.run_facts import FORMAT
 from ml4t.backtest.results.store import open_store
-from ml4t.backtest.results.table import BAR
-from ml4t.backtest.results.tables import COLUMNS, RUN_ID, TABLES
+from ml4t.backtest.results.table import BAR, COUNT, Column, Table
+from ml4t.backtest.results.tables import RUN_ID, TABLES
 
 # How often a folder is read again that changed places with another while it was read.
 MOST_TRIES = 20
@@ -105,43 +107,97 @@ def log_of(path: Path) -> Path:
 def _load_file(path: Path, timezone: str) -> Database:
     with attached(open_store(timezone), path) as database:
         found: dict[str, dict[str, str]] = {}
+        # Tables alone: a view would run whatever its maker wrote, and ours are made anew.
         for table, column, kind in database.rows(read("saved/columns")):
             found.setdefault(table, {})[column] = kind
-        for table in TABLES:
-            _copy(database, table, f"run.main.{table}", found.get(table))
+        _copy(database, {table: f"run.main.{quote(table)}" for table in found}, found)
     return database
 
 
 def _load_folder(path: Path, timezone: str) -> Database:
     database = open_store(timezone)
-    for table in TABLES:
-        file = path / f"{table}.parquet"
-        if not file.is_file():
-            raise _NoRunError(f"it has no '{file.name}'")
-        source = f"read_parquet({file_literal(str(file.absolute()))})"
-        _copy(database, table, source, database.schema(rows_of(source)))
+    files = {table: (path / f"{table}.parquet").absolute() for table in TABLES}
+    places = {
+        table: f"read_parquet({file_literal(str(file))})"
+        for table, file in files.items()
+        if file.is_file()
+    }
+    found = {table: database.schema(rows_of(place)) for table, place in places.items()}
+    _copy(database, places, found)
     database.lock()
     return database
 
 
-def _copy(database: Database, table: str, source: str, found: Mapping[str, str] | None) -> None:
-    """Copy the columns of a table, once all are there and of the types that a run writes."""
-    if found is None:
-        raise _NoRunError(f"it has no table '{table}'{_OTHER_VERSION}")
-    for column in (RUN_ID, *TABLES[table].columns):
-        if column.name not in found:
-            raise _NoRunError(f"it has no column {table}.{column.name}{_OTHER_VERSION}")
-        kind, expected = found[column.name], column.kind.types
-        if expected and kind not in expected:
-            raise _NoRunError(
-                f"{table}.{column.name} is of type {kind}, not {' or '.join(expected)}"
-                f"{_OTHER_VERSION}"
-            )
-    names = listed(COLUMNS[table])
-    database.execute(render("saved/opened", table=table, columns=names, source=source))
+def _copy(
+    database: Database, places: Mapping[str, str], found: Mapping[str, Mapping[str, str]]
+) -> None:
+    """Copy the tables of a run, once all are there and of the types that a run writes.
+
+    Parameters
+    ----------
+    places : mapping of str to str
+        Where SQL reads each table that is there.
+    found : mapping of str to mapping
+        The columns of each, with their types.
+    """
+    form = _format_of(database, places, found)
+    if form > FORMAT:
+        raise _NoRunError(
+            f"it is of format {form}, and this version reads up to {FORMAT}"
+            f"{_writer_of(database, places, found)}"
+        )
+    time = found.get("equity", {}).get("timestamp", "TIMESTAMP")
+    for name, table in TABLES.items():
+        kinds = found.get(name, {})
+        try:
+            items = [_item(table, column, kinds, time) for column in (RUN_ID, *table.columns)]
+        except _NoRunError as error:
+            raise _NoRunError(f"{error}{_writer_of(database, places, found)}") from error
+        if kinds:
+            source = places[name]
+        else:
+            source = f"({rows_of(places['runs'], RUN_ID.name, where='false')}) as none"
+        database.execute(
+            render("saved/opened", table=name, columns=", ".join(items), source=source)
+        )
 
 
-_OTHER_VERSION = "; another version of the package may have written it: run it again with this one"
+def _item(table: Table, column: Column, found: Mapping[str, str], time: str) -> str:
+    """Return how a column is read; NULL where a file is of before there was one."""
+    name, expected = quote(column.name), column.kind.types
+    if not found and not table.is_later:
+        raise _NoRunError(f"it has no table '{table.name}'")
+    if column.name not in found:
+        if found and not column.is_later:
+            raise _NoRunError(f"it has no column {table.name}.{column.name}")
+        return null_of(time if column.kind is BAR else (*expected, "VARCHAR")[0], name)
+    kind = found[column.name]
+    if expected and kind not in expected:
+        raise _NoRunError(
+            f"{table.name}.{column.name} is of type {kind}, not {' or '.join(expected)}"
+        )
+    return name
+
+
+def _format_of(
+    database: Database, places: Mapping[str, str], found: Mapping[str, Mapping[str, str]]
+) -> int:
+    """Return the form of the tables; 1 where a file is of before it was written down."""
+    if found.get("runs", {}).get("format") not in COUNT.types:
+        return 1
+    rows = database.rows(sample_of(rows_of(places["runs"], "format"), 1))
+    return (rows[0][0] if rows else None) or 1
+
+
+def _writer_of(
+    database: Database, places: Mapping[str, str], found: Mapping[str, Mapping[str, str]]
+) -> str:
+    """Return what to do about a file of another version, and which one wrote it if it says so."""
+    said = ""
+    if found.get("runs", {}).get("versions") == "VARCHAR":
+        rows = database.rows(sample_of(rows_of(places["runs"], "versions"), 1))
+        said = f" ({rows[0][0]})" if rows else ""
+    return f"; another version of the package may have written it{said}: run it again with this one"
 
 
 def _require_one_run(database: Database) -> None:

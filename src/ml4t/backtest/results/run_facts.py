@@ -9,6 +9,10 @@ from datetime import datetime
 from hashlib import sha256
 from operator import itemgetter
 
+# Of the tables, whatever version of the package writes them. 1, of files that say none, was before
+# `runs.format`, `benchmark` and what its comment calls later.
+FORMAT = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
@@ -33,6 +37,11 @@ class RunFacts:
     sessions_per_year: float | str | None = None
     bars_per_session: float | str | None = None
     sessions_from: float | str | None = None
+
+    @property
+    def format(self) -> int:
+        """The form of the tables, see `FORMAT`."""
+        return FORMAT
 
     @property
     def run_id(self) -> str:

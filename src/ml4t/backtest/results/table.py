@@ -88,12 +88,15 @@ class Column:
         What it means, with unit and sign; written into the table.
     of : str
         Attribute of the event that holds it, `ROW` or `COMPUTED`; the column's own name by default.
+    is_later : bool
+        Earlier files lack it, and NULL says of them what is so.
     """
 
     name: str
     kind: Kind
     comment: str
     of: str = ""
+    is_later: bool = False
 
     def __post_init__(self) -> None:
         if not self.of:
@@ -119,6 +122,8 @@ class Table:
         What only the statement reads.
     order : tuple of str
         Columns or helpers that the rows are sorted by.
+    is_later : bool
+        Earlier files lack it, and to have no rows says of them what is so.
     """
 
     name: str
@@ -128,6 +133,7 @@ class Table:
     gathered: Callable[[Sequence[Any]], Sequence[Any]] | None = None
     helpers: tuple[Column, ...] = ()
     order: tuple[str, ...] = field(default=(ROW,))
+    is_later: bool = False
 
     @property
     def held(self) -> tuple[Column, ...]:

@@ -19,7 +19,7 @@ from ml4t.backtest.core.orders import Ended, Fills
 from ml4t.backtest.core.trades import Trade, Trades
 from ml4t.backtest.data.sql_files import comment
 from ml4t.backtest.results.gathered import equity_curve, seen_features
-from ml4t.backtest.results.run_facts import RunFacts
+from ml4t.backtest.results.runs_table import RUNS
 from ml4t.backtest.results.table import (
     ASSET,
     BAR,
@@ -30,8 +30,6 @@ from ml4t.backtest.results.table import (
     FLAG,
     ID,
     ID_OR_NONE,
-    JSON,
-    MOMENT,
     MULTIPLIER,
     NUMBER,
     ROW,
@@ -42,61 +40,6 @@ from ml4t.backtest.results.table import (
 )  # fmt: skip
 
 RUN_ID = Column("run_id", TEXT, "the run; equal inputs give an equal id")
-
-RUNS = Table(
-    name="runs",
-    events=(RunFacts,),
-    columns=(
-        Column("started_at", MOMENT, "wall clock (UTC)"),
-        Column("finished_at", MOMENT, "wall clock (UTC)"),
-        Column("initial_capital", NUMBER, "account currency"),
-        Column("fill_policy", TEXT, "when and in which order orders and levels fill"),
-        Column("configuration", JSON, "strategy, rules, costs and account, as JSON"),
-        Column("sources", JSON, "fingerprint of every source, as JSON"),
-        Column(
-            "rows_dropped",
-            JSON,
-            "rows left out by on_bad_rows='drop', by source and rule, as JSON",
-        ),
-        Column("drop_rules", JSON, "what each rule of rows_dropped says of those rows, as JSON"),
-        Column("versions", JSON, "package versions, as JSON"),
-        Column("n_assets", COUNT, "assets with a bar"),
-        Column("n_bars", COUNT, "distinct timestamps"),
-        Column("activity", JSON, "how often each rule and limit was asked and acted, as JSON"),
-        Column(
-            "misses",
-            JSON,
-            "names that the strategy read with a default and that are nowhere, as JSON",
-        ),
-        Column(
-            "selection",
-            JSON,
-            "decision bars, those with fewer candidates than n, and how often each part of when, "
-            "where and entry rules was true where nothing or too little came of it, as JSON",
-        ),
-        Column(
-            "periods_per_year",
-            NUMBER,
-            "bars of a year as the user stated them; NULL: counted or assumed",
-        ),
-        Column(
-            "warnings",
-            JSON,
-            "data that may be wrong and was used as it is, by source and rule, as JSON",
-        ),
-        Column(
-            "sessions_per_year",
-            NUMBER,
-            "as calendar, asset class or user say; NULL: counted or assumed",
-        ),
-        Column("bars_per_session", NUMBER, "by the calendar's sessions; NULL: counted"),
-        Column(
-            "sessions_from",
-            TEXT,
-            "calendar, asset class or stated sessions; NULL: nobody said how many a year has",
-        ),
-    ),
-)
 
 ORDERS = Table(
     name="orders",
@@ -350,6 +293,7 @@ SIGNALS = Table(
 
 BENCHMARK = Table(
     name="benchmark",
+    is_later=True,
     events=(Compared,),
     counted="t",
     columns=(
