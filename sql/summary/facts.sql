@@ -2,6 +2,7 @@
 -- reads:  runs, orders
 -- params: none
 -- How the run was made, whether anything was ordered, and, as JSON, its settings and what they did.
+-- An earlier version counted less: it says nothing of that.
 select
     fill_policy,
     n_bars,
@@ -9,8 +10,8 @@ select
     configuration,
     activity,
     rows_dropped,
-    drop_rules,
+    coalesce(drop_rules, '{}') as drop_rules,
     misses,
-    selection,
+    coalesce(selection, '{}') as selection,
     warnings
 from runs

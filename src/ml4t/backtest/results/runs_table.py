@@ -20,7 +20,12 @@ RUNS = Table(
             JSON,
             "rows left out by on_bad_rows='drop', by source and rule, as JSON",
         ),
-        Column("drop_rules", JSON, "what each rule of rows_dropped says of those rows, as JSON"),
+        Column(
+            "drop_rules",
+            JSON,
+            "what each rule of rows_dropped says of those rows, as JSON; NULL: not written down",
+            is_later=True,
+        ),
         Column("versions", JSON, "package versions, as JSON"),
         Column("n_assets", COUNT, "assets with a bar"),
         Column("n_bars", COUNT, "distinct timestamps"),
@@ -34,7 +39,9 @@ RUNS = Table(
             "selection",
             JSON,
             "decision bars, those with fewer candidates than n, and how often each part of when, "
-            "where and entry rules was true where nothing or too little came of it, as JSON",
+            "where and entry rules was true where nothing or too little came of it, as JSON; NULL: "
+            "not counted",
+            is_later=True,
         ),
         Column(
             "periods_per_year",

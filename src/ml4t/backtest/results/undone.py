@@ -21,7 +21,8 @@ def left_out_lines(facts: Mapping[str, Any]) -> list[str]:
     """Return the rows that were dropped, what may be wrong, and what was never found."""
     texts = facts["drop_rules"]
     dropped = [
-        f"Dropped: {n_rows:,} rows of source '{source}' (rule {rule}), which {texts[rule]}"
+        f"Dropped: {n_rows:,} rows of source '{source}' (rule {rule})"
+        + (f", which {texts[rule]}" if rule in texts else "")
         for source, rules in facts["rows_dropped"].items()
         for rule, n_rows in rules.items()
     ]
