@@ -16,9 +16,9 @@ from types import FrameType
 from typing import Any
 
 from ml4t.backtest import BacktestResult
-from ml4t.backtest.results import paths as places
+from ml4t.backtest.results.keeping import paths as places
 
-RESULTS = str(Path(places.__file__).parent)
+RESULTS = str(Path(places.__file__).parent.parent)
 
 
 def main(run: str, target: str, step: int, *, aside: bool) -> None:

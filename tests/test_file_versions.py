@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from file_reader import found_in
@@ -51,6 +52,15 @@ def test_a_client_without_the_package_reads_what_the_result_says(
     run: BacktestResult, saved: Path
 ) -> None:
     assert found_in(saved) == of(run)
+
+
+def test_a_file_is_of_the_first_form_that_all_clients_read_and_small(saved: Path) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{saved}' as run (read_only)")
+        query = "select tags['storage_version'] from duckdb_databases() where database_name = 'run'"
+        ((form,),) = connection.execute(query).fetchall()
+    assert form.startswith("v1.2.0")
+    assert saved.stat().st_size < 400_000
 
 
 @pytest.mark.skipif(not READERS, reason="make test-versions names the interpreters")

@@ -528,7 +528,7 @@ def test_a_save_that_fails_leaves_the_earlier_run_and_can_be_tried_again(
     first, second = make_run(1), make_run(2)
     first.save(path)
     with monkeypatch.context() as patch:
-        patch.setattr("ml4t.backtest.results.saving.comments", lambda: "no such statement")
+        patch.setattr("ml4t.backtest.results.keeping.saving.comments", lambda: "no such statement")
         with pytest.raises(ResultError, match="syntax"):
             second.save(path)
     assert tables(BacktestResult.open(path)) == tables(first)

@@ -26,8 +26,8 @@ import pytest
 
 from ml4t.backtest import BacktestResult, ResultError
 from ml4t.backtest.data.database import Database, EngineError
-from ml4t.backtest.results import paths as places
-from ml4t.backtest.results import saving
+from ml4t.backtest.results.keeping import paths as places
+from ml4t.backtest.results.keeping import saving
 from ml4t.backtest.results.tables import TABLES
 from test_results import make_run, tables
 
@@ -143,7 +143,7 @@ def test_ctrl_c_while_saving_leaves_the_old_run_and_nothing_beside_it(
         os.kill(os.getpid(), signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr("ml4t.backtest.results.saving.sync", interrupt)
+        patch.setattr("ml4t.backtest.results.keeping.saving.sync", interrupt)
         with pytest.raises(KeyboardInterrupt):
             other.save(target)
     assert is_whole(target, run)

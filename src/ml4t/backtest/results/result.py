@@ -9,10 +9,10 @@ from typing import Any
 from ml4t.backtest.data.database import Database, EngineError, Relation
 from ml4t.backtest.data.sql_files import rows_of
 from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean, require_path
-from ml4t.backtest.results.opening import load
+from ml4t.backtest.results.keeping.opening import load
+from ml4t.backtest.results.keeping.saving import export_csv, save
 from ml4t.backtest.results.report.making import Report
 from ml4t.backtest.results.report.views import VIEWS
-from ml4t.backtest.results.saving import export_csv, save
 from ml4t.backtest.results.summary import facts_lines, run_facts, summary_html, summary_text
 from ml4t.backtest.results.tables import TABLES
 

@@ -26,7 +26,7 @@ from ml4t.backtest.data.sql_files import (
     sample_of,
 )
 from ml4t.backtest.errors import ResultError
-from ml4t.backtest.results.paths import standing
+from ml4t.backtest.results.keeping.paths import standing
 from ml4t.backtest.results.run_facts import FORMAT
 from ml4t.backtest.results.store import open_store
 from ml4t.backtest.results.table import BAR, COUNT, Column, Table

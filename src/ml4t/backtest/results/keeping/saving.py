@@ -25,8 +25,8 @@ from ml4t.backtest.data.sql_files import (
     sample_of,
 )
 from ml4t.backtest.errors import ResultError
-from ml4t.backtest.results.opening import attached, log_of
-from ml4t.backtest.results.paths import place_beside, put, sync, turn_in
+from ml4t.backtest.results.keeping.opening import attached, log_of
+from ml4t.backtest.results.keeping.paths import place_beside, put, sync, turn_in
 from ml4t.backtest.results.report.view import SCHEMA
 from ml4t.backtest.results.report.views import VIEWS, comments, statements
 from ml4t.backtest.results.store import open_store

@@ -1,0 +1,1 @@
+"""Keeping: a run in files, written whole and read with suspicion."""
