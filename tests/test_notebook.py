@@ -152,7 +152,7 @@ def test_an_interrupt_ends_a_run_and_the_kernel_goes_on(kernel: Kernel) -> None:
 @pytest.mark.parametrize("name", ["run.duckdb", "run"])
 def test_an_interrupt_during_a_save_loses_no_run(name: str, kernel: Kernel) -> None:
     code = f"""
-from ml4t.backtest.results import saving
+from ml4t.backtest.results.keeping import saving
 target, whole = folder / "beside {name}" / "{name}", saving.sync
 result.save(target)
 def wait(path):
