@@ -24,7 +24,7 @@ from urllib.parse import quote as escaped
 from urllib.parse import unquote
 
 from ml4t.backtest.errors import ConfigError, ResultError
-from ml4t.backtest.results.paths import exchange, place_beside, sync
+from ml4t.backtest.results.keeping.paths import exchange, place_beside, sync
 from ml4t.backtest.results.tables import TABLES
 
 MARKER = "store.json"

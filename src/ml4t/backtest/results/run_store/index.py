@@ -26,7 +26,7 @@ from ml4t.backtest.data.sql_files import (
     runs_parquet,
     table_of,
 )
-from ml4t.backtest.results.paths import sync
+from ml4t.backtest.results.keeping.paths import sync
 from ml4t.backtest.results.run_store.folder import ENTRY, Stored, StoreFolder
 from ml4t.backtest.results.store import open_store
 
