@@ -297,3 +297,29 @@ def test_an_asset_class_or_a_number_says_how_many_sessions_a_year_has() -> None:
         run_on(times, sessions_per_year="cripto")
     with pytest.raises(ConfigError, match="sessions_per_year must be a number above 0"):
         run_on(times, sessions_per_year=0)
+
+
+@pytest.mark.parametrize(
+    ("times", "said", "per_year"),
+    [
+        # The case that was wrong: 252 bars a year of bars of months, a Sharpe 4.58 times too high.
+        ([date(2024, 1 + i, 28) for i in range(12)], "equities", 12),
+        ([date(2024, 1 + i, 28) for i in range(3)], "equities", 12),
+        (weeks(8), 252, 365.25 / 7),
+        (weeks(60), "crypto", 365.25 / 7),
+        (weeks(60), 52, 52),
+        # Daily bars have one in each session, whatever the run's own days would say.
+        (sessions(2), "equities", 252),
+        ([date(2024, 1, 5), date(2024, 1, 8)], 252, 252),  # Friday, Monday
+        (sessions(252), 250, 250),
+        (five_minutes(sessions(20)), "equities", 19_656),
+    ],
+)
+def test_bars_longer_than_a_session_are_a_share_of_the_sessions_that_are_said(
+    times: Times, said: float | str, per_year: float
+) -> None:
+    result = run_on(times, sessions_per_year=said)
+    assert result["bars_per_year"] == pytest.approx(per_year, rel=0.02)
+    assert result["bars_per_year"] == pytest.approx(
+        result["bars_per_session"] * result["sessions_per_year"]
+    )

@@ -2,9 +2,10 @@
 -- reads:  equity, runs
 -- params: none
 -- How many bars a year has, which everything annual rests on: as the user stated it, or bars per
--- session times sessions per year, of a calendar where there is one. A year is 365.25 days. Sessions are counted where the run is
--- long enough (90 days) or thin; a few daily sessions say little of a year, as weekends and
--- holidays at their ends would decide: there are 252 a year, or 365.25 where weekends trade too.
+-- session times sessions per year, of a calendar where there is one. A year is 365.25 days.
+-- Sessions are counted where the run is long enough (90 days) or thin; a few daily sessions say
+-- little of a year, as weekends and holidays at their ends would decide: there are 252 a year, or
+-- 365.25 where weekends trade too.
 -- Saturdays are weekend trading. A Sunday is where the run saw no Saturday and traded on it as on
 -- other days; else its evening belongs to Monday, unless Fridays are free and it is a weekday.
 with
@@ -111,36 +112,59 @@ rules as (
             when not has_weekends and n_sessions >= 0.75 * n_weekdays then 252
         end as usual_sessions
     from weeks
-)
+),
 
-select
-    rules.n_sessions,
-    coalesce(runs.bars_per_session, rules.bars_per_session) as bars_per_session,
-    coalesce(
-        runs.sessions_per_year,
-        rules.usual_sessions,
-        case
-            when rules.n_days > 0
-                then (rules.n_sessions - 1) / (rules.n_days / 365.25)
-        end
-    )::double as sessions_per_year,
-    coalesce(
+-- Sessions of a year that are stated or of an asset class are those of the exchange. Bars of fewer
+-- than three days in four, as those of weeks are, have their share of a bar in each.
+shared as (
+    select
+        rules.n_sessions,
+        rules.is_long,
         runs.periods_per_year,
-        coalesce(runs.bars_per_session, rules.bars_per_session) * coalesce(
+        case
+            when runs.periods_per_year is not null then 'stated'
+            when runs.sessions_from is not null then runs.sessions_from
+            when rules.usual_sessions is not null then 'assumed'
+            else 'counted'
+        end as annualised_by,
+        coalesce(
+            runs.bars_per_session,
+            rules.bars_per_session * case
+                when
+                    rules.n_sessions < 0.75 * case
+                        when rules.has_weekends then rules.n_days + 1
+                        else rules.n_weekdays
+                    end
+                    then least(
+                        coalesce(
+                            (rules.n_sessions - 1)
+                            / (rules.n_days / 365.25 * runs.sessions_per_year),
+                            1
+                        ),
+                        1
+                    )
+                else 1
+            end
+        ) as bars_per_session,
+        coalesce(
             runs.sessions_per_year,
             rules.usual_sessions,
             case
                 when rules.n_days > 0
                     then (rules.n_sessions - 1) / (rules.n_days / 365.25)
             end
-        )
+        )::double as sessions_per_year
+    from rules
+    cross join main.runs
+)
+
+select
+    n_sessions,
+    bars_per_session::double as bars_per_session,
+    sessions_per_year,
+    coalesce(
+        periods_per_year, bars_per_session * sessions_per_year
     )::double as bars_per_year,
-    case
-        when runs.periods_per_year is not null then 'stated'
-        when runs.sessions_from is not null then runs.sessions_from
-        when rules.usual_sessions is not null then 'assumed'
-        else 'counted'
-    end as annualised_by,
-    rules.is_long as has_annual_return
-from rules
-cross join main.runs
+    annualised_by,
+    is_long as has_annual_return
+from shared
