@@ -13,7 +13,6 @@ from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.core.computing import Computing
 from ml4t.backtest.core.identity import user_identity
 from ml4t.backtest.core.journal import CashFlow, Compared, Selected
-from ml4t.backtest.core.selecting import asked_of
 from ml4t.backtest.core.shown import shown, with_code
 from ml4t.backtest.core.terms import Action
 from ml4t.backtest.data.asof.prepared import Prepared
@@ -28,11 +27,11 @@ from ml4t.backtest.data.explaining import Explanation, explain
 from ml4t.backtest.data.feature_provider import CallableFeatureProvider
 from ml4t.backtest.data.feeds.context import context_columns
 from ml4t.backtest.data.feeds.feed import Feeds, as_catalog, computing_provider
-from ml4t.backtest.data.selection.conditions import plan_conditions, preload_parser
-from ml4t.backtest.data.selection.selecting import SelectionPlan, plan_selection
+from ml4t.backtest.data.selection.conditions import preload_parser
+from ml4t.backtest.data.selection.selecting import SelectionPlan
 from ml4t.backtest.data.selection.shortage import rule_facts, selection_facts
 from ml4t.backtest.data.sources.checks import texts_of
-from ml4t.backtest.data.stream.batches import batches, plan_batches, reported
+from ml4t.backtest.data.stream.batches import batches, reported
 from ml4t.backtest.data.stream.jumps import JumpWatch
 from ml4t.backtest.data.stream.period import (
     Bound,
@@ -42,19 +41,23 @@ from ml4t.backtest.data.stream.period import (
     count_assets,
     find_period,
 )
-from ml4t.backtest.data.stream.price_limits import PRICE_LIMITS, priced_limits
+from ml4t.backtest.data.stream.price_limits import priced_limits
 from ml4t.backtest.data.stream.reader import BatchPlan
 from ml4t.backtest.errors import ConfigError, CostError, require_number
 from ml4t.backtest.interpreter import two_threads
+from ml4t.backtest.planning import EvidenceColumns, plan_run, require_evidence
 from ml4t.backtest.progress import Progress, progress_of
+from ml4t.backtest.results.evidence.witnessed import Witnessed
+from ml4t.backtest.results.late import Late
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_facts import RunFacts
 from ml4t.backtest.results.store import open_store, store
+from ml4t.backtest.results.tables import EVIDENCE
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.session import Market, Session
 from ml4t.backtest.strategy.base import Strategy
-from ml4t.backtest.strategy.handlers import require_fresh, require_handler, words_of
+from ml4t.backtest.strategy.handlers import require_fresh, require_handler
 from ml4t.backtest.strategy.run import StrategyRun
 from ml4t.backtest.version import versions
 
@@ -95,6 +98,10 @@ class BacktestEngine:
     risk_free : float, optional
         A year's fraction (0.02 is 2%): Sharpe, Sortino, alpha and beta are of what is above it.
         The source ``risk_free`` by default, else 0.
+    evidence : sequence of str or "all", optional
+        Columns of ``signals`` and ``market`` that the table `evidence` has of every bar at which
+        something was ordered, beside those that strategy, rules and limits read anyway. With
+        ``high`` and ``low`` excursions are measured by them where nobody else reads them.
 
     Raises
     ------
@@ -120,6 +127,7 @@ class BacktestEngine:
         end: DateLike = None,
         benchmark: str | int | None = None,
         risk_free: float | None = None,
+        evidence: EvidenceColumns = (),
     ) -> None:
         require_handler(strategy)
         if periods_per_year is not None:
@@ -130,6 +138,7 @@ class BacktestEngine:
         self.start, self.end = bound_of("start", start), bound_of("end", end)
         self.benchmark = require_benchmark(benchmark)
         self.risk_free = require_risk_free(risk_free)
+        self.evidence = require_evidence(evidence)
         self.strategy = strategy
         self.initial_capital, self.config = run_settings(broker, initial_capital, config)
         self.risk_manager = risk_manager if risk_manager is not None else RiskManager()
@@ -259,13 +268,14 @@ class BacktestEngine:
         jumps = JumpWatch(prepared.n_assets)
         looked_at = jumps.watched(chunks) if self.catalog.may_lack_actions else chunks
         recorder = Recorder()
+        witnessed = Witnessed(recorder, prepared.n_assets, self.evidence)
         beside = self._compared(prepared, period, axes, market.actions)
         if beside is not None:
             recorder.record(beside)
         session = Session(self.config, self.risk_manager, market, self.initial_capital, recorder)
         try:
             with _recording(provider, computing, recorder):
-                passed_on = reported(looked_at, period.n_bars, progress)
+                passed_on = reported(witnessed.watched(looked_at), period.n_bars, progress)
                 misses = self._loop(passed_on, session, recorder)
         except CostError as error:
             error.locate(axes.time(session.t), axes.asset_ids.tolist())
@@ -288,49 +298,23 @@ class BacktestEngine:
             warnings=[*prepared.warnings, *self.catalog.jumps(jumps.sids, period)],
             n_assets=count_assets(period, prepared),
             n_bars=len(axes.timestamps),
+            excursions_from=witnessed.measures,
             **year_facts(self.sessions_per_year, prepared.database),
         )
         tables = opening.result()
         recorder.record(facts)
-        store(recorder.staged(), market.axes, market.terms, facts, tables)
-        return BacktestResult(tables)
+        recorder.record(witnessed.excursions(market.actions, len(axes.timestamps)))
+        store(recorder.staged(), axes, market.terms, facts, tables)
+        known = Late(EVIDENCE, witnessed.evidence(), axes, market.terms, facts.run_id)
+        return BacktestResult(tables, known)
 
     def _plan(self, prepared: Prepared, period: Period) -> tuple[BatchPlan, SelectionPlan | None]:
         """Check what strategy, rules, limits and costs read, and plan how to read it."""
-        asked = asked_of(self.strategy)
-        ranking = plan_selection(
-            asked.ranking,
-            asked.query,
-            prepared,
-            long_only=not self.config.account.can_short,
-            begin_t=period.first_t,
-            end_t=period.last_t,
-        )
-        if self.config.actions.exit_on_membership_end and not prepared.has_universe:
-            raise ConfigError(
-                "exit_on_membership_end needs a membership; register a 'universe' source"
-            )
-        plan_conditions(self.strategy.expressions, prepared)  # refuses what it cannot use
-        manager, why_open = self.risk_manager, ""
-        if "open" not in prepared.price_columns:
-            why_open = self.config.why_open(self.catalog.instruments()) or manager.why_open
-        has_events = require_handler(self.strategy) != "decide"
-        plan = plan_batches(
-            prepared,
-            has_levels=manager.needs_range,
-            has_rules=bool(manager.rules) or self.strategy.needs_range or self.config.follows_range,
-            holds_range=self.config.reads_range,
-            features=(*manager.features, *self.strategy.features, *self.config.features),
-            own_features=self.config.own_features,
-            optional_features=tuple(PRICE_LIMITS),
-            conditions=(*manager.conditions, *self.strategy.conditions),
-            likely=words_of(self.strategy) if has_events else frozenset(),
-            has_events=has_events,
-            has_shorts=self.config.account.can_short,
-            computable=manager.rule_features if self.computing_provider is not None else (),
-            why_open=why_open,
-        )
-        return plan, ranking
+        return plan_run(
+            self.strategy, self.risk_manager, self.config, prepared, period,
+            terms=self.catalog.instruments, computes=self.computing_provider is not None,
+            evidence=self.evidence,
+        )  # fmt: skip
 
     def _loop(
         self, chunks: Iterable[Chunk], session: Session, recorder: Recorder
@@ -384,6 +368,7 @@ class BacktestEngine:
             **{bound.name: bound.text for bound in period if bound is not None},
             **({"benchmark": self.benchmark} if self.benchmark is not None else {}),
             **({"risk_free": self.risk_free} if self.risk_free is not None else {}),
+            **({"evidence": list(self.evidence)} if self.evidence else {}),
             **self.config.recorded(),
         }
 

@@ -174,6 +174,25 @@ class BarReader:
         return None if of is None else lambda _: of(t)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Considered:
+    """What a strategy that chooses in SQL has read at decision bars.
+
+    Attributes
+    ----------
+    ts : int array
+        The bars, ascending.
+    columns : mapping of str to array
+        ``[len(ts), assets]``: numbers NaN, texts None where missing.
+    """
+
+    ts: Ints
+    columns: Mapping[str, NDArray[Any]]
+
+
+NOTHING_CONSIDERED = Considered(ts=np.empty(0, dtype=np.int64), columns={})
+
+
 def _nothing_more() -> Columns:
     return Columns.of({})
 
@@ -204,6 +223,8 @@ class Chunk:
         ``market_computed(t)`` returns more market-wide values of one bar.
     traded_close : float array or None
         ``[bars, assets]``, of prices without opens: the closes of bars with volume.
+    considered : Considered
+        Of the decision bars of the chunk, and of others.
     """
 
     first_t: int
@@ -216,6 +237,7 @@ class Chunk:
     computed: Callable[[int, int], Mapping[str, Value]] | None = None
     market_computed: Callable[[int], Mapping[str, Value]] | None = None
     traded_close: Floats | None = None
+    considered: Considered = NOTHING_CONSIDERED
 
     def batches(self) -> Iterator[Batch]:
         """Yield one `Batch` per bar, in time order; rows are views, nothing is copied.

@@ -85,6 +85,14 @@ class CashFlow:
 
 
 @dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
+class Ordered:
+    """Assets of which something was ordered at the close of bar `t`, filled or not."""
+
+    t: int
+    sids: Ints | tuple[int, ...]
+
+
+@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
 class AccountAtClose:
     """The account at the close of bar `t`; vectors with one entry per held asset.
 

@@ -6,7 +6,7 @@ Positive buys, negative sells.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import TypeVar
 
 from ml4t.backtest.core.batch import Floats, Ints
@@ -106,6 +106,14 @@ class Ended:
     parent: Ints | None = None
 
 
+class Moment(IntEnum):
+    """When in its bar a fill was made: what of the bar came after it."""
+
+    EARLY = 0  # all of it, as of a fill at the open, or by a move that went on
+    LIMIT = 1  # of a limit inside nothing is certain but the close
+    CLOSE = 2  # nothing; all of it came before
+
+
 @dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
 class Fills:
     """Fills of one moment, in the order in which cash moved; one entry per fill.
@@ -125,6 +133,8 @@ class Fills:
         Account currency, positive = cost; the last two are already inside `price`.
     reason : tuple of str
         Why each order was sent; the `exit_rule` of the trades that it closes.
+    moment : Moment
+        When in the bar.
     """
 
     t: int
@@ -136,3 +146,4 @@ class Fills:
     slippage: Floats
     impact: Floats
     reason: tuple[str, ...]
+    moment: Moment = Moment.EARLY

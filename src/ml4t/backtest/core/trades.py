@@ -14,7 +14,8 @@ class Trade(NamedTuple):
     dividends``, in account currency; `commission`, `slippage` and `impact` are this part's share
     of both fills' costs, `borrow` what its short shares cost to borrow, `dividends` what it was
     entitled to while it was held, negative where a short owes them. An open lot has exit bar -1,
-    no exit price and no reason.
+    no exit price and no reason. `entry_fill` and `exit_fill` count the run's fills from 0; -1: it
+    is open, or ended without one.
     """
 
     sid: int
@@ -30,6 +31,8 @@ class Trade(NamedTuple):
     borrow: float
     dividends: float
     reason: str | None
+    entry_fill: int = -1
+    exit_fill: int = -1
 
 
 class Trades(NamedTuple):
@@ -48,3 +51,5 @@ class Trades(NamedTuple):
     borrow: Floats
     dividends: Floats
     reason: tuple[str, ...]
+    entry_fill: Ints
+    exit_fill: Ints

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints, Selection
+from ml4t.backtest.core.journal import Ordered
 from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched
 from ml4t.backtest.core.orders import OrderStatus
 from ml4t.backtest.core.tolerances import WHOLE
@@ -111,6 +112,7 @@ class BarBroker:
         """Queue a rebalance: target weights, zero for all else held but what is `untouched`."""
         if self._protective.no_reentry:
             selection = self._without(batch.t, selection)
+        self._journal.record(Ordered(t=batch.t, sids=selection.sids))
         self._pending.targets(batch, selection, untouched, no_trade_band)
 
     def order_exits(
@@ -140,6 +142,7 @@ class BarBroker:
         for one in (order, *order.children):
             self.round_prices(one)
             self._book.add(one)
+        self._journal.record(Ordered(t=order.created_t, sids=(order.sid,)))
         if order.sid in self._protective.no_reentry:
             self._book.end(order, OrderStatus.DENIED, CLOSED_INSIDE)
         if not (self._timing.fills_decided and order.order_type.chance is Chance.TIMED):
@@ -149,6 +152,7 @@ class BarBroker:
         """End an order that never reaches the market, and record it."""
         for one in (order, *order.children):
             self._book.add(one)
+        self._journal.record(Ordered(t=order.created_t, sids=(order.sid,)))
         self._book.end(order, status, reason)
 
     def round_prices(self, order: Order) -> None:
@@ -215,6 +219,7 @@ class BarBroker:
 
     def fill_close(self, batch: Batch) -> None:
         """Fill what waited for this close, before anything is decided at it."""
+        self.executor.is_at_close = True
         if self._book:
             # Exits of positions that levels have closed inside the bar.
             self._book.close_orphans(self._portfolio)

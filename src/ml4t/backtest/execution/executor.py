@@ -15,7 +15,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.journal import Journal
 from ml4t.backtest.core.levels import LevelBase, LevelPolicy, TrailStart
-from ml4t.backtest.core.orders import Fills
+from ml4t.backtest.core.orders import Fills, Moment
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.core.tolerances import WHOLE
 from ml4t.backtest.errors import CostError
@@ -72,6 +72,8 @@ class Executor:
     bought : dict of int to list of (float, float)
         What orders have opened or added in this bar, signed, and the price before costs of each;
         empty once everything is valued at the close.
+    is_at_close : bool
+        The bar is over but for what fills at its close.
     """
 
     def __init__(
@@ -100,10 +102,12 @@ class Executor:
         self.decided_close = np.full(len(portfolio.quantity), np.nan)
         self._owns_close = True
         self.bought: dict[int, list[tuple[float, float]]] = {}
+        self.is_at_close = False
 
     def start_bar(self, batch: Batch) -> None:
         """Begin a bar: its volume is untouched, and nothing was bought in it."""
         self.bought.clear()
+        self.is_at_close = False
         if self.policy.participation is not None:
             self._volume = np.nan_to_num(batch.features["volume"]) * self.policy.participation
             self._volume_left = self._volume.copy()
@@ -231,6 +235,7 @@ class Executor:
             slippage=units * np.abs(slipped - base),
             impact=np.zeros(len(sids)) if paid is slipped else units * np.abs(paid - slipped),
             reason=reason,
+            moment=self._moment(seen),
         )
         self.journal.record(fills)
         opened = self.portfolio.apply(fills, seen)
@@ -249,10 +254,16 @@ class Executor:
         nothing = np.zeros(len(sids))
         fills = Fills(
             t=t, ids=ids, sids=sids, quantity=quantity, price=price, commission=nothing,
-            slippage=nothing, impact=nothing, reason=tags,
+            slippage=nothing, impact=nothing, reason=tags, moment=self._moment(Seen.ALL),
         )  # fmt: skip
         self.journal.record(fills)
         self.portfolio.apply(fills)
+
+    def _moment(self, seen: Seen) -> Moment:
+        """Return when in the bar a fill of now is made, by what of it a new position will see."""
+        if self.is_at_close:
+            return Moment.CLOSE
+        return Moment.LIMIT if seen is Seen.CLOSE else Moment.EARLY
 
     def _base_levels(
         self, batch: Batch, sids: Ints, base: Floats, opened: Ints, *, at_close: bool

@@ -28,6 +28,7 @@ class LotBook:
         self._borrowed = np.zeros(n_assets)
         self._earned = np.zeros(n_assets)
         self._t = np.zeros(n_assets, dtype=np.int64)
+        self._fill = np.zeros(n_assets, dtype=np.int64)
         self._many: dict[int, deque[Lot]] = {}
 
     def is_single(self, sids: Ints) -> Bools:
@@ -41,7 +42,7 @@ class LotBook:
         lot = Lot(
             float(self._quantity[sid]), float(self._price[sid]), float(self._commission[sid]),
             float(self._slippage[sid]), float(self._impact[sid]), int(self._t[sid]),
-            float(self._borrowed[sid]), float(self._earned[sid]),
+            float(self._borrowed[sid]), float(self._earned[sid]), int(self._fill[sid]),
         )  # fmt: skip
         return deque((lot,))
 
@@ -53,6 +54,7 @@ class LotBook:
             (
                 self._quantity[sid], self._price[sid], self._commission[sid], self._slippage[sid],
                 self._impact[sid], self._t[sid], self._borrowed[sid], self._earned[sid],
+                self._fill[sid],
             ) = lots[0]  # fmt: skip
         elif lots:
             self._many[sid] = lots
@@ -65,6 +67,7 @@ class LotBook:
         self._commission[sids], self._slippage[sids] = lots.commission, lots.slippage
         self._impact[sids], self._borrowed[sids] = lots.impact, lots.borrowed
         self._t[sids], self._earned[sids] = lots.t, lots.earned
+        self._fill[sids] = lots.fill
 
     def close(self, fills: Lots, is_whole: Bools, multiplier: Floats) -> Trades:
         """Close positions of one lot each by `fills`, whole or in part; return their trades."""
@@ -92,4 +95,6 @@ class LotBook:
             borrow=borrow,
             dividends=dividends,
             reason=fills.reason,
+            entry_fill=self._fill[sids],
+            exit_fill=fills.fill,
         )

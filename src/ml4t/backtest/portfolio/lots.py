@@ -19,7 +19,7 @@ class Lot(NamedTuple):
 
     `borrowed` is what borrowing one share had cost since the run began when the lot was opened:
     the difference to today's sum is what this lot has paid. `earned` is the same of the dividends
-    of one share, in units of price.
+    of one share, in units of price. `fill` counts the run's fills from 0; -1: it is of none.
     """
 
     quantity: float
@@ -30,6 +30,7 @@ class Lot(NamedTuple):
     t: int
     borrowed: float = 0.0
     earned: float = 0.0
+    fill: int = -1
 
 
 class Lots(NamedTuple):
@@ -45,6 +46,7 @@ class Lots(NamedTuple):
     borrowed: Floats
     earned: Floats
     reason: tuple[str, ...]
+    fill: Ints
 
     def where(self, chosen: NDArray[np.bool_]) -> Lots:
         """Return the lots that a mask keeps."""
@@ -55,17 +57,21 @@ class Lots(NamedTuple):
             self.commission[chosen], self.slippage[chosen], self.impact[chosen], self.t,
             self.borrowed[chosen], self.earned[chosen],
             tuple(one for one, ok in zip(self.reason, chosen.tolist(), strict=True) if ok),
+            self.fill[chosen],
         )  # fmt: skip
 
     def rows(self) -> Iterator[tuple[int, Lot, str]]:
         """Yield asset, lot and reason of each."""
-        for sid, quantity, price, commission, slippage, impact, borrowed, earned, reason in zip(
+        for (
+            sid, quantity, price, commission, slippage, impact, borrowed, earned, reason, number,
+        ) in zip(
             self.sids.tolist(), self.quantity.tolist(), self.price.tolist(),
             self.commission.tolist(), self.slippage.tolist(), self.impact.tolist(),
-            self.borrowed.tolist(), self.earned.tolist(), self.reason, strict=True,
+            self.borrowed.tolist(), self.earned.tolist(), self.reason, self.fill.tolist(),
+            strict=True,
         ):  # fmt: skip
             costs = commission, slippage, impact
-            yield sid, Lot(quantity, price, *costs, self.t, borrowed, earned), reason
+            yield sid, Lot(quantity, price, *costs, self.t, borrowed, earned, number), reason
 
 
 def close_lots(
@@ -118,5 +124,5 @@ def _trade(sid: int, lot: Lot, part: float, fill: Lot, reason: str, multiplier: 
     return Trade(
         sid, part, lot.t, lot.price, fill.t, fill.price, pnl, commission,
         size * (lot.slippage + fill.slippage), size * (lot.impact + fill.impact), borrow,
-        dividends, reason,
+        dividends, reason, lot.fill, fill.fill,
     )  # fmt: skip

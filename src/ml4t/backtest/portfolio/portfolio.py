@@ -97,6 +97,7 @@ class Portfolio:
         self._journal = journal
         self._stale: Bools = np.empty(0, dtype=bool)
         self._is_marked = False
+        self._n_fills = 0  # as the journal counts them
 
     # -- reading ----------------------------------------------------------------------
 
@@ -175,7 +176,9 @@ class Portfolio:
             sids, fills.quantity, fills.price, fills.commission / size, fills.slippage / size,
             fills.impact / size, fills.t, self._positions.borrowed[sids],
             self._positions.earned[sids], fills.reason,
+            np.arange(self._n_fills, self._n_fills + len(sids)),
         )  # fmt: skip
+        self._n_fills += len(sids)
         opened = self._positions.fill(lots)
         self._moved()
         if seen is not Seen.ALL and len(opened):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.core.journal import AccountAtClose, Decision
@@ -61,3 +62,22 @@ def seen_features(decisions: Sequence[Decision]) -> list[SeenFeature]:
         for i, decision in enumerate(decisions)
         for name, value in decision.features.items()
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What was known where orders were decided; one entry per value, sid -1: market-wide."""
+
+    t: Ints
+    sid: Ints
+    name: NDArray[np.object_]
+    value: Floats
+    value_text: NDArray[np.object_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excursions:
+    """How far each trade went, as a fraction of its entry price; one entry per trade."""
+
+    mae: Floats
+    mfe: Floats

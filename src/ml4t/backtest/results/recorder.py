@@ -12,10 +12,14 @@ from typing import Any
 import numpy as np
 
 from ml4t.backtest.core.batch import Ints, Selection
-from ml4t.backtest.core.journal import Computed, Selected
+from ml4t.backtest.core.journal import Computed, Ordered, Selected
 from ml4t.backtest.core.orders import Fills
-from ml4t.backtest.results.staging import Staged, staged
+from ml4t.backtest.results.staging import Array, Staged, staged
+from ml4t.backtest.results.table import Table
 from ml4t.backtest.results.tables import STAGED
+
+# What makes no row of its own.
+HEARD = (Ordered,)
 
 
 class Recorder:
@@ -34,6 +38,9 @@ class Recorder:
         for table in STAGED:
             kept = self._events.setdefault(table.events[0], [])
             self._events.update(dict.fromkeys(table.events, kept))
+        for kind in HEARD:
+            self._events[kind] = []
+        self._staged: Staged = {}
         self._n_orders = 0
 
     def new_ids(self, n: int) -> Ints:
@@ -61,6 +68,10 @@ class Recorder:
         for (t, sid, name), value in first.items():
             self.record(Computed(t=t, sid=sid, name=name, said=value))
 
+    def told(self, kind: type) -> list[Any]:
+        """Return what was recorded of a class so far, in order."""
+        return self._events[kind]
+
     def chosen(self) -> dict[int, Selection]:
         """Return what was chosen at each bar that had a selection."""
         return {one.t: one.selection for one in self._events[Selected]}
@@ -72,4 +83,10 @@ class Recorder:
 
     def staged(self) -> Staged:
         """Join what was kept into columns, one mapping per staged table."""
-        return {table.staged: staged(table, self._events[table.events[0]]) for table in STAGED}
+        return {table.staged: self.columns_of(table) for table in STAGED if not table.is_late}
+
+    def columns_of(self, table: Table) -> dict[str, Array]:
+        """Join what was kept of one table, once it is all there."""
+        if table.staged not in self._staged:
+            self._staged[table.staged] = staged(table, self._events[table.events[0]])
+        return self._staged[table.staged]

@@ -11,6 +11,7 @@ from ml4t.backtest.data.sql_files import rows_of
 from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean, require_path
 from ml4t.backtest.results.keeping.opening import load
 from ml4t.backtest.results.keeping.saving import export_csv, save
+from ml4t.backtest.results.late import Late
 from ml4t.backtest.results.report.making import Report
 from ml4t.backtest.results.report.views import VIEWS
 from ml4t.backtest.results.summary import facts_lines, run_facts, summary_html, summary_text
@@ -24,7 +25,7 @@ class BacktestResult(Mapping[str, Any]):
     """A finished run. As a mapping it holds the metrics; `sql` reads its tables.
 
     The tables ``runs orders fills trades positions equity decisions selections cash_flows
-    signals benchmark`` are attributes too, as lazy relations: ``result.trades.pl()``, ``.df()``,
+    signals evidence benchmark`` are attributes too, as lazy relations: ``result.trades.pl()``, ``.df()``,
     ``.to_arrow_table()``.
 
     Examples
@@ -33,10 +34,16 @@ class BacktestResult(Mapping[str, Any]):
     >>> result.sql("select exit_rule, sum(pnl) from trades group by 1")  # doctest: +SKIP
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, late: Late | None = None) -> None:
+        self._tables = database
         self._metrics: dict[str, Any] | None = None
-        self._report = Report(database)
+        self._report = Report(database, late)
+
+    @property
+    def _database(self) -> Database:
+        """The tables with those that are written late."""
+        self._report.complete()
+        return self._tables
 
     def sql(self, query: str) -> Relation:
         """Query the result tables.
@@ -57,7 +64,7 @@ class BacktestResult(Mapping[str, Any]):
         ResultError
             `query` is something else than one query, or would change the result.
         """
-        reader = self._database.reader()
+        reader = self._tables.reader()
         kinds = reader.statements(query)
         if len(kinds) != 1 or kinds[0] not in READS:
             what = kinds[0] if len(kinds) == 1 else f"{len(kinds)} statements"
@@ -66,7 +73,7 @@ class BacktestResult(Mapping[str, Any]):
                 "file and open that with duckdb"
             )
         if self._report.make(query):
-            reader = self._database.reader()  # the first one sees what there was before
+            reader = self._tables.reader()  # the first one sees what there was before
         try:
             return reader.sql(query)
         except EngineError as error:
@@ -87,7 +94,7 @@ class BacktestResult(Mapping[str, Any]):
         if self._metrics is None:
             query = rows_of(VIEWS["metrics"].place)
             self._report.make(query)
-            (self._metrics,) = self._database.records(query)
+            (self._metrics,) = self._tables.records(query)
         return dict(self._metrics)
 
     @property

@@ -37,6 +37,7 @@ class RunFacts:
     sessions_per_year: float | str | None = None
     bars_per_session: float | str | None = None
     sessions_from: float | str | None = None
+    excursions_from: str = "close"
 
     @property
     def format(self) -> int:

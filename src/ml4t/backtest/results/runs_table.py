@@ -63,6 +63,12 @@ RUNS = Table(
             "bars_per_session", NUMBER, "by the calendar's sessions; NULL: counted", is_later=True
         ),
         Column(
+            "excursions_from",
+            TEXT,
+            "what mae and mfe of trades are made of: 'high and low' of the bars where the run read "
+            "them, else 'close'",
+        ),
+        Column(
             "sessions_from",
             TEXT,
             "calendar, asset class or stated sessions; NULL: nobody said how many a year has",

@@ -66,6 +66,8 @@ def _joined_objects(values: Sequence[Any], sizes: Sequence[int], kind: Kind) -> 
     """Join tuples; a value that is none is repeated for every row of its event."""
     if kind.means is Means.JSON:
         values = [as_json(value) for value in values]
+    if len(values) == 1 and isinstance(values[0], np.ndarray):
+        return values[0]
     flat: list[Any] = []
     for value, size in zip(values, sizes, strict=True):
         if isinstance(value, tuple):

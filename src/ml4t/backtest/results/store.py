@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.data.database import UTC, Database
 from ml4t.backtest.data.sql_files import Sql, cast, columns, render
 from ml4t.backtest.results.run_facts import RunFacts
-from ml4t.backtest.results.staging import Reading, Staged
+from ml4t.backtest.results.staging import Array, Reading, Staged
 from ml4t.backtest.results.table import ROW, Table
-from ml4t.backtest.results.tables import SEEN, STAGED, TABLES
+from ml4t.backtest.results.tables import EXCURSIONS, SEEN, STAGED, TABLES
 
 
 def open_store(timezone: str = UTC) -> Database:
@@ -21,19 +23,34 @@ def open_store(timezone: str = UTC) -> Database:
 def store(
     staged: Staged, axes: Axes, terms: Instruments, facts: RunFacts, database: Database
 ) -> None:
-    """Write a run's tables into an empty database, all or none, and lock it."""
+    """Write a run's tables but the late ones into an empty database, all or none, and lock it."""
     reading = Reading(axes, terms)
     parameters = {"run_id": facts.run_id, "initial_capital": facts.initial_capital}
+    helpers = [one for one in STAGED if one.name not in TABLES]
     with database.transaction():
-        for table in STAGED:
-            database.register(table.staged, reading.read(table, staged[table.staged]))
+        for helper in helpers:
+            database.register(helper.staged, reading.read(helper, staged[helper.staged]))
         for table in TABLES.values():
-            statement = _statement(table, reading)
-            used = {name: value for name, value in parameters.items() if f"${name}" in statement}
-            database.execute(statement, used)
-        for table in STAGED:
-            database.unregister(table.staged)
+            if not table.is_late:
+                write(table, staged[table.staged], reading, parameters, database)
+        for helper in helpers:
+            database.unregister(helper.staged)
     database.lock()
+
+
+def write(
+    table: Table,
+    columns: dict[str, Array],
+    reading: Reading,
+    parameters: Mapping[str, object],
+    database: Database,
+) -> None:
+    """Write one table of what its events hold."""
+    database.register(table.staged, reading.read(table, columns))
+    statement = _statement(table, reading)
+    used = {name: value for name, value in parameters.items() if f"${name}" in statement}
+    database.execute(statement, used)
+    database.unregister(table.staged)
 
 
 def _statement(table: Table, reading: Reading) -> Sql:
@@ -48,6 +65,7 @@ def _statement(table: Table, reading: Reading) -> Sql:
             held=", ".join([*held, columns([ROW], "staged")]),
             staged=table.staged,
             seen=SEEN.staged,
+            excursions=EXCURSIONS.staged,
         ),
         keys=columns(table.order),
     )

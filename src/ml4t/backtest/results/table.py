@@ -124,6 +124,8 @@ class Table:
         Columns or helpers that the rows are sorted by.
     is_later : bool
         Earlier files lack it, and to have no rows says of them what is so.
+    is_late : bool
+        It is written when something asks for it, see `late`.
     """
 
     name: str
@@ -134,6 +136,7 @@ class Table:
     helpers: tuple[Column, ...] = ()
     order: tuple[str, ...] = field(default=(ROW,))
     is_later: bool = False
+    is_late: bool = False
 
     @property
     def held(self) -> tuple[Column, ...]:

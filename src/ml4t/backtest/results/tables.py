@@ -18,7 +18,7 @@ from ml4t.backtest.core.journal import (
 from ml4t.backtest.core.orders import Ended, Fills
 from ml4t.backtest.core.trades import Trade, Trades
 from ml4t.backtest.data.sql_files import comment
-from ml4t.backtest.results.gathered import equity_curve, seen_features
+from ml4t.backtest.results.gathered import Evidence, Excursions, equity_curve, seen_features
 from ml4t.backtest.results.runs_table import RUNS
 from ml4t.backtest.results.table import (
     ASSET,
@@ -112,7 +112,10 @@ FILLS = Table(
             COMPUTED,
         ),
     ),
-    helpers=(Column("multiplier", MULTIPLIER, "of the asset", "sids"),),
+    helpers=(
+        Column("multiplier", MULTIPLIER, "of the asset", "sids"),
+        Column("moment", COUNT, "when in the bar, as a Moment"),
+    ),
 )
 
 TRADES = Table(
@@ -158,6 +161,21 @@ TRADES = Table(
             "account currency, those whose ex-date it was held over, paid yet or not; negative: "
             "owed by a short; inside pnl already",
         ),
+        Column("entry_fill_id", ID_OR_NONE, "the fill that opened the lot", "entry_fill"),
+        Column(
+            "exit_fill_id",
+            ID_OR_NONE,
+            "the fill that closed it; NULL: still open, or ended without one, as by a delisting",
+            "exit_fill",
+        ),
+        Column(
+            "mae",
+            NUMBER,
+            "maximum adverse excursion: the worst of side * (price - entry_price) / entry_price "
+            "while it was held, 0 or below; see runs.excursions_from",
+            COMPUTED,
+        ),
+        Column("mfe", NUMBER, "maximum favourable excursion: the best, 0 or above", COMPUTED),
     ),
     helpers=(
         Column("multiplier", MULTIPLIER, "of the asset", "sid"),
@@ -291,6 +309,20 @@ SIGNALS = Table(
     ),
 )
 
+EVIDENCE = Table(
+    name="evidence",
+    events=(Evidence,),
+    counted="t",
+    columns=(
+        Column("timestamp", BAR, "bar at whose close some order was decided", "t"),
+        Column("asset_id", ASSET, "asset; NULL where a value is market-wide", "sid"),
+        Column("name", TEXT, "column of signals or market that strategy or rules read"),
+        Column("value", FINITE, "as it was known at that close; NULL where it is text"),
+        Column("value_text", TEXT, "as it was known, where it is text"),
+    ),
+    is_late=True,
+)
+
 BENCHMARK = Table(
     name="benchmark",
     is_later=True,
@@ -324,13 +356,25 @@ SEEN = Table(
     ),
 )
 
+# How far trades went: `trades` has it beside its own.
+EXCURSIONS = Table(
+    name="excursions",
+    events=(Excursions,),
+    counted="mae",
+    columns=(
+        Column("trade", ID, "row of the trade", ROW),
+        Column("mae", NUMBER, "the worst"),
+        Column("mfe", NUMBER, "the best"),
+    ),
+)
+
 TABLES = {
     table.name: table
     for table in (RUNS, ORDERS, FILLS, TRADES, POSITIONS, EQUITY, DECISIONS, SELECTIONS,
-                  CASH_FLOWS, SIGNALS, BENCHMARK)
+                  CASH_FLOWS, SIGNALS, EVIDENCE, BENCHMARK)
 }  # fmt: skip
 # All that is made of events, in the end.
-STAGED = (*TABLES.values(), SEEN)
+STAGED = (*TABLES.values(), SEEN, EXCURSIONS)
 # What every column means, with unit and sign.
 COLUMNS = {
     name: {column.name: column.comment for column in (RUN_ID, *table.columns)}

@@ -61,11 +61,14 @@ class JoinedBars:
         How each column is selected, by name.
     joins : str
         What the bars are joined with for that: one table per features source.
+    tables : tuple of (table, columns)
+        The bars and those tables, each with its columns beside ``(t, sid)``.
     """
 
     bars: TempTable
     items: dict[str, str]
     joins: str
+    tables: tuple[tuple[TempTable, tuple[str, ...]], ...]
 
 
 def cross_section(used: Collection[str], prepared: Prepared) -> CrossSection:
@@ -144,10 +147,11 @@ def joined(section: CrossSection, at: BarTables, database: Database) -> JoinedBa
     """Make a table of each source's known values at bars, and say how to join them."""
     own = ["timestamp", *section.price_columns, *(["is_member"] * section.reads_membership)]
     items = {name: f"bars.{quote(name)}" for name in own}
-    joins = []
+    joins, tables = [], [(at.bars, tuple(own))]
     for i, (known, names) in enumerate(section.known):
         alias = f"at_{i}"
         table = at_bars(known, names, at, database, name=alias, clock=section.timestamp_type)
         items |= {name: f"{alias}.{quote(name)}" for name in names}
         joins.append(join_numbers(table, alias, "bars"))
-    return JoinedBars(bars=at.bars, items=items, joins="\n".join(joins))
+        tables.append((table, names))
+    return JoinedBars(bars=at.bars, items=items, joins="\n".join(joins), tables=tuple(tables))

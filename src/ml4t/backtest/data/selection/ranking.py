@@ -22,6 +22,7 @@ from ml4t.backtest.data.selection.cross_section import (
     decide,
     joined,
 )
+from ml4t.backtest.data.selection.witness import Witness
 from ml4t.backtest.data.sql_files import (
     Sql,
     equal_weight,
@@ -126,9 +127,19 @@ def plan_ranking(
 
 
 def rank(
-    plan: RankingPlan, market: TempTable, database: Database, first_t: int, last_t: int
+    plan: RankingPlan,
+    market: TempTable,
+    database: Database,
+    first_t: int,
+    last_t: int,
+    witness: Witness | None = None,
 ) -> dict[int, Selection]:
     """Rank the decision bars from `first_t` to `last_t`.
+
+    Parameters
+    ----------
+    witness : Witness, optional
+        Takes what was read at them.
 
     Returns
     -------
@@ -151,6 +162,8 @@ def rank(
         at = collect_bars(plan.section, decisions, database)
         rows = joined(plan.section, at, database)
         ranked = database.numpy(ranked_query(plan, rows, market))
+        if witness is not None:
+            witness.take(rows, decision_ts)
     except EngineError as error:
         first = str(error).splitlines()[0]
         raise ExpressionError(_failing(plan, database), f"failed on the data: {first}") from error

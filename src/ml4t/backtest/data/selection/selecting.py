@@ -24,12 +24,14 @@ from ml4t.backtest.data.calendars.schedules import Due, due_bars
 from ml4t.backtest.data.database import Arrays, Database, EngineError, TempTable
 from ml4t.backtest.data.selection.cross_section import (
     CrossSection,
+    JoinedBars,
     collect_bars,
     cross_section,
     decide,
     joined,
 )
 from ml4t.backtest.data.selection.ranking import RankingPlan, plan_ranking, rank, ranked_query
+from ml4t.backtest.data.selection.witness import Witness
 from ml4t.backtest.data.sources.schema import is_numeric
 from ml4t.backtest.data.sql_files import columns, join_numbers, quote, read, render, rows_of
 from ml4t.backtest.errors import DataError, ExpressionError, did_you_mean
@@ -227,7 +229,12 @@ def _require_types(plan: QueryPlan, prepared: Prepared) -> None:
 
 
 def select(
-    plan: SelectionPlan, market: TempTable, database: Database, first_t: int, last_t: int
+    plan: SelectionPlan,
+    market: TempTable,
+    database: Database,
+    first_t: int,
+    last_t: int,
+    witness: Witness | None = None,
 ) -> dict[int, Selection]:
     """Select at the decision bars from `first_t` to `last_t`.
 
@@ -235,6 +242,8 @@ def select(
     ----------
     market : TempTable
         As `market_rows` makes it.
+    witness : Witness, optional
+        Takes what was read at them.
 
     Returns
     -------
@@ -247,7 +256,7 @@ def select(
         A value of the query or the ranking cannot be used; it names bar and asset.
     """
     if isinstance(plan, RankingPlan):
-        return rank(plan, market, database, first_t, last_t)
+        return rank(plan, market, database, first_t, last_t, witness)
     try:
         decisions, decision_ts = decide(
             plan.query.schedule, plan.due, market, database, first_t, last_t, begin_t=plan.begin_t
@@ -255,7 +264,10 @@ def select(
         if not decision_ts:
             return {}
         at = collect_bars(plan.section, decisions, database)
-        answered, chosen = _collect(plan, at, market, database)
+        rows = joined(plan.section, at, database)
+        answered, chosen = _collect(plan, at, rows, market, database)
+        if witness is not None:
+            witness.take(rows, decision_ts)
         found = database.numpy(_answer(plan, answered, at, chosen))
         is_strange = np.isnan(found["sid"])
         if is_strange.any():
@@ -270,10 +282,9 @@ def select(
 
 
 def _collect(
-    plan: QueryPlan, at: BarTables, market: TempTable, database: Database
+    plan: QueryPlan, at: BarTables, rows: JoinedBars, market: TempTable, database: Database
 ) -> tuple[str, TempTable | None]:
     """Return the query over what is known at the decision bars, and what a ranking chose."""
-    rows = joined(plan.section, at, database)
     market_items = [f"market.{quote(name)}" for name in plan.market_columns]
     relations = {
         "signals": render(

@@ -39,6 +39,7 @@ def plan_batches(
     has_shorts: bool = False,
     computable: tuple[str, ...] = (),
     why_open: str = "",
+    context: frozenset[str] = frozenset(),
 ) -> BatchPlan:
     """Decide which columns the loop needs, and refuse what is not there.
 
@@ -71,6 +72,8 @@ def plan_batches(
         Those of the features of which a provider is asked where no source has them.
     why_open : str
         What needs an open, and how to do without it; empty where nothing does.
+    context : frozenset of str
+        Columns of ``market`` to deliver beside those of the features.
 
     Raises
     ------
@@ -104,6 +107,7 @@ def plan_batches(
         conditions=plan_conditions(conditions, prepared),
         has_events=has_events,
         has_shorts=has_shorts,
+        context=context,
         likely=likely.intersection(without_keys(prepared.signal_columns)),
     )
 

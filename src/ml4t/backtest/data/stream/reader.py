@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ml4t.backtest.core.batch import Bools, Chunk, Floats, Ints, Selection
+from ml4t.backtest.core.batch import Bools, Chunk, Considered, Floats, Selection
 from ml4t.backtest.core.computing import ComputedColumn, Computing
 from ml4t.backtest.core.values import Columns
 from ml4t.backtest.data.asof.bar_tables import bars_at, every_bar, market_rows
@@ -21,8 +19,16 @@ from ml4t.backtest.data.asof.views import Known
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.selection.conditions import Conditions, SqlCondition
 from ml4t.backtest.data.selection.selecting import SelectionPlan, select
+from ml4t.backtest.data.selection.witness import Witness
 from ml4t.backtest.data.sources.schema import as_read, without_keys
 from ml4t.backtest.data.sql_files import first_bars, literal, quote, read, render, rows_of, unless
+from ml4t.backtest.data.stream.dense import (
+    ColumnValues,
+    as_column,
+    cells,
+    membership,
+    scatter,
+)
 from ml4t.backtest.data.stream.feature_columns import FeatureColumn
 from ml4t.backtest.data.stream.period import Period
 from ml4t.backtest.data.stream.previous_bar import PreviousBar, values_before
@@ -33,8 +39,6 @@ CHUNKS_PER_RANKING = 8
 TRADED = ("open", "high", "low")
 # The closes of bars with volume, which say what traded where there is no open to say it.
 TRADED_CLOSE = "__traded_close"
-# Numbers and flags as float, NaN where missing; all else as objects, None where missing.
-ColumnValues = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,8 @@ class BatchPlan:
         Columns of ``signals`` to read ahead, since somebody may ask for them.
     computed : tuple of str
         Features that no source has, of which a provider is asked.
+    context : frozenset of str
+        Columns of ``market`` that are delivered beside those of the features.
     has_events : bool
         Rows become events.
     has_shorts : bool
@@ -64,6 +70,7 @@ class BatchPlan:
     conditions: tuple[SqlCondition, ...] = ()
     likely: frozenset[str] = frozenset()
     computed: tuple[str, ...] = ()
+    context: frozenset[str] = frozenset()
     has_events: bool = False
     has_shorts: bool = False
 
@@ -105,7 +112,9 @@ class Reader:
         self._times = {t: f"{literal(text)}::{kind}" for t, text in times}
         self._selections: dict[int, Selection] = {}
         self._ranked_to = 0
-        self._signal_kinds = without_keys(prepared.signal_columns)
+        kinds = without_keys(prepared.signal_columns)
+        self._witness = Witness(kinds, prepared.n_assets, database)
+        self._signal_kinds = kinds
         self._market_kinds = without_keys(prepared.market_columns)
         dense = [name for c in plan.conditions if c.is_dense for name in c.columns]
         # Grows with what is asked for on the way.
@@ -123,7 +132,7 @@ class Reader:
         self._lenders = lenders[0] if lenders and plan.has_shorts else None
         self._members: list[tuple[int, int, int]] | None = None
         planned = {column for view, column in plan.features.values() if view == "market"}
-        self._market = {name: self._market_column(name) for name in sorted(planned)}
+        self._market = {n: self._market_column(n) for n in sorted(planned | plan.context)}
 
     def load(self, first_t: int) -> Chunk:
         """Read the chunk that starts at bar `first_t`."""
@@ -133,8 +142,9 @@ class Reader:
                 first_t + CHUNKS_PER_RANKING * self.bars_per_chunk, self._period.last_t + 1
             )
             self._selections = select(
-                self._ranking, self._market_rows, self._database, first_t, ranked_to - 1
-            )
+                self._ranking, self._market_rows, self._database, first_t, ranked_to - 1,
+                self._witness,
+            )  # fmt: skip
             self._ranked_to = ranked_to
         shape = (last_t - first_t + 1, self._prepared.n_assets)
         names = [name for name in self._prepared.price_columns if name in self._reads]
@@ -178,10 +188,18 @@ class Reader:
                 self._signal_kinds, signals, lambda name: self._signal(name, first_t, has_bar)
             ),
             market=self._on_demand(
-                self._market_kinds, {}, lambda name: self._market_of(name)[bars]
+                self._market_kinds,
+                {name: values[bars] for name, values in self._market.items()},
+                lambda name: self._market_of(name)[bars],
             ),
             traded_close=None if "open" in prices else traded_close,
+            considered=self._considered(),
         )
+
+    def _considered(self) -> Considered:
+        """Return what was read of the bars that were ranked last, in the numbers of the run."""
+        taken, begin_t = self._witness.considered, self._period.first_t
+        return replace(taken, ts=taken.ts - begin_t) if begin_t else taken
 
     def _on_demand(
         self,
@@ -223,7 +241,7 @@ class Reader:
         if self._prepared.has_universe and "is_member" in names:
             if self._members is None:
                 self._members = self._intervals()
-            found["is_member"] = _membership(self._members, first_t, has_bar)
+            found["is_member"] = membership(self._members, first_t, has_bar)
         return found
 
     def _prices(
@@ -253,7 +271,7 @@ class Reader:
             last=self._times[first_t + shape[0] - 1],
         )
         found = self._database.numpy(query)
-        return _scatter(found, list(items), first_t, shape, self._signal_kinds)
+        return scatter(found, list(items), first_t, shape, self._signal_kinds)
 
     def _intervals(self) -> list[tuple[int, int, int]]:
         bars = first_bars("main.universe", "start_date", "end_date")
@@ -273,7 +291,7 @@ class Reader:
         columns = f"{item} as {quote(name)}"
         query = render("batches/market", market=self._market_rows, columns=columns)
         found = self._database.numpy(query)
-        return _as_column(found[name], self._market_kinds[name])
+        return as_column(found[name], self._market_kinds[name])
 
     def _item(self, table: str, name: str) -> str:
         return as_read(f"{table}.{quote(name)}", self._signal_kinds[name])
@@ -286,7 +304,7 @@ class Reader:
         last_t = first_t + shape[0] - 1
         if not source.has_clock:
             found = self._as_of(source, names, first_t, last_t)
-            return _scatter(found, list(names), first_t, shape, self._signal_kinds)
+            return scatter(found, list(names), first_t, shape, self._signal_kinds)
         items = ", ".join(f"{self._item('known', name)} as {quote(name)}" for name in names)
         query = render(
             "batches/exact_features",
@@ -297,10 +315,10 @@ class Reader:
         )
         found = self._database.numpy(query)
         is_known = np.zeros(shape, dtype=bool)
-        is_known.reshape(-1)[_cells(found, first_t, shape)] = True
+        is_known.reshape(-1)[cells(found, first_t, shape)] = True
         if (has_bar & ~is_known).any():
             found = self._as_of(source, names, first_t, last_t)
-        arrays = _scatter(found, list(names), first_t, shape, self._signal_kinds)
+        arrays = scatter(found, list(names), first_t, shape, self._signal_kinds)
         # There is no signal without a bar, whatever became known at its time.
         for values in arrays.values() if (is_known & ~has_bar).any() else ():
             values[~has_bar] = np.nan if values.dtype == np.float64 else None
@@ -330,7 +348,7 @@ class Reader:
             ),
         )
         found = self._database.numpy(query, {"first_t": first_t})
-        return _scatter(found, list(items), first_t, shape, {})
+        return scatter(found, list(items), first_t, shape, {})
 
     def _as_of(
         self, source: Known, names: tuple[str, ...], first_t: int, last_t: int
@@ -343,55 +361,3 @@ class Reader:
             f"{as_read(quote(name), self._signal_kinds[name])} as {quote(name)}" for name in names
         )
         return database.numpy(rows_of(known, f"t, sid, {items}"))
-
-
-def _membership(intervals: list[tuple[int, int, int]], first_t: int, has_bar: Bools) -> Floats:
-    """Return 1 where an asset is in the universe, 0 where it is not, NaN where it has no bar."""
-    members = np.where(has_bar, 0.0, np.nan)
-    for sid, start, end in intervals:
-        members[max(start - first_t, 0) : max(end - first_t, 0), sid] += 1.0
-    return np.minimum(members, 1.0)
-
-
-def _cells(found: dict[str, np.ndarray], first_t: int, shape: tuple[int, ...]) -> Ints:
-    cells: Ints = (found["t"].astype(np.int64) - first_t) * shape[1] + found["sid"]
-    return cells
-
-
-def _scatter(
-    found: dict[str, ColumnValues],
-    names: list[str],
-    first_t: int,
-    shape: tuple[int, ...],
-    kinds: Mapping[str, str],
-) -> dict[str, ColumnValues]:
-    """Write rows by (t, sid) into dense arrays, missing where there is no row; empties `found`."""
-    cell = _cells(found, first_t, shape)
-    arrays = {}
-    for name in names:
-        values = _as_column(found.pop(name), kinds.get(name, "DOUBLE"))  # it is let go
-        is_numeric = values.dtype == np.float64
-        dense = np.full(shape[0] * shape[1], np.nan if is_numeric else None, dtype=values.dtype)
-        dense[cell] = values
-        arrays[name] = dense.reshape(shape)
-    return arrays
-
-
-def _as_column(values: ColumnValues, kind: str) -> ColumnValues:
-    """Return numbers as they are, all else as Python's own objects, None where missing."""
-    if values.dtype.kind in "mM":
-        unit = "D" if kind == "DATE" else "us"
-        missing = np.isnat(values)
-        moments = values.astype(f"{values.dtype.kind}8[{unit}]").astype(object)
-        if "ZONE" in kind:
-            moments = np.array(
-                [None if moment is None else moment.replace(tzinfo=UTC) for moment in moments],
-                dtype=object,
-            )
-        moments[missing] = None
-        return moments
-    if values.dtype == np.float64:
-        return values
-    found = np.empty(len(values), dtype=object)
-    found[:] = [value.tolist() if isinstance(value, np.ndarray) else value for value in values]
-    return found

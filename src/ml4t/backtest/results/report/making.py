@@ -5,19 +5,35 @@ They take as long as to store a small run, and most results nobody asks for them
 
 from __future__ import annotations
 
+import re
 from threading import Lock
 
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sql_files import schema_of
+from ml4t.backtest.results.late import Late
 from ml4t.backtest.results.report.view import SCHEMA
 from ml4t.backtest.results.report.views import LISTS, comments, views_in
+from ml4t.backtest.results.tables import TABLES
+
+# Names a table that is written late, or puts the name of a table together.
+LATE = re.compile(
+    "|".join([*(table.name for table in TABLES.values() if table.is_late), "query_table"]),
+    re.IGNORECASE,
+)
 
 
 class Report:
-    """The schema ``report`` of a result in memory, as far as anything has asked for it."""
+    """The schema ``report`` of a result in memory, as far as anything has asked for it.
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    Parameters
+    ----------
+    database : Database
+    late : Late, optional
+        Writes the table that the run has left out.
+    """
+
+    def __init__(self, database: Database, late: Late | None = None) -> None:
+        self._database, self._late = database, late
         self._making = Lock()
         self._made: set[str] = set()
         self._has_comments = False
@@ -29,6 +45,9 @@ class Report:
         """
         wanted = views_in(query)
         lists = bool(LISTS.search(query))
+        is_wider = False
+        if lists or LATE.search(query) or any(LATE.search(one.query) for one in wanted):
+            is_wider = self.complete()
         with self._making:
             new = [one for one in wanted if one.name not in self._made]
             statements: list[str] = [one.statement(in_memory=True) for one in new]
@@ -42,4 +61,8 @@ class Report:
                     session.execute(";".join(statements))
             self._made |= {one.name for one in wanted}
             self._has_comments |= lists
-        return bool(statements)
+        return bool(statements) or is_wider
+
+    def complete(self) -> bool:
+        """Write the tables that the run has left out; return whether there was one."""
+        return self._late is not None and self._late.write(self._database)

@@ -1,0 +1,46 @@
+"""HeldPrices: the prices of the bars of what a run held or ordered."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml4t.backtest.core.batch import Chunk, Floats, Ints
+
+BAR_PRICES = ("open", "high", "low", "close")
+
+
+class HeldPrices:
+    """Gathers prices at places, chunk by chunk.
+
+    Parameters
+    ----------
+    n_assets : int
+    """
+
+    def __init__(self, n_assets: int) -> None:
+        self.n_assets = n_assets
+        self._cells: list[Ints] = []
+        self._prices: dict[str, list[NDArray[np.float64]]] = {}
+
+    def add(self, chunk: Chunk, at: Ints) -> None:
+        """Take the prices at some places of a chunk, counted from its first bar and asset."""
+        self._cells.append(at + chunk.first_t * self.n_assets)
+        for name in BAR_PRICES:
+            if name in chunk.prices:
+                self._prices.setdefault(name, []).append(chunk.prices[name].reshape(-1)[at])
+
+    @property
+    def has_range(self) -> bool:
+        """Whether the run read highs and lows."""
+        return {"high", "low"} <= self._prices.keys()
+
+    @property
+    def cells(self) -> Ints:
+        """Bar times assets, plus the asset, of each place; ascending."""
+        return np.concatenate(self._cells) if self._cells else np.empty(0, dtype=np.int64)
+
+    def price(self, name: str) -> Floats:
+        """Return a price at each place, as the broker sees it: NaN where there is none."""
+        found = self._prices.get(name)
+        return np.full(len(self.cells), np.nan) if found is None else np.concatenate(found)

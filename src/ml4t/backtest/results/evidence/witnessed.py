@@ -1,0 +1,119 @@
+"""Witnessed: what a run saw of the assets that it held or ordered, taken chunk by chunk.
+
+Nothing is asked of a source for it: the arrays of a chunk are there anyway, and are read once more
+when the loop is through with them, at the few places that matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml4t.backtest.core.batch import Chunk, Ints
+from ml4t.backtest.core.journal import AccountAtClose, Ordered
+from ml4t.backtest.core.orders import Fills
+from ml4t.backtest.core.terms import Action
+from ml4t.backtest.results.evidence.excursions import excursions_of
+from ml4t.backtest.results.evidence.known import evidence_of
+from ml4t.backtest.results.evidence.prices import BAR_PRICES, HeldPrices
+from ml4t.backtest.results.gathered import Evidence, Excursions
+from ml4t.backtest.results.recorder import Recorder
+from ml4t.backtest.results.tables import FILLS, ORDERS, TRADES
+
+# Events that say which assets matter at a bar, with the attribute that holds them.
+MATTERS = ((AccountAtClose, "held"), (Fills, "sids"), (Ordered, "sids"))
+
+
+class Witnessed:
+    """Looks at chunks once the loop is through with them.
+
+    Parameters
+    ----------
+    recorder : Recorder
+        Knows what was held, filled and ordered.
+    n_assets : int
+    asked : collection of str
+        Prices that are evidence; a bar's own are read by every run, and are none by themselves.
+    """
+
+    def __init__(self, recorder: Recorder, n_assets: int, asked: Collection[str] = ()) -> None:
+        self._recorder, self.n_assets = recorder, n_assets
+        self._left_out = set(BAR_PRICES) - set(BAR_PRICES if "all" in asked else asked)
+        self._told = dict.fromkeys(MATTERS, 0)
+        self._cells: list[Ints] = []
+        self._prices = HeldPrices(n_assets)
+        self._signals: list[dict[str, NDArray[Any]]] = []
+        self._market: list[tuple[int, dict[str, NDArray[Any]]]] = []
+
+    def watched(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """Hand on chunks; each is looked at when the next one is asked for."""
+        for chunk in chunks:
+            yield chunk
+            self._look(chunk)
+
+    @property
+    def measures(self) -> str:
+        """What excursions are made of."""
+        return "high and low" if self._prices.has_range else "close"
+
+    def excursions(self, actions: Sequence[Action], n_bars: int) -> Excursions:
+        """Return how far each trade went."""
+        trades, fills = self._recorder.columns_of(TRADES), self._recorder.columns_of(FILLS)
+        return excursions_of(trades, fills, self._prices, actions, n_bars)
+
+    def evidence(self) -> Callable[[], Evidence]:
+        """Return what finds what was known where orders were decided, and keeps nothing else."""
+        orders = self._recorder.columns_of(ORDERS)
+        return partial(
+            evidence_of, orders["created_at"], orders["asset_id"], self.n_assets,
+            cells=self._cells, signals=self._signals, market=self._market,
+        )  # fmt: skip
+
+    def _look(self, chunk: Chunk) -> None:
+        shape = chunk.prices["close"].shape
+        matters = np.zeros(shape, dtype=bool)
+        for t, sids in self._new():
+            matters[t - chunk.first_t, sids] = True
+        at = np.flatnonzero(matters)
+        self._cells.append(at + chunk.first_t * self.n_assets)
+        self._prices.add(chunk, at)
+        rows, sids = at // self.n_assets, at % self.n_assets
+        known = _considered(chunk, rows, sids)
+        known |= {
+            name: values[rows, sids]
+            for name, values in chunk.signals.items()
+            if name not in self._left_out
+        }
+        self._signals.append(known)
+        self._market.append((chunk.first_t, dict(chunk.market)))
+
+    def _new(self) -> Iterator[tuple[Ints, Ints]]:
+        """Yield bars and assets of what was recorded since the chunk before."""
+        for one, start in self._told.items():
+            kind, attribute = one
+            events: Sequence[Any] = self._recorder.told(kind)[start:]
+            self._told[one] = start + len(events)
+            if events:
+                sids = [getattr(event, attribute) for event in events]
+                ts = np.repeat([event.t for event in events], [len(each) for each in sids])
+                yield ts, np.concatenate(sids)
+
+
+def _considered(chunk: Chunk, rows: Ints, sids: Ints) -> dict[str, NDArray[Any]]:
+    """Return what a strategy that chooses in SQL read at some places, missing at other bars."""
+    ts, found = chunk.considered.ts, {}
+    if not len(ts):
+        return {}
+    bars = np.arange(len(chunk.prices["close"])) + chunk.first_t
+    place_of = np.minimum(np.searchsorted(ts, bars), len(ts) - 1)
+    is_there = np.flatnonzero((ts[place_of] == bars)[rows])
+    rows, sids, n_places = place_of[rows[is_there]], sids[is_there], len(rows)
+    for name, column in chunk.considered.columns.items():
+        values = np.full(n_places, np.nan if column.dtype == np.float64 else None, column.dtype)
+        values[is_there] = column[rows, sids]
+        found[name] = values
+    return found
