@@ -53,7 +53,7 @@ from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_facts import RunFacts
 from ml4t.backtest.results.store import open_store, store
-from ml4t.backtest.results.tables import EVIDENCE
+from ml4t.backtest.results.trade_tables import EVIDENCE
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.session import Market, Session
 from ml4t.backtest.strategy.base import Strategy

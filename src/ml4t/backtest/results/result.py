@@ -25,8 +25,8 @@ class BacktestResult(Mapping[str, Any]):
     """A finished run. As a mapping it holds the metrics; `sql` reads its tables.
 
     The tables ``runs orders fills trades positions equity decisions selections cash_flows
-    signals evidence benchmark`` are attributes too, as lazy relations: ``result.trades.pl()``, ``.df()``,
-    ``.to_arrow_table()``.
+    signals evidence benchmark`` and the views of `results.report` are attributes too, as lazy
+    relations: ``result.trades.pl()``, ``.df()``, ``.to_arrow_table()``.
 
     Examples
     --------

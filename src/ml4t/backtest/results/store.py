@@ -11,7 +11,8 @@ from ml4t.backtest.data.sql_files import Sql, cast, columns, render
 from ml4t.backtest.results.run_facts import RunFacts
 from ml4t.backtest.results.staging import Array, Reading, Staged
 from ml4t.backtest.results.table import ROW, Table
-from ml4t.backtest.results.tables import EXCURSIONS, SEEN, STAGED, TABLES
+from ml4t.backtest.results.tables import SEEN, STAGED, TABLES
+from ml4t.backtest.results.trade_tables import EXCURSIONS
 
 
 def open_store(timezone: str = UTC) -> Database:

@@ -16,9 +16,8 @@ from ml4t.backtest.core.journal import (
     Selected,
 )
 from ml4t.backtest.core.orders import Ended, Fills
-from ml4t.backtest.core.trades import Trade, Trades
 from ml4t.backtest.data.sql_files import comment
-from ml4t.backtest.results.gathered import Evidence, Excursions, equity_curve, seen_features
+from ml4t.backtest.results.gathered import equity_curve, seen_features
 from ml4t.backtest.results.runs_table import RUNS
 from ml4t.backtest.results.table import (
     ASSET,
@@ -38,6 +37,7 @@ from ml4t.backtest.results.table import (
     Column,
     Table,
 )  # fmt: skip
+from ml4t.backtest.results.trade_tables import EVIDENCE, EXCURSIONS, TRADES
 
 RUN_ID = Column("run_id", TEXT, "the run; equal inputs give an equal id")
 
@@ -115,72 +115,6 @@ FILLS = Table(
     helpers=(
         Column("multiplier", MULTIPLIER, "of the asset", "sids"),
         Column("moment", COUNT, "when in the bar, as a Moment"),
-    ),
-)
-
-TRADES = Table(
-    name="trades",
-    events=(
-        Trade,
-        Trades,
-    ),
-    counted="sid",
-    columns=(
-        Column("trade_id", ID, "from 0, in the order of exits, then open lots", ROW),
-        Column("asset_id", ASSET, "asset", "sid"),
-        Column("quantity", NUMBER, "shares of this lot part, positive long, negative short"),
-        Column("entry_timestamp", BAR, "bar of the entry fill", "entry_t"),
-        Column("entry_price", NUMBER, "per share, slippage included"),
-        Column("exit_timestamp", BAR, "bar of the exit fill; NULL: still open", "exit_t"),
-        Column("exit_price", NUMBER, "per share, slippage included; NULL: still open"),
-        Column(
-            "pnl",
-            NUMBER,
-            "account currency, net of commission and borrow, dividends included; open lots at "
-            "their mark",
-        ),
-        Column("return", NUMBER, "pnl / (|quantity| * entry_price * multiplier)", COMPUTED),
-        Column("bars_held", COUNT, "bars from entry to exit; NULL: still open", COMPUTED),
-        Column(
-            "exit_rule",
-            TEXT,
-            "tag of the order, or delisting, cash in lieu; NULL: still open",
-            "reason",
-        ),
-        Column("commission", NUMBER, "account currency, both fills' share"),
-        Column(
-            "slippage",
-            NUMBER,
-            "account currency, both fills' share; inside the prices already",
-        ),
-        Column("impact", NUMBER, "account currency, both fills' share; inside the prices already"),
-        Column("borrow", NUMBER, "account currency, what its short shares cost to borrow"),
-        Column(
-            "dividends",
-            NUMBER,
-            "account currency, those whose ex-date it was held over, paid yet or not; negative: "
-            "owed by a short; inside pnl already",
-        ),
-        Column("entry_fill_id", ID_OR_NONE, "the fill that opened the lot", "entry_fill"),
-        Column(
-            "exit_fill_id",
-            ID_OR_NONE,
-            "the fill that closed it; NULL: still open, or ended without one, as by a delisting",
-            "exit_fill",
-        ),
-        Column(
-            "mae",
-            NUMBER,
-            "maximum adverse excursion: the worst of side * (price - entry_price) / entry_price "
-            "while it was held, 0 or below; see runs.excursions_from",
-            COMPUTED,
-        ),
-        Column("mfe", NUMBER, "maximum favourable excursion: the best, 0 or above", COMPUTED),
-    ),
-    helpers=(
-        Column("multiplier", MULTIPLIER, "of the asset", "sid"),
-        Column("entry_t", COUNT, "number of the entry bar"),
-        Column("exit_t", COUNT, "number of the exit bar, -1: still open"),
     ),
 )
 
@@ -309,20 +243,6 @@ SIGNALS = Table(
     ),
 )
 
-EVIDENCE = Table(
-    name="evidence",
-    events=(Evidence,),
-    counted="t",
-    columns=(
-        Column("timestamp", BAR, "bar at whose close some order was decided", "t"),
-        Column("asset_id", ASSET, "asset; NULL where a value is market-wide", "sid"),
-        Column("name", TEXT, "column of signals or market that strategy or rules read"),
-        Column("value", FINITE, "as it was known at that close; NULL where it is text"),
-        Column("value_text", TEXT, "as it was known, where it is text"),
-    ),
-    is_late=True,
-)
-
 BENCHMARK = Table(
     name="benchmark",
     is_later=True,
@@ -353,18 +273,6 @@ SEEN = Table(
         Column("decision", ID, "row of the decision"),
         Column("name", TEXT, "of the feature"),
         Column("value", NUMBER, "what it was"),
-    ),
-)
-
-# How far trades went: `trades` has it beside its own.
-EXCURSIONS = Table(
-    name="excursions",
-    events=(Excursions,),
-    counted="mae",
-    columns=(
-        Column("trade", ID, "row of the trade", ROW),
-        Column("mae", NUMBER, "the worst"),
-        Column("mfe", NUMBER, "the best"),
     ),
 )
 

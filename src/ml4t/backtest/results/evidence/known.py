@@ -43,6 +43,7 @@ def evidence_of(
     is_of_bar = created_t >= 0
     ordered = np.unique(created_t[is_of_bar] * n_assets + sids[is_of_bar])
     bars = np.unique(ordered // n_assets) if len(ordered) else ordered
+    own = {name for values in signals for name in values}
     parts: list[tuple[Ints, Ints, str, KnownValues]] = []
     for (first_t, columns), at, values in zip(market, cells, signals, strict=True):
         here = np.flatnonzero(_is_in(at, ordered))
@@ -50,7 +51,8 @@ def evidence_of(
         parts += [(t, sid, name, values[name][here]) for name in sorted(values)]
         for name in sorted(columns):
             t = bars[(bars >= first_t) & (bars < first_t + len(columns[name]))]
-            parts.append((t, np.full(len(t), -1), name, columns[name][t - first_t]))
+            called = f"market.{name}" if name in own else name  # as in a rule's feature
+            parts.append((t, np.full(len(t), -1), called, columns[name][t - first_t]))
     return _joined(parts, n_assets)
 
 

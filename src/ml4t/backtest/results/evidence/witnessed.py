@@ -22,7 +22,8 @@ from ml4t.backtest.results.evidence.known import evidence_of
 from ml4t.backtest.results.evidence.prices import BAR_PRICES, HeldPrices
 from ml4t.backtest.results.gathered import Evidence, Excursions
 from ml4t.backtest.results.recorder import Recorder
-from ml4t.backtest.results.tables import FILLS, ORDERS, TRADES
+from ml4t.backtest.results.tables import FILLS, ORDERS
+from ml4t.backtest.results.trade_tables import TRADES
 
 # Events that say which assets matter at a bar, with the attribute that holds them.
 MATTERS = ((AccountAtClose, "held"), (Fills, "sids"), (Ordered, "sids"))

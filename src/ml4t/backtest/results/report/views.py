@@ -52,6 +52,38 @@ VIEWS = {
             },
         ),
         View(name="exits", comment="P&L and count of closed trades by exit rule"),
+        View(
+            name="evidence_maps",
+            comment="what was known where orders were decided, by bar and asset",
+            columns={"numbers": "values by name", "texts": "texts by name"},
+        ),
+        View(
+            name="trades_explained",
+            comment="each trade with its orders, its ranking, its rule and what was known then",
+            columns={
+                "days_held": "calendar days from entry to exit; NULL: still open",
+                "pnl_before_costs": "account currency, as if nothing had cost anything",
+                "entry_decided_at": "bar at whose close the entry was decided",
+                "entry_rank": "in the selection of that bar, 1 = best; NULL: not in it",
+                "entry_signals": "numbers that strategy and rules could see then, by name",
+                "entry_texts": "texts that they could see then, by name",
+                "exit_decided_at": "bar at whose close the exit was decided, or its level set",
+                "exit_reason": "what the rule that closed it does",
+                "exit_level": "price of the level; NULL: it had none",
+                "exit_features": "what the rule saw",
+            },
+        ),
+        View(
+            name="attribution",
+            comment="P&L of all trades by exit rule, side, month, holding and what was known",
+            columns={
+                "name": "by what the trades are split",
+                "value": "the part; NULL: still open, or not known",
+                "pnl": "account currency; the parts of a name add up to all of it",
+                "average_mae": "mean of mae",
+                "average_mfe": "mean of mfe",
+            },
+        ),
     )
 }
 
