@@ -8,7 +8,7 @@ options are the engine's alone: `costs`, its cost models, and `delisting_return`
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -337,9 +337,14 @@ def engine_run(
     universe: Universe,
     options: Mapping[str, Any],
     strategy: Strategy | None = None,
+    *,
+    evidence: Sequence[str] = ("high", "low"),
     **period: datetime | None,
 ) -> BacktestResult:
-    """Run the case, or a period of it; by default the strategy is the script in the options."""
+    """Run the case, or a period of it; by default the strategy is the script in the options.
+
+    Without a high and a low among the evidence excursions may be of closes alone.
+    """
     manager = risk.RiskManager(
         [rule_of(rule) for rule in options.get("rules", ())],
         [limit_of(limit) for limit in options.get("limits", ())],
@@ -348,7 +353,7 @@ def engine_run(
         engine = BacktestEngine(
             catalog_of(universe, options, Path(folder)), strategy or Scripted(options["script"]),
             risk_manager=manager, initial_capital=options.get("initial_capital", CAPITAL),
-            config=config_of(options),
+            config=config_of(options), evidence=evidence,
         )  # fmt: skip
         return engine.run(**period)
 
@@ -530,6 +535,8 @@ def tables(
 
     costs = "commission, slippage, impact, borrow, dividends"
     lots = f"asset_id, quantity, entry_timestamp, entry_price, {costs}"
+    # Fractions: what is rounded of an account is no part of them.
+    went = f"mae * {CAPITAL}, mfe * {CAPITAL}"
     return [
         (
             "selections",
@@ -564,15 +571,17 @@ def tables(
         (
             "trades",
             ours(f"select exit_timestamp, {lots}, pnl, exit_price, bars_held, "
-                 "split_part(exit_rule, '#', 1) from trades where exit_timestamp is not null"),
+                 f"{went}, split_part(exit_rule, '#', 1) from trades "
+                 "where exit_timestamp is not null"),
             theirs((x.exit_timestamp, x.asset, x.quantity, x.entry_timestamp, x.entry_price,
                     x.commission, x.slippage, x.impact, x.borrow, x.dividends, x.pnl,
-                    x.exit_price, x.bars_held, x.exit_rule) for x in expected.trades),
+                    x.exit_price, x.bars_held, x.mae * CAPITAL, x.mfe * CAPITAL, x.exit_rule)
+                   for x in expected.trades),
         ),
         (
             "open lots",
-            ours(f"select {lots}, pnl from trades where exit_timestamp is null"),
-            theirs(expected.open_lots),
+            ours(f"select {lots}, pnl, {went} from trades where exit_timestamp is null"),
+            theirs((*x[:-2], x.mae * CAPITAL, x.mfe * CAPITAL) for x in expected.open_lots),
         ),
         ("orders", ours(ORDERS), theirs(map(order_row, expected.orders))),
         (

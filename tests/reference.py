@@ -209,12 +209,14 @@ def step(world: World, t: int) -> None:
     world.t = t
     world.ratios, world.traded, world.reinvest = {}, {}, []
     world.is_after_protect, world.closed_inside = False, set()
+    world.ledger.bars, world.ledger.is_over = world.bars, False
     step_actions(world)
     drop_past(world)
     world.move_to(NEXT_OPEN)
     fill_exits(world)
     fill_moment(world, NEXT_OPEN)
     step_intrabar(world)
+    world.ledger.is_over = True
     for moment in (VWAP, NEXT_CLOSE):
         world.move_to(moment)
         fill_moment(world, moment)
@@ -224,4 +226,5 @@ def step(world: World, t: int) -> None:
     world.move_to(THIS_CLOSE)
     fill_moment(world, THIS_CLOSE)
     expire(world)
+    world.ledger.end_bar(t)
     record(world)

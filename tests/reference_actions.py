@@ -195,6 +195,7 @@ def split_position(position: Position, ratio: float, tick: float) -> None:
         lot.bought *= ratio
         lot.quantity *= ratio
         lot.price /= ratio
+        lot.seen = [price / ratio for price in lot.seen]
     position.water_mark /= ratio
     position.peak *= ratio
     position.splits *= ratio

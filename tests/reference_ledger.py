@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from reference_rules import Memory, Rule
 from reference_types import (
     Asset,
+    Bar,
     FillRow,
     FlowRow,
     OpenLotRow,
@@ -39,6 +40,21 @@ class Lot:
     impact: float
     borrow: float = 0.0  # paid so far for what is left
     dividends: float = 0.0  # money, entitled to so far by what is left; a short's are negative
+    seen: list[float] = field(default_factory=list)  # prices while it was held, after its fill
+
+    def saw(self, t: int, bar: Bar) -> list[float]:
+        """Return the prices of a bar that came after the lot's fill."""
+        if self.t == t and self.entered == AT_CLOSE:
+            return []
+        if (self.t == t and self.entered == BY_LIMIT) or bar.volume == 0:
+            return [bar.close]
+        return [bar.high, bar.low, bar.close]
+
+    def excursions(self, *last: float) -> tuple[float, float]:
+        """Return the worst and the best that it went, as fractions of its entry price."""
+        side = 1 if self.quantity > 0 else -1
+        moves = [side * (price - self.price) / self.price for price in (*self.seen, *last)]
+        return min([0.0, *moves]), max([0.0, *moves])
 
 
 @dataclass(frozen=True)
@@ -115,6 +131,8 @@ class Ledger:
     positions: dict[Asset, Position] = field(default_factory=dict)
     marks: dict[Asset, float] = field(default_factory=dict)
     unsettled: list[tuple[int, float]] = field(default_factory=list)  # (first session, amount)
+    bars: Mapping[Asset, Bar] = field(default_factory=dict)  # of now
+    is_over: bool = False  # the bar, but for what fills at its close
 
     def live(self, asset: Asset) -> float:
         return self.positions[asset].quantity if asset in self.positions else 0.0
@@ -175,8 +193,10 @@ class Ledger:
         live = self.live(asset)
         if live * paid.quantity < 0:
             if abs(paid.quantity) <= abs(live):
+                self.look(t, asset)
                 self.consume(t, asset, paid, why)
                 return
+            self.look(t, asset)
             self.consume(t, asset, paid.part(-live), why)
             paid = paid.part(paid.quantity + live)
             costs = (paid.commission, paid.slippage, paid.impact)
@@ -188,6 +208,23 @@ class Ledger:
         position = self.positions[asset]
         position.lots.append(lot)  # levels stay those set at the last close
         position.peak = max(position.peak, abs(position.quantity))
+
+    def look(self, t: int, asset: Asset) -> None:
+        """Have the lots see what of this bar is past for certain: its open, or all of it."""
+        if asset not in self.bars:
+            return
+        bar = self.bars[asset]
+        for lot in self.positions[asset].lots:
+            if self.is_over:
+                lot.seen += lot.saw(t, bar)
+            elif lot.t < t and bar.volume != 0:
+                lot.seen.append(bar.open)
+
+    def end_bar(self, t: int) -> None:
+        """Have every lot see the bar."""
+        for asset, position in self.positions.items():
+            for lot in position.lots if asset in self.bars else ():
+                lot.seen += lot.saw(t, self.bars[asset])
 
     def consume(self, t: int, asset: Asset, paid: Paid, why: str) -> None:
         """Close lots from the oldest; each part closed is a trade."""
@@ -211,7 +248,8 @@ class Ledger:
             pnl = signed * (paid.price - lot.price) * multiplier - commission - borrow + dividends
             entry, exit_ = (lot.timestamp, lot.price), (timestamp, paid.price)
             results = (pnl, commission, slippage, t - lot.t, why, impact, borrow, dividends)
-            self.result.trades.append(TradeRow(asset, signed, *entry, *exit_, *results))
+            row = TradeRow(asset, signed, *entry, *exit_, *results, *lot.excursions(paid.price))
+            self.result.trades.append(row)
             left -= part
             if part == size:
                 lots.popleft()
@@ -234,8 +272,9 @@ class Ledger:
                 pnl = gain - costs[0] - lot.borrow
                 entry = (lot.timestamp, lot.price)
                 row = OpenLotRow(
-                    asset, lot.quantity, *entry, *costs, lot.borrow, lot.dividends, pnl
-                )
+                    asset, lot.quantity, *entry, *costs, lot.borrow, lot.dividends, pnl,
+                    *lot.excursions(),
+                )  # fmt: skip
                 self.result.open_lots.append(row)
 
     def check_identities(self, due: float) -> None:

@@ -224,13 +224,14 @@ FillRow = namedtuple(
 TradeRow = namedtuple(  # a closed part of a lot
     "TradeRow",
     "asset quantity entry_timestamp entry_price exit_timestamp exit_price "
-    "pnl commission slippage bars_held exit_rule impact borrow dividends",
-    defaults=(0.0, 0.0, 0.0),
+    "pnl commission slippage bars_held exit_rule impact borrow dividends mae mfe",
+    defaults=(0.0, 0.0, 0.0, None, None),
 )
 OpenLotRow = namedtuple(  # what is left of a lot after the last bar, with its share of the costs
-    "OpenLotRow",
-    "asset quantity entry_timestamp entry_price commission slippage impact borrow dividends pnl",
-    defaults=(0.0, 0.0, 0.0, 0.0),  # pnl: at the last mark, with these dividends, net of costs
+    "OpenLotRow",  # pnl: at the last mark, with these dividends, net of costs
+    "asset quantity entry_timestamp entry_price commission slippage impact borrow dividends pnl "
+    "mae mfe",
+    defaults=(0.0, 0.0, 0.0, 0.0, None, None),
 )
 OrderRow = namedtuple(  # quantity: after splits and edits; price: as it last rested
     "OrderRow",

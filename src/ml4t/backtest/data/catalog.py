@@ -20,7 +20,7 @@ from ml4t.backtest.data.database import UTC, Listener, Relation
 from ml4t.backtest.data.explaining import Explanation, explain, plan_alone
 from ml4t.backtest.data.indicators import Indicators
 from ml4t.backtest.data.registry import SourceRegistry
-from ml4t.backtest.data.selection.preview import preview
+from ml4t.backtest.data.selection.shows import ShowsSelections
 from ml4t.backtest.data.sources.adapted import ChangedRows
 from ml4t.backtest.data.sources.adjusting import (
     jumps_like_splits,
@@ -43,11 +43,11 @@ from ml4t.backtest.data.sources.reference import (
 )
 from ml4t.backtest.data.sources.source import Source, fingerprint
 from ml4t.backtest.data.sql_files import quote, read, render
-from ml4t.backtest.data.stream.period import DateLike, Period, bound_of, find_period
+from ml4t.backtest.data.stream.period import Period, find_period
 from ml4t.backtest.errors import ConfigError, DataError
 
 
-class Catalog(SourceRegistry):
+class Catalog(ShowsSelections, SourceRegistry):
     """The sources of a run, as DuckDB views with our names and types.
 
     Parameters
@@ -146,40 +146,6 @@ class Catalog(SourceRegistry):
         reader = self.prepare().database.reader()
         reader.require_query(query)
         return reader.sql(query)
-
-    def preview(self, strategy: Selects, timestamp: object, *, start: DateLike = None) -> Relation:
-        """Show what a strategy would hold at one bar, and why it would not hold the rest.
-
-        Parameters
-        ----------
-        strategy : Strategy
-            One that ranks, has a query or has rules: `TopN`, `SQLStrategy`, `SignalStrategy`.
-        timestamp : datetime, date or str
-            Of a bar. Where the strategy does not decide, nothing is held, and every reason says
-            so.
-        start : date, datetime or str, optional
-            That of the run, from whose first bar `every` counts.
-
-        Returns
-        -------
-        duckdb.DuckDBPyRelation
-            One row per asset with a bar: ``asset_id``, ``score``, ``rank`` (in its group, where
-            the ranking has groups), ``weight`` (``quantity`` or ``signal`` where the query yields
-            those), ``is_held``, and ``reason``: the first that keeps an asset out, such as
-            ``where: atr is not null`` or ``rank 26 of 25``; NULL for what is held. Of rules:
-            ``timestamp``, ``asset_id``, ``may_enter``, ``may_exit`` (what rules on the position
-            say is left open), and ``reason``, the first entry rule that says no.
-
-        Raises
-        ------
-        ConfigError
-            There is no bar at the timestamp; the message names the nearest.
-        ExpressionError
-            Something that the strategy asks for cannot be used.
-        """
-        prepared, said = self.prepare(), bound_of("start", start)
-        begin_t = find_period(said, None, prepared).first_t if said is not None else 0
-        return preview(strategy, timestamp, prepared, begin_t=begin_t)
 
     def explain(self, strategy: Selects, *, plan: bool = False) -> Explanation:
         """Return the statements that a run of a strategy sends to DuckDB, in order.

@@ -8,12 +8,21 @@ from typing import Any
 
 from ml4t.backtest.data.database import Database, EngineError, Relation
 from ml4t.backtest.data.sql_files import rows_of
+<<<<<<< HEAD
 from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean, require_path
 from ml4t.backtest.results.keeping.opening import load
 from ml4t.backtest.results.keeping.saving import export_csv, save
+=======
+from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean, require_path, require_whole
+>>>>>>> 2a0d879 (Tell trades in words, what filters left out, and both on a page)
 from ml4t.backtest.results.late import Late
 from ml4t.backtest.results.report.making import Report
 from ml4t.backtest.results.report.views import VIEWS
+<<<<<<< HEAD
+=======
+from ml4t.backtest.results.saving import export_csv, save
+from ml4t.backtest.results.story import Story, story
+>>>>>>> 2a0d879 (Tell trades in words, what filters left out, and both on a page)
 from ml4t.backtest.results.summary import facts_lines, run_facts, summary_html, summary_text
 from ml4t.backtest.results.tables import TABLES
 
@@ -101,6 +110,33 @@ class BacktestResult(Mapping[str, Any]):
     def exits(self) -> Relation:
         """P&L and count of closed trades by exit rule."""
         return self.sql(rows_of(VIEWS["exits"].place))
+
+    def explain_trade(self, trade_id: int) -> Story:
+        """Return one trade's story: what was known, who decided, how it filled, what it made.
+
+        Parameters
+        ----------
+        trade_id : int
+            As in the table `trades`.
+
+        Returns
+        -------
+        Story
+            A text; a notebook shows it as it is.
+
+        Raises
+        ------
+        ResultError
+            There is no such trade.
+        """
+        number = require_whole("trade_id", trade_id)
+        row = rows_of(VIEWS["trades_explained"].place, where=f"trade_id = {number}")
+        self._report.make(row)
+        found = self._tables.records(row)
+        if not found:
+            last = self.metrics["n_trades"] + self.metrics["n_open_lots"] - 1
+            raise ResultError(f"there is no trade {trade_id}; the last of the run is {last}")
+        return story(found[0])
 
     def __getitem__(self, name: str) -> Any:
         try:

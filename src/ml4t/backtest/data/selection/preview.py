@@ -142,7 +142,7 @@ def _score(
         unscored = ("null::double as __score", "null::varchar as __filter", "null as __group")
         scored = rows_of(at.bars, ", ".join(["sid", *unscored, "false as __is_eligible"]))
     else:
-        scored = _scored(ranking, joined(section, at, database), market)
+        scored = scored_with_filters(ranking, joined(section, at, database), market)
     direction = "asc" if ranking is not None and ranking.ascending else "desc"
     n = 0 if ranking is None else ranking.n
     return database.make_table(
@@ -155,7 +155,7 @@ def _score(
     )
 
 
-def _scored(ranking: Ranking, rows: JoinedBars, market: TempTable) -> Sql:
+def scored_with_filters(ranking: Ranking, rows: JoinedBars, market: TempTable) -> Sql:
     """Return the query of what a ranking says of each asset, and the first filter that it fails."""
     from ml4t.backtest.data.user_sql.expressions import (
         conjuncts,  # its parser loads beside the checks

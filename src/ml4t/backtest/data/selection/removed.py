@@ -1,0 +1,148 @@
+"""Removed: what filters, limits and the broker kept out, and what it would have made.
+
+1. Score every candidate of every decision bar, with the first filter that it fails.
+2. Mark what the ranking chose, and of that what a run then did not buy.
+3. Give each what it made from the close of its decision bar to that of the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Selection
+from ml4t.backtest.core.selecting import Selects, asked_of
+from ml4t.backtest.core.terms import Action
+from ml4t.backtest.data.asof.bar_tables import market_rows
+from ml4t.backtest.data.asof.prepared import Prepared
+from ml4t.backtest.data.database import Arrays, Relation
+from ml4t.backtest.data.selection.cross_section import collect_bars, decide, joined
+from ml4t.backtest.data.selection.preview import scored_with_filters
+from ml4t.backtest.data.selection.ranking import plan_ranking, rank
+from ml4t.backtest.data.sql_files import literal, read, render
+from ml4t.backtest.data.stream.period import Period
+from ml4t.backtest.data.total_returns import Closes, Returns, total_returns
+from ml4t.backtest.errors import ConfigError
+
+# What a run chose and then did not buy, and why, as texts.
+ENDED = """
+    select timestamp::varchar, asset_id::varchar, rule || ' denied it'
+    from decisions
+    where action = 'deny' and asset_id is not null
+    union all
+    select created_at::varchar, asset_id::varchar, 'order ' || status || ': ' || reason
+    from orders
+    where status in ('denied', 'rejected', 'expired', 'cancelled') and created_at is not null
+"""
+
+
+class HasTables(Protocol):
+    """The result of a run."""
+
+    def sql(self, query: str) -> Any:
+        """Query its tables."""
+
+
+def removed(
+    strategy: Selects,
+    prepared: Prepared,
+    period: Period,
+    actions: Sequence[Action],
+    result: HasTables | None = None,
+) -> Relation:
+    """Return one row per candidate and decision bar: what kept it out, and what it made.
+
+    Parameters
+    ----------
+    actions : sequence of Action
+        Of the period, in the order in which they apply.
+    result : BacktestResult, optional
+        Of a run of the strategy: it says what limits denied and the broker did not fill.
+
+    Raises
+    ------
+    ConfigError
+        The strategy has no ranking.
+    """
+    asked = asked_of(strategy)
+    if asked.ranking is None:
+        raise ConfigError(
+            f"{type(strategy).__name__} has no ranking whose filters could remove anything; "
+            "removed() is for strategies such as TopN(...)"
+        )
+    plan = plan_ranking(asked.ranking, prepared, long_only=False, begin_t=period.first_t)
+    ranking, database = asked.ranking, prepared.database.cursor()
+    market = market_rows(database)
+    bars = period.first_t, period.last_t
+    chosen = rank(plan, market, database, *bars)
+    decisions, decision_ts = decide(
+        ranking, plan.due, market, database, *bars, begin_t=plan.begin_t
+    )
+    rows = joined(plan.section, collect_bars(plan.section, decisions, database), database)
+    frames: dict[str, Arrays] = {
+        "removed_chosen": _chosen(chosen),
+        "removed_ended": _ended(result),
+        "removed_forward": _forward(prepared, period, actions, decision_ts),
+    }
+    for name, frame in frames.items():
+        database.register(name, frame)
+    made = database.make_table(
+        "removed",
+        "removed/removed",
+        scored=scored_with_filters(ranking, rows, market),
+        chosen="removed_chosen",
+        ended="removed_ended",
+        forward="removed_forward",
+        by=literal(ranking.by),
+        within=literal(ranking.within or ""),
+        n=literal(str(ranking.n)),
+    )
+    for name in frames:
+        database.unregister(name)
+    return database.sql(render("removed/shown", removed=made))
+
+
+def _chosen(selections: dict[int, Selection]) -> Arrays:
+    sids = [one.sids for one in selections.values()]
+    return {
+        "t": np.repeat(np.array(list(selections), dtype=np.int64), [len(one) for one in sids]),
+        "sid": np.concatenate(sids) if sids else np.empty(0, dtype=np.int64),
+    }
+
+
+def _ended(result: HasTables | None) -> Arrays:
+    """Return what a run did not buy, one reason for each asset and bar."""
+    found = [] if result is None else result.sql(ENDED).fetchall()
+    first: dict[tuple[str, str], str] = {}
+    for timestamp, asset_id, why in found:
+        first.setdefault((timestamp, asset_id), why)
+    columns = [(*place, why) for place, why in first.items()] or [("", "", "")]
+    names = ("timestamp", "asset_id", "why")
+    return {name: np.array(values, dtype=object) for name, values in zip(
+        names, zip(*columns, strict=True), strict=True)}  # fmt: skip
+
+
+def _forward(
+    prepared: Prepared, period: Period, actions: Sequence[Action], decision_ts: Sequence[int]
+) -> Arrays:
+    """Return what each asset made from each decision bar to the next, or to the last bar."""
+    numbers = {"first_t": period.first_t, "last_t": period.last_t, "sids": None}
+    found = prepared.database.numpy(read("benchmark/closes"), numbers)
+    closes = Closes(
+        t=found["t"].astype(np.int64), sid=found["sid"].astype(np.int64), close=found["close"]
+    )
+    made: Returns = total_returns(closes, actions)
+    starts = np.array(decision_ts, dtype=np.int64) - period.first_t
+    span = np.searchsorted(starts, made.t) - 1  # the decision before the return's bar
+    is_after = span >= 0
+    sid, span, growth = made.sid[is_after], span[is_after], 1 + made.value[is_after]
+    if not len(sid):
+        return {"t": sid, "sid": sid, "value": growth}
+    begins = np.flatnonzero(np.diff(sid, prepend=-1) | np.diff(span, prepend=-1))
+    return {
+        "t": np.array(decision_ts, dtype=np.int64)[span[begins]],
+        "sid": sid[begins],
+        "value": np.multiply.reduceat(growth, begins) - 1,
+    }
