@@ -5,7 +5,8 @@
 -- that its parts add up to sum(pnl) of trades. Names: exit_rule, side, month (of the exit),
 -- holding (bars), each text that was known at the entry (sector, regime) under its own name, and
 -- of each number its decile, "decile of x": 1 + floor(10 * share of the trades that had less of it
--- at their entry), equal values in one. A value of NULL: still open, or not known then.
+-- at their entry), equal values in one. A value of NULL: still open, or not known then. Sums are
+-- in the order of trades, so that every client finds the same last digit.
 with
 
 explained as (
@@ -16,14 +17,16 @@ explained as (
 texts as (
     select
         trade_id,
-        unnest(map_entries(entry_texts), recursive := true)
+        unnest(map_keys(entry_texts)) as key,
+        unnest(map_values(entry_texts)) as value
     from explained
 ),
 
 numbers as (
     select
         trade_id,
-        unnest(map_entries(entry_signals), recursive := true)
+        unnest(map_keys(entry_signals)) as key,
+        unnest(map_values(entry_signals)) as value
     from explained
 ),
 
@@ -103,11 +106,11 @@ select
     parts.name,
     parts.value,
     count(*) as n_trades,
-    sum(explained.pnl) as pnl,
-    sum(explained.pnl_before_costs) as pnl_before_costs,
-    avg(explained."return") as average_return,
-    avg(explained.mae) as average_mae,
-    avg(explained.mfe) as average_mfe
+    sum(explained.pnl order by explained.trade_id asc) as pnl,
+    sum(explained.pnl_before_costs order by explained.trade_id asc) as pnl_before_costs,
+    avg(explained."return" order by explained.trade_id asc) as average_return,
+    avg(explained.mae order by explained.trade_id asc) as average_mae,
+    avg(explained.mfe order by explained.trade_id asc) as average_mfe
 from parts
 inner join explained on parts.trade_id = explained.trade_id
 group by parts.name, parts.value

@@ -74,7 +74,10 @@ select
     ) as numbers,
     map(
         coalesce(list(name order by name) filter (where value_text is not null), []),
-        coalesce(list(value_text order by name) filter (where value_text is not null), [])
+        coalesce(
+            list(value_text order by name) filter (where value_text is not null), []
+        )
     ) as texts
 from named
 group by timestamp, asset_id
+order by timestamp asc, asset_id asc

@@ -25,7 +25,9 @@ sides as (
     from main.fills as fills
     inner join main.orders as orders on fills.order_id = orders.order_id
     left join main.selections as selections
-        on orders.created_at = selections.timestamp and orders.asset_id = selections.asset_id
+        on
+            orders.created_at = selections.timestamp
+            and orders.asset_id = selections.asset_id
     left join report.evidence_maps as known
         on orders.created_at = known.timestamp and orders.asset_id = known.asset_id
 ),

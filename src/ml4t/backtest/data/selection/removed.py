@@ -26,17 +26,6 @@ from ml4t.backtest.data.stream.period import Period
 from ml4t.backtest.data.total_returns import Closes, Returns, total_returns
 from ml4t.backtest.errors import ConfigError
 
-# What a run chose and then did not buy, and why, as texts.
-ENDED = """
-    select timestamp::varchar, asset_id::varchar, rule || ' denied it'
-    from decisions
-    where action = 'deny' and asset_id is not null
-    union all
-    select created_at::varchar, asset_id::varchar, 'order ' || status || ': ' || reason
-    from orders
-    where status in ('denied', 'rejected', 'expired', 'cancelled') and created_at is not null
-"""
-
 
 class HasTables(Protocol):
     """The result of a run."""
@@ -114,7 +103,7 @@ def _chosen(selections: dict[int, Selection]) -> Arrays:
 
 def _ended(result: HasTables | None) -> Arrays:
     """Return what a run did not buy, one reason for each asset and bar."""
-    found = [] if result is None else result.sql(ENDED).fetchall()
+    found = [] if result is None else result.sql(read("removed/ended")).fetchall()
     first: dict[tuple[str, str], str] = {}
     for timestamp, asset_id, why in found:
         first.setdefault((timestamp, asset_id), why)
