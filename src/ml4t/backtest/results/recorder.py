@@ -83,7 +83,7 @@ class Recorder:
 
     def staged(self) -> Staged:
         """Join what was kept into columns, one mapping per staged table."""
-        return {table.staged: self.columns_of(table) for table in STAGED if not table.is_late}
+        return {table.staged: self.columns_of(table) for table in STAGED if not table.is_on_demand}
 
     def columns_of(self, table: Table) -> dict[str, Array]:
         """Join what was kept of one table, once it is all there."""

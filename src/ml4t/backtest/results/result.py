@@ -8,21 +8,13 @@ from typing import Any
 
 from ml4t.backtest.data.database import Database, EngineError, Relation
 from ml4t.backtest.data.sql_files import rows_of
-<<<<<<< HEAD
-from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean, require_path
+from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean, require_path, require_whole
 from ml4t.backtest.results.keeping.opening import load
 from ml4t.backtest.results.keeping.saving import export_csv, save
-=======
-from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean, require_path, require_whole
->>>>>>> 2a0d879 (Tell trades in words, what filters left out, and both on a page)
 from ml4t.backtest.results.late import Late
 from ml4t.backtest.results.report.making import Report
 from ml4t.backtest.results.report.views import VIEWS
-<<<<<<< HEAD
-=======
-from ml4t.backtest.results.saving import export_csv, save
 from ml4t.backtest.results.story import Story, story
->>>>>>> 2a0d879 (Tell trades in words, what filters left out, and both on a page)
 from ml4t.backtest.results.summary import facts_lines, run_facts, summary_html, summary_text
 from ml4t.backtest.results.tables import TABLES
 

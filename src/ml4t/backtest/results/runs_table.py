@@ -66,7 +66,8 @@ RUNS = Table(
             "excursions_from",
             TEXT,
             "what mae and mfe of trades are made of: 'high and low' of the bars where the run read "
-            "them, else 'close'",
+            "them, else 'close'; NULL: not measured",
+            is_later=True,
         ),
         Column(
             "sessions_from",

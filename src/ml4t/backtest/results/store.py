@@ -32,7 +32,7 @@ def store(
         for helper in helpers:
             database.register(helper.staged, reading.read(helper, staged[helper.staged]))
         for table in TABLES.values():
-            if not table.is_late:
+            if not table.is_on_demand:
                 write(table, staged[table.staged], reading, parameters, database)
         for helper in helpers:
             database.unregister(helper.staged)

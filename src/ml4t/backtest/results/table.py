@@ -124,7 +124,7 @@ class Table:
         Columns or helpers that the rows are sorted by.
     is_later : bool
         Earlier files lack it, and to have no rows says of them what is so.
-    is_late : bool
+    is_on_demand : bool
         It is written when something asks for it, see `late`.
     """
 
@@ -136,7 +136,7 @@ class Table:
     helpers: tuple[Column, ...] = ()
     order: tuple[str, ...] = field(default=(ROW,))
     is_later: bool = False
-    is_late: bool = False
+    is_on_demand: bool = False
 
     @property
     def held(self) -> tuple[Column, ...]:

@@ -63,12 +63,19 @@ TRADES = Table(
             "account currency, those whose ex-date it was held over, paid yet or not; negative: "
             "owed by a short; inside pnl already",
         ),
-        Column("entry_fill_id", ID_OR_NONE, "the fill that opened the lot", "entry_fill"),
+        Column(
+            "entry_fill_id",
+            ID_OR_NONE,
+            "the fill that opened the lot; NULL: not kept",
+            "entry_fill",
+            is_later=True,
+        ),
         Column(
             "exit_fill_id",
             ID_OR_NONE,
             "the fill that closed it; NULL: still open, or ended without one, as by a delisting",
             "exit_fill",
+            is_later=True,
         ),
         Column(
             "mae",
@@ -76,8 +83,15 @@ TRADES = Table(
             "maximum adverse excursion: the worst of side * (price - entry_price) / entry_price "
             "while it was held, 0 or below; see runs.excursions_from",
             COMPUTED,
+            is_later=True,
         ),
-        Column("mfe", NUMBER, "maximum favourable excursion: the best, 0 or above", COMPUTED),
+        Column(
+            "mfe",
+            NUMBER,
+            "maximum favourable excursion: the best, 0 or above",
+            COMPUTED,
+            is_later=True,
+        ),
     ),
     helpers=(
         Column("multiplier", MULTIPLIER, "of the asset", "sid"),
@@ -109,5 +123,6 @@ EVIDENCE = Table(
         Column("value", FINITE, "as it was known at that close; NULL where it is text"),
         Column("value_text", TEXT, "as it was known, where it is text"),
     ),
-    is_late=True,
+    is_later=True,
+    is_on_demand=True,
 )

@@ -17,7 +17,7 @@ from ml4t.backtest.results.tables import TABLES
 
 # Names a table that is written late, or puts the name of a table together.
 LATE = re.compile(
-    "|".join([*(table.name for table in TABLES.values() if table.is_late), "query_table"]),
+    "|".join([*(table.name for table in TABLES.values() if table.is_on_demand), "query_table"]),
     re.IGNORECASE,
 )
 
