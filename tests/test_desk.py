@@ -124,12 +124,16 @@ def test_init_takes_closes_and_a_file_per_asset(tmp_path: Path) -> None:
     for asset in "AB":
         rows = "".join(f"{day},1,2\n" for day in days)
         (tmp_path / "bars" / f"{asset}.csv").write_text("Date,Open,Close\n" + rows)
-    wide, bars = tmp_path / "wide.toml", tmp_path / "bars.toml"
+        (tmp_path / "folders" / asset).mkdir(parents=True)
+        (tmp_path / "folders" / asset / "day.csv").write_text("Date,Open,Close\n" + rows)
+    wide, bars, folders = (tmp_path / f"{name}.toml" for name in ("wide", "bars", "folders"))
+    printed("init", tmp_path / "folders", "--out", folders)
     printed("init", tmp_path / "wide.csv", "--out", wide)
     printed("init", tmp_path / "bars", "--out", bars)
-    assert [engine_of(one).run()["n_fills"] for one in (wide, bars)] == [2, 2]
+    assert [engine_of(one).run()["n_fills"] for one in (wide, bars, folders)] == [2, 2, 2]
     assert 'timing = "NextClose"' in wide.read_text()
     assert 'asset_id = "filename"' in bars.read_text()
+    assert 'asset_id = "folder"' in folders.read_text()
 
 
 @pytest.mark.parametrize(

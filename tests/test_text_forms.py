@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from file_forms import COLUMNS, bars, write_text
@@ -302,6 +303,27 @@ def test_files_of_columns_in_another_order_go_together_by_name(tmp_path: Path) -
     assert rows_of(tmp_path / "f", "close") == [
         (row[5],) for row in sorted(rows, key=lambda row: row[:2])
     ]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "feather", "jsonl"])
+def test_a_folder_per_asset_names_the_assets_of_its_files(tmp_path: Path, suffix: str) -> None:
+    for asset in ("BRK.B", "it's"):
+        (tmp_path / asset).mkdir()
+        frame = pl.DataFrame({"Date": [date(2024, 1, 2)], "Close": [1.5]})
+        if suffix == "csv":
+            frame.write_csv(tmp_path / asset / "data.csv")
+        elif suffix == "jsonl":
+            frame.write_ndjson(tmp_path / asset / "data.jsonl")
+        elif suffix == "feather":
+            frame.write_ipc(tmp_path / asset / "data.feather")
+        else:
+            frame.write_parquet(tmp_path / asset / "data.parquet")
+    catalog = Catalog().register("prices", tmp_path, asset_id="folder")
+    found = catalog.sql("select asset_id, close from prices order by all").fetchall()
+    assert found == [("BRK.B", 1.5), ("it's", 1.5)]
+    # By their names they would be one asset twice a day, and dropping rows would leave none.
+    with pytest.raises(DataError, match=r"2 files, all called 'data'.* say asset_id='folder'"):
+        Catalog().register("prices", tmp_path, asset_id="filename", on_bad_rows="drop")
 
 
 def test_a_ticker_with_a_quote_in_a_folder_with_brackets_is_read(tmp_path: Path) -> None:

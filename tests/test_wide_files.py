@@ -107,8 +107,8 @@ def test_a_file_may_be_snapshots_or_a_matrix_of_members(tmp_path: Path) -> None:
     ("frame", "options", "message"),
     [
         (NAMED.rename(columns=LOW), {}, "no column 'asset_id'; known: AAPL, Date, LOW, MSFT; if it "
-         "is of one asset, say of which: asset_id='filename'; if its columns are assets, say what "
-         "of them: field='close'"),
+         "is of one asset, say of which: asset_id='filename', or 'folder'; if its columns are "
+         "assets, say what of them: field='close'"),
         (NAMED[["AAPL"]], {}, "say what of them: field='close'"),
         (EUROPEAN, {}, r"a column 'Date' whose values, such as '25/01/2024', are no times; say how "
          r"they are written: date_format='%d/%m/%Y'"),

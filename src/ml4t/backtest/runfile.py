@@ -23,7 +23,7 @@ before anything is read; a relative path starts at the folder of the run file::
     path = "reference.db"            # DuckDB, SQLite, Excel: table = which one of the file
     table = "members"
     null_values = ["NA", "-"]        # of CSV, JSON, Excel, SQLite: texts that mean missing
-    # asset_id = "filename"          # each file of path is one asset
+    # asset_id = "filename"          # each file of path is one asset; "folder": each folder
     # field = "close"                # its columns are assets, and their values closes
     # adjusted = "Adj Close"         # of prices: trades at it; or true, false
 

@@ -45,7 +45,7 @@ timing = "NextClose"              # prices have no open
 """
 
 
-READINGS = ("filename",)
+READINGS = ("filename", "folder")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -195,8 +195,9 @@ class SourceRegistry:
         table : str, optional
             Which table of a DuckDB or SQLite file, which sheet of an Excel file; needed where the
             file has several.
-        asset_id : {"filename"}, optional
-            Each file is one asset, called as the file is: ``BRK.B.csv`` is ``BRK.B``.
+        asset_id : {"filename", "folder"}, optional
+            Each file is of one asset, called as the file is, ``BRK.B.csv`` is ``BRK.B``, or as
+            the folder in which it is.
         null_values : sequence of str, optional
             Texts that stand for a missing value, such as ``["NA", "-"]``, in CSV, JSON, Excel
             and SQLite; never in the column of the asset, where ``NA`` is a ticker.

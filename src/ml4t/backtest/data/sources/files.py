@@ -36,6 +36,7 @@ from ml4t.backtest.data.sources.forms.scan import (
     asset_of_file,
     missing_columns,
     require_in_every_file,
+    require_names_differ,
     require_no_asset_id,
     theirs,
 )
@@ -127,6 +128,7 @@ def scan_of(source: Source, database: Database) -> Scan:
     if not is_plain:
         for part in parts:
             require_no_asset_id(source, part.names, part.files[0])
+        require_names_differ(source, [Path(file) for part in parts for file in part.files])
     named = [([Path(file) for file in part.files], tuple(part.names)) for part in parts]
     require_in_every_file(source, named)
     lacking = _missing(parts, database)
@@ -137,7 +139,7 @@ def scan_of(source: Source, database: Database) -> Scan:
         return Scan(query=rows_of(_read(*parts)), changes=lacking)
     names = _names(parts)
     _require_exact(source, groups, columns, names, database)
-    branches = (_branch(group, columns, names, by_file=not is_plain) for group in groups)
+    branches = (_branch(source, group, columns, names) for group in groups)
     return Scan(query=all_of(branches), changes=lacking)
 
 
@@ -343,11 +345,7 @@ def _require_exact(
 
 
 def _branch(
-    group: Sequence[Part],
-    columns: Mapping[str, str],
-    names: Mapping[str, str],
-    *,
-    by_file: bool,
+    source: Source, group: Sequence[Part], columns: Mapping[str, str], names: Mapping[str, str]
 ) -> str:
     """Return the query of a group's files, in the common types."""
     kinds = _group_kinds(group)
@@ -362,9 +360,9 @@ def _branch(
     if keys:
         types = ", ".join(f"{literal(key)}: {literal(kinds[key.lower()])}" for key in keys)
         options["hive_types"] = f"{{{types}}}"
-    if by_file:
+    if source.reading.by_file:
         options["filename"] = literal(FILE)
-        items.append(asset_of_file(quote(FILE)))
+        items.append(asset_of_file(source, quote(FILE)))
     return rows_of(_read(*group, **options), ", ".join(items))
 
 

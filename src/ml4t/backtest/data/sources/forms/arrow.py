@@ -9,9 +9,9 @@ from typing import Any
 
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.files import folder_values
-from ml4t.backtest.data.sources.forms.kinds import stem_of
 from ml4t.backtest.data.sources.forms.scan import (
     Scan,
+    asset_at,
     missing_columns,
     require_in_every_file,
     require_no_asset_id,
@@ -57,7 +57,7 @@ def scan_arrow(source: Source, files: Sequence[Path], database: Database) -> Sca
     tables: list[Any] = []
     for file, said in zip(files, keys, strict=True):
         table = ds.dataset(str(file), schema=whole, format="ipc").to_table()
-        said = said | ({"asset_id": stem_of(file)} if source.reading.by_file else {})
+        said = said | ({"asset_id": asset_at(source, file)} if source.reading.by_file else {})
         for key, value in said.items():
             table = table.append_column(key, pa.array([value] * table.num_rows, pa.string()))
         tables.append(table)

@@ -25,7 +25,7 @@ from ml4t.backtest.data.sources.forms.kinds import (
     SQLITE,
     FileKind,
 )
-from ml4t.backtest.data.sources.forms.scan import Scan
+from ml4t.backtest.data.sources.forms.scan import Scan, require_names_differ
 from ml4t.backtest.data.sources.forms.sqlite import scan_sqlite
 from ml4t.backtest.data.sources.forms.text import scan_text
 from ml4t.backtest.data.sources.source import Source, is_remote
@@ -66,6 +66,7 @@ def scan_files(source: Source, database: Database) -> Scan:
         )  # fmt: skip
     if kind not in (DELTA, ICEBERG):
         listed(source)  # refuses paths without files, and files inside of a table's folder
+        require_names_differ(source, source.files())
         return _FORMS[kind.name](source, source.files(), database)
     folders = [Path(path) for path in source.paths()]
     if len(folders) > 1:
@@ -90,6 +91,6 @@ def _require_meant(source: Source, kind: FileKind) -> None:
         )
     if reading.by_file and kind in (DELTA, ICEBERG, DUCKDB, SQLITE):
         raise ConfigError(
-            f"source {source.name!r} takes no asset_id='filename': {kind.name} is not one file of "
-            "each asset; leave it out"
+            f"source {source.name!r} takes no asset_id={reading.asset_by!r}: {kind.name} is not "
+            "one file of each asset; leave it out"
         )

@@ -16,9 +16,9 @@ from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.packages import package
 from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.forms.cells import table_of_cells
-from ml4t.backtest.data.sources.forms.kinds import stem_of
 from ml4t.backtest.data.sources.forms.scan import (
     Scan,
+    asset_at,
     require_in_every_file,
     require_no_asset_id,
     theirs,
@@ -54,7 +54,7 @@ def scan_excel(source: Source, files: Sequence[Path], database: Database) -> Sca
             spelled = next((one for one in columns if one.lower() == name.lower()), name)
             columns.setdefault(spelled, [None] * n_rows).extend(cells)
         if source.reading.by_file:
-            columns.setdefault("asset_id", []).extend([stem_of(file)] * len(rows))
+            columns.setdefault("asset_id", []).extend([asset_at(source, file)] * len(rows))
         n_rows += len(rows)
         for known in columns.values():
             known.extend([None] * (n_rows - len(known)))

@@ -80,7 +80,7 @@ def _scan(source: Source, files: Sequence[Path], database: Database) -> Scan:
     items += [quote(key) for key in sorted(keys)]
     columns = [*kinds, *sorted(keys)]
     if source.reading.by_file:
-        items.append(asset_of_file(quote(FILE)))
+        items.append(asset_of_file(source, quote(FILE)))
         columns.append("asset_id")
     options = "format = 'auto', hive_partitioning = {}, hive_types_autocast = false, filename = {}"
     scan = f"read_json_objects({listed}, {options.format(str(bool(keys)).lower(), literal(FILE))})"

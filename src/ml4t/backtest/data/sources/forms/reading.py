@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ml4t.backtest.errors import ConfigError
 
 FILENAME = "filename"
+BY_FOLDER = "folder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,15 +19,20 @@ class FileReading:
     ----------
     table : str or None
         Of a file that has several.
-    by_file : bool
-        Each file is one asset, called as the file is.
+    asset_by : str or None
+        Each file is of one asset, called as the file is, or as the folder in which it is.
     null_values : tuple of str
         Texts that stand for a missing value, in every column but that of the asset.
     """
 
     table: str | None = None
-    by_file: bool = False
+    asset_by: str | None = None
     null_values: tuple[str, ...] = ()
+
+    @property
+    def by_file(self) -> bool:
+        """Whether each file is of one asset, by its path."""
+        return self.asset_by is not None
 
     def facts(self) -> dict[str, object]:
         """Return what is part of a source's content: other values are other rows."""
@@ -34,7 +40,7 @@ class FileReading:
         if self.table is not None:
             facts["table"] = self.table
         if self.by_file:
-            facts["asset_id"] = FILENAME
+            facts["asset_id"] = self.asset_by
         if self.null_values:
             facts["null_values"] = list(self.null_values)
         return facts
@@ -53,10 +59,12 @@ def reading_of(table: object, asset_id: object, null_values: object) -> FileRead
     """
     if table is not None and (not isinstance(table, str) or not table.strip()):
         raise ConfigError(f"table must be the name of a table in the file, was {table!r}")
-    if asset_id not in (None, FILENAME):
+    if asset_id is not None and not (
+        isinstance(asset_id, str) and asset_id in (FILENAME, BY_FOLDER)
+    ):
         raise ConfigError(
-            f"asset_id must be 'filename', for files of one asset each, was {asset_id!r}; a column "
-            f"is named by columns={{'asset_id': {asset_id!r}}}"
+            "asset_id must be 'filename' or 'folder', for files of one asset each, was "
+            f"{asset_id!r}; a column is named by columns={{'asset_id': {asset_id!r}}}"
         )
     if null_values is None:
         null_values = ()
@@ -70,5 +78,5 @@ def reading_of(table: object, asset_id: object, null_values: object) -> FileRead
             f"['NA', '-'], was {null_values!r}"
         )
     return FileReading(
-        table=table, by_file=asset_id == FILENAME, null_values=tuple(dict.fromkeys(null_values))
+        table=table, asset_by=asset_id, null_values=tuple(dict.fromkeys(null_values))
     )

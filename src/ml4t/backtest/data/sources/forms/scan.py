@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ml4t.backtest.data.sources.adapted import Change
-from ml4t.backtest.data.sources.forms.kinds import ENDINGS
+from ml4t.backtest.data.sources.forms.kinds import ENDINGS, stem_of
+from ml4t.backtest.data.sources.forms.reading import BY_FOLDER, FILENAME
 from ml4t.backtest.data.sources.naming import AVAILABLE_AT, column_names
 from ml4t.backtest.data.sources.source import Source
-from ml4t.backtest.data.sql_files import file_stem
+from ml4t.backtest.data.sql_files import file_stem, literal
 from ml4t.backtest.errors import DataError
 
 # The column in which a scan says where a row stands.
 FILE = "__file"
+# A path, of which the first group is the folder of its file.
+_IN_FOLDER = r"([^/\\]+)[/\\][^/\\]*$"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +45,34 @@ def theirs(source: Source, found: Collection[str], ours: Iterable[str]) -> set[s
     return {names.get(name, name).lower() for name in ours}
 
 
-def asset_of_file(item: str) -> str:
-    """Return the asset of a row by the name of the file that it stands in, as SQL."""
+def asset_of_file(source: Source, item: str) -> str:
+    """Return the asset of a row by the path of the file that it stands in, as SQL."""
+    if source.reading.asset_by == BY_FOLDER:
+        return f"regexp_extract({item}, {literal(_IN_FOLDER)}, 1) as asset_id"
     return f"{file_stem(item, ENDINGS)} as asset_id"
+
+
+def asset_at(source: Source, file: Path) -> str:
+    """Return the asset of a file by its path."""
+    return file.absolute().parent.name if source.reading.asset_by == BY_FOLDER else stem_of(file)
+
+
+def require_names_differ(source: Source, files: Sequence[Path]) -> None:
+    """Refuse files of many folders that have one name, where their names are to be the assets.
+
+    Raises
+    ------
+    DataError
+    """
+    if source.reading.asset_by != FILENAME or len({file.parent for file in files}) < 2:
+        return
+    stems = {stem_of(file) for file in files}
+    if len(stems) == 1:
+        raise DataError(
+            source.name, "columns", f"has {len(files):,} files, all called '{stems.pop()}', such "
+            f"as {files[0]}, and asset_id='filename' makes them one asset; if each folder is one, "
+            "say asset_id='folder'",
+        )  # fmt: skip
 
 
 def require_no_asset_id(source: Source, found: Collection[str], file: str) -> None:
@@ -57,8 +85,8 @@ def require_no_asset_id(source: Source, found: Collection[str], file: str) -> No
     theirs = source.columns.get("asset_id", "asset_id").lower()
     if theirs in {name.lower() for name in found}:
         raise DataError(
-            source.name, "columns", f"has a column '{theirs}' in {file}, and asset_id='filename' "
-            "names its assets by their files; leave one of them out",
+            source.name, "columns", f"has a column '{theirs}' in {file}, and asset_id="
+            f"{source.reading.asset_by!r} names its assets by their files; leave one of them out",
         )  # fmt: skip
 
 

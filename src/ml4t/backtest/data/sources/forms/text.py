@@ -100,7 +100,7 @@ def _query(source: Source, layout: Layout, files: Sequence[Path]) -> str:
     said = ", ".join(f"{key} = {value}" for key, value in options.items())
     items = [quote(name) for name in (*head.columns, *keys)]
     if source.reading.by_file:
-        items.append(asset_of_file(quote(FILE)))
+        items.append(asset_of_file(source, quote(FILE)))
     return rows_of(f"read_csv([{listed}], {said})", ", ".join(items))
 
 

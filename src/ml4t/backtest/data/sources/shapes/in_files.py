@@ -102,7 +102,9 @@ def way_out(source: Source, raw: Mapping[str, str], said: Said) -> str:
     if not is_read or not said.is_grid or called != [True, False]:
         return ""
     needed = [name for name in said.own_values if name in said.spec.required]
-    one = "asset_id='filename'" if source.is_files else "'AAPL' as asset_id in the query"
+    one = (
+        "asset_id='filename', or 'folder'" if source.is_files else "'AAPL' as asset_id in the query"
+    )
     return (
         f"; if it is of one asset, say of which: {one}; if its columns are assets, say what of "
         f"them: field={needed[0] if needed else 'score'!r}"
