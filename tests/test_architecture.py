@@ -66,6 +66,7 @@ LAYERS: dict[str, set[str]] = {
                 "strategies", "strategy"},
     "cli": {"config", "data", "demo", "errors", "presets", "progress", "results", "runfile",
             "runfile_tables", "version"},
+    "__main__": {"cli"},
 }  # fmt: skip
 LOADS_PARSER = {
     f"data.user_sql.{name}" for name in ("expressions", "queries", "scopes", "total_order")
@@ -75,7 +76,7 @@ EXECUTION = (
     "timing", "policy", "price_limits", "costs", "orders", "executor", "account", "pending",
     "intrabar", "broker", "hand_loop", "__init__",
 )  # fmt: skip
-CLI_SIDE = {name for name in MODULES if name == "cli" or name.startswith("cli.")}
+CLI_SIDE = {name for name in MODULES if name in ("cli", "__main__") or name.startswith("cli.")}
 
 
 def imports(nodes: list[ast.AST]) -> set[str]:

@@ -344,3 +344,11 @@ def test_baskets_of_real_stocks_make_what_their_adjusted_closes_say() -> None:
         assert result["n_bars"] == len(steps) + 1 == 503
         expected = 100_000 * np.cumprod([1, *(1 + steps)])
         np.testing.assert_allclose(values(result), expected, rtol=2e-5)
+
+
+def test_a_table_where_one_value_belongs_is_named_by_its_class() -> None:
+    table = pl.Series([0.01] * 500)
+    for given in ({"benchmark": table}, {"risk_free": table}):
+        with pytest.raises(ConfigError, match="was a Series; register") as caught:
+            BacktestEngine(Catalog(), TopN(1, by="close"), **given)
+        assert "\n" not in str(caught.value)

@@ -70,6 +70,11 @@ def test_the_version_is_printed() -> None:
     assert printed("--version") == f"ml4t-backtest {__version__}\n"
 
 
+def test_the_package_is_a_command_too() -> None:
+    command = [sys.executable, "-m", "ml4t.backtest", "--version"]
+    assert subprocess.check_output(command, text=True) == f"ml4t-backtest {__version__}\n"
+
+
 def test_init_writes_a_run_file_that_runs(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "run.toml"
     out.parent.mkdir()

@@ -261,6 +261,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; known: {', '.join(names)}" if names else ""
 
 
+def briefly(value: object) -> str:
+    """Return what was given as it is written, or its class where that is long, as of a table."""
+    text = repr(value)
+    is_short = len(text) <= N_SHOWN and "\n" not in text
+    return text if is_short else f"a {type(value).__name__}"
+
+
 def as_float(value: object) -> float:
     """Return a number as a float; NaN, which is in no range, for what is none or too large.
 

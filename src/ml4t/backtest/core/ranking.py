@@ -10,6 +10,7 @@ from ml4t.backtest.core.schedule import require_every
 from ml4t.backtest.errors import (
     ConfigError,
     as_float,
+    briefly,
     require_flags,
     require_whole,
     require_within,
@@ -85,7 +86,7 @@ class Ranking:
             value = getattr(self, name)
             is_optional = value is None and name not in ("by", "weight")
             if not is_optional and not (isinstance(value, str) and value.strip()):
-                raise ConfigError(f"{name} must be an SQL expression, was {value!r}")
+                raise ConfigError(f"{name} must be an SQL expression, was {briefly(value)}")
         keep_plain(self)
 
 

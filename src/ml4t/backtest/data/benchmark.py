@@ -24,7 +24,7 @@ from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.sql_files import first_bars, quote, read, render
 from ml4t.backtest.data.stream.period import Period
 from ml4t.backtest.data.total_returns import Closes, Returns, total_returns
-from ml4t.backtest.errors import ConfigError, as_float, did_you_mean
+from ml4t.backtest.errors import ConfigError, as_float, briefly, did_you_mean
 
 EQUAL_WEIGHT, UNIVERSE, INDEX, RISK_FREE = "equal_weight", "universe", "benchmark", "risk_free"
 
@@ -52,8 +52,8 @@ def require_benchmark(given: object) -> str | None:
         return None
     if isinstance(given, bool) or not isinstance(given, (str, int)) or not str(given).strip():
         raise ConfigError(
-            f"benchmark must be an asset_id, '{EQUAL_WEIGHT}' or '{UNIVERSE}', was {given!r}; "
-            "register closes of an index with catalog.register('benchmark', ...)"
+            f"benchmark must be an asset_id, '{EQUAL_WEIGHT}' or '{UNIVERSE}', was "
+            f"{briefly(given)}; register closes of an index with catalog.register('benchmark', ...)"
         )
     return str(given)
 
@@ -70,8 +70,8 @@ def require_risk_free(given: object) -> float | None:
         return None
     if not -1 < as_float(given) < 1:
         raise ConfigError(
-            f"risk_free must be an annual fraction, 0.05 for 5%, was {given!r}; register rates "
-            "that change with catalog.register('risk_free', ...)"
+            f"risk_free must be an annual fraction, 0.05 for 5%, was {briefly(given)}; register "
+            "rates that change with catalog.register('risk_free', ...)"
         )
     return as_float(given)
 
