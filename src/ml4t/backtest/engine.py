@@ -13,6 +13,7 @@ from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.core.computing import Computing
 from ml4t.backtest.core.identity import user_identity
 from ml4t.backtest.core.journal import CashFlow, Compared, Selected
+from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.shown import shown, with_code
 from ml4t.backtest.core.terms import Action
 from ml4t.backtest.data.asof.prepared import Prepared
@@ -43,6 +44,7 @@ from ml4t.backtest.data.stream.period import (
 )
 from ml4t.backtest.data.stream.price_limits import priced_limits
 from ml4t.backtest.data.stream.reader import BatchPlan
+from ml4t.backtest.data.stream.volumes import add_volumes
 from ml4t.backtest.errors import ConfigError, CostError, require_number
 from ml4t.backtest.interpreter import two_threads
 from ml4t.backtest.planning import EvidenceColumns, plan_run, require_evidence
@@ -302,6 +304,7 @@ class BacktestEngine:
             **year_facts(self.sessions_per_year, prepared.database),
         )
         tables = opening.result()
+        add_volumes(recorder.told(Fills), prepared, period)
         recorder.record(facts)
         recorder.record(witnessed.excursions(market.actions, len(axes.timestamps)))
         store(recorder.staged(), axes, market.terms, facts, tables)

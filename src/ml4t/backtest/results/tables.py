@@ -111,6 +111,7 @@ FILLS = Table(
             "quantity * price * multiplier, account currency: what the fill took from cash",
             COMPUTED,
         ),
+        Column("volume", NUMBER, "shares that all traded in that bar; NULL: prices do not say"),
     ),
     helpers=(
         Column("multiplier", MULTIPLIER, "of the asset", "sids"),
