@@ -31,6 +31,7 @@ from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.results.summary import COMPARED_LINES
 from ml4t.backtest.risk import DynamicTrailingStop, RiskManager, RiskRule, TakeProfit, TimeBasedExit
 from ml4t.backtest.strategy.broker import StrategyBroker
+from plain_metrics import plain_metrics
 from universes import make_universe
 
 YEAR_SECONDS = 365.25 * 86_400
@@ -182,7 +183,7 @@ def naive(result: BacktestResult, multiplier: float) -> dict[str, Any]:
 def assert_metrics(result: BacktestResult, multiplier: float = 1.0) -> None:
     """Every metric there is equals its plain computation, and there is no other."""
     compared = {name: None for name, _, _ in COMPARED_LINES}  # see tests/test_benchmark.py
-    expected = {**naive(result, multiplier), **compared}
+    expected = {**naive(result, multiplier), **compared, **plain_metrics(result)}
     assert set(result) == set(expected)
     for name, value in expected.items():
         is_number = isinstance(value, (float, np.floating))

@@ -19,7 +19,7 @@ from test_results import make_run
 
 @pytest.fixture(scope="module")
 def run() -> BacktestResult:
-    return make_run(1)
+    return make_run(1, volume=True)  # of which every view has rows
 
 
 @pytest.fixture(scope="module")

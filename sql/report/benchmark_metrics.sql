@@ -1,5 +1,5 @@
 -- grain:  one row
--- reads:  equity, benchmark, runs, report.calendar
+-- reads:  runs, report.calendar, report.bar_returns
 -- params: none
 -- The run beside its benchmark, over simple returns per bar r and b, above the risk-free return of
 -- the bar f = (1 + rate) ** (1 / bars per year) - 1, over the bars at which r exists. NULL without a
@@ -12,40 +12,27 @@
 -- attribution: arithmetic means, not compounded).
 with
 
-valued as (
+bars as (
     select
-        equity.timestamp,
-        equity.equity,
-        benchmark.value,
-        benchmark.risk_free_rate,
+        bar_returns.timestamp,
+        bar_returns.equity,
+        bar_returns.benchmark_value as value,
+        bar_returns.bar_return,
+        bar_returns.benchmark_return as benchmark_bar,
+        bar_returns.risk_free,
         runs.initial_capital,
         calendar.bars_per_year,
         calendar.has_annual_return,
-        coalesce(
-            lag(equity.equity) over (order by equity.timestamp), runs.initial_capital
-        ) as previous,
-        coalesce(
-            lag(benchmark.value) over (order by equity.timestamp), runs.initial_capital
-        ) as previous_value
-    from main.equity
-    inner join main.benchmark on equity.timestamp = benchmark.timestamp
+        bar_returns.benchmark_value / greatest(
+            runs.initial_capital,
+            max(bar_returns.benchmark_value) over (
+                order by bar_returns.timestamp asc
+            )
+        ) - 1 as benchmark_drawdown
+    from report.bar_returns
     cross join main.runs
     cross join report.calendar
-    where benchmark.value is not null
-),
-
-bars as (
-    select
-        *,
-        case when previous > 0 then equity / previous - 1 end as bar_return,
-        value / previous_value - 1 as benchmark_bar,
-        coalesce(
-            (1 + risk_free_rate) ** (1 / bars_per_year) - 1, 0
-        ) as risk_free,
-        value / greatest(
-            initial_capital, max(value) over (order by timestamp)
-        ) - 1 as benchmark_drawdown
-    from valued
+    where bar_returns.benchmark_value is not null
 ),
 
 own as (

@@ -13,10 +13,26 @@ select
     benchmark_metrics.*,
     drawdown_metrics.*,
     trading_metrics.*,
-    trade_metrics.*
+    trade_metrics.*,
+    tail_metrics.*,
+    period_metrics.*,
+    pain_metrics.*,
+    bet_metrics.*,
+    side_metrics.*,
+    exposure_metrics.*,
+    cost_metrics.*,
+    capacity_metrics.*
 from report.calendar
 positional join report.return_metrics
 positional join report.benchmark_metrics
 positional join report.drawdown_metrics
 positional join report.trading_metrics
 positional join report.trade_metrics
+positional join report.tail_metrics
+positional join report.period_metrics
+positional join report.pain_metrics
+positional join report.bet_metrics
+positional join report.side_metrics
+positional join report.exposure_metrics
+positional join report.cost_metrics
+positional join report.capacity_metrics

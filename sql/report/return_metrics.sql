@@ -1,43 +1,13 @@
 -- grain:  one row
--- reads:  equity, benchmark, runs, report.calendar
+-- reads:  equity, runs, report.calendar, report.bar_returns
 -- params: none
--- Returns per bar, the first against the initial capital. What is annual rests on bars per year,
+-- Of the returns per bar, see report.bar_returns. What is annual rests on bars per year,
 -- see report.calendar; CAGR on the days that went by (a year is 365.25 of them), and a run of few
 -- has none: compounding it would say what nobody saw. Sharpe and Sortino are of what is above the
 -- risk-free return of each bar, (1 + rate) ** (1 / bars per year) - 1, and above 0 without a rate:
 -- mean / sd of it (Sharpe 1994, The Sharpe ratio), and mean / root of the mean square of what is
 -- below 0 (Sortino and Price 1994, Performance measurement in a downside risk framework).
 with
-
-changes as (
-    select
-        timestamp,
-        equity,
-        coalesce(
-            lag(equity) over (order by timestamp),
-            (select initial_capital from main.runs)
-        ) as previous
-    from main.equity
-),
-
--- An account that shorts or borrows can lose more than it has: from there on a return has no
--- meaning, and a division by zero would make every ratio infinite.
-bars as (
-    select
-        changes.timestamp,
-        changes.equity,
-        calendar.bars_per_year,
-        calendar.has_annual_return,
-        case
-            when changes.previous > 0 then changes.equity / changes.previous - 1
-        end as bar_return,
-        bar_return - coalesce(
-            (1 + benchmark.risk_free_rate) ** (1 / calendar.bars_per_year) - 1, 0
-        ) as excess
-    from changes
-    left join main.benchmark on changes.timestamp = benchmark.timestamp
-    cross join report.calendar
-),
 
 span as (
     select
@@ -47,8 +17,8 @@ span as (
         (epoch_us(max(timestamp)) - epoch_us(min(timestamp)))
         / (365.25 * 86400 * 1e6) as years,
         arg_max(equity, timestamp) as final_value,
-        any_value(bars_per_year) as bars_per_year,
-        any_value(has_annual_return) as has_annual_return,
+        any_value(calendar.bars_per_year) as bars_per_year,
+        any_value(calendar.has_annual_return) as has_annual_return,
         -- In the order of bars: a sum of doubles depends on it, and a join keeps none.
         avg(excess order by timestamp) as mean_excess,
         stddev_samp(excess order by timestamp) as excess_volatility,
@@ -58,7 +28,8 @@ span as (
             avg(least(excess, 0) ** 2 order by timestamp)
             filter (where excess is not null)
         ) as bar_downside
-    from bars
+    from report.bar_returns
+    cross join report.calendar
 ),
 
 annual as (

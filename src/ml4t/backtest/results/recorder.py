@@ -76,10 +76,6 @@ class Recorder:
         """Return what was chosen at each bar that had a selection."""
         return {one.t: one.selection for one in self._events[Selected]}
 
-    def told(self, kind: type) -> list[Any]:
-        """Return what was recorded of a class so far, in order."""
-        return self._events[kind]
-
     @property
     def n_orders(self) -> int:
         """How many orders there were."""

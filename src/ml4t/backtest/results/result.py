@@ -9,10 +9,12 @@ from typing import Any
 from ml4t.backtest.data.database import Database, EngineError, Relation
 from ml4t.backtest.data.sql_files import rows_of
 from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean, require_path, require_whole
+from ml4t.backtest.results.deflated import deflated_sharpe
 from ml4t.backtest.results.keeping.opening import load
 from ml4t.backtest.results.keeping.saving import export_csv, save
 from ml4t.backtest.results.late import Late
 from ml4t.backtest.results.report.making import Report
+from ml4t.backtest.results.report.metric_views import METRICS
 from ml4t.backtest.results.report.views import VIEWS
 from ml4t.backtest.results.story import Story, story
 from ml4t.backtest.results.summary import facts_lines, run_facts, summary_html, summary_text
@@ -37,7 +39,7 @@ class BacktestResult(Mapping[str, Any]):
 
     def __init__(self, database: Database, late: Late | None = None) -> None:
         self._tables = database
-        self._metrics: dict[str, Any] | None = None
+        self._rows: dict[str, dict[str, Any]] = {}
         self._report = Report(database, late)
 
     @property
@@ -91,12 +93,46 @@ class BacktestResult(Mapping[str, Any]):
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """Metrics of the run; each is defined in a file of ``sql/report``."""
-        if self._metrics is None:
-            query = rows_of(VIEWS["metrics"].place)
+        """Metrics of the run; what each means, and which view has it, is in docs/metrics.md."""
+        return dict(self._row("metrics"))
+
+    def _row(self, view: str) -> dict[str, Any]:
+        """Return the row of a view that has one, read once."""
+        if view not in self._rows:
+            query = rows_of(VIEWS[view].place)
             self._report.make(query)
-            (self._metrics,) = self._tables.records(query)
-        return dict(self._metrics)
+            (self._rows[view],) = self._tables.records(query)
+        return self._rows[view]
+
+    def deflated_sharpe(self, n_trials: int, variance: float) -> float | None:
+        """Return how likely the true Sharpe ratio is above what the best of many has by luck.
+
+        Bailey and Lopez de Prado (2014), see `ml4t.backtest.results.deflated`; of one trial it is
+        the metric ``probabilistic_sharpe``.
+
+        Parameters
+        ----------
+        n_trials : int
+            How many strategies were tried, independent of each other; 1 or more.
+        variance : float
+            Of their annual Sharpe ratios, over n - 1; 0 or above.
+
+        Returns
+        -------
+        float or None
+            A share of 1; None where the run has no Sharpe ratio, or fewer than 4 returns.
+
+        Raises
+        ------
+        ConfigError
+            `n_trials` or `variance` is outside what it may be.
+
+        Examples
+        --------
+        >>> result.deflated_sharpe(len(sharpes), variance(sharpes))  # doctest: +SKIP
+        """
+        moments = self._row("sharpe_moments")
+        return deflated_sharpe(moments, self["bars_per_year"], n_trials, variance)
 
     @property
     def exits(self) -> Relation:
@@ -131,13 +167,13 @@ class BacktestResult(Mapping[str, Any]):
         return story(found[0])
 
     def __getitem__(self, name: str) -> Any:
-        try:
-            return self.metrics[name]
-        except KeyError:
-            raise KeyError(f"unknown metric {name!r}{did_you_mean(name, self.metrics)}") from None
+        view = METRICS.get(name)
+        if view is None:
+            raise KeyError(f"unknown metric {name!r}{did_you_mean(name, METRICS)}")
+        return self._row(view)[name]  # others may take longer, and nobody asks for them
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.metrics)
+        return iter(METRICS)
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *TABLES, *VIEWS})
@@ -147,10 +183,10 @@ class BacktestResult(Mapping[str, Any]):
         return list(self)
 
     def __len__(self) -> int:
-        return len(self.metrics)
+        return len(METRICS)
 
     def __repr__(self) -> str:
-        m = self.metrics
+        m = self
         return (
             f"<BacktestResult {m['first_timestamp']} to {m['last_timestamp']}, "
             f"final value {m['final_value']:,.2f}, {m['n_trades']:,} trades{_left_open(m)}>"

@@ -28,7 +28,11 @@ LINES: tuple[tuple[str, str, str], ...] = (
     ("max_drawdown_start", "  from", AS_PLAIN),
     ("max_drawdown_bottom", "  bottom", AS_PLAIN),
     ("max_drawdown_end", "  recovered", AS_PLAIN),
+    ("longest_drawdown_days", "Longest drawdown (days)", AS_COUNT),
     ("calmar", "Calmar", AS_NUMBER),
+    ("value_at_risk", "Value at risk (5% of bars)", AS_PERCENT),
+    ("best_month", "Best month", AS_PERCENT),
+    ("worst_month", "Worst month", AS_PERCENT),
     ("turnover", "Turnover (per year)", AS_NUMBER),
     ("exposure", "Gross exposure (mean)", AS_PERCENT),
     ("net_exposure", "Net exposure (mean)", AS_PERCENT),
@@ -49,6 +53,7 @@ LINES: tuple[tuple[str, str, str], ...] = (
     ("impact", "Market impact", AS_MONEY),
     ("borrow", "Borrow fees", AS_MONEY),
     ("costs", "Costs in all", AS_MONEY),
+    ("cost_share", "  share of P&L before them", AS_PERCENT),
     ("dividends", "Dividends", AS_MONEY),
     ("interest", "Interest", AS_MONEY),
 )
@@ -97,9 +102,8 @@ def shown_value(value: Any, kind: str) -> str:
 class Summarised(Protocol):
     """What a summary is made of: the metrics, and the tables in SQL."""
 
-    @property
-    def metrics(self) -> dict[str, Any]:
-        """Every metric by its name."""
+    def __getitem__(self, name: str) -> Any:
+        """Return a metric by its name."""
 
     @property
     def exits(self) -> Relation:
@@ -111,10 +115,9 @@ class Summarised(Protocol):
 
 def summary_rows(result: Summarised) -> list[tuple[str, str]]:
     """Return the summary as (label, text) pairs."""
-    metrics = result.metrics
-    has_benchmark = metrics["benchmark_return"] is not None
+    has_benchmark = result["benchmark_return"] is not None
     lines = (*LINES, *COMPARED_LINES) if has_benchmark else LINES
-    return [(label, shown_value(metrics[name], kind)) for name, label, kind in lines]
+    return [(label, shown_value(result[name], kind)) for name, label, kind in lines]
 
 
 @interruptible
@@ -151,7 +154,7 @@ def summary_html(result: Summarised) -> str:
 
 def basis_lines(result: Summarised) -> list[str]:
     """Say by how many bars a year what is annual is annual, and why a return is not."""
-    m = result.metrics
+    m = result
     lines = []
     if m["bars_per_year"] is not None:
         how = m["annualised_by"]

@@ -29,14 +29,14 @@ class View:
         What it shows, in one line; written into the view.
     columns : mapping of str to str
         What columns mean, with unit and sign, where their name does not say it.
-    has_one_row : bool
+    is_kept : bool
         In memory it is a table: there it cannot change, and DuckDB would plan and compute it again
-        wherever another view reads it.
+        wherever another view reads it. For what has one row, or one per bar at the most.
     """
 
     name: str
     comment: str
-    has_one_row: bool = False
+    is_kept: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -51,12 +51,12 @@ class View:
 
     def statement(self, *, in_memory: bool = False) -> Sql:
         """Return the statement that makes it."""
-        make = table_of if in_memory and self.has_one_row else view_of
+        make = table_of if in_memory and self.is_kept else view_of
         return make(self.place, self.query)
 
     def comments(self, *, in_memory: bool = False) -> list[str]:
         """Return the statements that write what it and its columns mean into it."""
-        kind = "table" if in_memory and self.has_one_row else "view"
+        kind = "table" if in_memory and self.is_kept else "view"
         return [
             comment_on(kind, self.name, self.comment, schema=SCHEMA),
             *(comment(self.name, name, text, schema=SCHEMA) for name, text in self.columns.items()),

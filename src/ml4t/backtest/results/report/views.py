@@ -10,36 +10,48 @@ import re
 from functools import cache
 
 from ml4t.backtest.data.sql_files import drop_of, sample_of, schema_of, table_of
+from ml4t.backtest.results.report.metric_views import CALENDAR, METRIC_VIEWS, MOMENTS
 from ml4t.backtest.results.report.view import IS_NAMED, NAMED, SCHEMA, View
 from ml4t.backtest.results.tables import table_comments
 
 VIEWS = {
     view.name: view
     for view in (
-        *(
-            View(name=name, comment=comment, has_one_row=True)
-            for name, comment in (
-                ("calendar", "how many bars a year has, and from where that is known"),
-                ("return_metrics", "metrics of the returns per bar"),
-                ("benchmark_metrics", "metrics beside the benchmark"),
-                ("drawdown_metrics", "the deepest drawdown"),
-                ("trading_metrics", "metrics of turnover, exposure and costs"),
-                ("trade_metrics", "metrics of closed trades"),
-            )
+        CALENDAR,
+        View(
+            name="bar_returns",
+            is_kept=True,
+            comment="returns per bar, of the run and of its benchmark",
+            columns={
+                "equity": "account currency",
+                "bar_return": "equity / equity one bar before - 1; NULL where there was none left",
+                "risk_free": "risk-free return of the bar, 0 without a rate",
+                "excess": "bar_return - risk_free",
+                "benchmark_value": "the initial capital in the benchmark, account currency",
+                "benchmark_return": "that of the benchmark; NULL: there is none",
+            },
         ),
-        View(name="metrics", comment="every metric of the run"),
+        View(
+            name="daily_returns",
+            is_kept=True,
+            comment="what each trading date made",
+            columns={"final_equity": "account currency"},
+        ),
         View(
             name="monthly_returns",
+            is_kept=True,
             comment="what each calendar month made",
             columns={"month": "its first day", "final_equity": "account currency"},
         ),
         View(
             name="yearly_returns",
+            is_kept=True,
             comment="what each calendar year made",
             columns={"final_equity": "account currency"},
         ),
         View(
             name="drawdowns",
+            is_kept=True,
             comment="every drawdown, the deepest first",
             columns={
                 "rank": "1 = deepest",
@@ -51,6 +63,68 @@ VIEWS = {
                 "n_days": "from the peak to the recovery, or to the last bar",
             },
         ),
+        View(
+            name="rolling",
+            comment="volatility, Sharpe and beta of the half year up to each bar",
+            columns={
+                "n_window": "bars of half a year",
+                "volatility": "annual; NULL until so many returns are there, as the others",
+                "sharpe": "annual, above the risk-free rate",
+                "beta": "to the benchmark; NULL: there is none",
+            },
+        ),
+        View(
+            name="exposures",
+            is_kept=True,
+            comment="what was held at each close, as fractions of equity, and how concentrated",
+            columns={
+                "long_exposure": "long value / equity, 0 or above",
+                "short_exposure": "short value / equity, 0 or below",
+                "largest_weight": "largest |value| / equity; NULL: nothing was held",
+                "largest_asset": "whose it is",
+                "concentration": "Herfindahl index of what was held: 1 / n of n equal positions",
+                "effective_positions": "its inverse",
+            },
+        ),
+        View(
+            name="sides",
+            is_kept=True,
+            comment="long and short apart",
+            columns={
+                "n_trades": "closed trades, which all is of but pnl and exposure",
+                "pnl": "of closed trades and open lots, account currency",
+                "open_pnl": "of the open lots among it",
+                "exposure": "mean of value / equity; short 0 or below",
+            },
+        ),
+        View(
+            name="monthly_trading",
+            comment="turnover and what trading cost, by month",
+            columns={
+                "month": "its first day",
+                "traded_value": "value of all fills, both sides, account currency",
+                "costs": "commission, slippage, impact and borrow fees, account currency, positive",
+                "turnover": "traded value / mean equity, of the month",
+                "cost_drag": "costs / mean equity, of the month",
+            },
+        ),
+        View(
+            name="volume_shares",
+            comment="the share of each fill in the volume of its bar",
+            columns={"volume_share": "|quantity| / volume"},
+        ),
+        View(
+            name="liquidity",
+            comment="how long it would take to sell the largest position of each asset",
+            columns={
+                "largest_quantity": "largest |quantity| at a close, shares",
+                "session_volume": "mean volume of the bars in which it filled, per trading date",
+                "days_to_liquidate": "trading dates, at a tenth of the volume",
+            },
+        ),
+        MOMENTS,
+        *(view for view in METRIC_VIEWS if view is not CALENDAR),
+        View(name="metrics", comment="every metric of the run"),
         View(name="exits", comment="P&L and count of closed trades by exit rule"),
         View(
             name="evidence_maps",
