@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-extras test-notebook faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity clean
+.PHONY: demo test test-fast test-extras test-notebook faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -87,6 +87,10 @@ bench-peers:
 # The presets against the packages that they reproduce; writes docs/parity.md.
 parity: $(VENV)/.installed
 	$(BIN)/python tests/parity/compare.py
+
+# Packages of performance metrics against ours, over real prices; writes docs/metrics.md.
+parity-metrics: $(VENV)/.installed
+	$(BIN)/python tests/parity/compare_metrics.py
 
 clean:
 	rm -rf .venv $(VENV) $(wildcard .venv-*) out build dist
