@@ -73,11 +73,14 @@ def test_lines_above_the_header_and_row_numbers_are_counted(tmp_path: Path) -> N
     assert list(catalog.describe()[0]["columns"]) == ["timestamp", "asset_id", "close"]  # type: ignore[call-overload]
 
 
-def test_a_column_without_a_name_that_says_something_is_kept(tmp_path: Path) -> None:
-    text = ",asset_id,close\n2024-01-02,A,1.5\n"
-    assert "has no column 'timestamp'" in refused(written(tmp_path, text))
-    found = rows_of(tmp_path / "p.csv", columns={"timestamp": "column0"})
-    assert found == [(DAY, "A", 1.5)]
+def test_a_column_without_a_name_is_the_time_where_it_holds_times_and_else_kept(
+    tmp_path: Path,
+) -> None:
+    path = written(tmp_path, ",asset_id,close\n2024-01-02,A,1.5\n")
+    assert rows_of(path) == rows_of(path, columns={"timestamp": "column0"}) == [(DAY, "A", 1.5)]
+    (source,) = Catalog().register("prices", path).describe()
+    assert "timestamp is the column 'column0'" in source["changes"]
+    assert "'x' is no ISO date" in refused(written(tmp_path, ",asset_id,close\nx,A,1.5\n"))
 
 
 BROKEN = {

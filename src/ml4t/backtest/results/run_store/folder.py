@@ -28,7 +28,7 @@ from ml4t.backtest.results.keeping.paths import exchange, place_beside, sync
 from ml4t.backtest.results.tables import TABLES
 
 MARKER = "store.json"
-FORM = {"form": "ml4t.backtest store of runs", "version": 1}
+STORE_FORM = {"form": "ml4t.backtest store of runs", "version": 1}
 KEY = "run_id="
 ENTRY = "metrics.parquet"
 TAGS = "tags"
@@ -88,10 +88,10 @@ class StoreFolder:
             found = json.loads((path / MARKER).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ResultError(f"'{path}' cannot be a store of runs: {error}") from error
-        if found != FORM:
+        if found != STORE_FORM:
             raise ResultError(
                 f"'{path}' is a store of another form, {found}; this version of the package reads "
-                f"{FORM}"
+                f"{STORE_FORM}"
             )
 
     def _make(self) -> None:
@@ -110,7 +110,7 @@ class StoreFolder:
         self._writing.mkdir(exist_ok=True)
         with self.workplace() as folder:
             made = folder / MARKER
-            made.write_text(json.dumps(FORM), encoding="utf-8")
+            made.write_text(json.dumps(STORE_FORM), encoding="utf-8")
             sync(made)
             made.replace(self.path / MARKER)
         sync(self.path)
