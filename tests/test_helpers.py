@@ -305,6 +305,8 @@ def test_an_asset_without_any_price_yet_is_rejected_with_a_reason() -> None:
             "percent must be a number from 0 to 10, was 50; fractions: 0.15 is 15%",
         ),
         (lambda s: s.buy("A", "10"), "quantity must be above 0, was '10'"),
+        (lambda s: s.buy("A", 1.7e308), "quantity must be below 1e+100, was 1.7e+308"),
+        (lambda s: s.running().order_target("A", -1e308), "quantity must be below 1e+100"),
         (lambda s: s.rebalance_to_weights(None), "target_weights must be a mapping, was None"),
         (lambda s: s.rebalance_to_weights({"A": None}), "the weight of 'A' must be a number"),
         (lambda s: s.rebalance_to_weights({"A": True}), "the weight of 'A' must be a number"),

@@ -10,6 +10,7 @@ from enum import IntEnum, StrEnum
 from typing import TypeVar
 
 from ml4t.backtest.core.batch import Floats, Ints
+from ml4t.backtest.core.tolerances import LARGEST
 from ml4t.backtest.errors import ConfigError, did_you_mean
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -151,3 +152,9 @@ class Fills:
     reason: tuple[str, ...]
     moment: Moment = Moment.EARLY
     volume: Floats | None = None
+
+
+def require_size(quantity: float) -> None:
+    """Raise a `ConfigError` for a quantity so large that what it is worth would overflow."""
+    if abs(quantity) >= LARGEST:
+        raise ConfigError(f"quantity must be below {LARGEST:g}, was {quantity!r}")

@@ -83,3 +83,8 @@ USUAL_RANGE = 1.12
 USUAL_VOLUME = 3.0
 # Ratios below those of any split of three for two, and of two into one: nearer ones are no splits.
 LEAST_SPLIT, LEAST_MERGER = 1.4, 1.9
+
+# -- what no market has ----------------------------------------------------------------------------
+
+# Absolute, of the quantity of an order: what a larger one is worth overflows.
+LARGEST = 1e100

@@ -15,6 +15,7 @@ import numpy as np
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Selection
 from ml4t.backtest.core.fractions import SIGNED, require_fraction
+from ml4t.backtest.core.orders import require_size
 from ml4t.backtest.core.tolerances import NO_CHANGE
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.broker import BarBroker
@@ -141,6 +142,7 @@ class StrategyBroker(AccountReader):
         """Send an order; a fraction is cut to what the account carries when it fills."""
         if not is_number(quantity) or quantity == 0:
             raise ConfigError(f"quantity must be a number other than 0, was {quantity!r}")
+        require_size(quantity)
         kind, force = require_terms(terms)
         sid = self.sid(asset)
         order = self._order_entry.make(
@@ -163,6 +165,7 @@ class StrategyBroker(AccountReader):
         """Order what is missing to `quantity`; see `_order`."""
         if not is_number(quantity):
             raise ConfigError(f"quantity must be a number, was {quantity!r}")
+        require_size(quantity)
         sid = self.sid(asset)
         target = float(self._broker.executor.whole(np.array([sid]), np.array([quantity]))[0])
         live, coming = float(self._portfolio.quantity[sid]), self._order_entry.coming(sid)

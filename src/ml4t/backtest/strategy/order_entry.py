@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch
-from ml4t.backtest.core.orders import OrderStatus, TimeInForce
+from ml4t.backtest.core.orders import OrderStatus, TimeInForce, require_size
 from ml4t.backtest.core.tolerances import NO_CHANGE
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.broker import BarBroker
@@ -174,6 +174,7 @@ class OrderEntry:
             raise ConfigError(f"order {order.order_id} is {order.status} and cannot be replaced")
         if quantity is not None and (not is_number(quantity) or quantity * order.quantity <= 0):
             raise ConfigError(f"quantity must keep the order's side, was {quantity!r}")
+        require_size(0.0 if quantity is None else quantity)
         given = (("limit", limit), ("stop", stop))
         for name, value in given:
             if value is None:

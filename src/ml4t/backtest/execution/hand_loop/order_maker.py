@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from ml4t.backtest.core.orders import require_size
 from ml4t.backtest.errors import ConfigError, as_float, require_number
 from ml4t.backtest.execution.hand_loop.order import LoopOrder
 from ml4t.backtest.execution.orders.types import LIMIT_ON_CLOSE, MARKET_IF_TOUCHED
@@ -139,3 +140,4 @@ def _above_zero(name: str, price: float) -> float:
 def _require_quantity(quantity: object) -> None:
     if not 0 < abs(as_float(quantity)) < float("inf"):
         raise ConfigError(f"quantity must be a number other than 0, was {quantity!r}")
+    require_size(as_float(quantity))
