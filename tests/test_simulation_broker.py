@@ -115,6 +115,21 @@ def test_a_cost_model_reads_the_event() -> None:
     ]
 
 
+def test_a_cost_model_may_read_columns_named_like_price_limits() -> None:
+    class Near:
+        features = ("limit_up", "limit_down")
+
+        def fill_price(self, quote: Any) -> Any:
+            return quote.price + 0 * quote.market["limit_up"] * quote.market["limit_down"]
+
+    broker = SimulationBroker(10_000, slippage=Near(), commission=FREE["commission"])
+    flags = {"limit_up": 1.0, "limit_down": 1.0}
+    bought(broker, "A", 10)
+    assert prices_of(broker.on_market_event(close(0, 100, signals=flags))) == [(10, 100)]
+    bought(broker, "A", -10)
+    assert prices_of(broker.on_market_event(close(1, 100, signals=flags))) == [(-10, 100)]
+
+
 def test_nothing_is_sold_that_is_not_held() -> None:
     broker = SimulationBroker(10_000, **FREE)
     naked = bought(broker, "A", -10)
@@ -297,6 +312,7 @@ def test_an_order_is_cancelled_once() -> None:
         (lambda _: SimulationBroker(slippage=BasisPointSlippage), "slippage must have a method"),
         (lambda broker: broker.market_order("A", 0), "quantity must be a number other than 0"),
         (lambda broker: broker.market_order("A", NAN), "quantity must be a number other than 0"),
+        (lambda broker: broker.market_order("A", -1e300), r"quantity must be below 1e\+100"),
         (lambda broker: broker.submit_order("buy"), "order must be made by market_order"),
         (lambda broker: broker.submit_order(broker.submit_order(broker.market_order("A", 1))),
          "order 1 was submitted before"),

@@ -22,9 +22,17 @@ class PriceLimits:
     priced : frozenset of str
         The columns that hold prices: at the limit, or beyond it, nothing can be bought (limit up)
         or sold (limit down); NaN is no limit. A flag of 1 locks its side for all of the bar.
+    are_known : bool
+        Whether columns of these names are price limits; in loops written by hand they are columns
+        of a cost model like any others.
     """
 
     priced: frozenset[str] = frozenset()
+    are_known: bool = True
+
+    def named(self, batch: Batch) -> list[str]:
+        """Return the columns of a bar that hold price limits."""
+        return [name for name in LOCKS if self.are_known and name in batch.features]
 
     def locked(
         self, batch: Batch, name: str, sids: Ints, quantity: Floats, prices: Floats
@@ -39,9 +47,8 @@ class PriceLimits:
     def why(self, batch: Batch, sid: int, side: float, price: float) -> str:
         """Return the limit that locks a side of one asset out, empty if none does."""
         one = np.array([sid]), np.array([side]), np.array([price])
-        for name, locked_side in LOCKS.items():
-            is_asked = side == locked_side and name in batch.features
-            if is_asked and self.locked(batch, name, *one)[0]:
+        for name in self.named(batch):
+            if side == LOCKS[name] and self.locked(batch, name, *one)[0]:
                 return name.replace("_", " ")
         return ""
 

@@ -22,6 +22,7 @@ from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.hand_loop.order import LoopFill, When, bar_of
 from ml4t.backtest.execution.orders.order import Order
 from ml4t.backtest.execution.policy import ExecutionPolicy
+from ml4t.backtest.execution.price_limits import PriceLimits
 from ml4t.backtest.portfolio.lots import Lot
 from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.portfolio.settlement import Settlement
@@ -32,6 +33,7 @@ PLAIN_SHARES = Instruments.plain(1)
 # What cash does not carry of a purchase is cut off, and may be asked for again.
 ACCOUNT = CashAccount(shortfall=Shortfall.IN_TURN)
 EXECUTION, LEVELS = ExecutionPolicy(), LevelPolicy()
+NO_LIMITS = PriceLimits(are_known=False)
 NOT_MET = "the bar did not meet its price"
 
 
@@ -138,6 +140,7 @@ class AssetBroker:
         executor = Executor(
             self._portfolio, self._journal, commission=commission, slippage=slippage, impact=None,
             terms=PLAIN_SHARES, policy=EXECUTION, levels=LEVELS, settlement=late,
+            price_limits=NO_LIMITS,
         )  # fmt: skip
         self._broker = BarBroker(executor, account=ACCOUNT, levels=LEVELS, sessions=BARS)
         self._columns = (*commission.features, *slippage.features)

@@ -10,7 +10,6 @@ from ml4t.backtest.core.orders import Ended, OrderStatus, TimeInForce
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.level_book import ORDER_TYPES, TARGET, LevelFills
 from ml4t.backtest.execution.pending.post_trade import PostTrade
-from ml4t.backtest.execution.price_limits import LOCKS
 
 CARRIED = "volume limit: the rest follows at the next open"
 STAYS = "volume limit: the rest stays its target"
@@ -52,11 +51,10 @@ class LevelFiller:
 
         `step` is what targets close in all, where `fills` may close only a part of that now.
         """
-        for name in LOCKS:
-            if name in batch.features:
-                limits = self._executor.price_limits
-                is_locked = limits.locked(batch, name, fills.sids, fills.quantity, fills.base)
-                fills = fills.where(~is_locked)
+        limits = self._executor.price_limits
+        for name in limits.named(batch):
+            is_locked = limits.locked(batch, name, fills.sids, fills.quantity, fills.base)
+            fills = fills.where(~is_locked)
         if self._executor.has_lots:
             # A part below one lot is passed over; the rule says so at the close.
             is_some = self._whole_parts(fills.sids, fills.quantity) != 0

@@ -8,7 +8,6 @@ from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.orders import OrderStatus
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.market_orders import MarketOrderLedger, MarketOrders
-from ml4t.backtest.execution.price_limits import LOCKS
 
 NO_BAR, NO_VOLUME, NO_PRICE = "no bar", "no volume", "no price"
 NO_BORROW = "not available to borrow"
@@ -44,8 +43,8 @@ class Tradability:
 
     def unlocked(self, batch: Batch, prices: Floats, market_orders: MarketOrders) -> MarketOrders:
         """Return the market orders that no price limit of the exchange locks out."""
-        for name in LOCKS:
-            if name in batch.features and len(market_orders):
+        for name in self._limits.named(batch):
+            if len(market_orders):
                 is_locked = self._locked(batch, name, prices, market_orders)
                 self._reject(market_orders, is_locked, name.replace("_", " "))
                 market_orders = market_orders.where(~is_locked)
@@ -54,9 +53,8 @@ class Tradability:
     def can_trade(self, batch: Batch, prices: Floats, market_orders: MarketOrders) -> Bools:
         """Say which market orders have a price and are not locked out; ends none of them."""
         can: Bools = ~np.isnan(prices[market_orders.sids])
-        for name in LOCKS:
-            if name in batch.features:
-                can &= ~self._locked(batch, name, prices, market_orders)
+        for name in self._limits.named(batch):
+            can &= ~self._locked(batch, name, prices, market_orders)
         return can
 
     def why_not(self, batch: Batch, prices: Floats, sid: int, side: float) -> str:
