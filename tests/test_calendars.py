@@ -159,6 +159,11 @@ def test_every_strategy_that_takes_every_takes_words() -> None:
     assert {row[0] for row in preview.select("reason").fetchall()} == {"no decision bar"}
     preview = catalog.preview(TopN(1, by="close", every="month_end"), date(2024, 1, 31))
     assert preview.filter("is_held").fetchall()
+    # A calendar that ends with its month is enough, whatever bars come after.
+    early = Catalog().register("prices", catalog.sql("select * from prices"))
+    early.register("calendar", {"session": [day for day in days if day.month == 1]})
+    preview = early.preview(TopN(1, by="close", every="month_end"), date(2024, 1, 31))
+    assert preview.filter("is_held").fetchall()
     script = str(catalog.explain(TopN(1, by="close", every="month_end")))
     assert "list_contains" in script
 

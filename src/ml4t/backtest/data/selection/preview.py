@@ -59,13 +59,16 @@ def preview(
         # Refuses what cannot be used.
         plan_conditions((*strategy.expressions, *strategy.conditions), prepared)
         return _ruled(asked.rules, timestamp, prepared)
-    plan = plan_selection(asked.ranking, asked.query, prepared, long_only=False, begin_t=begin_t)
-    if plan is None:
-        name = type(strategy).__name__
-        raise ConfigError(f"{name} has no ranking, query or rules; there is nothing to preview")
     database = prepared.database.cursor()
     market = market_rows(database)
     t = _bar(timestamp, prepared, database)
+    # As a run that ends there: a calendar need not know the days after it.
+    plan = plan_selection(
+        asked.ranking, asked.query, prepared, long_only=False, begin_t=begin_t, end_t=t
+    )
+    if plan is None:
+        name = type(strategy).__name__
+        raise ConfigError(f"{name} has no ranking, query or rules; there is nothing to preview")
     ranking = plan if isinstance(plan, RankingPlan) else plan.ranking
     schedule = plan.ranking if isinstance(plan, RankingPlan) else plan.query.schedule
     _, decision_ts = decide(schedule, plan.due, market, database, t, t, begin_t=begin_t)
