@@ -56,6 +56,17 @@ LAYOUTS = {
 }
 
 
+def test_empty_fields_beyond_the_header_are_counted(tmp_path: Path) -> None:
+    text = HEAD + '2024-01-02,"A,,,",1.5,0.5,\n2024-01-03,A,2.5,,,\n2024-01-04,A,2.5,\n'
+    path = written(tmp_path, text)
+    (said,) = Catalog().register("prices", path).describe()
+    assert "empty fields beyond those of the header left out (2 rows)" in map(str, said["changes"])
+    assert rows_of(path, "close, score") == [(1.5, 0.5), (2.5, None), (2.5, None)]
+    (said,) = Catalog().register("prices", written(tmp_path, HEAD + PLAIN)).describe()
+    assert not any("beyond" in str(change) for change in said["changes"])
+    assert "has 5 columns" in refused(written(tmp_path, HEAD + "2024-01-02,A,1.5,0.5,x\n"))
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_layout_is_read(layout: str, tmp_path: Path) -> None:
     assert rows_of(written(tmp_path, LAYOUTS[layout])) == EXPECTED

@@ -79,6 +79,9 @@ def _scan(
         has_decimal_commas=all(head.delimiter != "," for head, _ in layouts),
     )  # fmt: skip
     lacking = _missing(layouts, queries, names, database)
+    n_ends = sum(_empty_ends(head, files, database) for (head, _), files in layouts.items())
+    if n_ends:
+        changes = (*changes, Change("empty fields beyond those of the header left out", n_ends))
     skipped = sum(head.n_skipped * len(files) for (head, _), files in layouts.items())
     if skipped:
         changes = (*changes, Change("lines above the header left out", skipped))
@@ -96,12 +99,27 @@ def _query(source: Source, layout: Layout, files: Sequence[Path]) -> str:
         "hive_partitioning": str(bool(keys)).lower(), "hive_types_autocast": "false",
         "filename": literal(FILE),
     }  # fmt: skip
-    listed = ", ".join(file_literal(str(file)) for file in files)
     said = ", ".join(f"{key} = {value}" for key, value in options.items())
     items = [quote(name) for name in (*head.columns, *keys)]
     if source.reading.by_file:
         items.append(asset_of_file(source, quote(FILE)))
-    return rows_of(f"read_csv([{listed}], {said})", ", ".join(items))
+    return rows_of(f"read_csv([{_listed(files)}], {said})", ", ".join(items))
+
+
+def _empty_ends(head: Head, files: Sequence[Path], database: Database) -> int:
+    """Return how many rows have empty fields beyond those of the header."""
+    # A line is one value where nothing that parts or quotes is in it.
+    lines = (
+        f"read_csv([{_listed(files)}], columns = {{'line': 'VARCHAR'}}, auto_detect = false, "
+        f"header = true, delim = '\x01', quote = '', escape = '', skip = {head.n_skipped}, "
+        "strict_mode = false)"
+    )
+    values: dict[str, object] = {"delimiter": head.delimiter, "n_columns": len(head.columns)}
+    return int(database.rows(render("register/empty_ends", source=lines), values)[0][0])
+
+
+def _listed(files: Sequence[Path]) -> str:
+    return ", ".join(file_literal(str(file)) for file in files)
 
 
 def _row_numbers(
