@@ -241,3 +241,18 @@ def test_a_run_file_names_columns(tmp_path: Path) -> None:
     result = engine_of(tmp_path / "run.toml").run()
     found = result.sql("select last(equity order by timestamp) from equity").fetchall()
     assert found == [(EXPECTED,)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        # A column that is the time already is suggested for nothing else.
+        (("DATE", "DTB3"), "if one of them is it, say so: columns={'rate': 'DTB3'}"),
+        (("DATE", "rates"), "did you mean 'rates'? Then say so: columns={'rate': 'rates'}"),
+        (("DATE", "x", "y"), "if one of them is it, say so: columns={'rate': '...'}"),
+    ],
+)  # fmt: skip
+def test_what_may_be_a_missing_column_is_said(columns: tuple[str, ...], message: str) -> None:
+    with pytest.raises(DataError) as refused:
+        Catalog().register("risk_free", dict.fromkeys(columns, DAYS[:1]))
+    assert message in str(refused.value)

@@ -400,8 +400,8 @@ def test_a_path_may_begin_with_such_a_word(
 def test_an_object_that_is_no_source_is_refused() -> None:
     with pytest.raises(ConfigError, match="source 'prices' is a int; pass a path"):
         Catalog().register("prices", 3)
-    for one in (pl.Series("close", [1.0]), pd.Series([1.0], name="close")):
-        with pytest.raises(ConfigError, match="source 'prices' is a Series; pass a path"):
+    for one, add in ((pl.Series("close", [1.0]), "with_columns"), (pd.Series([1.0]), "assign")):
+        with pytest.raises(ConfigError, match=rf"a Series without times; .*\.{add}\(timestamp="):
             Catalog().register("prices", one)
 
 

@@ -47,7 +47,7 @@ WRONG: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "a price of another name": (
         lambda _: LONG.rename(columns={"close": "value"}),
-        r"no column 'close'; known: .* if one of them is it, say so: columns={'close': '...'}",
+        r"no column 'close'; known: .* if one of them is it, say so: columns={'close': 'value'}",
     ),
     "prices that are text": (
         lambda _: LONG.assign(close="x"), "'close' of type VARCHAR; a price must be .* cast it",

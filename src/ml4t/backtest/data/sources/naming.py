@@ -8,7 +8,7 @@ Names are compared in lower case, with spaces, dots and hyphens as underscores.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.roles.spec import RoleSpec
@@ -110,7 +110,8 @@ def column_names(
             names[ours] = usual[0]
         elif ours in spec.required and ours not in may_lack:
             hint = way_out if ours == "asset_id" else ""
-            raise DataError(source, "columns", _lacking(ours, found, hint))
+            free = [one for one in found if one not in names.values() and one.lower() not in own]
+            raise DataError(source, "columns", _lacking(ours, found, free, hint))
     return names
 
 
@@ -169,16 +170,19 @@ def _require_apart(source: str, names: Mapping[str, str]) -> None:
             )
 
 
-def _lacking(ours: str, found: Collection[str], way_out: str = "") -> str:
-    hint = did_you_mean(ours, found)
-    adjusted = [name for name in found if ours in key_of(name)]
+def _lacking(ours: str, found: Collection[str], free: Sequence[str], way_out: str = "") -> str:
+    """Say what is not there, and which of the columns that are none of ours yet may be it."""
+    hint = did_you_mean(ours, free)
+    adjusted = [name for name in free if ours in key_of(name)]
     near = adjusted[0] if adjusted else None
     if near is None and hint.startswith("; did you mean"):
         near = hint.split("'")[1]
-    if near is None:
-        way_out = way_out or f"; if one of them is it, say so: columns={{{ours!r}: '...'}}"
-        return f"has no column '{ours}'{hint}{way_out}"
-    return (
-        f"has no column '{ours}'; did you mean '{near}'? Then say so: "
-        f"columns={{{ours!r}: {near!r}}}"
-    )
+    if near is not None:
+        return (
+            f"has no column '{ours}'; did you mean '{near}'? Then say so: "
+            f"columns={{{ours!r}: {near!r}}}"
+        )
+    known = f"; known: {', '.join(sorted(found))}" if found else ""
+    theirs = free[0] if len(free) == 1 else "..."
+    way_out = way_out or f"; if one of them is it, say so: columns={{{ours!r}: {theirs!r}}}"
+    return f"has no column '{ours}'{known}{way_out}"

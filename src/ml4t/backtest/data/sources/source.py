@@ -334,6 +334,12 @@ def _frame(name: str, given: object) -> object:
         import pyarrow as pa
 
         return pa.table(dict(given))
+    if hasattr(given, "to_frame"):
+        add = "with_columns" if kind.startswith("polars") else "assign"
+        raise ConfigError(
+            f"source '{name}' is a Series without times; say when its values are, and of what: "
+            f"series.to_frame('close').{add}(timestamp=times, asset_id=ids)"
+        )
     if isinstance(given, (list, tuple)) and given:
         raise ConfigError(
             f"source '{name}' is a {type(given).__name__} of {type(given[0]).__name__}; make a "

@@ -21,7 +21,9 @@ _PRICE_CHECKS = tuple(
     for kind, text in {
         "missing": "has bars without '{column}'; leave out bars that did not trade",
         "not_finite": "has NaN or infinite values in '{column}'; leave out bars that did not trade",
-        "not_positive": "has prices of zero or less in '{column}'; mend or remove them",
+        "not_positive": "has prices of zero or less in '{column}'; mend or remove them; where they "
+        "are right, as of spreads and back-adjusted futures, add a constant to all prices of the "
+        "asset and order numbers of contracts, no weights",
     }.items()
     for column in PRICE_COLUMNS
 )
