@@ -111,7 +111,12 @@ FILLS = Table(
             "quantity * price * multiplier, account currency: what the fill took from cash",
             COMPUTED,
         ),
-        Column("volume", NUMBER, "shares that all traded in that bar; NULL: prices do not say"),
+        Column(
+            "volume",
+            NUMBER,
+            "shares that all traded in that bar; NULL: prices do not say",
+            is_later=True,
+        ),
     ),
     helpers=(
         Column("multiplier", MULTIPLIER, "of the asset", "sids"),
