@@ -134,9 +134,17 @@ def test_a_run_that_an_earlier_version_saved_opens_with_nulls_for_what_it_did_no
     assert opened.sql("select format from runs").fetchall() == [(None,)]
     expected = tables(run)
     for table, found in tables(opened).items():
-        assert found[:2] == expected[table][:2]  # columns and types
+        names, types, rows = expected[table]
+        assert found[:2] == (names, types)
+        later = {column.name for column in TABLES[table].columns if column.is_later}
         if table != "runs":
-            assert found == expected[table]
+            known = [] if TABLES[table].is_later else rows
+            assert found[2] == [
+                tuple(
+                    None if name in later else value for name, value in zip(names, row, strict=True)
+                )
+                for row in known
+            ]
     assert dict(opened) == dict(run)
     assert tables(BacktestResult.open(opened.save(tmp_path / "again.duckdb"))) == tables(opened)
 

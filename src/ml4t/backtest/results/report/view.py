@@ -55,12 +55,22 @@ class View:
         return make(self.place, self.query)
 
     def comments(self, *, in_memory: bool = False) -> list[str]:
-        """Return the statements that write what it and its columns mean into it."""
-        kind = "table" if in_memory and self.is_kept else "view"
-        return [
-            comment_on(kind, self.name, self.comment, schema=SCHEMA),
-            *(comment(self.name, name, text, schema=SCHEMA) for name, text in self.columns.items()),
-        ]
+        """Return the statements that write what it and its columns mean into it.
+
+        In a file all of it stands in the view's own comment: one for each column would take as
+        long as to save a small run.
+        """
+        if in_memory:
+            kind = "table" if self.is_kept else "view"
+            return [
+                comment_on(kind, self.name, self.comment, schema=SCHEMA),
+                *(
+                    comment(self.name, name, text, schema=SCHEMA)
+                    for name, text in self.columns.items()
+                ),
+            ]
+        means = (f"{name}: {text}" for name, text in self.columns.items())
+        return [comment_on("view", self.name, "\n".join([self.comment, *means]), schema=SCHEMA)]
 
     @property
     def reads(self) -> tuple[str, ...]:
