@@ -148,6 +148,10 @@ def test_a_temporary_table_is_made_and_named_in_one_place() -> None:
 
 
 def test_every_file_that_makes_a_temporary_table_is_run_by_make_table() -> None:
-    making = {name.removesuffix(".sql") for name, text in SQL.items() if "temp table" in text}
+    making = {
+        name.removesuffix(".sql")
+        for name, text in SQL.items()
+        if re.search("temp (table|view)", text)
+    }
     files = {ast.literal_eval(call.args[1]) for _, call in calls_of("make_table")}
     assert making - {"relations/frame"} == files  # that one is for scripts alone

@@ -17,6 +17,7 @@ from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.data.asof.prepared import Prepared, facts_of_files, prepare
 from ml4t.backtest.data.calendars.exchange import exchange_sessions
 from ml4t.backtest.data.database import UTC, Listener, Relation
+from ml4t.backtest.data.diagnostics.diagnosed import Diagnosed
 from ml4t.backtest.data.explaining import Explanation, explain, plan_alone
 from ml4t.backtest.data.indicators import Indicators
 from ml4t.backtest.data.registry import SourceRegistry
@@ -47,7 +48,7 @@ from ml4t.backtest.data.stream.period import Period, find_period
 from ml4t.backtest.errors import ConfigError, DataError
 
 
-class Catalog(ShowsSelections, SourceRegistry):
+class Catalog(Diagnosed, ShowsSelections, SourceRegistry):
     """The sources of a run, as DuckDB views with our names and types.
 
     Parameters

@@ -150,9 +150,14 @@ class Database:
 
     def reader(self) -> Database:
         """Return a session on the same database that can write nothing into it."""
-        other = self.cursor()
-        other._ask("begin transaction read only")
-        return other
+        return self.cursor().only_reads()
+
+    def only_reads(self) -> Database:
+        """Have this session write nothing from now on; after an error it reads on."""
+        with suppress(EngineError):  # there is none at first
+            self._ask("rollback")
+        self._ask("begin transaction read only")
+        return self
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
