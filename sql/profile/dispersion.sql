@@ -10,8 +10,8 @@ by_bar as (
     select
         timestamp,
         count(*) as n_assets,
-        avg((:value)::double) as mean,
-        stddev_samp((:value)::double) as std,
+        avg((:value)::double order by sid) as mean,
+        stddev_samp((:value)::double order by sid) as std,
         min((:value)::double) = max((:value)::double) as is_alike
     from :at_bars
     where isfinite((:value)::double)
@@ -25,8 +25,8 @@ select
     date_trunc(:period, timestamp)::date as period,
     count(*) as n_bars,
     avg(n_assets) as mean_n_assets,
-    avg(mean) as mean_of_means,
-    avg(std) as mean_std,
+    avg(mean order by timestamp) as mean_of_means,
+    avg(std order by timestamp) as mean_std,
     min(std) as min_std,
     count(*) filter (where is_alike) as n_bars_alike
 from by_bar
