@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-extras test-notebook faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics clean
+.PHONY: demo test test-fast test-extras test-notebook faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -91,6 +91,10 @@ parity: $(VENV)/.installed
 # Packages of performance metrics against ours, over real prices; writes docs/metrics.md.
 parity-metrics: $(VENV)/.installed
 	$(BIN)/python tests/parity/compare_metrics.py
+
+# alphalens-reloaded against our factors, over real prices.
+parity-factors: $(VENV)/.installed
+	$(BIN)/python tests/parity/compare_factors.py
 
 clean:
 	rm -rf .venv $(VENV) $(wildcard .venv-*) out build dist
