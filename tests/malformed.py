@@ -117,7 +117,8 @@ def is_number(value: object) -> bool:
 
 def above(low: float, below: float = INF) -> Kind:
     """Numbers strictly between two bounds."""
-    return Kind(f"a number above {low}", lambda v: is_number(v) and low < v < below)
+    # As Python's own: a short number of NumPy would take a large bound for infinite.
+    return Kind(f"a number above {low}", lambda v: is_number(v) and low < float(v) < below)
 
 
 def at_least(low: float, below: float = INF, most: float = INF) -> Kind:

@@ -40,8 +40,8 @@ from ml4t.backtest.strategies.predicate import Predicate
 # have a test of their own kind (registrations, runs, results, orders).
 NOT_SETTINGS = {
     "Strategy", "Batch", "Selection", "Order", "BacktestEngine", "Engine", "BacktestResult",
-    "Answer", "Held", "Limit", "RiskRule", "RiskContext", "RiskDecision", "Rule", "Sizer",
-    "LevelBase", "TrailStart", "TrailBy", "Trigger", "Shortfall", "SizedAt",
+    "RunStore", "Answer", "Held", "Limit", "RiskRule", "RiskContext", "RiskDecision", "Rule",
+    "Sizer", "LevelBase", "TrailStart", "TrailBy", "Trigger", "Shortfall", "SizedAt",
     "NextOpen", "NextClose", "ThisClose", "HybridStrategy", "LimitAction", "LimitKind",
     "AccountState", "Wish", "Predicate", "Entry", "BreachAction",
 }  # fmt: skip

@@ -17,7 +17,6 @@ import polars as pl
 import pytest
 
 from malformed import (
-    INF,
     NAMES,
     NONE,
     NOTHING,
@@ -32,6 +31,7 @@ from malformed import (
     words,
 )
 from ml4t.backtest import BacktestConfig, BacktestEngine, BacktestResult, Catalog, Strategy, TopN
+from ml4t.backtest.core.tolerances import LARGEST
 from ml4t.backtest.data.feature_provider import CallableFeatureProvider, PrecomputedFeatureProvider
 from ml4t.backtest.data.feeds.feed import (
     DataFeed,
@@ -264,7 +264,8 @@ def plain(kind: Kind) -> Kind:
     return Kind(kind.name, lambda v: not isinstance(v, Fraction) and kind.takes(v))
 
 
-FINITE = plain(Kind("finite", lambda v: above(-INF).takes(v)))
+SHARES = plain(above(0, LARGEST))
+TARGET = plain(above(-LARGEST, LARGEST))
 PRICE = plain(above(0)) | NONE
 EQUITY = plain(at_least(0, most=10))
 SIGNED = plain(at_least(-10, most=10))
@@ -273,8 +274,8 @@ FLAG_OR_NONE = NONE | Kind("a flag", lambda v: isinstance(v, bool))
 Send = Callable[[Any, Any], object]
 ORDERS: dict[str, tuple[Kind, list[str], Send]] = {
     "asset": (NOTHING, ASSET, lambda s, v: s.buy(v, 1)),
-    "quantity": (plain(above(0)), ["quantity"], lambda s, v: s.buy("A", v)),
-    "quantity of a sale": (plain(above(0)), ["quantity"], lambda s, v: s.sell("A", v)),
+    "quantity": (SHARES, ["quantity"], lambda s, v: s.buy("A", v)),
+    "quantity of a sale": (SHARES, ["quantity"], lambda s, v: s.sell("A", v)),
     **{
         name: (PRICE, [name], lambda s, v, name=name: s.buy("A", 1, **{name: v}))
         for name in ("limit", "stop", "if_touched", "trail", "take_profit", "stop_loss")
@@ -287,7 +288,7 @@ ORDERS: dict[str, tuple[Kind, list[str], Send]] = {
     "tag": (NONE | instance(str), ["tag"], lambda s, v: s.buy("A", 1, tag=v)),
     "good_till": (BAR, ["good_till"], lambda s, v: s.buy("A", 1, tif="gtd", good_till=v)),
     "good_till alone": (NONE, ["good_till"], lambda s, v: s.buy("A", 1, good_till=v)),
-    "order_target": (FINITE, ["quantity"], lambda s, v: s.order_target("A", v)),
+    "order_target": (TARGET, ["quantity"], lambda s, v: s.order_target("A", v)),
     "order_target_percent": (SIGNED, ["fraction"], lambda s, v: s.order_target_percent("A", v)),
     "target weights": (
         Kind("an empty mapping", lambda v: isinstance(v, dict) and not v),

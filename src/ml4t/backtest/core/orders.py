@@ -156,5 +156,6 @@ class Fills:
 
 def require_size(quantity: float) -> None:
     """Raise a `ConfigError` for a quantity so large that what it is worth would overflow."""
-    if abs(quantity) >= LARGEST:
+    # A short number of NumPy would take the bound for infinite.
+    if abs(float(quantity)) >= LARGEST:
         raise ConfigError(f"quantity must be below {LARGEST:g}, was {quantity!r}")

@@ -34,7 +34,10 @@ def is_one_table(given: Any, said: Said) -> bool:
     elif kind == "polars" and hasattr(given, "collect_schema"):
         labels = of_lazy(said.name, given.collect_schema).names()
     else:
-        labels = list(getattr(given, "column_names", None) or given.schema.names)
+        schema = getattr(given, "schema", None)
+        if schema is None:
+            return True  # a column alone, which is refused where tables are read
+        labels = list(getattr(given, "column_names", None) or schema.names)
     keys = [one for one in labels if said.is_called(one, "timestamp")]
     has_keys = any(said.is_called(one, "asset_id") for one in labels)
     return has_keys or any(map(said.is_value, labels)) or len(labels) - len(keys) < 2

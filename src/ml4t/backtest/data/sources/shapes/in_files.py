@@ -50,9 +50,9 @@ def unfolded(
     if has_assets or len(times) != 1 or not said.is_grid:
         if said.fields is not None:
             raise ConfigError(
-                f"field= names the values of a wide frame, and source {said.name!r} has columns "
-                f"{first_of(raw)}, of which {'one is' if has_assets else 'none is'} "
-                f"{'its assets' if has_assets else 'its times'}; leave it out"
+                f"field={said.fields!r} names the values of a wide frame, and source "
+                f"{said.name!r} has columns {first_of(raw)}, of which "
+                f"{'one is its assets' if has_assets else 'none is its times'}; leave it out"
             )
         return None
     labels = [name for name in raw if name != times[0]]

@@ -71,8 +71,8 @@ def _from(found: Shaped | Sheet | None, given: Any, said: Said) -> Shaped:
             return stacked(found, said)
     if said.fields is not None and not isinstance(given, (str, Path, list, tuple)):
         raise ConfigError(
-            f"field= names the values of a wide frame, a Series or an array, and source "
-            f"{said.name!r} has columns of its own; leave it out"
+            f"field={said.fields!r} names the values of a wide frame, a Series or an array, and "
+            f"source {said.name!r} has columns of its own; leave it out"
         )
     return Shaped(rows, before)
 
