@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from math import isnan
 from typing import TypeVar
 
 from ml4t.backtest.core.batch import Floats, Ints
+from ml4t.backtest.core.event import NAN
 from ml4t.backtest.core.tolerances import LARGEST
 from ml4t.backtest.errors import ConfigError, did_you_mean
 
@@ -105,6 +107,51 @@ class Ended:
     limit: Floats | None = None
     stop: Floats | None = None
     parent: Ints | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """One order that the bar after the last would have met; a row of the `waiting` table.
+
+    Attributes
+    ----------
+    kind : str
+        ``"exit"``, ``"target"``, ``"order"`` or ``"level"``.
+    order_id, parent_id : int
+        -1 where it gets a number when it fills; where there is no parent.
+    created_t : int
+        Bar at whose close it was decided.
+    quantity, held : float
+        Shares still to do and shares held, signed; NaN where no price is known to size it by.
+    weight : float
+        Target weight, NaN where it has none.
+    price : float
+        The last close known, NaN where none is.
+    price_t : int
+        Bar of that close, -1 where it is older than the last bar.
+    """
+
+    kind: str
+    sid: int
+    order_id: int = -1
+    parent_id: int = -1
+    created_t: int
+    quantity: float
+    order_type: str
+    limit: float | None = None
+    stop: float | None = None
+    time_in_force: TimeInForce
+    tag: str
+    weight: float = NAN
+    held: float = 0.0
+    price: float = NAN
+    price_t: int = -1
+
+    @property
+    def side(self) -> str:
+        """``"buy"`` or ``"sell"``."""
+        shares = self.weight if isnan(self.quantity) else self.quantity
+        return "buy" if shares > 0 else "sell"
 
 
 class Moment(IntEnum):

@@ -40,6 +40,7 @@ from ml4t.backtest.execution.pending.protective_orders import ProtectiveOrders
 from ml4t.backtest.execution.pending.rebalance import REBALANCE
 from ml4t.backtest.execution.pending.rebalancer import Rebalancer
 from ml4t.backtest.execution.pending.tradability import Tradability
+from ml4t.backtest.execution.pending.waiting import WaitingOrders
 from ml4t.backtest.execution.timing import traded
 
 REINVESTMENT = "reinvestment"
@@ -94,6 +95,11 @@ class BarBroker:
         self._filler = PendingFiller(
             executor, pending, self._exits, rebalancer, self._book, order_filler
         )
+        self._last: Batch | None = None
+        self._waiting = WaitingOrders(
+            executor, account=account, protective=protective, book=self._book,
+            rule_names=rule_names,
+        )  # fmt: skip
         filler = LevelFiller(executor, post_trade, levels, rule_names)
         self._inside = InsideBar(
             executor.portfolio, self._levels, filler, self._book, order_filler,
@@ -255,9 +261,12 @@ class BarBroker:
         if self._book and self._timing.fills_decided:
             self._book.end_decided(batch.t)
         self.executor.end_bar(batch)
+        self._last = batch
 
     def expire(self) -> None:
-        """End what is still open after the last bar."""
+        """Note what waits after the last bar, and end it."""
+        for one in self._waiting.after(self._last) if self._last is not None else ():
+            self._journal.record(one)
         self._pending.expire()
         for order in self._book.all():
             self._book.end(order, OrderStatus.EXPIRED, "end of data")

@@ -38,6 +38,7 @@ from ml4t.backtest.results.table import (
     Table,
 )  # fmt: skip
 from ml4t.backtest.results.trade_tables import EVIDENCE, EXCURSIONS, TRADES
+from ml4t.backtest.results.waiting_table import WAITING
 
 RUN_ID = Column("run_id", TEXT, "the run; equal inputs give an equal id")
 
@@ -285,7 +286,7 @@ SEEN = Table(
 TABLES = {
     table.name: table
     for table in (RUNS, ORDERS, FILLS, TRADES, POSITIONS, EQUITY, DECISIONS, SELECTIONS,
-                  CASH_FLOWS, SIGNALS, EVIDENCE, BENCHMARK)
+                  CASH_FLOWS, SIGNALS, EVIDENCE, BENCHMARK, WAITING)
 }  # fmt: skip
 # All that is made of events, in the end.
 STAGED = (*TABLES.values(), SEEN, EXCURSIONS)

@@ -115,6 +115,11 @@ class PendingChanges:
             tags = (REBALANCE,) * len(wanted)
             self._ledger.end(unsized(wanted, tags), OrderStatus.EXPIRED, END_OF_DATA)
 
+    @property
+    def waiting_rebalance(self) -> Rebalance | None:
+        """The target weights that wait."""
+        return self._rebalance
+
     # -- taking -----------------------------------------------------------------------
 
     def take_exits(self, t: int) -> Exits:

@@ -94,7 +94,7 @@ class ExitFiller:
             return
         tags = tuple(exits[sid][0] for sid in sids.tolist())
         shares = np.array([exits[sid][1] for sid in sids.tolist()])
-        quantity = self._quantity(sids, shares)
+        quantity = exit_quantity(self._executor, sids, shares)
         market_orders = MarketOrders(sids, quantity, tags)
         can = self._tradability.can_trade(batch, batch.open, market_orders)
         if not can.all():
@@ -113,14 +113,15 @@ class ExitFiller:
             if live:
                 self._pending.put_back({sid: (market_orders.tags[i], min(rest / live, 1.0))})
 
-    def _quantity(self, sids: Ints, shares: Floats) -> Floats:
-        """Return what exits of shares of positions sell (or buy), signed."""
-        live = self._portfolio.quantity[sids]
-        if not (shares < 1).any():
-            return -live
-        # Rounded up to whole lots: a reduction that was asked for is not undercut.
-        lots = self._executor.lot_size[sids]
-        safe = np.where(lots > 0, lots, 1.0)
-        part = np.abs(live) * shares
-        part = np.where(lots > 0, np.ceil(part / safe - WHOLE) * safe, part)
-        return np.where(shares < 1, -np.sign(live) * np.minimum(part, np.abs(live)), -live)
+
+def exit_quantity(executor: Executor, sids: Ints, shares: Floats) -> Floats:
+    """Return what exits of shares of positions sell (or buy), signed."""
+    live: Floats = executor.portfolio.quantity[sids]
+    if not (shares < 1).any():
+        return -live
+    # Rounded up to whole lots: a reduction that was asked for is not undercut.
+    lots = executor.lot_size[sids]
+    safe = np.where(lots > 0, lots, 1.0)
+    part = np.abs(live) * shares
+    part = np.where(lots > 0, np.ceil(part / safe - WHOLE) * safe, part)
+    return np.where(shares < 1, -np.sign(live) * np.minimum(part, np.abs(live)), -live)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Floats, Ints, Selection
+from ml4t.backtest.core.batch import Bools, Floats, Ints, Selection
+from ml4t.backtest.core.tolerances import NO_CHANGE
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.pending.no_trade_band import NoTradeBand
 
@@ -78,3 +79,12 @@ def sized(executor: Executor, sids: Ints, weights: Floats, price: Floats, equity
     unit = price * executor.terms.multiplier[sids]
     wanted: Floats = weights * max(equity, 0.0) / unit
     return wanted if executor.policy.rounds_change else executor.whole(sids, wanted)
+
+
+def change_to(executor: Executor, sids: Ints, wanted: Floats, live: Floats) -> tuple[Floats, Bools]:
+    """Return by how many shares positions change to what is wanted, and which of it is a change."""
+    change = wanted - live
+    if executor.policy.rounds_change:
+        change = np.where(wanted == 0, change, executor.whole(sids, change))
+    is_real = np.abs(change) > NO_CHANGE * np.maximum(np.abs(wanted), np.abs(live))
+    return change, is_real

@@ -9,7 +9,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.orders import OrderStatus
-from ml4t.backtest.core.tolerances import LEAST_SHARE, NO_CHANGE
+from ml4t.backtest.core.tolerances import LEAST_SHARE
 from ml4t.backtest.execution.account.buying_power import fit
 from ml4t.backtest.execution.account.rules import Account
 from ml4t.backtest.execution.account.submission import fitting_changes
@@ -19,7 +19,13 @@ from ml4t.backtest.execution.orders.market_orders import MarketOrders, unsized
 from ml4t.backtest.execution.pending.market_filler import MarketOrderFiller
 from ml4t.backtest.execution.pending.no_trade_band import PassedOver
 from ml4t.backtest.execution.pending.order_filler import CANNOT_SHORT
-from ml4t.backtest.execution.pending.rebalance import BELOW_LOT, REBALANCE, Rebalance, sized
+from ml4t.backtest.execution.pending.rebalance import (
+    BELOW_LOT,
+    REBALANCE,
+    Rebalance,
+    change_to,
+    sized,
+)
 from ml4t.backtest.execution.pending.tradability import NO_BAR, Tradability
 from ml4t.backtest.portfolio.portfolio import Seen
 
@@ -167,10 +173,7 @@ class Rebalancer:
         live = self._portfolio.quantity[sids]
         if self._executor.has_lots and equity > 0:
             self._end_below_lot(sids, weights, wanted, live)
-        change = wanted - live
-        if self._executor.policy.rounds_change:
-            change = np.where(wanted == 0, change, self._executor.whole(sids, change))
-        is_real = np.abs(change) > NO_CHANGE * np.maximum(np.abs(wanted), np.abs(live))
+        change, is_real = change_to(self._executor, sids, wanted, live)
         sids, change = sids[is_real], change[is_real]
         if not rebalance.no_trade_band:
             return sids, change
