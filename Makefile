@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-extras test-notebook faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors clean
+.PHONY: demo test test-fast test-extras test-interchange test-notebook faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -30,6 +30,10 @@ AUDITED := $(shell grep -l 'effort import' tests/test_*.py)
 # What needs a package too large for every developer; in an environment of its own.
 test-extras: .venv-extras/.installed
 	.venv-extras/bin/python -m pytest tests/test_extra_forms.py tests/test_data_page.py
+
+# What packages of performance make of a run; in an environment of its own.
+test-interchange: .venv-interchange/.installed
+	.venv-interchange/bin/python -m pytest tests/test_interchange_packages.py
 
 # A kernel of Jupyter without widgets, and marimo; in an environment of its own.
 test-notebook: .venv-notebook/.installed
@@ -122,6 +126,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(call install,--constraint constraints.txt)
 	.venv-extras/bin/python -m pip install --quiet --constraint constraints.txt \
 	    --editable '.[excel,delta,iceberg]' 'pyiceberg[sql-sqlite]'
+	touch $@
+
+.venv-interchange/.installed: pyproject.toml constraints.txt
+	$(call install,--constraint constraints.txt)
+	.venv-interchange/bin/python -m pip install --quiet --constraint constraints.txt \
+	    pyfolio-reloaded==0.10.1 quantstats==0.0.86 alphalens-reloaded==0.5.1 skfolio==1.12.2
 	touch $@
 
 .venv-notebook/.installed: pyproject.toml constraints.txt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,10 @@ from ml4t.backtest.data.database import Database, EngineError, Relation
 from ml4t.backtest.data.sql_files import rows_of
 from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean, require_path, require_whole
 from ml4t.backtest.results.deflated import deflated_sharpe
+from ml4t.backtest.results.interchange import Interchange
 from ml4t.backtest.results.keeping.opening import load
 from ml4t.backtest.results.keeping.saving import export_csv, save
+from ml4t.backtest.results.keeping.workbook import save_workbook
 from ml4t.backtest.results.late import Late
 from ml4t.backtest.results.report.making import Report
 from ml4t.backtest.results.report.metric_views import METRICS
@@ -24,12 +26,12 @@ from ml4t.backtest.results.tables import TABLES
 READS = ("SELECT", "EXPLAIN", "MULTI")
 
 
-class BacktestResult(Mapping[str, Any]):
+class BacktestResult(Interchange, Mapping[str, Any]):
     """A finished run. As a mapping it holds the metrics; `sql` reads its tables.
 
     The tables ``runs orders fills trades positions equity decisions selections cash_flows
-    signals evidence benchmark`` and the views of `results.report` are attributes too, as lazy
-    relations: ``result.trades.pl()``, ``.df()``, ``.to_arrow_table()``.
+    signals evidence benchmark waiting`` and the views of `results.report` are attributes too,
+    as lazy relations: ``result.trades.pl()``, ``.df()``, ``.to_arrow_table()``.
 
     Examples
     --------
@@ -243,6 +245,40 @@ class BacktestResult(Mapping[str, Any]):
         """
         target = _usable(folder)
         export_csv(self._database, target)
+        return target
+
+    def to_excel(self, path: str | Path, tables: Sequence[str] = tuple(TABLES)) -> Path:
+        """Write tables to a workbook of Excel, a sheet each, after the metrics.
+
+        Excel has no zones: times are the clock of the catalog's zone, to the millisecond, and the
+        sheet ``columns`` says which zone that is, beside what each column means. Numbers have 16
+        digits, of which Excel shows 15; whole numbers of 16 digits and more, infinities and days
+        before March 1900 are texts. A text longer than a cell takes (32,767 characters; the
+        configuration of a run may be) ends in how long it is. What is NULL is an empty cell.
+
+        Parameters
+        ----------
+        path : str or Path
+            Ends in ``.xlsx``. A workbook of a run that stood there is replaced in one step, see
+            `save`.
+        tables : sequence of str
+            All by default.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        ConfigError
+            openpyxl is not installed: ``pip install 'ml4t-backtest-duckdb[excel]'``.
+        ResultError
+            A table has more rows than a sheet takes (1,048,575): nothing is written. Something else
+            than a run's workbook stands there, or it cannot be written.
+        """
+        target = _usable(path)
+        save_workbook(self._database, target, tables, self.metrics)
         return target
 
     @classmethod

@@ -59,7 +59,7 @@ def save(database: Database, path: Path) -> None:
         else:
             _write_folder(rows, made, parquet_of, "parquet")
 
-    _replace(path, write, "saved", require=require_replaceable, settle=_settle_log)
+    write_beside(path, write, "saved", require=require_replaceable, settle=_settle_log)
 
 
 def export_csv(database: Database, path: Path) -> None:
@@ -75,10 +75,10 @@ def export_csv(database: Database, path: Path) -> None:
     def write(made: Path) -> None:
         _write_folder(rows, made, csv_of, "csv")
 
-    _replace(path, write, "written", require=_require_csv_alone)
+    write_beside(path, write, "written", require=_require_csv_alone)
 
 
-def _replace(
+def write_beside(
     path: Path,
     write: Callable[[Path], None],
     done: str,
