@@ -1,5 +1,5 @@
 -- grain:  one row per run that goes
--- reads:  metrics, the list of a store
+-- reads:  :runs, the list of a store
 -- params: :metric and :direction by which runs are ranked, $n of the best that stay,
 --         $before moment of the latest that goes, $untagged alone go
 -- A run goes if all that is asked holds for it; what is not asked is NULL. A damaged run stays:
@@ -18,7 +18,7 @@ ranked as (
                 created_at desc,
                 run_id asc
         ) as place
-    from metrics
+    from :runs as metrics
     where problem is null
 )
 

@@ -109,7 +109,7 @@ def _keep(database: Database, index: Path) -> set[str]:
         return set()
     source = f"read_parquet({file_literal(str(index))}, hive_partitioning = false)"
     try:
-        database.execute(table_of(_KEPT, render("run_store/kept", index=source)))
+        database.execute(table_of(_KEPT, render("run_store/kept", index=source, seen=_SEEN)))
         asked = database.schema(read("run_store/nothing"))
         has_all = asked.items() <= database.schema(rows_of(_KEPT)).items()
         return {run_id for (run_id,) in database.rows(rows_of(_KEPT, "run_id")) if has_all}
@@ -135,7 +135,7 @@ def _is_read(database: Database, stored: Sequence[Stored]) -> str | None:
     """Make a table of some entries; return why they cannot be read, None where they can."""
     files = runs_parquet((one.path / ENTRY for one in stored), by_name=True)
     try:
-        database.execute(table_of(_FRESH, render("run_store/fresh", entries=files)))
+        database.execute(table_of(_FRESH, render("run_store/fresh", entries=files, seen=_SEEN)))
     except EngineError as error:
         return _unreadable(error)
     return None
@@ -173,7 +173,8 @@ def _make_list(database: Database, stored: Sequence[Stored], problems: dict[str,
     }
     for name, held in given.items():
         database.register(name, {key: np.array(one, dtype=object) for key, one in held.items()})
-    database.execute(render("run_store/listed", target=LIST))
+    places = {"found": _FOUND, "entries": _ENTRIES, "tagged": _TAGGED}
+    database.execute(render("run_store/listed", target=LIST, **places))
     for name in (*given, _SEEN):
         database.unregister(name)
     for table in (_KEPT, _FRESH, _ENTRIES):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sql_files import quote, render, rows_of
 from ml4t.backtest.errors import ConfigError, did_you_mean, require_whole
+from ml4t.backtest.results.run_store.index import LIST
 
 NUMERIC = ("DOUBLE", "FLOAT", "BIGINT", "INTEGER")
 
@@ -40,12 +41,13 @@ def prunable(
         older_than = datetime.now(UTC) - older_than
     elif older_than is not None and older_than.tzinfo is None:
         raise ConfigError(f"older_than has no zone, was {older_than!r}; write tzinfo=UTC")
-    kinds = database.schema(rows_of("metrics"))
+    kinds = database.schema(rows_of(LIST))
     known = {name for name, kind in kinds.items() if kind in NUMERIC}
     if keep_best is not None and known and by not in known:
         raise ConfigError(f"runs have no metric {by!r} of numbers{did_you_mean(by, known)}")
     statement = render(
         "run_store/prunable",
+        runs=LIST,
         metric=f"{quote(by)}::double" if by in known else "null::double",
         direction="asc" if lowest else "desc",
     )

@@ -168,7 +168,9 @@ class RunStore:
         if len(ids) < 2:
             raise ResultError(f"compare takes two runs or more, was {ids}")
         database = listing.database
-        database.execute(table_of("compared", render("run_store/compared")), {"run_ids": ids})
+        database.execute(
+            table_of("compared", render("run_store/compared", runs=LIST)), {"run_ids": ids}
+        )
         rows = database.rows(rows_of("compared", "run_id, parameters"))
         database.lock()
         return Comparison(
