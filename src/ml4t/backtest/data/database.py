@@ -332,7 +332,9 @@ class Database:
     def unregister(self, name: str) -> None:
         """Undo `register`, if there was one."""
         if self._frames.pop(name, None) is not None:
-            self._connection.unregister(name)
+            # An error has ended the transaction: what it was stands before any error of this.
+            with suppress(duckdb.TransactionException):
+                self._connection.unregister(name)
 
     def lock(self, files: Sequence[str] = (), prefixes: Sequence[str] = ()) -> None:
         """Keep user SQL, and relations made of it, to some files and URLs; freeze the settings.
