@@ -103,7 +103,7 @@ class BacktestEngine:
     evidence : sequence of str or "all", optional
         Columns of ``signals`` and ``market`` that the table `evidence` has of every bar at which
         something was ordered, beside those that strategy, rules and limits read anyway. With
-        ``high`` and ``low`` excursions are measured by them where nobody else reads them.
+        ``high`` and ``low`` excursions are measured by them, and by closes without.
 
     Raises
     ------

@@ -65,8 +65,8 @@ RUNS = Table(
         Column(
             "excursions_from",
             TEXT,
-            "what mae and mfe of trades are made of: 'high and low' of the bars where the run read "
-            "them, else 'close'; NULL: not measured",
+            "what mae and mfe of trades are made of: 'high and low' of the bars where both are "
+            "asked for as evidence, else 'close'; NULL: not measured",
             is_later=True,
         ),
         Column(

@@ -16,23 +16,27 @@ class HeldPrices:
     Parameters
     ----------
     n_assets : int
+    asks_range : bool
+        Highs and lows are asked for. What only some ways of writing a strategy read is not taken
+        by itself: equal trades would have other excursions.
     """
 
-    def __init__(self, n_assets: int) -> None:
+    def __init__(self, n_assets: int, *, asks_range: bool) -> None:
         self.n_assets = n_assets
+        self._names = BAR_PRICES if asks_range else ("open", "close")
         self._cells: list[Ints] = []
         self._prices: dict[str, list[NDArray[np.float64]]] = {}
 
     def add(self, chunk: Chunk, at: Ints) -> None:
         """Take the prices at some places of a chunk, counted from its first bar and asset."""
         self._cells.append(at + chunk.first_t * self.n_assets)
-        for name in BAR_PRICES:
+        for name in self._names:
             if name in chunk.prices:
                 self._prices.setdefault(name, []).append(chunk.prices[name].reshape(-1)[at])
 
     @property
     def has_range(self) -> bool:
-        """Whether the run read highs and lows."""
+        """Whether there are highs and lows."""
         return {"high", "low"} <= self._prices.keys()
 
     @property

@@ -46,7 +46,7 @@ class Witnessed:
         self._left_out = set(BAR_PRICES) - set(BAR_PRICES if "all" in asked else asked)
         self._told = dict.fromkeys(MATTERS, 0)
         self._cells: list[Ints] = []
-        self._prices = HeldPrices(n_assets)
+        self._prices = HeldPrices(n_assets, asks_range=not {"high", "low"} & self._left_out)
         self._signals: list[dict[str, NDArray[Any]]] = []
         self._market: list[tuple[int, dict[str, NDArray[Any]]]] = []
 
