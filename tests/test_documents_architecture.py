@@ -16,7 +16,7 @@ from hand_events import day
 from ml4t.backtest import BacktestConfig, BacktestEngine, BacktestResult, Engine, Strategy
 from ml4t.backtest.core.event import MarketEvent
 from ml4t.backtest.data import HistoricalDataFeed
-from ml4t.backtest.errors import DataError
+from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution import SimulationBroker
 from ml4t.backtest.strategies import PercentSizer, Rule, SignalStrategy
 from scripted import FREE, fills, trades
@@ -278,18 +278,18 @@ def test_a_feed_per_asset_is_a_universe(document: Document) -> None:
 
 
 @on("strategy-architecture 12")
-def test_columns_of_two_levels_are_refused_with_the_way_out(document: Document) -> None:
+def test_columns_of_two_levels_are_a_universe(document: Document) -> None:
     df = pd.DataFrame([[100.0, 0.9, 50.0, 0.8]] * 2, index=pd.DatetimeIndex([day(0), day(1)]))
     found = document.run(df=df, pd=pd)["df"]
     assert found.columns.nlevels == 2
     # The page's option B, "add later if needed"; its option A is the block before.
-    with pytest.raises(DataError, match="make a feed for each asset and pass them as a dict"):
-        BacktestEngine(HistoricalDataFeed(found), BuyOnce())
-    feeds = {
-        asset: HistoricalDataFeed(found[asset].assign(open=1.0, high=200.0, low=1.0))
-        for asset in ("AAPL", "MSFT")
-    }
-    assert BacktestEngine(feeds, BuyOnce(), config=COSTS).run()["n_fills"] == 2
+    with pytest.raises(ConfigError, match="has no column 'open', .* or fill at closes"):
+        BacktestEngine(HistoricalDataFeed(found), BuyOnce()).run()
+    for asset in ("AAPL", "MSFT"):
+        found[asset, "open"], found[asset, "high"], found[asset, "low"] = 1.0, 200.0, 1.0
+    engine = BacktestEngine(HistoricalDataFeed(found), BuyOnce(), config=COSTS)
+    assert engine.run()["n_fills"] == 2
+    assert "columns of (asset, field): 2 assets" in engine.catalog.describe()[0]["changes"]
 
 
 # -- appendix --------------------------------------------------------------------------------------
