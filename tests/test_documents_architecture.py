@@ -283,7 +283,7 @@ def test_columns_of_two_levels_are_a_universe(document: Document) -> None:
     found = document.run(df=df, pd=pd)["df"]
     assert found.columns.nlevels == 2
     # The page's option B, "add later if needed"; its option A is the block before.
-    with pytest.raises(ConfigError, match="has no column 'open', .* or fill at closes"):
+    with pytest.raises(ConfigError, match=r"has no column 'open', .* or fill at closes"):
         BacktestEngine(HistoricalDataFeed(found), BuyOnce()).run()
     for asset in ("AAPL", "MSFT"):
         found[asset, "open"], found[asset, "high"], found[asset, "low"] = 1.0, 200.0, 1.0
