@@ -230,10 +230,10 @@ def _settle_log(target: Path) -> None:
 
 
 def _write_file(database: Database, path: Path) -> None:
-    writer = open_store()
+    writer, run_id = open_store(), _run_id_of(database)
     with writer.writing(path, "saved", FORM):
         for table in TABLES:
-            _hand_over(database, writer, table, partial(render, "saved/table", table=table))
+            _hand_over(database, writer, table, run_id, partial(render, "saved/table", table=table))
         writer.execute(";".join([*statements(), *comments()]))
     sync(path)
     sync(path.parent)
@@ -243,18 +243,23 @@ def _write_folder(
     database: Database, folder: Path, statement: Callable[..., str], suffix: str
 ) -> None:
     folder.mkdir()
-    writer = open_store()
+    writer, run_id = open_store(), _run_id_of(database)
     for table in TABLES:
         path = folder / f"{table}.{suffix}"
-        _hand_over(database, writer, table, partial(statement, path=path))
+        _hand_over(database, writer, table, run_id, partial(statement, path=path))
         sync(path)
     sync(folder)
     sync(folder.parent)
 
 
+def _run_id_of(database: Database) -> str:
+    ((run_id,),) = database.rows(rows_of("runs", RUN_ID.name))
+    return str(run_id)
+
+
 @interruptible
 def _hand_over(
-    database: Database, writer: Database, table: str, statement: Callable[..., str]
+    database: Database, writer: Database, table: str, run_id: str, statement: Callable[..., str]
 ) -> None:
     """Have `writer`, which may write files, write a table of the locked `database`.
 
@@ -263,7 +268,6 @@ def _hand_over(
     statement : callable
         Returns the statement that writes the rows of its argument `query`.
     """
-    ((run_id,),) = database.rows(rows_of("runs", RUN_ID.name))
     given, taken = [], []
     for name, kind in database.schema(rows_of(table)).items():
         column = quote(name)
