@@ -17,6 +17,8 @@ from ml4t.backtest.core.tolerances import WHOLE
 
 ASOF_VIEWS = ("signals", "market")
 _PLACE = re.compile(r"(?<![:\w]):([a-z_]+)(?![:\w])")
+# The line by which the query of one trade says of which it is.
+OF_TRADE = "where trade_id = {}"
 # What makes a pattern of a path.
 WILD = re.compile(r"[*?\[]")
 # Of a comment that is alone in its line, the line goes too.
@@ -131,6 +133,13 @@ def rows_of(relation: str, items: str = "*", *, where: str | None = None) -> Sql
     """Return the query of select items of a relation, of the rows alone for which a test holds."""
     only = "" if where is None else f"where {where}"
     return render("relations/rows", relation=relation, columns=items, only=only)
+
+
+def picked(query: Sql, trade_id: int) -> Sql:
+    """Return the query of one trade as that of another; as it stands it is of trade 0."""
+    assert query.count(OF_TRADE.format(0)) == 1
+    text = query.replace(OF_TRADE.format(0), OF_TRADE.format(trade_id))
+    return Sql.of(text, query.file, query.inside)
 
 
 def count_of(query: str) -> Sql:

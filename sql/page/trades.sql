@@ -1,0 +1,21 @@
+-- grain:  one row per trade: closed lot parts in the order of their exits, then open lots
+-- reads:  trades
+-- params: none
+-- Every trade; exit and bars held are NULL of what is still open, whose P&L is at its mark.
+select
+    trade_id,
+    asset_id,
+    case when quantity > 0 then 'long' else 'short' end as side,
+    quantity,
+    entry_timestamp,
+    entry_price,
+    exit_timestamp,
+    exit_price,
+    exit_rule,
+    bars_held,
+    pnl,
+    "return",
+    mae,
+    mfe
+from main.trades
+order by trade_id asc
