@@ -97,6 +97,7 @@ def test_demo_is_the_reference_rotation(tmp_path):
     document = json.loads(call("demo", "--out", tmp_path, "--json").stdout)
     saved = BacktestResult.open(document["saved_to"])
     assert saved["final_value"] == document["metrics"]["final_value"]
+    assert document["schema"] == "ml4t-backtest/demo/1"
     assert document["metrics"]["n_bars"] == 252
     assert document["metrics"]["initial_capital"] == 1_000_000
     assert saved.sql("select max(rank) from selections").fetchall() == [(25,)]
@@ -134,7 +135,12 @@ def test_run_as_json_is_one_document(folder):
 def test_inspect_reads_signals_before_any_run(folder):
     query = "select count(*) as n, count(atr) as n_atr from signals"
     document = json.loads(call("inspect", folder / "run.toml", "--sql", query, "--json").stdout)
-    assert document == {"columns": ["n", "n_atr"], "rows": [[2400, 1800]]}
+    assert document == {
+        "schema": "ml4t-backtest/inspect/1",
+        "columns": ["n", "n_atr"],
+        "types": ["BIGINT", "BIGINT"],
+        "rows": [[2400, 1800]],
+    }
 
 
 def test_a_long_answer_is_cut_and_says_so(folder):
@@ -184,13 +190,13 @@ def test_preset_prints_every_setting_as_tables_of_a_run_file():
         "",
     ]
     document = json.loads(call("preset", "backtrader", "--json").stdout)
-    assert document == BacktestConfig.preset("backtrader").to_dict()
+    assert document["settings"] == BacktestConfig.preset("backtrader").to_dict()
 
 
 def test_preset_without_a_name_lists_the_presets():
     names = [line.split()[0] for line in call("preset").stdout.splitlines()]
     assert names == ["default", "realistic", "vectorbt", "backtrader", "zipline"]
-    assert list(json.loads(call("preset", "--json").stdout)) == names
+    assert list(json.loads(call("preset", "--json").stdout)["presets"]) == names
 
 
 # -- errors ---------------------------------------------------------------------------

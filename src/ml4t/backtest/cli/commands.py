@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
-from typer.core import TyperGroup
 
 from ml4t.backtest.cli.comparing import (
     SHOWN_OF_RUNS,
@@ -26,6 +24,7 @@ from ml4t.backtest.cli.comparing import (
     ranked_runs,
     setting_rows,
 )
+from ml4t.backtest.cli.group import Commands
 from ml4t.backtest.cli.output import (
     answer,
     console,
@@ -37,48 +36,25 @@ from ml4t.backtest.cli.output import (
     run_json,
 )
 from ml4t.backtest.cli.shell import shell
-from ml4t.backtest.cli.starter import starter
+from ml4t.backtest.cli.starter import guess_json, starter
 from ml4t.backtest.config import BacktestConfig
-from ml4t.backtest.data.database import EngineError, interruptible
 from ml4t.backtest.data.sql_files import columns
 from ml4t.backtest.demo import FOLDER, run_demo
-from ml4t.backtest.errors import BacktestError, ConfigError
+from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.presets import PRESETS
 from ml4t.backtest.progress import progress_of
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.difference import Difference
 from ml4t.backtest.results.run_store.folder import is_store
 from ml4t.backtest.results.run_store.store import RunStore
+from ml4t.backtest.results.tables import TABLES
 from ml4t.backtest.runfile import catalog_of, engine_of
 from ml4t.backtest.runfile_tables import settings_text
 from ml4t.backtest.version import own_version
 
-INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
-
-
-class _Commands(TyperGroup):
-    """Turn errors that a user can mend into one message and exit code 1, Ctrl-C into 130."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            with interruptible:
-                return super().invoke(ctx)
-        except (BacktestError, EngineError) as error:
-            message = str(error)
-        except KeyboardInterrupt as interrupt:
-            typer.echo(f"interrupted{interrupt}", err=True)
-            raise typer.Exit(INTERRUPTED) from None
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # `| head` closed our stdout: no one to tell
-                raise
-            message = str(error)
-        typer.echo(f"error: {message}", err=True)
-        raise typer.Exit(1)
-
-
 app = typer.Typer(
     name="ml4t-backtest",
-    cls=_Commands,
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -126,7 +102,7 @@ def demo(
             {"title": title, "sql": done.questions[title], **rows_json(answer)}
             for title, answer in answers.items()
         ]
-        print_json({**run_json(done.result, done.saved_to), "queries": queries})
+        print_json("demo", {**run_json(done.result, done.saved_to), "queries": queries})
         return
     print_run(done.result, done.saved_to)
     for title, found in answers.items():
@@ -145,12 +121,16 @@ def demo(
 def init(
     files: Annotated[list[Path], typer.Argument(help="Your files: prices, and any others.")],
     out: Annotated[Path, typer.Option(help="Where to write the run file.")] = Path("run.toml"),
+    as_json: AsJson = False,
 ) -> None:
     """Write a run file from a look at your files."""
     if out.exists():
         raise ConfigError(f"'{out}' is there already; name another with --out, or remove it")
     text, guesses = starter(files, out)
     out.write_text(text, encoding="utf-8")
+    if as_json:
+        print_json("init", {"run_file": out, "sources": [guess_json(guess) for guess in guesses]})
+        return
     for guess in guesses:
         typer.echo(f"{guess.path}: {guess.role}")
         for change in guess.changes:
@@ -181,7 +161,7 @@ def run(
         with _finishing(keeps.path):
             saved_to = keeps.path / keeps.add(result, tags=tag or ())
     if as_json:
-        print_json(run_json(result, saved_to))
+        print_json("run", run_json(result, saved_to))
     else:
         print_run(result, saved_to)
 
@@ -197,7 +177,7 @@ def explain_run(
     """Print the SQL of a run, statement by statement, as a script for a fresh DuckDB."""
     statements = engine_of(config).explain(start=start, end=end, plan=plan)
     if as_json:
-        print_json({"statements": [asdict(statement) for statement in statements]})
+        print_json("explain", {"statements": [asdict(statement) for statement in statements]})
     else:
         typer.echo(str(statements))
 
@@ -209,7 +189,7 @@ def inspect(
     as_json: AsJson = False,
 ) -> None:
     """Query the sources of a TOML file, and what a run would see of them, before any run."""
-    answer(catalog_of(config).sql(sql), as_json=as_json)
+    answer(catalog_of(config).sql(sql), "inspect", as_json=as_json)
 
 
 @app.command()
@@ -220,13 +200,13 @@ def query(
 ) -> None:
     """Query the tables of a saved run, or those of all runs of a store."""
     asked = RunStore(run_file) if is_store(run_file) else BacktestResult.open(run_file)
-    answer(asked.sql(sql), as_json=as_json)
+    answer(asked.sql(sql), "query", as_json=as_json)
 
 
 @app.command("sql")
-def sql_shell(run_file: RunFile) -> None:
-    """Type SQL over a saved run, or pipe it in."""
-    if shell(BacktestResult.open(run_file)) and not sys.stdin.isatty():
+def sql_shell(run_file: RunFile, as_json: AsJson = False) -> None:
+    """Type SQL over a saved run, or pipe it in; JSON is a document on a line per statement."""
+    if shell(BacktestResult.open(run_file), as_json=as_json) and not sys.stdin.isatty():
         raise typer.Exit(1)
 
 
@@ -235,7 +215,7 @@ def summary(run_file: RunFile, as_json: AsJson = False) -> None:
     """Show the metrics of a saved run."""
     result = BacktestResult.open(run_file)
     if as_json:
-        print_json(run_json(result, run_file))
+        print_json("summary", run_json(result, run_file))
     else:
         print_run(result, None)
 
@@ -250,7 +230,7 @@ def compare(
     """Show saved runs side by side, and the settings in which they differ."""
     runs = opened_runs(run_files)
     if as_json:
-        print_json(comparison(runs))
+        print_json("compare", comparison(runs))
         return
     print_table(["", *runs], list(metric_rows(runs)))
     settings = setting_rows(runs)
@@ -271,7 +251,7 @@ def diff(
     """Show which orders, fills, trades and bars of two runs differ, and from when on."""
     found = Difference(opened_runs(run_files))
     if as_json:
-        print_json(difference_json(found, table))
+        print_json("diff", difference_json(found, table))
         return
     print_table(["setting", found.one, found.other], found.parameters)
     print_table(["table", f"only {found.one}", f"only {found.other}", "from"],
@@ -291,7 +271,7 @@ def runs(
     """List the runs of a store."""
     found = ranked_runs(existing_store(store), by, tag)
     if as_json:
-        print_json(rows_json(found))
+        print_json("runs", rows_json(found))
     else:
         shown = dict.fromkeys([*SHOWN_OF_RUNS, by, "problem"])
         print_rows(found.project(columns(shown)))
@@ -301,10 +281,15 @@ def runs(
 def csv_command(
     run_file: RunFile,
     out: Annotated[Path, typer.Option(help="Folder, one file per table; made if missing.")],
+    as_json: AsJson = False,
 ) -> None:
     """Write the tables of a saved run as CSV, with a header, times in ISO 8601."""
     folder = BacktestResult.open(run_file).to_csv(out)
-    typer.echo(f"wrote {folder}")
+    if as_json:
+        files = {table: folder / f"{table}.csv" for table in TABLES}
+        print_json("export-csv", {"folder": folder, "files": files})
+    else:
+        typer.echo(f"wrote {folder}")
 
 
 @app.command()
@@ -313,17 +298,21 @@ def preset(
     as_json: AsJson = False,
 ) -> None:
     """Print every setting of a preset, as the tables of a run file."""
-    if name is None:
-        shown = {one: (make.__doc__ or "").splitlines()[0] for one, make in PRESETS.items()}
-        text = "\n".join(f"{one:<12}{line.removeprefix('Return ')}" for one, line in shown.items())
-        document: Mapping[str, object] = shown
-    else:
+    if name is not None:
         config = BacktestConfig.preset(name)
-        text, document = settings_text(config), config.to_dict()
+        if as_json:
+            print_json("preset", {"preset": name, "settings": config.to_dict()})
+        else:
+            typer.echo(settings_text(config))
+        return
+    shown = {
+        one: (make.__doc__ or "").splitlines()[0].removeprefix("Return ")
+        for one, make in PRESETS.items()
+    }
     if as_json:
-        print_json(document)
+        print_json("presets", {"presets": shown})
     else:
-        typer.echo(text)
+        typer.echo("\n".join(f"{one:<12}{line}" for one, line in shown.items()))
 
 
 @contextmanager

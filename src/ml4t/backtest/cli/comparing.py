@@ -109,7 +109,8 @@ def difference_json(found: Difference, table: str | None) -> dict[str, Any]:
         "first_equity": found.first_equity,
         "settings": {name: texts for name, *texts in found.parameters},
         "tables": rows_json(found.tables),
-        **({table: rows_json(getattr(found, table))} if table else {}),
+        "table": table,
+        "differing": rows_json(getattr(found, table)) if table else None,
     }
 
 

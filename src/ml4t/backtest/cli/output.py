@@ -24,6 +24,12 @@ from ml4t.backtest.results.summary import basis_lines, facts_lines, run_facts, s
 
 SHOWN_ROWS = 100
 PIPE_WIDTH = 160
+# What a program may ask for by `--json`, with the version of each document; docs/for-programs.md
+# says what is in them.
+SCHEMAS = {
+    "demo": 1, "init": 1, "run": 1, "explain": 1, "inspect": 1, "query": 1, "sql": 1, "summary": 1,
+    "compare": 1, "diff": 1, "runs": 1, "export-csv": 1, "preset": 1, "presets": 1, "error": 1,
+}  # fmt: skip
 
 
 def console() -> Console:
@@ -31,8 +37,8 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
-def answer(relation: Relation | None, *, as_json: bool) -> None:
-    """Print what a query found.
+def answer(relation: Relation | None, command: str, *, as_json: bool) -> None:
+    """Print what a query of a command found.
 
     Raises
     ------
@@ -42,7 +48,7 @@ def answer(relation: Relation | None, *, as_json: bool) -> None:
     if relation is None:  # what a statement without a result gives
         raise ResultError("the statement returned no rows; --sql takes a query")
     if as_json:
-        print_json(rows_json(relation))
+        print_json(command, rows_json(relation))
     else:
         print_rows(relation)
 
@@ -86,9 +92,23 @@ def print_table(columns: list[str], rows: list[tuple[Any, ...]]) -> None:
     console().print(table)
 
 
-def print_json(document: Mapping[str, object]) -> None:
-    """Print one JSON document."""
-    typer.echo(json.dumps(_plain(document), indent=2, allow_nan=False))
+def print_json(command: str, document: Mapping[str, object], *, indent: int | None = 2) -> None:
+    """Print the JSON document of a command; without an indent it is one line."""
+    typer.echo(json_text({"schema": schema_of(command), **document}, indent=indent))
+
+
+def schema_of(command: str) -> str:
+    """Return what a document of a command calls itself.
+
+    The number is another one when a key of the document goes, or means something else; a new key
+    leaves it as it is.
+    """
+    return f"ml4t-backtest/{command}/{SCHEMAS[command]}"
+
+
+def json_text(document: Mapping[str, object], *, indent: int | None = None) -> str:
+    """Return a document as JSON."""
+    return json.dumps(plain(document), indent=indent, allow_nan=False)
 
 
 def run_json(result: BacktestResult, saved_to: Path | None) -> dict[str, object]:
@@ -104,8 +124,12 @@ def run_json(result: BacktestResult, saved_to: Path | None) -> dict[str, object]
 
 
 def rows_json(relation: Relation) -> dict[str, object]:
-    """Return columns and rows."""
-    return {"columns": list(relation.columns), "rows": relation.fetchall()}
+    """Return columns, what DuckDB calls their types, and rows."""
+    return {
+        "columns": list(relation.columns),
+        "types": [str(kind) for kind in relation.types],
+        "rows": relation.fetchall(),
+    }
 
 
 def _decimals(values: list[Any]) -> int:
@@ -127,12 +151,12 @@ def _text(value: object, decimals: int) -> str:
     return str(value)
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """Return a value as JSON knows it: times as ISO 8601, NaN and infinity as null."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if isinstance(value, Decimal):
         value = float(value)
     if isinstance(value, float):

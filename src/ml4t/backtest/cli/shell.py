@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import typer
 
-from ml4t.backtest.cli.output import print_rows
+from ml4t.backtest.cli.group import FAILED, error_json
+from ml4t.backtest.cli.output import print_json, print_rows, rows_json
 from ml4t.backtest.data.database import EngineError, interruptible
 from ml4t.backtest.data.sql_files import literal, render
 from ml4t.backtest.errors import BacktestError
@@ -20,8 +21,14 @@ HELP = """A statement ends with a semicolon. Beside SQL there are:
   .quit           leave; so does the end of the input"""
 
 
-def shell(result: BacktestResult) -> int:
-    """Answer statements until the input ends; return how many failed."""
+def shell(result: BacktestResult, *, as_json: bool = False) -> int:
+    """Answer statements until the input ends; return how many failed.
+
+    Parameters
+    ----------
+    as_json : bool
+        Each answer, and each error, is one line of JSON; the commands with a dot print text.
+    """
     is_terminal = sys.stdin.isatty()
     if is_terminal:
         _edit_lines()
@@ -32,18 +39,20 @@ def shell(result: BacktestResult) -> int:
             break
         try:
             with interruptible:
-                _answer_one(result, statement)
+                _answer_one(result, statement, as_json=as_json)
         except KeyboardInterrupt:
             if not is_terminal:
                 raise
             typer.echo("interrupted", err=True)  # one answer is given up, the shell stays
         except (BacktestError, EngineError) as error:
             n_failed += 1
+            if as_json:
+                print_json("error", error_json(error, str(error), FAILED), indent=None)
             typer.echo(f"error: {error}", err=True)
     return n_failed
 
 
-def _answer_one(result: BacktestResult, statement: str) -> None:
+def _answer_one(result: BacktestResult, statement: str, *, as_json: bool) -> None:
     word, _, name = statement.partition(" ")
     if word == ".help":
         typer.echo(HELP)
@@ -53,6 +62,8 @@ def _answer_one(result: BacktestResult, statement: str) -> None:
         _show_schema(result, name.strip())
     elif word.startswith("."):
         typer.echo(f"error: there is no {word}; .help says what there is", err=True)
+    elif as_json:
+        print_json("sql", {"sql": statement, **rows_json(result.sql(statement))}, indent=None)
     else:
         print_rows(result.sql(statement))
 

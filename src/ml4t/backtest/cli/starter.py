@@ -105,6 +105,17 @@ def starter(paths: Sequence[Path], out: Path) -> tuple[str, list[Guess]]:
     return text + ("" if "open" in guesses_sorted[0].columns else CLOSES), guesses
 
 
+def guess_json(guess: Guess) -> dict[str, object]:
+    """Return what a file was taken for, for a JSON document."""
+    return {
+        "path": guess.path,
+        "name": guess.name,
+        "role": guess.role,
+        "columns": guess.columns,
+        "changes": [str(change) for change in guess.changes],
+    }
+
+
 def _guess(path: Path, taken: set[str]) -> Guess:
     first: DataError | None = None
     for role in TRIED:
