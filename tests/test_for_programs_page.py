@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ml4t.backtest.cli import app
-from ml4t.backtest.cli.output import SCHEMAS, schema_of
+from ml4t.backtest.cli.output import SCHEMAS, schema_name
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "for-programs.md").read_text("utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)
@@ -53,13 +53,13 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 def test_every_command_of_the_page_answers_one_document(documents: list[dict[str, Any]]) -> None:
     schemas = [document["schema"] for document in documents]
     # The demo has a market of its own, and a test in test_cli.
-    assert set(schemas) == {schema_of(name) for name in SCHEMAS} - {schema_of("demo")}
+    assert set(schemas) == {schema_name(name) for name in SCHEMAS} - {schema_name("demo")}
     assert schemas.count("ml4t-backtest/sql/1") == 2
     assert schemas.count("ml4t-backtest/error/1") == 2
 
 
 def test_the_tables_name_every_document_and_its_keys(documents: list[dict[str, Any]]) -> None:
-    assert {schema for _, schema, _ in ROWS} == {schema_of(name) for name in SCHEMAS}
+    assert {schema for _, schema, _ in ROWS} == {schema_name(name) for name in SCHEMAS}
     said = {
         schema: re.findall(r"`(\w+)`", re.sub(r"\(.*?\)", "", keys)) for _, schema, keys in ROWS
     }
@@ -76,10 +76,10 @@ def test_what_stands_in_lists_has_the_keys_that_the_page_names(
 ) -> None:
     of = {document["schema"]: document for document in documents}
     for schema, key in (("init", "sources"), ("explain", "statements")):
-        row = next(keys for _, name, keys in ROWS if name == schema_of(schema))
+        row = next(keys for _, name, keys in ROWS if name == schema_name(schema))
         inner = re.findall(r"`(\w+)`", row.split("(")[1])
         assert inner
-        assert set(inner) <= set(of[schema_of(schema)][key][0]), schema
+        assert set(inner) <= set(of[schema_name(schema)][key][0]), schema
 
 
 def test_the_answers_are_those_of_the_run(documents: list[dict[str, Any]]) -> None:

@@ -94,10 +94,10 @@ def print_table(columns: list[str], rows: list[tuple[Any, ...]]) -> None:
 
 def print_json(command: str, document: Mapping[str, object], *, indent: int | None = 2) -> None:
     """Print the JSON document of a command; without an indent it is one line."""
-    typer.echo(json_text({"schema": schema_of(command), **document}, indent=indent))
+    typer.echo(document_text({"schema": schema_name(command), **document}, indent=indent))
 
 
-def schema_of(command: str) -> str:
+def schema_name(command: str) -> str:
     """Return what a document of a command calls itself.
 
     The number is another one when a key of the document goes, or means something else; a new key
@@ -106,9 +106,9 @@ def schema_of(command: str) -> str:
     return f"ml4t-backtest/{command}/{SCHEMAS[command]}"
 
 
-def json_text(document: Mapping[str, object], *, indent: int | None = None) -> str:
+def document_text(document: Mapping[str, object], *, indent: int | None = None) -> str:
     """Return a document as JSON."""
-    return json.dumps(plain(document), indent=indent, allow_nan=False)
+    return json.dumps(jsonable(document), indent=indent, allow_nan=False)
 
 
 def run_json(result: BacktestResult, saved_to: Path | None) -> dict[str, object]:
@@ -151,12 +151,12 @@ def _text(value: object, decimals: int) -> str:
     return str(value)
 
 
-def plain(value: object) -> object:
+def jsonable(value: object) -> object:
     """Return a value as JSON knows it: times as ISO 8601, NaN and infinity as null."""
     if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
+        return {str(key): jsonable(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
+        return [jsonable(one) for one in value]
     if isinstance(value, Decimal):
         value = float(value)
     if isinstance(value, float):
