@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-extras test-interchange test-notebook faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors clean
+.PHONY: demo test test-fast test-extras test-interchange test-notebook faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -72,14 +72,14 @@ constraints: test-newest
 	mv constraints.new constraints.txt
 
 lint: $(VENV)/.installed
-	$(BIN)/ruff format --check src tests examples benchmarks
-	$(BIN)/ruff check src tests examples benchmarks
+	$(BIN)/ruff format --check src tests examples benchmarks website
+	$(BIN)/ruff check src tests examples benchmarks website
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint sql examples/sql
 
 format: $(VENV)/.installed
-	$(BIN)/ruff format src tests examples benchmarks
-	$(BIN)/ruff check --fix src tests examples benchmarks
+	$(BIN)/ruff format src tests examples benchmarks website
+	$(BIN)/ruff check --fix src tests examples benchmarks website
 
 # Whole processes, ours and the peers', in one run; see benchmarks/README.md.
 bench: $(VENV)/.installed
@@ -99,6 +99,12 @@ parity-metrics: $(VENV)/.installed
 # alphalens-reloaded against our factors, over real prices.
 parity-factors: $(VENV)/.installed
 	$(BIN)/python tests/parity/compare_factors.py
+
+# The documentation site, strict, in build/website/site; readable from there without a server.
+site: .venv-site/.installed
+	.venv-site/bin/python -m website.assemble build/website
+	cd build/website && NO_COLOR=1 $(CURDIR)/.venv-site/bin/zensical build --strict
+	.venv-site/bin/python -m website.check build/website/site
 
 clean:
 	rm -rf .venv $(VENV) $(wildcard .venv-*) out build dist
@@ -138,6 +144,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(call install,--constraint constraints.txt)
 	.venv-notebook/bin/python -m pip install --quiet --constraint constraints.txt \
 	    ipykernel nbclient marimo
+	touch $@
+
+.venv-site/.installed: pyproject.toml constraints.txt website/constraints.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --constraint constraints.txt \
+	    --constraint website/constraints.txt --editable . zensical mkdocstrings-python
 	touch $@
 
 .venv-duckdb-%/.installed:

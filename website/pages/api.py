@@ -1,0 +1,69 @@
+"""The reference of the API: which names stand on which page; mkdocstrings writes the rest."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+PACKAGE = "ml4t.backtest"
+# Title, what the page is about, and its names; a name with a dot is of that module, and a module
+# with a star is all of its `__all__`.
+PAGES: dict[str, tuple[str, str, str]] = {
+    "1-catalog": ("Catalog", "Sources, and what was known when.", "Catalog data.*"),
+    "2-strategies": (
+        "Strategies",
+        "What decides: a ranking, a query, rules, or code.",
+        "TopN SQLStrategy Ranking Strategy recipes Batch Selection strategies.*",
+    ),
+    "3-engine": ("Engine", "A run and its settings.", "BacktestEngine BacktestConfig"),
+    "4-execution": (
+        "Execution",
+        "When and at which price orders fill.",
+        "ExecutionPolicy NextOpen NextClose ThisClose VolumeWeighted LevelPolicy LevelBase "
+        "TrailStart TrailBy Trigger Shortfall SizedAt ActionPolicy Order",
+    ),
+    "5-costs": (
+        "Costs and accounts",
+        "What trading costs, and what an account may carry.",
+        "BasisPointCommission PerShareCommission PerOrderCommission TieredCommission "
+        "MakerTakerCommission BasisPointSlippage FixedSlippage SpreadSlippage VolumeShareSlippage "
+        "SquareRootImpact Financing CashAccount MarginAccount",
+    ),
+    "6-risk": ("Risk", "Rules that protect a position, limits on a portfolio.", "risk.*"),
+    "7-results": ("Results", "A run, and folders of runs.", "BacktestResult RunStore"),
+    "8-vendors": ("Vendors", "From the files of a vendor to our roles.", "vendors.*"),
+    "9-errors": (
+        "Errors",
+        "What the package raises on purpose; which checks stand behind it is in the "
+        "[index](../errors.md).",
+        "BacktestError ConfigError CostError DataError ExpressionError ResultError SignalError",
+    ),
+}
+
+
+def api_pages() -> dict[str, str]:
+    """Return the pages, by path on the site."""
+    pages: dict[str, str] = {}
+    seen: set[str] = set()
+    for stem, (title, about, _) in PAGES.items():
+        names = [name for name in names_of(stem) if name.rpartition(".")[2] not in seen]
+        seen |= {name.rpartition(".")[2] for name in names}
+        blocks = (f"::: {PACKAGE}.{name}\n" for name in names)
+        pages[f"reference/api/{stem}.md"] = "\n".join([f"# {title}\n", f"{about}\n", *blocks])
+    return pages
+
+
+def names_of(stem: str) -> list[str]:
+    """Return the names of a page, under the package."""
+    found: list[str] = []
+    for name in PAGES[stem][2].split():
+        if name.endswith(".*"):
+            module = name.removesuffix(".*")
+            found += [f"{module}.{one}" for one in _module(module).__all__]
+        else:
+            found.append(name)
+    return found
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"{PACKAGE}.{name}")
