@@ -149,7 +149,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 .venv-site/.installed: pyproject.toml constraints.txt website/constraints.txt
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --constraint constraints.txt \
-	    --constraint website/constraints.txt --editable . zensical mkdocstrings-python
+	    --constraint website/constraints.txt --editable . zensical mkdocstrings-python ruff
 	touch $@
 
 .venv-duckdb-%/.installed:

@@ -19,6 +19,7 @@ MOVED = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "LIMITATIONS.md": "limitations.md",
+    "README.md": "index.md",
     "benchmarks/README.md": "benchmarks.md",
     "findings/README.md": "findings.md",
 }

@@ -10,18 +10,20 @@ import re
 
 # Title and pages of each section; a page that ends in / is a folder.
 SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Start", ("index.md", "quickstart.md")),
-    ("Your data", ("data.md", "vendors.md", "calendars.md")),
+    ("Start", ("index.md", "guide/quickstart.md", "guide/real-prices.md")),
+    ("Your data", ("guide/sources.md", "data.md", "vendors.md", "calendars.md")),
     ("Guide", ("guide/",)),
     (
         "Results",
-        ("reference/results.md", "metrics.md", "trades.md", "runs.md", "factors.md",
-         "interchange.md"),
+        ("guide/results.md", "reference/results.md", "metrics.md", "trades.md", "runs.md",
+         "factors.md", "interchange.md"),
     ),
     ("SQL", ("cookbook.md", "reference/sql.md")),
     ("Coming from", ("coming-from/",)),
-    ("Reference", ("reference/api/", "reference/run-file.md", "reference/cli.md",
-                   "reference/errors.md")),
+    (
+        "Reference",
+        ("reference/api/", "reference/run-file.md", "reference/cli.md", "reference/errors.md"),
+    ),
     (
         "Trust",
         ("parity.md", "differences.md", "findings.md", "performance.md", "benchmarks.md",
@@ -31,10 +33,11 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )  # fmt: skip
 # Order inside a folder, by the stem; others follow by name.
 FIRST = {
-    "guide/": ("clock", "sources", "features", "strategies", "orders", "costs", "risk"),
-    "coming-from/": (),
+    "guide/": ("clock", "features", "strategies", "orders", "costs", "risk"),
+    "coming-from/": ("index",),
     "reference/api/": (),
 }
+NAMED = {name for _, names in SECTIONS for name in names}
 # Pages that others lead to.
 UNLISTED = ("source/", "sql/")
 
@@ -63,7 +66,7 @@ def _pages_of(name: str, pages: set[str]) -> list[str]:
     if not name.endswith("/"):
         return [name] if name in pages else []
     order = {f"{name}{stem}.md": i for i, stem in enumerate(FIRST[name])}
-    inside = (page for page in pages if page.startswith(name))
+    inside = (page for page in pages - NAMED if page.startswith(name))
     return sorted(inside, key=lambda page: (order.get(page, len(order)), page))
 
 

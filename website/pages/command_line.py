@@ -9,7 +9,7 @@ import typer.main
 from ml4t.backtest.cli import app
 from website.links import table
 
-HEAD = """# Command line
+HEAD = """# Commands
 
 `ml4t-backtest` comes with the package. A command that fails prints one line, `error: ...`, and
 ends with 1; Ctrl-C ends with 130. `--json` prints one JSON document and nothing else.

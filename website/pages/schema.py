@@ -15,7 +15,7 @@ from ml4t.backtest.results.tables import COLUMNS, TABLES
 from website.links import table
 from website.pages.sql_files import head_of
 
-HEAD = """# Results
+HEAD = """# Tables and views
 
 Every table and view that a run leaves behind: in `result.sql(...)`, in a file of
 `result.save(...)` that any DuckDB reads, and in a [store of runs](../runs.md). Tables stand in
@@ -26,7 +26,7 @@ column_name, comment from duckdb_columns()`.
 """
 # What one row of a table is; its statement makes them, or the loop records them.
 GRAINS = {
-    "runs": "the run",
+    "runs": "run",
     "orders": "order",
     "fills": "fill",
     "trades": "closed part of a lot, or lot that is still open",
