@@ -1,7 +1,7 @@
 """The navigation: sections in the order in which a newcomer needs them.
 
-A page that nobody has put into a section is an error; folders of prose are taken whole, their
-pages in the order given and then by name.
+Folders of prose are taken whole, their pages in the order given and then by name; a page that
+nobody has put into a section stands in the last one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Coming from", ("coming-from/",)),
     (
         "Reference",
-        ("reference/api/", "reference/run-file.md", "reference/cli.md", "reference/errors.md"),
+        ("reference/api/", "reference/run-file.md", "reference/cli.md", "reference/errors.md",
+         "for-programs.md"),
     ),
     (
         "Trust",
@@ -43,13 +44,7 @@ UNLISTED = ("source/", "sql/")
 
 
 def navigation(pages: dict[str, str]) -> list[dict[str, object]]:
-    """Return the navigation of the pages that are there.
-
-    Raises
-    ------
-    ValueError
-        A page is in no section.
-    """
+    """Return the navigation of the pages that are there."""
     sections: list[dict[str, object]] = []
     left = {page for page in pages if not page.startswith(UNLISTED)}
     for title, names in SECTIONS:
@@ -58,7 +53,7 @@ def navigation(pages: dict[str, str]) -> list[dict[str, object]]:
         if found:
             sections.append({title: [{title_of(pages[page]): page} for page in found]})
     if left:
-        raise ValueError(f"pages in no section of website/navigation.py: {', '.join(sorted(left))}")
+        sections.append({"More": [{title_of(pages[page]): page} for page in sorted(left)]})
     return sections
 
 
