@@ -6,9 +6,8 @@ import ast
 import re
 import subprocess
 import sys
-from pathlib import Path
+from functools import cache
 
-import pytest
 import sqlglot
 from sqlglot.tokens import TokenType
 
@@ -18,20 +17,9 @@ from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.results.page.figures import FIGURES
 from ml4t.backtest.results.report.views import VIEWS
 from ml4t.backtest.results.tables import TABLES
+from source_files import PACKAGE, ROOT, modules, sql_files, statement
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = ROOT / "src" / "ml4t" / "backtest"
 NAME = "ml4t.backtest"
-MODULES = {
-    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): ast.parse(
-        path.read_text(encoding="utf-8"), str(path)
-    )
-    for path in sorted(PACKAGE.rglob("*.py"))
-}
-SQL = {
-    path.relative_to(ROOT / "sql").with_suffix("").as_posix(): path.read_text(encoding="utf-8")
-    for path in sorted((ROOT / "sql").rglob("*.sql"))
-}
 # What each part may import beside itself: only parts that stand above it here, and of those only
 # the ones named. `data` and `results` are the SQL side, the five from `portfolio` to `strategies`
 # the money side; `engine` is where they meet.
@@ -77,7 +65,6 @@ EXECUTION = (
     "timing", "policy", "price_limits", "costs", "orders", "executor", "account", "pending",
     "intrabar", "broker", "hand_loop", "__init__",
 )  # fmt: skip
-CLI_SIDE = {name for name in MODULES if name in ("cli", "__main__") or name.startswith("cli.")}
 
 
 def imports(nodes: list[ast.AST]) -> set[str]:
@@ -93,12 +80,13 @@ def imports(nodes: list[ast.AST]) -> set[str]:
     return found
 
 
+@cache
 def ours(module: str) -> set[str]:
     """Modules of the package that `module` imports anywhere, such as ``data.database``."""
-    known = set(MODULES) | {name.removesuffix(".__init__") for name in MODULES}
+    known = set(modules()) | {name.removesuffix(".__init__") for name in modules()}
     found = {
         name.removeprefix(f"{NAME}.")
-        for name in imports(list(ast.walk(MODULES[module])))
+        for name in imports(list(ast.walk(modules()[module])))
         if name.startswith(f"{NAME}.")
     }
     return {name for name in found if name in known}
@@ -107,6 +95,13 @@ def ours(module: str) -> set[str]:
 def part(module: str) -> str:
     """The first part of a module's name: its package, or the module itself."""
     return module.split(".")[0]
+
+
+def of_part(name: str) -> list[str]:
+    """Return the modules of one part; there are some."""
+    found = [module for module in modules() if part(module) == name]
+    assert found, name
+    return found
 
 
 def at_module_level(tree: ast.Module) -> list[ast.AST]:
@@ -128,14 +123,14 @@ def at_module_level(tree: ast.Module) -> list[ast.AST]:
 
 
 def test_the_package_is_there_to_be_read() -> None:
-    assert {"engine", "errors", "config", "data.database", "execution.broker"} <= set(MODULES)
+    assert {"engine", "errors", "config", "data.database", "execution.broker"} <= set(modules())
     assert ours("engine") >= {"config", "data.feeds.feed", "session"}
     assert ours("session") >= {"execution.broker", "portfolio.portfolio", "risk.rule_engine.engine"}
-    assert len(SQL) > 30
+    assert len(sql_files()) > 30
 
 
 def test_every_part_of_the_package_has_a_layer() -> None:
-    assert {part(name) for name in MODULES} == set(LAYERS)
+    assert {part(name) for name in modules()} == set(LAYERS)
 
 
 def test_a_layer_names_only_layers_above_it() -> None:
@@ -144,37 +139,44 @@ def test_a_layer_names_only_layers_above_it() -> None:
         assert allowed <= set(order[: order.index(name)]), name
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_what_its_layer_allows_and_nothing_else(module: str) -> None:
-    assert {part(name) for name in ours(module)} <= LAYERS[part(module)] | {part(module)}
+def test_a_module_imports_what_its_layer_allows_and_nothing_else() -> None:
+    for module in modules():
+        assert {part(name) for name in ours(module)} <= LAYERS[part(module)] | {part(module)}, (
+            module
+        )
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if part(name) == "results"])
-def test_results_use_the_database_and_the_queries_of_the_data_side_alone(module: str) -> None:
-    used = {name for name in ours(module) if part(name) == "data"}
-    assert used <= {"data", "data.database", "data.packages", "data.sql_files"}
+def test_results_use_the_database_and_the_queries_of_the_data_side_alone() -> None:
+    for module in of_part("results"):
+        used = {name for name in ours(module) if part(name) == "data"}
+        assert used <= {"data", "data.database", "data.packages", "data.sql_files"}, module
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if part(name) == "strategies"])
-def test_strategies_use_the_queries_of_the_data_side_alone(module: str) -> None:
-    assert {name for name in ours(module) if part(name) == "data"} <= {"data", "data.sql_files"}
+def test_strategies_use_the_queries_of_the_data_side_alone() -> None:
+    for module in of_part("strategies"):
+        assert {name for name in ours(module) if part(name) == "data"} <= {
+            "data",
+            "data.sql_files",
+        }, module
 
 
 def test_every_room_of_the_execution_has_a_place_in_their_order() -> None:
-    assert {name.split(".")[1] for name in MODULES if part(name) == "execution"} == set(EXECUTION)
+    assert {name.split(".")[1] for name in modules() if part(name) == "execution"} == set(EXECUTION)
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if part(name) == "execution"])
-def test_a_room_of_the_execution_imports_no_later_one(module: str) -> None:
-    room = module.split(".")[1]
-    used = {f"{name}.__init__".split(".")[1] for name in ours(module) if part(name) == "execution"}
-    assert used <= set(EXECUTION[: EXECUTION.index(room) + 1])
+def test_a_room_of_the_execution_imports_no_later_one() -> None:
+    for module in of_part("execution"):
+        room = module.split(".")[1]
+        used = {
+            f"{name}.__init__".split(".")[1] for name in ours(module) if part(name) == "execution"
+        }
+        assert used <= set(EXECUTION[: EXECUTION.index(room) + 1]), module
 
 
 def test_no_module_imports_what_imports_it() -> None:
     """Nor for its types alone: a circle of modules can only be read whole."""
-    files = {name.removesuffix(".__init__"): name for name in MODULES}
-    left = {module: {files[name] for name in ours(module)} - {module} for module in MODULES}
+    files = {name.removesuffix(".__init__"): name for name in modules()}
+    left = {module: {files[name] for name in ours(module)} - {module} for module in modules()}
     while ready := [module for module, used in left.items() if not used & set(left)]:
         for module in ready:
             del left[module]
@@ -184,35 +186,39 @@ def test_no_module_imports_what_imports_it() -> None:
 def test_duckdb_is_imported_in_data_database_alone() -> None:
     users = {
         module
-        for module, tree in MODULES.items()
+        for module, tree in modules().items()
         if "duckdb" in {name.split(".")[0] for name in imports(list(ast.walk(tree)))}
     }
     assert users == {"data.database"}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_no_import_waits_inside_a_function_to_dodge_a_cycle(module: str) -> None:
-    inside = [
-        node
-        for function in ast.walk(MODULES[module])
-        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
-        for node in ast.walk(function)
-    ]
-    waiting = {name.removeprefix(f"{NAME}.") for name in imports(inside) if name.startswith(NAME)}
-    # What loads the parser is loaded beside the checks of a run; it imports none of its users.
-    assert {name for name in waiting if name in MODULES} <= LOADS_PARSER - {module}
-    assert not {user for heavy in waiting & LOADS_PARSER for user in ours(heavy)} & {module}
+def test_no_import_waits_inside_a_function_to_dodge_a_cycle() -> None:
+    for module, tree in modules().items():
+        inside = [
+            node
+            for function in ast.walk(tree)
+            if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+            for node in ast.walk(function)
+        ]
+        waiting = {
+            name.removeprefix(f"{NAME}.") for name in imports(inside) if name.startswith(NAME)
+        }
+        # What loads the parser is loaded beside the checks of a run; it imports none of its users.
+        assert {name for name in waiting if name in modules()} <= LOADS_PARSER - {module}, module
+        assert not {user for heavy in waiting & LOADS_PARSER for user in ours(heavy)} & {module}, (
+            module
+        )
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_frames_and_terminals_are_not_imported_at_module_level(module: str) -> None:
-    heavy = {"pandas", "polars", "pyarrow", "rich", "sqlglot", "typer"}
-    if module in LOADS_PARSER:
-        heavy -= {"sqlglot"}
-    if module in CLI_SIDE:
-        heavy -= {"rich", "typer"}
-    loaded = {name.split(".")[0] for name in imports(at_module_level(MODULES[module]))}
-    assert loaded & heavy == set()
+def test_frames_and_terminals_are_not_imported_at_module_level() -> None:
+    for module, tree in modules().items():
+        heavy = {"pandas", "polars", "pyarrow", "rich", "sqlglot", "typer"}
+        if module in LOADS_PARSER:
+            heavy -= {"sqlglot"}
+        if part(module) in ("cli", "__main__"):
+            heavy -= {"rich", "typer"}
+        loaded = {name.split(".")[0] for name in imports(at_module_level(tree))}
+        assert loaded & heavy == set(), module
 
 
 def test_importing_the_package_loads_no_frame_library_and_no_terminal() -> None:
@@ -247,39 +253,36 @@ def test_ml4t_is_a_namespace_package() -> None:
 # -- SQL ------------------------------------------------------------------------------------
 
 
-def statement(text: str) -> str:
-    """The text of an SQL file without its comments."""
-    return re.sub(r"--[^\n]*", "", text).strip()
+def test_an_sql_file_begins_with_grain_reads_and_params() -> None:
+    for name, text in sql_files().items():
+        heads = [line.split(":")[0] + ":" for line in text.splitlines()[:3]]
+        assert heads == ["-- grain:", "-- reads:", "-- params:"], name
+        values = [line.split(":", 1)[1].strip() for line in text.splitlines()[:3]]
+        assert all(values), name
 
 
-@pytest.mark.parametrize("name", SQL)
-def test_an_sql_file_begins_with_grain_reads_and_params(name: str) -> None:
-    heads = [line.split(":")[0] + ":" for line in SQL[name].splitlines()[:3]]
-    assert heads == ["-- grain:", "-- reads:", "-- params:"]
-    values = [line.split(":", 1)[1].strip() for line in SQL[name].splitlines()[:3]]
-    assert all(values)
+def test_an_sql_file_holds_one_statement() -> None:
+    for name, text in sql_files().items():
+        tokens = sqlglot.tokenize(statement(text), read="duckdb")
+        assert tokens, name
+        # A place for columns (`:name`) is no token trouble; a semicolon in a string is no end.
+        assert [token.text for token in tokens if token.token_type is TokenType.SEMICOLON] == [], (
+            name
+        )
 
 
-@pytest.mark.parametrize("name", SQL)
-def test_an_sql_file_holds_one_statement(name: str) -> None:
-    tokens = sqlglot.tokenize(statement(SQL[name]), read="duckdb")
-    assert tokens
-    # A place for columns (`:name`) is no token trouble; a semicolon in a string is no end.
-    assert [token.text for token in tokens if token.token_type is TokenType.SEMICOLON] == []
-
-
-@pytest.mark.parametrize("name", SQL)
-def test_an_sql_file_names_every_value_and_every_place_that_it_takes(name: str) -> None:
-    # A head that does not fit into its line goes on, indented, in the next.
-    _, reads, params = re.sub(r"\n--  +", " ", SQL[name]).splitlines()[:3]
-    code = statement(SQL[name])
-    values = set(re.findall(r"\$([a-z_]+)", code))
-    places = set(re.findall(r"(?<![:\w]):([a-z_]+)", code))
-    if "facts of the run" in params:  # results/runs.sql: one value per column
-        values &= {"run_id"}
-    assert values <= set(re.findall(r"\$([a-z_]+)", params))
-    # A place for a relation may stand under `reads`.
-    assert places <= set(re.findall(r":([a-z_]+)", f"{reads.split(':', 1)[1]} {params}"))
+def test_an_sql_file_names_every_value_and_every_place_that_it_takes() -> None:
+    for name, text in sql_files().items():
+        # A head that does not fit into its line goes on, indented, in the next.
+        _, reads, params = re.sub(r"\n--  +", " ", text).splitlines()[:3]
+        code = statement(text)
+        values = set(re.findall(r"\$([a-z_]+)", code))
+        places = set(re.findall(r"(?<![:\w]):([a-z_]+)", code))
+        if "facts of the run" in params:  # results/runs.sql: one value per column
+            values &= {"run_id"}
+        assert values <= set(re.findall(r"\$([a-z_]+)", params)), name
+        # A place for a relation may stand under `reads`.
+        assert places <= set(re.findall(r":([a-z_]+)", f"{reads.split(':', 1)[1]} {params}")), name
 
 
 def texts(tree: ast.Module) -> set[str]:
@@ -305,13 +308,13 @@ def folders_read(tree: ast.Module) -> set[str]:
 
 
 def test_every_sql_file_is_read_by_some_module() -> None:
-    read = [(texts(tree), folders_read(tree)) for tree in MODULES.values()]
+    read = [(texts(tree), folders_read(tree)) for tree in modules().values()]
     # Those of checks, result tables and views are named by what is declared; see below.
     named = {table.statement for table in TABLES.values()} | {f"report/{name}" for name in VIEWS}
     named |= {f"page/{name}" for name in FIGURES}
     parts = {
         name: name.split("/")
-        for name in SQL
+        for name in sql_files()
         if not name.startswith("checks/") and name not in named
     }
     assert parts
@@ -331,7 +334,7 @@ def test_every_check_applies_to_some_source_and_has_a_way_out() -> None:
             dict.fromkeys((*ROLES[role].required, *ROLES[role].optional), "DOUBLE"),
         )
     }
-    stems = {name.split("/")[1] for name in SQL if name.startswith("checks/")}
+    stems = {name.split("/")[1] for name in sql_files() if name.startswith("checks/")}
     assert applied == stems
     checks = [check for role in ROLES.values() for check in role.checks]
     assert {check.rule for check in checks} == stems
@@ -341,17 +344,19 @@ def test_every_check_applies_to_some_source_and_has_a_way_out() -> None:
 
 
 def test_every_statement_on_results_is_that_of_a_declared_table() -> None:
-    found = {name for name in SQL if name.startswith("results/")}
+    found = {name for name in sql_files() if name.startswith("results/")}
     assert found == {table.statement for table in TABLES.values()} | {"results/table"}
 
 
 def test_every_view_of_a_result_is_a_file_and_stands_after_those_that_it_reads() -> None:
-    assert {f"report/{name}" for name in VIEWS} == {x for x in SQL if x.startswith("report/")}
+    assert {f"report/{name}" for name in VIEWS} == {
+        x for x in sql_files() if x.startswith("report/")
+    }
     order = list(VIEWS)
     assert not set(order) & set(TABLES)
     for name, view in VIEWS.items():
         assert set(view.reads) <= set(order[: order.index(name)]), name
-        code = statement(SQL[f"report/{name}"])
+        code = statement(sql_files()[f"report/{name}"])
         # Without a schema it would be looked for in the caller's database, where the file is
         # attached: a view sees its own schema alone.
         assert not re.search(rf"\b(from|join)\s+({'|'.join(TABLES)})\b", code), name
@@ -391,7 +396,7 @@ def strings(tree: ast.Module) -> list[str]:
 def test_sql_stands_in_files_and_is_composed_in_one_module() -> None:
     found = {
         module: [text for text in strings(tree) if IS_SQL.match(text)]
-        for module, tree in MODULES.items()
+        for module, tree in modules().items()
     }
     assert {name: texts for name, texts in found.items() if texts and name not in COMPOSERS} == {}
     assert all(found[name] for name in COMPOSERS)

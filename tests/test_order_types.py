@@ -7,7 +7,7 @@ import ast
 from ml4t.backtest.execution.orders.order import OrderType
 from ml4t.backtest.execution.orders.types import TYPES
 from ml4t.backtest.strategy.order_terms import OrderTerms
-from test_architecture import MODULES
+from source_files import modules
 
 
 def kinds(kind: type[OrderType]) -> set[type[OrderType]]:
@@ -35,7 +35,7 @@ def test_an_order_type_is_a_text() -> None:
 def test_no_code_compares_the_type_of_an_order() -> None:
     compared = [
         f"{name}:{node.lineno}"
-        for name, tree in MODULES.items()
+        for name, tree in modules().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Compare)
         and any(

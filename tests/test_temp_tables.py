@@ -6,7 +6,6 @@ import ast
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
-from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
@@ -16,16 +15,8 @@ from ml4t.backtest import BacktestEngine, Catalog, Ranking, SQLStrategy, Strateg
 from ml4t.backtest.data.database import Database, TempTable
 from ml4t.backtest.results.tables import TABLES
 from ml4t.backtest.strategies import PercentSizer, Rule, SignalStrategy
+from source_files import modules, sql_files, statement
 
-ROOT = Path(__file__).resolve().parent.parent
-SQL = {
-    path.relative_to(ROOT / "sql").as_posix(): re.sub(r"--[^\n]*", "", path.read_text("utf-8"))
-    for path in sorted((ROOT / "sql").rglob("*.sql"))
-}
-PYTHON = {
-    path.relative_to(ROOT / "src").as_posix(): ast.parse(path.read_text("utf-8"))
-    for path in sorted((ROOT / "src").rglob("*.py"))
-}
 # Relations of the user's, as the README names them: the result tables, and what a query ranks.
 PUBLIC = {*TABLES, "ranked"}
 N_BARS, ASSETS = 12, "ABCDE"
@@ -116,12 +107,15 @@ SQLITES_OWN = {"sqlite_master"}
 
 
 def test_a_file_of_sql_makes_and_reads_tables_by_places() -> None:
-    makes = {name: re.findall(r"\btemp(?:orary)? table (\S+)", text) for name, text in SQL.items()}
+    files = {name: statement(text) for name, text in sql_files().items()}
+    makes = {
+        name: re.findall(r"\btemp(?:orary)? table (\S+)", file) for name, file in files.items()
+    }
     assert {target for targets in makes.values() for target in targets} == {":target"}
-    assert [name for name, text in SQL.items() if re.search(r"\btemp\.", text)] == []
+    assert [name for name, text in files.items() if re.search(r"\btemp\.", text)] == []
     # What has no schema is made in the file itself, or is the user's.
     found = {}
-    for name, text in SQL.items():
+    for name, text in files.items():
         inside = set(re.findall(r"\b(\w+)(?: \([^()]*\))? as (?:not )?(?:materialized )?\(", text))
         read = re.findall(r"(?<!distinct )\b(?:from|join|into)\s+(\w+)\b(?![.(\w])", text)
         if strange := set(read) - inside - PUBLIC - SQLITES_OWN:
@@ -132,7 +126,7 @@ def test_a_file_of_sql_makes_and_reads_tables_by_places() -> None:
 def calls_of(name: str) -> list[tuple[str, ast.Call]]:
     return [
         (module, node)
-        for module, tree in PYTHON.items()
+        for module, tree in modules().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and name == getattr(node.func, "attr", getattr(node.func, "id", None))
@@ -144,14 +138,14 @@ def test_a_temporary_table_is_made_and_named_in_one_place() -> None:
     made = [ast.unparse(call.args[0]) for _, call in calls_of("make_table")]
     assert len(made) == len(set(made)) > 5
     # Beside `Database.make_table` nobody says that a text is the name of one.
-    assert [module.rpartition("/")[2] for module, _ in calls_of("TempTable")] == ["database.py"]
+    assert [module for module, _ in calls_of("TempTable")] == ["data.database"]
 
 
 def test_every_file_that_makes_a_temporary_table_is_run_by_make_table() -> None:
     making = {
-        name.removesuffix(".sql")
-        for name, text in SQL.items()
-        if re.search("temp (table|view)", text)
+        name
+        for name, text in sql_files().items()
+        if re.search("temp (table|view)", statement(text))
     }
     files = {ast.literal_eval(call.args[1]) for _, call in calls_of("make_table")}
     assert making - {"relations/frame"} == files  # that one is for scripts alone

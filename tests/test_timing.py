@@ -10,7 +10,7 @@ import pytest
 from ml4t.backtest import NextClose, NextOpen, ThisClose, VolumeWeighted
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.execution.timing import FillTiming
-from test_architecture import MODULES
+from source_files import modules
 
 NAN = np.nan
 MOMENTS = ("at_open", "at_close", "after_decision")
@@ -61,7 +61,7 @@ def test_an_average_that_no_trade_of_the_bar_can_have_is_no_price() -> None:
 def test_nobody_asks_a_timing_of_which_class_it_is() -> None:
     asked = [
         f"{name}:{node.lineno}"
-        for name, tree in MODULES.items()
+        for name, tree in modules().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and getattr(node.func, "id", "") == "isinstance"

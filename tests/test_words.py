@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 import re
 
-from test_architecture import MODULES, SQL, statement
+from source_files import modules, sql_files, statement
 
 
 def test_every_tolerance_lies_in_the_module_that_orders_them() -> None:
     """A number so small is a bound for rounding."""
     small = {
         f"{module}: {node.value!r}"
-        for module, tree in MODULES.items()
+        for module, tree in modules().items()
         if module != "core.tolerances"
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant)
@@ -21,14 +21,14 @@ def test_every_tolerance_lies_in_the_module_that_orders_them() -> None:
     }
     small |= {
         f"{name}: {number}"
-        for name, text in SQL.items()
+        for name, text in sql_files().items()
         for number in re.findall(r"(?<!\w)\d[\d.]*(?:e[+-]?\d+)?", statement(text), re.IGNORECASE)
         if 0 < float(number) <= 1e-5
     }
     assert small == set()
     values = [
         node.value.value
-        for node in MODULES["core.tolerances"].body
+        for node in modules()["core.tolerances"].body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
     ]
     assert values == sorted(values)
@@ -50,7 +50,7 @@ def top_level(tree: ast.Module) -> set[str]:
 
 def test_one_word_is_one_thing() -> None:
     homes: dict[str, list[str]] = {}
-    for module, tree in MODULES.items():
+    for module, tree in modules().items():
         for name in top_level(tree):
             homes.setdefault(name, []).append(module)
     assert {name: found for name, found in homes.items() if len(found) > 1} == {}
