@@ -1,4 +1,7 @@
-"""Write the figures of the real run into the README: ``python examples/readme_figures.py``."""
+"""Write figures and picture of the real run: ``python examples/readme_figures.py``.
+
+The figures go into the guide's page on real prices, the picture into it and the README.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,12 @@ import re
 import tempfile
 from pathlib import Path
 
+from equity_picture import picture
 from sp500_momentum import DATA, prepare, run_momentum
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+PAGE, PICTURE = DOCS / "guide" / "real-prices.md", DOCS / "pictures" / "sp500.svg"
+TITLE = "12-1 momentum on S&amp;P 500 companies, 25 held, after costs"
 ROWS = (
     ("Final value of 1,000,000", "final_value", "{:,.2f}"),
     ("CAGR", "cagr", "{:.2%}"),
@@ -26,20 +32,22 @@ ROWS = (
 )
 
 
-def section(folder: Path) -> str:
-    """Run the example in `folder` and return the README's rows."""
+def made(folder: Path) -> tuple[str, str]:
+    """Run the example in `folder`; return the rows of the page, and the picture."""
     prepare(DATA, folder)
     result = run_momentum(DATA, folder)
-    return "\n".join(f"| {label} | {text.format(result[name])} |" for label, name, text in ROWS)
+    rows = "\n".join(f"| {label} | {text.format(result[name])} |" for label, name, text in ROWS)
+    return rows, picture(result, TITLE, "momentum", "all members, equal weights, no costs")
 
 
 def main() -> None:
-    """Replace the rows between the README's markers."""
+    """Replace the rows between the page's markers, and the picture."""
     with tempfile.TemporaryDirectory() as folder:
-        rows = section(Path(folder))
-    text = README.read_text(encoding="utf-8")
+        rows, drawn = made(Path(folder))
+    text = PAGE.read_text(encoding="utf-8")
     pattern = re.compile(r"(<!-- sp500 -->\n).*?(<!-- /sp500 -->)", re.DOTALL)
-    README.write_text(pattern.sub(rf"\g<1>{rows}\n\g<2>", text), encoding="utf-8")
+    PAGE.write_text(pattern.sub(rf"\g<1>{rows}\n\g<2>", text), encoding="utf-8")
+    PICTURE.write_text(drawn, encoding="utf-8")
 
 
 if __name__ == "__main__":

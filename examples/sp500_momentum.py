@@ -101,8 +101,9 @@ def run_momentum(data: Path, out: Path) -> BacktestResult:
     )
     config = BacktestConfig(actions=ActionPolicy(exit_on_membership_end=True))
     return BacktestEngine(
-        catalog, strategy, risk_manager=risk, initial_capital=1_000_000, config=config
-    ).run()
+        catalog, strategy, risk_manager=risk, initial_capital=1_000_000, config=config,
+        benchmark="universe",
+    ).run()  # fmt: skip
 
 
 def require_reconciled(result: BacktestResult) -> tuple[float, float, int]:
