@@ -1,10 +1,8 @@
-"""The README is a promise: its code runs as written, its figures come from a run."""
+"""The README is a promise: its code runs as written, its picture and figures come from a run."""
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,15 +10,15 @@ import duckdb
 import pytest
 
 from conftest import SHARED_DATA
-from ml4t.backtest.results.tables import COLUMNS
 from ml4t.backtest.synthetic import make_market
+from page_blocks import blocks_of, run_page
 
 ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = ROOT / "README.md"
 
 
 def test_the_python_of_the_readme_runs_as_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = make_market(tmp_path / "data", n_assets=60, n_bars=200)
     (tmp_path / "prices").mkdir()
@@ -31,37 +29,45 @@ def test_the_python_of_the_readme_runs_as_written(
         f"'{data}/features.parquet') to '{tmp_path}/features.parquet' (format parquet)"
     )
     monkeypatch.chdir(tmp_path)
-
-    names: dict[str, object] = {}
-    for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
-        exec(compile(code, "README.md", "exec"), names)
+    run_page(README)
 
     saved = duckdb.connect(str(tmp_path / "run.duckdb"), read_only=True)
     assert saved.sql("select count(*) from fills").fetchall()[0][0] > 100
     saved.close()
-    printed = capsys.readouterr().out
-    assert "MaxDrawdown" in printed
-    assert "take_profit" in printed
 
 
-def test_the_readme_names_every_result_table() -> None:
-    assert " ".join(COLUMNS) in " ".join(README.split())
+def test_the_readme_is_what_a_visitor_needs() -> None:
+    """What it is, a picture, two commands, a screen of code, links: the rest is in the guide."""
+    text = README.read_text(encoding="utf-8")
+    assert text.count("\n") < 110
+    assert [block.language for block in blocks_of(README)] == ["bash", "python"]
+    commands, code = blocks_of(README)
+    assert len(commands.code.splitlines()) == 2
+    assert len(code.code.splitlines()) < 40
 
 
-def test_the_commands_of_the_readme_exist() -> None:
-    commands = set(re.findall(r"^ml4t-backtest (\w+)", README, re.MULTILINE))
-    shown = subprocess.run(
-        [sys.executable, "-m", "ml4t.backtest.cli", "--help"],
-        capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"},
-    ).stdout  # fmt: skip
-    assert commands == {
-        "demo", "run", "explain", "inspect", "query", "summary", "preset", "init", "sql", "compare",
-        "export",
-    }  # fmt: skip
-    assert all(command in shown for command in commands)
+def test_links_of_the_readme_and_the_guide_lead_to_a_file_and_its_heading() -> None:
+    dead = []
+    for page in [README, *sorted((ROOT / "docs").rglob("*.md"))]:
+        text = page.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            if re.match(r"https?:", target):
+                continue
+            path, _, heading = target.partition("#")
+            file = (page.parent / path).resolve() if path else page
+            if not file.exists() or (heading and heading not in headings(file)):
+                dead.append(f"{page.name}: {target}")
+    assert dead == []
 
 
-def test_the_figures_of_the_real_run_are_those_of_the_example(tmp_path: Path) -> None:
+def headings(page: Path) -> set[str]:
+    """Return the anchors that a page's headings get."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    found = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", one.lower()).strip().replace(" ", "-") for one in found}
+
+
+def test_picture_and_figures_of_the_real_run_are_those_of_the_example(tmp_path: Path) -> None:
     if not SHARED_DATA.is_dir():
         pytest.skip("the real market data is not next to this checkout")
     sys.path.insert(0, str(ROOT / "examples"))
@@ -69,4 +75,6 @@ def test_the_figures_of_the_real_run_are_those_of_the_example(tmp_path: Path) ->
         import readme_figures
     finally:
         sys.path.pop(0)
-    assert readme_figures.section(tmp_path) in README
+    rows, picture = readme_figures.made(tmp_path)
+    assert rows in readme_figures.PAGE.read_text(encoding="utf-8")
+    assert readme_figures.PICTURE.read_text(encoding="utf-8") == picture

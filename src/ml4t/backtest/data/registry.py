@@ -134,7 +134,7 @@ class SourceRegistry:
         ----------
         role : str
             What the rows are: prices, features, context, universe, actions, assets, borrow,
-            calendar or calendar_corrections; the README lists each role's columns. The terms
+            calendar or calendar_corrections; docs/guide/sources.md has each role's columns. Terms
             of trading:
 
             - ``actions``: asset_id, ex_date, kind, value; optional pay_date, new_asset_id. Several

@@ -1,6 +1,6 @@
 """BarBroker: what strategies and rules order, and when in a bar it fills.
 
-The order inside a bar is fixed (see the clock in the README): what waits fills at the open;
+The order inside a bar is fixed (see docs/guide/clock.md): what waits fills at the open;
 then levels and resting orders, inside the bar; then what trades at the close. Every exit is
 checked against the live quantity, so two reasons to leave one position never make a short.
 """
