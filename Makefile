@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-extras test-interchange test-notebook faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site clean
+.PHONY: demo test test-fast test-extras test-interchange test-notebook test-explore faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -38,6 +38,10 @@ test-interchange: .venv-interchange/.installed
 # A kernel of Jupyter without widgets, and marimo; in an environment of its own.
 test-notebook: .venv-notebook/.installed
 	.venv-notebook/bin/python -m pytest tests/test_notebook.py
+
+# Charts of Altair; in an environment of its own.
+test-explore: .venv-explore/.installed
+	.venv-explore/bin/python -m pytest tests/test_plots.py
 
 # The newest of everything that the package admits, in an environment of its own.
 test-newest: .venv-newest/.installed
@@ -150,6 +154,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --constraint constraints.txt \
 	    --constraint website/constraints.txt --editable . zensical mkdocstrings-python ruff
+	touch $@
+
+.venv-explore/.installed: pyproject.toml constraints.txt
+	$(call install,--constraint constraints.txt)
+	.venv-explore/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[plot]'
 	touch $@
 
 .venv-duckdb-%/.installed:

@@ -1,4 +1,4 @@
-"""Packages: those of the extras, imported when a format needs them."""
+"""Packages: those of the extras, imported when something needs them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def package(name: str, *, extra: str) -> Any:
         return import_module(name)
     except ImportError as error:
         raise ConfigError(
-            f"this format needs {name.partition('.')[0].replace('_', '-')}: "
+            f"this needs {name.partition('.')[0].replace('_', '-')}: "
             f"pip install 'ml4t-backtest-duckdb[{extra}]'"
         ) from error

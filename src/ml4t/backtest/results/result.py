@@ -15,6 +15,7 @@ from ml4t.backtest.results.keeping.opening import load
 from ml4t.backtest.results.keeping.saving import export_csv, save
 from ml4t.backtest.results.keeping.workbook import save_workbook
 from ml4t.backtest.results.late import Late
+from ml4t.backtest.results.plot.plots import Plots
 from ml4t.backtest.results.report.making import Report
 from ml4t.backtest.results.report.metric_views import METRICS
 from ml4t.backtest.results.report.views import VIEWS
@@ -140,6 +141,11 @@ class BacktestResult(Interchange, Mapping[str, Any]):
     def exits(self) -> Relation:
         """P&L and count of closed trades by exit rule."""
         return self.sql(rows_of(VIEWS["exits"].place))
+
+    @property
+    def plot(self) -> Plots:
+        """Charts of Altair, one per figure of the page: ``result.plot.equity()``."""
+        return Plots(self)
 
     def explain_trade(self, trade_id: int) -> Story:
         """Return one trade's story: what was known, who decided, how it filled, what it made.

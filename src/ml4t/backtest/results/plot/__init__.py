@@ -1,0 +1,1 @@
+"""Plot: the figures of a run as charts of Altair."""
