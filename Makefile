@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-extras test-interchange test-notebook test-explore faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site clean
+.PHONY: demo test test-fast test-extras test-interchange test-notebook test-explore faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -109,6 +109,10 @@ site: .venv-site/.installed
 	.venv-site/bin/python -m website.assemble build/website
 	cd build/website && NO_COLOR=1 $(CURDIR)/.venv-site/bin/zensical build --strict
 	.venv-site/bin/python -m website.check build/website/site
+
+# The answers below the queries of docs/cookbook.md.
+cookbook: $(VENV)/.installed
+	$(BIN)/python -m website.cookbook
 
 clean:
 	rm -rf .venv $(VENV) $(wildcard .venv-*) out build dist
