@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from datetime import UTC, datetime
 
 from ml4t.backtest.config import BacktestConfig, Broker, run_settings
@@ -25,7 +25,6 @@ from ml4t.backtest.data.benchmark import (
 )
 from ml4t.backtest.data.calendars.years import require_sessions_per_year, year_facts
 from ml4t.backtest.data.explaining import Explanation, explain
-from ml4t.backtest.data.feature_provider import CallableFeatureProvider
 from ml4t.backtest.data.feeds.context import context_columns
 from ml4t.backtest.data.feeds.feed import Feeds, as_catalog, computing_provider
 from ml4t.backtest.data.selection.conditions import preload_parser
@@ -276,7 +275,7 @@ class BacktestEngine:
             recorder.record(beside)
         session = Session(self.config, self.risk_manager, market, self.initial_capital, recorder)
         try:
-            with _recording(provider, computing, recorder):
+            with computing.recorded(recorder.computed) if computing else nullcontext():
                 passed_on = reported(witnessed.watched(looked_at), period.n_bars, progress)
                 misses = self._loop(passed_on, session, recorder)
         except CostError as error:
@@ -374,21 +373,3 @@ class BacktestEngine:
             **({"evidence": list(self.evidence)} if self.evidence else {}),
             **self.config.recorded(),
         }
-
-
-@contextmanager
-def _recording(
-    provider: CallableFeatureProvider | None, computing: Computing | None, recorder: Recorder
-) -> Iterator[None]:
-    """Have a provider start afresh, and keep what it computes in a run that ends well."""
-    if provider is None or computing is None:
-        yield
-        return
-    provider.begin()
-    try:
-        yield
-        found = provider.computed()
-        places = map(computing.place, found.asset_ids, found.timestamps)
-        recorder.computed(zip(places, found.names, found.values, strict=True))
-    finally:
-        provider.end()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Protocol, overload
 
@@ -12,6 +13,9 @@ from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.core.values import Value
 from ml4t.backtest.errors import ConfigError, did_you_mean
+
+# A computed value: bar and asset by number, its name, and what it is.
+Placed = tuple[tuple[int, int] | None, str, Value]
 
 
 class ComputesFeatures(Protocol):
@@ -30,6 +34,18 @@ class ComputesFeatures(Protocol):
         """Return the market-wide values, without the missing ones."""
         ...
 
+    def begin(self) -> None:
+        """Start afresh, and record from now on."""
+        ...
+
+    def computed(self) -> Iterable[tuple[object, datetime, str, Value]]:
+        """Return what was computed since: asset_id (None: market-wide), time, name, value."""
+        ...
+
+    def end(self) -> None:
+        """Stop recording, and forget what was computed."""
+        ...
+
 
 class Computing:
     """A provider, asked in the numbers of a run.
@@ -45,6 +61,19 @@ class Computing:
         self._asset_ids = axes.ids
         self._sids = {asset_id: sid for sid, asset_id in enumerate(self._asset_ids)}
         self._bars: dict[datetime, int] | None = None
+
+    @contextmanager
+    def recorded(self, record: Callable[[Iterable[Placed]], None]) -> Iterator[None]:
+        """Have the provider start afresh, and hand on what it computes in a run that ends well."""
+        self._provider.begin()
+        try:
+            yield
+            record(
+                (self.place(asset_id, timestamp), name, value)
+                for asset_id, timestamp, name, value in self._provider.computed()
+            )
+        finally:
+            self._provider.end()
 
     def of(self, t: int, sid: int) -> Mapping[str, Value]:
         """Return an asset's own values at a bar."""

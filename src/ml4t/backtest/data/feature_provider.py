@@ -8,7 +8,7 @@ function of the user's, once for each (asset, timestamp).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -73,6 +73,9 @@ class ComputedFeatures:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __iter__(self) -> Iterator[tuple[object, datetime, str, Value]]:
+        return zip(self.asset_ids, self.timestamps, self.names, self.values, strict=True)
 
 
 class PrecomputedFeatureProvider(FeatureProvider):
