@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from ml4t.backtest import BacktestEngine, BacktestResult, Catalog, TopN, __version__
 from ml4t.backtest import progress as progress_module
 from ml4t.backtest.cli import app
-from ml4t.backtest.cli import commands as commands_module
+from ml4t.backtest.cli.keeping import finishing
 from ml4t.backtest.cli.shell import shell
 from ml4t.backtest.errors import ConfigError, ResultError
 from ml4t.backtest.progress import progress_of, shown_progress
@@ -377,7 +377,7 @@ def test_ctrl_c_during_a_save_finishes_it_and_ends_with_130(
 @pytest.mark.usefixtures("_interruptible")
 def test_a_second_ctrl_c_gives_the_save_up(tmp_path: Path) -> None:
     def twice() -> None:
-        with commands_module._finishing(tmp_path):
+        with finishing(tmp_path):
             os.kill(os.getpid(), signal.SIGINT)
             os.kill(os.getpid(), signal.SIGINT)
 

@@ -43,8 +43,9 @@ def call_the_commands(store: RunStore) -> None:
     run_ids = [run_id for (run_id,) in store.runs().project("run_id").fetchall()]
     (commands,) = (code for language, code in BLOCKS if language == "bash")
     asked = [line.split()[1:] for line in commands.splitlines() if " run " not in line]
-    assert [words[0] for words in asked] == ["runs", "compare", "diff", "query"]
+    assert [words[0] for words in asked] == ["runs", "summary", "compare", "diff", "query"]
     places = {"my_runs": str(store.path), "3ca744": run_ids[0][:8], "a3b001": run_ids[1]}
+    places["my_runs/3ca744"] = str(store.path / run_ids[0][:8])
 
     def printed(*words: str, code: int = 0) -> str:
         done = CliRunner().invoke(app, [places.get(word, word) for word in words])
@@ -53,9 +54,10 @@ def call_the_commands(store: RunStore) -> None:
 
     assert run_ids[0] in printed("runs", "my_runs", "--by", "sharpe", "--json")
     assert run_ids[1] not in printed("runs", "my_runs", "--tag", "keep", "--json")
-    assert "strategy.every" in printed(*asked[1])
-    assert "from 2024-01-0" in printed(*asked[2])
-    assert '"first_bar": "2024-01-0' in printed(*asked[2], "--json")
+    assert run_ids[0] in printed(*asked[1], "--json")
+    assert "strategy.every" in printed(*asked[2])
+    assert "from 2024-01-0" in printed(*asked[3])
+    assert '"first_bar": "2024-01-0' in printed(*asked[3], "--json")
     query = ["query", "my_runs", "--sql", "select count(*) as n from metrics", "--json"]
     assert '"rows": [\n    [\n      2\n    ]\n  ]' in printed(*query)
     assert "is no store of runs" in printed("runs", str(store.path / "runs"), code=1)

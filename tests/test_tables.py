@@ -16,7 +16,7 @@ from ml4t.backtest.results import recorder as recording
 from ml4t.backtest.results import store as storing
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.run_facts import RunFacts
-from ml4t.backtest.results.store import open_store, store
+from ml4t.backtest.results.store import open_store, write_tables
 from ml4t.backtest.results.table import (
     ASSET,
     BAR,
@@ -95,7 +95,7 @@ def stored(
     for event in (*events, facts):
         recorder.record(event)
     database = open_store("America/New_York")
-    store(recorder.staged(), axes, Instruments.plain(2), facts, database)
+    write_tables(recorder.staged(), axes, Instruments.plain(2), facts, database)
     return database
 
 

@@ -53,7 +53,8 @@ from ml4t.backtest.results.late import Late
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_facts import RunFacts
-from ml4t.backtest.results.store import open_store, store
+from ml4t.backtest.results.run_store.storing import StoreLike, Storing
+from ml4t.backtest.results.store import open_store, write_tables
 from ml4t.backtest.results.trade_tables import EVIDENCE
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.session import Market, Session
@@ -103,6 +104,8 @@ class BacktestEngine:
         Columns of ``signals`` and ``market`` that the table `evidence` has of every bar at which
         something was ordered, beside those that strategy, rules and limits read anyway. With
         ``high`` and ``low`` excursions are measured by them, and by closes without.
+    store, tags : optional
+        Those of a run that names none itself, see `run`.
 
     Raises
     ------
@@ -129,6 +132,8 @@ class BacktestEngine:
         benchmark: str | int | None = None,
         risk_free: float | None = None,
         evidence: EvidenceColumns = (),
+        store: StoreLike | None = None,
+        tags: Iterable[str] | None = None,
     ) -> None:
         require_handler(strategy)
         if periods_per_year is not None:
@@ -140,6 +145,7 @@ class BacktestEngine:
         self.benchmark = require_benchmark(benchmark)
         self.risk_free = require_risk_free(risk_free)
         self.evidence = require_evidence(evidence)
+        self.storing = Storing(store, tags)
         self.strategy = strategy
         self.initial_capital, self.config = run_settings(broker, initial_capital, config)
         self.risk_manager = risk_manager if risk_manager is not None else RiskManager()
@@ -172,6 +178,8 @@ class BacktestEngine:
         *,
         start: DateLike = None,
         end: DateLike = None,
+        store: StoreLike | None = None,
+        tags: Iterable[str] | None = None,
         tunes_interpreter: bool = True,
     ) -> BacktestResult:
         """Run from the first bar to the last, or over a period of them.
@@ -190,6 +198,11 @@ class BacktestEngine:
             the account. All data by default; a date is all of its day, in the catalog's zone.
         end : date, datetime or str, optional
             The run ends with the last bar at or before it, and reads none after it.
+        store : RunStore, str or Path, optional
+            Where the run is added once it has ended; a folder is made one, before the run, where
+            it is none. Not part of what the run is: its `run_id` is the same without.
+        tags : list of str, optional
+            Words by which it is found again in the store.
         tunes_interpreter : bool, default True
             Whether the run may set the switch interval (50 microseconds) and the thresholds of
             the cycle collector of the whole process until it ends. False leaves both to a program
@@ -209,14 +222,20 @@ class BacktestEngine:
             An expression of the strategy cannot be used; nothing was run.
         CostError
             A cost model could not tell what a fill costs; the error names bar and assets.
+        ResultError
+            `store` is none, and nothing was run; or the run could not be added to it, and is the
+            attribute `result` of the error.
         """
         if progress is not None and not isinstance(progress, bool) and not callable(progress):
             raise ConfigError(
                 f"progress must be True or a function of (bars_done, bars), was {progress!r}"
             )
-        bounds = self._bounds(start, end)
+        bounds, add = self._bounds(start, end), self.storing.adder(store, tags)
         with two_threads if tunes_interpreter else nullcontext():
-            return self._run(progress_of(progress), *bounds)
+            result = self._run(progress_of(progress), *bounds)
+        if add is not None:
+            add(result)
+        return result
 
     def explain(
         self, *, start: DateLike = None, end: DateLike = None, plan: bool = False
@@ -306,7 +325,7 @@ class BacktestEngine:
         add_volumes(recorder.told(Fills), prepared, period)
         recorder.record(facts)
         recorder.record(witnessed.excursions(market.actions, len(axes.timestamps)))
-        store(recorder.staged(), axes, market.terms, facts, tables)
+        write_tables(recorder.staged(), axes, market.terms, facts, tables)
         known = Late(EVIDENCE, witnessed.evidence(), axes, market.terms, facts.run_id)
         return BacktestResult(tables, known)
 

@@ -138,7 +138,17 @@ class CostError(BacktestError, ValueError):
 
 
 class ResultError(BacktestError, ValueError):
-    """A saved run could not be read, or a result was asked for what it does not hold."""
+    """A saved run could not be read, or a result was asked for what it does not hold.
+
+    Attributes
+    ----------
+    result : BacktestResult or None
+        The run that could not be kept where it was to be.
+    """
+
+    def __init__(self, message: str, result: object = None) -> None:
+        self.result = result
+        super().__init__(message)
 
 
 def require_number(name: str, value: object, *, above: float, below: float) -> None:

@@ -63,6 +63,9 @@ before anything is read; a relative path starts at the folder of the run file::
     end = "2019-12-31"               # last day; also a time: all data if left out
     benchmark = "SPY"                # or "equal_weight", "universe"; the source of that name
     risk_free = 0.02                 # a year; or the source of that name
+    evidence = ["vix", "sector"]     # columns for the table `evidence` at every order, or "all"
+    store = "runs"                   # the folder of a RunStore, to which the run is added
+    tags = ["rotation"]              # by which it is found there
     preset = "realistic"             # what the tables below start from; "default" if left out
     slippage_bps = 5                 # short for [slippage] of basis points; also commission_bps
     threads = 4                      # as for Catalog; also memory_limit = "4GB"
@@ -134,6 +137,9 @@ RUN_KEYS: dict[str, type] = {
     "end": date,
     "benchmark": str,
     "risk_free": float,
+    "evidence": list,
+    "store": str,
+    "tags": list,
     "preset": str,
     "commission_bps": float,
     "slippage_bps": float,
@@ -143,8 +149,10 @@ RUN_KEYS: dict[str, type] = {
 }
 ENGINE_KEYS = (
     "initial_capital", "periods_per_year", "sessions_per_year", "start", "end", "benchmark",
-    "risk_free",
+    "risk_free", "evidence", "tags",
 )  # fmt: skip
+# Keys whose value may be words: an asset class, "all".
+OR_WORDS = ("sessions_per_year", "evidence")
 # Keys of [run] that stand for a table: its name, and the class of which they give basis_points.
 SHORTHANDS = {
     "commission_bps": ("commission", "BasisPointCommission"),
@@ -199,7 +207,16 @@ def engine_of(path: str | Path) -> BacktestEngine:
         risk_manager=manager,
         config=config,
         **_chosen(run, *ENGINE_KEYS),
+        store=_store(run, path.parent),
     )
+
+
+def _store(run: TomlTable, folder: Path) -> Path | None:
+    """Return the folder of the store that `[run]` names."""
+    if "store" not in run:
+        return None
+    given = require_path("[run] store", run["store"], "the folder of a store")
+    return folder.absolute() / given
 
 
 def _document(path: Path) -> TomlTable:
@@ -224,9 +241,8 @@ def _run(document: TomlTable) -> TomlTable:
     run = _table(document, "run")
     require_known(run, RUN_KEYS, "[run]")
     return {
-        # An asset class stands for a number of sessions.
         name: value
-        if name == "sessions_per_year" and isinstance(value, str)
+        if name in OR_WORDS and isinstance(value, str)
         else require_type(RUN_KEYS[name], value, f"[run] {name}")
         for name, value in run.items()
     }

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -25,6 +21,7 @@ from ml4t.backtest.cli.comparing import (
     setting_rows,
 )
 from ml4t.backtest.cli.group import Commands
+from ml4t.backtest.cli.keeping import finishing, opened, patient
 from ml4t.backtest.cli.output import (
     answer,
     console,
@@ -43,9 +40,8 @@ from ml4t.backtest.demo import FOLDER, run_demo
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.presets import PRESETS
 from ml4t.backtest.progress import progress_of
-from ml4t.backtest.results.result import BacktestResult
+from ml4t.backtest.results.keeping.paths import is_store
 from ml4t.backtest.results.run_store.difference import Difference
-from ml4t.backtest.results.run_store.folder import is_store
 from ml4t.backtest.results.run_store.store import RunStore
 from ml4t.backtest.results.tables import TABLES
 from ml4t.backtest.runfile import catalog_of, engine_of
@@ -144,26 +140,29 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="Save to a .duckdb file, or as Parquet to a folder.")
     ] = None,
-    store: Annotated[Path | None, typer.Option(help="Add to this folder of runs.")] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="With --store; may be repeated.")] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Add to this folder of runs; that of the file by default.")
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="In the store; may be repeated; before the file's.")
+    ] = None,
     start: Start = None,
     end: End = None,
     as_json: AsJson = False,
 ) -> None:
     """Run what a TOML file describes."""
-    keeps = None if store is None else RunStore(store)  # what is no store is refused before the run
-    result = engine_of(config).run(progress_of(True), start=start, end=end)
-    saved_to = None
+    engine = engine_of(config)
+    place = engine.storing.store if store is None else store
+    keeps = None if place is None else patient(place)
+    result = engine.run(progress_of(True), start=start, end=end, store=keeps, tags=tag or None)
+    saved_to = [] if keeps is None else [keeps.path / result.run_id]
     if out is not None:
-        with _finishing(out):
-            saved_to = result.save(out)
-    if keeps is not None:
-        with _finishing(keeps.path):
-            saved_to = keeps.path / keeps.add(result, tags=tag or ())
+        with finishing(out):
+            saved_to.append(result.save(out))
     if as_json:
-        print_json("run", run_json(result, saved_to))
+        print_json("run", run_json(result, *saved_to))
     else:
-        print_run(result, saved_to)
+        print_run(result, *saved_to)
 
 
 @app.command("explain")
@@ -199,25 +198,25 @@ def query(
     as_json: AsJson = False,
 ) -> None:
     """Query the tables of a saved run, or those of all runs of a store."""
-    asked = RunStore(run_file) if is_store(run_file) else BacktestResult.open(run_file)
+    asked = RunStore(run_file) if is_store(run_file) else opened(run_file)
     answer(asked.sql(sql), "query", as_json=as_json)
 
 
 @app.command("sql")
 def sql_shell(run_file: RunFile, as_json: AsJson = False) -> None:
     """Type SQL over a saved run, or pipe it in; JSON is a document on a line per statement."""
-    if shell(BacktestResult.open(run_file), as_json=as_json) and not sys.stdin.isatty():
+    if shell(opened(run_file), as_json=as_json) and not sys.stdin.isatty():
         raise typer.Exit(1)
 
 
 @app.command()
 def summary(run_file: RunFile, as_json: AsJson = False) -> None:
     """Show the metrics of a saved run."""
-    result = BacktestResult.open(run_file)
+    result = opened(run_file)
     if as_json:
         print_json("summary", run_json(result, run_file))
     else:
-        print_run(result, None)
+        print_run(result)
 
 
 @app.command()
@@ -284,7 +283,7 @@ def csv_command(
     as_json: AsJson = False,
 ) -> None:
     """Write the tables of a saved run as CSV, with a header, times in ISO 8601."""
-    folder = BacktestResult.open(run_file).to_csv(out)
+    folder = opened(run_file).to_csv(out)
     if as_json:
         files = {table: folder / f"{table}.csv" for table in TABLES}
         print_json("export-csv", {"folder": folder, "files": files})
@@ -313,30 +312,6 @@ def preset(
         print_json("presets", {"presets": shown})
     else:
         typer.echo("\n".join(f"{one:<12}{line}" for one, line in shown.items()))
-
-
-@contextmanager
-def _finishing(target: Path) -> Iterator[None]:
-    """Finish what is being written in spite of one Ctrl-C; a second one ends it."""
-    asked: list[int] = []
-    before = signal.getsignal(signal.SIGINT)
-
-    def note(number: int, _: FrameType | None) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-        typer.echo(f"finishing '{target}'; once more to give it up", err=True)
-
-    is_ours = before is signal.default_int_handler
-    if is_ours:
-        signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    finally:
-        if is_ours:
-            signal.signal(signal.SIGINT, before)
-    if asked:
-        raise KeyboardInterrupt(f"; the run was finished, and is saved to {target}")
 
 
 def main() -> None:

@@ -10,11 +10,11 @@ from ml4t.backtest.cli.output import rows_json
 from ml4t.backtest.data.database import Relation
 from ml4t.backtest.data.sql_files import highest_first, holds
 from ml4t.backtest.errors import ResultError, did_you_mean
+from ml4t.backtest.results.keeping.paths import is_store
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.comparison import differing
 from ml4t.backtest.results.run_store.difference import Difference
 from ml4t.backtest.results.run_store.entry import id_of, parameters_of
-from ml4t.backtest.results.run_store.folder import is_store
 from ml4t.backtest.results.run_store.store import RunStore
 from ml4t.backtest.results.summary import summary_rows
 

@@ -53,7 +53,7 @@ def answer(relation: Relation | None, command: str, *, as_json: bool) -> None:
         print_rows(relation)
 
 
-def print_run(result: BacktestResult, saved_to: Path | None) -> None:
+def print_run(result: BacktestResult, *saved_to: Path) -> None:
     """Print the summary of a run, and where it was saved."""
     table = Table(title="Run", box=box.SIMPLE, show_header=False, title_style="bold")
     table.add_column(no_wrap=True)
@@ -64,8 +64,8 @@ def print_run(result: BacktestResult, saved_to: Path | None) -> None:
     print_rows(result.exits)
     # Not through tables: what a run was made of, and a path, must survive copy and paste unfolded.
     typer.echo("\n".join([*basis_lines(result), *facts_lines(run_facts(result))]))
-    if saved_to is not None:
-        typer.echo(f"saved to {saved_to}")
+    for path in saved_to:
+        typer.echo(f"saved to {path}")
 
 
 def print_rows(relation: Relation) -> None:
@@ -111,12 +111,13 @@ def document_text(document: Mapping[str, object], *, indent: int | None = None) 
     return json.dumps(jsonable(document), indent=indent, allow_nan=False)
 
 
-def run_json(result: BacktestResult, saved_to: Path | None) -> dict[str, object]:
+def run_json(result: BacktestResult, *saved_to: Path) -> dict[str, object]:
     """Return a run's metrics, facts and exits."""
     exits = result.exits
     names = list(exits.columns)
     return {
-        "saved_to": saved_to,
+        "run_id": result.run_id,
+        "saved_to": saved_to[-1] if saved_to else None,
         "metrics": dict(result),
         **run_facts(result),
         "exits": [dict(zip(names, row, strict=True)) for row in exits.fetchall()],

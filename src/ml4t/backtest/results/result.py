@@ -21,7 +21,7 @@ from ml4t.backtest.results.report.metric_views import METRICS
 from ml4t.backtest.results.report.views import VIEWS
 from ml4t.backtest.results.story import Story, story
 from ml4t.backtest.results.summary import facts_lines, run_facts, summary_html, summary_text
-from ml4t.backtest.results.tables import TABLES
+from ml4t.backtest.results.tables import RUN_ID, TABLES
 
 # Kinds of statements that are queries; PIVOT is MULTI, for it makes a type on its way.
 READS = ("SELECT", "EXPLAIN", "MULTI")
@@ -93,6 +93,12 @@ class BacktestResult(Interchange, Mapping[str, Any]):
         if name in VIEWS:
             return self.sql(rows_of(VIEWS[name].place))
         raise AttributeError(f"a result has no {name!r}{did_you_mean(name, [*TABLES, *VIEWS])}")
+
+    @property
+    def run_id(self) -> str:
+        """What equal runs have in common: made of code, parameters, data and versions."""
+        ((run_id,),) = self._tables.rows(rows_of("runs", RUN_ID.name))
+        return str(run_id)
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -216,7 +222,8 @@ class BacktestResult(Interchange, Mapping[str, Any]):
         path : str or Path
             A name that ends in ``.duckdb`` or ``.db`` makes a file; any other a folder with one
             Parquet file per table. A saved run that stood there is replaced in one step, once the
-            new one is complete and on the disk; until then it is whole.
+            new one is complete and on the disk; until then it is whole. A store is added to:
+            `RunStore.add`.
 
         Returns
         -------

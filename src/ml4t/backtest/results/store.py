@@ -21,7 +21,7 @@ def open_store(timezone: str = UTC) -> Database:
     return Database(threads=1, timezone=timezone, has_plain_text=True)
 
 
-def store(
+def write_tables(
     staged: Staged, axes: Axes, terms: Instruments, facts: RunFacts, database: Database
 ) -> None:
     """Write a run's tables but the late ones into an empty database, all or none, and lock it."""

@@ -26,7 +26,7 @@ from ml4t.backtest.data.sql_files import (
     sample_of,
 )
 from ml4t.backtest.errors import ResultError
-from ml4t.backtest.results.keeping.paths import standing
+from ml4t.backtest.results.keeping.paths import is_store, standing
 from ml4t.backtest.results.run_facts import FORMAT
 from ml4t.backtest.results.store import open_store
 from ml4t.backtest.results.table import BAR, COUNT, Column, Table
@@ -50,6 +50,10 @@ def load(path: Path) -> Database:
         before = _identity(source)
         if before is None:
             raise ResultError(f"there is no run at '{path}'")
+        if is_store(source):
+            raise ResultError(
+                f"'{path}' is a store of runs; open one: RunStore({str(path)!r}).open(run_id)"
+            )
         if not source.is_dir() and not source.is_file():
             # To read a pipe would wait for ever.
             raise ResultError(f"'{path}' is no saved run: it is neither a file nor a folder")

@@ -24,6 +24,13 @@ if sys.platform != "win32":
 SUFFIX = ".saving"
 # In a saver's own folder: what it moved aside.
 OLD = "old"
+# What says that a folder is a store of runs, which is none to be written over.
+STORE_MARKER = "store.json"
+
+
+def is_store(path: Path) -> bool:
+    """Say whether there is a store of runs at `path`."""
+    return (path / STORE_MARKER).is_file()
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from ml4t.backtest.data.sql_files import (
 )
 from ml4t.backtest.errors import ResultError
 from ml4t.backtest.results.keeping.opening import attached, log_of
-from ml4t.backtest.results.keeping.paths import place_beside, put, sync, turn_in
+from ml4t.backtest.results.keeping.paths import is_store, place_beside, put, sync, turn_in
 from ml4t.backtest.results.report.view import SCHEMA
 from ml4t.backtest.results.report.views import VIEWS, comments, statements
 from ml4t.backtest.results.store import open_store
@@ -150,6 +150,11 @@ def _led_to(path: Path) -> Path:
 
 def require_replaceable(target: Path) -> None:
     """Refuse to write over what is no saved run, or more than one."""
+    if is_store(target):
+        raise ResultError(
+            f"'{target}' is a store of runs, which is added to: "
+            f"RunStore({str(target)!r}).add(result)"
+        )
     if target.is_dir():
         strangers = _strangers_in_folder(target)
     elif target.exists() and not target.is_file():

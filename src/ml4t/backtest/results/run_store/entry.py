@@ -19,7 +19,7 @@ from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_facts import as_json
 from ml4t.backtest.results.run_store.folder import ENTRY, write_tags
 from ml4t.backtest.results.store import open_store
-from ml4t.backtest.results.tables import RUN_ID, TABLES
+from ml4t.backtest.results.tables import TABLES
 
 # Longer ones, such as the files of a source, are shown by a hash.
 MOST_SHOWN = 200
@@ -36,7 +36,7 @@ def id_of(result: object) -> str:
     """
     if not isinstance(result, BacktestResult):
         raise ResultError(f"a store keeps results of runs, was given {result!r}")
-    return str(result.sql(rows_of("runs", RUN_ID.name)).fetchall()[0][0])
+    return result.run_id
 
 
 def parameters_of(result: BacktestResult) -> dict[str, str]:

@@ -24,10 +24,15 @@ from urllib.parse import quote as escaped
 from urllib.parse import unquote
 
 from ml4t.backtest.errors import ConfigError, ResultError
-from ml4t.backtest.results.keeping.paths import exchange, place_beside, sync
+from ml4t.backtest.results.keeping.paths import (
+    STORE_MARKER,
+    exchange,
+    is_store,
+    place_beside,
+    sync,
+)
 from ml4t.backtest.results.tables import TABLES
 
-MARKER = "store.json"
 STORE_FORM = {"form": "ml4t.backtest store of runs", "version": 1}
 KEY = "run_id="
 ENTRY = "metrics.parquet"
@@ -64,11 +69,6 @@ class Stored:
         return f"it has no '{gone[0]}'" if gone else None
 
 
-def is_store(path: Path) -> bool:
-    """Say whether there is a store at `path`."""
-    return (path / MARKER).is_file()
-
-
 class StoreFolder:
     """The folder of a store; made, with its parents, where there is none.
 
@@ -85,7 +85,7 @@ class StoreFolder:
         try:
             if not is_store(path):
                 self._make()
-            found = json.loads((path / MARKER).read_text(encoding="utf-8"))
+            found = json.loads((path / STORE_MARKER).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ResultError(f"'{path}' cannot be a store of runs: {error}") from error
         if found != STORE_FORM:
@@ -99,7 +99,7 @@ class StoreFolder:
             raise ResultError(f"'{self.path}' is no folder; a store of runs is one")
         self.path.mkdir(parents=True, exist_ok=True)
         # Another that makes the same store at this moment has only these.
-        known = {MARKER, self.runs.name, self._writing.name}
+        known = {STORE_MARKER, self.runs.name, self._writing.name}
         strangers = sorted(item.name for item in self.path.iterdir() if item.name not in known)
         if strangers:
             raise ResultError(
@@ -109,10 +109,10 @@ class StoreFolder:
         self.runs.mkdir(exist_ok=True)
         self._writing.mkdir(exist_ok=True)
         with self.workplace() as folder:
-            made = folder / MARKER
+            made = folder / STORE_MARKER
             made.write_text(json.dumps(STORE_FORM), encoding="utf-8")
             sync(made)
-            made.replace(self.path / MARKER)
+            made.replace(self.path / STORE_MARKER)
         sync(self.path)
 
     @contextmanager
@@ -189,14 +189,22 @@ def remove_tags(run: Path, tags: Iterable[str]) -> None:
         (run / TAGS / _file_of(tag)).unlink(missing_ok=True)
 
 
-def require_tag(tag: object) -> str:
-    """Return a tag: a text that can be the name of a file.
+def require_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return tags: texts that can be names of files.
 
     Raises
     ------
     ConfigError
-        It is none, or too long.
+        One is none, or too long, or they are no list of them.
     """
+    if isinstance(tags, str):
+        raise ConfigError(f"tags must be a list of texts, was {tags!r}; write [{tags!r}]")
+    if not isinstance(tags, Iterable):
+        raise ConfigError(f"tags must be a list of texts, was {tags!r}")
+    return tuple(map(_require_tag, tags))
+
+
+def _require_tag(tag: object) -> str:
     if not isinstance(tag, str) or not tag.strip() or len(_file_of(tag)) > MOST_BYTES:
         raise ConfigError(
             f"a tag must be a text of at most {MOST_BYTES - 1} letters (those beyond ASCII count "

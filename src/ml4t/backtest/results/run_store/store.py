@@ -25,7 +25,7 @@ from ml4t.backtest.results.run_store.folder import (
     Stored,
     StoreFolder,
     remove_tags,
-    require_tag,
+    require_tags,
     write_tags,
 )
 from ml4t.backtest.results.run_store.index import LIST, list_runs, problem_of
@@ -102,7 +102,7 @@ class RunStore:
         ResultError
             It cannot be written (no space, no permission); the store is as it was.
         """
-        run_id, words = id_of(result), _tags(tags)
+        run_id, words = id_of(result), require_tags(tags)
         before = self._folder.one(run_id)
         try:
             if before is not None and problem_of(before) is None:
@@ -192,11 +192,11 @@ class RunStore:
 
     def tag(self, run_id: str, *tags: str) -> None:
         """Give a run tags; those that it has stay."""
-        write_tags(self._one(run_id).path, _tags(tags))
+        write_tags(self._one(run_id).path, require_tags(tags))
 
     def untag(self, run_id: str, *tags: str) -> None:
         """Take tags from a run."""
-        remove_tags(self._one(run_id).path, _tags(tags))
+        remove_tags(self._one(run_id).path, require_tags(tags))
 
     def delete(self, *run_ids: str) -> None:
         """Remove runs, damaged ones too.
@@ -338,9 +338,3 @@ def _ids(run_ids: Iterable[str]) -> list[str]:
     if isinstance(run_ids, str):
         raise ConfigError(f"run_ids must be a list of ids, was {run_ids!r}")
     return list(run_ids)
-
-
-def _tags(tags: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(tags, str):
-        raise ConfigError(f"tags must be a list of texts, was {tags!r}; write [{tags!r}]")
-    return tuple(require_tag(tag) for tag in tags)
