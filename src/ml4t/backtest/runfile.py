@@ -1,7 +1,7 @@
 """The run file: one TOML document that says what `ml4t-backtest run` is to run.
 
-Steps: parse -> `catalog_of` (sources) -> `engine_of` (strategy, risk, settings). Names are checked
-before anything is read; a relative path starts at the folder of the run file::
+Steps: parse -> `catalog_of` (sources: `runfile_sources`) -> `engine_of` (strategy, risk, settings).
+Names are checked before anything is read; a relative path starts at the folder of the run file::
 
     [sources.prices]                 # a table per source; its name is the role ...
     path = "prices/*.parquet"        # a path, glob, folder, URL, or a list of them
@@ -26,6 +26,11 @@ before anything is read; a relative path starts at the folder of the run file::
     # asset_id = "filename"          # each file of path is one asset; "folder": each folder
     # field = "close"                # its columns are assets, and their values closes
     # adjusted = "Adj Close"         # of prices: trades at it; or true, false
+
+    [sources.bars]                   # all that a function of ml4t.backtest.vendors reads, actions
+    vendor = "lean_zip"              # too; instead of [sources.prices]
+    path = "Data"                    # its first argument; the others by name
+    resolution = "daily"
 
     [strategy]
     kind = "TopN"
@@ -85,7 +90,7 @@ before anything is read; a relative path starts at the folder of the run file::
     whole_shares = true
     participation = 0.1              # "none" stands for None
 
-Only ``[sources.prices]`` and ``[strategy]`` are required; what is left out has the default that
+Only prices and ``[strategy]`` are required; what is left out has the default that
 it has in Python, or the preset's value. A table of the preset's own kind, or without a kind,
 changes only what it names; another kind starts from the defaults of that class.
 ``ml4t-backtest preset NAME`` prints all tables of a preset.
@@ -102,11 +107,11 @@ from typing import Any
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.data.catalog import Catalog
-from ml4t.backtest.data.sources.roles import ROLES
-from ml4t.backtest.data.sources.source import is_remote, is_there
+from ml4t.backtest.data.sources.source import is_there
 from ml4t.backtest.engine import BacktestEngine
-from ml4t.backtest.errors import ConfigError, did_you_mean, require_path
+from ml4t.backtest.errors import ConfigError, require_path
 from ml4t.backtest.risk import RiskManager
+from ml4t.backtest.runfile_sources import register_sources
 from ml4t.backtest.runfile_tables import (
     LIMITS,
     RULES,
@@ -117,6 +122,7 @@ from ml4t.backtest.runfile_tables import (
     build,
     require_known,
     require_type,
+    table_of,
     take,
 )
 from ml4t.backtest.strategies.sql import SQLStrategy
@@ -124,11 +130,6 @@ from ml4t.backtest.strategies.top_n import TopN
 from ml4t.backtest.strategy.base import Strategy
 
 FILE_TABLES = ("sources", "strategy", "risk", "limit", "run", *SETTINGS)
-SOURCE_KEYS = (
-    "path", "exchange", "role", "available_at", "lag", "max_age", "on_bad_rows", "columns",
-    "date_format", "stamp", "adjusted",
-    "table", "asset_id", "null_values", "field",
-)  # fmt: skip
 RUN_KEYS: dict[str, type] = {
     "initial_capital": float,
     "periods_per_year": float,
@@ -177,7 +178,7 @@ def catalog_of(path: str | Path) -> Catalog:
     """
     path = require_path("path", path, "that of a run file")
     document = _document(path)
-    return _catalog(document, _run(document), path.parent)
+    return register_sources(document, _run(document), path.parent)
 
 
 def engine_of(path: str | Path) -> BacktestEngine:
@@ -202,7 +203,7 @@ def engine_of(path: str | Path) -> BacktestEngine:
     manager = RiskManager(_list(document, "risk", RULES), _list(document, "limit", LIMITS))
     config = _config(document, run)
     return BacktestEngine(
-        _catalog(document, run, path.parent),
+        register_sources(document, run, path.parent),
         strategy,
         risk_manager=manager,
         config=config,
@@ -230,15 +231,8 @@ def _document(path: Path) -> TomlTable:
     return document
 
 
-def _table(document: TomlTable, name: str, where: str | None = None) -> TomlTable:
-    table = document.get(name, {})
-    if not isinstance(table, dict):
-        raise ConfigError(f"{where or f'[{name}]'} must be a table, was {table!r}")
-    return table
-
-
 def _run(document: TomlTable) -> TomlTable:
-    run = _table(document, "run")
+    run = table_of(document, "run")
     require_known(run, RUN_KEYS, "[run]")
     return {
         name: value
@@ -250,67 +244,6 @@ def _run(document: TomlTable) -> TomlTable:
 
 def _chosen(table: TomlTable, *names: str) -> dict[str, Any]:
     return {name: table[name] for name in names if name in table}
-
-
-def _catalog(document: TomlTable, run: TomlTable, folder: Path) -> Catalog:
-    sources = _table(document, "sources")
-    if "prices" not in sources:
-        raise ConfigError("the run file has no table [sources.prices]; write one with its path")
-    catalog = Catalog(**_chosen(run, "threads", "memory_limit", "timezone"))
-    # A calendar is made for the years of the prices.
-    for name in sorted(sources, key="calendar".__eq__):
-        where = f"[sources.{name}]"
-        source = _table(sources, name, where)
-        require_known(source, SOURCE_KEYS, where)
-        if "exchange" in source:
-            _add_calendar(catalog, name, source, where)
-            continue
-        if "path" not in source:
-            way = '; write path, or exchange = "XNYS"' if name == "calendar" else ""
-            raise ConfigError(f"{where} has no path{way}")
-        role = source.get("role", name)
-        if str(role) not in ROLES:  # a list is no key to look for
-            hint = did_you_mean(str(role), ROLES)
-            raise ConfigError(f"{where} has the unknown role {role!r}{hint}")
-        options = {
-            key: require_type(str, value, f"{where} {key}")
-            for key, value in source.items()
-            if key not in ("path", "role", "columns", "null_values", "adjusted")
-        }
-        if "adjusted" in source:
-            options["adjusted"] = source["adjusted"]
-        if "null_values" in source:
-            options["null_values"] = source["null_values"]
-        if "columns" in source:
-            options["columns"] = _table(source, "columns", f"{where} columns")
-        paths = _paths(source["path"], folder, where)
-        catalog.register(role, paths, name=None if name == role else name, **options)
-    return catalog
-
-
-def _add_calendar(catalog: Catalog, name: str, source: TomlTable, where: str) -> None:
-    """Register the sessions of an exchange by its code."""
-    if name != "calendar" or len(source) > 1:
-        raise ConfigError(
-            f"{where} exchange, {source['exchange']!r}, is for [sources.calendar] alone and stands "
-            "there by itself; write path"
-        )
-    catalog.calendar(require_type(str, source["exchange"], f"{where} exchange"))
-
-
-def _paths(given: object, folder: Path, where: str) -> list[str]:
-    """Return a path, or a list of them, as a list: one text alone could be read as SQL."""
-    return [_path(one, folder, where) for one in (given if isinstance(given, list) else [given])]
-
-
-def _path(given: object, folder: Path, where: str) -> str:
-    text = str(require_type(str, given, f"{where} path"))
-    if not text.strip():  # joined to the folder it would be every file in there
-        raise ConfigError(f"{where} path must not be blank, was {text!r}")
-    # An absolute path stays as it is: joining it to a folder leaves the folder out.
-    if is_remote(text):
-        return text
-    return str(folder.absolute() / require_path(f"{where} path", text, "that of files"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,12 +261,12 @@ class _QueryTable:
 def _strategy(document: TomlTable) -> Strategy:
     if "strategy" not in document:
         raise ConfigError("the run file has no table [strategy]")
-    given = dict(_table(document, "strategy"))
+    given = dict(table_of(document, "strategy"))
     kind = take(given, "kind", STRATEGIES, "[strategy]")
     if kind == "SQLStrategy":
         ranking = None
         if "ranking" in given:
-            table = _table(given, "ranking")
+            table = table_of(given, "ranking")
             ranking = Ranking(**arguments_of(Ranking, table, "[strategy.ranking]"))
             del given["ranking"]
         said = arguments_of(_QueryTable, given, f"[strategy] of kind {kind}")
@@ -353,7 +286,7 @@ def _list(document: TomlTable, name: str, family: Family) -> list[Any]:
 
 def _config(document: TomlTable, run: TomlTable) -> BacktestConfig:
     """Return the preset with what the tables change."""
-    tables = {name: _table(document, name) for name in SETTINGS if name in document}
+    tables = {name: table_of(document, name) for name in SETTINGS if name in document}
     places = {name: f"[{name}]" for name in tables}
     for key, (name, kind) in SHORTHANDS.items():
         if key not in run:

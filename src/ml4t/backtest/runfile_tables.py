@@ -151,6 +151,14 @@ def arguments_of(
     return {name: _value(hints[name], value, f"{where} {name}") for name, value in given.items()}
 
 
+def table_of(document: TomlTable, name: str, where: str | None = None) -> TomlTable:
+    """Return the table of a name, empty where there is none; refuse what is no table."""
+    table = document.get(name, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where or f'[{name}]'} must be a table, was {table!r}")
+    return table
+
+
 def take(given: dict[str, Any], key: str, known: Iterable[str], where: str) -> str:
     """Take `key` out of a table and return it, one of `known`."""
     known = sorted(known)
