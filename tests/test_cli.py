@@ -1,5 +1,6 @@
 """The command line and its run file: what is printed where, and with which exit code."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -172,6 +173,26 @@ def test_summary_shows_the_metrics_of_a_saved_run(saved):
     assert "Max drawdown" in call("summary", saved).stdout
     document = json.loads(call("summary", saved, "--json").stdout)
     assert document["metrics"]["final_value"] == BacktestResult.open(saved)["final_value"]
+
+
+def test_orders_shows_what_waits_for_the_next_bar(saved):
+    waiting = BacktestResult.open(saved).next_orders()
+    shown = call("orders", saved)
+    assert shown.exit_code == 0, shown.output
+    assert "reference_price" in shown.stdout.split()
+    assert "target" in shown.stdout.split()
+    rows = json.loads(call("orders", saved, "--json").stdout)["rows"]
+    assert [row[0] for row in rows] == [row[0] for row in waiting.fetchall()]
+    lines = list(csv.reader(call("orders", saved, "--csv").stdout.splitlines()))
+    assert lines[0] == list(waiting.columns)
+    assert lines[1:] == [["" if one is None else str(one) for one in row] for row in rows]
+    assert len(rows) > 1
+
+
+def test_orders_takes_one_form_for_machines(saved):
+    shown = call("orders", saved, "--csv", "--json")
+    assert (shown.exit_code, shown.stdout) == (1, "")
+    assert "keep one of them" in shown.stderr
 
 
 def test_preset_prints_every_setting_as_tables_of_a_run_file():

@@ -25,6 +25,7 @@ from ml4t.backtest.cli.keeping import finishing, opened, patient
 from ml4t.backtest.cli.output import (
     answer,
     console,
+    print_csv,
     print_json,
     print_rows,
     print_run,
@@ -47,6 +48,10 @@ from ml4t.backtest.results.tables import TABLES
 from ml4t.backtest.runfile import catalog_of, engine_of
 from ml4t.backtest.runfile_tables import settings_text
 from ml4t.backtest.version import own_version
+
+SHOWN_OF_ORDERS = ("asset_id", "kind", "created_at", "quantity", "order_type", "limit_price",
+                   "stop_price", "time_in_force", "target_weight", "reference_price",
+                   "tag")  # fmt: skip
 
 app = typer.Typer(
     name="ml4t-backtest",
@@ -217,6 +222,25 @@ def summary(run_file: RunFile, as_json: AsJson = False) -> None:
         print_json("summary", run_json(result, run_file))
     else:
         print_run(result)
+
+
+@app.command()
+def orders(
+    run_file: RunFile,
+    as_json: AsJson = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print CSV, with a header and times in ISO 8601.")
+    ] = False,
+) -> None:
+    """Show what a saved run would order at the bar after its last."""
+    if as_json and as_csv:
+        raise ConfigError("--json and --csv are two forms of one answer; keep one of them")
+    waiting = opened(run_file).next_orders()
+    if as_csv:
+        print_csv(waiting)
+    else:
+        shown = waiting if as_json else waiting.project(columns(SHOWN_OF_ORDERS))
+        answer(shown, "orders", as_json=as_json)
 
 
 @app.command()

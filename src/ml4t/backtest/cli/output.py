@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ PIPE_WIDTH = 160
 # says what is in them.
 SCHEMAS = {
     "demo": 1, "init": 1, "run": 1, "explain": 1, "inspect": 1, "query": 1, "sql": 1, "summary": 1,
+    "orders": 1,
     "compare": 1, "diff": 1, "runs": 1, "export-csv": 1, "preset": 1, "presets": 1, "error": 1,
 }  # fmt: skip
 
@@ -109,6 +111,13 @@ def schema_name(command: str) -> str:
 def document_text(document: Mapping[str, object], *, indent: int | None = None) -> str:
     """Return a document as JSON."""
     return json.dumps(jsonable(document), indent=indent, allow_nan=False)
+
+
+def print_csv(relation: Relation) -> None:
+    """Print all rows as CSV, with a header; what is NULL is an empty field."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(relation.columns)
+    writer.writerows([jsonable(value) for value in row] for row in relation.fetchall())
 
 
 def run_json(result: BacktestResult, *saved_to: Path) -> dict[str, object]:
