@@ -102,7 +102,7 @@ def test_the_commands_of_the_guide_exist() -> None:
     ).stdout  # fmt: skip
     assert commands == {
         "demo", "run", "explain", "inspect", "query", "summary", "preset", "init", "sql", "compare",
-        "export",
+        "export", "orders",
     }  # fmt: skip
     assert all(command in shown for command in commands)
 

@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effort import examples
-from ml4t.backtest import Catalog, ConfigError, DataError, ExpressionError, Ranking, recipes
+from ml4t.backtest import (
+    Catalog,
+    ConfigError,
+    DataError,
+    ExpressionError,
+    Ranking,
+    SQLStrategy,
+    recipes,
+)
 from ml4t.backtest.core.selecting import Query
 from ml4t.backtest.data.selection.selecting import plan_query
 from ml4t.backtest.data.stream.batches import batches, plan_batches
@@ -28,7 +36,7 @@ BARS = st.lists(
 CALM = settings(max_examples=examples(6), deadline=None)
 
 
-def weights(text: str, bar: list[Asset], n: int = 1000, **ranking: object) -> Weights:
+def weights(text: str, bar: list[Asset], n: int | str = "all", **ranking: object) -> Weights:
     """What a recipe gives at the only bar, by the number of the asset."""
     size = len(bar)
     catalog = Catalog(threads=1).register("prices", {
@@ -229,6 +237,21 @@ def test_a_decile_of_a_hundred_is_ten_on_each_side() -> None:
 
     assert found == {i: 0.05 if i >= 90 else -0.05 for i in (*range(90, 100), *range(10))}
     assert len(weights(recipes.long_short(0.29), bar)) == 58
+
+
+@pytest.mark.parametrize("n", [5, 0.2])
+@pytest.mark.parametrize("capped", [False, True])
+def test_long_short_within_the_best_is_refused(n: float, capped: bool) -> None:
+    """It would be long the best and short the fifth best."""
+    text = recipes.long_short(quantiles=10)
+    text = recipes.capped(0.05, of=text) if capped else text
+    says = rf"short the worst .* n={n} .* write n='all'.* recipes.long_short\(quantiles=10\)"
+    with pytest.raises(ConfigError, match=says):
+        SQLStrategy(text, ranking=Ranking(n=n, by="x"))
+    strategy = SQLStrategy(text, ranking=Ranking(n="all", by="x"))
+    assert type(strategy.query().text) is str
+    # Whoever writes it out has it as it stands.
+    assert SQLStrategy(str(text), ranking=Ranking(n=n, by="x"))
 
 
 def test_an_asset_without_a_group_is_left_out() -> None:

@@ -138,17 +138,17 @@ class CostError(BacktestError, ValueError):
 
 
 class ResultError(BacktestError, ValueError):
-    """A saved run could not be read, or a result was asked for what it does not hold.
-
-    Attributes
-    ----------
-    result : BacktestResult or None
-        The run that could not be kept where it was to be.
-    """
+    """A saved run could not be read, or a result was asked for what it does not hold."""
 
     def __init__(self, message: str, result: object = None) -> None:
-        self.result = result
+        # Not among the facts that a program is told: they are texts and numbers.
+        self._result = result
         super().__init__(message)
+
+    @property
+    def result(self) -> object:
+        """The run that could not be kept where it was to be, if it is that."""
+        return self._result
 
 
 def require_number(name: str, value: object, *, above: float, below: float) -> None:

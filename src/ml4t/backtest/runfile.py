@@ -122,7 +122,7 @@ from ml4t.backtest.runfile_tables import (
     build,
     require_known,
     require_type,
-    table_of,
+    subtable,
     take,
 )
 from ml4t.backtest.strategies.sql import SQLStrategy
@@ -232,7 +232,7 @@ def _document(path: Path) -> TomlTable:
 
 
 def _run(document: TomlTable) -> TomlTable:
-    run = table_of(document, "run")
+    run = subtable(document, "run")
     require_known(run, RUN_KEYS, "[run]")
     return {
         name: value
@@ -261,12 +261,12 @@ class _QueryTable:
 def _strategy(document: TomlTable) -> Strategy:
     if "strategy" not in document:
         raise ConfigError("the run file has no table [strategy]")
-    given = dict(table_of(document, "strategy"))
+    given = dict(subtable(document, "strategy"))
     kind = take(given, "kind", STRATEGIES, "[strategy]")
     if kind == "SQLStrategy":
         ranking = None
         if "ranking" in given:
-            table = table_of(given, "ranking")
+            table = subtable(given, "ranking")
             ranking = Ranking(**arguments_of(Ranking, table, "[strategy.ranking]"))
             del given["ranking"]
         said = arguments_of(_QueryTable, given, f"[strategy] of kind {kind}")
@@ -286,7 +286,7 @@ def _list(document: TomlTable, name: str, family: Family) -> list[Any]:
 
 def _config(document: TomlTable, run: TomlTable) -> BacktestConfig:
     """Return the preset with what the tables change."""
-    tables = {name: table_of(document, name) for name in SETTINGS if name in document}
+    tables = {name: subtable(document, name) for name in SETTINGS if name in document}
     places = {name: f"[{name}]" for name in tables}
     for key, (name, kind) in SHORTHANDS.items():
         if key not in run:

@@ -17,7 +17,7 @@ from ml4t.backtest.runfile_tables import (
     TomlTable,
     require_known,
     require_type,
-    table_of,
+    subtable,
     take,
 )
 
@@ -32,7 +32,7 @@ CATALOG_KEYS = ("threads", "memory_limit", "timezone")
 
 def register_sources(document: TomlTable, run: TomlTable, folder: Path) -> Catalog:
     """Return a catalog with all sources of a run file, whose paths start at `folder`."""
-    sources = table_of(document, "sources")
+    sources = subtable(document, "sources")
     if not any(name == "prices" or _is_of_vendor(table) for name, table in sources.items()):
         raise ConfigError(
             "the run file has no table [sources.prices]; write one with its path, or a table with "
@@ -42,7 +42,7 @@ def register_sources(document: TomlTable, run: TomlTable, folder: Path) -> Catal
     # A calendar is made for the years of the prices.
     for name in sorted(sources, key="calendar".__eq__):
         where = f"[sources.{name}]"
-        source = table_of(sources, name, where)
+        source = subtable(sources, name, where)
         if _is_of_vendor(source):
             catalog.register_all(_adapted(source, folder, where))
             continue
@@ -67,7 +67,7 @@ def register_sources(document: TomlTable, run: TomlTable, folder: Path) -> Catal
         if "null_values" in source:
             options["null_values"] = source["null_values"]
         if "columns" in source:
-            options["columns"] = table_of(source, "columns", f"{where} columns")
+            options["columns"] = subtable(source, "columns", f"{where} columns")
         paths = _paths(source["path"], folder, where)
         catalog.register(role, paths, name=None if name == role else name, **options)
     return catalog

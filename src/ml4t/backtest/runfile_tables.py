@@ -151,7 +151,7 @@ def arguments_of(
     return {name: _value(hints[name], value, f"{where} {name}") for name, value in given.items()}
 
 
-def table_of(document: TomlTable, name: str, where: str | None = None) -> TomlTable:
+def subtable(document: TomlTable, name: str, where: str | None = None) -> TomlTable:
     """Return the table of a name, empty where there is none; refuse what is no table."""
     table = document.get(name, {})
     if not isinstance(table, dict):

@@ -21,7 +21,7 @@ from ml4t.backtest.cli.comparing import (
     setting_rows,
 )
 from ml4t.backtest.cli.group import Commands
-from ml4t.backtest.cli.keeping import finishing, opened, patient
+from ml4t.backtest.cli.keeping import finishing, opened_run, patient
 from ml4t.backtest.cli.output import (
     answer,
     console,
@@ -203,21 +203,21 @@ def query(
     as_json: AsJson = False,
 ) -> None:
     """Query the tables of a saved run, or those of all runs of a store."""
-    asked = RunStore(run_file) if is_store(run_file) else opened(run_file)
+    asked = RunStore(run_file) if is_store(run_file) else opened_run(run_file)
     answer(asked.sql(sql), "query", as_json=as_json)
 
 
 @app.command("sql")
 def sql_shell(run_file: RunFile, as_json: AsJson = False) -> None:
     """Type SQL over a saved run, or pipe it in; JSON is a document on a line per statement."""
-    if shell(opened(run_file), as_json=as_json) and not sys.stdin.isatty():
+    if shell(opened_run(run_file), as_json=as_json) and not sys.stdin.isatty():
         raise typer.Exit(1)
 
 
 @app.command()
 def summary(run_file: RunFile, as_json: AsJson = False) -> None:
     """Show the metrics of a saved run."""
-    result = opened(run_file)
+    result = opened_run(run_file)
     if as_json:
         print_json("summary", run_json(result, run_file))
     else:
@@ -235,7 +235,7 @@ def orders(
     """Show what a saved run would order at the bar after its last."""
     if as_json and as_csv:
         raise ConfigError("--json and --csv are two forms of one answer; keep one of them")
-    waiting = opened(run_file).next_orders()
+    waiting = opened_run(run_file).next_orders()
     if as_csv:
         print_csv(waiting)
     else:
@@ -307,7 +307,7 @@ def csv_command(
     as_json: AsJson = False,
 ) -> None:
     """Write the tables of a saved run as CSV, with a header, times in ISO 8601."""
-    folder = opened(run_file).to_csv(out)
+    folder = opened_run(run_file).to_csv(out)
     if as_json:
         files = {table: folder / f"{table}.csv" for table in TABLES}
         print_json("export-csv", {"folder": folder, "files": files})

@@ -16,7 +16,7 @@ from ml4t.backtest.results.run_store.store import RunStore
 from ml4t.backtest.results.run_store.storing import StoreLike
 
 
-def opened(path: Path) -> BacktestResult:
+def opened_run(path: Path) -> BacktestResult:
     """Open a saved run, or one of a store: ``STORE/ID``."""
     if not path.exists() and is_store(path.parent):
         return RunStore(path.parent).open(path.name)

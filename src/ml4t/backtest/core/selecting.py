@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from ml4t.backtest.core.by_value import keep_plain
-from ml4t.backtest.core.ranking import Ranking
+from ml4t.backtest.core.ranking import ALL, Ranking
 from ml4t.backtest.errors import ConfigError
 
 # What a query can say of an asset: a share of equity, shares, or to enter and to leave.
@@ -24,6 +24,12 @@ class Counted(NamedTuple):
     def and_more(self, other: Counted) -> Counted:
         """Return the counts of both together."""
         return Counted(self.text, self.true + other.true, self.of + other.of)
+
+
+class OverAll(str):
+    """A query over ``ranked`` that means nothing over the best n: it asks for the worst too."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +73,12 @@ class Query:
             keep_plain(self)
         elif not isinstance(self.ranking, Ranking):
             raise ConfigError(f"ranking must be a Ranking, was {self.ranking!r}")
+        elif isinstance(self.text, OverAll) and self.ranking.n != ALL:
+            raise ConfigError(
+                f"a long-short query is short the worst of what is ranked, and n={self.ranking.n} "
+                "of its ranking keeps the best alone; write n='all', and how many are on each "
+                "side in the recipe: recipes.long_short(quantiles=10), or a fraction"
+            )
         elif (self.every, self.offset, self.when, self.min_trade, self.band) != (
             1, 0, None, 0.0, 0.0,
         ):  # fmt: skip
@@ -74,6 +86,7 @@ class Query:
                 "every, offset, when, min_trade and band stand in the ranking where there is one, "
                 "as in SQLStrategy(query, ranking=Ranking(n=25, by='score', every=5))"
             )
+        object.__setattr__(self, "text", str(self.text))  # what is recorded is a text
 
     @property
     def schedule(self) -> Ranking:

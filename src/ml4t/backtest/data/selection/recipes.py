@@ -11,6 +11,7 @@ read, changed and handed to ``SQLStrategy(text, ranking=Ranking(...))``.
 from __future__ import annotations
 
 from ml4t.backtest.core.fractions import EXPOSURE, SHARE, WEIGHT, require_fraction
+from ml4t.backtest.core.selecting import OverAll
 from ml4t.backtest.core.tolerances import WHOLE
 from ml4t.backtest.data.sql_files import inverse_of, quote, read, render
 from ml4t.backtest.errors import ConfigError, require_whole
@@ -75,9 +76,10 @@ def long_short(
 ) -> str:
     """Return the best of what is ranked long, and as many of the worst short.
 
-    The first and the last ``k = max(1, floor(fraction * n))`` of n: ``w = long / k`` and
-    ``w = -short / k``. The ranking must keep every asset that takes part, as
-    ``Ranking(n="all", by="ml_score")`` does; the account must be able to short. Of fewer assets
+    The first and the last ``k = max(1, floor(fraction * m))`` of the m that are ranked: ``w =
+    long / k`` and ``w = -short / k``. The ranking must keep every asset that takes part, as
+    ``Ranking(n="all", by="ml_score")`` does, and any other `n`, which keeps the best alone, is
+    refused where both meet in `SQLStrategy`; the account must be able to short. Of fewer assets
     than quantiles the best is long and the worst short; a bar with fewer than two is no decision.
     Equal scores go by ``asset_id``, the lower first. Where the ranking has groups (`within`), its
     ranks are those in a group, and the assets of a bar are placed by score.
@@ -105,7 +107,7 @@ def long_short(
         require_fraction(name, side, EXPOSURE)
     if not isinstance(ascending, bool):
         raise ConfigError(f"ascending must be True or False, was {ascending!r}")
-    return render(
+    text = render(
         "weights/long_short",
         direction="asc" if ascending else "desc",
         fraction=_number(fraction),
@@ -113,6 +115,7 @@ def long_short(
         short=_number(short),
         tolerance=_number(WHOLE),
     )
+    return OverAll(text)
 
 
 def capped(cap: float, *, of: str | None = None) -> str:
@@ -138,7 +141,8 @@ def capped(cap: float, *, of: str | None = None) -> str:
         without_end,  # its parser loads where it is needed
     )
 
-    return render("weights/capped", cap=_number(cap), weighted=without_end(weighted) + "\n")
+    text = render("weights/capped", cap=_number(cap), weighted=without_end(weighted) + "\n")
+    return OverAll(text) if isinstance(weighted, OverAll) else text
 
 
 def _column(name: str) -> str:
