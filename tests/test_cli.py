@@ -191,7 +191,7 @@ def test_orders_shows_what_waits_for_the_next_bar(saved):
 
 def test_orders_takes_one_form_for_machines(saved):
     shown = call("orders", saved, "--csv", "--json")
-    assert (shown.exit_code, shown.stdout) == (1, "")
+    assert shown.exit_code == 1
     assert "keep one of them" in shown.stderr
 
 

@@ -11,7 +11,8 @@ import ml4t.backtest
 from ml4t.backtest.data.sources.roles import ROLES
 from ml4t.backtest.results.report.views import VIEWS
 from ml4t.backtest.results.tables import COLUMNS
-from ml4t.backtest.runfile import RUN_KEYS, SOURCE_KEYS
+from ml4t.backtest.runfile import RUN_KEYS
+from ml4t.backtest.runfile_sources import SOURCE_KEYS, VENDOR
 from ml4t.backtest.runfile_tables import LIMITS, RULES, SETTINGS
 from website.assemble import pages
 from website.check import problems
@@ -64,7 +65,7 @@ def test_every_check_and_every_key_of_a_run_file_is_named(site: dict[str, str]) 
     checks = {check.rule for spec in ROLES.values() for check in spec.checks}
     assert checks <= {*re.findall(r"\[`(\w+)`\]", site["reference/errors.md"])}
     families = (*SETTINGS.values(), RULES, LIMITS)
-    named = {*RUN_KEYS, *SOURCE_KEYS, *(name for one in families for name in one.classes)}
+    named = {*RUN_KEYS, *SOURCE_KEYS, VENDOR, *(name for one in families for name in one.classes)}
     assert named <= {*re.findall(r"`(\w+)`", site["reference/run-file.md"])}
 
 

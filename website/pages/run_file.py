@@ -6,9 +6,10 @@ import inspect
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
-from ml4t.backtest import SQLStrategy, TopN, runfile
+from ml4t.backtest import SQLStrategy, TopN, runfile, vendors
 from ml4t.backtest.core.ranking import Ranking
-from ml4t.backtest.runfile import FILE_TABLES, RUN_KEYS, SHORTHANDS, SOURCE_KEYS
+from ml4t.backtest.runfile import FILE_TABLES, RUN_KEYS, SHORTHANDS
+from ml4t.backtest.runfile_sources import SOURCE_KEYS, VENDOR
 from ml4t.backtest.runfile_tables import LIMITS, RULES, SETTINGS, TIMINGS, WORDS, Family
 from website.links import fenced, table
 
@@ -33,6 +34,9 @@ def run_file_page() -> str:
         "`[sources.NAME]`, with any of "
         + ", ".join(f"`{key}`" for key in SOURCE_KEYS)
         + ". What each means is that of [`Catalog.register`](api/1-catalog.md).\n",
+        f"Or with `{VENDOR}`, a function of [vendors](../vendors.md): "
+        + ", ".join(f"`{name}`" for name in vendors.__all__)
+        + ". `path` is its first argument, the others go by name.\n",
         "## Run\n",
         table(("key of `[run]`", "is"), [(f"`{key}`", _run_key(key)) for key in RUN_KEYS]),
         "\n## Strategy\n",
