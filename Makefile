@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-extras test-interchange test-notebook test-explore faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook clean
+.PHONY: demo test test-fast test-extras test-interchange test-notebook test-coming-from test-explore faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -99,6 +99,10 @@ parity: $(VENV)/.installed
 # Packages of performance metrics against ours, over real prices; writes docs/metrics.md.
 parity-metrics: $(VENV)/.installed
 	$(BIN)/python tests/parity/compare_metrics.py
+
+# The other packages' code of docs/coming-from, in environments of their own, against what is recorded.
+test-coming-from: $(VENV)/.installed
+	$(BIN)/python tests/coming_from/compare.py
 
 # alphalens-reloaded against our factors, over real prices.
 parity-factors: $(VENV)/.installed

@@ -52,7 +52,8 @@ def run_page(page: Path, title: str = "") -> dict[str, object]:
     Returns the names that are there at its end.
     """
     names: dict[str, object] = {"__name__": page.stem}
-    printed = None
+    printed = ""
+    before: Block | None = None
     for block in blocks_of(page):
         if block.language == "python" and block.title == title:
             # Lines of an error are those of the page.
@@ -60,6 +61,8 @@ def run_page(page: Path, title: str = "") -> dict[str, object]:
             with redirect_stdout(StringIO()) as said:
                 exec(compile(code, str(page), "exec"), names)
             printed = said.getvalue()
-        elif block.language == "text" and not block.follows.strip():
-            assert printed == block.code, f"{page.name}, line {block.line}"
+        follows = before is not None and before.title == title and not block.follows.strip()
+        if block.language == "text" and follows:
+            assert printed == block.code, f"{page.name}, line {block.line}: {printed}"
+        before = block
     return names
