@@ -15,6 +15,7 @@ from page_blocks import blocks_of, run_page
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
+MADE = ROOT / "docs" / "reference"
 
 
 def test_the_python_of_the_readme_runs_as_written(
@@ -55,6 +56,8 @@ def test_links_of_the_readme_and_the_guide_lead_to_a_file_and_its_heading() -> N
                 continue
             path, _, heading = target.partition("#")
             file = (page.parent / path).resolve() if path else page
+            if MADE in file.parents:
+                continue  # `make site` makes it, and finds what is dead there
             if not file.exists() or (heading and heading not in headings(file)):
                 dead.append(f"{page.name}: {target}")
     assert dead == []
