@@ -8,7 +8,8 @@
 #           quantstats leaves it out of these four; its ulcer index divides by it.
 # Matters:  a strategy that begins later, a holiday of one market or a hole in the data moves one
 #           number of a tear sheet and not its neighbour; ratios of the two mix both.
-# Product:  a bar without a return has none (NULL), and no metric counts it (tests/test_metrics.py).
+# Product:  every bar has an equity, so that no return is missing but after the last of the money; from
+#           there on it is NULL, in all metrics (tests/parity/test_metric_packages.py, "wiped out").
 set -euo pipefail
 
 folder="$(mktemp -d)"
