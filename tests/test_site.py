@@ -94,3 +94,10 @@ def test_dead_links_and_what_is_fetched_elsewhere_are_found(tmp_path: Path) -> N
         "a.html links to b.html#gone: no such anchor",
         "a.html links to c.html, which is not there",
     ]
+
+
+def test_the_words_of_the_glossary_are_in_order_and_each_once() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    _, _, *words = re.findall(r"^\| `?([^|`]+)", text, re.MULTILINE)
+    plain = [word.strip().lower().replace("_", " ").replace("-", " ") for word in words]
+    assert plain == sorted(set(plain))

@@ -38,6 +38,12 @@ FIRST = {
     "coming-from/": ("index",),
     "reference/api/": (),
 }
+# In place of a heading that does not say it beside the others.
+TITLES = {
+    "index.md": "Overview",
+    "guide/command-line.md": "On the command line",
+    "reference/api/7-results.md": "Results and stores",
+}
 NAMED = {name for _, names in SECTIONS for name in names}
 # Pages that others lead to.
 UNLISTED = ("source/", "sql/")
@@ -51,7 +57,9 @@ def navigation(pages: dict[str, str]) -> list[dict[str, object]]:
         found = [page for name in names for page in _pages_of(name, left)]
         left -= set(found)
         if found:
-            sections.append({title: [{title_of(pages[page]): page} for page in found]})
+            sections.append(
+                {title: [{TITLES.get(page) or title_of(pages[page]): page} for page in found]}
+            )
     if left:
         sections.append({"More": [{title_of(pages[page]): page} for page in sorted(left)]})
     return sections
