@@ -71,9 +71,7 @@ def assemble(folder: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
     shutil.copytree(HERE / "assets", folder / "pages" / "assets", dirs_exist_ok=True)
-    settings = (
-        (HERE / "mkdocs.yml").read_text(encoding="utf-8").replace("../src", str(ROOT / "src"))
-    )
+    settings = (HERE / "mkdocs.yml").read_text(encoding="utf-8").replace("../", f"{ROOT}/")
     # YAML takes JSON.
     more = {"docs_dir": "pages", "site_dir": "site", "nav": navigation(found)}
     settings += "".join(f"{key}: {json.dumps(value)}\n" for key, value in more.items())
