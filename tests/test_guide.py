@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -96,10 +94,7 @@ def test_the_page_on_results_names_every_table() -> None:
 
 def test_the_commands_of_the_guide_exist() -> None:
     commands = set(re.findall(r"^ml4t-backtest (\w+)", text_of("command-line"), re.MULTILINE))
-    shown = subprocess.run(
-        [sys.executable, "-m", "ml4t.backtest.cli", "--help"],
-        capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"},
-    ).stdout  # fmt: skip
+    shown = CliRunner().invoke(app, ["--help"]).stdout
     assert commands == {
         "demo", "run", "explain", "inspect", "query", "summary", "preset", "init", "sql", "compare",
         "export", "orders",

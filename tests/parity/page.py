@@ -44,7 +44,8 @@ which of two signals counts, and how many shares a fraction of the account is.
 
 How the packages were called is in `tests/parity/peers`. backtrader's stop and target are made
 active with the entry's fill, where its own brackets wait for the next bar. zipline's stop orders
-look at closes only and it has no trailing stop, so its algorithm watches the bars itself.
+look at closes only and it has no trailing stop, so its algorithm watches the bars itself. Its own
+slippage models fill at the next close; the one here at the next open.
 
 Not compared: bars without a price, target weights below zero, limit and stop orders as entries,
 partial fills, several orders of one side for one asset in a bar.

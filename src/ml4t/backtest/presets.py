@@ -105,9 +105,10 @@ def zipline() -> Settings:
 
     Orders fill at the next open, in whole shares sized at the deciding close, on unlimited
     credit. A level that a bar's high or low touches is an exit at the next open; in that bar
-    nothing else is ordered for the asset. Its default costs for equities: 0.001 a share, and 5
-    basis points of slippage; its bound of a tenth of a bar's volume is left out, for its orders
-    wait where ours would end: pass ``participation=0.1`` for it.
+    nothing else is ordered for the asset. The slippage models of zipline itself fill at the next
+    close: for them pass an `execution` whose timing is ``NextClose()``. Its default costs for
+    equities: 0.001 a share, and 5 basis points of slippage; its bound of a tenth of a bar's
+    volume is left out, for its orders wait where ours would end: pass ``participation=0.1``.
     """
     return {
         "commission": PerShareCommission(0.001),
