@@ -81,3 +81,15 @@ def test_picture_and_figures_of_the_real_run_are_those_of_the_example(tmp_path: 
     rows, picture = readme_figures.made(tmp_path)
     assert rows in readme_figures.PAGE.read_text(encoding="utf-8")
     assert readme_figures.PICTURE.read_text(encoding="utf-8") == picture
+
+
+def test_every_page_with_code_is_read_by_a_test() -> None:
+    """Those of the folders guide and coming-from are, as they come."""
+    tests = "\n".join(one.read_text(encoding="utf-8") for one in Path(__file__).parent.glob("*.py"))
+    unread = [
+        page.name
+        for page in (ROOT / "docs").glob("*.md")
+        if {"python", "sql", "toml"} & {block.language for block in blocks_of(page)}
+        and f'"{page.name}"' not in tests
+    ]
+    assert unread == []
