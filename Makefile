@@ -39,9 +39,9 @@ test-interchange: .venv-interchange/.installed
 test-notebook: .venv-notebook/.installed
 	.venv-notebook/bin/python -m pytest tests/test_notebook.py
 
-# Charts of Altair; in an environment of its own.
+# Charts of Altair and a client of the Model Context Protocol; in an environment of its own.
 test-explore: .venv-explore/.installed
-	.venv-explore/bin/python -m pytest tests/test_plots.py
+	.venv-explore/bin/python -m pytest tests/test_plots.py tests/test_mcp_server.py
 
 # The newest of everything that the package admits, in an environment of its own.
 test-newest: .venv-newest/.installed
@@ -166,7 +166,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 .venv-explore/.installed: pyproject.toml constraints.txt
 	$(call install,--constraint constraints.txt)
-	.venv-explore/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[plot]'
+	.venv-explore/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[plot,mcp]'
 	touch $@
 
 .venv-duckdb-%/.installed:

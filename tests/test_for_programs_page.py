@@ -43,7 +43,9 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
             if language == "python":
                 exec(compile(code, "docs/for-programs.md", "exec"), {})
                 continue
-            for line in code.splitlines():
+            for line in code.splitlines() if language == "bash" else ():
+                if "pip install" in line or " mcp " in line:  # see test_mcp_server
+                    continue
                 _, answer = called(line)
                 lines = answer.splitlines() if " sql " in line else [answer]
                 found += [json.loads(one) for one in lines]

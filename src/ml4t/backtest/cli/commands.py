@@ -33,6 +33,9 @@ from ml4t.backtest.cli.output import (
     rows_json,
     run_json,
 )
+from ml4t.backtest.cli.serving.mcp_server import serve
+from ml4t.backtest.cli.serving.run_tools import RunTools
+from ml4t.backtest.cli.serving.served import Served
 from ml4t.backtest.cli.shell import shell
 from ml4t.backtest.cli.starter import guess_json, starter
 from ml4t.backtest.config import BacktestConfig
@@ -66,6 +69,9 @@ app.add_typer(export, name="export")
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to run.")]
 RunFile = Annotated[Path, typer.Argument(metavar="RUN.duckdb", help="A saved run.")]
+ServedRuns = Annotated[
+    Path, typer.Argument(metavar="RUN_OR_STORE", help="A saved run, or a folder of runs.")
+]
 Start = Annotated[
     str | None, typer.Option(metavar="DATE", help="First day or time; that of the file by default.")
 ]
@@ -194,6 +200,19 @@ def inspect(
 ) -> None:
     """Query the sources of a TOML file, and what a run would see of them, before any run."""
     answer(catalog_of(config).sql(sql), "inspect", as_json=as_json)
+
+
+@app.command("preview")
+def preview_bar(
+    config: ConfigFile,
+    at: Annotated[str, typer.Argument(metavar="DATE", help="The time of a bar.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what the strategy of a TOML file would hold at a bar, and why not the rest."""
+    engine = engine_of(config)
+    start = engine.start.text if engine.start else None
+    shown = engine.catalog.preview(engine.strategy, at, start=start)
+    answer(shown, "preview", as_json=as_json)
 
 
 @app.command()
@@ -336,6 +355,17 @@ def preset(
         print_json("presets", {"presets": shown})
     else:
         typer.echo("\n".join(f"{one:<12}{line}" for one, line in shown.items()))
+
+
+@app.command()
+def mcp(
+    served: ServedRuns,
+    folder: Annotated[
+        Path | None, typer.Option(help="Of run files that may be run and previewed.")
+    ] = None,
+) -> None:
+    """Answer a client of the Model Context Protocol on stdin and stdout, read-only."""
+    serve(RunTools(Served(served), folder))
 
 
 def main() -> None:

@@ -281,6 +281,10 @@ class Database:
         require_text("query", query)
         return self._connection.sql(query)
 
+    def interrupt(self) -> None:
+        """End what this session computes, from another thread; DuckDB raises it there."""
+        self._connection.interrupt()
+
     @contextmanager
     def reading(self, file: Path, name: str) -> Iterator[Database]:
         """Have a file of DuckDB under a name, to be read alone; then let go of it for good.

@@ -70,6 +70,16 @@ class BacktestResult(Interchange, Mapping[str, Any]):
         ResultError
             `query` is something else than one query, or would change the result.
         """
+        reader = self.reader_of(query)
+        try:
+            return reader.sql(query)
+        except EngineError as error:
+            if "read-only mode" in str(error):
+                raise ResultError("a query cannot change a result; select from it") from error
+            raise
+
+    def reader_of(self, query: str) -> Database:
+        """Return a session that answers a query and writes nothing; `sql` says what it takes."""
         reader = self._tables.reader()
         kinds = reader.statements(query)
         if len(kinds) != 1 or kinds[0] not in READS:
@@ -80,12 +90,7 @@ class BacktestResult(Interchange, Mapping[str, Any]):
             )
         if self._report.make(query):
             reader = self._tables.reader()  # the first one sees what there was before
-        try:
-            return reader.sql(query)
-        except EngineError as error:
-            if "read-only mode" in str(error):
-                raise ResultError("a query cannot change a result; select from it") from error
-            raise
+        return reader
 
     def __getattr__(self, name: str) -> Relation:
         if name in TABLES:

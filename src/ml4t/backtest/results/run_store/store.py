@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from ml4t.backtest.data.database import Relation
+from ml4t.backtest.data.database import Database, Relation
 from ml4t.backtest.data.sql_files import render, rows_of, runs_parquet, table_of, view_of
 from ml4t.backtest.errors import (
     ConfigError,
@@ -286,9 +286,16 @@ class RunStore:
         ResultError
             `query` is something else than one query that reads.
         """
+        return self._reader_of(query).sql(query)
+
+    def reader_of(self, query: str) -> Database:
+        """Return a session that answers a query and writes nothing; `sql` says what it takes."""
+        return self._reader_of(query)
+
+    def _reader_of(self, query: str) -> Database:
         listing = list_runs(self._folder)
         for run_id, problem in listing.problems.items():
-            warnings.warn(f"run '{run_id}' is left out: {problem}", stacklevel=2)
+            warnings.warn(f"run '{run_id}' is left out: {problem}", stacklevel=3)
         database, files = listing.database, list[Path]()
         words = {word.lower() for word in _WORD.findall(query if isinstance(query, str) else "")}
         asked = [table for table in TABLES if table in words]
@@ -306,7 +313,7 @@ class RunStore:
             reader.require_query(query)
         except ConfigError as error:
             raise ResultError(f"of a store {error}") from error
-        return reader.sql(query)
+        return reader
 
     def _one(self, run_id: str) -> Stored:
         """Return the run of an id, or of the beginning of one.
