@@ -91,5 +91,6 @@ def test_every_page_with_code_is_read_by_a_test() -> None:
         for page in (ROOT / "docs").glob("*.md")
         if {"python", "sql", "toml"} & {block.language for block in blocks_of(page)}
         and f'"{page.name}"' not in tests
+        and f'"""docs/{page.name}: ' not in tests
     ]
     assert unread == []
