@@ -41,6 +41,20 @@ def test_every_public_name_stands_on_a_page_of_the_api() -> None:
     assert {*ml4t.backtest.__all__} - {"Engine"} <= named
 
 
+# Which test runs the code of a page, where its module is not named after it.
+RUN_BY = {"data": "data_page", "trades": "explained", "calendars": "calendars", "guide": "guide",
+          "coming-from": "coming_from", "cookbook": "cookbook"}  # fmt: skip
+
+
+def test_every_page_with_code_has_a_test_that_runs_it() -> None:
+    for path in (ROOT / "docs").rglob("*.md"):
+        if re.search(r"^```(python|sql)", path.read_text(encoding="utf-8"), re.MULTILINE):
+            page = path.relative_to(ROOT / "docs").with_suffix("").parts[0]
+            module = RUN_BY.get(page, f"{page.replace('-', '_')}_page")
+            text = (ROOT / "tests" / f"test_{module}.py").read_text(encoding="utf-8")
+            assert "exec(" in text or "run_page(" in text or "answers(" in text
+
+
 def test_every_column_of_tables_and_views_is_described(site: dict[str, str]) -> None:
     page = site["reference/results.md"]
     parts = dict(re.findall(r"^### ([\w.]+)\n(.*?)(?=^##|\Z)", page, re.MULTILINE | re.DOTALL))

@@ -15,6 +15,13 @@ PAGES: dict[str, tuple[str, str, str]] = {
         "What decides: a ranking, a query, rules, or code.",
         "TopN SQLStrategy Ranking Strategy recipes Batch Selection strategies.*",
     ),
+    "2a-events": (
+        "Events and providers",
+        "What callbacks are given, and features that a function computes.",
+        "core.event.MarketEvent core.context.Context "
+        "data.feature_provider.FeatureProvider data.feature_provider.PrecomputedFeatureProvider "
+        "data.feature_provider.CallableFeatureProvider execution.SimulationBroker",
+    ),
     "3-engine": ("Engine", "A run and its settings.", "BacktestEngine BacktestConfig"),
     "4-execution": (
         "Execution",
@@ -43,14 +50,22 @@ PAGES: dict[str, tuple[str, str, str]] = {
 
 def api_pages() -> dict[str, str]:
     """Return the pages, by path on the site."""
+    shown = set(addresses().values())
     pages: dict[str, str] = {}
-    seen: set[str] = set()
     for stem, (title, about, _) in PAGES.items():
-        names = [name for name in names_of(stem) if name.rpartition(".")[2] not in seen]
-        seen |= {name.rpartition(".")[2] for name in names}
-        blocks = (f"::: {PACKAGE}.{name}\n" for name in names)
+        here = (f"{PACKAGE}.{name}" for name in names_of(stem))
+        blocks = (f"::: {address}\n" for address in here if address in shown)
         pages[f"reference/api/{stem}.md"] = "\n".join([f"# {title}\n", f"{about}\n", *blocks])
     return pages
+
+
+def addresses() -> dict[str, str]:
+    """Return under which name each class or function is documented; of two the first."""
+    found: dict[str, str] = {}
+    for stem in PAGES:
+        for name in names_of(stem):
+            found.setdefault(name.rpartition(".")[2], f"{PACKAGE}.{name}")
+    return found
 
 
 def names_of(stem: str) -> list[str]:

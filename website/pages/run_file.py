@@ -12,6 +12,7 @@ from ml4t.backtest.runfile import FILE_TABLES, RUN_KEYS, SHORTHANDS
 from ml4t.backtest.runfile_sources import SOURCE_KEYS, VENDOR
 from ml4t.backtest.runfile_tables import LIMITS, RULES, SETTINGS, TIMINGS, WORDS, Family
 from website.links import fenced, table
+from website.pages.api import addresses
 
 HEAD = """# Run file
 
@@ -72,7 +73,10 @@ def _family(family: Family) -> list[str]:
 def _class_table(kind: type[Any], how: str) -> str:
     """Return the keys of a class with their defaults, under its name and first line."""
     first = inspect.cleandoc(kind.__doc__ or "").partition("\n")[0]
-    head = f"**`{kind.__name__}`** {how}: {first}\n".replace(" :", ":").replace("``", "`")
+    name = kind.__name__
+    head = f"**[`{name}`][{addresses()[name]}]** {how}: {first}\n".replace(" :", ":").replace(
+        "``", "`"
+    )
     rows = [(f"`{name}`", default) for name, default in _keys(kind)]
     return head + ("\n" + table(("key", "default"), rows) + "\n" if rows else "")
 
