@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-extras test-interchange test-notebook test-coming-from test-explore faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook clean
+.PHONY: demo test test-fast test-extras test-interchange test-notebook test-coming-from test-explore faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook browser charts clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -42,6 +42,22 @@ test-notebook: .venv-notebook/.installed
 # Charts of Altair and a client of the Model Context Protocol; in an environment of its own.
 test-explore: .venv-explore/.installed
 	.venv-explore/bin/python -m pytest tests/test_plots.py tests/test_mcp_server.py
+
+# The offline page in headless Chromium: nothing is fetched, charts have ink, keys reach all.
+browser: .venv-browser/.installed
+	@command -v chromium >/dev/null || \
+	    { echo "make browser drives Chromium, and there is none: apt-get install chromium" >&2; exit 1; }
+	ML4T_CHROMIUM="$$(command -v chromium)" .venv-browser/bin/python -m pytest tests/test_page_browser.py
+
+# The library that draws the page's charts, from npm; fails where it is not what is committed.
+UPLOT := 1.6.32
+VENDOR := src/ml4t/backtest/results/page/assets/vendor
+charts:
+	rm -rf build/charts && mkdir -p build/charts
+	cd build/charts && npm pack --silent uplot@$(UPLOT) && tar xzf uplot-$(UPLOT).tgz
+	cp build/charts/package/dist/uPlot.iife.min.js build/charts/package/dist/uPlot.min.css $(VENDOR)
+	cp build/charts/package/LICENSE $(VENDOR)/uPlot.LICENSE
+	cd $(VENDOR) && sha256sum --check SHA256SUMS
 
 # The newest of everything that the package admits, in an environment of its own.
 test-newest: .venv-newest/.installed
@@ -167,6 +183,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 .venv-explore/.installed: pyproject.toml constraints.txt
 	$(call install,--constraint constraints.txt)
 	.venv-explore/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[plot,mcp]'
+	touch $@
+
+.venv-browser/.installed: pyproject.toml constraints.txt
+	$(call install,--constraint constraints.txt)
+	.venv-browser/bin/python -m pip install --quiet playwright
 	touch $@
 
 .venv-duckdb-%/.installed:

@@ -8,29 +8,18 @@ from typing import Any
 import duckdb
 import pytest
 
-from ml4t.backtest import BacktestEngine, BacktestResult, Catalog, TopN
+from ml4t.backtest import BacktestResult
 from ml4t.backtest.data.sql_files import names
 from ml4t.backtest.results.page.figure import Figure, FigureKind, Format
 from ml4t.backtest.results.page.figures import FIGURES
 from ml4t.backtest.results.page.metric_formats import METRIC_FORMATS
 from ml4t.backtest.results.report.metric_views import METRIC_VIEWS
-from ml4t.backtest.risk import RiskManager, StopLoss, TimeBasedExit
-from ml4t.backtest.synthetic import make_market
+from page_reader import run_with_stops
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> BacktestResult:
-    folder = tmp_path_factory.mktemp("market")
-    make_market(folder, n_assets=12, n_bars=160)
-    catalog = Catalog()
-    for role in ("prices", "features"):
-        catalog.register(role, folder / f"{role}.parquet")
-    return BacktestEngine(
-        catalog,
-        TopN(3, by="ml_score", every=5),
-        risk_manager=RiskManager([StopLoss(0.04), TimeBasedExit(12)]),
-        benchmark="equal_weight",
-    ).run()
+    return run_with_stops(tmp_path_factory.mktemp("market"))
 
 
 @pytest.fixture(scope="module")

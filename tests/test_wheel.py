@@ -90,6 +90,11 @@ def test_the_wheel_ships_every_sql_file_and_module_and_nothing_of_the_checkout(w
         if "__pycache__" not in path.parts
     }
     data = {"ml4t/backtest/py.typed", "ml4t/backtest/data/calendars/corrections.csv"}
+    data |= {
+        path.relative_to(ROOT / "src").as_posix()
+        for path in (ROOT / "src/ml4t/backtest/results/page/assets").rglob("*")
+        if path.is_file()
+    }
     assert sql
     assert shipped == sql | modules | data
     assert "ml4t/__init__.py" not in names

@@ -6,16 +6,16 @@ select
     trade_id,
     asset_id,
     case when quantity > 0 then 'long' else 'short' end as side,
-    quantity,
     entry_timestamp,
-    entry_price,
     exit_timestamp,
-    exit_price,
     exit_rule,
     bars_held,
     pnl,
     "return",
     mae,
-    mfe
+    mfe,
+    quantity,
+    entry_price,
+    exit_price
 from main.trades
 order by trade_id asc

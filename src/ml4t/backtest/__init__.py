@@ -44,6 +44,7 @@ from ml4t.backtest.execution import (
     VolumeShareSlippage,
     VolumeWeighted,
 )
+from ml4t.backtest.results.page.comparing import report_runs
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.store import RunStore
 from ml4t.backtest.strategies.sql import SQLStrategy
@@ -94,6 +95,7 @@ __all__ = [
     "Engine",
     "BacktestResult",
     "RunStore",
+    "report_runs",
     "BacktestError",
     "ConfigError",
     "CostError",

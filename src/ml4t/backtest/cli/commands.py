@@ -45,6 +45,7 @@ from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.presets import PRESETS
 from ml4t.backtest.progress import progress_of
 from ml4t.backtest.results.keeping.paths import is_store
+from ml4t.backtest.results.page.comparing import report_runs
 from ml4t.backtest.results.run_store.difference import Difference
 from ml4t.backtest.results.run_store.store import RunStore
 from ml4t.backtest.results.tables import TABLES
@@ -260,6 +261,32 @@ def orders(
     else:
         shown = waiting if as_json else waiting.project(columns(SHOWN_OF_ORDERS))
         answer(shown, "orders", as_json=as_json)
+
+
+@app.command()
+def report(
+    run_files: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="One, or several to compare; or a store and ids."),
+    ],
+    out: Annotated[Path, typer.Option(help="The page.")] = Path("report.html"),
+    as_json: AsJson = False,
+) -> None:
+    """Write an offline page of a run, or of several beside each other."""
+    first, *others = run_files
+    if is_store(first):
+        page = RunStore(first).report(out, *map(str, others))
+    elif others:
+        page = report_runs(opened_runs(run_files), out)
+    elif is_store(first.parent) and not first.exists():
+        page = RunStore(first.parent).report(out, first.name)
+    else:
+        page = opened_run(first).report(out)
+    size = page.stat().st_size
+    if as_json:
+        print_json("report", {"written_to": page, "bytes": size})
+    else:
+        typer.echo(f"wrote {page}, {size:,} bytes")
 
 
 @app.command()

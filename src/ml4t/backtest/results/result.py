@@ -15,6 +15,8 @@ from ml4t.backtest.results.keeping.opening import load
 from ml4t.backtest.results.keeping.saving import export_csv, save
 from ml4t.backtest.results.keeping.workbook import save_workbook
 from ml4t.backtest.results.late import Late
+from ml4t.backtest.results.page.trust import Trials
+from ml4t.backtest.results.page.writing import write_page
 from ml4t.backtest.results.plot.plots import Plots
 from ml4t.backtest.results.report.making import Report
 from ml4t.backtest.results.report.metric_views import METRICS
@@ -298,6 +300,49 @@ class BacktestResult(Interchange, Mapping[str, Any]):
         target = _usable(path)
         save_workbook(self._database, target, tables, self.metrics)
         return target
+
+    def report(self, path: str | Path, *, trials: Trials | None = None) -> Path:
+        """Write the run as one page of HTML that needs no network, and no program but a browser.
+
+        It opens with what was proved, checked, assumed and not verified, and shows equity and
+        drawdown, returns by month, exposures, what made the money, every trade and one on its
+        price, costs and all metrics. Under each figure stand its query, what the query gives, and
+        how to run it. `report_runs` writes the page of several runs, `RunStore.report` one that
+        knows how many others there are.
+
+        A page holds of lines longer than 12,000 bars the lowest and highest of each stretch, 50,000
+        trades and 120,000 closes, and says what it leaves out. Columns of more than 6,000 rows are
+        rounded: money to the cent, fractions to a millionth.
+
+        Parameters
+        ----------
+        path : str or Path
+            Such as ``report.html``. A page of ours that stood there is replaced in one step.
+        trials : Trials, optional
+            How many runs it is one of, which `RunStore.report` knows.
+
+        Returns
+        -------
+        Path
+            The page.
+
+        Raises
+        ------
+        ResultError
+            Something else stands there, or it cannot be written.
+
+        Examples
+        --------
+        >>> result.report("report.html")                                  # doctest: +SKIP
+        """
+        target = _usable(path)
+        write_page(self, self._database, target, trials=trials)
+        return target
+
+    @property
+    def timezone(self) -> str:
+        """The zone in which times with a zone have a date and an hour."""
+        return self._tables.timezone
 
     @classmethod
     def open(cls, path: str | Path) -> BacktestResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from html import escape
 from typing import Any, Protocol
 
@@ -202,7 +203,7 @@ def facts_lines(facts: dict[str, Any]) -> list[str]:
     """Return the facts of a run as lines of text."""
     settings = facts["configuration"]
     lines = [f"Strategy: {settings['strategy']}", f"Fill policy: {facts['fill_policy']}"]
-    lines += [f"{name.capitalize()}: {_setting(settings[name])}" for name in SHOWN_SETTINGS]
+    lines += [f"{name.capitalize()}: {setting_text(settings[name])}" for name in SHOWN_SETTINGS]
     lines += undone_lines(facts)
     # The configuration lists rules, then limits, in the order of what they did; what weighs small
     # trades comes last and is no setting of its own.
@@ -215,8 +216,12 @@ def facts_lines(facts: dict[str, Any]) -> list[str]:
             f"{one['name']:<28}{one['evaluated']:>12,}{one['fired']:>9,}  {text}"
             for one, text in zip(activity, made, strict=True)
         ]
-    lines += [_idle(one) for one in activity if not one["fired"]]
-    return lines + left_out_lines(facts)
+    return [*lines, *idle_lines(facts), *left_out_lines(facts)]
+
+
+def idle_lines(facts: Mapping[str, Any]) -> list[str]:
+    """Return the rules and limits that did nothing."""
+    return [_idle(one) for one in facts["activity"] if not one["fired"]]
 
 
 def _idle(one: dict[str, Any]) -> str:
@@ -226,11 +231,11 @@ def _idle(one: dict[str, Any]) -> str:
     return f"Never fired: {one['name']}, evaluated {one['evaluated']:,} times"
 
 
-def _setting(value: Any) -> str:
+def setting_text(value: Any) -> str:
     """Return a setting as Python would write it; a class of settings with all its fields."""
     if isinstance(value, list):
-        return f"({', '.join(map(_setting, value))})"
+        return f"({', '.join(map(setting_text, value))})"
     if not isinstance(value, dict):
         return "none" if value is None else repr(value)
-    inside = ", ".join(f"{key}={_setting(one)}" for key, one in value.items() if key != "kind")
+    inside = ", ".join(f"{key}={setting_text(one)}" for key, one in value.items() if key != "kind")
     return f"{value['kind']}({inside})"

@@ -35,13 +35,16 @@ _FORMATS = {name: one for one, names in _NAMES.items() for name in names.split()
 # Every metric, in the order of `result.metrics`; what is named nowhere above is a plain number.
 METRIC_FORMATS = {name: _FORMATS.get(name, Format.NUMBER) for name in METRICS}
 
+_WORDS = {"cagr": "CAGR", "sqn": "SQN", "sharpe": "Sharpe"}
+
 
 def metric_label(name: str) -> str:
     """Return a metric's name in words: ``max_drawdown`` is Max drawdown."""
     words = name.removeprefix("n_").replace("_", " ") if name.startswith("n_") else name
     words = words.replace("_", " ").replace("pnl", "P&L")
-    known = {"cagr": "CAGR", "sqn": "SQN"}
-    return known.get(words, words[:1].upper() + words[1:])
+    named = (_WORDS.get(word, word) for word in words.split())
+    text = " ".join(named)
+    return text[:1].upper() + text[1:]
 
 
 def metrics_shown(names: Iterable[str]) -> tuple[Encoding, ...]:

@@ -14,6 +14,18 @@ HEADLINE = (
 )  # fmt: skip
 RETURN_FIGURES = (
     Figure(
+        name="audits",
+        section="Trust",
+        title="Checks of the tables",
+        meaning="Whether the tables of the run agree with each other, asked when this was shown.",
+        kind=FigureKind.TABLE,
+        columns=(
+            Encoding("audit", "Check", Format.TEXT),
+            Encoding("gap", "Largest gap, or rows that are wrong", Format.NUMBER),
+            Encoding("holds", "Holds", Format.FLAG),
+        ),
+    ),
+    Figure(
         name="headline",
         section="Summary",
         title="In short",

@@ -11,7 +11,7 @@ _ASSET = Encoding("asset_id", "Asset", Format.TEXT)
 _RETURN = Encoding("return", "Return of the trade", Format.PERCENT, _Y)
 _PNL = Encoding("pnl", "P&L", Format.MONEY)
 _TRADES = Encoding("n_trades", "Trades", Format.COUNT)
-_AVERAGE = Encoding("average_return", "Average return", Format.PERCENT)
+_AVERAGE = Encoding("average_return", "Mean return", Format.PERCENT)
 ATTRIBUTION_FIGURES = (
     Figure(
         name="attribution",
@@ -39,7 +39,7 @@ ATTRIBUTION_FIGURES = (
             Encoding("entry_rank", "Rank at the entry", Format.COUNT, _X),
             _TRADES,
             _PNL,
-            Encoding("average_return", "Average return", Format.PERCENT, _Y),
+            Encoding("average_return", "Mean return", Format.PERCENT, _Y),
             Encoding("share_won", "Share won", Format.PERCENT),
         ),
     ),
@@ -54,7 +54,7 @@ ATTRIBUTION_FIGURES = (
             _TRADES,
             _PNL,
             _AVERAGE,
-            Encoding("average_bars_held", "Average bars held", Format.NUMBER),
+            Encoding("average_bars_held", "Mean bars", Format.NUMBER),
         ),
     ),
 )
@@ -90,25 +90,25 @@ TRADE_FIGURES = (
             _TRADE,
             _ASSET,
             Encoding("side", "Side", Format.TEXT),
-            Encoding("quantity", "Quantity", Format.NUMBER),
             Encoding("entry_timestamp", "Entry", Format.TIME),
-            Encoding("entry_price", "Entry price", Format.PRICE),
             Encoding("exit_timestamp", "Exit", Format.TIME),
-            Encoding("exit_price", "Exit price", Format.PRICE),
             Encoding("exit_rule", "Exit rule", Format.TEXT),
             Encoding("bars_held", "Bars held", Format.COUNT),
             _PNL,
             Encoding("return", "Return", Format.PERCENT),
             Encoding("mae", "Worst", Format.PERCENT),
             Encoding("mfe", "Best", Format.PERCENT),
+            Encoding("quantity", "Quantity", Format.NUMBER),
+            Encoding("entry_price", "Entry price", Format.PRICE),
+            Encoding("exit_price", "Exit price", Format.PRICE),
         ),
     ),
     Figure(
         name="trade",
         section="Trades",
         title="A trade on its price",
-        meaning="Closes while the asset was held, the fills, levels that were touched, and what "
-        "was decided.",
+        meaning="Closes while it was held. A triangle up is a purchase, one down a sale, a dashed "
+        "line a level that was touched, a stroke a selection, a diamond another decision.",
         kind=FigureKind.TRADE,
         columns=(
             Encoding("timestamp", "Bar", Format.TIME, _X),

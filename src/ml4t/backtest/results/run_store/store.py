@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from statistics import variance
 
 from ml4t.backtest.data.database import Database, Relation
 from ml4t.backtest.data.sql_files import render, rows_of, runs_parquet, table_of, view_of
@@ -17,6 +18,8 @@ from ml4t.backtest.errors import (
     did_you_mean,
     require_path,
 )
+from ml4t.backtest.results.page.comparing import report_runs
+from ml4t.backtest.results.page.trust import Trials
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.comparison import Comparison, differing
 from ml4t.backtest.results.run_store.difference import Difference
@@ -189,6 +192,37 @@ class RunStore:
         """
         ids = [self._one(run_id).run_id for run_id in (one, other)]
         return Difference({run_id: self.open(run_id) for run_id in ids})
+
+    def report(self, path: str | Path, *run_ids: str) -> Path:
+        """Write the page of a run, or of several beside each other; all of them by default.
+
+        The page of one run says how many others the store has, and how likely its Sharpe ratio is
+        above what the best of so many has by luck (`BacktestResult.deflated_sharpe`).
+
+        Parameters
+        ----------
+        path : str or Path
+            As in `BacktestResult.report`.
+
+        Returns
+        -------
+        Path
+            The page.
+
+        Raises
+        ------
+        ResultError
+            There is none of an id, or the page cannot be written.
+        """
+        listed = self.runs().filter("problem is null")
+        ids = [self._one(one).run_id for one in run_ids]
+        ids = ids or [run_id for (run_id,) in listed.project("run_id").fetchall()]
+        if len(ids) != 1:
+            return report_runs({run_id: self.open(run_id) for run_id in ids}, path)
+        run = self.open(ids[0])
+        sharpes = [one for (one,) in listed.project("sharpe").fetchall() if one is not None]
+        deflated = run.deflated_sharpe(len(sharpes), variance(sharpes)) if sharpes[1:] else None
+        return run.report(path, trials=Trials(len(self), deflated))
 
     def tag(self, run_id: str, *tags: str) -> None:
         """Give a run tags; those that it has stay."""
