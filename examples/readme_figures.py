@@ -12,6 +12,8 @@ from pathlib import Path
 from equity_picture import picture
 from sp500_momentum import DATA, prepare, run_momentum
 
+from ml4t.backtest import BacktestResult
+
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE, PICTURE = DOCS / "guide" / "real-prices.md", DOCS / "pictures" / "sp500.svg"
 TITLE = "12-1 momentum on S&amp;P 500 companies, 25 held, after costs"
@@ -32,10 +34,8 @@ ROWS = (
 )
 
 
-def made(folder: Path) -> tuple[str, str]:
-    """Run the example in `folder`; return the rows of the page, and the picture."""
-    prepare(DATA, folder)
-    result = run_momentum(DATA, folder)
+def made(result: BacktestResult) -> tuple[str, str]:
+    """Return the rows of the page, and the picture."""
     rows = "\n".join(f"| {label} | {text.format(result[name])} |" for label, name, text in ROWS)
     return rows, picture(result, TITLE, "momentum", "all members, equal weights, no costs")
 
@@ -43,7 +43,8 @@ def made(folder: Path) -> tuple[str, str]:
 def main() -> None:
     """Replace the rows between the page's markers, and the picture."""
     with tempfile.TemporaryDirectory() as folder:
-        rows, drawn = made(Path(folder))
+        prepare(DATA, Path(folder))
+        rows, drawn = made(run_momentum(DATA, Path(folder)))
     text = PAGE.read_text(encoding="utf-8")
     pattern = re.compile(r"(<!-- sp500 -->\n).*?(<!-- /sp500 -->)", re.DOTALL)
     PAGE.write_text(pattern.sub(rf"\g<1>{rows}\n\g<2>", text), encoding="utf-8")

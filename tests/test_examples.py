@@ -58,6 +58,7 @@ def test_the_momentum_example_runs_and_reconciles_on_real_prices(tmp_path):
     assert years == [str(year) for year in range(1999, 2016)]
     saved = BacktestResult.open(tmp_path / "out" / "run.duckdb")
     assert saved.sql("select max(rank) from selections").fetchall() == [(25,)]
+    require_figures_of_the_pages(saved)
     # What was paid, from the vendor's own columns: shares held at the close before the ex-date.
     query = f"""
         with bars as (
@@ -75,6 +76,18 @@ def test_the_momentum_example_runs_and_reconciles_on_real_prices(tmp_path):
         paid, owed = database.execute(query).fetchall()[0]
     assert paid == pytest.approx(owed, rel=1e-12)
     assert paid > 100_000
+
+
+def require_figures_of_the_pages(result: BacktestResult) -> None:
+    """Hold the README's picture and the guide's figures to the run that they are of."""
+    sys.path.insert(0, str(ROOT / "examples"))
+    try:
+        import readme_figures
+    finally:
+        sys.path.pop(0)
+    rows, picture = readme_figures.made(result)
+    assert rows in readme_figures.PAGE.read_text(encoding="utf-8")
+    assert readme_figures.PICTURE.read_text(encoding="utf-8") == picture
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real prices are not next to this checkout")

@@ -1,15 +1,16 @@
-"""The README is a promise: its code runs as written, its picture and figures come from a run."""
+"""The README is a promise: its code runs as written, and what it leads to is there.
+
+Its picture is held to its run in `test_examples`, which has that run.
+"""
 
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from conftest import SHARED_DATA
 from ml4t.backtest.synthetic import make_market
 from page_blocks import blocks_of, run_page
 
@@ -68,19 +69,6 @@ def headings(page: Path) -> set[str]:
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
     found = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", one.lower()).strip().replace(" ", "-") for one in found}
-
-
-def test_picture_and_figures_of_the_real_run_are_those_of_the_example(tmp_path: Path) -> None:
-    if not SHARED_DATA.is_dir():
-        pytest.skip("the real market data is not next to this checkout")
-    sys.path.insert(0, str(ROOT / "examples"))
-    try:
-        import readme_figures
-    finally:
-        sys.path.pop(0)
-    rows, picture = readme_figures.made(tmp_path)
-    assert rows in readme_figures.PAGE.read_text(encoding="utf-8")
-    assert readme_figures.PICTURE.read_text(encoding="utf-8") == picture
 
 
 def test_every_page_with_code_is_read_by_a_test() -> None:
