@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 import by_hand
@@ -396,10 +397,74 @@ def test_of_several_orders_a_hand_loop_fills_first_what_the_bar_met_first() -> N
     for quantity, price in ((10, 9), (10, 9.8), (-5, 12), (-3, 11)):
         broker.submit_order(broker.market_if_touched_order("A", quantity, price))
     # A falling price is at 9.8 before it is at 9, and the rest of the cash buys what comes second;
-    # what sells frees cash for both.
+    # what sells frees cash for what is left of it. At 12 it sells what was surely held before.
     fills = broker.on_market_event(bar(1, (10, 12, 9, 10)))
     found = [(round(x.quantity, 6), x.price) for x in fills]
-    assert found == [(-3, 11), (-2, 12), (10, 9.8), (6.777778, 9)]
+    assert found == [(10, 9.8), (0.444444, 9), (-3, 11), (-2, 12), (6.333333, 9)]
+    left = [(x.quantity, x.filled_quantity) for x in broker.open_orders() if x.quantity < 0]
+    assert left == [(-5, -2)]
+
+
+def by_both(
+    rows: list[Row], *orders: tuple[float, float], held: int = 5
+) -> tuple[list[Any], list[Any]]:
+    """Fills (bar, shares, price) of touched orders from bar 1 on: of a hand loop, of the engine."""
+    broker = SimulationBroker(10_000, **FREE)
+    bought(broker, "A", held)
+    broker.on_market_event(bar(0, TEN))
+    for quantity, price in orders:
+        broker.submit_order(broker.market_if_touched_order("A", quantity, price))
+    found = [
+        (t, round(x.quantity, 9), x.price)
+        for t, row in enumerate(rows, start=1)
+        for x in broker.on_market_event(bar(t, row or ()))
+    ]
+    sent = [
+        buy(size, if_touched=price) if size > 0 else sell(-size, if_touched=price)
+        for size, price in orders
+    ]
+    result = play([TEN, TEN, *rows], {0: buy(held), 1: sent})
+    return found, [(t - 1, round(size, 9), price) for t, _, size, price in fills(result)[1:]]
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        # The close is beyond the sale: the bar was at 9, and then at 11.
+        ((10, 12, 8, 11.5), [(3, 9), (-8, 11)]),
+        # Which came first is not known: what was held before is sold, the rest later.
+        ((10, 12, 8, 10), [(3, 9), (-5, 11)]),
+        ((10, 10.5, 8, 10), [(3, 9)]),
+    ],
+)
+def test_touched_on_both_sides_of_a_bar_a_hand_loop_fills_both(
+    row: Row, found: list[tuple[float, float]]
+) -> None:
+    ours, engines = by_both([row, (10, 10, 10, 10)], (3, 9), (-8, 11))
+    assert ours == engines == [(1, *one) for one in found]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_hand_loop_walks_a_bar_with_all_its_orders_as_the_engine_does(seed: int) -> None:
+    pick = np.random.default_rng(seed)
+    rows: list[Row] = []
+    for _ in range(8):
+        low, high = 10.25 - pick.choice([0.5, 1, 2]), 10.25 + pick.choice([0.5, 1, 2])
+        rows.append((10.25, high, low, pick.choice([low, 10, 10.5, high])))
+    # None is met at an open, where a hand loop sells before it buys, and something is left of the
+    # position, whose end would end the engine's exits.
+    bids, offers = pick.permutation(np.arange(8, 10.5, 0.5)), pick.permutation([10.5, 11, 11.5, 12])
+    orders = [
+        (size, float(price))
+        for bid, offer in zip(bids, offers, strict=False)
+        for size, price in (
+            (float(pick.choice([3, 5])), bid),
+            (float(pick.choice([-4, -7])), offer),
+        )
+    ]
+    ours, engines = by_both(rows, *orders, held=25)
+    assert ours == engines
+    assert len(ours) > 2
 
 
 def test_what_is_sold_at_a_close_buys_nothing_inside_the_bar_before() -> None:

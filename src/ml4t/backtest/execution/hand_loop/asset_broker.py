@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from ml4t.backtest.core.event import PRICES, MarketEvent
 from ml4t.backtest.core.levels import LevelPolicy
 from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.terms import Instruments
+from ml4t.backtest.core.tolerances import NO_CHANGE
 from ml4t.backtest.core.trades import Trade, Trades
 from ml4t.backtest.errors import CostError
 from ml4t.backtest.execution.account.rules import CashAccount, Shortfall
@@ -73,18 +75,17 @@ class LateProceeds(Settlement):
 
 
 class LoopJournal:
-    """Keeps the fill that is being made, and its P&L: a loop is told of all else by its orders.
+    """Keeps the fills of a moment with their P&L: a loop is told of all else by its orders.
 
     Attributes
     ----------
-    fills : Fills or None
-    pnl : float
-        Account currency, net of costs; 0 where nothing was closed.
+    filled : list of tuple of Fills and float
+        Each fill alone, in the order in which cash moved, and what it realised: account currency,
+        net of costs; 0 where nothing was closed.
     """
 
     def __init__(self) -> None:
-        self.fills: Fills | None = None
-        self.pnl = 0.0
+        self.filled: list[tuple[Fills, float]] = []
 
     def new_ids(self, n: int) -> Ints:
         """Refuse: an order of a loop has its number."""
@@ -93,9 +94,10 @@ class LoopJournal:
     def record(self, event: object) -> None:
         """Keep a fill, or add what it closed."""
         if isinstance(event, Fills):
-            self.fills, self.pnl = event, 0.0
+            self.filled.append((event, 0.0))
         elif isinstance(event, (Trade, Trades)):
-            self.pnl += float(np.sum(event.pnl))
+            fills, pnl = self.filled[-1]
+            self.filled[-1] = fills, pnl + float(np.sum(event.pnl))
 
 
 class AssetPortfolio(Portfolio):
@@ -170,17 +172,20 @@ class AssetBroker:
         """Take a close; a missing one leaves the mark as it was."""
         self._portfolio.remark(np.array([close]))
 
-    def fill(self, order: Order, event: MarketEvent, when: When) -> LoopFill | None:
-        """Let an order meet one moment of an event's bar; what is left of it is cancelled.
+    def fill(self, orders: Sequence[Order], event: MarketEvent, when: When) -> list[LoopFill]:
+        """Let orders meet one moment of an event's bar; what is left of them is cancelled.
+
+        Inside the bar they are met together, in the order in which the bar meets them.
 
         Raises
         ------
         CostError
-            A cost model could not tell what the fill costs.
+            A cost model could not tell what a fill costs.
         """
-        batch, was_flat, journal = self._batch(event), not self.quantity, self._journal
-        journal.fills, self._late.moment = None, when
-        self._broker.submit(order)
+        batch, held, journal = self._batch(event), self.quantity, self._journal
+        journal.filled, self._late.moment = [], when
+        for order in orders:
+            self._broker.submit(order)
         try:
             if when is When.OPEN:
                 self._broker.fill_open(batch)
@@ -190,26 +195,19 @@ class AssetBroker:
             else:
                 self._broker.fill_close(batch)
         except CostError as error:
-            error.locate(str(event.timestamp), (order.asset,))
+            error.locate(str(event.timestamp), (orders[0].asset,))
             raise
         finally:
-            self._broker.cancel(order, NOT_MET)
-        if was_flat and self.quantity:
-            self.opened_at = event.timestamp
-        if journal.fills is None:
-            return None
-        return LoopFill(
-            order_id=order.order_id,
-            timestamp=event.timestamp,
-            asset_id=order.asset,
-            quantity=float(journal.fills.quantity[0]),
-            price=float(journal.fills.price[0]),
-            commission=float(journal.fills.commission[0]),
-            slippage=float(journal.fills.slippage[0]),
-            pnl=journal.pnl,
-            tag=order.tag,
-            at_close=when is When.CLOSE or (when is When.INSIDE and not order.is_exit),
-        )
+            for order in orders:
+                self._broker.cancel(order, NOT_MET)
+        by_id, fills = {order.order_id: order for order in orders}, []
+        for filled, pnl in journal.filled:
+            fill = _fill_of(by_id[int(filled.ids[0])], filled, pnl, event, when)
+            if abs(held) <= NO_CHANGE * abs(fill.quantity):
+                self.opened_at = event.timestamp
+            held += fill.quantity
+            fills.append(fill)
+        return fills
 
     def _batch(self, event: MarketEvent) -> Batch:
         bar = bar_of(event)
@@ -222,6 +220,21 @@ class AssetBroker:
             features={name: np.array([_value(event, name)]) for name in self._columns},
             selection=None,
         )
+
+
+def _fill_of(order: Order, filled: Fills, pnl: float, event: MarketEvent, when: When) -> LoopFill:
+    return LoopFill(
+        order_id=order.order_id,
+        timestamp=event.timestamp,
+        asset_id=order.asset,
+        quantity=float(filled.quantity[0]),
+        price=float(filled.price[0]),
+        commission=float(filled.commission[0]),
+        slippage=float(filled.slippage[0]),
+        pnl=pnl,
+        tag=order.tag,
+        at_close=when is When.CLOSE or (when is When.INSIDE and not order.is_exit),
+    )
 
 
 def _value(event: MarketEvent, name: str) -> float:

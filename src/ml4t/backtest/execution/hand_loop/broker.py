@@ -21,9 +21,10 @@ moment of its own, by the event at which it was decided, where a run has one fil
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import partial
+from itertools import groupby
 
 from ml4t.backtest.core.event import MarketEvent
 from ml4t.backtest.core.orders import OrderStatus
@@ -42,8 +43,7 @@ from ml4t.backtest.execution.hand_loop.order_maker import OrderMaker
 from ml4t.backtest.execution.hand_loop.portfolio import LoopPortfolio, LoopPosition
 from ml4t.backtest.execution.orders.book import BY_STRATEGY, POSITION_CLOSED
 from ml4t.backtest.execution.orders.ending import ends_as, why_cut
-from ml4t.backtest.execution.orders.order import amend
-from ml4t.backtest.execution.orders.touch import Phase
+from ml4t.backtest.execution.orders.order import Order, amend
 
 NO_CASH = "insufficient cash"
 
@@ -184,9 +184,9 @@ class SimulationBroker(OrderMaker):
             for order in self._pending.get(event.asset_id, ())
             if (met := order.in_bar(event)) is not None
         ]
-        for order, _ in sorted(due, key=_turn):
-            fills += self._fill(order, event)
-            if order.quantity < 0:
+        for together in _in_turn(due):
+            fills += self._fill(together, event)
+            if any(order.quantity < 0 for order in together):
                 fills += self._retry()
         self.portfolio.mark(event.asset_id, event.close)
         return fills
@@ -215,32 +215,41 @@ class SimulationBroker(OrderMaker):
         """Let the purchases of this timestamp that wait for cash use what a sale brought."""
         fills = []
         for order, event in list(self._short_of_cash):
-            fills += self._fill(order, event)
+            fills += self._fill([order], event)
             self.portfolio.mark(order.asset_id, event.close)
         return fills
 
-    def _fill(self, order: LoopOrder, event: MarketEvent) -> list[LoopFill]:
-        """Let the engine's broker fill an order in an event's bar, and note what came of it."""
-        met = order.in_bar(event)
-        if met is None or not order.is_open:
+    def _fill(self, orders: list[LoopOrder], event: MarketEvent) -> list[LoopFill]:
+        """Let the engine's broker fill orders of one moment, and note what came of each."""
+        held = self.portfolio.holder(event.asset_id) or self._new_holder()
+        due: list[tuple[LoopOrder, Met]] = []
+        for order in orders:
+            met = order.in_bar(event)
+            if met is None or not order.is_open:
+                continue
+            if order.is_exit and held.quantity * order.side >= 0:
+                self._end(order, OrderStatus.CANCELLED, POSITION_CLOSED)
+                continue
+            due.append((order, met))
+        if not due:
             return []
-        when, single = met.when, met.order
-        held = self.portfolio.holder(order.asset_id) or self._new_holder()
-        if order.is_exit and held.quantity * order.side >= 0:
-            self._end(order, OrderStatus.CANCELLED, POSITION_CLOSED)
-            return []
-        fill = held.fill(single, event, when)
-        self.portfolio.keep(order.asset_id, held)
+        fills = held.fill([met.order for _, met in due], event, due[0][1].when)
+        self.portfolio.keep(event.asset_id, held)
+        for order, met in due:
+            self._note(order, met.order, event)
+        return fills
+
+    def _note(self, order: LoopOrder, single: Order, event: MarketEvent) -> None:
+        """Note what came of an order at a moment."""
         amend(order, filled_quantity=order.filled_quantity + single.filled_quantity)
         if single.reason == NOT_MET:
-            return []
+            return
         if order.quantity < 0:
             self._end(order, single.status, single.reason)
         elif order.left <= NO_CHANGE * order.quantity:
             self._end(order, OrderStatus.FILLED)
         elif all(order is not one for one, _ in self._short_of_cash):
             self._short_of_cash.append((order, event))
-        return [] if fill is None else [fill]
 
     def _end(self, order: LoopOrder, status: OrderStatus, reason: str = "") -> None:
         amend(order, status=ends_as(status, order), reason=reason)
@@ -251,11 +260,17 @@ class SimulationBroker(OrderMaker):
             self._pending.pop(order.asset_id, None)
 
 
-def _turn(due: tuple[LoopOrder, Met]) -> tuple[When, bool, Phase, float, bool, int]:
-    """Return the turn of an order: by moment, and at one moment what sells before what buys.
+def _in_turn(due: list[tuple[LoopOrder, Met]]) -> Iterator[list[LoopOrder]]:
+    """Yield the orders that a bar may fill, moment by moment.
 
-    Of these inside the bar what it met first, at its open and close what leaves a position.
+    Inside the bar all together: what it meets first decides what can fill at all. At its open and
+    close one by one, what sells before what buys, and of these what leaves a position first.
     """
+    for when, of_moment in groupby(sorted(due, key=_turn), key=lambda one: one[1].when):
+        orders = [order for order, _ in of_moment]
+        yield from [orders] if when is When.INSIDE else ([order] for order in orders)
+
+
+def _turn(due: tuple[LoopOrder, Met]) -> tuple[When, bool, bool, int]:
     order, met = due
-    phase, distance, _ = met.touch
-    return met.when, order.quantity > 0, phase, distance, not order.is_exit, order.order_id
+    return met.when, order.quantity > 0, not order.is_exit, order.order_id
