@@ -22,7 +22,9 @@ from typer.testing import CliRunner
 from ml4t.backtest import BacktestEngine, BacktestResult, Catalog, TopN, __version__
 from ml4t.backtest import progress as progress_module
 from ml4t.backtest.cli import app
+from ml4t.backtest.cli.group import error_json
 from ml4t.backtest.cli.keeping import finishing
+from ml4t.backtest.cli.output import document_text, schema_name
 from ml4t.backtest.cli.shell import shell
 from ml4t.backtest.errors import ConfigError, ResultError
 from ml4t.backtest.progress import progress_of, shown_progress
@@ -399,6 +401,27 @@ def test_ctrl_c_ends_a_program_with_130(folder: Path, tmp_path: Path) -> None:
     done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr == "interrupted\n"
+
+
+@pytest.mark.parametrize("asked", [[], ["--json"]])
+def test_ctrl_c_while_the_command_line_is_imported_ends_it_with_130(asked: list[str]) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'ml4t.backtest.engine':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from ml4t.backtest_main import main\n"
+        "main()\n"
+    )
+    line = [sys.executable, "-c", code, "preset", *asked]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+    document = error_json(KeyboardInterrupt(), "interrupted", 130)
+    said = document_text({"schema": schema_name("error"), **document}, indent=2) + "\n"
+    assert done.stdout == (said if asked else "")
 
 
 def interrupted_rows(relation: object) -> None:

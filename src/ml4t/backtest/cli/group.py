@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from ml4t.backtest.cli.output import print_json
 from ml4t.backtest.data.database import EngineError, interruptible
 from ml4t.backtest.errors import BacktestError
+from ml4t.backtest_main import begin
 
 FAILED = 1
 INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
@@ -34,6 +35,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Call a command; what fails is told."""
+        begin()
         try:
             with interruptible:
                 return super().invoke(ctx)
