@@ -24,6 +24,13 @@ from ml4t.backtest import (
     risk,
 )
 from ml4t.backtest.errors import ConfigError, ResultError
+from ml4t.backtest.strategies import (
+    ConfidenceSizer,
+    FixedSizer,
+    PercentSizer,
+    Rule,
+    SignalStrategy,
+)
 from money import engine_run, in_utc, plain_case, zoned_case
 
 DAYS = [date(2024, 1, day) for day in (2, 3, 4, 5, 8, 9)]
@@ -250,8 +257,51 @@ def test_what_a_limit_denies_is_removed_too() -> None:
     result = BacktestEngine(catalog_of_two(), strategy, risk_manager=manager).run()
     found = catalog_of_two().removed(TopN(2, by="score", every=6, offset=1), result).fetchall()
     assert [(row[1], row[3]) for row in found] == [("A", None), ("B", "MaxPositions denied it")]
-    with pytest.raises(ConfigError, match="no ranking"):
+    with pytest.raises(ConfigError, match="no ranking whose filters, and no rules"):
         catalog_of_two().removed(Strategy())
+
+
+def test_what_entry_rules_remove_is_told_bar_by_bar() -> None:
+    def strategy() -> SignalStrategy:
+        return SignalStrategy(
+            [Rule.signal_above("score", 1.5), Rule.not_in_position()], [Rule.max_bars(2)],
+            position_sizer=PercentSizer(0.4),
+        )  # fmt: skip
+
+    def told(result: BacktestResult | None = None) -> list[tuple[object, ...]]:
+        found = catalog_of_two().removed(strategy(), result)
+        return found.order("asset_id, timestamp").project("reason, forward_return").fetchall()
+
+    rule = 'rule: signals."score" > 1.5'
+    held = "held or ordered already, or a rule on the position"
+    result = BacktestEngine(catalog_of_two(), strategy()).run()
+    entered = result.sql(
+        "select created_at, asset_id from orders where quantity > 0 order by all"
+    ).fetchall()
+    assert entered == [(DAYS[0], "A"), (DAYS[2], "B"), (DAYS[5], "B")]
+    reasons = [reason for reason, _ in told(result)]
+    assert reasons[:6] == [None, held, rule, rule, rule, rule]
+    assert reasons[6:11] == [rule, rule, None, held, "it was leaving"]
+    assert str(reasons[11]).startswith("order ")  # there is no bar at which it could fill
+    # Rules on the position are known to a run alone.
+    assert [reason for reason, _ in told()] == [None] * 2 + [rule] * 6 + [None] * 4
+    closes = [bar[3] for asset in "AB" for bar in BARS[asset]]
+    made = [None if i % 6 == 5 else closes[i + 1] / closes[i] - 1 for i in range(12)]
+    assert [one for _, one in told()] == pytest.approx(made)
+
+
+def test_a_limit_or_the_sizer_keeps_out_what_entry_rules_let_in() -> None:
+    rules = [Rule.signal_above("score", 0.5), Rule.not_in_position()]
+    sized = SignalStrategy(rules, position_sizer=ConfidenceSizer(0.4, column="extra"))
+    found = catalog_of_two().removed(sized, end=DAYS[0]).project("asset_id, reason").fetchall()
+    assert found == [("A", None), ("B", "a column of the sizer is missing")]
+    limited = SignalStrategy(rules, position_sizer=FixedSizer(1))
+    manager = risk.RiskManager(limits=[risk.MaxPositions(1)])
+    result = BacktestEngine(catalog_of_two(), limited, risk_manager=manager).run(end=DAYS[1])
+    found = catalog_of_two().removed(limited, result, end=DAYS[0])
+    assert found.project("asset_id, reason").fetchall() == [
+        ("A", None), ("B", "MaxPositions denied it"),
+    ]  # fmt: skip
 
 
 def test_a_moment_is_read_in_its_zone() -> None:

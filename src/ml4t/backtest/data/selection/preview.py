@@ -104,19 +104,24 @@ def _ruled(rules: RuleQuery, timestamp: object, prepared: Prepared) -> Relation:
     """Return one row per asset: may it enter or leave, and which entry rule says no."""
     database = prepared.database.cursor()
     _bar(timestamp, prepared, database)
-    query = render(
-        "signals/rules",
-        previous=rules.previous,
-        may_enter=rules.may_enter,
-        may_exit=rules.may_exit,
-        more=f", {first_failing(rules.entry_rules)} as reason",
-        chosen=f"timestamp = {literal(str(timestamp))}::{prepared.timestamp_type}",
-    )
+    query = evaluated(rules, f"timestamp = {literal(str(timestamp))}::{prepared.timestamp_type}")
     try:
         return database.sql(query)
     except EngineError as error:
         first = str(error).splitlines()[0]
         raise ConfigError(f"the rules cannot be previewed: {first}") from error
+
+
+def evaluated(rules: RuleQuery, chosen: str) -> Sql:
+    """Return the query of what rules say of the rows that are chosen; `reason`: who says no."""
+    return render(
+        "signals/rules",
+        previous=rules.previous,
+        may_enter=rules.may_enter,
+        may_exit=rules.may_exit,
+        more=f", {first_failing(rules.entry_rules)} as reason",
+        chosen=chosen,
+    )
 
 
 def _bar(timestamp: object, prepared: Prepared, database: Database) -> int:

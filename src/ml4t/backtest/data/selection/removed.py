@@ -1,25 +1,29 @@
 """Removed: what filters, limits and the broker kept out, and what it would have made.
 
-1. Score every candidate of every decision bar, with the first filter that it fails.
-2. Mark what the ranking chose, and of that what a run then did not buy.
+1. Score every candidate of every decision bar, with the first filter that it fails; or ask entry
+   rules, at every bar, for the first that says no.
+2. Mark what was chosen, and of that what a run then did not buy.
 3. Give each what it made from the close of its decision bar to that of the next one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
 
 from ml4t.backtest.core.batch import Selection
-from ml4t.backtest.core.selecting import Selects, asked_of
+from ml4t.backtest.core.ranking import Ranking
+from ml4t.backtest.core.selecting import RuleQuery, Selects, asked_of
 from ml4t.backtest.core.terms import Action
 from ml4t.backtest.data.asof.bar_tables import market_rows
 from ml4t.backtest.data.asof.prepared import Prepared
-from ml4t.backtest.data.database import Arrays, Relation
+from ml4t.backtest.data.database import Arrays, Database, Relation, TempTable
+from ml4t.backtest.data.selection.conditions import plan_conditions
 from ml4t.backtest.data.selection.cross_section import collect_bars, decide, joined
-from ml4t.backtest.data.selection.preview import scored_with_filters
+from ml4t.backtest.data.selection.preview import evaluated, scored_with_filters
 from ml4t.backtest.data.selection.ranking import plan_ranking, rank
 from ml4t.backtest.data.sql_files import literal, read, render
 from ml4t.backtest.data.stream.period import Period
@@ -53,16 +57,32 @@ def removed(
     Raises
     ------
     ConfigError
-        The strategy has no ranking.
+        The strategy has no ranking and no rules.
     """
-    asked = asked_of(strategy)
-    if asked.ranking is None:
+    asked, database = asked_of(strategy), prepared.database.cursor()
+    if asked.rules is not None:
+        # Refuses what cannot be used.
+        plan_conditions((*strategy.expressions, *strategy.conditions), prepared)
+        made = _by_rules(asked.rules, prepared, period, actions, result, database)
+    elif asked.ranking is not None:
+        made = _by_filters(asked.ranking, prepared, period, actions, result, database)
+    else:
         raise ConfigError(
-            f"{type(strategy).__name__} has no ranking whose filters could remove anything; "
-            "removed() is for strategies such as TopN(...)"
+            f"{type(strategy).__name__} has no ranking whose filters, and no rules that, could "
+            "remove anything; removed() is for strategies such as TopN(...) and SignalStrategy(...)"
         )
-    plan = plan_ranking(asked.ranking, prepared, long_only=False, begin_t=period.first_t)
-    ranking, database = asked.ranking, prepared.database.cursor()
+    return database.sql(render("removed/shown", removed=made))
+
+
+def _by_filters(
+    ranking: Ranking,
+    prepared: Prepared,
+    period: Period,
+    actions: Sequence[Action],
+    result: HasTables | None,
+    database: Database,
+) -> TempTable:
+    plan = plan_ranking(ranking, prepared, long_only=False, begin_t=period.first_t)
     market = market_rows(database)
     bars = period.first_t, period.last_t
     chosen = rank(plan, market, database, *bars)
@@ -70,27 +90,63 @@ def removed(
         ranking, plan.due, market, database, *bars, begin_t=plan.begin_t
     )
     rows = joined(plan.section, collect_bars(plan.section, decisions, database), database)
-    frames: dict[str, Arrays] = {
+    frames = {
         "removed_chosen": _chosen(chosen),
         "removed_ended": _ended(result),
         "removed_forward": _forward(prepared, period, actions, decision_ts),
     }
+    with _registered(frames, database):
+        return database.make_table(
+            "removed",
+            "removed/removed",
+            scored=scored_with_filters(ranking, rows, market),
+            by=literal(ranking.by),
+            within=literal(ranking.within or ""),
+            n=literal(str(ranking.n)),
+            chosen="removed_chosen",
+            ended="removed_ended",
+            forward="removed_forward",
+        )
+
+
+def _by_rules(
+    rules: RuleQuery,
+    prepared: Prepared,
+    period: Period,
+    actions: Sequence[Action],
+    result: HasTables | None,
+    database: Database,
+) -> TempTable:
+    numbers = {"first_t": period.first_t, "last_t": period.last_t}
+    bars = range(period.first_t, period.last_t + 1)
+    frames = {
+        "removed_ordered": _ordered(result),
+        "removed_ended": _ended(result),
+        "removed_forward": _forward(prepared, period, actions, bars),
+    }
+    with _registered(frames, database):
+        return database.make_table(
+            "ruled",
+            "removed/ruled",
+            numbers,
+            rules=evaluated(rules, "true"),
+            is_run="true" if result is not None else "false",
+            ordered="removed_ordered",
+            ended="removed_ended",
+            forward="removed_forward",
+        )
+
+
+@contextmanager
+def _registered(frames: Mapping[str, Arrays], database: Database) -> Iterator[None]:
+    """Have a session read frames by their names."""
     for name, frame in frames.items():
         database.register(name, frame)
-    made = database.make_table(
-        "removed",
-        "removed/removed",
-        scored=scored_with_filters(ranking, rows, market),
-        chosen="removed_chosen",
-        ended="removed_ended",
-        forward="removed_forward",
-        by=literal(ranking.by),
-        within=literal(ranking.within or ""),
-        n=literal(str(ranking.n)),
-    )
-    for name in frames:
-        database.unregister(name)
-    return database.sql(render("removed/shown", removed=made))
+    try:
+        yield
+    finally:
+        for name in frames:
+            database.unregister(name)
 
 
 def _chosen(selections: dict[int, Selection]) -> Arrays:
@@ -111,6 +167,17 @@ def _ended(result: HasTables | None) -> Arrays:
     names = ("timestamp", "asset_id", "why")
     return {name: np.array(values, dtype=object) for name, values in zip(
         names, zip(*columns, strict=True), strict=True)}  # fmt: skip
+
+
+def _ordered(result: HasTables | None) -> Arrays:
+    """Return where a run sent orders of its own, and whether they were entries."""
+    found = [] if result is None else result.sql(read("removed/ordered")).fetchall()
+    times, assets, entries = zip(*(found or [("", "", False)]), strict=True)
+    return {
+        "timestamp": np.array(times, dtype=object),
+        "asset_id": np.array(assets, dtype=object),
+        "is_entry": np.array(entries, dtype=bool),
+    }
 
 
 def _forward(

@@ -71,9 +71,11 @@ class ShowsSelections(ABC):
         Parameters
         ----------
         strategy : Strategy
-            One that ranks, such as `TopN`.
+            One that ranks, such as `TopN`, or has entry rules, such as `SignalStrategy`, which
+            decides at every bar.
         result : BacktestResult, optional
-            Of a run of it: what limits denied and the broker did not fill is removed too.
+            Of a run of it: what limits denied and the broker did not fill is removed too, and what
+            rules let in that was not ordered, as it was held already or by a rule on the position.
         start, end : date, datetime or str, optional
             Those of the run.
 
@@ -82,14 +84,15 @@ class ShowsSelections(ABC):
         duckdb.DuckDBPyRelation
             One row per member of the universe with a bar at a decision bar: ``timestamp``,
             ``asset_id``, ``score``, ``reason`` (the first that keeps it out; NULL: it was to be
-            held) and ``forward_return``: its total return from the close of this bar to that of
-            the next decision bar, of the last to the end, with splits, dividends and delistings
-            and without costs; of a renamed asset to its last bar under that name.
+            held; of rules: they let it in) and ``forward_return``: its total return from the close
+            of this bar to that of the next decision bar, of the last to the end, with splits,
+            dividends and delistings and without costs; of a renamed asset to its last bar under
+            that name.
 
         Raises
         ------
         ConfigError
-            The strategy has no ranking.
+            The strategy has no ranking and no rules.
         """
         prepared = self.prepare()
         period = find_period(bound_of("start", start), bound_of("end", end), prepared)
