@@ -21,7 +21,7 @@ from ml4t.backtest import (
     recipes,
 )
 from ml4t.backtest.core.selecting import Query
-from ml4t.backtest.data.selection.selecting import plan_query
+from ml4t.backtest.data.selection.query_plan import plan_query
 from ml4t.backtest.data.stream.batches import batches, plan_batches
 
 # score, volatility, sector of each asset; the ranking puts the highest score first.

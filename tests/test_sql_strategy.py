@@ -23,7 +23,7 @@ from ml4t.backtest import (
 )
 from ml4t.backtest.core.batch import Selection
 from ml4t.backtest.core.selecting import Query
-from ml4t.backtest.data.selection.selecting import plan_query
+from ml4t.backtest.data.selection.query_plan import plan_query
 from ml4t.backtest.data.stream.batches import batches, plan_batches
 from ml4t.backtest.strategies.sizers import FixedSizer
 

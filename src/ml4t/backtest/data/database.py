@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ContextDecorator, closing, contextmanager, suppress
-from difflib import get_close_matches
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, NewType, Protocol
@@ -15,6 +14,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from ml4t.backtest.data.interrupting import Interruptible
 from ml4t.backtest.data.sql_files import (
     attach_of,
     columns_of,
@@ -36,9 +36,6 @@ MOST_THREADS = 1_024
 # DuckDB takes 0 and negative sizes, too: the one fails in every query, the other is no limit.
 _SIZE = re.compile(r"\s*0*(\.0*)?[1-9][\d.]*\s*([kmgt]i?b|%)\s*", re.IGNORECASE)
 
-# How an error of DuckDB ends, or a line of it, that was a Ctrl-C in what it called of Python's.
-_INTERRUPTED = re.compile(r"(^|: )KeyboardInterrupt:?\s*$", re.MULTILINE)
-
 Ask = Callable[..., list[tuple[Any, ...]]]
 
 # Kinds of statements that are queries; PIVOT is MULTI, for it makes a type on its way.
@@ -59,22 +56,7 @@ class Listener(Protocol):
         """Hear that rows of Python's can be read under a name."""
 
 
-class _Interruptible(ContextDecorator):
-    """Has Ctrl-C be what it is in Python, whatever DuckDB was doing.
-
-    It raises a RuntimeError where a query ends, and wraps what it called of Python's, such as the
-    rows of a stream or of an array of objects, in an error of its own.
-    """
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        is_query = isinstance(error, RuntimeError) and str(error) == "Query interrupted"
-        if is_query or (isinstance(error, EngineError) and _INTERRUPTED.search(str(error))):
-            raise KeyboardInterrupt from None
-
-
-interruptible = _Interruptible()
+interruptible = Interruptible(EngineError)
 
 
 class Database:
@@ -376,30 +358,6 @@ def _connect(settings: dict[str, Any]) -> duckdb.DuckDBPyConnection:
         if limit is None:
             raise
         raise ConfigError(f"{must}, was {limit!r}") from error
-
-
-def require_timezone(name: object) -> str:
-    """Return the name of a zone that is known everywhere; one of a machine alone is none.
-
-    Raises
-    ------
-    ConfigError
-        It is neither UTC nor an IANA name of region and place.
-    """
-    if isinstance(name, str) and name == UTC:
-        return UTC
-    with closing(duckdb.connect(":memory:")) as connection:
-        rows = connection.execute("select name from pg_timezone_names()").fetchall()
-    known = [one for (one,) in rows if "/" in one]
-    if not isinstance(name, str) or name not in known:
-        # People say the place; a list of all six hundred says nothing.
-        places = {one.rpartition("/")[2].replace("_", " "): one for one in known}
-        near = get_close_matches(str(name).title(), [*places, *known], n=1, cutoff=0.75)
-        hint = f"; did you mean '{places.get(near[0], near[0])}'?" if near else ""
-        raise ConfigError(
-            f"timezone must be 'UTC' or an IANA name such as 'America/New_York', was {name!r}{hint}"
-        )
-    return name
 
 
 def is_relation(source: object) -> bool:

@@ -13,7 +13,7 @@ from html import escape
 from typing import Self
 
 from ml4t.backtest.data.asof.prepared import Prepared
-from ml4t.backtest.data.database import UTC, Database, Listener, require_timezone
+from ml4t.backtest.data.database import UTC, Database, Listener
 from ml4t.backtest.data.sources.adapted import Adapted, Change, ChangedRows
 from ml4t.backtest.data.sources.adjusting import (
     adjusted_prices,
@@ -33,6 +33,7 @@ from ml4t.backtest.data.sources.shapes.shaping import shaped
 from ml4t.backtest.data.sources.source import Source, file_facts
 from ml4t.backtest.data.sources.stamps import at_end, moved_to_end, require_stamp
 from ml4t.backtest.data.sql_files import quote, rows_of, schema_of, view_of
+from ml4t.backtest.data.timezones import require_timezone
 from ml4t.backtest.errors import ConfigError
 
 # Columns of a source that the repr names.

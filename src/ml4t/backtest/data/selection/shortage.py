@@ -18,8 +18,9 @@ from ml4t.backtest.data.asof.bar_tables import market_rows
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.database import Database, EngineError, TempTable
 from ml4t.backtest.data.selection.cross_section import collect_bars, decide, joined
+from ml4t.backtest.data.selection.query_plan import QueryPlan
 from ml4t.backtest.data.selection.ranking import RankingPlan, parts_true
-from ml4t.backtest.data.selection.selecting import QueryPlan, SelectionPlan
+from ml4t.backtest.data.selection.selecting import SelectionPlan
 from ml4t.backtest.data.sql_files import is_true, render, times_true
 from ml4t.backtest.data.stream.period import Bound, Period
 

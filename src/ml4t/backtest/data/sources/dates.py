@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.source import Source
-from ml4t.backtest.data.sql_files import literal, parsed_time, quote, render
+from ml4t.backtest.data.sources.text_items import parsed_time
+from ml4t.backtest.data.sql_files import literal, quote, render
 from ml4t.backtest.errors import ConfigError, DataError
 
 # Kinds of columns whose values a format may say; a whole number such as 20240102 too.

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from ml4t.backtest.data.database import UTC, Database, EngineError, require_timezone
+from ml4t.backtest.data.database import UTC, Database, EngineError
 from ml4t.backtest.data.sql_files import (
     attach_of,
     detach_of,
@@ -25,6 +25,7 @@ from ml4t.backtest.data.sql_files import (
     rows_of,
     sample_of,
 )
+from ml4t.backtest.data.timezones import require_timezone
 from ml4t.backtest.errors import ResultError
 from ml4t.backtest.results.keeping.paths import is_store, standing
 from ml4t.backtest.results.run_facts import FORMAT

@@ -24,14 +24,8 @@ from ml4t.backtest.data.sources.forms.scan import (
 )
 from ml4t.backtest.data.sources.forms.values import typed
 from ml4t.backtest.data.sources.source import Source
-from ml4t.backtest.data.sql_files import (
-    file_literal,
-    json_text,
-    literal,
-    quote,
-    render,
-    rows_of,
-)
+from ml4t.backtest.data.sources.text_items import json_text
+from ml4t.backtest.data.sql_files import file_literal, literal, quote, render, rows_of
 from ml4t.backtest.errors import DataError
 
 _NESTED = ("OBJECT", "ARRAY")

@@ -11,7 +11,8 @@ from ml4t.backtest.data.sources.forms.kinds import ENDINGS, stem_of
 from ml4t.backtest.data.sources.forms.reading import BY_FOLDER, FILENAME
 from ml4t.backtest.data.sources.naming import AVAILABLE_AT, column_names
 from ml4t.backtest.data.sources.source import Source
-from ml4t.backtest.data.sql_files import file_stem, literal
+from ml4t.backtest.data.sources.text_items import file_stem
+from ml4t.backtest.data.sql_files import literal
 from ml4t.backtest.errors import DataError
 
 # The column in which a scan says where a row stands.

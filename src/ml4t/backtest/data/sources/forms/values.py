@@ -17,16 +17,14 @@ from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.forms.scan import theirs
 from ml4t.backtest.data.sources.source import Source
-from ml4t.backtest.data.sql_files import (
+from ml4t.backtest.data.sources.text_items import (
     decimal_of,
     number_counts,
-    quote,
-    render,
-    rows_of,
     text_cells,
     text_or_null,
     unless_one_of,
 )
+from ml4t.backtest.data.sql_files import quote, render, rows_of
 from ml4t.backtest.errors import DataError
 
 # Of how many words the line to write offers all; of more none can be meant.
