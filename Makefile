@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-extras test-interchange test-notebook test-coming-from test-explore faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook browser charts clean
+.PHONY: demo test test-fast test-extras test-interchange test-notebook test-coming-from pictures test-explore faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook browser charts clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -115,6 +115,12 @@ parity: $(VENV)/.installed
 # Packages of performance metrics against ours, over real prices; writes docs/metrics.md.
 parity-metrics: $(VENV)/.installed
 	$(BIN)/python tests/parity/compare_metrics.py
+
+# Every picture of README and guide, and the figures of the real run; needs its data and Chromium.
+pictures: $(VENV)/.installed
+	$(BIN)/python examples/clock_picture.py
+	$(BIN)/python examples/readme_figures.py
+	$(BIN)/python examples/page_picture.py
 
 # The other packages' code of docs/coming-from, in environments of their own, against what is recorded.
 test-coming-from: $(VENV)/.installed

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from ml4t.backtest.results.plot import plots
 from ml4t.backtest.results.plot.thinning import thinned_lines, thinned_points
 from ml4t.backtest.risk import RiskManager, StopLoss
 from ml4t.backtest.synthetic import make_market
+from page_blocks import blocks_of
 
 HAS_ALTAIR = importlib.util.find_spec("altair")
 needs_altair = pytest.mark.skipif(not HAS_ALTAIR, reason="needs altair")
@@ -192,3 +195,11 @@ def test_the_frames_of_the_caller_keep_their_limit(run: BacktestResult) -> None:
     before = altair.data_transformers.active, dict(altair.data_transformers.options)
     chart(run, "equity")
     assert (altair.data_transformers.active, dict(altair.data_transformers.options)) == before
+
+
+@needs_altair
+def test_the_charts_of_the_guide_are_drawn(run: BacktestResult) -> None:
+    page = Path(__file__).resolve().parents[1] / "docs" / "guide" / "page.md"
+    (block,) = (one for one in blocks_of(page) if one.title == "the extra plot")
+    exec(compile(block.code, "page.md", "exec"), {"result": run})
+    assert set(re.findall(r"plot\.(\w+)\(", block.code)) <= set(FIGURES)
