@@ -18,6 +18,7 @@ from ml4t.backtest import (
     ResultError,
     RunStore,
 )
+from ml4t.backtest.results.run_store.folder import StoreFolder
 from stored_runs import id_of_run, listed_ids, run_of, store_of
 from test_results import tables
 
@@ -241,6 +242,26 @@ def test_two_processes_add_at_once(
     for run in runs:
         assert tables(store.open(id_of_run(run))) == tables(run)
     assert list((folder / "writing").iterdir()) == []
+
+
+def test_a_run_that_another_adds_or_deletes_at_the_same_time_is_no_error(
+    store: RunStore, runs: list[BacktestResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its tags are given all the same; what is gone already is gone."""
+    first, second, third = listed_ids(store)
+    with monkeypatch.context() as patch:
+        patch.setattr(StoreFolder, "one", lambda _folder, _run_id: None)
+        assert store.add(runs[0], tags=["at the same time"]) == first
+    found = store.runs().filter(f"run_id = '{first}'").project("tags").fetchall()
+    assert found == [(["at the same time", "number 0"],)]
+    assert list((store.path / "writing").iterdir()) == []
+
+    seen = StoreFolder.one(store._folder, second)
+    store.delete(second)
+    with monkeypatch.context() as patch:
+        patch.setattr(StoreFolder, "one", lambda _folder, _run_id: seen)
+        store.delete(second)
+    assert listed_ids(store) == [first, third]
 
 
 def test_a_killed_writer_leaves_nothing_that_is_listed(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import resource
-import shutil
 import signal
 import stat
 import subprocess
@@ -24,6 +23,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from disks import fill_up, read_only, small_disk
 from ml4t.backtest import BacktestResult, ResultError
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.results.keeping import paths as places
@@ -218,32 +218,24 @@ def assert_refused_and_untouched(run: BacktestResult, other: BacktestResult, tar
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of twelve megabytes, enough for two saved runs and a half."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)],
-        capture_output=True, check=False,
-    ) if os.geteuid() == 0 and shutil.which("mount") else None  # fmt: skip
-    if mounted is None or mounted.returncode:
-        pytest.skip("mounting a tmpfs needs root and the right to mount")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with small_disk(tmp_path, "12m") as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_full_disk_is_a_result_error_and_the_old_run_stays(
-    name: str, run: BacktestResult, other: BacktestResult, small_disk: Path
+    name: str, run: BacktestResult, other: BacktestResult, disk: Path
 ) -> None:
-    target = small_disk / name
+    target = disk / name
     run.save(target)
-    (small_disk / "filler").write_bytes(b"x" * shutil.disk_usage(small_disk).free)
-    with pytest.raises(ResultError, match="could not be saved"):
+    filler = fill_up(disk)
+    with pytest.raises(ResultError, match=r"could not be saved: [^{]*No space left on device;"):
         other.save(target)
     assert is_whole(target, run)
-    assert {one.name for one in small_disk.iterdir()} == {name, "filler"}
-    (small_disk / "filler").unlink()
+    assert {one.name for one in disk.iterdir()} == {name, "filler"}
+    filler.unlink()
     other.save(target)
     assert is_whole(target, other)
 
@@ -266,26 +258,14 @@ def test_a_file_that_grows_too_large_is_a_result_error_and_the_old_run_stays(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_folder_that_cannot_be_written_is_a_result_error(
-    name: str, run: BacktestResult, other: BacktestResult, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    name: str, run: BacktestResult, other: BacktestResult, tmp_path: Path
+) -> None:
     target = run.save(tmp_path / "there" / name)
-    if os.geteuid():
-        target.parent.chmod(0o555)
-    else:  # nothing is read-only for root
-        monkeypatch.setattr(Path, "mkdir", _refuse)
-    try:
+    with read_only(target.parent):
         assert_refused_and_untouched(run, other, target)
-    finally:
-        target.parent.chmod(0o755)
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(ResultError, match="could not be saved"):
         run.save(tmp_path / "file" / name)
-
-
-def _refuse(self: Path, *_: object, **__: object) -> None:
-    if not self.exists():
-        raise PermissionError(13, "Permission denied", str(self))
 
 
 # -- what no run wrote ----------------------------------------------------------------------

@@ -6,7 +6,9 @@ kills a saver in between leaves a folder of its own, which the next one removes.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -39,6 +41,8 @@ FORM = {"storage_version": "v1.2.0", "block_size": "16384"}
 ROWS_PER_COPY = 100_000
 # Types that pass through Arrow as they are; any other goes as text and is cast back.
 _PLAIN = ("VARCHAR", "DOUBLE", "BIGINT", "INTEGER", "BOOLEAN", "DATE", "TIMESTAMP", "MAP")
+# What is raised where the system does not let something be written.
+NOT_WRITTEN = (OSError, EngineError)
 # Rows on their way into a file, under the name by which the writer reads them.
 _HANDED_OVER = "handed_over"
 
@@ -116,11 +120,20 @@ def write_beside(
                 if settle is not None:
                     settle(target)
                 put(made, target)
-    except (OSError, EngineError) as error:
-        why = " ".join(str(error).split())
+    except NOT_WRITTEN as error:
         raise ResultError(
-            f"'{target}' could not be {done}: {why}; what stood there is as it was"
+            f"'{target}' could not be {done}: {reason_of(error)}; what stood there is as it was"
         ) from error
+
+
+def reason_of(error: Exception) -> str:
+    """Return in one line why something could not be written."""
+    text = " ".join(str(error).split())
+    # Of a file that is written beside its query DuckDB says it as an object of JSON.
+    begin = text.find('{"exception_type"')
+    with suppress(ValueError, KeyError, TypeError):
+        return str(json.loads(text[begin:])["exception_message"])
+    return text
 
 
 def _require_csv_alone(target: Path) -> None:

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -61,7 +62,11 @@ def save_workbook(
         for table in tables:
             names = tuple(database.schema(rows_of(table)))
             _fill(book.create_sheet(table), names, rows.rows(rows_of(table)))
-        book.save(made)
+        # In memory: sheets that a full disk leaves open are finished, and fail once more, when
+        # Python collects them.
+        whole = BytesIO()
+        book.save(whole)
+        made.write_bytes(whole.getbuffer())
         sync(made)
         sync(made.parent)
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote as escaped
@@ -139,7 +139,7 @@ class StoreFolder:
         """Return a run; None: there is none."""
         return _look(self.place(run_id))
 
-    def commit(self, run_id: str, write: Callable[[Path], None], *, is_replacing: bool) -> None:
+    def commit(self, run_id: str, write: Callable[[Path], None], *, is_replacing: bool) -> bool:
         """Have a run written, and move it to its place; where an equal one is, that stays.
 
         Parameters
@@ -148,6 +148,11 @@ class StoreFolder:
             Makes the folder that it is given, every file synced.
         is_replacing : bool
             What stands in its place is damaged and goes.
+
+        Returns
+        -------
+        bool
+            It is what was written that stands there: no other writer was faster.
         """
         target = self.place(run_id)
         with self.workplace() as folder:
@@ -165,13 +170,15 @@ class StoreFolder:
                 try:
                     made.rename(target)
                 except OSError:
-                    if not target.is_dir():  # else another writer was faster
+                    if not target.is_dir():
                         raise
+                    return False
         sync(self.runs)
+        return True
 
     def take_away(self, run_id: str) -> None:
-        """Remove a run: it is gone from one rename on."""
-        with self.workplace() as folder:
+        """Remove a run: it is gone from one rename on, or another was faster."""
+        with self.workplace() as folder, suppress(FileNotFoundError):
             self.place(run_id).rename(folder / "deleted")
         sync(self.runs)
 

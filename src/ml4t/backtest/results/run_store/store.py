@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from ml4t.backtest.errors import (
     did_you_mean,
     require_path,
 )
+from ml4t.backtest.results.keeping.saving import NOT_WRITTEN, reason_of
 from ml4t.backtest.results.page.comparing import report_runs
 from ml4t.backtest.results.page.trust import Trials
 from ml4t.backtest.results.result import BacktestResult
@@ -107,16 +109,13 @@ class RunStore:
         """
         run_id, words = id_of(result), require_tags(tags)
         before = self._folder.one(run_id)
-        try:
-            if before is not None and problem_of(before) is None:
-                if words:
-                    write_tags(before.path, words)
-                return run_id
-            write = partial(write_run, result, tags=[*words, *(before.tags if before else ())])
-            self._folder.commit(run_id, write, is_replacing=before is not None)
-        except OSError as error:
-            raise ResultError(f"run '{run_id}' could not be added to '{self.path}': {error}; the "
-                              "store is as it was") from error  # fmt: skip
+        with self._changing(run_id, "added to"):
+            is_kept = before is not None and problem_of(before) is None
+            if not is_kept:
+                write = partial(write_run, result, tags=[*words, *(before.tags if before else ())])
+                is_kept = not self._folder.commit(run_id, write, is_replacing=before is not None)
+            if is_kept and words:
+                write_tags(self._folder.place(run_id), words)
         return run_id
 
     def runs(self) -> Relation:
@@ -226,11 +225,15 @@ class RunStore:
 
     def tag(self, run_id: str, *tags: str) -> None:
         """Give a run tags; those that it has stay."""
-        write_tags(self._one(run_id).path, require_tags(tags))
+        one, words = self._one(run_id), require_tags(tags)
+        with self._changing(one.run_id, "tagged in"):
+            write_tags(one.path, words)
 
     def untag(self, run_id: str, *tags: str) -> None:
         """Take tags from a run."""
-        remove_tags(self._one(run_id).path, require_tags(tags))
+        one, words = self._one(run_id), require_tags(tags)
+        with self._changing(one.run_id, "untagged in"):
+            remove_tags(one.path, words)
 
     def delete(self, *run_ids: str) -> None:
         """Remove runs, damaged ones too.
@@ -238,10 +241,10 @@ class RunStore:
         Raises
         ------
         ResultError
-            There is none of an id; none was removed.
+            There is none of an id, and none was removed; or one cannot be (no permission), and
+            those before it are gone.
         """
-        for one in [self._one(run_id) for run_id in run_ids]:
-            self._folder.take_away(one.run_id)
+        self._take_away([self._one(run_id).run_id for run_id in run_ids])
 
     def export(self, run_id: str, path: str | Path) -> Path:
         """Write a run to a DuckDB file or a folder of Parquet, as `BacktestResult.save` does."""
@@ -283,13 +286,14 @@ class RunStore:
         ------
         ConfigError
             Nothing is asked, or a metric that runs do not have.
+        ResultError
+            A run cannot be removed (no permission); those before it are gone.
         """
         gone = prunable(
             list_runs(self._folder).database,
             keep_best=keep_best, by=by, lowest=lowest, older_than=older_than, untagged=untagged,
         )  # fmt: skip
-        for run_id in [] if dry_run else gone:
-            self._folder.take_away(run_id)
+        self._take_away([] if dry_run else gone)
         return gone
 
     def sql(self, query: str) -> Relation:
@@ -348,6 +352,24 @@ class RunStore:
         except ConfigError as error:
             raise ResultError(f"of a store {error}") from error
         return reader
+
+    def _take_away(self, run_ids: Iterable[str]) -> None:
+        for run_id in run_ids:
+            with self._changing(run_id, "removed from"):
+                self._folder.take_away(run_id)
+
+    @contextmanager
+    def _changing(self, run_id: str, done: str) -> Iterator[None]:
+        """Have what the system refuses be an error that names the run, and what was to be done."""
+        try:
+            yield
+        except (ResultError, *NOT_WRITTEN) as error:
+            # That of saving names a folder of which its caller knows nothing.
+            found = error.__cause__ if isinstance(error.__cause__, NOT_WRITTEN) else error
+            raise ResultError(
+                f"run '{run_id}' could not be {done} '{self.path}': {reason_of(found)}; the runs "
+                "in it are as they were"
+            ) from found
 
     def _one(self, run_id: str) -> Stored:
         """Return the run of an id, or of the beginning of one.
