@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import dis
+import inspect
 from collections.abc import Collection, Sequence
 from functools import cached_property, partial, partialmethod
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 from ml4t.backtest.core.owners import is_users, is_users_module, name_of, release_of, wrapped
+from ml4t.backtest.core.reading import NOTES, ByName, contents, read_by
 
-# What Python itself notes on a class or module: nothing that is computed.
-NOTES = frozenset({
-    "__abstractmethods__", "__annotate__", "__annotate_func__", "__annotations__",
-    "__annotations_cache__", "__builtins__", "__cached__", "__dataclass_fields__",
-    "__dataclass_params__", "__dict__", "__doc__", "__file__", "__firstlineno__", "__loader__",
-    "__match_args__", "__module__", "__orig_bases__", "__parameters__", "__path__",
-    "__qualname__", "__spec__", "__static_attributes__", "__weakref__", "_abc_impl",
-})  # fmt: skip
-
-
-class ByName(dict[str, Any]):
-    """A mapping from names in which the order of the names says nothing."""
+# Of the flags of code: it takes any arguments, by place or by name, and yields or awaits.
+_KINDS = (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS | inspect.CO_GENERATOR | inspect.CO_COROUTINE
+          | inspect.CO_ASYNC_GENERATOR)  # fmt: skip
 
 
 class Parts(NamedTuple):
@@ -37,7 +29,8 @@ def code_parts(value: Any, beside: Collection[str]) -> Parts | None:
     if isinstance(value, CodeType):
         # Names of files and numbers of lines are left out: a moved function does the same.
         said = (value.co_code, value.co_names, value.co_exceptiontable, value.co_argcount,
-                value.co_kwonlyargcount)  # fmt: skip
+                value.co_posonlyargcount, value.co_kwonlyargcount, value.co_flags & _KINDS,
+                _arguments(value))  # fmt: skip
         return Parts(b"code" + repr(said).encode(), value.co_consts)
     if isinstance(value, FunctionType):
         return _function(value, beside)
@@ -46,6 +39,9 @@ def code_parts(value: Any, beside: Collection[str]) -> Parts | None:
             return Parts(b"class " + name_of(value).encode(), _class(value))
         return Parts(b"class " + release_of(value).encode())
     if isinstance(value, ModuleType):
+        if is_users_module(value.__name__, beside) and value.__name__ != "__main__":
+            # Held as a value, and not read by the names in some code: all of it.
+            return Parts(b"module " + value.__name__.encode(), [contents(value)])
         return Parts(b"module " + release_of(value).encode())
     if isinstance(value, BuiltinFunctionType):
         of = value.__self__
@@ -83,21 +79,14 @@ def _function(function: FunctionType, beside: Collection[str]) -> Parts:
     parts: list[object] = [function.__defaults__, ByName(function.__kwdefaults__ or {}), cells,
              ByName(vars(function))]  # fmt: skip
     if is_own:
-        code, known = function.__code__, function.__globals__
-        names = _names(code)
-        said = {
-            name: _read(known[name], names, beside)
-            for name in _globals(code) & known.keys() - NOTES
-        }
-        parts += [code, ByName(said)]
+        parts += [function.__code__, *read_by(function, beside)]
     return Parts(label, parts)
 
 
-def _read(value: object, names: set[str], beside: Collection[str]) -> object:
-    """Return a global that code reads; of a user's module what the code may read of it."""
-    if isinstance(value, ModuleType) and is_users_module(value.__name__, beside):
-        return ByName({name: vars(value)[name] for name in names & vars(value).keys() - NOTES})
-    return value
+def _arguments(code: CodeType) -> tuple[str, ...]:
+    """Return the names of arguments, by which callers may give them."""
+    of_all = bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + of_all]
 
 
 def _class(kind: type) -> list[object]:
@@ -113,20 +102,3 @@ def _class(kind: type) -> list[object]:
 
 def _is_method(value: object) -> bool:
     return callable(value) or hasattr(type(value), "__get__")
-
-
-def _names(code: CodeType) -> set[str]:
-    """Return the names that code reads, inner functions included."""
-    inner = (const for const in code.co_consts if isinstance(const, CodeType))
-    return set(code.co_names).union(*(_names(one) for one in inner))
-
-
-def _globals(code: CodeType) -> set[str]:
-    """Return the names of globals that code reads, inner functions included."""
-    inner = (const for const in code.co_consts if isinstance(const, CodeType))
-    own = {
-        step.argval
-        for step in dis.get_instructions(code)
-        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")
-    }
-    return own.union(*(_globals(one) for one in inner))

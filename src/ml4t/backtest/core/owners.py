@@ -11,6 +11,8 @@ from types import FunctionType, ModuleType
 OURS = "ml4t.backtest."
 # Frames and series of these packages are read cell by cell.
 FRAMES = ("pandas", "polars", "pyarrow")
+# Folders of what is installed.
+INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
 def is_users(code: object, beside: Collection[str] = ()) -> bool:
@@ -39,7 +41,7 @@ def is_users_module(module: str, beside: Collection[str]) -> bool:
     if is_library(top):
         return False
     file = getattr(sys.modules.get(module), "__file__", None) or ""
-    return not {"site-packages", "dist-packages"} & set(PurePath(file).parts)
+    return not INSTALLED & set(PurePath(file).parts)
 
 
 def is_library(top: str) -> bool:

@@ -12,6 +12,7 @@ does not.
 from __future__ import annotations
 
 import copyreg
+import gc
 import random
 import warnings
 import weakref
@@ -23,10 +24,11 @@ from typing import Any
 
 import numpy as np
 
-from ml4t.backtest.core.codes import ByName, Parts, code_parts
+from ml4t.backtest.core.codes import Parts, code_parts
 from ml4t.backtest.core.columns import array_parts, flat, frame_parts
 from ml4t.backtest.core.graphs import hashed
 from ml4t.backtest.core.owners import OURS, is_users, name_of, top_of
+from ml4t.backtest.core.reading import ByName
 
 # What a run itself puts on a strategy.
 OF_A_RUN = ("_has_run", "_broker")
@@ -56,6 +58,11 @@ READ: dict[type, Callable[[Any], Sequence[object]]] = {
         rest.gi_code,
         getattr(rest.gi_frame, "f_lasti", None),
         ByName(dict(getattr(rest.gi_frame, "f_locals", {}))),
+    ],
+    # Its functions of Python are told by the collector alone.
+    np.ufunc: lambda function: [
+        function.__name__,
+        [one for one in gc.get_referents(function) if callable(one)],
     ],
     weakref.ReferenceType: lambda reference: [reference()],
 }
