@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from ml4t.backtest import BacktestResult, ResultError
+from ml4t.backtest.results.keeping.checksums import CHECKSUMS
 from ml4t.backtest.results.report.views import VIEWS
 from ml4t.backtest.results.tables import TABLES
 from test_results import make_run, tables
@@ -76,6 +77,32 @@ def test_a_folder_with_a_file_cut_short_or_gone_is_refused(
     assert not opens(path, run)
 
 
+def test_a_folder_with_a_bit_that_fell_over_is_refused_until_its_checksums_are_gone(
+    run: BacktestResult, tmp_path: Path
+) -> None:
+    """Parquet has no sums of its own: the bit would be another number."""
+    path, pick = run.save(tmp_path / "run"), random.Random(1)
+    files = sorted(one for one in path.iterdir() if one.name != CHECKSUMS)
+    for file in files:
+        whole = file.read_bytes()
+        damaged = bytearray(whole)
+        damaged[pick.randrange(len(damaged))] ^= 1 << pick.randrange(8)
+        file.write_bytes(damaged)
+        with pytest.raises(ResultError, match=f"its '{file.name}' is not what was written"):
+            BacktestResult.open(path)
+        file.write_bytes(whole)
+    assert opens(path, run)
+    # Who wrote a table anew on purpose says so by deleting what says otherwise.
+    statement = "copy (from 'runs.parquet') to 'runs.parquet' (compression zstd)"
+    duckdb.sql(statement.replace("'runs", f"'{path}/runs"))
+    assert not opens(path, run)
+    (path / CHECKSUMS).write_text("{")
+    with pytest.raises(ResultError, match=f"its '{CHECKSUMS}' cannot be read"):
+        BacktestResult.open(path)
+    (path / CHECKSUMS).unlink()
+    assert opens(path, run)
+
+
 # -- foreign --------------------------------------------------------------------------------
 
 
@@ -92,6 +119,8 @@ def test_a_folder_with_a_file_cut_short_or_gone_is_refused(
         ("alter table fills alter column timestamp type date", "fills has times of another type"),
         ("insert into runs from runs", "it holds 2 runs and 30 bars"),
         ("delete from equity", "it holds 1 runs and 0 bars"),
+        ("insert into equity from equity", "equity has 60 rows with 30 times and 60 values; a run"),
+        ("update equity set equity = null", "equity has 30 rows with 30 times and 0 values; a run"),
         ("update trades set run_id = 'x' where trade_id = 3", "trades has rows of another run"),
         ("update runs set configuration = '{}'", "its configuration cannot be read, KeyError"),
         ("update runs set configuration = 'TopN'", "its configuration cannot be read, JSON"),

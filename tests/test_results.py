@@ -381,9 +381,14 @@ def test_a_saved_run_opens_with_identical_tables_and_metrics(
     assert [child.name for child in path.parent.iterdir()] == [name]
 
 
-def test_a_folder_holds_one_parquet_file_per_table(run: BacktestResult, tmp_path: Path) -> None:
+def test_a_folder_holds_one_parquet_file_per_table_and_what_they_are(
+    run: BacktestResult, tmp_path: Path
+) -> None:
     path = run.save(tmp_path / "run")
-    assert {child.name for child in path.iterdir()} == {f"{table}.parquet" for table in TABLES}
+    assert {child.name for child in path.iterdir()} == {
+        *(f"{table}.parquet" for table in TABLES),
+        "checksums.json",
+    }
 
 
 def test_the_file_carries_the_description_of_every_column(

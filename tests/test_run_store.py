@@ -182,6 +182,20 @@ def test_a_damaged_run_is_named_and_left_out_and_is_whole_again_when_it_is_added
     assert store.runs().filter("problem is not null").fetchall() == []
 
 
+def test_a_run_with_a_bit_that_fell_over_is_not_opened_and_whole_again_when_it_is_added(
+    store: RunStore, runs: list[BacktestResult]
+) -> None:
+    run_id = id_of_run(runs[1])
+    file = store.path / "runs" / f"run_id={run_id}" / "trades.parquet"
+    damaged = bytearray(file.read_bytes())
+    damaged[100] ^= 1
+    file.write_bytes(damaged)
+    with pytest.raises(ResultError, match=r"its 'trades\.parquet' is not what was written"):
+        store.open(run_id)
+    assert store.add(runs[1]) == run_id
+    assert tables(store.open(run_id)) == tables(runs[1])
+
+
 def test_a_damaged_run_can_be_deleted(store: RunStore) -> None:
     run_id = listed_ids(store)[0]
     cut(store.path / "runs" / f"run_id={run_id}" / "equity.parquet")

@@ -311,7 +311,15 @@ def test_a_folder_with_a_foreign_file_of_a_tables_name_is_left_alone(
     with pytest.raises(ResultError, match=r"holds 'trades\.parquet', which no run wrote"):
         run.save(target)
     assert pl.read_parquet(target / "trades.parquet").to_dict(as_series=False) == {"x": [1]}
-    assert len(list(target.iterdir())) == (len(TABLES) if with_run else 1)
+    assert len(list(target.iterdir())) == (len(TABLES) + 1 if with_run else 1)
+
+
+def test_checksums_that_no_run_wrote_are_left_alone(run: BacktestResult, tmp_path: Path) -> None:
+    target = run.save(tmp_path / "run")
+    (target / "checksums.json").write_text('{"mine": 1}')
+    with pytest.raises(ResultError, match=r"holds 'checksums\.json', which no run wrote"):
+        run.save(target)
+    assert (target / "checksums.json").read_text() == '{"mine": 1}'
 
 
 @pytest.mark.parametrize("name", NAMES)

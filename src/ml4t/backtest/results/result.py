@@ -228,9 +228,9 @@ class BacktestResult(Interchange, Mapping[str, Any]):
         ----------
         path : str or Path
             A name that ends in ``.duckdb`` or ``.db`` makes a file; any other a folder with one
-            Parquet file per table. A saved run that stood there is replaced in one step, once the
-            new one is complete and on the disk; until then it is whole. A store is added to:
-            `RunStore.add`.
+            Parquet file per table, and their checksums. A saved run that stood there is replaced
+            in one step, once the new one is complete and on the disk; until then it is whole. A
+            store is added to: `RunStore.add`.
 
         Returns
         -------

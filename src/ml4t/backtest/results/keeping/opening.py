@@ -27,6 +27,7 @@ from ml4t.backtest.data.sql_files import (
 )
 from ml4t.backtest.data.timezones import require_timezone
 from ml4t.backtest.errors import ResultError
+from ml4t.backtest.results.keeping.checksums import damage_in
 from ml4t.backtest.results.keeping.paths import is_store, standing
 from ml4t.backtest.results.run_facts import FORMAT
 from ml4t.backtest.results.store import open_store
@@ -121,6 +122,9 @@ def _load_file(path: Path, timezone: str) -> Database:
 
 def _load_folder(path: Path, timezone: str) -> Database:
     database = open_store(timezone)
+    damage = damage_in(path)
+    if damage is not None:
+        raise _NoRunError(damage)
     files = {table: (path / f"{table}.parquet").absolute() for table in TABLES}
     places = {
         table: f"read_parquet({file_literal(str(file))})"
@@ -207,9 +211,14 @@ def _writer_of(
 
 def _require_one_run(database: Database) -> None:
     """Refuse tables that are not of one run with bars, all of them with one type of time."""
-    n_runs, n_bars = database.rows(read("saved/counts"))[0]
+    n_runs, n_bars, n_times, n_values = database.rows(read("saved/counts"))[0]
     if n_runs != 1 or not n_bars:
         raise _NoRunError(f"it holds {n_runs} runs and {n_bars} bars")
+    if not n_bars == n_times == n_values:
+        raise _NoRunError(
+            f"equity has {n_bars:,} rows with {n_times:,} times and {n_values:,} values; a run has "
+            "one of each a bar"
+        )
     run_id = database.rows(rows_of("runs", "run_id"))[0][0]
     time = database.schema(rows_of("equity", "timestamp"))["timestamp"]
     for table, declared in TABLES.items():

@@ -27,6 +27,7 @@ from ml4t.backtest.data.sql_files import (
     sample_of,
 )
 from ml4t.backtest.errors import ResultError
+from ml4t.backtest.results.keeping.checksums import CHECKSUMS, is_ours, write_checksums
 from ml4t.backtest.results.keeping.opening import attached, log_of
 from ml4t.backtest.results.keeping.paths import is_store, place_beside, put, sync, turn_in
 from ml4t.backtest.results.report.view import SCHEMA
@@ -62,6 +63,8 @@ def save(database: Database, path: Path) -> None:
             _write_file(rows, made)
         else:
             _write_folder(rows, made, parquet_of, "parquet")
+            sync(write_checksums(made, [f"{table}.parquet" for table in TABLES]))
+            sync(made)
 
     write_beside(path, write, "saved", require=require_replaceable, settle=_settle_log)
 
@@ -185,6 +188,7 @@ def _strangers_in_folder(target: Path) -> list[str]:
     """Return what is in a folder beside the tables of a run."""
     known = {f"{table}.parquet" for table in TABLES}
     items = sorted(target.iterdir())
+    items = [item for item in items if item.name != CHECKSUMS or not is_ours(target)]
     found = [f"'{item.name}'" for item in items if item.name not in known or not item.is_file()]
     if found:
         return found

@@ -3,6 +3,7 @@
     store.json                              says that the folder is a store
     runs/run_id=<id>/<table>.parquet        the tables of a run, as `BacktestResult.save` has them
     runs/run_id=<id>/metrics.parquet        what a list shows of it
+    runs/run_id=<id>/checksums.json         what those files were, as it has it too
     runs/run_id=<id>/tags/<tag>             an empty file each
     index.parquet                           the lines of all metrics.parquet, made by who lists
     writing/                                what is being written, or is going

@@ -26,6 +26,7 @@ from ml4t.backtest.data.sql_files import (
     runs_parquet,
     table_of,
 )
+from ml4t.backtest.results.keeping.checksums import damage_in
 from ml4t.backtest.results.keeping.paths import sync
 from ml4t.backtest.results.run_store.folder import ENTRY, Stored, StoreFolder
 from ml4t.backtest.results.store import open_store
@@ -100,7 +101,7 @@ def problem_of(stored: Stored) -> str | None:
         ((sizes,),) = open_store().rows(entry)
     except EngineError as error:
         return _unreadable(error)
-    return _damage(stored, sizes)
+    return _damage(stored, sizes) or damage_in(stored.path)
 
 
 def _keep(database: Database, index: Path) -> set[str]:
