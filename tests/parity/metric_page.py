@@ -69,11 +69,10 @@ def page(rows: list[Row], real: str, versions: dict[str, str]) -> str:
         n_rows=len(rows),
         n_equal=sum(row.is_equal for row in rows),
         n_explained=sum(not row.is_equal and row.reason is not None for row in rows),
-        meanings=table(("metric", "means", "view"), meanings()),
-        tables=table(("view", "shows"), [(f"`report.{one.name}`", one.comment) for one in
-                     VIEWS.values() if not is_of_metrics(one.name)]),
+        meanings=meanings(),
+        tables=tables(),
         real=table(("metric", "ours", "package", "says", ""), compared(rows, real)),
-        odd=table(("series", "package", "metrics", "why"), odd()),
+        odd=odd(),
     )  # fmt: skip
 
 
@@ -81,14 +80,25 @@ def is_of_metrics(view: str) -> bool:
     return view in ("calendar", "metrics") or view.endswith("_metrics")
 
 
-def meanings() -> list[tuple[str, ...]]:
-    """Every metric that a view explains, in the order of the views."""
-    return [
+def meanings() -> str:
+    """Return a table of every metric that a view explains, in the order of the views."""
+    rows = [
         (f"`{name}`", text, f"`{view.name}`")
         for view in VIEWS.values()
         if is_of_metrics(view.name)
         for name, text in view.columns.items()
     ]
+    return table(("metric", "means", "view"), rows)
+
+
+def tables() -> str:
+    """Return a table of the other views."""
+    rows = [
+        (f"`report.{one.name}`", one.comment)
+        for one in VIEWS.values()
+        if not is_of_metrics(one.name)
+    ]
+    return table(("view", "shows"), rows)
 
 
 def compared(rows: list[Row], series: str) -> list[tuple[str, ...]]:
@@ -100,14 +110,15 @@ def compared(rows: list[Row], series: str) -> list[tuple[str, ...]]:
     ]  # fmt: skip
 
 
-def odd() -> list[tuple[str, ...]]:
-    """The reasons that hold for one series alone."""
+def odd() -> str:
+    """Return a table of the reasons that hold for one series alone."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for series, reasons in SOMETIMES.items():
         for (metric, package), why in reasons.items():
             found.setdefault((series, package, why), []).append(f"`{metric}`")
     lines = [(*key[:2], ", ".join(metrics), key[2]) for key, metrics in found.items()]
-    return [*lines, ("wiped out", "all", "of returns", GOES_ON)]
+    lines.append(("wiped out", "all", "of returns", GOES_ON))
+    return table(("series", "package", "metrics", "why"), lines)
 
 
 def shown(value: Any) -> str:

@@ -10,12 +10,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import metric_page
 import metric_reasons
 import pytest
 from metric_ours import ours_of, result_of
 from metric_series import SERIES
 
 RECORDED = Path(__file__).parent / "recorded" / "metrics.json"
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 
 @cache
@@ -61,3 +63,9 @@ def test_nothing_is_infinite_or_no_number() -> None:
         for metric, value in ours(series).items():
             for one in value if isinstance(value, list) else [value]:
                 assert not isinstance(one, float) or abs(one) < float("inf"), (series, metric)
+
+
+def test_the_page_says_of_metrics_views_and_reasons_what_the_code_says() -> None:
+    written = PAGE.read_text(encoding="utf-8")
+    for table in (metric_page.meanings(), metric_page.tables(), metric_page.odd()):
+        assert table in written, "run `make parity-metrics`"
