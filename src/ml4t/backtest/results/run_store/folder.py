@@ -32,6 +32,7 @@ from ml4t.backtest.results.keeping.paths import (
     place_beside,
     sync,
 )
+from ml4t.backtest.results.keeping.saving import NOT_WRITTEN, reason_of
 from ml4t.backtest.results.tables import TABLES
 
 STORE_FORM = {"form": "ml4t.backtest store of runs", "version": 1}
@@ -182,6 +183,19 @@ class StoreFolder:
         with self.workplace() as folder, suppress(FileNotFoundError):
             self.place(run_id).rename(folder / "deleted")
         sync(self.runs)
+
+    @contextmanager
+    def changing(self, run_id: str, done: str) -> Iterator[None]:
+        """Have what the system refuses be an error that names the run, and what was to be done."""
+        try:
+            yield
+        except (ResultError, *NOT_WRITTEN) as error:
+            # That of saving names a folder of which its caller knows nothing.
+            found = error.__cause__ if isinstance(error.__cause__, NOT_WRITTEN) else error
+            raise ResultError(
+                f"run '{run_id}' could not be {done} '{self.path}': {reason_of(found)}; the runs "
+                "in it are as they were"
+            ) from found
 
 
 def write_tags(run: Path, tags: Iterable[str]) -> None:

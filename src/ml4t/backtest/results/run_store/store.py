@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,6 @@ from ml4t.backtest.errors import (
     did_you_mean,
     require_path,
 )
-from ml4t.backtest.results.keeping.saving import NOT_WRITTEN, reason_of
 from ml4t.backtest.results.page.comparing import report_runs
 from ml4t.backtest.results.page.trust import Trials
 from ml4t.backtest.results.result import BacktestResult
@@ -109,7 +107,7 @@ class RunStore:
         """
         run_id, words = id_of(result), require_tags(tags)
         before = self._folder.one(run_id)
-        with self._changing(run_id, "added to"):
+        with self._folder.changing(run_id, "added to"):
             is_kept = before is not None and problem_of(before) is None
             if not is_kept:
                 write = partial(write_run, result, tags=[*words, *(before.tags if before else ())])
@@ -226,13 +224,13 @@ class RunStore:
     def tag(self, run_id: str, *tags: str) -> None:
         """Give a run tags; those that it has stay."""
         one, words = self._one(run_id), require_tags(tags)
-        with self._changing(one.run_id, "tagged in"):
+        with self._folder.changing(one.run_id, "tagged in"):
             write_tags(one.path, words)
 
     def untag(self, run_id: str, *tags: str) -> None:
         """Take tags from a run."""
         one, words = self._one(run_id), require_tags(tags)
-        with self._changing(one.run_id, "untagged in"):
+        with self._folder.changing(one.run_id, "untagged in"):
             remove_tags(one.path, words)
 
     def delete(self, *run_ids: str) -> None:
@@ -355,21 +353,8 @@ class RunStore:
 
     def _take_away(self, run_ids: Iterable[str]) -> None:
         for run_id in run_ids:
-            with self._changing(run_id, "removed from"):
+            with self._folder.changing(run_id, "removed from"):
                 self._folder.take_away(run_id)
-
-    @contextmanager
-    def _changing(self, run_id: str, done: str) -> Iterator[None]:
-        """Have what the system refuses be an error that names the run, and what was to be done."""
-        try:
-            yield
-        except (ResultError, *NOT_WRITTEN) as error:
-            # That of saving names a folder of which its caller knows nothing.
-            found = error.__cause__ if isinstance(error.__cause__, NOT_WRITTEN) else error
-            raise ResultError(
-                f"run '{run_id}' could not be {done} '{self.path}': {reason_of(found)}; the runs "
-                "in it are as they were"
-            ) from found
 
     def _one(self, run_id: str) -> Stored:
         """Return the run of an id, or of the beginning of one.
