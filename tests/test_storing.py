@@ -150,10 +150,11 @@ def test_a_store_is_no_run_to_save_over_or_to_open(tmp_path: Path) -> None:
     store = RunStore(tmp_path / "runs")
     result = engine().run(store=store)
 
-    with pytest.raises(ResultError, match=r"is a store of runs, which is added to: .*add\(result"):
-        result.save(store.path)
-    with pytest.raises(ResultError, match=r"is a store of runs; open one: .*open\(run_id\)"):
-        BacktestResult.open(store.path)
+    for place in (store, store.path, str(store.path)):
+        with pytest.raises(ResultError, match=r"is a store of runs, which is added to: .*add\(res"):
+            result.save(place)  # type: ignore[arg-type]
+        with pytest.raises(ResultError, match=r"is a store of runs; open one: .*open\(run_id\)"):
+            BacktestResult.open(place)  # type: ignore[arg-type]
     assert list(tags_of(store)) == [result.run_id]
 
 

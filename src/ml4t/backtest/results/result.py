@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -372,7 +373,8 @@ def _left_open(metrics: Mapping[str, Any]) -> str:
 
 
 def _usable(path: object) -> Path:
+    given = os.fspath(path) if isinstance(path, os.PathLike) else path  # a store has one, too
     try:
-        return require_path("path", path, "that of a saved run")
+        return require_path("path", given, "that of a saved run")
     except ConfigError as error:
         raise ResultError(str(error)) from error

@@ -49,7 +49,7 @@ NO_CASH = "insufficient cash"
 
 
 class SimulationBroker(OrderMaker):
-    """Fills orders against events, one at a time.
+    """Fills orders against events, one event at a time.
 
     As the third argument of an engine only its three settings count.
 

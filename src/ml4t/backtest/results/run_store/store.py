@@ -75,6 +75,9 @@ class RunStore:
         """Where it is."""
         return self._folder.path
 
+    def __fspath__(self) -> str:
+        return str(self.path)
+
     def __repr__(self) -> str:
         n_runs = len(self)
         return f"<RunStore {self.path}, {n_runs:,} run{'s' * (n_runs != 1)}>"
