@@ -117,6 +117,14 @@ def test_the_page_allows_its_own_scripts_and_no_address(page: Page) -> None:
     assert " style=" not in page.text.split("<body>")[1].split("<script")[0]
 
 
+def test_every_id_is_of_one_element(page: Page) -> None:
+    ids = re.findall(r'<[^>]* id="([^"]+)"', page.text.split("<body>")[1].split("<script>")[0])
+    assert len(ids) == len(set(ids))
+    links = re.findall(r'href="#([^"]+)"', page.text)
+    assert len(links) == 10
+    assert set(links) <= set(ids)
+
+
 def test_names_are_no_markup(tmp_path: Path, run: BacktestResult) -> None:
     names = {"<b>bold</b>": run, "other & so on": run}
     text = report_runs(names, tmp_path / "page.html").read_text()
@@ -144,7 +152,7 @@ def test_every_asset_is_part_of_a_page() -> None:
 
 
 def test_a_page_opens_with_what_was_proved_checked_assumed_and_not(page: Page) -> None:
-    opening = page.text.split('id="trust"')[1].split('id="summary"')[0]
+    opening = page.text.split('id="section-trust"')[1].split('id="section-summary"')[0]
     places = [opening.index(f'aria-label="{standing}"') for standing in Standing]
     assert places == sorted(places)
     for said in ("looks at no later bar", "Equity is cash plus", "fill at the next open",

@@ -21,7 +21,7 @@ THIRD = {"Rolling", "Exposure"}
 
 def section_html(name: str, parts: Iterable[str]) -> str:
     """Return the figures of a section under its heading."""
-    slug = name.lower()
+    slug = f"section-{name.lower()}"
     return (
         f'<section class="part" id="{slug}" aria-labelledby="{slug}-heading">'
         f'<h2 id="{slug}-heading">{escape(name)}</h2>'
@@ -31,7 +31,7 @@ def section_html(name: str, parts: Iterable[str]) -> str:
 
 def navigation_html(names: Iterable[str]) -> str:
     """Return the links to sections."""
-    return "".join(f'<li><a href="#{name.lower()}">{escape(name)}</a></li>' for name in names)
+    return "".join(f'<li><a href="#section-{name.lower()}">{escape(name)}</a></li>' for name in names)
 
 
 def figure_html(one: Gathered, note: str, run_file: str) -> str:

@@ -29,7 +29,7 @@ page.charts = (() => {
       gap: 6,
       // All of one width: pictures one below the other have their bars one below the other.
       size: side === 2 ? 28 : 54,
-      space: side === 2 ? 70 : 44,
+      space: side === 2 ? (isTime ? 88 : 70) : 44,
       ...(isTime && isDaily ? { incrs: STEPS } : {}),
       values: values || (isTime
         ? timeTicks
@@ -38,6 +38,14 @@ page.charts = (() => {
   }
 
   const isDaily = (times) => times.every((one) => one % DAY === 0);
+
+  // What does not move has room around it; uPlot would show 0 in 0 to 100.
+  function range(_, low, high) {
+    if (low === null || high === null) return [0, 1];
+    if (low !== high) return uPlot.rangeNum(low, high, 0.1, true);
+    const room = Math.abs(low) * 0.05 || 0.01;
+    return [low - room, high + room];
+  }
 
   // Of a logarithmic axis the round numbers alone have a name.
   function roundOnes(_, splits) {
@@ -118,7 +126,7 @@ page.charts = (() => {
     const others = figure.columns.filter((one) => one.channel === "text");
     place(host, readout, {
       padding: [10, 14, 0, 0],
-      scales: { x: { time: x.format === "time" }, y: isLog ? { distr: 3 } : {} },
+      scales: { x: { time: x.format === "time" }, y: isLog ? { distr: 3 } : { range } },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       cursor: {
         sync: { key: "time" }, drag: { x: true, y: false, setScale: true }, y: false,
@@ -144,5 +152,5 @@ page.charts = (() => {
   }
 
   page.theme.onChange(() => all.forEach(({ chart }) => chart.redraw(false, true)));
-  return { place, clear, lines, axis, isDaily, color, swatch, SERIES };
+  return { place, clear, lines, axis, range, isDaily, color, swatch, SERIES };
 })();

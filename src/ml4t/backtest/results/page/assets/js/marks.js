@@ -2,7 +2,7 @@
 "use strict";
 page.marks = (() => {
   const { value } = page.format;
-  const { place, clear, axis, color, swatch, SERIES } = page.charts;
+  const { place, clear, axis, range, color, swatch, SERIES } = page.charts;
   const shade = (one) => page.theme.color(one < 0 ? "loss" : "gain");
 
   function columnsOf(figure) {
@@ -38,7 +38,7 @@ page.marks = (() => {
       padding: [10, 14, 0, 0],
       scales: {
         x: { time: false, range: () => [-0.6, names.length - 0.4] },
-        y: { range: (_, low, high) => uPlot.rangeNum(Math.min(0, low), Math.max(0, high), 0.06, true) },
+        y: { range: (_, low, high) => range(_, Math.min(0, low), Math.max(0, high)) },
       },
       cursor: { drag: { x: false, y: false }, y: false, points: { show: false } },
       axes: [
@@ -156,7 +156,7 @@ page.marks = (() => {
     }
     const chart = place(host, readout, {
       padding: [10, 14, 0, 0],
-      scales: { x: { time: false } },
+      scales: { x: { time: false, range }, y: { range } },
       cursor: { drag: { x: false, y: false }, points: { show: false } },
       axes: [axis(2, x.format), axis(3, y.format)],
       series: [{}, { label: y.label, paths: draw, points: { show: false }, stroke: color("gain") }],

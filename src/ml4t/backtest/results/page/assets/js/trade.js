@@ -117,11 +117,17 @@ page.trade = (() => {
         }
       }
     };
-    const isOne = times.length === 1;
+    const [first, last] = [times[0], times[times.length - 1]];
+    const beside = (last - first) * 0.04 || 86400;
     place(host, readout, {
       padding: [10, 14, 0, 0],
       scales: {
-        x: { time: true, ...(isOne ? { range: () => [times[0] - 86400, times[0] + 86400] } : {}) },
+        // As far as the reader has zoomed, else with room for the marks at both ends.
+        x: {
+          time: true,
+          range: (_, from, to) =>
+            from <= first && to >= last ? [first - beside, last + beside] : [from, to],
+        },
         y: { range: () => [low - room, high + room] },
       },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
