@@ -1,6 +1,7 @@
 """Reads a saved run with whatever DuckDB its interpreter has, and knows nothing of this package.
 
-`python file_reader.py FILE`: prints DuckDB's version and the rows of every table and view, as JSON.
+`python file_reader.py FILE FOLDER`: prints DuckDB's version, the rows of every table and view, and
+how many rows each query of a folder gives, as JSON.
 """
 
 from __future__ import annotations
@@ -31,5 +32,20 @@ def found_in(path: Path) -> dict[str, list[list[Any]]]:
     }
 
 
+def counted(path: Path, folder: Path) -> dict[str, int]:
+    """How many rows each query of a folder gives."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return {
+            query.stem: len(connection.execute(query.read_text(encoding="utf-8")).fetchall())
+            for query in folder.glob("*.sql")
+        }
+
+
 if __name__ == "__main__":
-    print(json.dumps({"version": duckdb.__version__, "rows": found_in(Path(sys.argv[1]))}))  # noqa: T201
+    run, queries = Path(sys.argv[1]), Path(sys.argv[2])
+    said = {
+        "version": duckdb.__version__,
+        "rows": found_in(run),
+        "queries": counted(run, queries),
+    }
+    print(json.dumps(said))  # noqa: T201

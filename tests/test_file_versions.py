@@ -17,6 +17,7 @@ import pytest
 
 from file_reader import found_in
 from ml4t.backtest import BacktestResult
+from ml4t.backtest.results.page.figures import FIGURES
 from ml4t.backtest.results.report.views import VIEWS
 from ml4t.backtest.results.tables import TABLES
 from test_results import make_run
@@ -24,6 +25,7 @@ from test_results import make_run
 # Interpreters with a DuckDB of their own, set by `make test-versions`.
 READERS = [Path(one) for one in os.environ.get("ML4T_DUCKDBS", "").split()]
 SCRIPT = Path(__file__).parent / "file_reader.py"
+FIGURES_SQL = SCRIPT.parents[1] / "sql" / "page"
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +71,14 @@ def test_another_version_of_duckdb_reads_every_table_and_view(
     reader: Path, run: BacktestResult, saved: Path
 ) -> None:
     told = subprocess.run(
-        [str(reader), str(SCRIPT), str(saved)], capture_output=True, text=True, check=True
-    )
+        [str(reader), str(SCRIPT), str(saved), str(FIGURES_SQL)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
     answer = json.loads(told.stdout)
     assert answer["version"].startswith("1.")
+    assert answer["queries"] == {
+        name: len(run.sql(figure.query).fetchall()) for name, figure in FIGURES.items()
+    }
     expected = of(run)
     assert answer["rows"].keys() == expected.keys()
     for place, rows in expected.items():

@@ -31,7 +31,9 @@ def section_html(name: str, parts: Iterable[str]) -> str:
 
 def navigation_html(names: Iterable[str]) -> str:
     """Return the links to sections."""
-    return "".join(f'<li><a href="#section-{name.lower()}">{escape(name)}</a></li>' for name in names)
+    return "".join(
+        f'<li><a href="#section-{name.lower()}">{escape(name)}</a></li>' for name in names
+    )
 
 
 def figure_html(one: Gathered, note: str, run_file: str) -> str:
@@ -79,13 +81,13 @@ def _height(one: Gathered) -> str:
 
 
 def _query_html(figure: Figure, run_file: str) -> str:
-    query = escape(figure.query)
+    query, grain = escape(figure.query), escape(figure.grain)
     return (
         f'<details class="sql"><summary>Show SQL<span class="unseen"> and data of '
         f"{escape(figure.title)}</span></summary>"
         f'<div class="code"><button type="button" class="quiet copy">Copy</button>'
         f'<pre tabindex="0"><code>{query}</code></pre></div>'
-        f'<p class="how">A row is {escape(figure.grain)}. Run it on the saved run: '
+        f'<p class="how">{grain[:1].upper()}{grain[1:]}. Run it on the saved run: '
         f"<code>duckdb {escape(run_file)}</code> and paste it, "
         f'<code>ml4t-backtest query {escape(run_file)} --sql "..."</code>, or '
         f'<code>BacktestResult.open("{escape(run_file)}").sql("...").df()</code>.</p>'
