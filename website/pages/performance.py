@@ -13,7 +13,7 @@ Whole processes, from the start of the interpreter to result tables in memory: s
 clock, medians. {measured} What each was asked, how to repeat it, and where peers differ by their
 nature is [on the page of the benchmarks](../benchmarks/README.md), with peak memory, the final
 equities that show that the same was done, and more: ways to write a strategy, a store of runs.
-Sizes are {sizes}.
+Sizes are {sizes}. {caveats}
 """
 WORKLOADS = {
     "W1": "every fifth bar the 25 highest scores, with costs",
@@ -36,8 +36,12 @@ def performance_page() -> str:
     for workload, size, _, rows in _TABLE.findall(text):
         found.setdefault((workload, size), rows)
     sizes = {size: meaning for _, size, meaning, _ in _TABLE.findall(text)}
+    caveats = re.findall(
+        r"(?:The machine is shared|The tables of C)[^.]*\.", text.replace("\n", " ")
+    )
     parts = [
         HEAD.format(
+            caveats=" ".join(caveats),
             measured=f"{measured[1]}." if measured else "",
             sizes=", ".join(f"{size} ({meaning})" for size, meaning in sizes.items()),
         )

@@ -42,6 +42,10 @@ GRAINS = {
 }
 
 
+# A column that is no metric, in a view whose columns are.
+ASIDE = {"has_annual_return": "whether the run is long enough to say what is annual"}
+
+
 def results_page() -> str:
     """Return the page of all tables and views."""
     types = _types()
@@ -81,7 +85,7 @@ def _meaning(view: str, column: str) -> str:
     for name in re.findall(r"\bmain\.(\w+)", VIEWS[view].query):
         if column in COLUMNS.get(name, {}):
             return COLUMNS[name][column]
-    return ""
+    return ASIDE.get(column, "")
 
 
 def _list(entries: list[tuple[str, str, int]], head: str, schema: str = "") -> str:
