@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from hashlib import blake2b, file_digest
+from hashlib import file_digest
 from pathlib import Path
 
 CHECKSUMS = "checksums.json"
@@ -17,7 +17,7 @@ WRITER = "ml4t.backtest checksums of a run"
 
 def write_checksums(folder: Path, names: Iterable[str]) -> Path:
     """Write down what files of a folder are; return the file that says so."""
-    said = {"form": WRITER, "blake2b": {name: _checksum(folder / name) for name in names}}
+    said = {"form": WRITER, "sha256": {name: _checksum(folder / name) for name in names}}
     path = folder / CHECKSUMS
     path.write_text(json.dumps(said, indent=0), encoding="utf-8")
     return path
@@ -49,10 +49,10 @@ def _read(folder: Path) -> dict[str, str] | None:
         said = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    known = said.get("blake2b") if isinstance(said, dict) and said.get("form") == WRITER else None
+    known = said.get("sha256") if isinstance(said, dict) and said.get("form") == WRITER else None
     return known if isinstance(known, dict) else None
 
 
 def _checksum(path: Path) -> str:
     with path.open("rb") as file:
-        return file_digest(file, lambda: blake2b(digest_size=16)).hexdigest()
+        return file_digest(file, "sha256").hexdigest()
