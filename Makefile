@@ -3,13 +3,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-extras test-interchange test-notebook test-coming-from pictures test-explore faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook browser charts clean
+.PHONY: demo test test-fast test-long test-extras test-interchange test-notebook test-coming-from pictures test-explore faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook browser charts clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+# Bytecode is kept: tests start many a Python, and each would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
+
+# The same tests with four times the draws, and every combination of which `make test` runs some.
+test-long: $(VENV)/.installed
+	ML4T_EFFORT=4 $(BIN)/python -m pytest -n auto --dist worksteal
 
 # Every room of the house in under a minute, for while you work; `make test` decides.
 FAST := accounting aliases architecture architecture_page computed costs everyday fractions limits \
@@ -22,10 +29,10 @@ test-fast: $(VENV)/.installed
 faults: $(VENV)/.installed
 	ML4T_KILLS=200 $(BIN)/python -m pytest -n auto tests/test_saving.py tests/test_run_store.py
 
-# Every drawn test with twenty times the cases; hours on two cores.
+# Every drawn test with sixty times the cases; hours on two cores.
 audits: $(VENV)/.installed
-	ML4T_EFFORT=20 $(BIN)/python -m pytest -n auto $(AUDITED)
-AUDITED := $(shell grep -l 'effort import' tests/test_*.py)
+	ML4T_EFFORT=60 $(BIN)/python -m pytest -n auto $(AUDITED)
+AUDITED := $(shell grep -l 'effort import' tests/test_*.py tests/parity/test_*.py)
 
 # What needs a package too large for every developer; in an environment of its own.
 test-extras: .venv-extras/.installed

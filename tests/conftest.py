@@ -7,14 +7,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from document_blocks import document  # noqa: F401 - a fixture
+from effort import EFFORT, examples, thinned
 from leverage import check_leverage
 from ml4t.backtest import BacktestEngine, BacktestResult, CashAccount, Catalog
 from ml4t.backtest.data.stream.period import Period, bound_of, find_period
 from ml4t.backtest.results.summary import facts_lines, run_facts
+from scripts import run_script  # noqa: F401 - a fixture
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "each_value: see tests/effort.py")
+    # What says no number of its own; by default hypothesis draws a hundred.
+    settings.register_profile("suite", max_examples=examples(30))
+    settings.load_profile("suite")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out combinations that only a test of more effort runs; pytest counts them."""
+    # Who names one test by its parameters wants it run.
+    if EFFORT == 1 and not any("[" in str(one) for one in config.args):
+        items[:], waiting = thinned(items)
+        config.hook.pytest_deselected(items=waiting)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

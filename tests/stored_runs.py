@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from ml4t.backtest import BacktestEngine, BacktestResult, Catalog, RunStore, TopN
@@ -25,6 +26,12 @@ def store_of(folder: Path, runs: list[BacktestResult]) -> RunStore:
     for number, run in enumerate(runs):
         store.add(run, tags=[f"number {number}"])
     return store
+
+
+def copy_of(store: RunStore, folder: Path) -> RunStore:
+    """The same store in another folder, for a test that changes it."""
+    shutil.copytree(store.path, folder)
+    return RunStore(folder)
 
 
 def listed_ids(store: RunStore) -> list[str]:

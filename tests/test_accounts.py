@@ -690,7 +690,7 @@ RULES: dict[str, Callable[[], list[Any]]] = {
 
 
 @settings(
-    max_examples=examples(18), deadline=None,
+    max_examples=examples(6), deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 @given(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from effort import each_value
 from ml4t.backtest import (
     ActionPolicy,
     BacktestResult,
@@ -407,6 +408,7 @@ RULES = (
 )
 
 
+@each_value
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
 @pytest.mark.parametrize(("side", "ratio"), [(1, 2.0), (-1, 0.125)])
 def test_a_split_changes_no_exit_of_a_rule(rule: RiskRule, side: int, ratio: float) -> None:
@@ -619,6 +621,7 @@ def test_reinvested_shares_are_guarded_by_the_levels_of_the_position() -> None:
 # -- delistings -------------------------------------------------------------------------------
 
 
+@each_value
 @pytest.mark.parametrize(
     ("terms", "lost", "price"),
     [(80.0, 0.0, 80), (None, 0.0, 95), (None, -0.3, 66.5), (0.0, 0.0, 0)],
@@ -783,6 +786,7 @@ def test_a_dividend_that_is_due_follows_a_rename() -> None:
     assert held(result)[-1] == (3, "B", 11)
 
 
+@each_value
 @pytest.mark.parametrize(("side", "sign"), [(buy, 1), (sell, -1)])
 @pytest.mark.parametrize(
     ("renamed_on", "name", "ex_date"),

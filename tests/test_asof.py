@@ -27,7 +27,7 @@ START = datetime(2024, 1, 1)
 ASSETS = ("AAPL", "MSFT", "TSLA")
 DAY = timedelta(days=1)
 QUICK = settings(
-    max_examples=examples(5), deadline=None, suppress_health_check=[HealthCheck.data_too_large]
+    max_examples=examples(3), deadline=None, suppress_health_check=[HealthCheck.data_too_large]
 )
 
 
@@ -339,7 +339,7 @@ def test_files_of_other_types_are_seen_as_one_table(
 # -- two clocks ----------------------------------------------------------------------------
 
 
-@settings(parent=QUICK, max_examples=examples(8))
+@settings(parent=QUICK, max_examples=examples(4))
 @given(bars=BARS, rows=TWO_CLOCKS)
 def test_a_bar_sees_the_newest_period_known_at_its_newest_revision(
     bars: list[tuple[int, str]], rows: list[Row]
@@ -529,7 +529,7 @@ def seen_of(
     return None
 
 
-@settings(parent=QUICK, max_examples=examples(12))
+@settings(parent=QUICK, max_examples=examples(4))
 @given(mixed=MIXED)
 @example(mixed=[(0, None, 1.0), (1, None, 2.0), (8, "AAPL", 9.0)])
 @example(mixed=[(0, "AAPL", 1.0), (1, "MSFT", 2.0), (8, None, 9.0)])

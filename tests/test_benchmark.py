@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from conftest import SHARED_DATA
+from effort import each_value
 from ml4t.backtest import (
     ActionPolicy,
     BacktestConfig,
@@ -138,6 +139,7 @@ def with_actions(rows: list[tuple[Any, ...]]) -> Catalog:
     return catalog(prices, actions=frame)
 
 
+@each_value
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("start", [0, 5])
 def test_an_asset_is_a_run_that_holds_it_without_costs(case: str, start: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from effort import each_value
 from ml4t.backtest import (
     BacktestResult,
     BasisPointSlippage,
@@ -316,6 +317,7 @@ def test_a_trim_and_a_stop_on_one_bar_close_the_position_once(side: int) -> None
     assert held(result) == [(1, "A", 10 * side)]
 
 
+@each_value
 @pytest.mark.parametrize(("timing", "bar"), [(NextOpen(), 1), (NextClose(), 2)])
 @pytest.mark.parametrize("target", [-5, -2, 0, 4])
 def test_a_change_and_a_time_exit_of_one_close_leave_flat_or_the_turned_size(
@@ -721,6 +723,7 @@ def test_an_order_cannot_be_in_two_groups() -> None:
 # -- on the wrong side -------------------------------------------------------------------------
 
 
+@each_value
 @pytest.mark.parametrize("is_long", [True, False])
 @pytest.mark.parametrize(
     ("terms", "is_denied"),

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from effort import each_value
 from ml4t.backtest import (
     BacktestConfig,
     BacktestEngine,
@@ -228,6 +229,7 @@ def test_a_missing_value_has_no_key() -> None:
     ]  # fmt: skip
 
 
+@each_value
 @pytest.mark.parametrize(
     "kind", ["date", "timestamp", "timestamptz", "timestamp_ns", "timestamp_s", "interval", "time",
              "integer", "decimal(9, 2)", "boolean", "double", "float", "varchar", "blob",

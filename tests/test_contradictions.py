@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from effort import each_value
 from ml4t.backtest import ConfigError, DataError, Financing, MarginAccount
 from scripted import Row, day, equity, fills, flat, play
 
@@ -66,6 +67,7 @@ def test_a_small_split_without_a_jump_is_a_warning() -> None:
     assert warnings == {"split_may_not_be": 1}
 
 
+@each_value
 @pytest.mark.parametrize("ratio", [100.0, 7.0, 2.0, 1.5, 1.05, 0.1])
 @pytest.mark.parametrize("move", [0.8, 1.0, 1.3])
 def test_a_split_that_the_price_follows_is_fine(ratio: float, move: float) -> None:

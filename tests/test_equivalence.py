@@ -115,7 +115,7 @@ def test_shuffled_rows_give_the_tables_of_sorted_ones(
     assert tables_of(run(shuffled)) == expected
 
 
-@settings(max_examples=examples(6), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(3), deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10_000))
 def test_files_of_other_types_give_the_tables_of_one_frame(
     seed: int, tmp_path_factory: pytest.TempPathFactory
@@ -141,7 +141,7 @@ def test_files_of_other_types_give_the_tables_of_one_frame(
     assert at_midnight(tables(split)) == at_midnight(tables(frames))
 
 
-@settings(max_examples=examples(6), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(3), deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10_000), data=st.data())
 def test_deleting_every_row_after_t_changes_nothing_until_t(seed: int, data: st.DataObject) -> None:
     universe = make_universe(seed, n_assets=7, n_bars=35, p_hole=0.1, p_gap=0.1)

@@ -33,28 +33,29 @@ def test_the_reference_example_meets_its_fourteen_criteria(tmp_path):
     assert BacktestResult.open(tmp_path / "top25" / "run.duckdb")["n_bars"] == 252
 
 
-def test_the_reference_example_fails_when_a_criterion_does(tmp_path):
+def test_the_reference_example_fails_when_a_criterion_does(tmp_path, run_script):
     text = (ROOT / "examples/integrated/top25_ml_strategy_complete.py").read_text(encoding="utf-8")
     # Deciding in spite of the VIX must be found out by the criterion that measures it.
     script = tmp_path / "careless.py"
     script.write_text(text.replace('when=f"vix <= {MAX_VIX}",', ""), encoding="utf-8")
-    done = run(str(script), tmp_path / "top25", cwd=tmp_path)
-    assert done.returncode == 1, done.stderr
-    assert re.findall(r"^FAIL +(\d+)\. ", done.stdout, re.MULTILINE) == ["6", "10"]
+    code, printed, error = run_script(script, tmp_path / "top25")
+    assert code == 1, error
+    assert re.findall(r"^FAIL +(\d+)\. ", printed, re.MULTILINE) == ["6", "10"]
 
 
-def test_the_momentum_example_says_what_is_missing(tmp_path):
-    done = run("sp500_momentum.py", tmp_path, cwd=tmp_path)
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"no sp500_daily.parquet in '{tmp_path}'; pass the folder")
+def test_the_momentum_example_says_what_is_missing(tmp_path, run_script):
+    code, _, error = run_script(ROOT / "examples" / "sp500_momentum.py", tmp_path)
+    assert code == 2
+    assert error.startswith(f"no sp500_daily.parquet in '{tmp_path}'; pass the folder")
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real prices are not next to this checkout")
-def test_the_momentum_example_runs_and_reconciles_on_real_prices(tmp_path):
-    done = run("sp500_momentum.py", DATA, tmp_path / "out", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert re.search(r"Reconciled over 4,068 bars: P&L off by -?0\.00", done.stdout)
-    years = re.findall(r"^(\d{4}) +[\d,.]+ +-?[\d.]+%", done.stdout, re.MULTILINE)
+def test_the_momentum_example_runs_and_reconciles_on_real_prices(tmp_path, run_script, monkeypatch):
+    script = ROOT / "examples" / "sp500_momentum.py"
+    code, printed, error = run_script(script, DATA, tmp_path / "out")
+    assert code == 0, error
+    assert re.search(r"Reconciled over 4,068 bars: P&L off by -?0\.00", printed)
+    years = re.findall(r"^(\d{4}) +[\d,.]+ +-?[\d.]+%", printed, re.MULTILINE)
     assert years == [str(year) for year in range(1999, 2016)]
     saved = BacktestResult.open(tmp_path / "out" / "run.duckdb")
     assert saved.sql("select max(rank) from selections").fetchall() == [(25,)]

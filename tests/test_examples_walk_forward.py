@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from bisect import bisect_right
 from collections import defaultdict
@@ -18,8 +17,6 @@ import pytest
 from conftest import SHARED_DATA, check_invariants
 from ml4t.backtest import BacktestResult
 
-pytest.importorskip("sklearn", reason="scikit-learn is not installed; see the extra 'examples'")
-
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 needs_data = pytest.mark.skipif(
     not SHARED_DATA.is_dir(), reason="the real market data is not next to this checkout"
@@ -27,7 +24,14 @@ needs_data = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def example() -> ModuleType:
+def sklearn() -> ModuleType:
+    """Loaded by who runs a test: it takes seconds, which who only collects need not wait."""
+    reason = "scikit-learn is not installed; see the extra 'examples'"
+    return pytest.importorskip("sklearn", reason=reason)
+
+
+@pytest.fixture(scope="module")
+def example(sklearn: ModuleType) -> ModuleType:
     sys.path.insert(0, str(EXAMPLES))
     try:
         import walk_forward_ml
@@ -275,10 +279,7 @@ def test_a_walk_that_looks_into_its_test_year_is_refused(example, walk, tmp_path
         example.walk_forward(replace(walk, last_year=2004), database)
 
 
-def test_the_example_says_what_is_missing(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(EXAMPLES / "walk_forward_ml.py"), str(tmp_path)],
-        capture_output=True, text=True, cwd=tmp_path, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2, done.stderr
-    assert re.match(r"no sp500_daily\.parquet in '.*'; pass the folder that holds", done.stderr)
+def test_the_example_says_what_is_missing(tmp_path, sklearn, run_script):
+    code, _, error = run_script(EXAMPLES / "walk_forward_ml.py", tmp_path)
+    assert code == 2, error
+    assert re.match(r"no sp500_daily\.parquet in '.*'; pass the folder that holds", error)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from effort import each_value
 from ml4t.backtest import (
     ActionPolicy,
     BacktestConfig,
@@ -233,6 +234,7 @@ def test_a_weighted_price_that_no_source_has_is_refused_before_the_run() -> None
 # -- stops: a price that the bar traded ------------------------------------------------------
 
 
+@each_value
 @pytest.mark.parametrize("side", [1, -1])
 @pytest.mark.parametrize(
     ("bar", "price"),
@@ -957,6 +959,7 @@ def test_a_multiplier_counts_in_sizes_and_buying_power() -> None:
 # -- what is refused -------------------------------------------------------------------------
 
 
+@each_value
 @pytest.mark.parametrize("name", ["open", "high", "low", "close"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0, -1.0, None])
 def test_a_price_that_is_none_stops_the_run_and_shows_its_row(name: str, value: Any) -> None:

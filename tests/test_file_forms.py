@@ -56,6 +56,12 @@ def test_a_form_reaches_the_value_of_parquet(form: str, parquet: float, tmp_path
     assert value_of(catalog) == parquet
     found = catalog.sql("select distinct asset_id from prices order by all").fetchall()
     assert [asset for (asset,) in found] == sorted(TICKERS)
+    # Queries read the files that DuckDB scans and no other.
+    secret = tmp_path.with_suffix(".csv")
+    secret.write_text("a\n1\n")
+    with pytest.raises(duckdb.Error, match=r"[Pp]ermission|disabled"):
+        catalog.sql(f"select * from read_csv('{secret}')").fetchall()
+    assert catalog.sql("select count(*) from prices").fetchall() == [(280,)]
 
 
 @every_form
@@ -73,17 +79,6 @@ def test_a_file_that_changed_since_is_read_again(form: str, tmp_path: Path) -> N
 
     catalog.validate()
     assert [one["files"] for one in catalog.fingerprints()] != before
-
-
-@every_form
-def test_queries_read_the_files_that_duckdb_scans_and_no_other(form: str, tmp_path: Path) -> None:
-    path, options = written(form, tmp_path)
-    catalog = Catalog().register("prices", path, **options)
-    (tmp_path / "secret.csv").write_text("a\n1\n")
-    with pytest.raises(duckdb.Error, match=r"[Pp]ermission|disabled"):
-        catalog.sql(f"select * from read_csv('{tmp_path}/secret.csv')").fetchall()
-    catalog = Catalog().register("prices", path, **options)
-    assert catalog.sql("select count(*) from prices").fetchall() == [(280,)]
 
 
 # -- what is said of a file --------------------------------------------------------------------

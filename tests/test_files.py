@@ -22,7 +22,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from effort import examples
+from effort import each_value, examples
 from ml4t.backtest import BacktestEngine, Catalog, DataError, TopN
 from ml4t.backtest.data import DataFeed, ParquetDataFeed
 from ml4t.backtest.data.feature_provider import PrecomputedFeatureProvider
@@ -48,7 +48,10 @@ WAYS: dict[str, Callable[[Path], Any]] = {
     "list, backwards": lambda folder: sorted(folder.glob("*.parquet"))[::-1],
     "list of globs": lambda folder: [f"{folder}/0*", f"{folder}/1*"],
 }
-every_way = pytest.mark.parametrize("way", WAYS)
+
+
+def every_way(test: Callable[..., None]) -> Callable[..., None]:
+    return each_value(pytest.mark.parametrize("way", WAYS)(test))
 
 
 def write(folder: Path, *files: dict[str, Any]) -> Path:
@@ -547,6 +550,7 @@ WRITERS: dict[str, Callable[[Any, Path], object]] = {
 }
 
 
+@each_value
 @pytest.mark.parametrize("n_files", [1, 2])
 @pytest.mark.parametrize("kind", [pa.float32(), pa.float64()])
 @pytest.mark.parametrize("library", WRITERS)
@@ -592,6 +596,7 @@ NUMBERED: dict[tuple[str, str, str], dict[str, list[Any]]] = {
 }  # fmt: skip
 
 
+@each_value
 @pytest.mark.parametrize("is_constant", [False, True])
 @pytest.mark.parametrize("case", NUMBERED)
 @pytest.mark.parametrize("library", WRITERS)
@@ -645,6 +650,7 @@ def test_hidden_files_are_neither_read_nor_fingerprinted(tmp_path: Path) -> None
     assert len(catalog.fingerprints()[1]["files"]) == 2  # type: ignore[arg-type]
 
 
+@each_value
 @pytest.mark.parametrize("name", ["a[1]", "b*", "c?", "[d]", "{e,f}"])
 @pytest.mark.parametrize("n_files", [1, 2])
 def test_brackets_and_stars_in_the_name_of_a_file_are_no_pattern(
@@ -662,6 +668,7 @@ def test_brackets_and_stars_in_the_name_of_a_file_are_no_pattern(
     assert found == [(1.0,), (3.0,)][:n_files]
 
 
+@each_value
 @pytest.mark.parametrize("name", ["a[1]", "b*", "c?", "[d]", "{e,f}"])
 @pytest.mark.parametrize("source", ["{}", "{}/0.parquet", "{}/*.parquet", "{}/**/[0-9].parquet"])
 @pytest.mark.parametrize("way", ["absolute", "relative", "below the working folder", "run file"])
@@ -1007,7 +1014,7 @@ def together(kind: str, value: Any, kinds: set[str]) -> Any:
 
 
 @settings(
-    max_examples=examples(36), deadline=None,
+    max_examples=examples(12), deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(files=file_columns(), way=st.sampled_from(sorted(WAYS)))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from effort import each_value
 from ml4t.backtest import (
     BacktestConfig,
     BacktestEngine,
@@ -227,6 +228,7 @@ def test_reducing_for_several_reasons_never_turns_a_position_over(
     assert [row for row in held(result) if row[0] >= 2] == []
 
 
+@each_value
 @pytest.mark.parametrize(
     "act",
     [

@@ -46,6 +46,7 @@ import pytest
 
 import ml4t.backtest
 import own_parts
+from effort import share, some
 from ml4t.backtest import BacktestConfig, BacktestEngine, BasisPointCommission, Catalog, TopN
 from ml4t.backtest.core.identity import state_identity, user_identity
 from ml4t.backtest.core.parts import attributes
@@ -93,10 +94,10 @@ def elsewhere(folder: Path, source: str, **environment: str) -> tuple[str, dict[
 def test_equal_inputs_have_one_id_in_every_process_and_folder(tmp_path: Path) -> None:
     here = own_parts.told(own_parts.run())
     seen = [here, own_parts.told(own_parts.run())]
-    for i, seed in enumerate(("0", "1", "4242")):
-        folder = tmp_path / f"machine_{i}"
+    machines = [("4242", "America/New_York"), ("0", "UTC"), ("1", "Asia/Kolkata")]
+    for seed, zone in some(machines, 2):
+        folder = tmp_path / f"machine_{seed}"
         folder.mkdir()
-        zone = ("UTC", "Asia/Kolkata", "America/New_York")[i]
         run_id, configuration = elsewhere(folder, SOURCE, PYTHONHASHSEED=seed, TZ=zone)
         seen.append((run_id, json.dumps(configuration, sort_keys=True)))
 
@@ -117,12 +118,15 @@ def told_of(source: str, folder: str) -> tuple[str, dict[str, Any]]:
     return run_id, json.loads(configuration)
 
 
-@pytest.mark.parametrize("folder", ["/home/me/project", "/usr/lib/python3/site-packages"])
+FOLDERS = ["/home/me/project", "/usr/lib/python3/site-packages"]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_what_moves_a_number_changes_the_id(folder: str) -> None:
     """The user's code counts as a script and as an installed package."""
     run_id, configuration = told_of(SOURCE, folder)
     assert (run_id, configuration) == told_of(SOURCE, folder)
-    for edit, (before, after) in EDITS.items():
+    for edit, (before, after) in share([*EDITS.items()], FOLDERS.index(folder), 2):
         assert SOURCE.count(before) == 1, edit
         edited_id, edited = told_of(SOURCE.replace(before, after), folder)
         assert edited_id != run_id, edit
@@ -605,7 +609,7 @@ def test_values_have_one_identity_in_every_process(tmp_path: Path) -> None:
     here = identities()
     script = "import json, sys, test_identity as t; sys.stdout.write(json.dumps(t.identities()))"
     tests = Path(__file__).resolve().parent
-    copies = (tmp_path / "test_identity.py", tmp_path / "own_parts.py")
+    copies = [tmp_path / f"{name}.py" for name in ("test_identity", "own_parts", "effort")]
     for copy in copies:
         copy.write_bytes((tests / copy.name).read_bytes())
     done = subprocess.run(
@@ -640,16 +644,16 @@ def test_a_copy_has_the_identity_of_what_it_is_of() -> None:
 
 
 def test_the_last_item_of_a_long_table_counts() -> None:
-    days = [datetime(2024, 1, 1) + timedelta(days=i) for i in range(500)]
-    table = {(f"S{i}", day): float(i) for i in range(500) for day in days}
-    nested = {f"S{i}": dict.fromkeys(days, float(i)) for i in range(500)}
+    days = [datetime(2024, 1, 1) + timedelta(days=i) for i in range(200)]
+    table = {(f"S{i}", day): float(i) for i in range(200) for day in days}
+    nested = {f"S{i}": dict.fromkeys(days, float(i)) for i in range(200)}
     before = state_identity(table), state_identity(nested)
     assert before == (state_identity(dict(table)), state_identity(deepcopy(nested)))
-    table["S499", days[-1]] = nested["S499"][days[-1]] = -1.0
+    table["S199", days[-1]] = nested["S199"][days[-1]] = -1.0
     assert state_identity(table) != before[0]
     assert state_identity(nested) != before[1]
 
-    items = list(range(300_000))
+    items = list(range(40_000))
     assert state_identity(items) != state_identity([*items[:-1], -1])
     held = [[item] for item in items]
     assert state_identity(held) != state_identity([*held[:-1], [-1]])

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import SHARED_DATA, check_invariants
+from effort import some
 from ml4t.backtest import BacktestEngine, Catalog, ConfigError, DataError, TopN
 from ml4t.backtest.data.indicators import Indicators
 from ml4t.backtest.risk import RiskManager, VolatilityScaledStopLoss
@@ -147,7 +148,7 @@ def real_catalog() -> Catalog:
 
 
 @NEEDS_DATA
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", some(CASES, 3))
 def test_each_value_is_talibs_on_sixteen_years_of_real_prices(
     case: str, real_catalog: Catalog
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from effort import share
 from malformed import INF, NAME, NOTHING, RATE, Kind, above, at_least, verdict, whole, words
 from malformed_parameters import ALSO_CALLED, PARAMETERS, RANKING
 from ml4t.backtest import BacktestConfig, BacktestError, ConfigError, runfile
@@ -136,7 +137,9 @@ def as_toml(kind: Kind) -> Kind:
     return Kind(kind.name, lambda v: kind.takes(v) or (v == "none" and kind.takes(None)))
 
 
-def wrong(folder: Path, kind: Kind, subjects: list[str], document: Any) -> dict[str, str]:
+def wrong(
+    folder: Path, kind: Kind, subjects: list[str], document: Any, said: Mapping[str, object] = SAID
+) -> dict[str, str]:
     """What is not right, by the label of the value; an error is one line."""
 
     def use(value: object) -> None:
@@ -147,8 +150,8 @@ def wrong(folder: Path, kind: Kind, subjects: list[str], document: Any) -> dict[
                 raise RuntimeError("more than one line") from error
             raise
 
-    found = {label: verdict(as_toml(kind), subjects, value, use) for label, value in SAID.items()}
-    if found["the word for None"].startswith("unclear"):  # the class says it as Python does
+    found = {label: verdict(as_toml(kind), subjects, value, use) for label, value in said.items()}
+    if found.get("the word for None", "").startswith("unclear"):  # the class says it as Python does
         found["the word for None"] = verdict(kind, subjects, None, lambda _: use("none"))
     return {label: said for label, said in found.items() if said != "right"}
 
@@ -239,7 +242,8 @@ def test_a_key_of_a_source_takes_what_it_may_be(folder: Path, parameter: str) ->
         source = {"path": "prices.parquet", parameter: value}
         return {"sources": {"prices": {"path": "prices.parquet"}, "features": source}}
 
-    assert wrong(folder, SOURCE[parameter], [parameter, "features"], document) == {}
+    said = dict(share([*SAID.items()], [*SOURCE].index(parameter), 4))
+    assert wrong(folder, SOURCE[parameter], [parameter, "features"], document, said) == {}
 
 
 @pytest.mark.usefixtures("registered")

@@ -16,6 +16,7 @@ import duckdb
 import polars as pl
 import pytest
 
+from effort import share
 from malformed import (
     NAMES,
     NONE,
@@ -193,15 +194,16 @@ PLACES: dict[str, Place] = {
 }  # fmt: skip
 
 
-def wrong(place: Place) -> dict[str, str]:
+def wrong(place: Place, which: int) -> dict[str, str]:
     kind, called, use = place
-    found = {label: verdict(kind, called, value, use) for label, value in VALUES.items()}
+    values = share([*VALUES.items()], which, 2)
+    found = {label: verdict(kind, called, value, use) for label, value in values}
     return {label: said for label, said in found.items() if said != "right"}
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_place_takes_what_it_may_be_and_refuses_all_else_in_words(place: str) -> None:
-    assert wrong(PLACES[place]) == {}
+    assert wrong(PLACES[place], [*PLACES].index(place)) == {}
 
 
 def test_sql_that_is_no_text_is_refused_and_its_own_mistakes_are_duckdb_s() -> None:
@@ -246,7 +248,8 @@ def test_an_indicator_takes_what_it_may_be_and_refuses_all_else(name: str, param
     beside, kinds = INDICATORS[name]
 
     use = reused(lambda data, v: getattr(data.indicators, name)(**{**beside, parameter: v}))
-    assert wrong((kinds[parameter], [parameter, "column"], use)) == {}
+    which = [*kinds].index(parameter) + [*INDICATORS].index(name)
+    assert wrong((kinds[parameter], [parameter, "column"], use), which) == {}
 
 
 def test_every_parameter_of_every_indicator_has_its_kind() -> None:
@@ -338,7 +341,7 @@ class Sends(Strategy):
     def on_timestamp_batch(self, events: Any, broker: Any, portfolio: Any) -> None:
         if events[0].timestamp.day == 2:
             kind, called, send = ORDERS[self.place]
-            self.wrong = wrong((kind, called, lambda v: send(self, v)))
+            self.wrong = wrong((kind, called, lambda v: send(self, v)), [*ORDERS].index(self.place))
 
 
 @pytest.mark.parametrize("place", ORDERS)
@@ -363,7 +366,7 @@ class Declares(Strategy):
 def test_what_a_strategy_declares_is_a_list_of_names_that_are_there(name: str) -> None:
     kind = Kind("no names", lambda v: NAMES.takes(v) and not v)
     called = [name, "feature", "expression"]
-    assert wrong((kind, called, lambda v: run(None, Declares(name, v)))) == {}
+    assert wrong((kind, called, lambda v: run(None, Declares(name, v))), len(name)) == {}
 
 
 def test_a_lag_of_a_timedelta_is_the_lag_of_its_text() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from effort import some
 from ml4t.backtest import (
     BacktestConfig,
     BacktestEngine,
@@ -238,7 +239,7 @@ def universe_run(seed: int, **changes: Any) -> BacktestResult:
     ).run()
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", some(range(6), 2))
 def test_every_metric_equals_its_plain_computation_on_a_random_universe(seed: int) -> None:
     result = universe_run(seed, n_bars=60, volatility=0.02 + 0.01 * seed)
     assert result["n_trades"] > 10

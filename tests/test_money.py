@@ -37,9 +37,9 @@ from zoned import ZONES
 
 # Seeds whose cases do everything together; found among the first 160.
 COVERING = (1, 8, 9, 20, 21, 30, 31, 35, 47, 48, 53, 55, 60, 64, 72, 73, 74, 91)
-MIXED = examples(16)
+MIXED = examples(8)
 SEEDS = [seed for seed in range(MIXED + len(COVERING)) if seed not in COVERING][:MIXED]
-BLOCK = 8  # cases a test: enough that a run is not all overhead, few enough to share them out
+BLOCK = 4  # cases a test: enough that a run is not all overhead, few enough to share them out
 
 # What each option is when it is off.
 PLAIN: dict[str, Any] = {
@@ -91,7 +91,7 @@ def _invariants() -> None:
 
 @pytest.mark.parametrize("feature", FEATURES)
 def test_each_feature_alone_equals_the_reference(feature: str) -> None:
-    for seed in range(4):
+    for seed in range(examples(2)):
         assert compared(case_with(feature, seed)) == [], seed
 
 
@@ -101,7 +101,7 @@ def test_everything_mixed_equals_the_reference(first: int) -> None:
         assert compared(money_case(seed)) == [], seed
 
 
-ZONED = examples(8)  # cases that all have zones, besides those of the mixed ones
+ZONED = examples(4)  # cases that all have zones, besides those of the mixed ones
 
 
 @pytest.mark.parametrize("first", range(0, ZONED, BLOCK))
@@ -113,10 +113,10 @@ def test_bars_with_zones_equal_the_reference(first: int) -> None:
 TOUCHED = examples(8)  # cases with market-if-touched and limit-on-close orders
 
 
-@pytest.mark.parametrize("first", range(0, TOUCHED, BLOCK))
+@pytest.mark.parametrize("first", range(0, TOUCHED, 2 * BLOCK))
 def test_touched_and_closing_orders_equal_the_reference(first: int) -> None:
     ends: set[tuple[str, str, str]] = set()
-    for seed in range(first, first + BLOCK):
+    for seed in range(first, first + 2 * BLOCK):
         case = touched_case(seed)
         result = engine_run(*case)
         assert differences(result, reference_run(*case)) == [], seed
@@ -127,7 +127,7 @@ def test_touched_and_closing_orders_equal_the_reference(first: int) -> None:
 
 
 def test_features_and_context_are_known_when_their_dates_have_begun(tmp_path: Path) -> None:
-    for seed in range(8):
+    for seed in range(examples(3)):
         universe, options = zoned_case(seed)
         only = {"files": options["files"]}
         catalog = catalog_of(universe, only, tmp_path / str(seed))
@@ -149,7 +149,7 @@ def test_features_and_context_are_known_when_their_dates_have_begun(tmp_path: Pa
         assert chosen == {time for time, known in vix.items() if (known or 0) > 22}, seed
 
 
-@settings(max_examples=examples(8), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(3), deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_case_at_random_equals_the_reference_and_keeps_its_books(seed: int) -> None:
     case = money_case(seed)

@@ -139,7 +139,7 @@ def of_known(script: Mapping[int, Any], known: set[str]) -> dict[int, list[Any]]
     return {t: [each for each in row if names(each) <= known] for t, row in script.items()}
 
 
-@settings(max_examples=examples(8), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(3), deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32 - 1), data=st.data())
 def test_deleting_the_rows_after_a_bar_changes_nothing_until_then(
     seed: int, data: st.DataObject

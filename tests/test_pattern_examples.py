@@ -6,12 +6,14 @@ import ast
 import re
 import subprocess
 import sys
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from conftest import SHARED_DATA
+from scripts import Run
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 PATTERNS = sorted(
@@ -27,9 +29,7 @@ HELPERS = {
 
 def run(script: str, *arguments: object, cwd: Path) -> str:
     """Run an example from another folder, warnings being errors, and return what it prints."""
-    # vectorbt and what it imports warn by themselves.
-    is_ours = "vectorbt" not in script or find_spec("vectorbt") is None
-    command = [sys.executable, *(("-W", "error") if is_ours else ()), EXAMPLES / script, *arguments]
+    command = [sys.executable, "-W", "error", EXAMPLES / script, *arguments]
     done = subprocess.run(
         [str(part) for part in command], capture_output=True, text=True, cwd=cwd, check=False
     )
@@ -46,8 +46,11 @@ def test_every_pattern_of_the_documents_has_an_example() -> None:
 
 
 @pytest.mark.parametrize("name", PATTERNS)
-def test_a_pattern_runs_and_its_ways_make_the_same_trades(name: str, tmp_path: Path) -> None:
-    printed = run(f"patterns/{name}", cwd=tmp_path)
+def test_a_pattern_runs_and_its_ways_make_the_same_trades(name: str, run_script: Run) -> None:
+    if name == "vectorbt_preprocessing.py" and find_spec("vectorbt") is not None:
+        warnings.simplefilter("default")  # vectorbt and what it imports warn by themselves
+    code, printed, _ = run_script(EXAMPLES / "patterns" / name)
+    assert code == 0
     figures = re.findall(r"return +(-?[\d.]+)%.*closed trades +(\d+)$", printed, re.MULTILINE)
     if name == "vectorbt_preprocessing.py" and find_spec("vectorbt") is None:
         assert len(figures) == 1
@@ -111,9 +114,11 @@ def test_the_complete_example_uses_every_helper(tmp_path: Path) -> None:
     assert int(rate.replace(",", "")) == pytest.approx(5040 / float(seconds), rel=0.1)
 
 
-def test_a1_and_a3_are_shown_to_be_one(tmp_path: Path) -> None:
+def test_a1_and_a3_are_shown_to_be_one(tmp_path: Path, run_script: Run) -> None:
     has_prices = SHARED_DATA.is_dir()
-    printed = run("a1_a3_equal.py", SHARED_DATA if has_prices else tmp_path, cwd=tmp_path)
+    given = SHARED_DATA if has_prices else tmp_path
+    code, printed, _ = run_script(EXAMPLES / "a1_a3_equal.py", given)
+    assert code == 0
     assert ("real prices are left out" in printed) != has_prices
     assert printed.count("A3, rules: yes; hybrid: yes") == 6 + has_prices
     assert printed.endswith(": the same trades and orders\n")

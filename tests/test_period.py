@@ -33,8 +33,8 @@ from ml4t.backtest.strategies.predicate import InSQL
 from money import Case, differences, engine_run, money_case, reference_run
 from test_results import tables
 
-CASES = examples(16)
-BLOCK = 8
+CASES = examples(4)
+BLOCK = 4
 
 
 def cut(case: Case, first: int, last: int) -> Case:

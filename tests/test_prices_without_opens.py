@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from effort import each_value
 from ml4t.backtest import BacktestConfig, BacktestEngine, BacktestResult, Catalog, Strategy, TopN
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution import (
@@ -95,6 +96,7 @@ def closing(timing: object) -> dict[str, Any]:
     return {"execution": ExecutionPolicy(timing=timing)}
 
 
+@each_value
 @pytest.mark.parametrize("make", [lambda: None, Orders], ids=["targets", "orders"])
 @pytest.mark.parametrize(
     "settings",

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from effort import examples
+from effort import each_value, examples
 from ml4t.backtest import BacktestEngine, Catalog, ConfigError, DataError, ExpressionError, TopN
 from ml4t.backtest.core.batch import Selection
 from ml4t.backtest.core.ranking import Ranking
@@ -21,7 +21,7 @@ from ml4t.backtest.data.stream.batches import batches, plan_batches
 
 START = date(2024, 1, 1)
 NAN, INF = math.nan, math.inf
-QUICK = settings(max_examples=examples(14), deadline=None)
+QUICK = settings(max_examples=examples(6), deadline=None)
 
 Scores = list[list[float | None]]
 
@@ -133,6 +133,7 @@ def test_ties_of_numbered_assets_go_to_the_lower_number() -> None:
 # -- which bars ----------------------------------------------------------------------------
 
 
+@each_value
 @pytest.mark.parametrize(
     ("every", "offset", "expected"),
     [
@@ -385,7 +386,7 @@ def test_a_ranking_is_that_of_plain_python(
     assert found == plain_ranking(scores, n, every, ascending=ascending)
 
 
-@settings(max_examples=examples(6), deadline=None)
+@settings(max_examples=examples(3), deadline=None)
 @given(scores=CROSS_SECTIONS, cells=st.integers(1, 20))
 def test_a_ranking_does_not_depend_on_the_size_of_chunks(scores: Scores, cells: int) -> None:
     catalog = Catalog(threads=2).register("prices", prices(scores))

@@ -10,6 +10,7 @@ import duckdb
 import polars as pl
 import pytest
 
+from effort import each_value
 from ml4t.backtest import BacktestEngine, Catalog, TopN
 from ml4t.backtest.data import PolarsDataFeed
 from ml4t.backtest.errors import BacktestError, ConfigError, DataError
@@ -94,6 +95,7 @@ WRITERS: dict[str, Callable[[duckdb.DuckDBPyRelation, str], object]] = {
 }
 
 
+@each_value
 @pytest.mark.parametrize("view", ["signals", "range(3) as r(close)"])
 @pytest.mark.parametrize("writer", WRITERS)
 @pytest.mark.parametrize("source", ["prices.parquet", ".", "*.parquet"])

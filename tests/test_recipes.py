@@ -33,7 +33,7 @@ BARS = st.lists(
     st.tuples(NUMBER, VOLATILITY, st.sampled_from(["tech", "energy", "banks", None])),
     min_size=1, max_size=15,
 )  # fmt: skip
-CALM = settings(max_examples=examples(6), deadline=None)
+CALM = settings(max_examples=examples(3), deadline=None)
 
 
 def weights(text: str, bar: list[Asset], n: int | str = "all", **ranking: object) -> Weights:

@@ -31,7 +31,7 @@ ACCOUNTS: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-@settings(max_examples=examples(24), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(8), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(1, 5),

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import reference as r
+from effort import examples
 from reference_types import CUT_TO_HELD
 from universes import Universe, make_script, make_universe
 
@@ -104,7 +105,7 @@ def random_case(seed: int) -> tuple[Universe, dict[str, Any]]:
     return universe, options
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(examples(20)))
 def test_no_run_does_what_the_account_or_the_market_does_not_allow(seed: int) -> None:
     universe, options = random_case(seed)
     result = r.run(universe.bars, universe.signals, universe.market, **options)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import reference as r
+from effort import examples
 from test_reference_invariants import random_case
 from universes import Universe, make_script, make_universe
 
@@ -68,7 +69,7 @@ def rows_of(result: r.ReferenceResult, mirror: float | None = None) -> list[tupl
     ]
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(examples(12)))
 def test_a_short_is_a_long_in_the_mirror(seed: int) -> None:
     universe, script = exact_case(seed)
     rules = RULES[seed % 6 : seed % 6 + 2]
@@ -107,7 +108,7 @@ def test_a_short_is_a_long_in_the_mirror(seed: int) -> None:
     assert [row.equity for row in result.equity] == pytest.approx([x.equity for x in plain.equity])
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(examples(12)))
 def test_a_split_changes_no_money(seed: int) -> None:
     universe, script = exact_case(seed)
     fractions: list[r.Rule] = [
@@ -154,7 +155,7 @@ def test_a_split_changes_no_money(seed: int) -> None:
     )
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(examples(12)))
 def test_a_new_name_changes_no_money(seed: int) -> None:
     universe, options = random_case(seed)
     if universe.actions:

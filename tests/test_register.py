@@ -16,6 +16,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
+from effort import each_value
 from ml4t.backtest import BacktestEngine, Catalog, ConfigError, DataError, TopN
 
 ROWS = [
@@ -780,6 +781,7 @@ REFUSED: dict[str, object] = {
 }
 
 
+@each_value
 @pytest.mark.parametrize("second", REFUSED)
 @pytest.mark.parametrize("first", REFUSED)
 @pytest.mark.parametrize("role", ["prices", "features"])

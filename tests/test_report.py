@@ -27,6 +27,11 @@ def saved(run: BacktestResult, tmp_path_factory: pytest.TempPathFactory) -> Path
     return run.save(tmp_path_factory.mktemp("saved") / "run.duckdb")
 
 
+@pytest.fixture(scope="module")
+def opened(saved: Path) -> BacktestResult:
+    return BacktestResult.open(saved)
+
+
 @pytest.fixture
 def file(saved: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """The saved run, in a DuckDB that knows nothing of this package."""
@@ -40,14 +45,14 @@ def rows(relation: Any) -> tuple[list[str], list[str], list[Any]]:
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_view_is_the_same_in_memory_and_in_a_saved_file(
-    name: str, run: BacktestResult, saved: Path, file: duckdb.DuckDBPyConnection
+    name: str, run: BacktestResult, opened: BacktestResult, file: duckdb.DuckDBPyConnection
 ) -> None:
     expected = (
         rows(getattr(run, name)) if name != "metrics" else rows(run.sql("from report.metrics"))
     )
     assert rows(run.sql(f"from report.{name}")) == expected
     assert rows(file.sql(f"from report.{name}")) == expected
-    assert rows(BacktestResult.open(saved).sql(f"from report.{name}")) == expected
+    assert rows(opened.sql(f"from report.{name}")) == expected
     assert expected[2]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from effort import each_value
 from ml4t.backtest import (
     BacktestEngine,
     BacktestResult,
@@ -298,6 +299,7 @@ TIMES = {
 }
 
 
+@each_value
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
@@ -419,6 +421,7 @@ WAYS_TO_COMMENTS = {
 }
 
 
+@each_value
 @pytest.mark.parametrize("name", [None, "run.duckdb", "run"])
 @pytest.mark.parametrize("way", WAYS_TO_COMMENTS)
 def test_a_result_in_memory_carries_the_description_of_every_column(
@@ -506,6 +509,7 @@ def test_what_no_run_wrote_is_left_alone(run: BacktestResult, name: str, tmp_pat
     assert (tmp_path / "notes.duckdb").read_text() == "no database"
 
 
+@each_value
 @pytest.mark.parametrize("first", ["one.duckdb", "one"])
 @pytest.mark.parametrize("second", ["two.duckdb", "two", "one.duckdb", "one"])
 def test_an_opened_run_can_be_saved_again(

@@ -20,7 +20,7 @@ from ml4t.backtest import (
 )
 from ml4t.backtest.results.run_store.difference import COMPARED, Difference
 from ml4t.backtest.results.tables import TABLES
-from stored_runs import id_of_run, listed_ids, run_of, store_of
+from stored_runs import copy_of, id_of_run, listed_ids, run_of, store_of
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +28,14 @@ def runs() -> list[BacktestResult]:
     return [run_of(1), run_of(1, every=3), run_of(2)]
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, runs: list[BacktestResult]) -> RunStore:
+    return store_of(tmp_path_factory.mktemp("whole") / "store", runs)
+
+
 @pytest.fixture
-def store(tmp_path: Path, runs: list[BacktestResult]) -> RunStore:
-    return store_of(tmp_path / "store", runs)
+def store(tmp_path: Path, whole: RunStore) -> RunStore:
+    return copy_of(whole, tmp_path / "store")
 
 
 # -- one set of tables ----------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from effort import each_value
 from ml4t.backtest import (
     BacktestConfig,
     BacktestEngine,
@@ -115,6 +116,7 @@ def test_two_signals_are_compared_with_each_other() -> None:
 CROSS = [1.0, 3.0, 4.0, None, 3.0, 2.0, 3.0]
 
 
+@each_value
 @pytest.mark.parametrize(
     ("rule", "bars"),
     [

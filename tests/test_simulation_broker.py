@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from effort import each_value
 from hand_events import FREE, NAN, Bar, bar, bought, close, day, walk
 from ml4t.backtest import BacktestConfig, BacktestEngine, CashAccount, Catalog, ConfigError
 from ml4t.backtest.core.event import MarketEvent
@@ -380,6 +381,7 @@ def hand_run(
 
 # With 20,000 many a purchase is cut; a minimum is charged for each of its parts, so that there
 # cash is ample.
+@each_value
 @pytest.mark.parametrize(
     ("capital", "costs"),
     [(20_000, {}), (1_000_000, {"commission": PerShareCommission(0.01, minimum=1.0)})],

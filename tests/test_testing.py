@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from effort import each_value
 from ml4t.backtest import BacktestEngine, Catalog, ConfigError, TopN, scenarios, testing
 from ml4t.backtest.scenarios import NEUTRAL, SCENARIOS, Figures, Scenario, make_scenario
 
@@ -170,6 +171,7 @@ def test_a_frame_has_the_documented_columns_types_and_rows():
     assert list(make_scenario("bull", n_bars=5).context) == days
 
 
+@each_value
 @every_size
 @every_scenario
 def test_every_data_check_passes(name, n_bars, seed):

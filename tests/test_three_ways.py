@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import SHARED_DATA
-from effort import examples
+from effort import each_value, examples
 from ml4t.backtest import (
     BacktestConfig,
     BacktestEngine,
@@ -274,6 +274,7 @@ CONFIGS: dict[str, Callable[[], BacktestConfig]] = {
 }  # fmt: skip
 
 
+@each_value
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("percent", [0.95, 0.3])
 def test_the_simple_strategy_is_one_under_every_configuration(
@@ -284,7 +285,7 @@ def test_the_simple_strategy_is_one_under_every_configuration(
     assert len(found["trades"]) > 3
 
 
-@settings(max_examples=examples(6), deadline=None)
+@settings(max_examples=examples(3), deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     percent=st.sampled_from([0.1, 0.4, 0.95, 1.0]),
@@ -300,7 +301,7 @@ def test_the_simple_strategy_is_one_on_random_markets(
     )  # fmt: skip
 
 
-@settings(max_examples=examples(6), deadline=None)
+@settings(max_examples=examples(3), deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     percent=st.sampled_from([0.1, 0.4, 1.0]),

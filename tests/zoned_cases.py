@@ -1,7 +1,7 @@
-"""Every case of the suite with zoned bars, printed as JSON; `test_zones` runs it under three TZ.
+"""Every case of the suite with zoned bars, printed as JSON; `test_zones` runs it under some TZ.
 
 Bars at 02:00, 14:00 and 20:00 UTC of four days, so that in Kolkata and New York some of them
-fall on the day after or before. Arguments: a folder to save into.
+fall on the day after or before. Arguments: a folder to save into, and seeds of drawn cases.
 """
 
 import json
@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 from typer.testing import CliRunner
 
+import zoned_money
 from ml4t.backtest import BacktestEngine, BacktestResult, Catalog, SQLStrategy, Strategy, TopN
 from ml4t.backtest.cli import app
 from ml4t.backtest.data import PolarsDataFeed
@@ -140,3 +141,4 @@ def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
+    zoned_money.main([int(seed) for seed in sys.argv[2:]])

@@ -1,7 +1,4 @@
-"""Drawn cases of bars with zones, run and printed as JSON; `test_zones` does it under three TZ.
-
-Argument: the seeds.
-"""
+"""Drawn cases of bars with zones, run and printed as JSON, after those of `zoned_cases.py`."""
 
 import json
 import sys
@@ -21,7 +18,3 @@ def main(seeds: list[int]) -> None:
         }
         told = [compared(case), case[0].timezone, dict(result), rows]
         sys.stdout.write(json.dumps(told, default=str) + "\n")
-
-
-if __name__ == "__main__":
-    main([int(seed) for seed in sys.argv[1:]])
