@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import wraps
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from document_blocks import document  # noqa: F401 - a fixture
 from effort import EFFORT, examples, thinned
 from leverage import check_leverage
 from ml4t.backtest import BacktestEngine, BacktestResult, CashAccount, Catalog
+from ml4t.backtest.data import database
 from ml4t.backtest.data.stream.period import Period, bound_of, find_period
 from ml4t.backtest.results.summary import facts_lines, run_facts
 from scripts import run_script  # noqa: F401 - a fixture
@@ -25,6 +27,15 @@ def pytest_configure(config: pytest.Config) -> None:
     # What says no number of its own; by default hypothesis draws a hundred.
     settings.register_profile("suite", max_examples=examples(30))
     settings.load_profile("suite")
+    if EFFORT == 1:
+        connect, made = database._connect, count()
+
+        def with_few_threads(given: dict[str, Any]) -> Any:
+            # A sixth of the time of a small run goes into threads with nothing to do.
+            few = {"threads": 1} if next(made) % 4 else {}
+            return connect({**few, **given})
+
+        database._connect = with_few_threads
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

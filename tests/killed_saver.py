@@ -4,10 +4,14 @@
 number STEP of what `save` does (counted over all modules of the package that it enters) the process
 kills itself; with a STEP of -1 it goes through and prints how many lines there were. With `aside`
 the system has no way to exchange two paths.
+
+With a comma between steps it does so once for each, `{}` in TARGET being the step, in forks of a
+process that has imported everything and opened nothing; it prints how each of them ended.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -26,5 +30,19 @@ def main(run: str, target: str, step: int, *, aside: bool) -> None:
     print(steps.done, flush=True)  # noqa: T201
 
 
+def main_of_each(run: str, target: str, steps: list[int], *, aside: bool) -> None:
+    for step in steps:
+        child = os.fork()
+        if not child:
+            main(run, target.format(step), step, aside=aside)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), aside="aside" in sys.argv[4:])
+    saved, place, chosen, *words = sys.argv[1:]
+    if "," in chosen:
+        main_of_each(saved, place, [*map(int, chosen.split(","))], aside="aside" in words)
+    else:
+        main(saved, place, int(chosen), aside="aside" in words)

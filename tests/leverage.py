@@ -30,14 +30,14 @@ def check_leverage(engine: BacktestEngine, result: BacktestResult) -> int:
     if not isinstance(account, MarginAccount) or account.shortfall == "none":
         return 0
     by_bar: dict[Any, list[Any]] = {}
-    for row in result.sql(FILLS).fetchall():
+    # Queries of ours: `sql` guards against those of others, at a price that every run would pay.
+    read = result._database.rows
+    for row in read(FILLS):
         by_bar.setdefault(row[0], []).append(row[1:])
     held: dict[Any, dict[Any, float]] = {}
-    for time, asset, quantity in result.sql(
-        "select timestamp, asset_id, quantity from positions"
-    ).fetchall():
+    for time, asset, quantity in read("select timestamp, asset_id, quantity from positions"):
         held.setdefault(time, {})[asset] = quantity
-    cash = dict(result.sql("select timestamp, cash from equity").fetchall())
+    cash = dict(read("select timestamp, cash from equity"))
     terms, ids = engine.catalog.instruments(), engine.catalog.axes().asset_ids.tolist()
     sids = {asset: sid for sid, asset in enumerate(ids)}
     bars = _bars(engine)
@@ -60,11 +60,12 @@ def check_leverage(engine: BacktestEngine, result: BacktestResult) -> int:
 def _bars(engine: BacktestEngine) -> dict[Any, dict[Any, tuple[float, float]]]:
     """Return open and close of every bar in which an asset could trade."""
     found: dict[Any, dict[Any, tuple[float, float]]] = {}
-    names = [row[0] for row in engine.catalog.sql("describe prices").fetchall()]
+    read = engine.catalog.prepare().database.rows
+    names = [row[0] for row in read("describe prices")]
     has_volume = "where volume is distinct from 0" if "volume" in names else ""
     first = "open" if "open" in names else "close"  # without opens all fills are of the close
     query = f"select timestamp, asset_id, {first}, close from prices {has_volume}"
-    for time, asset, opens, close in engine.catalog.sql(query).fetchall():
+    for time, asset, opens, close in read(query):
         if opens is not None:
             found.setdefault(time, {})[asset] = (opens, close)
     return found

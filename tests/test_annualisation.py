@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from effort import examples
+from effort import EFFORT, examples
 from ml4t.backtest import BacktestEngine, BacktestResult, Catalog, ConfigError, TopN
 from ml4t.backtest.runfile import engine_of
 from test_metrics import assert_metrics
@@ -127,7 +127,8 @@ def test_bars_per_year_are_bars_per_session_times_sessions_per_year(
     assert result["sessions_per_year"] == pytest.approx(per_year)
     assert result["bars_per_year"] == pytest.approx(per_session * per_year)
     assert result["annualised_by"] == how
-    assert_metrics(result)
+    if EFFORT > 1 or len(times) < 100:  # bar by bar in Python
+        assert_metrics(result)
 
 
 @pytest.mark.parametrize("seed", range(examples(6)))

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from effort import examples
+from effort import examples, some
 from ml4t.backtest import Catalog, ConfigError, DataError, Ranking
 from ml4t.backtest.data.selection.ranking import plan_ranking
 from ml4t.backtest.data.stream.batches import batches, plan_batches
@@ -402,7 +402,7 @@ def test_a_revised_feature_may_have_any_name(column: str) -> None:
 # -- size of the left side, chunks -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("n_bars", [1, 21, 22, 63, 64, 65, 200])
+@pytest.mark.parametrize("n_bars", some([1, 21, 63, 22, 64, 65, 200], 4))
 def test_few_and_many_bars_see_the_same(n_bars: int) -> None:
     # Below 64 left rows DuckDB joins as-of by another plan.
     bars = [(t, asset) for t in range(n_bars) for asset in ASSETS[:2]]

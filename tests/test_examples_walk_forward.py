@@ -42,7 +42,7 @@ def example(sklearn: ModuleType) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def walk(example):
-    return example.Walk(first_year=2004, last_year=2005, n_assets=120)
+    return example.Walk(first_year=2004, last_year=2005, n_assets=70)
 
 
 @pytest.fixture(scope="module")
@@ -82,11 +82,12 @@ def test_no_training_label_reaches_the_embargo_before_the_test_year(
             day
             for (day,) in database.sql("select distinct timestamp from daily order by 1").fetchall()
         ]
+        number = {day: i for i, day in enumerate(days)}
         for fold in folds:
             rows = training(example, database, walk, fold.year).fetchall()
             first = next(i for i, day in enumerate(days) if day.year == fold.year)
-            ends = [days.index(row[0]) + 1 + walk.horizon for row in rows]
-            assert len(rows) == fold.n_train > 5_000
+            ends = [number[row[0]] + 1 + walk.horizon for row in rows]
+            assert len(rows) == fold.n_train > 2_500
             assert max(ends) + walk.embargo < first
             assert days[max(ends)] == fold.label_end < fold.test_start == days[first]
             assert fold.gap == first - max(ends) - 1 >= walk.embargo
@@ -134,7 +135,7 @@ def test_prices_from_the_test_year_on_change_no_training_row_and_no_earlier_scor
         {key: score for key, score in scores.items() if key[0].year < 2005} for scores in found
     ]
     assert before[0] == before[1]
-    assert len(before[0]) > 5_000
+    assert len(before[0]) > 2_500
     assert found[0] != found[1]
 
 
@@ -145,7 +146,7 @@ def test_a_score_is_known_after_its_bar_and_never_at_it(walked):
         relation = duckdb.read_parquet(str(out / f"{name}.parquet"))
         assert relation.columns == ["timestamp", "asset_id", "score", "available_at"]
         rows = relation.fetchall()
-        assert len(rows) > 10_000
+        assert len(rows) > 5_000
         assert all(row[3] > row[0] for row in rows)
         assert all(np.isfinite(row[2]) for row in rows)
 
@@ -160,7 +161,7 @@ def test_every_rank_used_the_newest_score_known_at_its_bar(walked):
         ):
             known[asset].append((available_at, score, timestamp))
         ranks = runs[name].sql("select timestamp, asset_id, score from selections").fetchall()
-        assert len(ranks) > 2_000
+        assert len(ranks) > 1_000
         for timestamp, asset, score in ranks:
             newest = bisect_right(known[asset], timestamp, key=lambda row: row[0]) - 1
             assert newest >= 0, (timestamp, asset)

@@ -59,7 +59,7 @@ def is_whole(path: Path, *runs: BacktestResult) -> bool:
     return any(found == tables(one) for one in runs)
 
 
-def start(kept: Path, target: Path, step: int, *words: str) -> subprocess.Popen[str]:
+def start(kept: Path, target: Path, step: int | str, *words: str) -> subprocess.Popen[str]:
     command = [sys.executable, str(SAVER), str(kept), str(target), str(step), *words]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
@@ -87,14 +87,15 @@ def test_a_saver_killed_between_two_steps_leaves_a_whole_run_and_blocks_no_later
     # The last steps are those that touch what stood there.
     steps = {round(i * (n_steps - 1) / (n_here - 1)) for i in range(n_here)}
     steps |= set(range(max(0, n_steps - n_here), n_steps))
-    for step in sorted(steps):
-        target = tmp_path / f"step {step}" / name
+    targets = {step: tmp_path / f"step {step}" / name for step in sorted(steps)}
+    for target in targets.values():
         target.parent.mkdir()
         if before is not None:
             run.save(target)
-        killed = start(kept, target, step, *words)
-        killed.communicate()
-        assert killed.returncode == -signal.SIGKILL
+    killed = start(kept, tmp_path / "step {}" / name, ",".join(map(str, targets)), *words)
+    ends = [line for line in killed.communicate()[0].splitlines() if line != "saving"]
+    assert ends == [str(-signal.SIGKILL)] * len(targets)
+    for step, target in targets.items():
         if before is not None:
             assert is_whole(target, run, other), step
         elif target.exists():
