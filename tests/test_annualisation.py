@@ -131,7 +131,7 @@ def test_bars_per_year_are_bars_per_session_times_sessions_per_year(
         assert_metrics(result)
 
 
-@pytest.mark.parametrize("seed", range(examples(6)))
+@pytest.mark.parametrize("seed", range(examples(7)))
 def test_any_calendar_has_the_bars_per_year_that_counting_day_by_day_gives(seed: int) -> None:
     """Days missing at random, weekends or none, sessions of many lengths, around 1970 too."""
     pick = random.Random(seed)

@@ -50,7 +50,7 @@ def test_the_momentum_example_says_what_is_missing(tmp_path, run_script):
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real prices are not next to this checkout")
-def test_the_momentum_example_runs_and_reconciles_on_real_prices(tmp_path, run_script, monkeypatch):
+def test_the_momentum_example_runs_and_reconciles_on_real_prices(tmp_path, run_script):
     script = ROOT / "examples" / "sp500_momentum.py"
     code, printed, error = run_script(script, DATA, tmp_path / "out")
     assert code == 0, error

@@ -20,7 +20,8 @@ from ml4t.backtest import BacktestConfig, BacktestError, ConfigError, runfile
 from ml4t.backtest.cli import app
 from ml4t.backtest.data.calendars.years import ASSET_CLASSES
 from ml4t.backtest.presets import PRESETS
-from ml4t.backtest.runfile import FILE_TABLES, RUN_KEYS, SOURCE_KEYS, catalog_of, engine_of
+from ml4t.backtest.runfile import FILE_TABLES, RUN_KEYS, catalog_of, engine_of
+from ml4t.backtest.runfile_sources import SOURCE_KEYS
 from ml4t.backtest.runfile_tables import LIMITS, RULES, SETTINGS, TIMINGS, Family
 from ml4t.backtest.synthetic import make_market
 
@@ -67,13 +68,21 @@ STRATEGY: dict[str, tuple[Document, dict[str, Kind]]] = {
         | NO_TRADE,
     ),
 }
+
+
+def is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
 DAY = Kind("a date or a time", lambda value: isinstance(value, date))
 RUN: dict[str, Kind] = {
     "initial_capital": above(0), "periods_per_year": above(0), "preset": words(*PRESETS),
     "commission_bps": RATE, "slippage_bps": RATE, "threads": whole(1, 1024),
     "memory_limit": NOTHING, "timezone": NOTHING, "start": DAY, "end": DAY,
     "sessions_per_year": above(0) | words(*ASSET_CLASSES),
-    "benchmark": NAME, "risk_free": above(-1, 1),
+    "benchmark": NAME, "risk_free": above(-1, 1), "store": NAME,
+    "tags": Kind("a list of texts", lambda v: isinstance(v, list) and all(map(is_text, v))),
+    "evidence": Kind("a list of names of columns", lambda v: v == [] or v == ["xyzzy"]),
 }  # fmt: skip
 # None of the values is a file, a role, a column of prices, a duration or what to do with rows.
 SOURCE: dict[str, Kind] = dict.fromkeys(SOURCE_KEYS, NOTHING) | {
@@ -110,7 +119,7 @@ def market(folder: Path) -> Any:
 @pytest.fixture
 def registered(market: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take sources as registered: they are the same in each of these files."""
-    monkeypatch.setattr(runfile, "_catalog", lambda *_: market)
+    monkeypatch.setattr(runfile, "register_sources", lambda *_: market)
 
 
 def written(folder: Path, changes: Document) -> Path:
@@ -233,7 +242,8 @@ def test_a_key_of_a_rule_within_a_rule_takes_what_it_may_be(folder: Path, chosen
 
 @pytest.mark.parametrize("parameter", RUN)
 def test_a_key_of_the_run_takes_what_it_may_be(folder: Path, parameter: str) -> None:
-    assert wrong(folder, RUN[parameter], [parameter], lambda v: {"run": {parameter: v}}) == {}
+    called = [parameter, "a tag"] if parameter == "tags" else [parameter]
+    assert wrong(folder, RUN[parameter], called, lambda v: {"run": {parameter: v}}) == {}
 
 
 @pytest.mark.parametrize("parameter", SOURCE)
@@ -265,7 +275,8 @@ def test_a_table_is_a_table_of_known_keys(folder: Path, name: str) -> None:
     found = wrong(folder, empty, [name], lambda value: {name: value})
     # What has no default must be there, whatever else is.
     missing = {
-        "sources": "the run file has no table [sources.prices]; write one with its path",
+        "sources": "the run file has no table [sources.prices]; write one with its path, or a "
+        'table with a vendor, such as [sources.bars] with vendor = "kibot"',
         "strategy": "[strategy] has no kind; known: SQLStrategy, TopN",
         "impact": f"[impact] has no kind; known: {', '.join(sorted(SETTINGS['impact'].names))}",
     }
