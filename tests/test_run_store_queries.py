@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ml4t.backtest import (
     ConfigError,
     ResultError,
     RunStore,
+    SQLStrategy,
     TopN,
 )
 from ml4t.backtest.results.run_store.difference import COMPARED, Difference
@@ -174,6 +175,30 @@ def test_diff_says_which_rows_differ_and_from_which_bar_on(
     assert found.first_equity == found.equity.fetchall()[0][0]
     assert [name for name, *_ in found.parameters] == ["strategy", "strategy.every"]
     assert {table for table, *_ in found.tables.fetchall()} == {*COMPARED}
+
+
+def test_one_more_trade_does_not_make_all_later_ones_differ() -> None:
+    """They have other numbers, and so have their fills: those are none of the trade."""
+
+    def run_with(quantity_of_c: float) -> BacktestResult:
+        keys = {
+            "timestamp": [date(2024, 1, day) for day in range(1, 7) for _ in "ABC"],
+            "asset_id": list("ABC") * 6,
+        }
+        held = [(0, 0, quantity_of_c), (5, 0, 0), (0, 7, 0), (3, 0, 0), (0, 0, 0), (0, 0, 0)]
+        catalog = Catalog()
+        catalog.register("prices", {**keys, "open": [10.0] * 18, "close": [10.0] * 18})
+        catalog.register("features", {**keys, "held": [float(one) for bar in held for one in bar]})
+        query = "select timestamp, asset_id, held as quantity from signals"
+        return BacktestEngine(catalog, SQLStrategy(query)).run()
+
+    found = Difference({"without": run_with(0), "with": run_with(1)})
+
+    assert [row[:2] for row in found.fills.project("run, asset_id").fetchall()] == [
+        ("with", "C"),
+        ("with", "C"),
+    ]
+    assert found.trades.project("run, asset_id").fetchall() == [("with", "C")]
 
 
 def test_equal_runs_do_not_differ(store: RunStore, runs: list[BacktestResult]) -> None:

@@ -11,11 +11,16 @@ from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.comparison import differing
 from ml4t.backtest.results.run_store.entry import parameters_of
 from ml4t.backtest.results.store import open_store
-from ml4t.backtest.results.table import BAR
+from ml4t.backtest.results.table import BAR, ID, ID_OR_NONE
 from ml4t.backtest.results.tables import TABLES
 
 # Numbers of rows: one more order moves those of all that come later.
-ROW_NUMBERS = ("order_id", "fill_id", "trade_id", "parent_id")
+ROW_NUMBERS = frozenset(
+    column.name
+    for table in TABLES.values()
+    for column in table.columns
+    if column.kind in (ID, ID_OR_NONE)
+)
 # What is compared, in the order in which a bar makes it, and the time of a row.
 COMPARED = {
     name: next(column.name for column in TABLES[name].columns if column.kind is BAR)
