@@ -16,7 +16,13 @@ page.charts = (() => {
     });
   }
 
-  const STEPS = [1, 2, 7, 14, 28, 61, 91, 182, 365, 730, 1826].map((days) => days * DAY);
+  const STEPS = [1, 2, 7, 14, 28, 61, 91, 182, 365, 730, 1095, 1825, 3650].map((days) => days * DAY);
+
+  // Years take less room than months, months less than days.
+  function timeSpace(_, __, from, to) {
+    const days = (to - from) / DAY;
+    return days > 1200 ? 46 : days > 120 ? 66 : 88;
+  }
 
   function axis(side, format, values, { isDaily = false } = {}) {
     const isTime = format === "time";
@@ -29,7 +35,7 @@ page.charts = (() => {
       gap: 6,
       // All of one width: pictures one below the other have their bars one below the other.
       size: side === 2 ? 28 : 54,
-      space: side === 2 ? (isTime ? 88 : 70) : 44,
+      space: side === 2 ? (isTime ? timeSpace : 70) : 44,
       ...(isTime && isDaily ? { incrs: STEPS } : {}),
       values: values || (isTime
         ? timeTicks
