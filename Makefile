@@ -48,13 +48,16 @@ test-notebook: .venv-notebook/.installed
 
 # Charts of Altair and a client of the Model Context Protocol; in an environment of its own.
 test-explore: .venv-explore/.installed
-	.venv-explore/bin/python -m pytest tests/test_plots.py tests/test_mcp_server.py
+	.venv-explore/bin/python -m pytest tests/test_plots.py tests/test_explore_page.py \
+	    tests/test_mcp_server.py
 
-# The offline page in headless Chromium: nothing is fetched, charts have ink, keys reach all.
+# The offline page and the app in headless Chromium: nothing is fetched, charts have ink, keys
+# reach all.
 browser: .venv-browser/.installed
 	@command -v chromium >/dev/null || \
 	    { echo "make browser drives Chromium, and there is none: apt-get install chromium" >&2; exit 1; }
-	ML4T_CHROMIUM="$$(command -v chromium)" .venv-browser/bin/python -m pytest tests/test_page_browser.py
+	ML4T_CHROMIUM="$$(command -v chromium)" .venv-browser/bin/python -m pytest \
+	    tests/test_page_browser.py tests/test_explore_browser.py
 
 # The library that draws the page's charts, from npm; fails where it is not what is committed.
 UPLOT := 1.6.32
@@ -200,7 +203,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 .venv-browser/.installed: pyproject.toml constraints.txt
 	$(call install,--constraint constraints.txt)
-	.venv-browser/bin/python -m pip install --quiet playwright
+	.venv-browser/bin/python -m pip install --quiet --constraint constraints.txt \
+	    --editable '.[explore]' playwright
 	touch $@
 
 .venv-duckdb-%/.installed:

@@ -73,7 +73,9 @@ def test_without_the_sdk_the_line_that_installs_it_is_said(
 def test_a_client_finds_the_tools_and_asks_them(folder: Path) -> None:
     async def ask(client: Any) -> None:
         tools = (await client.list_tools()).tools
-        assert [one.name for one in tools] == ["describe", "sql", "compare", "run", "preview"]
+        assert [one.name for one in tools] == [
+            "describe", "sql", "compare", "run", "preview", "inspect",
+        ]  # fmt: skip
         assert all(one.annotations.read_only_hint for one in tools)
         assert "read-only query in DuckDB SQL" in tools[1].description
 

@@ -179,6 +179,15 @@ def test_a_run_file_is_previewed(many: RunTools) -> None:
         many.preview("run.toml", "1999-01-01")
 
 
+def test_the_data_of_a_run_file_are_asked(many: RunTools) -> None:
+    query = "select asset_id, ml_score from signals order by timestamp, asset_id"
+    found = many.inspect("run.toml", query, limit=2)
+    assert found["columns"] == ["asset_id", "ml_score"]
+    assert (len(found["rows"]), found["has_more"]) == (2, True)
+    with pytest.raises(ResultError, match="Permission Error"):
+        many.inspect("run.toml", "select * from read_text('/etc/hostname')")
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -203,7 +212,7 @@ def test_a_run_that_takes_too_long_is_ended(folder: Path) -> None:
 
 def test_without_a_folder_no_run_file_is_taken(one: RunTools, many: RunTools) -> None:
     assert [tool.__name__ for tool in one.tools()] == ["describe", "sql", "compare"]
-    assert [tool.__name__ for tool in many.tools()][3:] == ["run", "preview"]
+    assert [tool.__name__ for tool in many.tools()][3:] == ["run", "preview", "inspect"]
     with pytest.raises(ConfigError, match="there is no folder at"):
         RunTools(many._served, Path("nowhere"))
 

@@ -53,5 +53,6 @@ def test_one_word_is_one_thing() -> None:
     for module, tree in modules().items():
         for name in top_level(tree):
             homes.setdefault(name, []).append(module)
+    homes["app"].remove("cli.exploring.app")  # marimo finds its notebook by this word
     assert {name: found for name, found in homes.items() if len(found) > 1} == {}
     assert len(homes) > 400

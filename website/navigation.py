@@ -15,8 +15,8 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Guide", ("guide/",)),
     (
         "Results",
-        ("guide/results.md", "guide/page.md", "reference/results.md", "metrics.md", "trades.md",
-         "runs.md", "factors.md", "interchange.md"),
+        ("guide/results.md", "guide/page.md", "explore.md", "reference/results.md", "metrics.md",
+         "trades.md", "runs.md", "factors.md", "interchange.md"),
     ),
     ("SQL", ("cookbook.md", "reference/sql.md")),
     ("Coming from", ("coming-from/",)),

@@ -22,6 +22,7 @@ from ml4t.backtest.cli.comparing import (
 )
 from ml4t.backtest.cli.group import Commands
 from ml4t.backtest.cli.keeping import finishing, opened_run, patient
+from ml4t.backtest.cli.looking import answer_mcp, explore_runs
 from ml4t.backtest.cli.output import (
     answer,
     console,
@@ -33,9 +34,6 @@ from ml4t.backtest.cli.output import (
     rows_json,
     run_json,
 )
-from ml4t.backtest.cli.serving.mcp_server import serve
-from ml4t.backtest.cli.serving.run_tools import RunTools
-from ml4t.backtest.cli.serving.served import Served
 from ml4t.backtest.cli.shell import shell
 from ml4t.backtest.cli.starter import guess_json, starter
 from ml4t.backtest.config import BacktestConfig
@@ -70,9 +68,6 @@ app.add_typer(export, name="export")
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to run.")]
 RunFile = Annotated[Path, typer.Argument(metavar="RUN.duckdb", help="A saved run.")]
-ServedRuns = Annotated[
-    Path, typer.Argument(metavar="RUN_OR_STORE", help="A saved run, or a folder of runs.")
-]
 Start = Annotated[
     str | None, typer.Option(metavar="DATE", help="First day or time; that of the file by default.")
 ]
@@ -384,15 +379,8 @@ def preset(
         typer.echo("\n".join(f"{one:<12}{line}" for one, line in shown.items()))
 
 
-@app.command()
-def mcp(
-    served: ServedRuns,
-    folder: Annotated[
-        Path | None, typer.Option(help="Of run files that may be run and previewed.")
-    ] = None,
-) -> None:
-    """Answer a client of the Model Context Protocol on stdin and stdout, read-only."""
-    serve(RunTools(Served(served), folder))
+app.command("mcp")(answer_mcp)
+app.command("explore")(explore_runs)
 
 
 def main() -> None:

@@ -68,7 +68,7 @@ class RunTools:
         """Return what is offered."""
         offered: list[Callable[..., ToolAnswer]] = [self.describe, self.sql, self.compare]
         if self._folder is not None:
-            offered += [self.run, self.preview]
+            offered += [self.run, self.preview, self.inspect]
         return offered
 
     def describe(self, name: str = "") -> ToolAnswer:
@@ -138,9 +138,22 @@ class RunTools:
         nearest two.
         """
         most = require_whole("limit", limit, least=1, most=self._limits.rows)
-        document = self._called("preview", str(self._file(run_file)), date)
-        rows = document["rows"]
+        return self._first(self._called("preview", str(self._file(run_file)), date), most)
+
+    def inspect(self, run_file: str, query: str, limit: int = 100) -> ToolAnswer:
+        """Ask one query over the data of a run file, before any run.
+
+        It reads the sources by their names, such as `prices`, and what a run would see of them: the
+        views `signals` and `market`, a row per bar and asset.
+        """
+        most = require_whole("limit", limit, least=1, most=self._limits.rows)
+        path = str(self._file(run_file))
+        return self._first(self._called("inspect", path, "--sql", query), most)
+
+    def _first(self, document: ToolAnswer, most: int) -> ToolAnswer:
+        """Return the first rows of what a command has answered."""
         shown = {"columns": document["columns"], "types": document["types"]}
+        rows = document["rows"]
         return self._checked({**shown, "rows": rows[:most], "has_more": len(rows) > most})
 
     def _all(self) -> ToolAnswer:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml4t.backtest.results.page.figure import Channel, Encoding, Figure, FigureKind, Format
+from ml4t.backtest.results.page.shown import text_of
 from ml4t.backtest.results.plot.thinning import FigureRow, thinned_lines, thinned_points
 
 FORMATS = {
@@ -187,7 +188,7 @@ def _trade(alt: Any, figure: Figure, rows: Sequence[FigureRow], asked: ChartOpti
 def _table(alt: Any, figure: Figure, rows: Sequence[FigureRow], asked: ChartOptions) -> Drawn:
     kept = list(rows[: min(TABLE_ROWS, asked.most)])
     cells = [
-        {"row": i, "column": one.label, "text": cell_text(row[one.column], one.format)}
+        {"row": i, "column": one.label, "text": _cell(row[one.column], one.format)}
         for i, row in enumerate(kept)
         for one in figure.columns
     ]
@@ -205,7 +206,7 @@ def _table(alt: Any, figure: Figure, rows: Sequence[FigureRow], asked: ChartOpti
 
 def _facts(alt: Any, figure: Figure, rows: Sequence[FigureRow], _: ChartOptions) -> Drawn:
     facts = [
-        {"row": i, "label": one.label, "text": cell_text(rows[0][one.column], one.format)}
+        {"row": i, "label": one.label, "text": _cell(rows[0][one.column], one.format)}
         for i, one in enumerate(figure.columns)
     ]
     base = alt.Chart(alt.InlineData(values=facts)).encode(y=alt.Y("row:O", axis=None))
@@ -231,17 +232,9 @@ _DRAWN_BY: Mapping[
 }
 
 
-def cell_text(value: Any, form: Format) -> str:
-    """Return a value as a person reads it."""
-    if value is None:
-        return "–"
-    if form is Format.PERCENT:
-        return f"{value:.2%}"
-    if form is Format.COUNT:
-        return f"{value:,.0f}"
-    if isinstance(value, float):
-        return f"{value:,.2f}" if form is Format.MONEY else f"{value:,.4g}"
-    return str(value).removesuffix("T00:00:00")
+def _cell(value: Any, form: Format) -> str:
+    # As JSON writes midnight.
+    return text_of(value, form).removesuffix("T00:00:00")
 
 
 def _with_values(series: Sequence[Encoding], rows: Sequence[FigureRow]) -> list[Encoding]:

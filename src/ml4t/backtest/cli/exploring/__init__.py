@@ -1,0 +1,1 @@
+"""Exploring: an app of marimo over saved runs; `app` lays out what `panels` makes."""
