@@ -24,6 +24,7 @@ import pyarrow as pa
 import pytest
 
 from disks import fill_up, read_only, small_disk
+from effort import EFFORT, each_value
 from ml4t.backtest import BacktestResult, ResultError
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.results.keeping import paths as places
@@ -83,7 +84,7 @@ def test_a_saver_killed_between_two_steps_leaves_a_whole_run_and_blocks_no_later
 ) -> None:  # fmt: skip
     counting = start(kept, tmp_path / "count" / name, -1, *words)
     n_steps = int(counting.communicate()[0].split()[1])
-    n_here = max(3, N_KILLS // 8)
+    n_here = max(2, N_KILLS // 8)
     # The last steps are those that touch what stood there.
     steps = {round(i * (n_steps - 1) / (n_here - 1)) for i in range(n_here)}
     steps |= set(range(max(0, n_steps - n_here), n_steps))
@@ -548,6 +549,7 @@ def test_a_log_of_another_file_does_not_make_a_run_unreadable(
 # -- several at once ------------------------------------------------------------------------
 
 
+@each_value
 @pytest.mark.parametrize("can_exchange", [True, False])
 @pytest.mark.parametrize("name", NAMES)
 def test_savers_and_readers_at_once_find_whole_runs(
@@ -556,11 +558,11 @@ def test_savers_and_readers_at_once_find_whole_runs(
 ) -> None:  # fmt: skip
     if not can_exchange:
         monkeypatch.setattr(places, "exchange", lambda _one, _other: False)
-    target = run.save(tmp_path / name)
+    target, n_pairs = run.save(tmp_path / name), 3 if EFFORT == 1 else 5
     with ThreadPoolExecutor(4) as pool:
-        saving = [pool.submit(one.save, target) for one in (run, other) * 5]
-        reading = [pool.submit(is_whole, target, run, other) for _ in range(10)]
-        assert [one.result() for one in saving] == [target] * 10
+        saving = [pool.submit(one.save, target) for one in (run, other) * n_pairs]
+        reading = [pool.submit(is_whole, target, run, other) for _ in range(2 * n_pairs)]
+        assert [one.result() for one in saving] == [target] * 2 * n_pairs
         assert all(one.result() for one in reading)
     assert is_whole(target, run, other)
     assert [one.name for one in tmp_path.iterdir()] == [name]
