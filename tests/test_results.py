@@ -537,7 +537,8 @@ def test_a_save_that_fails_leaves_the_earlier_run_and_can_be_tried_again(
     first, second = make_run(1), make_run(2)
     first.save(path)
     with monkeypatch.context() as patch:
-        patch.setattr("ml4t.backtest.results.keeping.saving.comments", lambda: "no such statement")
+        wrong = "ml4t.backtest.results.keeping.saving.insert_of"
+        patch.setattr(wrong, lambda _table, query: f"no such statement {query}")
         with pytest.raises(ResultError, match="syntax"):
             second.save(path)
     assert tables(BacktestResult.open(path)) == tables(first)

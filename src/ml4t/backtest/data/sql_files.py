@@ -178,6 +178,17 @@ def table_of(target: str, query: str) -> Sql:
     return render("relations/table", target=target, query=query)
 
 
+def empty_table_of(name: str, columns: Mapping[str, str]) -> str:
+    """Return the statement that makes a table without rows, of columns with their types."""
+    given = (f"{quote(column)} {kind}" for column, kind in columns.items())
+    return f"create table {name} ({', '.join(given)})"
+
+
+def insert_of(target: str, query: str) -> str:
+    """Return the statement that adds the rows of a query to a table."""
+    return f"insert into {target} {query}"
+
+
 def drop_of(kind: str, target: str) -> Sql:
     """Return the statement that takes a view or a table away."""
     return render("relations/drop", kind=kind, target=target)
@@ -195,6 +206,11 @@ def attach_of(
 def detach_of(name: str) -> str:
     """Return the statement that lets go of a file; one that was written keeps no log."""
     return f"detach {name}"
+
+
+def copied_form_of(target: str) -> str:
+    """Return the statement that makes all that the memory holds in a file, but no rows."""
+    return f"copy from database memory to {target} (schema)"
 
 
 def parquet_of(query: str, path: Path) -> str:

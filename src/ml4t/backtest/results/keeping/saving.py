@@ -7,31 +7,34 @@ kills a saver in between leaves a folder of its own, which the next one removes.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from ml4t.backtest.data.database import Database, EngineError, interruptible
 from ml4t.backtest.data.sql_files import (
+    all_of,
     attach_of,
+    copied_form_of,
     csv_of,
     detach_of,
     file_literal,
+    insert_of,
     literal,
     parquet_of,
     quote,
     read,
-    render,
     rows_of,
     sample_of,
 )
 from ml4t.backtest.errors import ResultError
 from ml4t.backtest.results.keeping.checksums import CHECKSUMS, is_ours, write_checksums
+from ml4t.backtest.results.keeping.empty_run import empty_run
 from ml4t.backtest.results.keeping.opening import attached, log_of
 from ml4t.backtest.results.keeping.paths import is_store, place_beside, put, sync, turn_in
 from ml4t.backtest.results.report.view import SCHEMA
-from ml4t.backtest.results.report.views import VIEWS, comments, statements
+from ml4t.backtest.results.report.views import VIEWS
 from ml4t.backtest.results.store import open_store
 from ml4t.backtest.results.tables import RUN_ID, TABLES
 
@@ -252,12 +255,15 @@ def _settle_log(target: Path) -> None:
 
 
 def _write_file(database: Database, path: Path) -> None:
-    writer, run_id = open_store(), _run_id_of(database)
-    with writer.writing(path, "saved", FORM):
-        for table in TABLES:
-            _hand_over(database, writer, table, run_id, partial(render, "saved/table", table=table))
-        writer.execute(";".join([*statements(), *comments()]))
-    sync(path)
+    kinds = {table: _kinds_of(database, table) for table in TABLES}
+    run_id = _run_id_of(database)
+    with empty_run(kinds) as writer:
+        with writer.writing(path, "saved", FORM):
+            writer.execute(copied_form_of("saved"))
+            for table in _filled(database):
+                insert = partial(insert_of, table)
+                _hand_over(database, writer, table, kinds[table], run_id, insert)
+        sync(path)
     sync(path.parent)
 
 
@@ -268,10 +274,23 @@ def _write_folder(
     writer, run_id = open_store(), _run_id_of(database)
     for table in TABLES:
         path = folder / f"{table}.{suffix}"
-        _hand_over(database, writer, table, run_id, partial(statement, path=path))
+        write = partial(statement, path=path)
+        _hand_over(database, writer, table, _kinds_of(database, table), run_id, write)
         sync(path)
     sync(folder)
     sync(folder.parent)
+
+
+def _filled(database: Database) -> list[str]:
+    """Return the tables that have rows."""
+    first = (f"({sample_of(rows_of(table, literal(table)), 1)})" for table in TABLES)
+    return [table for (table,) in database.rows(all_of(first))]
+
+
+def _kinds_of(database: Database, table: str) -> dict[str, str]:
+    """Return the columns of a table with their types."""
+    rows = database.sql(rows_of(table))
+    return dict(zip(rows.columns, map(str, rows.types), strict=True))
 
 
 def _run_id_of(database: Database) -> str:
@@ -281,17 +300,24 @@ def _run_id_of(database: Database) -> str:
 
 @interruptible
 def _hand_over(
-    database: Database, writer: Database, table: str, run_id: str, statement: Callable[..., str]
+    database: Database,
+    writer: Database,
+    table: str,
+    kinds: Mapping[str, str],
+    run_id: str,
+    statement: Callable[..., str],
 ) -> None:
     """Have `writer`, which may write files, write a table of the locked `database`.
 
     Parameters
     ----------
+    kinds : mapping of str to str
+        The table's columns, with their types.
     statement : callable
         Returns the statement that writes the rows of its argument `query`.
     """
     given, taken = [], []
-    for name, kind in database.schema(rows_of(table)).items():
+    for name, kind in kinds.items():
         column = quote(name)
         if name == RUN_ID.name:
             # The same text in every row: said once it takes no time.
