@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.data.database import UTC, Database
-from ml4t.backtest.data.sql_files import Sql, cast, columns, render
+from ml4t.backtest.data.sql_files import Sql, cast, columns, empty_table_of, render
 from ml4t.backtest.results.run_facts import RunFacts
 from ml4t.backtest.results.staging import Array, Reading, Staged
 from ml4t.backtest.results.table import ROW, Table
-from ml4t.backtest.results.tables import SEEN, STAGED, TABLES
+from ml4t.backtest.results.tables import RUN_ID, SEEN, STAGED, TABLES
 from ml4t.backtest.results.trade_tables import EXCURSIONS
 
 
@@ -47,6 +47,11 @@ def write(
     database: Database,
 ) -> None:
     """Write one table of what its events hold."""
+    if not len(columns[ROW]):
+        # To plan its statement takes most of the time that a small run takes to write.
+        kinds = {one.name: reading.type_of(one) for one in (RUN_ID, *table.columns)}
+        database.execute(empty_table_of(table.name, kinds))
+        return
     database.register(table.staged, reading.read(table, columns))
     statement = _statement(table, reading)
     used = {name: value for name, value in parameters.items() if f"${name}" in statement}
