@@ -79,7 +79,7 @@ def report_runs(runs: RunsByName, path: str | Path) -> Path:
         figures.append(_listed(runs))
     sections: dict[str, list[str]] = {"Differences": _differences(runs)}
     for one in figures:
-        sections.setdefault(one.figure.section, []).append(figure_html(one, one.note, "run.duckdb"))
+        sections.setdefault(one.figure.section, []).append(figure_html(one, one.note))
     sections["Metrics"] = [compared_html({name: run.metrics for name, run in drawn.items()})]
     places = {
         "title": "Runs compared",

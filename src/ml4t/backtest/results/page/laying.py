@@ -9,6 +9,8 @@ from ml4t.backtest.results.page.figure import Channel, Figure, FigureKind
 from ml4t.backtest.results.page.gathering import Gathered
 from ml4t.backtest.results.page.shown import facts_html, heat_html, metrics_html, table_html
 
+# The saved run, as the commands below a figure name it.
+RUN_FILE = "run.duckdb"
 # Longer tables are drawn by a script, row by row as they are scrolled to.
 MOST_STATIC = 60
 # As `assets/js/marks.js` and `figures.js` have it: more bars stand, and what is shown first.
@@ -36,7 +38,7 @@ def navigation_html(names: Iterable[str]) -> str:
     )
 
 
-def figure_html(one: Gathered, note: str, run_file: str) -> str:
+def figure_html(one: Gathered, note: str) -> str:
     """Return a figure: caption, picture or table, its query, and how a reader runs it."""
     figure = one.figure
     width = "wide" if figure.name in WIDE else "half"
@@ -47,7 +49,7 @@ def figure_html(one: Gathered, note: str, run_file: str) -> str:
         f'<figure class="figure {width} of-{figure.kind}" id="{figure.name}" '
         f'data-figure="{figure.name}"><figcaption><h3>{escape(figure.title)}</h3>'
         f"<p>{escape(figure.meaning)}</p></figcaption>{_body(one)}{said}"
-        f"{_query_html(figure, run_file)}</figure>"
+        f"{_query_html(figure)}</figure>"
     )
 
 
@@ -80,7 +82,7 @@ def _height(one: Gathered) -> str:
     return f"rows-{n_bars}" if n_bars <= MOST_LYING else ""
 
 
-def _query_html(figure: Figure, run_file: str) -> str:
+def _query_html(figure: Figure) -> str:
     query, grain = escape(figure.query), escape(figure.grain)
     return (
         f'<details class="sql"><summary>Show SQL<span class="unseen"> and data of '
@@ -88,8 +90,8 @@ def _query_html(figure: Figure, run_file: str) -> str:
         f'<div class="code"><button type="button" class="quiet copy">Copy</button>'
         f'<pre tabindex="0"><code>{query}</code></pre></div>'
         f'<p class="how">{grain[:1].upper()}{grain[1:]}. Run it on the saved run: '
-        f"<code>duckdb {escape(run_file)}</code> and paste it, "
-        f'<code>ml4t-backtest query {escape(run_file)} --sql "..."</code>, or '
-        f'<code>BacktestResult.open("{escape(run_file)}").sql("...").df()</code>.</p>'
+        f"<code>duckdb {RUN_FILE}</code> and paste it, "
+        f'<code>ml4t-backtest query {RUN_FILE} --sql "..."</code>, or '
+        f'<code>BacktestResult.open("{RUN_FILE}").sql("...").df()</code>.</p>'
         f'<div class="result"></div></details>'
     )

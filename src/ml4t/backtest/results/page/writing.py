@@ -22,8 +22,6 @@ from ml4t.backtest.results.page.shown import text_of, trust_html
 from ml4t.backtest.results.page.trust import Trials, claims, sources_shown
 from ml4t.backtest.results.summary import Summarised, run_facts
 
-RUN_FILE = "run.duckdb"
-
 
 @interruptible
 def write_page(
@@ -32,7 +30,6 @@ def write_page(
     path: Path,
     *,
     trials: Trials | None = None,
-    run_file: str = RUN_FILE,
 ) -> None:
     """Write the page of a run; see `BacktestResult.report`.
 
@@ -42,8 +39,6 @@ def write_page(
         The tables of the run.
     trials : Trials, optional
         What a store of runs knows beside it.
-    run_file : str
-        Where the run is saved, as the commands below a figure name it.
     """
     packed = Packed()
     gathered = [gather_figure(run, figure, database.timezone) for figure in FIGURES.values()]
@@ -55,7 +50,7 @@ def write_page(
     sections: dict[str, list[str]] = {}
     for one in gathered:
         note = left_out if one.figure.is_picked else one.note
-        sections.setdefault(one.figure.section, []).append(figure_html(one, note, run_file))
+        sections.setdefault(one.figure.section, []).append(figure_html(one, note))
     sections["Trust"] = trust_html(
         claims(run, trials), sources_shown(run), "".join(sections["Trust"])
     )
