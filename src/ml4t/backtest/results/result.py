@@ -302,7 +302,9 @@ class BacktestResult(Interchange, Mapping[str, Any]):
         save_workbook(self._database, target, tables, self.metrics)
         return target
 
-    def report(self, path: str | Path, *, trials: Trials | None = None) -> Path:
+    def report(
+        self, path: str | Path, *, trials: Trials | None = None, with_sql: bool = False
+    ) -> Path:
         """Write the run as one page of HTML that needs no network, and no program but a browser.
 
         It opens with what was proved, checked, assumed and not verified, and shows equity and
@@ -321,6 +323,9 @@ class BacktestResult(Interchange, Mapping[str, Any]):
             Such as ``report.html``. A page of ours that stood there is replaced in one step.
         trials : Trials, optional
             How many runs it is one of, which `RunStore.report` knows.
+        with_sql : bool, default False
+            Whether the page is a database too: the run and DuckDB for browsers are in it (about
+            11 MB more), and each query can be edited and run there, without a network.
 
         Returns
         -------
@@ -329,6 +334,8 @@ class BacktestResult(Interchange, Mapping[str, Any]):
 
         Raises
         ------
+        ConfigError
+            `with_sql` without its package: ``pip install 'ml4t-backtest-duckdb[page-sql]'``.
         ResultError
             Something else stands there, or it cannot be written.
 
@@ -337,7 +344,7 @@ class BacktestResult(Interchange, Mapping[str, Any]):
         >>> result.report("report.html")                                  # doctest: +SKIP
         """
         target = _usable(path)
-        write_page(self, self._database, target, trials=trials)
+        write_page(self, self._database, target, trials=trials, with_sql=with_sql)
         return target
 
     @property

@@ -11,11 +11,14 @@ from base64 import b64encode
 from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
+from html import escape
 from pathlib import Path
 
 from ml4t.backtest.errors import ResultError
 from ml4t.backtest.results.keeping.paths import sync
 from ml4t.backtest.results.keeping.saving import write_beside
+from ml4t.backtest.results.page.embedding import SCRIPTS as SCRIPTS_THAT_ASK
+from ml4t.backtest.results.page.embedding import Embedded
 
 ASSETS = Path(__file__).parent / "assets"
 # In the order in which they run: each gives its names to the object `page`.
@@ -29,7 +32,9 @@ MARK = "<!doctype html>\n<!-- a page of ml4t-backtest-duckdb -->\n"
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
-def assembled(places: Mapping[str, str], stream: bytes) -> str:
+def assembled(
+    places: Mapping[str, str], stream: bytes, embedded: Embedded | None = None
+) -> str:
     """Return the page.
 
     Parameters
@@ -38,16 +43,23 @@ def assembled(places: Mapping[str, str], stream: bytes) -> str:
         HTML for the places of ``assets/page.html``.
     stream : bytes
         What `Packed.stream` gave.
+    embedded : Embedded, optional
+        The run as a database, with what reads it.
     """
     scripts = [asset(name) for name in SCRIPTS]
+    if embedded is not None:
+        asking = [asset(name) for name in SCRIPTS_THAT_ASK]
+        # What they give their names to is made by the first of ours, and what they need is there.
+        scripts = [*scripts[:-1], *embedded.scripts, *asking, scripts[-1]]
     styles = [asset(name) for name in STYLES]
     filled = {
         **places,
-        "policy": _policy(scripts, styles),
+        "policy": _policy(scripts, styles, has_engine=embedded is not None),
         "styles": "\n".join(f"<style>{text}</style>" for text in styles),
         "scripts": "\n".join(f"<script>{text}</script>" for text in scripts),
         "data": b64encode(stream).decode(),
-        "licence": asset("vendor/uPlot.LICENSE"),
+        "embedded": embedded.html if embedded is not None else "",
+        "licence": asset("vendor/uPlot.LICENSE") + _licences(embedded),
     }
     return MARK + _PLACE.sub(lambda match: filled[match[1]], asset("page.html"))
 
@@ -88,11 +100,18 @@ def _require_ours(target: Path) -> None:
                 )
 
 
-def _policy(scripts: list[str], styles: list[str]) -> str:
+def _licences(embedded: Embedded | None) -> str:
+    return "" if embedded is None else "\n\n" + escape(embedded.licences)
+
+
+def _policy(scripts: list[str], styles: list[str], *, has_engine: bool) -> str:
+    # An engine is compiled in a worker, which is text of the page and has its policy.
+    engine = (" 'wasm-unsafe-eval'", ["worker-src blob:"]) if has_engine else ("", [])
     return "; ".join(
         [
             "default-src 'none'",
-            f"script-src {' '.join(map(_hash, scripts))}",
+            f"script-src {' '.join(map(_hash, scripts))}{engine[0]}",
+            *engine[1],
             f"style-src {' '.join(map(_hash, styles))}",
             "base-uri 'none'",
             "form-action 'none'",

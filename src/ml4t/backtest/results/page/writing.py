@@ -13,6 +13,7 @@ from pathlib import Path
 from ml4t.backtest.data.database import Database, interruptible
 from ml4t.backtest.data.sql_files import rows_of
 from ml4t.backtest.results.page.assembling import assembled, put_page
+from ml4t.backtest.results.page.embedding import HEADING, asking_html, embedded
 from ml4t.backtest.results.page.figure import Format
 from ml4t.backtest.results.page.figures import FIGURES
 from ml4t.backtest.results.page.gathering import gather_figure, pack_figure, pack_paths
@@ -30,6 +31,7 @@ def write_page(
     path: Path,
     *,
     trials: Trials | None = None,
+    with_sql: bool = False,
 ) -> None:
     """Write the page of a run; see `BacktestResult.report`.
 
@@ -39,7 +41,10 @@ def write_page(
         The tables of the run.
     trials : Trials, optional
         What a store of runs knows beside it.
+    with_sql : bool
+        Whether the run itself is in the page, with what reads it.
     """
+    inside = embedded(database) if with_sql else None
     packed = Packed()
     gathered = [gather_figure(run, figure, database.timezone) for figure in FIGURES.values()]
     paths, left_out = pack_paths(database, packed)
@@ -54,6 +59,8 @@ def write_page(
     sections["Trust"] = trust_html(
         claims(run, trials), sources_shown(run), "".join(sections["Trust"])
     )
+    if inside is not None:
+        sections[HEADING] = [asking_html()]
     ((run_id,),) = run.sql(rows_of("runs", "run_id")).fetchall()
     first, last = (text_of(run[f"{one}_timestamp"], Format.TIME) for one in ("first", "last"))
     places = {
@@ -65,4 +72,4 @@ def write_page(
         "sections": "".join(section_html(name, parts) for name, parts in sections.items()),
         "made": f"Made from the tables of the run. Times are those of {database.timezone}.",
     }
-    put_page(assembled(places, packed.stream(head)), path)
+    put_page(assembled(places, packed.stream(head), inside), path)
