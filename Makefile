@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-long test-extras test-interchange test-notebook test-coming-from pictures test-explore faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook browser charts clean
+.PHONY: demo test test-fast test-long test-extras test-interchange test-notebook test-coming-from pictures test-explore faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook browser wasm charts clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -57,7 +57,11 @@ browser: .venv-browser/.installed
 	@command -v chromium >/dev/null || \
 	    { echo "make browser drives Chromium, and there is none: apt-get install chromium" >&2; exit 1; }
 	ML4T_CHROMIUM="$$(command -v chromium)" .venv-browser/bin/python -m pytest \
-	    tests/test_page_browser.py tests/test_explore_browser.py
+	    tests/test_page_browser.py tests/test_page_sql_browser.py tests/test_explore_browser.py
+
+# DuckDB for browsers, from npm, as a package: what `report --with-sql` puts into a page.
+wasm: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet ./wasm
 
 # The library that draws the page's charts, from npm; fails where it is not what is committed.
 UPLOT := 1.6.32
@@ -204,7 +208,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 .venv-browser/.installed: pyproject.toml constraints.txt
 	$(call install,--constraint constraints.txt)
 	.venv-browser/bin/python -m pip install --quiet --constraint constraints.txt \
-	    --editable '.[explore]' playwright
+	    --editable '.[explore]' playwright ./wasm
 	touch $@
 
 .venv-duckdb-%/.installed:

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from ml4t.backtest import BacktestResult, ResultError, RunStore, report_runs
 from ml4t.backtest.cli import app
 from ml4t.backtest.results.page.assembling import ASSETS, SCRIPTS
+from ml4t.backtest.results.page.embedding import ASKING_SCRIPTS
 from ml4t.backtest.results.page.figure import Format
 from ml4t.backtest.results.page.figures import FIGURES
 from ml4t.backtest.results.page.gathering import gather_figure, wall_clock
@@ -144,7 +145,7 @@ def test_the_library_of_charts_is_the_one_that_is_pinned() -> None:
 
 def test_every_asset_is_part_of_a_page() -> None:
     scripts = {path.relative_to(ASSETS).as_posix() for path in ASSETS.rglob("*.js")}
-    assert scripts == set(SCRIPTS)
+    assert scripts == {*SCRIPTS, *ASKING_SCRIPTS}
     assert all(len((ASSETS / one).read_text().splitlines()) < 300 for one in scripts)
 
 

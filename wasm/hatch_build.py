@@ -18,8 +18,7 @@ FILES = HERE / "src" / "ml4t_duckdb_wasm" / "files"
 # What npm calls their integrity: SHA-512 of the whole package.
 PACKAGES = {
     "@duckdb/duckdb-wasm@1.32.0": (
-        "IewXTNYEjsZCPE9weUWgtjGxUlMRo7qhX0GF6tq/KjK8bnY+RAl4cyUdYUfcdzby"
-        "b4b9ZxPC+FOsCcxgaKFWMg==",
+        "IewXTNYEjsZCPE9weUWgtjGxUlMRo7qhX0GF6tq/KjK8bnY+RAl4cyUdYUfcdzbyb4b9ZxPC+FOsCcxgaKFWMg==",
         {
             # Exceptions of WebAssembly are in every browser since 2022, and the engine is smaller.
             "duckdb-eh.wasm": "engine.wasm",
@@ -28,8 +27,7 @@ PACKAGES = {
         },
     ),
     "apache-arrow@17.0.0": (
-        "X0p7auzdnGuhYMVKYINdQssS4EcKec9TCXyez/qtJt32DrIMGbzqiaMiQ0X6fQlQ"
-        "pw8Fl0Qygcv4dfRAr5Gu9Q==",
+        "X0p7auzdnGuhYMVKYINdQssS4EcKec9TCXyez/qtJt32DrIMGbzqiaMiQ0X6fQlQpw8Fl0Qygcv4dfRAr5Gu9Q==",
         {"Arrow.es2015.min.js": "arrow.js"},
     ),
 }

@@ -44,6 +44,7 @@ from ml4t.backtest.presets import PRESETS
 from ml4t.backtest.progress import progress_of
 from ml4t.backtest.results.keeping.paths import is_store
 from ml4t.backtest.results.page.comparing import report_runs
+from ml4t.backtest.results.page.embedding import require_one_run
 from ml4t.backtest.results.run_store.difference import Difference
 from ml4t.backtest.results.run_store.store import RunStore
 from ml4t.backtest.results.tables import TABLES
@@ -265,18 +266,22 @@ def report(
         typer.Argument(metavar="RUN...", help="One, or several to compare; or a store and ids."),
     ],
     out: Annotated[Path, typer.Option(help="The page.")] = Path("report.html"),
+    with_sql: Annotated[
+        bool, typer.Option("--with-sql", help="With the run as a database inside; 11 MB more.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write an offline page of a run, or of several beside each other."""
     first, *others = run_files
     if is_store(first):
-        page = RunStore(first).report(out, *map(str, others))
+        page = RunStore(first).report(out, *map(str, others), with_sql=with_sql)
     elif others:
+        require_one_run(with_sql)
         page = report_runs(opened_runs(run_files), out)
     elif is_store(first.parent) and not first.exists():
-        page = RunStore(first.parent).report(out, first.name)
+        page = RunStore(first.parent).report(out, first.name, with_sql=with_sql)
     else:
-        page = opened_run(first).report(out)
+        page = opened_run(first).report(out, with_sql=with_sql)
     size = page.stat().st_size
     if as_json:
         print_json("report", {"written_to": page, "bytes": size})

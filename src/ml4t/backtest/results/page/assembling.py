@@ -17,8 +17,7 @@ from pathlib import Path
 from ml4t.backtest.errors import ResultError
 from ml4t.backtest.results.keeping.paths import sync
 from ml4t.backtest.results.keeping.saving import write_beside
-from ml4t.backtest.results.page.embedding import SCRIPTS as SCRIPTS_THAT_ASK
-from ml4t.backtest.results.page.embedding import Embedded
+from ml4t.backtest.results.page.embedding import ASKING_SCRIPTS, Embedded
 
 ASSETS = Path(__file__).parent / "assets"
 # In the order in which they run: each gives its names to the object `page`.
@@ -32,9 +31,7 @@ MARK = "<!doctype html>\n<!-- a page of ml4t-backtest-duckdb -->\n"
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
-def assembled(
-    places: Mapping[str, str], stream: bytes, embedded: Embedded | None = None
-) -> str:
+def assembled(places: Mapping[str, str], stream: bytes, embedded: Embedded | None = None) -> str:
     """Return the page.
 
     Parameters
@@ -48,7 +45,7 @@ def assembled(
     """
     scripts = [asset(name) for name in SCRIPTS]
     if embedded is not None:
-        asking = [asset(name) for name in SCRIPTS_THAT_ASK]
+        asking = [asset(name) for name in ASKING_SCRIPTS]
         # What they give their names to is made by the first of ours, and what they need is there.
         scripts = [*scripts[:-1], *embedded.scripts, *asking, scripts[-1]]
     styles = [asset(name) for name in STYLES]

@@ -16,12 +16,13 @@ from pathlib import Path
 
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.packages import package
+from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.results.keeping.saving import save
 from ml4t.backtest.results.report.view import SCHEMA
 from ml4t.backtest.results.report.views import VIEWS
 from ml4t.backtest.results.tables import TABLES
 
-SCRIPTS = ("js/engine.js", "js/asking.js")
+ASKING_SCRIPTS = ("js/engine.js", "js/asking.js")
 HEADING = "SQL"
 FIRST_QUERY = """\
 select
@@ -42,7 +43,7 @@ class Embedded:
     blocks : mapping of str to bytes
         Files by the id of their place, compressed by gzip.
     scripts : tuple of str
-        Scripts of others, which run before those of `SCRIPTS`.
+        Scripts of others, which run before `ASKING_SCRIPTS`.
     licences : str
         Of all of them.
     """
@@ -73,7 +74,9 @@ def embedded(database: Database) -> Embedded:
         path = Path(folder) / "run.duckdb"
         save(database, path)
         run = gzip.compress(path.read_bytes(), 6, mtime=0)
-    arrow, client = (gzip.decompress(engine.compressed(f"{name}.js")) for name in ("arrow", "client"))
+    arrow, client = (
+        gzip.decompress(engine.compressed(f"{name}.js")) for name in ("arrow", "client")
+    )
     return Embedded(
         blocks={
             "worker": engine.compressed("worker.js"),
@@ -83,6 +86,15 @@ def embedded(database: Database) -> Embedded:
         scripts=(arrow.decode(), _module(client.decode())),
         licences=engine.licences(),
     )
+
+
+def require_one_run(with_sql: bool) -> None:
+    """Refuse a database in a page of several runs."""
+    if with_sql:
+        raise ConfigError(
+            "a page with SQL has one run inside; write one page per run, or leave SQL out of a "
+            "page of several"
+        )
 
 
 def asking_html() -> str:

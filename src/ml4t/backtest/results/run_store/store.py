@@ -19,6 +19,7 @@ from ml4t.backtest.errors import (
     require_path,
 )
 from ml4t.backtest.results.page.comparing import report_runs
+from ml4t.backtest.results.page.embedding import require_one_run
 from ml4t.backtest.results.page.trust import Trials
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.comparison import Comparison, differing
@@ -193,7 +194,7 @@ class RunStore:
         ids = [self._one(run_id).run_id for run_id in (one, other)]
         return Difference({run_id: self.open(run_id) for run_id in ids})
 
-    def report(self, path: str | Path, *run_ids: str) -> Path:
+    def report(self, path: str | Path, *run_ids: str, with_sql: bool = False) -> Path:
         """Write the page of a run, or of several beside each other; all of them by default.
 
         The page of one run says how many others the store has, and how likely its Sharpe ratio is
@@ -202,7 +203,7 @@ class RunStore:
         Parameters
         ----------
         path : str or Path
-            As in `BacktestResult.report`.
+            As in `BacktestResult.report`, as is `with_sql`.
 
         Returns
         -------
@@ -211,6 +212,8 @@ class RunStore:
 
         Raises
         ------
+        ConfigError
+            `with_sql` of several runs, or without its package.
         ResultError
             There is none of an id, or the page cannot be written.
         """
@@ -218,11 +221,12 @@ class RunStore:
         ids = [self._one(one).run_id for one in run_ids]
         ids = ids or [run_id for (run_id,) in listed.project("run_id").fetchall()]
         if len(ids) != 1:
+            require_one_run(with_sql)
             return report_runs({run_id: self.open(run_id) for run_id in ids}, path)
         run = self.open(ids[0])
         sharpes = [one for (one,) in listed.project("sharpe").fetchall() if one is not None]
         deflated = run.deflated_sharpe(len(sharpes), variance(sharpes)) if sharpes[1:] else None
-        return run.report(path, trials=Trials(len(self), deflated))
+        return run.report(path, trials=Trials(len(self), deflated), with_sql=with_sql)
 
     def tag(self, run_id: str, *tags: str) -> None:
         """Give a run tags; those that it has stay."""
