@@ -19,7 +19,7 @@ CASH = "cash"
 
 
 class Queried(Protocol):
-    """What has the tables of a run."""
+    """What has the tables of a run, or of a profile."""
 
     def sql(self, query: str) -> Relation:
         """Query them."""

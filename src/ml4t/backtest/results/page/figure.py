@@ -1,4 +1,4 @@
-"""Figure: the declaration of what is shown of a run; its query is a file under ``sql/page``."""
+"""Figure: the declaration of what is shown of a run or a profile; its query is a file."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Figure:
     Attributes
     ----------
     name : str
-        Of the figure, and of its file under ``sql/page``.
+        Of the figure, and of its file.
     section : str
         Heading that it stands under.
     meaning : str
@@ -81,6 +81,8 @@ class Figure:
         Its y may be put on a logarithmic scale.
     is_picked : bool
         It is of one trade: `query_of` says of which.
+    folder : str
+        Of its file, under ``sql/``.
     """
 
     name: str
@@ -91,11 +93,12 @@ class Figure:
     columns: tuple[Encoding, ...]
     has_log: bool = False
     is_picked: bool = False
+    folder: str = "page"
 
     @property
     def query(self) -> Sql:
         """The query, as a reader runs it on a saved run."""
-        return read(f"page/{self.name}")
+        return read(f"{self.folder}/{self.name}")
 
     def query_of(self, trade_id: int) -> Sql:
         """Return the query of a figure of one trade, of that trade."""
@@ -104,7 +107,7 @@ class Figure:
     @property
     def grain(self) -> str:
         """What a row of it is."""
-        return grain(f"page/{self.name}")
+        return grain(f"{self.folder}/{self.name}")
 
     def on(self, channel: Channel) -> tuple[Encoding, ...]:
         """Return the columns of a channel."""

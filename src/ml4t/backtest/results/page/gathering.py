@@ -1,4 +1,4 @@
-"""Gathering: the rows of every figure of a run, as far as a page holds them, packed."""
+"""Gathering: the rows of every figure, as far as a page holds them, packed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ml4t.backtest.data.database import Arrays, Database
 from ml4t.backtest.data.sql_files import read, rows_of
+from ml4t.backtest.results.interchange import Queried
 from ml4t.backtest.results.page.figure import Channel, Figure, FigureKind, Format
 from ml4t.backtest.results.page.packing import Packed
-from ml4t.backtest.results.summary import Summarised
 
 # What a page holds: points of a line, other rows, and closes for trades on their price.
 KEPT_POINTS, KEPT_ROWS, KEPT_CLOSES = 12_000, 50_000, 120_000
@@ -91,9 +91,9 @@ class Gathered:
         return list(zip(*columns, strict=True))
 
 
-def gather_figure(run: Summarised, figure: Figure, zone: str) -> Gathered:
+def gather_figure(asked: Queried, figure: Figure, zone: str) -> Gathered:
     """Return a figure with what a page holds of its rows; times are the clock of a zone."""
-    relation = run.sql(figure.query)
+    relation = asked.sql(figure.query)
     columns = relation.fetchnumpy()
     for name, kind in zip(relation.columns, relation.types, strict=True):
         if str(kind) == WITH_ZONE:
