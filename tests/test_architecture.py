@@ -15,6 +15,7 @@ from ml4t.backtest.data.sources.checks import checks_for
 from ml4t.backtest.data.sources.roles import ROLES
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.results.page.figures import FIGURES
+from ml4t.backtest.results.page.profile_figures import PROFILE_FIGURES
 from ml4t.backtest.results.report.views import VIEWS
 from ml4t.backtest.results.tables import TABLES
 from source_files import PACKAGE, ROOT, modules, sql_files, statement
@@ -319,6 +320,7 @@ def test_every_sql_file_is_read_by_some_module() -> None:
     # Those of checks, result tables and views are named by what is declared; see below.
     named = {table.statement for table in TABLES.values()} | {f"report/{name}" for name in VIEWS}
     named |= {f"page/{name}" for name in FIGURES}
+    named |= {f"profile_page/{name}" for name in PROFILE_FIGURES}
     parts = {
         name: name.split("/")
         for name in sql_files()

@@ -51,6 +51,7 @@ STAGES = {
     "event_study": "what followed an event",
     "profile": "what the sources hold",
     "page": "the figures of the page of a run",
+    "profile_page": "the figures of the page of a profile",
     "trade_paths": "what a trade on its price is put together of, in the offline page",
 }
 

@@ -45,6 +45,7 @@ from ml4t.backtest.execution import (
     VolumeWeighted,
 )
 from ml4t.backtest.results.page.comparing import report_runs
+from ml4t.backtest.results.page.profiling import report_profile
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.store import RunStore
 from ml4t.backtest.strategies.sql import SQLStrategy
@@ -95,6 +96,7 @@ __all__ = [
     "Engine",
     "BacktestResult",
     "RunStore",
+    "report_profile",
     "report_runs",
     "BacktestError",
     "ConfigError",

@@ -1,4 +1,4 @@
-"""Looking: the commands that stay, and answer about runs until they are ended."""
+"""Looking: what sources hold, as a page, and the commands that answer until they are ended."""
 
 from __future__ import annotations
 
@@ -8,13 +8,31 @@ from typing import Annotated
 import typer
 
 from ml4t.backtest.cli.exploring.starting import explore
+from ml4t.backtest.cli.output import print_json
 from ml4t.backtest.cli.serving.mcp_server import serve
 from ml4t.backtest.cli.serving.run_tools import RunTools
 from ml4t.backtest.cli.serving.served import Served
+from ml4t.backtest.results.page.profiling import report_profile
+from ml4t.backtest.runfile import catalog_of
 
 ServedRuns = Annotated[
     Path, typer.Argument(metavar="RUN_OR_STORE", help="A saved run, or a folder of runs.")
 ]
+
+
+def report_sources(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="Whose sources.")],
+    out: Annotated[Path, typer.Option(help="The page.")] = Path("profile.html"),
+    period: Annotated[str, typer.Option(help="month, quarter or year.")] = "year",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Write an offline page of what the columns of the sources hold, and when they were known."""
+    page = report_profile(catalog_of(config).profile(period), out)
+    size = page.stat().st_size
+    if as_json:
+        print_json("profile", {"written_to": page, "bytes": size})
+    else:
+        typer.echo(f"wrote {page}, {size:,} bytes")
 
 
 def answer_mcp(

@@ -26,7 +26,12 @@ class Tables:
     """
 
     def __init__(self, database: Database, tables: Mapping[str, str], title: str) -> None:
-        self._database, self.tables, self._title = database.only_reads(), dict(tables), title
+        self._database, self.tables, self.title = database.only_reads(), dict(tables), title
+
+    @property
+    def timezone(self) -> str:
+        """The zone of the catalog, whose clock shows times with a zone."""
+        return self._database.timezone
 
     def __getattr__(self, name: str) -> Relation:
         """Return a table; ``.pl()``, ``.df()``, ``.fetchall()`` read it."""
@@ -57,7 +62,7 @@ class Tables:
 
     def __repr__(self) -> str:
         lines = (f"  {name}: {text}" for name, text in self.tables.items())
-        return "\n".join([f"<{self._title}>", *lines])
+        return "\n".join([f"<{self.title}>", *lines])
 
     def _repr_html_(self) -> str:
         """Show the first table as a notebook does tables, and name the others."""
@@ -72,7 +77,7 @@ class Tables:
         more = f"<p>the first {N_ROWS_SHOWN} rows</p>" if len(found) > N_ROWS_SHOWN else ""
         named = f"<p>also {escape(', '.join(others))}</p>" if others else ""
         return (
-            f"<p><b>{escape(self._title)}</b>: {escape(first)}</p>"
+            f"<p><b>{escape(self.title)}</b>: {escape(first)}</p>"
             f"<table><tr>{head}</tr>{body}</table>{more}{named}"
         )
 

@@ -1,0 +1,15 @@
+-- grain:  one row per source and period
+-- reads:  staleness
+-- params: none
+-- How old the newest row known at a bar was, in days: the middle match, and the 95 % quantile.
+select
+    source,
+    period,
+    median_age_days,
+    q95_age_days,
+    max_age_days,
+    median_age_bars,
+    max_age_bars
+from staleness
+where period is not null
+order by source asc, period asc

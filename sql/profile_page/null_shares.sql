@@ -1,0 +1,12 @@
+-- grain:  one row per column of a source
+-- reads:  columns
+-- params: none
+-- The share of the rows of a source in which a column is NULL.
+select
+    source,
+    column_name,
+    null_share,
+    n_null,
+    n_rows
+from "columns"
+order by source asc, null_share desc, column_name asc

@@ -1,0 +1,13 @@
+-- grain:  one row per source and period
+-- reads:  staleness
+-- params: none
+-- The share of the bars before any row of a source, and of those whose row is past max_age.
+select
+    source,
+    period,
+    unmatched_share,
+    too_old_share,
+    n_bars
+from staleness
+where period is not null
+order by source asc, period asc
