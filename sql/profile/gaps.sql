@@ -1,6 +1,6 @@
--- grain:  one row per asset of a source with prices
+-- grain:  one row per asset of a source with prices; one of a source of the whole market
 -- reads:  :rows, stage.timeline, stage.assets
--- params: :source
+-- params: :source, :asset_id
 -- formula: n_missing = bars of the market from the asset's first to its last without a row that
 --          became known there; longest_gap in bars, after the bar gap_after
 with
@@ -31,7 +31,7 @@ told as (
 
 select
     :source as source,
-    assets.asset_id::varchar as asset_id,
+    (:asset_id)::varchar as asset_id,
     first_bars.timestamp as first_bar,
     last_bars.timestamp as last_bar,
     told.n_bars,
@@ -40,7 +40,7 @@ select
     told.longest_gap,
     gap_bars.timestamp as gap_after
 from told
-inner join stage.assets as assets on told.sid = assets.sid
+left join stage.assets as assets on told.sid = assets.sid
 inner join stage.timeline as first_bars on told.first_t = first_bars.t
 inner join stage.timeline as last_bars on told.last_t = last_bars.t
 left join stage.timeline as gap_bars on told.gap_t = gap_bars.t

@@ -36,7 +36,7 @@ PROFILE_TABLES = {
     "staleness": "age of what was known at a bar, by period",
     "drift": "distribution by period, and its PSI from the period before",
     "dispersion": "spread among the assets of a bar, by period",
-    "gaps": "bars without a row, by asset",
+    "gaps": "bars without a row, by asset; asset_id is NULL for the market",
 }
 # What orders each table.
 _ORDER = {
@@ -132,9 +132,10 @@ class TableParts:
                 self.of["drift"].append(render("profile/drift", **places))
                 self.of["dispersion"].append(render("profile/dispersion", **places))
 
-    def add_gaps(self, rows: TempTable, source: str) -> None:
-        """Add the gaps of the assets of a source."""
-        self.of["gaps"].append(render("profile/gaps", rows=rows, source=literal(source)))
+    def add_gaps(self, rows: TempTable, source: str, asset_id: str = "assets.asset_id") -> None:
+        """Add the gaps of the assets of a source, or those of a source of the whole market."""
+        places = {"rows": rows, "source": literal(source), "asset_id": asset_id}
+        self.of["gaps"].append(render("profile/gaps", **places))
 
     def add_ages(self, at_bars: str, source: str) -> None:
         """Add how old the rows of a source were at the bars."""
@@ -181,5 +182,6 @@ def _known(
     parts.scanned.extend([rows, at_bars])
     parts.add_columns(rows, known.source, kinds, clock="available_at")
     parts.add_bars(at_bars, known.source, kinds)
-    parts.add_gaps(rows, known.source)
+    # The number 0 is that of the first asset, too.
+    parts.add_gaps(rows, known.source, "null" if is_market else "assets.asset_id")
     parts.add_ages(at_bars, known.source)
