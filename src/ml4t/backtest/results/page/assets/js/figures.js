@@ -31,10 +31,12 @@ page.figures = (() => {
     const split = splitOf(figure);
     const parts = [...new Set(rows[split.name])];
     const list = document.createElement("select");
+    // Ways to split trades are words; names of sources and columns stand as they are.
+    const isWords = figure.name === "attribution";
     for (const part of parts) {
       const option = document.createElement("option");
       option.value = part;
-      option.textContent = part.replaceAll("_", " ");
+      option.textContent = isWords ? part.replaceAll("_", " ") : part;
       list.append(option);
     }
     const label = document.createElement("label");
