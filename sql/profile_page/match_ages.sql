@@ -2,6 +2,7 @@
 -- reads:  staleness
 -- params: none
 -- How old the newest row known at a bar was, in days: the middle match, and the 95 % quantile.
+-- The source with the oldest stands first.
 select
     source,
     period,
@@ -12,4 +13,7 @@ select
     max_age_bars
 from staleness
 where period is not null
-order by source asc, period asc
+order by
+    max(max_age_days) over (partition by source) desc,
+    source asc,
+    period asc

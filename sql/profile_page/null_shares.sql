@@ -2,6 +2,7 @@
 -- reads:  columns
 -- params: none
 -- The share of the rows of a source in which a column is NULL.
+-- The source of the column with most of them stands first.
 select
     source,
     column_name,
@@ -9,4 +10,8 @@ select
     n_null,
     n_rows
 from "columns"
-order by source asc, null_share desc, column_name asc
+order by
+    max(null_share) over (partition by source) desc,
+    source asc,
+    null_share desc,
+    column_name asc

@@ -2,6 +2,7 @@
 -- reads:  staleness
 -- params: none
 -- The share of the bars before any row of a source, and of those whose row is past max_age.
+-- The source with most of them stands first.
 select
     source,
     period,
@@ -10,4 +11,7 @@ select
     n_bars
 from staleness
 where period is not null
-order by source asc, period asc
+order by
+    max(unmatched_share + too_old_share) over (partition by source) desc,
+    source asc,
+    period asc

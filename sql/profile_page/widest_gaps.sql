@@ -2,6 +2,7 @@
 -- reads:  gaps
 -- params: none
 -- Bars of the market in a row without a row of the asset, the longest of each.
+-- The source with the longest stands first.
 select
     source,
     coalesce(asset_id, 'market') as asset_id,
@@ -15,4 +16,8 @@ qualify
         partition by source
         order by longest_gap desc, asset_id asc
     ) <= 12
-order by source asc, longest_gap desc, asset_id asc
+order by
+    max(longest_gap) over (partition by source) desc,
+    source asc,
+    longest_gap desc,
+    asset_id asc

@@ -22,7 +22,7 @@ MOST_STATIC = 60
 MOST_LYING, FIRST_SPLIT = 12, "exit_rule"
 WIDE = {"audits", "headline", "equity", "drawdown", "drawdowns", "monthly_returns", "attribution",
         "trades", "trade", "metrics", "profiled_columns", "column_coverage", "distributions",
-        "asset_gaps"}  # fmt: skip
+        "asset_gaps", "null_shares", "column_dispersion", "widest_gaps"}  # fmt: skip
 # Three of them stand side by side.
 THIRD = {"Rolling", "Exposure"}
 
