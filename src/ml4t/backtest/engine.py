@@ -278,28 +278,30 @@ class BacktestEngine:
         plan, ranking = self._plan(prepared, period)
         axes, provider = self.catalog.axes(period), self.computing_provider
         computing = None if provider is None else Computing(provider, axes)
-        chunks = batches(plan, ranking, prepared, period=period, computing=computing)
-        market = Market(
-            axes=axes,
-            terms=self.catalog.instruments(),
-            actions=self.catalog.actions(period),
-            priced_limits=priced_limits(prepared),
-        )
-        jumps = JumpWatch(prepared.n_assets)
-        looked_at = jumps.watched(chunks) if self.catalog.may_lack_actions else chunks
-        recorder = Recorder()
-        witnessed = Witnessed(recorder, prepared.n_assets, self.evidence)
-        beside = self._compared(prepared, period, axes, market.actions)
-        if beside is not None:
-            recorder.record(beside)
-        session = Session(self.config, self.risk_manager, market, self.initial_capital, recorder)
-        try:
-            with computing.recorded(recorder.computed) if computing else nullcontext():
-                passed_on = reported(witnessed.watched(looked_at), period.n_bars, progress)
-                misses = self._loop(passed_on, session, recorder)
-        except CostError as error:
-            error.locate(axes.time(session.t), axes.asset_ids.tolist())
-            raise
+        with batches(plan, ranking, prepared, period=period, computing=computing) as chunks:
+            market = Market(
+                axes=axes,
+                terms=self.catalog.instruments(),
+                actions=self.catalog.actions(period),
+                priced_limits=priced_limits(prepared),
+            )
+            jumps = JumpWatch(prepared.n_assets)
+            looked_at = jumps.watched(chunks) if self.catalog.may_lack_actions else chunks
+            recorder = Recorder()
+            witnessed = Witnessed(recorder, prepared.n_assets, self.evidence)
+            beside = self._compared(prepared, period, axes, market.actions)
+            if beside is not None:
+                recorder.record(beside)
+            session = Session(
+                self.config, self.risk_manager, market, self.initial_capital, recorder
+            )
+            try:
+                with computing.recorded(recorder.computed) if computing else nullcontext():
+                    passed_on = reported(witnessed.watched(looked_at), period.n_bars, progress)
+                    misses = self._loop(passed_on, session, recorder)
+            except CostError as error:
+                error.locate(axes.time(session.t), axes.asset_ids.tolist())
+                raise
         facts = RunFacts(
             started_at=started_at,
             finished_at=datetime.now(UTC),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.core.computing import Computing
@@ -120,8 +120,8 @@ def batches(
     period: Period | None = None,
     chunk_cells: int | None = None,
     computing: Computing | None = None,
-) -> Iterator[Chunk]:
-    """Yield the run's chunks in time order; the next one is read while the loop works.
+) -> Chunks:
+    """Return the run's chunks in time order; the next one is read while the loop works.
 
     Parameters
     ----------
@@ -151,30 +151,41 @@ def batches(
     opened = thread.submit(
         Reader, plan, ranking, prepared, period, bars_per_chunk, database, thread, computing
     )
-
-    def load(first_t: int) -> Chunk:
-        return opened.result().load(first_t)
-
-    first = thread.submit(load, starts[0]) if starts else None
-    return _following(thread, load, starts, first)
+    return Chunks(thread, lambda first_t: opened.result().load(first_t), starts)
 
 
-def _following(
-    reader: ThreadPoolExecutor,
-    load: Callable[[int], Chunk],
-    starts: range,
-    following: Future[Chunk] | None,
-) -> Iterator[Chunk]:
-    with reader:
-        for start in starts:
-            assert following is not None
-            chunk = following.result()
-            following = (
-                reader.submit(load, start + starts.step)
-                if start + starts.step < starts.stop
-                else None
-            )
-            yield chunk
+class Chunks:
+    """The chunks of a run, read once, one ahead of what walks them.
+
+    As a context it ends the thread that reads, however the walk ends: an error that somebody keeps
+    would keep the thread too.
+    """
+
+    def __init__(
+        self, thread: ThreadPoolExecutor, load: Callable[[int], Chunk], starts: range
+    ) -> None:
+        self._thread, self._load, self._starts = thread, load, starts
+        self._first = thread.submit(load, starts[0]) if starts else None
+
+    def __enter__(self) -> Chunks:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    def __iter__(self) -> Iterator[Chunk]:
+        """Yield the chunks in time order."""
+        following, starts = self._first, self._starts
+        with self:
+            for start in starts:
+                assert following is not None
+                chunk = following.result()
+                following = (
+                    self._thread.submit(self._load, start + starts.step)
+                    if start + starts.step < starts.stop
+                    else None
+                )
+                yield chunk
 
 
 def reported(
