@@ -18,15 +18,8 @@ page.engine = (() => {
   const MOST_ROWS = 1000;
   let starting = null;
 
-  async function bytes(id) {
-    const text = document.getElementById(id).textContent;
-    const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return new Uint8Array(await new Response(stream).arrayBuffer());
-  }
-
   async function start() {
-    const [code, engine, run] = await Promise.all(["worker", "engine", "run"].map(bytes));
+    const [code, engine, run] = await Promise.all(["worker", "engine", "run"].map(page.inflated));
     const made = new Blob([ANSWERED, code], { type: "text/javascript" });
     const worker = new Worker(URL.createObjectURL(made));
     worker.postMessage(engine, [engine.buffer]);
