@@ -228,3 +228,32 @@ def test_runs_that_were_opened_first_are_let_go(folder: Path) -> None:
     assert served.run(first[:6])["n_bars"] == 40
     with pytest.raises(ResultError, match="is a store of runs; say run_id, one of"):
         served.run()
+
+
+def test_a_run_writes_to_no_store_that_its_file_names(many: RunTools, folder: Path) -> None:
+    kept = RUN_FILE + '[run]\nstore = "kept"\ntags = ["mine"]\n'
+    (folder / "kept.toml").write_text(kept, encoding="utf-8")
+    assert many.run("kept.toml")["run_id"]
+    assert not (folder / "kept").exists()
+    (folder / "kept.toml").unlink()
+
+
+def test_what_a_client_says_is_never_an_option(many: RunTools) -> None:
+    with pytest.raises(ResultError, match="must be a time, was '--help'"):
+        many.preview("run.toml", "--help")
+
+
+@pytest.mark.parametrize("word", ["2020\0", "2020\ud800"])
+def test_characters_of_no_text_are_refused_in_words(many: RunTools, word: str) -> None:
+    for ask in (many.run, many.preview, many.inspect):
+        with pytest.raises(ConfigError, match="has a character that is none of a text"):
+            ask("run.toml", word)  # type: ignore[operator]
+        with pytest.raises(ConfigError, match="has a character that is none of a text"):
+            ask(word, "x")  # type: ignore[operator]
+
+
+def test_an_empty_store_is_said_to_be_empty(tmp_path: Path) -> None:
+    empty = RunTools(Served(RunStore(tmp_path / "runs").path))
+    assert empty.describe()["n_runs"] == 0
+    with pytest.raises(ResultError, match="holds no run yet"):
+        empty.describe("trades")

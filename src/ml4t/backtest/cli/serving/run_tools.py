@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,10 @@ class RunTools:
             }  # fmt: skip
         if name not in known:
             raise ResultError(f"there is nothing called {name!r}{did_you_mean(name, known)}")
-        any_run = self._served.run(None if self._served.store is None else self._served.ids()[0])
+        ids = self._served.ids()
+        if not ids:
+            raise ResultError(f"the store '{self._served.path}' holds no run yet")
+        any_run = self._served.run(ids[0])
         rows = any_run.sql(render("saved/described", table=literal(name))).fetchall()
         keys = ("column", "type", "meaning")
         place = name if name in TABLES else VIEWS[name].place
@@ -123,8 +126,11 @@ class RunTools:
         path = self._file(run_file)
         with tempfile.TemporaryDirectory(prefix="ml4t-backtest-") as folder:
             saved = Path(folder) / "run.duckdb"
-            period = [*(["--start", start] if start else []), *(["--end", end] if end else [])]
-            self._called("run", str(path), "--out", str(saved), *period)
+            # A run file may name a store: one that goes with the folder takes its place.
+            options = {"--out": str(saved), "--store": str(Path(folder) / "runs")}
+            options |= {"--start": start} if start else {}
+            options |= {"--end": end} if end else {}
+            self._called("run", str(path), options=options)
             result = BacktestResult.open(saved)
         self._served.keep(result)
         document = run_json(result)
@@ -148,7 +154,7 @@ class RunTools:
         """
         most = require_whole("limit", limit, least=1, most=self._limits.rows)
         path = str(self._file(run_file))
-        return self._first(self._called("inspect", path, "--sql", query), most)
+        return self._first(self._called("inspect", path, options={"--sql": query}), most)
 
     def _first(self, document: ToolAnswer, most: int) -> ToolAnswer:
         """Return the first rows of what a command has answered."""
@@ -179,6 +185,7 @@ class RunTools:
     def _file(self, given: str) -> Path:
         """Return a run file of the folder; a link out of it is none."""
         assert self._folder is not None
+        _require_words(given)
         path = (self._folder / given).resolve()
         if not path.is_relative_to(self._folder):
             raise ConfigError(f"'{given}' is outside of the folder of run files")
@@ -187,9 +194,14 @@ class RunTools:
             raise ConfigError(f"there is no run file '{given}'{did_you_mean(given, names)}")
         return path
 
-    def _called(self, *words: str) -> ToolAnswer:
+    def _called(
+        self, name: str, *words: str, options: Mapping[str, str] | None = None
+    ) -> ToolAnswer:
         """Call a command in a process of its own: one that takes too long is ended for sure."""
-        command = [sys.executable, "-m", "ml4t.backtest", *words, "--json"]
+        given = [part for option in (options or {}).items() for part in option]
+        _require_words(*words, *given)
+        # What a client says is never read as an option.
+        command = [sys.executable, "-m", "ml4t.backtest", name, "--json", *given, "--", *words]
         seconds = self._limits.run_seconds
         try:
             done = subprocess.run(
@@ -198,7 +210,7 @@ class RunTools:
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
             raise ResultError(
-                f"'{words[0]}' took longer than {seconds:g} seconds and was ended; "
+                f"'{name}' took longer than {seconds:g} seconds and was ended; "
                 "ask for a shorter period"
             ) from error
         document: ToolAnswer = json.loads(done.stdout) if done.stdout else {}
@@ -218,6 +230,13 @@ class RunTools:
         plain = jsonable(document)
         assert isinstance(plain, dict)
         return plain
+
+
+def _require_words(*words: str) -> None:
+    """Refuse texts that no file is called and no command is given."""
+    for word in words:
+        if "\0" in word or (not word.isascii() and word != word.encode(errors="replace").decode()):
+            raise ConfigError(f"{word!r} has a character that is none of a text")
 
 
 def _document(found: LimitedRows) -> ToolAnswer:
