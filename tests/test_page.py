@@ -224,6 +224,29 @@ def test_of_many_runs_a_table_has_all_and_the_lines_are_of_the_best(
         report_runs({"one": run}, tmp_path / "one.html")
 
 
+def test_runs_may_be_called_as_a_column_is(
+    run: BacktestResult, other: BacktestResult, tmp_path: Path
+) -> None:
+    runs = {"timestamp": run, "equity": other, "__proto__": run}
+    page = Page(report_runs(runs, tmp_path / "page.html").read_text())
+    equity = [[one for (one,) in each.sql("select equity from equity").fetchall()]
+              for each in runs.values()]  # fmt: skip
+    times = [one for (one,) in run.sql("select timestamp from equity").fetchall()]
+    assert page.rows("equity") == list(zip(times, *equity, strict=True))
+    (figure,) = (one for one in page.head["figures"] if one["name"] == "equity")
+    assert [one["label"] for one in figure["columns"]][1:] == list(runs)
+
+
+def test_what_is_no_run_by_name_is_refused_in_words(run: BacktestResult, tmp_path: Path) -> None:
+    for given, message in (
+        ([run, run], "must be a mapping of names to runs"),
+        ({1: run, 2: run}, "name of a run must be a text, was 1"),
+        ({"one": run, "two": 2}, "'two' must be a BacktestResult, was 2"),
+    ):
+        with pytest.raises(ResultError, match=message):
+            report_runs(given, tmp_path / "page.html")  # type: ignore[arg-type]
+
+
 # -- writing ------------------------------------------------------------------------------------
 
 

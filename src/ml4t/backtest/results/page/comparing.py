@@ -60,7 +60,7 @@ def report_runs(runs: RunsByName, path: str | Path) -> Path:
     Raises
     ------
     ResultError
-        They are fewer than two, or the page cannot be written.
+        They are no runs by name, or fewer than two, or the page cannot be written.
 
     Examples
     --------
@@ -70,6 +70,7 @@ def report_runs(runs: RunsByName, path: str | Path) -> Path:
         target = require_path("path", path, "that of a page")
     except ConfigError as error:
         raise ResultError(str(error)) from error
+    _require_runs(runs)
     if len(runs) < 2:
         raise ResultError(f"a comparison is of two runs or more, was of {len(runs)}")
     drawn = _best(runs)
@@ -95,6 +96,18 @@ def report_runs(runs: RunsByName, path: str | Path) -> Path:
     return target
 
 
+def _require_runs(runs: object) -> None:
+    """Refuse what is no mapping of names to runs."""
+    way_out = 'write report_runs({"one": one, "other": other}, ...)'
+    if not isinstance(runs, Mapping):
+        raise ResultError(f"runs must be a mapping of names to runs, was {runs!r}; {way_out}")
+    for name, run in runs.items():
+        if not isinstance(name, str) or not name.strip():
+            raise ResultError(f"the name of a run must be a text, was {name!r}; {way_out}")
+        if not isinstance(run, BacktestResult):
+            raise ResultError(f"{name!r} must be a BacktestResult, was {run!r}; {way_out}")
+
+
 def _best(runs: RunsByName) -> RunsByName:
     """Return the runs that are drawn, in the order in which they were given."""
     if len(runs) <= MOST_LINES:
@@ -113,15 +126,17 @@ def _overlaid(name: str, runs: RunsByName) -> Gathered:
     times = [np.ma.getdata(one[x.column]).astype("datetime64[us]") for one in found.values()]
     bars = np.unique(np.concatenate(times))
     columns: dict[str, Any] = {x.column: bars}
+    # A run may be called as any column is: its own has a name that is no column's.
+    lines = {label: f"run {i}" for i, label in enumerate(runs)}
     for (label, one), at in zip(found.items(), times, strict=True):
         values = np.full(len(bars), np.nan)
         values[np.searchsorted(bars, at)] = np.ma.filled(one[y.column].astype(float), np.nan)
-        columns[label] = values
+        columns[lines[label]] = values
     shown = replace(
         figure,
         section="Returns",
         meaning=f"{figure.title} of each run; the query is that of one of them.",
-        columns=(x, *(Encoding(label, label, y.format, Channel.Y) for label in runs)),
+        columns=(x, *(Encoding(one, label, y.format, Channel.Y) for label, one in lines.items())),
     )
     return Gathered(shown, columns, len(bars), "")
 
