@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from ml4t.backtest.data.sources.adapted import Adapted, Change
 from ml4t.backtest.errors import ConfigError, DataError
 from ml4t.backtest.vendors.lean_factors import ActionRow, actions_from
-from ml4t.backtest.vendors.reading import in_units, source_of
+from ml4t.backtest.vendors.reading import in_units, lines_of, source_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -180,7 +180,7 @@ def _text_of(archive: Path) -> pl.DataFrame:
 def _spans(folder: Path) -> Iterable[Named]:
     """Yield what each company was called from when until when."""
     for file in sorted(folder.glob("*.csv")):
-        lines = [line.split(",") for line in file.read_text().splitlines() if line.strip()]
+        lines = [line.split(",") for line in lines_of("lean_zip", file)]
         rows = sorted((datetime.strptime(day, "%Y%m%d").date(), ticker.upper())
                       for day, ticker, *_ in lines)  # fmt: skip
         for i, ((before, _), (last, ticker)) in enumerate(pairwise(rows)):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ml4t.backtest.core.tolerances import SPLIT_OF_FACTORS
 from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.vendors.ratios import simple_ratio
+from ml4t.backtest.vendors.reading import lines_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -74,7 +75,7 @@ def actions_from(folder: Path, closes: pl.DataFrame) -> tuple[list[ActionRow], l
 
 def _factors_in(file: Path) -> tuple[list[_Factors], int]:
     """Return the lines of a factor file in order of time, and how many are none."""
-    lines = [line for line in file.read_text().splitlines() if line.strip()]
+    lines = lines_of("lean_zip", file)
     rows = []
     for line in lines:
         # LEAN skips these: a factor of 1.6e+6 has lost its digits.

@@ -10,7 +10,7 @@ import numpy as np
 
 from ml4t.backtest.data.sources.adapted import Adapted, Change
 from ml4t.backtest.errors import DataError
-from ml4t.backtest.vendors.reading import source_of
+from ml4t.backtest.vendors.reading import lines_of, source_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -102,7 +102,7 @@ def _lines(file: Path) -> list[str]:
     """Return the lines of a text file that are not empty."""
     if not file.is_file():
         raise _other(file.parent.parent, f"no {file.parent.name}/{file.name}")
-    return [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return lines_of("qlib_bin", file)
 
 
 def _spans(root: Path, market: str) -> list[Membership]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import gzip
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -42,15 +44,50 @@ def texts_in(vendor: str, paths: Paths, endings: tuple[str, ...]) -> Iterator[tu
     for file in files_in(vendor, paths, (*endings, *(f"{one}{_GZIP}" for one in endings), _ZIP)):
         if file.suffix.lower() != _ZIP:
             content = file.read_bytes()
-            is_packed = file.suffix.lower() == _GZIP
-            yield _stem(file.name), gzip.decompress(content) if is_packed else content
+            if file.suffix.lower() == _GZIP:
+                with reading(vendor, file):
+                    content = gzip.decompress(content)
+            yield _stem(file.name), content
             continue
-        with zipfile.ZipFile(file) as archive:
+        with reading(vendor, file):
+            archive = zipfile.ZipFile(file)
+        with archive:
             members = [one for one in archive.namelist() if one.lower().endswith(endings)]
             if not members:
                 raise DataError(vendor, "readable", f"finds no {' or '.join(endings)} in {file}")
             for member in members:
-                yield _stem(Path(member).name), archive.read(member)
+                with reading(vendor, file):
+                    content = archive.read(member)
+                yield _stem(Path(member).name), content
+
+
+@contextmanager
+def reading(vendor: str, file: object) -> Iterator[None]:
+    """Say of a file that cannot be read which it is, whoever reads it.
+
+    Raises
+    ------
+    DataError
+        It is another kind of file than its reader takes, cut off or empty.
+    """
+    import polars as pl
+
+    # Of pandas and of texts: errors of values.
+    broken = (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, ValueError,
+              pl.exceptions.PolarsError)  # fmt: skip
+    try:
+        yield
+    except DataError:
+        raise
+    except broken as error:
+        raise DataError(vendor, "readable", f"cannot read '{file}': {error}") from error
+
+
+def lines_of(vendor: str, file: Path) -> list[str]:
+    """Return the lines of a text file that are not empty."""
+    with reading(vendor, file):
+        text = file.read_text(encoding="utf-8-sig")
+    return [line for line in text.splitlines() if line.strip()]
 
 
 def files_in(vendor: str, paths: Paths, endings: tuple[str, ...]) -> list[Path]:
@@ -161,12 +198,13 @@ def _tables_in(vendor: str, given: Any) -> pl.DataFrame:
     import polars as pl
 
     if isinstance(given, str | Path) and str(given).lower().endswith(".parquet"):
-        return pl.read_parquet(given)
-    frames = [
-        # As text: a permno, a date and a code of letters are no floats.
-        pl.read_csv(BytesIO(text), infer_schema=False, null_values=[""])
-        for _, text in texts_in(vendor, given, (".csv",))
-    ]
+        with reading(vendor, given):
+            return pl.read_parquet(given)
+    frames = []
+    for name, text in texts_in(vendor, given, (".csv",)):
+        with reading(vendor, f"{name}.csv"):
+            # As text: a permno, a date and a code of letters are no floats.
+            frames.append(pl.read_csv(BytesIO(text), infer_schema=False, null_values=[""]))
     return pl.concat(frames, how="diagonal")
 
 

@@ -12,7 +12,14 @@ import numpy as np
 from ml4t.backtest.core.tolerances import IN_RANGE
 from ml4t.backtest.data.sources.adapted import Adapted, Change
 from ml4t.backtest.errors import ConfigError, DataError
-from ml4t.backtest.vendors.reading import at_bar_end, bar_from, smallest_gap, source_of
+from ml4t.backtest.vendors.reading import (
+    at_bar_end,
+    bar_from,
+    lines_of,
+    reading,
+    smallest_gap,
+    source_of,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -150,9 +157,9 @@ def _saved(path: Path) -> Any:
         ) from error
     if not path.is_file():
         raise DataError("yfinance", "readable", f"finds no file at {path}")
-    with path.open(encoding="utf-8") as file:
-        has_levels = file.readline().startswith(("Price,", "Ticker,"))
-    frame = pd.read_csv(path, header=[0, 1] if has_levels else 0, index_col=0)
+    has_levels = "".join(lines_of("yfinance", path)[:1]).startswith(("Price,", "Ticker,"))
+    with reading("yfinance", path):
+        frame = pd.read_csv(path, header=[0, 1] if has_levels else 0, index_col=0)
     texts = frame.index.astype(str)
     if set(texts.str[11:19]) <= {"", "00:00:00"}:  # days, whatever the offset of their zone
         frame.index = pd.DatetimeIndex(texts.str[:10], name="Date")
