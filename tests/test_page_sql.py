@@ -95,3 +95,15 @@ def test_a_page_of_several_runs_has_no_database(run: BacktestResult, tmp_path: P
     asked = CliRunner().invoke(app, ["report", *files, "--out", out, "--with-sql"])
     assert asked.exit_code != 0
     assert not Path(out).exists()
+
+
+def test_an_engine_that_was_not_built_is_said(
+    run: BacktestResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compressed(name: str) -> bytes:
+        raise FileNotFoundError(2, "No such file", f"{name}.gz")
+
+    engine = SimpleNamespace(compressed=compressed)
+    monkeypatch.setitem(sys.modules, "ml4t_duckdb_wasm", engine)
+    with pytest.raises(ConfigError, match=r"arrow\.js\.gz is missing; install .*make wasm"):
+        run.report(tmp_path / "report.html", with_sql=True)

@@ -74,16 +74,19 @@ def embedded(database: Database) -> Embedded:
         path = Path(folder) / "run.duckdb"
         save(database, path)
         run = gzip.compress(path.read_bytes(), 6, mtime=0)
-    arrow, client = (
-        gzip.decompress(engine.compressed(f"{name}.js")) for name in ("arrow", "client")
-    )
+    try:
+        arrow, client, worker, wasm = (
+            engine.compressed(name)
+            for name in ("arrow.js", "client.js", "worker.js", "engine.wasm")
+        )
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"the package of the engine has no engine in it, and was not built: {error.filename} "
+            "is missing; install 'ml4t-backtest-duckdb[page-sql]', or build it with: make wasm"
+        ) from error
     return Embedded(
-        blocks={
-            "worker": engine.compressed("worker.js"),
-            "engine": engine.compressed("engine.wasm"),
-            "run": run,
-        },
-        scripts=(arrow.decode(), _module(client.decode())),
+        blocks={"worker": worker, "engine": wasm, "run": run},
+        scripts=(gzip.decompress(arrow).decode(), _module(gzip.decompress(client).decode())),
         licences=engine.licences(),
     )
 
