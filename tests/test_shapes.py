@@ -344,6 +344,9 @@ ONE = BY_ASSET["KO"]
     [
         (ONE, {}, r"has no column 'asset_id', and columns 'open', 'high', .*\{'AAPL': frame\}"),
         (pl.from_pandas(ONE.reset_index(names="date")), {}, "if they are assets.*field='close'"),
+        (LONG.rename(columns={"asset_id": "own"}), {}, r"if 'own' is it: columns=\{'asset_id'"),
+        (pl.from_pandas(WIDE["close"].reset_index(names="own")), {"field": "close"},
+         r"none is its times; say which: columns=\{'timestamp'"),
         (WIDE["close"], {}, "columns 'LOW': .*field='close'"),
         (WIDE["close"].rename(columns={"LOW": "DATE"}), {}, "columns 'DATE': .*field='close'"),
         (WIDE["close"][["KO"]], {}, "columns 'KO': .*field='close'"),

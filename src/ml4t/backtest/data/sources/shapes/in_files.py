@@ -49,10 +49,14 @@ def unfolded(
     has_assets = any(said.is_called(name, "asset_id") for name in raw)
     if has_assets or len(times) != 1 or not said.is_grid:
         if said.fields is not None:
+            why = (
+                "one is its assets; leave it out"
+                if has_assets
+                else "none is its times; say which: columns={'timestamp': '...'}, or leave it out"
+            )
             raise ConfigError(
                 f"field={said.fields!r} names the values of a wide frame, and source "
-                f"{said.name!r} has columns {first_of(raw)}, of which "
-                f"{'one is its assets' if has_assets else 'none is its times'}; leave it out"
+                f"{said.name!r} has columns {first_of(raw)}, of which {why}"
             )
         return None
     labels = [name for name in raw if name != times[0]]
@@ -105,7 +109,13 @@ def way_out(source: Source, raw: Mapping[str, str], said: Said) -> str:
     one = (
         "asset_id='filename', or 'folder'" if source.is_files else "'AAPL' as asset_id in the query"
     )
+    texts = [
+        name
+        for name, kind in raw.items()
+        if kind == "VARCHAR" and not said.is_called(name, "timestamp")
+    ]
+    is_it = f"; if {texts[0]!r} is it: columns={{'asset_id': {texts[0]!r}}}" if texts else ""
     return (
-        f"; if it is of one asset, say of which: {one}; if its columns are assets, say what of "
-        f"them: field={needed[0] if needed else 'score'!r}"
+        f"{is_it}; if it is of one asset, say of which: {one}; if its columns are assets, say "
+        f"what of them: field={needed[0] if needed else 'score'!r}"
     )

@@ -11,7 +11,7 @@ from ml4t.backtest.data.sources.shapes import pandas_frames
 from ml4t.backtest.data.sources.shapes.arrays import of_arrays
 from ml4t.backtest.data.sources.shapes.keyed import is_frame, of_frames
 from ml4t.backtest.data.sources.shapes.membership import of_matrix, of_snapshots
-from ml4t.backtest.data.sources.shapes.said import Said, Shaped
+from ml4t.backtest.data.sources.shapes.said import Said, Shaped, first_of
 from ml4t.backtest.data.sources.shapes.wide import Sheet, is_wide, of_table, stacked
 from ml4t.backtest.data.sources.source import scannable
 from ml4t.backtest.errors import ConfigError
@@ -70,6 +70,12 @@ def _from(found: Shaped | Sheet | None, given: Any, said: Said) -> Shaped:
         if is_wide(found, said):
             return stacked(found, said)
     if said.fields is not None and not isinstance(given, (str, Path, list, tuple)):
+        names = getattr(rows, "column_names", ())
+        if names and not any(said.is_called(name, "timestamp") for name in names):
+            raise said.refusal(
+                f"has columns {first_of(names)}, of which none is its times; say which: "
+                "columns={'timestamp': '...'}, or leave field= out"
+            )
         raise ConfigError(
             f"field={said.fields!r} names the values of a wide frame, a Series or an array, and "
             f"source {said.name!r} has columns of its own; leave it out"

@@ -80,12 +80,18 @@ def is_wide(sheet: Sheet, said: Said) -> bool:
     if said.spec.makes_bars and not values and len(sheet.labels) > 1 and _are_numbers(sheet):
         return True
     shown = f"columns {first_of(values or sheet.labels)}" if sheet.labels else "no other column"
+    texts = [
+        label
+        for label, array in zip(sheet.labels, sheet.arrays, strict=True)
+        if _is_text(array) and isinstance(label, str)
+    ]
+    is_it = f" (if {texts[0]!r} is it: columns={{'asset_id': {texts[0]!r}}})" if texts else ""
     needed = [name for name in said.own_values if name in said.spec.required]
     field = needed[0] if needed else "score"
     raise said.refusal(
-        f"has no column 'asset_id', and {shown}: if they are values of one asset, say of which: "
-        f"register({said.spec.name!r}, {{'AAPL': frame}}); if they are assets, say what of them: "
-        f"field={field!r}"
+        f"has no column 'asset_id'{is_it}, and {shown}: if they are values of one asset, say of "
+        f"which: register({said.spec.name!r}, {{'AAPL': frame}}); if they are assets, say what "
+        f"of them: field={field!r}"
     )
 
 
@@ -111,4 +117,13 @@ def _are_numbers(sheet: Sheet) -> bool:
         or types.is_decimal(array.type)
         or types.is_null(array.type)
         for array in sheet.arrays
+    )
+
+
+def _is_text(array: pa.Array) -> bool:
+    import pyarrow as pa
+
+    kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
     )
