@@ -443,6 +443,14 @@ def test_a_result_in_memory_carries_the_description_of_every_column(
         result.sql("comment on column trades.pnl is 'mine'").fetchall()
 
 
+def test_a_query_over_a_source_says_what_a_result_has() -> None:
+    with pytest.raises(duckdb.CatalogException, match="prices does not exist") as refused:
+        make_run(1).sql("select * from prices")
+    (note,) = refused.value.__notes__
+    assert "tables runs, orders, fills, trades" in note
+    assert "catalog.sql" in note
+
+
 def test_whatever_shows_a_comment_has_it_written_first() -> None:
     with duckdb.connect() as connection:
         connection.execute("create table trades (pnl double)")

@@ -79,6 +79,9 @@ class BacktestResult(Interchange, Mapping[str, Any]):
         except EngineError as error:
             if "read-only mode" in str(error):
                 raise ResultError("a query cannot change a result; select from it") from error
+            if "Table with name" in str(error):
+                names = ", ".join(TABLES)
+                error.add_note(f"a result has the tables {names}; sources: catalog.sql")
             raise
 
     def reader_of(self, query: str) -> Database:
