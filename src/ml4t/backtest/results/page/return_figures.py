@@ -37,8 +37,8 @@ RETURN_FIGURES = (
         name="equity",
         section="Returns",
         title="Equity",
-        meaning="What the account was worth at each close, beside the same capital in the "
-        "benchmark.",
+        meaning="What the account was worth at each close, and the same capital in the benchmark, "
+        "where the run has one.",
         kind=FigureKind.LINES,
         columns=(
             _BAR,
@@ -91,7 +91,7 @@ RETURN_FIGURES = (
         name="yearly_returns",
         section="Returns",
         title="Yearly returns",
-        meaning="What each calendar year made, beside the benchmark.",
+        meaning="What each calendar year made, and the benchmark, where the run has one.",
         kind=FigureKind.BARS,
         columns=(
             Encoding("year", "Year", Format.TEXT, _X),

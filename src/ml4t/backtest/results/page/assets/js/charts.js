@@ -7,13 +7,15 @@ page.charts = (() => {
   const color = (name) => () => page.theme.color(name);
   const SERIES = Array.from({ length: 8 }, (_, i) => `series-${i + 1}`);
 
+  // Two ticks of 28 days may be in one month: the second has no name, not the same one again.
   function timeTicks(_, splits, __, ___, step) {
-    return splits.map((one) => {
+    const names = splits.map((one) => {
       const text = new Date(one * 1000).toISOString();
       if (step >= 360 * DAY) return text.slice(0, 4);
       if (step >= 27 * DAY) return text.slice(0, 7);
       return step >= DAY ? text.slice(0, 10) : text.slice(11, 16);
     });
+    return names.map((name, i) => (name === names[i - 1] ? null : name));
   }
 
   const STEPS = [1, 2, 7, 14, 28, 61, 91, 182, 365, 730, 1095, 1825, 3650].map((days) => days * DAY);
