@@ -162,6 +162,16 @@ def test_init_refuses_what_makes_no_run(
     assert not out.exists()
 
 
+def test_init_says_which_file_has_names_of_its_own_and_what_to_write(tmp_path: Path) -> None:
+    own = tmp_path / "own.parquet"
+    pl.DataFrame({"trade_day": [date(2024, 1, 2)], "company": ["A"], "last": [1.0]}).write_parquet(
+        own
+    )
+    done = called("init", own, "--out", tmp_path / "run.toml")
+    assert done.exit_code == 1
+    assert "own.parquet'; where its columns have names of your own" in done.stderr
+
+
 def test_init_does_not_write_over_a_file(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "run.toml"
     out.write_text("mine")

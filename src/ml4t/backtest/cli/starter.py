@@ -137,7 +137,13 @@ def _guess(path: Path, taken: set[str]) -> Guess:
         return Guess(path=path, name=name, role=role, columns=found[0], changes=found[1],
                      said=said, no_prices=first)  # fmt: skip
     assert first is not None
-    raise first
+    if first.rule != "columns":
+        raise first
+    fact = str(first).removeprefix(f"source '{first.source}' ")
+    raise DataError(
+        first.source, first.rule, f"{fact}. The file is '{path}'; where its columns have names of "
+        "your own, write the run file: columns = { asset_id = \"...\" } is a key of the source",
+    ) from first  # fmt: skip
 
 
 def _registered(role: Role, path: Path, name: str) -> tuple[Catalog, dict[str, str]]:
