@@ -158,7 +158,7 @@ clean:
 	rm -rf .venv $(VENV) $(wildcard .venv-*) out build dist
 
 define install
-	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
 	    { echo "python >= 3.11 is needed; pass PYTHON=..." >&2; exit 1; }
 	@echo "making $(@D) with what the package and its tests need; once, about a minute" >&2
 	$(PYTHON) -m venv $(@D)
