@@ -121,6 +121,8 @@ def test_what_a_figure_does_not_take_is_refused(run: BacktestResult) -> None:
         run.plot.drawdown(log=True)
     with pytest.raises(ConfigError, match="max_rows must be a whole number of at least 20"):
         run.plot.equity(max_rows=3)
+    with pytest.raises(ConfigError, match="width must be a whole number of at least 1, was 'x'"):
+        run.plot.equity(width="x")
 
 
 # -- charts -------------------------------------------------------------------------------------

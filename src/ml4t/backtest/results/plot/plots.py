@@ -80,6 +80,8 @@ class Plot:
         if log and not figure.has_log:
             raise ConfigError(f"result.plot.{figure.name} has no logarithmic axis; leave log out")
         most = require_whole("max_rows", max_rows, least=20)
+        for name, given in (("width", width), ("height", height)):
+            require_whole(name, given, least=1)
         alt = package("altair", extra="plot")
         rows = self._rows(trade_id)
         drawn = draw(alt, figure, rows, ChartOptions(is_log=log, most=most))
