@@ -326,3 +326,12 @@ def test_times_with_a_zone_are_the_clock_of_the_zone() -> None:
         "2024-01-02T16:00:00.000000", "2024-07-02T16:00:00.000000",
     ]  # fmt: skip
     assert np.isnat(clock[2])
+
+
+def test_names_that_are_numbers_keep_every_digit() -> None:
+    packed = Packed()
+    for names in ([2**53 + 1, -(2**63) + 1, 7], [2**63 + 5]):
+        place = packed.add(np.array(names), Format.TEXT)
+        assert packed._columns[place]["texts"] == sorted(map(str, names))
+    small = packed.add(np.array([3, 1]), Format.TEXT)
+    assert packed._columns[small]["kind"] == "number"

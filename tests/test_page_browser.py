@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import polars as pl
 import pytest
 
-from ml4t.backtest import BacktestResult, report_runs
+from ml4t.backtest import BacktestEngine, BacktestResult, Catalog, TopN, report_runs
 from ml4t.backtest.results.page.figure import FigureKind
 from ml4t.backtest.results.page.figures import FIGURES
 from ml4t.backtest.results.page.shown import text_of
@@ -258,3 +260,23 @@ def test_runs_beside_each_other_are_drawn(
     assert both.figure("equity").locator(".chart").evaluate(INK) > 300
     assert "Every row of both runs is the same." in both.page.locator("main").inner_text()
     both.page.context.close()
+
+
+def test_a_page_of_little_draws_all_of_it(browser: Any, tmp_path: Path) -> None:
+    """No trade; and a fall to a millionth, after which a weight moves in its last digits."""
+    for name, n_bars, last in (("none", 1, 100.0), ("crash", 30, 0.0001)):
+        days = [datetime(2024, 3, 1) + timedelta(days=i) for i in range(n_bars)]
+        closes = [100.0 if i < 5 else last for i in range(n_bars)]
+        prices = pl.DataFrame({"timestamp": days, "asset_id": ["long" * 500] * n_bars,
+                               "open": closes, "close": closes})  # fmt: skip
+        catalog = Catalog()
+        catalog.register("prices", prices)
+        result = BacktestEngine(catalog, TopN(1, by="close", every=2)).run()
+        found = opened(browser, result.report(tmp_path / f"{name}.html"))
+        found.page.evaluate(OPEN, True)
+        found.page.wait_for_timeout(200)
+        assert found.complaints == []
+        assert found.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        if result["n_fills"]:
+            assert found.figure("largest_weight").locator(".chart").evaluate(INK) > 300
+        found.page.context.close()

@@ -3,7 +3,8 @@
 1. A column is whole numbers (times in microseconds, texts as places in a list of them, decimals
    times a power of ten) or doubles as they are.
 2. Whole numbers lose their lowest and their common divisor, are differences where that is
-   smaller, and take as few bytes as the widest needs. 0 is NULL where there is one.
+   smaller, and take as few bytes as the widest needs. 0 is NULL where there is one. Names that
+   are numbers beyond those that JavaScript has exactly are texts.
 3. The first bytes of all rows stand together, then the second ones: alike bytes compress.
 4. An equal column is kept once. All of it is one stream of gzip.
 """
@@ -67,9 +68,12 @@ def _packed(values: Any, format_: Format) -> tuple[dict[str, Any], bytes]:
         missing = missing | np.isnat(plain)
         whole = np.where(missing, 0, plain.astype("datetime64[us]").astype(np.int64))
         return _whole(whole, missing, {"kind": "time"})
-    if plain.dtype.kind in "OUb":
+    is_whole = plain.dtype.kind in "iu"
+    there = plain[~missing] if is_whole else plain[:0]
+    is_large = len(there) and not -MOST_WHOLE < int(there.min()) <= int(there.max()) < MOST_WHOLE
+    if plain.dtype.kind in "OUb" or (is_large and format_ is Format.TEXT):
         return _texts(plain, missing)
-    if plain.dtype.kind in "iu":
+    if is_whole and not is_large:
         return _whole(plain.astype(np.int64), missing, {"kind": "number", "decimals": 0})
     numbers = plain.astype(np.float64)
     missing = missing | np.isnan(numbers)

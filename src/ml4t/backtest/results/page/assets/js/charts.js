@@ -47,10 +47,16 @@ page.charts = (() => {
 
   const isDaily = (times) => times.every((one) => one % DAY === 0);
 
-  // What does not move has room around it; uPlot would show 0 in 0 to 100.
+  // What does not move has room around it; uPlot would show 0 in 0 to 100. It rounds the ends of
+  // an axis to 9 decimals, and never comes to an end of the ticks where that is all there is.
   function range(_, low, high) {
     if (low === null || high === null) return [0, 1];
-    if (low !== high) return uPlot.rangeNum(low, high, 0.1, true);
+    const move = high - low;
+    if (move > Math.max(Math.abs(low), Math.abs(high)) * 1e-7) {
+      return move > 1e-6
+        ? uPlot.rangeNum(low, high, 0.1, true)
+        : [low - move * 0.1, high + move * 0.1];
+    }
     const room = Math.abs(low) * 0.05 || 0.01;
     return [low - room, high + room];
   }

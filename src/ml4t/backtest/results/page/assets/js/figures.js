@@ -84,7 +84,10 @@ page.figures = (() => {
   function fill(figure, element) {
     const result = element.querySelector(".result");
     let rows = page.data.rows(figure);
-    if (figure.kind === "trade") rows = page.trade.columnsOf(page.trade.points(page.trade.current).rows);
+    if (figure.kind === "trade") {
+      const found = page.trade.points(page.trade.current);
+      rows = page.trade.columnsOf(found === null ? [] : found.rows);
+    }
     page.table.grid(result, `Result: ${figure.title}`, figure.columns, rows, { shown: 8 });
   }
 

@@ -12,13 +12,14 @@ page.trade = (() => {
   function span(name, asset) {
     if (!starts.has(name)) {
       const known = new Map();
-      page.data.paths(name).asset_id.forEach((one, i) => {
+      // As text: whole numbers are texts where some are larger than JavaScript has exactly.
+      page.data.paths(name).asset_id.map(String).forEach((one, i) => {
         if (!known.has(one)) known.set(one, [i, i]);
         known.get(one)[1] = i + 1;
       });
       starts.set(name, known);
     }
-    return starts.get(name).get(asset) || [0, 0];
+    return starts.get(name).get(String(asset)) || [0, 0];
   }
 
   function within(name, asset, from, until) {
