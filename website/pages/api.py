@@ -37,7 +37,11 @@ PAGES: dict[str, tuple[str, str, str]] = {
         "SquareRootImpact Financing CashAccount MarginAccount",
     ),
     "6-risk": ("Risk", "Rules that protect a position, limits on a portfolio.", "risk.*"),
-    "7-results": ("Results", "A run, and folders of runs.", "BacktestResult RunStore report_runs report_profile"),
+    "7-results": (
+        "Results",
+        "A run, and folders of runs.",
+        "BacktestResult RunStore report_runs report_profile",
+    ),
     "8-vendors": ("Vendors", "From the files of a vendor to our roles.", "vendors.*"),
     "9-errors": (
         "Errors",
