@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from ml4t.backtest import BacktestResult, ResultError, RunStore, report_runs
+from ml4t.backtest import BacktestResult, ConfigError, ResultError, RunStore, report_runs
 from ml4t.backtest.cli import app
 from ml4t.backtest.results.page.assembling import ASSETS, SCRIPTS
 from ml4t.backtest.results.page.embedding import ASKING_SCRIPTS
@@ -261,6 +261,17 @@ def test_no_file_but_a_page_is_written_over(run: BacktestResult, tmp_path: Path)
     assert path.read_text() == "<p>mine</p>"
     with pytest.raises(ResultError, match="is a folder"):
         run.report(tmp_path)
+
+
+def test_a_path_and_a_query_are_texts_that_can_be_written(
+    run: BacktestResult, tmp_path: Path
+) -> None:
+    with pytest.raises(ResultError, match=r"path must be .*, was '\\ud800.html'"):
+        run.report("\ud800.html")
+    with pytest.raises(ConfigError, match="query must be SQL text"):
+        run.sql("select '\ud800'")
+    with pytest.raises(ResultError, match="holds no run yet"):
+        RunStore(tmp_path / "store").report(tmp_path / "page.html")
 
 
 def test_the_command_line_writes_one_run_or_several(

@@ -186,8 +186,17 @@ def require_column(name: str, value: object) -> None:
 
 def require_text(name: str, value: object) -> None:
     """Raise a `ConfigError` unless `value` is a text that says something."""
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not value.strip() or not _is_encodable(value):
         raise ConfigError(f"{name} must be SQL text, was {value!r}")
+
+
+def _is_encodable(text: str) -> bool:
+    """Return whether a text is one of Unicode; half of a pair of surrogates is none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def require_path(name: str, value: object, what: str) -> Path:
@@ -198,7 +207,9 @@ def require_path(name: str, value: object, what: str) -> Path:
     ConfigError
         It is no path, or in the home folder of nobody; `what` says of what it must be.
     """
-    if not isinstance(value, (str, Path)) or not str(value).strip() or "\0" in str(value):
+    text = str(value)
+    is_name = bool(text.strip()) and "\0" not in text and _is_encodable(text)
+    if not isinstance(value, (str, Path)) or not is_name:
         raise ConfigError(f"{name} must be {what}, was {value!r}")
     try:
         return Path(value).expanduser()

@@ -222,6 +222,8 @@ class RunStore:
         ids = ids or [run_id for (run_id,) in listed.project("run_id").fetchall()]
         if len(ids) != 1:
             require_one_run(with_sql)
+            if not ids:
+                raise ResultError(f"the store '{self.path}' holds no run yet")
             return report_runs({run_id: self.open(run_id) for run_id in ids}, path)
         run = self.open(ids[0])
         sharpes = [one for (one,) in listed.project("sharpe").fetchall() if one is not None]
