@@ -9,10 +9,11 @@ from typing import Any
 
 from ml4t.backtest.data.database import Database, EngineError, Relation
 from ml4t.backtest.data.sql_files import rows_of
-from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean, require_path, require_whole
+from ml4t.backtest.errors import ResultError, did_you_mean, require_whole
 from ml4t.backtest.results.deflated import deflated_sharpe
 from ml4t.backtest.results.interchange import Interchange
 from ml4t.backtest.results.keeping.opening import load
+from ml4t.backtest.results.keeping.paths import usable_path
 from ml4t.backtest.results.keeping.saving import export_csv, save
 from ml4t.backtest.results.keeping.workbook import save_workbook
 from ml4t.backtest.results.late import Late
@@ -384,7 +385,4 @@ def _left_open(metrics: Mapping[str, Any]) -> str:
 
 def _usable(path: object) -> Path:
     given = os.fspath(path) if isinstance(path, os.PathLike) else path  # a store has one, too
-    try:
-        return require_path("path", given, "that of a saved run")
-    except ConfigError as error:
-        raise ResultError(str(error)) from error
+    return usable_path(given, "that of a saved run")

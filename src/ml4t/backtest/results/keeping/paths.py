@@ -18,6 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
+from ml4t.backtest.errors import ConfigError, ResultError, require_path
+
 if sys.platform != "win32":
     import fcntl
 
@@ -26,6 +28,20 @@ SUFFIX = ".saving"
 OLD = "old"
 # What says that a folder is a store of runs, which is none to be written over.
 STORE_MARKER = "store.json"
+
+
+def usable_path(path: object, what: str) -> Path:
+    """Return a path that was given.
+
+    Raises
+    ------
+    ResultError
+        It is none; the message says that it should be `what`.
+    """
+    try:
+        return require_path("path", path, what)
+    except ConfigError as error:
+        raise ResultError(str(error)) from error
 
 
 def is_store(path: Path) -> bool:

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from ml4t.backtest.data.database import interruptible
-from ml4t.backtest.errors import ConfigError, ResultError, require_path
-from ml4t.backtest.results.page.assembling import assembled, put_page
+from ml4t.backtest.errors import ResultError
+from ml4t.backtest.results.keeping.paths import usable_path
+from ml4t.backtest.results.page.binding import bind_page
 from ml4t.backtest.results.page.figure import Channel, Encoding, Figure, FigureKind, Format
 from ml4t.backtest.results.page.figures import FIGURES
-from ml4t.backtest.results.page.gathering import Gathered, gather_figure, pack_figure
-from ml4t.backtest.results.page.laying import figure_html, navigation_html, section_html
+from ml4t.backtest.results.page.gathering import Gathered, gather_figure
+from ml4t.backtest.results.page.laying import figure_html
 from ml4t.backtest.results.page.metric_formats import metrics_shown
-from ml4t.backtest.results.page.packing import Packed
 from ml4t.backtest.results.page.return_figures import HEADLINE
 from ml4t.backtest.results.page.shown import compared_html, plain_table
 from ml4t.backtest.results.result import BacktestResult
@@ -66,15 +66,11 @@ def report_runs(runs: RunsByName, path: str | Path) -> Path:
     --------
     >>> report_runs({"weekly": weekly, "monthly": monthly}, "compared.html")   # doctest: +SKIP
     """
-    try:
-        target = require_path("path", path, "that of a page")
-    except ConfigError as error:
-        raise ResultError(str(error)) from error
+    target = usable_path(path, "that of a page")
     _require_runs(runs)
     if len(runs) < 2:
         raise ResultError(f"a comparison is of two runs or more, was of {len(runs)}")
     drawn = _best(runs)
-    packed = Packed()
     figures = [_overlaid(name, drawn) for name in OVERLAID]
     if len(runs) > MOST_LINES:
         figures.append(_listed(runs))
@@ -82,17 +78,15 @@ def report_runs(runs: RunsByName, path: str | Path) -> Path:
     for one in figures:
         sections.setdefault(one.figure.section, []).append(figure_html(one, one.note))
     sections["Metrics"] = [compared_html({name: run.metrics for name, run in drawn.items()})]
-    places = {
-        "title": "Runs compared",
-        "heading": escape(" and ".join(runs) if len(runs) < 4 else f"{len(runs)} runs compared"),
-        "period": escape(_period(runs)),
-        "strategy": "",
-        "navigation": navigation_html(sections),
-        "sections": "".join(section_html(name, parts) for name, parts in sections.items()),
-        "made": "Made from the tables of the runs.",
-    }
-    head = {"figures": [pack_figure(one, packed) for one in figures], "paths": {}}
-    put_page(assembled(places, packed.stream(head)), target)
+    bind_page(
+        target,
+        sections,
+        figures,
+        title="Runs compared",
+        heading=" and ".join(runs) if len(runs) < 4 else f"{len(runs)} runs compared",
+        period=_period(runs),
+        made="Made from the tables of the runs.",
+    )
     return target
 
 

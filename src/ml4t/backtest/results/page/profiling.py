@@ -10,10 +10,9 @@ from typing import Protocol
 from ml4t.backtest.data.database import Relation, interruptible
 from ml4t.backtest.data.sql_files import rows_of
 from ml4t.backtest.errors import ConfigError, require_path
-from ml4t.backtest.results.page.assembling import assembled, put_page
-from ml4t.backtest.results.page.gathering import gather_figure, pack_figure
-from ml4t.backtest.results.page.laying import figure_html, navigation_html, section_html
-from ml4t.backtest.results.page.packing import Packed
+from ml4t.backtest.results.page.binding import bind_page
+from ml4t.backtest.results.page.gathering import gather_figure
+from ml4t.backtest.results.page.laying import figure_html
 from ml4t.backtest.results.page.profile_figures import PROFILE_FIGURES
 
 # Those that the queries of its figures read.
@@ -72,23 +71,19 @@ def report_profile(profile: Profiled, path: str | Path) -> Path:
             f"report_profile writes the page of a profile, was given {profile!r}; write "
             'report_profile(catalog.profile(), "profile.html")'
         )
-    packed = Packed()
     gathered = [gather_figure(profile, one, profile.timezone) for one in PROFILE_FIGURES.values()]
     sections: dict[str, list[str]] = {}
     for one in gathered:
         how = _how(profile.title)
         sections.setdefault(one.figure.section, []).append(figure_html(one, one.note, how))
-    places = {
-        "title": escape(profile.title.capitalize()),
-        "heading": escape(profile.title.capitalize()),
-        "period": escape(_span(profile)),
-        "strategy": "",
-        "navigation": navigation_html(sections),
-        "sections": "".join(section_html(name, parts) for name, parts in sections.items()),
-        "made": f"Made from the tables of the profile. Times are those of {profile.timezone}.",
-    }
-    head = {"figures": [pack_figure(one, packed) for one in gathered], "paths": {}}
-    put_page(assembled(places, packed.stream(head)), target)
+    bind_page(
+        target,
+        sections,
+        gathered,
+        title=profile.title.capitalize(),
+        period=_span(profile),
+        made=f"Made from the tables of the profile. Times are those of {profile.timezone}.",
+    )
     return target
 
 

@@ -7,17 +7,16 @@
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 
 from ml4t.backtest.data.database import Database, interruptible
 from ml4t.backtest.data.sql_files import rows_of
-from ml4t.backtest.results.page.assembling import assembled, put_page
+from ml4t.backtest.results.page.binding import bind_page
 from ml4t.backtest.results.page.embedding import HEADING, asking_html, embedded
 from ml4t.backtest.results.page.figure import Format
 from ml4t.backtest.results.page.figures import FIGURES
-from ml4t.backtest.results.page.gathering import gather_figure, pack_figure, pack_paths
-from ml4t.backtest.results.page.laying import figure_html, navigation_html, section_html
+from ml4t.backtest.results.page.gathering import gather_figure, pack_paths
+from ml4t.backtest.results.page.laying import figure_html
 from ml4t.backtest.results.page.packing import Packed
 from ml4t.backtest.results.page.shown import text_of, trust_html
 from ml4t.backtest.results.page.trust import Trials, claims, sources_shown
@@ -48,10 +47,6 @@ def write_page(
     packed = Packed()
     gathered = [gather_figure(run, figure, database.timezone) for figure in FIGURES.values()]
     paths, left_out = pack_paths(database, packed)
-    head = {
-        "figures": [pack_figure(one, packed) for one in gathered],
-        "paths": paths,
-    }
     sections: dict[str, list[str]] = {}
     for one in gathered:
         note = left_out if one.figure.is_picked else one.note
@@ -63,13 +58,15 @@ def write_page(
         sections[HEADING] = [asking_html()]
     ((run_id,),) = run.sql(rows_of("runs", "run_id")).fetchall()
     first, last = (text_of(run[f"{one}_timestamp"], Format.TIME) for one in ("first", "last"))
-    places = {
-        "title": f"Run {escape(run_id)}",
-        "heading": f"Run {escape(run_id)}",
-        "period": escape(f"{first} to {last}, {run['n_bars']:,} bars"),
-        "strategy": escape(str(run_facts(run)["configuration"]["strategy"])),
-        "navigation": navigation_html(sections),
-        "sections": "".join(section_html(name, parts) for name, parts in sections.items()),
-        "made": f"Made from the tables of the run. Times are those of {database.timezone}.",
-    }
-    put_page(assembled(places, packed.stream(head), inside), path)
+    bind_page(
+        path,
+        sections,
+        gathered,
+        title=f"Run {run_id}",
+        period=f"{first} to {last}, {run['n_bars']:,} bars",
+        strategy=str(run_facts(run)["configuration"]["strategy"]),
+        made=f"Made from the tables of the run. Times are those of {database.timezone}.",
+        packed=packed,
+        paths=paths,
+        embedded=inside,
+    )
