@@ -28,6 +28,7 @@ from ml4t.backtest.cli.output import (
     console,
     print_csv,
     print_json,
+    print_page,
     print_rows,
     print_run,
     print_table,
@@ -282,11 +283,7 @@ def report(
         page = RunStore(first.parent).report(out, first.name, with_sql=with_sql)
     else:
         page = opened_run(first).report(out, with_sql=with_sql)
-    size = page.stat().st_size
-    if as_json:
-        print_json("report", {"written_to": page, "bytes": size})
-    else:
-        typer.echo(f"wrote {page}, {size:,} bytes")
+    print_page("report", page, as_json=as_json)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ml4t.backtest.cli.exploring.starting import explore
-from ml4t.backtest.cli.output import print_json
+from ml4t.backtest.cli.output import print_page
 from ml4t.backtest.cli.serving.mcp_server import serve
 from ml4t.backtest.cli.serving.run_tools import RunTools
 from ml4t.backtest.cli.serving.served import Served
@@ -28,11 +28,7 @@ def report_sources(
 ) -> None:
     """Write an offline page of what the columns of the sources hold, and when they were known."""
     page = report_profile(catalog_of(config).profile(period), out)
-    size = page.stat().st_size
-    if as_json:
-        print_json("profile", {"written_to": page, "bytes": size})
-    else:
-        typer.echo(f"wrote {page}, {size:,} bytes")
+    print_page("profile", page, as_json=as_json)
 
 
 def answer_mcp(

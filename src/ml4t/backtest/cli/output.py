@@ -99,6 +99,15 @@ def print_json(command: str, document: Mapping[str, object], *, indent: int | No
     typer.echo(document_text({"schema": schema_name(command), **document}, indent=indent))
 
 
+def print_page(command: str, page: Path, *, as_json: bool) -> None:
+    """Print where a command has written a page."""
+    size = page.stat().st_size
+    if as_json:
+        print_json(command, {"written_to": page, "bytes": size})
+    else:
+        typer.echo(f"wrote {page}, {size:,} bytes")
+
+
 def schema_name(command: str) -> str:
     """Return what a document of a command calls itself.
 
