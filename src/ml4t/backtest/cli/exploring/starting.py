@@ -14,6 +14,7 @@ from pathlib import Path
 
 import typer
 
+from ml4t.backtest.cli.serving.run_tools import RunTools
 from ml4t.backtest.cli.serving.served import Served
 from ml4t.backtest.data.packages import package
 from ml4t.backtest.errors import ConfigError
@@ -35,9 +36,7 @@ def explore(served: Path, folder: Path | None, port: int, *, opens_browser: bool
     """
     for name in ("marimo", "altair"):
         package(name, extra="explore")
-    Served(served)  # what is no run is said here, and not on the page
-    if folder is not None and not folder.is_dir():
-        raise ConfigError(f"there is no folder at '{folder}'; --folder is that of run files")
+    RunTools(Served(served), folder)  # what is no run or folder is said here, and not on the page
     port = _free(port)
     # As Ctrl-C: who ends this process ends the one that it has started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

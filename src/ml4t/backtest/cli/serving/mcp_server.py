@@ -21,7 +21,7 @@ INSTRUCTIONS = (
 
 
 def serve(tools: RunTools) -> None:
-    """ToolAnswer a client on stdin and stdout until it closes them.
+    """Answer a client on stdin and stdout until it closes them.
 
     Raises
     ------
