@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -15,26 +14,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from chromium import chromium, needs_chromium
+from market_run_file import RUN_FILE
 from ml4t.backtest import BacktestEngine, Catalog, RunStore, TopN
 from ml4t.backtest.results.page.figures import FIGURES
 from ml4t.backtest.synthetic import make_market
 
-CHROMIUM = os.environ.get("ML4T_CHROMIUM")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="make browser sets ML4T_CHROMIUM")
-SWITCHES = ("--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
-            "--disable-background-networking --disable-component-update")  # fmt: skip
+pytestmark = needs_chromium
 MOST_SECONDS = 90_000  # milliseconds: the machine of a test may do much else
-RUN_FILE = """
-[sources.prices]
-path = "prices.parquet"
-[sources.features]
-path = "features.parquet"
-[strategy]
-kind = "TopN"
-n = 2
-by = "ml_score"
-every = 5
-"""
 
 
 class App(NamedTuple):
@@ -80,30 +67,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def app(folder: Path) -> Iterator[App]:
-    from playwright.sync_api import sync_playwright
-
     words = ["explore", str(folder / "runs"), "--folder", str(folder), "--no-browser"]
-    with (
-        subprocess.Popen(
-            [sys.executable, "-m", "ml4t.backtest", *words], stdout=subprocess.PIPE, text=True
-        ) as process,
-        sync_playwright() as driver,
-    ):
+    with subprocess.Popen(
+        [sys.executable, "-m", "ml4t.backtest", *words], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         url = re.search(r"http\S+", process.stdout.readline())
         assert url is not None
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=SWITCHES.split())
-        page = chromium.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(MOST_SECONDS)
-        requests: list[str] = []
-        complaints: list[str] = []
-        page.on("request", lambda one: requests.append(one.url))
-        page.on("console", lambda one: one.type == "error" and complaints.append(one.text))
-        page.on("pageerror", lambda one: complaints.append(str(one)))
-        page.goto(url[0])
-        page.get_by_role("tab", name="Overview").wait_for()
-        yield App(page, url[0], requests, complaints)
-        chromium.close()
+        with chromium() as browser:
+            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            page.set_default_timeout(MOST_SECONDS)
+            requests: list[str] = []
+            complaints: list[str] = []
+            page.on("request", lambda one: requests.append(one.url))
+            page.on("console", lambda one: one.type == "error" and complaints.append(one.text))
+            page.on("pageerror", lambda one: complaints.append(str(one)))
+            page.goto(url[0])
+            page.get_by_role("tab", name="Overview").wait_for()
+            yield App(page, url[0], requests, complaints)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
     with pytest.raises(urllib.error.URLError):  # marimo has ended with it

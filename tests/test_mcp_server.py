@@ -15,21 +15,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from market_run_file import RUN_FILE
 from ml4t.backtest.cli import app
 from ml4t.backtest.synthetic import make_market
 
 needs_mcp = pytest.mark.skipif(not importlib.util.find_spec("mcp"), reason="needs mcp")
-RUN_FILE = """
-[sources.prices]
-path = "prices.parquet"
-[sources.features]
-path = "features.parquet"
-[strategy]
-kind = "TopN"
-n = 2
-by = "ml_score"
-every = 5
-"""
 
 
 @pytest.fixture(scope="module")

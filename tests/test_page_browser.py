@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,16 +10,14 @@ from typing import Any, NamedTuple
 import polars as pl
 import pytest
 
+from chromium import chromium, needs_chromium
 from ml4t.backtest import BacktestEngine, BacktestResult, Catalog, TopN, report_runs
 from ml4t.backtest.results.page.figure import FigureKind
 from ml4t.backtest.results.page.figures import FIGURES
 from ml4t.backtest.results.page.shown import text_of
 from page_reader import run_with_stops
 
-CHROMIUM = os.environ.get("ML4T_CHROMIUM")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="make browser sets ML4T_CHROMIUM")
-SWITCHES = ("--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
-            "--disable-background-networking --disable-component-update")  # fmt: skip
+pytestmark = needs_chromium
 WIDTHS = (390, 820, 1440)
 # Colours of a canvas beside that of nothing at all: some of them are there once it is drawn.
 INK = """
@@ -66,12 +63,8 @@ def report(run: BacktestResult, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=SWITCHES.split())
-        yield chromium
-        chromium.close()
+    with chromium() as started:
+        yield started
 
 
 def opened(browser: Any, path: Path, width: int = 1440, scheme: str = "light") -> Opened:

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from chromium import chromium, needs_chromium
 from ml4t.backtest import BacktestResult
 from page_reader import run_with_stops
-from test_page_browser import CHROMIUM, SWITCHES
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="make browser sets ML4T_CHROMIUM")
+pytestmark = needs_chromium
 PATIENCE = 180
 
 
@@ -25,16 +25,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> BacktestResult:
 
 @pytest.fixture(scope="module")
 def page(run: BacktestResult, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
     path = run.report(tmp_path_factory.mktemp("page") / "report.html", with_sql=True)
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=SWITCHES.split())
-        opened = chromium.new_context(viewport={"width": 1440, "height": 900}).new_page()
+    with chromium() as browser:
+        opened = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
         opened.goto(path.as_uri())
         opened.wait_for_selector("html[data-ready]", timeout=PATIENCE * 1000)
         yield opened
-        chromium.close()
 
 
 def answered(page: Any, query: str) -> tuple[str, str]:

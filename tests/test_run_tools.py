@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from market_run_file import RUN_FILE
 from ml4t.backtest import (
     BacktestEngine,
     BacktestError,
@@ -22,17 +23,6 @@ from ml4t.backtest.data.database import EngineError
 from ml4t.backtest.results.page.figures import FIGURES
 from ml4t.backtest.synthetic import make_market
 
-RUN_FILE = """
-[sources.prices]
-path = "prices.parquet"
-[sources.features]
-path = "features.parquet"
-[strategy]
-kind = "TopN"
-n = 2
-by = "ml_score"
-every = 5
-"""
 ENDLESS = "select count(*) from range(10_000_000) a, range(10_000_000) b where a.range <> b.range"
 
 
