@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ml4t.backtest.core.axes import Axes
+from ml4t.backtest.core.journal import AccountAtClose
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.results import recorder as recording
@@ -145,6 +146,31 @@ def test_rows_are_sorted_by_what_the_table_says_and_a_helper_is_no_column(
     database = stored(monkeypatch, table, *events)
     assert database.rows("select * exclude (run_id) from notes") == [("c", 1), ("a", 2), ("b", 3)]
     assert database.schema("select rank from notes") == {"rank": "INTEGER"}
+
+
+def closed(t: int, value: Any, *, cash: float = 5.0, n_bars: int = 1) -> AccountAtClose:
+    """Both assets held at a close, or at those of some bars."""
+    at = np.array(value)
+    return AccountAtClose(
+        t=t, n_bars=n_bars, cash=cash, held=np.array([0, 1]), quantity=np.array([1.0, -2.0]),
+        mark=at, value=at * 3, unrealized=at + 1, stale=at > 11,
+    )  # fmt: skip
+
+
+def test_a_stretch_of_bars_makes_the_rows_of_its_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = stored(monkeypatch, NOTES, closed(0, [[10.0, 20.0], [11.0, 21.0]], n_bars=2))
+    by_bars = stored(monkeypatch, NOTES, closed(0, [10.0, 20.0]), closed(1, [11.0, 21.0]))
+    for table in ("positions", "equity"):
+        assert at_once.rows(f"from {table}") == by_bars.rows(f"from {table}")
+    assert at_once.rows("select * exclude (run_id) from positions") == [
+        (FIRST, "A", 1.0, 10.0, 30.0, 11.0, False),
+        (FIRST, "B", -2.0, 20.0, 60.0, 21.0, True),
+        (SECOND, "A", 1.0, 11.0, 33.0, 12.0, False),
+        (SECOND, "B", -2.0, 21.0, 63.0, 22.0, True),
+    ]
+    assert at_once.rows("select timestamp, equity, cash, n_positions from equity") == [
+        (FIRST, 95.0, 5.0, 2), (SECOND, 101.0, 5.0, 2),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -94,16 +94,23 @@ class Ordered:
 
 @dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
 class AccountAtClose:
-    """The account at the close of bar `t`; vectors with one entry per held asset.
+    """The account at the close of bar `t`, or at those of a stretch of bars in which nothing moved.
 
     Attributes
     ----------
+    t : int
+        The first bar of the stretch.
     held : int array
         Assets, ascending.
-    quantity, mark, value, unrealized : float array
-        Shares, price of the mark, and both values in account currency.
+    quantity : float array
+        Shares of each.
+    mark, value, unrealized : float array
+        Price of the mark, and both values in account currency: of each held asset, bar after bar,
+        ``[held]`` or ``[bars, held]``.
     stale : bool array
-        The mark is an older close.
+        The mark is an older close; shaped alike.
+    n_bars : int
+        How many bars the stretch has, all of one chunk.
     """
 
     t: int
@@ -114,6 +121,7 @@ class AccountAtClose:
     value: Floats
     unrealized: Floats
     stale: NDArray[np.bool_]
+    n_bars: int = 1
 
 
 @dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field

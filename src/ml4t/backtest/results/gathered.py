@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,24 +25,105 @@ class EquityCurve:
     n_positions: Ints
 
 
+class HeldRows:
+    """The rows of positions of some closes, bar after bar, and which bars they are of.
+
+    Attributes
+    ----------
+    bars : int array
+        Each bar that closed.
+    n_held : int array
+        How many assets were held at each of them.
+    """
+
+    def __init__(self, closes: Sequence[AccountAtClose]) -> None:
+        n_bars = np.array([one.n_bars for one in closes], dtype=np.int64)
+        n_held = np.array([len(one.held) for one in closes], dtype=np.int64)
+        first_t = np.array([one.t for one in closes], dtype=np.int64)
+        first_bar, first_asset = _starts(n_bars), _starts(n_held)
+        self._closes, self._n_bars = closes, n_bars
+        self.bars = np.arange(n_bars.sum()) + np.repeat(first_t - first_bar, n_bars)
+        self.n_held = np.repeat(n_held, n_bars)
+        # Where in the assets of all closes those of a bar begin, seen from its first row.
+        begins = np.repeat(first_asset, n_bars) - _starts(self.n_held)
+        self._at = np.arange(self.n_held.sum()) + np.repeat(begins, self.n_held)
+
+    def of_bars(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return what is said of each bar at each of its rows."""
+        return np.repeat(values, self.n_held)
+
+    @property
+    def cash(self) -> Floats:
+        """Account currency, at each bar."""
+        cash = np.array([one.cash for one in self._closes], dtype=np.float64)
+        return np.repeat(cash, self._n_bars)
+
+    def of_assets(self, name: str) -> NDArray[Any]:
+        """Return what is said of each asset of a close at each of its rows."""
+        joined = np.concatenate([getattr(one, name) for one in self._closes])
+        at_rows: NDArray[Any] = joined[self._at]
+        return at_rows
+
+    def own(self, name: str) -> NDArray[Any]:
+        """Return what is said of each row by itself."""
+        return np.concatenate([getattr(one, name).reshape(-1) for one in self._closes])
+
+
+def _starts(sizes: Ints) -> Ints:
+    """Return where each of some stretches begins that follow upon each other."""
+    return np.cumsum(sizes) - sizes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionRows:
+    """What was held at each close; every vector has one entry per bar and asset."""
+
+    t: Ints
+    held: Ints
+    quantity: Floats
+    mark: Floats
+    value: Floats
+    unrealized: Floats
+    stale: NDArray[np.bool_]
+
+
+def position_rows(closes: Sequence[AccountAtClose]) -> list[PositionRows]:
+    """Join the positions of every close."""
+    if not closes:
+        return []
+    rows = HeldRows(closes)
+    return [
+        PositionRows(
+            t=rows.of_bars(rows.bars),
+            held=rows.of_assets("held"),
+            quantity=rows.of_assets("quantity"),
+            mark=rows.own("mark"),
+            value=rows.own("value"),
+            unrealized=rows.own("unrealized"),
+            stale=rows.own("stale"),
+        )
+    ]
+
+
 def equity_curve(closes: Sequence[AccountAtClose]) -> list[EquityCurve]:
     """Add up the positions of every close at once: one by one it would cost more than the rest."""
-    n_bars = len(closes)
-    n_positions = np.array([len(one.held) for one in closes], dtype=np.int64)
-    value = np.concatenate([one.value for one in closes]) if n_bars else np.empty(0)
-    row = np.repeat(np.arange(n_bars), n_positions)
+    if not closes:
+        return []
+    rows = HeldRows(closes)
+    n_bars, value = len(rows.bars), rows.own("value")
+    row = rows.of_bars(np.arange(n_bars))
     # Without any position bincount would count in integers.
     net = np.bincount(row, weights=value, minlength=n_bars).astype(np.float64)
     gross = np.bincount(row, weights=np.abs(value), minlength=n_bars).astype(np.float64)
-    cash = np.array([one.cash for one in closes], dtype=np.float64)
+    cash = rows.cash
     return [
         EquityCurve(
-            t=np.array([one.t for one in closes], dtype=np.int64),
+            t=rows.bars,
             cash=cash,
             equity=cash + net,
             gross_exposure=gross,
             net_exposure=net,
-            n_positions=n_positions,
+            n_positions=rows.n_held,
         )
     ]
 

@@ -17,7 +17,7 @@ from ml4t.backtest.core.journal import (
 )
 from ml4t.backtest.core.orders import Ended, Fills
 from ml4t.backtest.data.sql_files import comment
-from ml4t.backtest.results.gathered import equity_curve, seen_features
+from ml4t.backtest.results.gathered import equity_curve, position_rows, seen_features
 from ml4t.backtest.results.runs_table import RUNS
 from ml4t.backtest.results.table import (
     ASSET,
@@ -129,6 +129,7 @@ POSITIONS = Table(
     name="positions",
     events=(AccountAtClose,),
     counted="held",
+    gathered=position_rows,
     columns=(
         Column("timestamp", BAR, "bar", "t"),
         Column("asset_id", ASSET, "asset", "held"),

@@ -20,13 +20,13 @@ from ml4t.backtest.core.terms import Action
 from ml4t.backtest.results.evidence.excursions import excursions_of
 from ml4t.backtest.results.evidence.known import evidence_of
 from ml4t.backtest.results.evidence.prices import BAR_PRICES, HeldPrices
-from ml4t.backtest.results.gathered import Evidence, Excursions
+from ml4t.backtest.results.gathered import Evidence, Excursions, HeldRows
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.tables import FILLS, ORDERS
 from ml4t.backtest.results.trade_tables import TRADES
 
-# Events that say which assets matter at a bar, with the attribute that holds them.
-MATTERS = ((AccountAtClose, "held"), (Fills, "sids"), (Ordered, "sids"))
+# Events that say which assets matter at a bar.
+MATTERS = (AccountAtClose, Fills, Ordered)
 
 
 class Witnessed:
@@ -44,7 +44,7 @@ class Witnessed:
     def __init__(self, recorder: Recorder, n_assets: int, asked: Collection[str] = ()) -> None:
         self._recorder, self.n_assets = recorder, n_assets
         self._left_out = set(BAR_PRICES) - set(BAR_PRICES if "all" in asked else asked)
-        self._told = dict.fromkeys(MATTERS, 0)
+        self._told: dict[type, int] = dict.fromkeys(MATTERS, 0)
         self._cells: list[Ints] = []
         self._prices = HeldPrices(n_assets, asks_range=not {"high", "low"} & self._left_out)
         self._signals: list[dict[str, NDArray[Any]]] = []
@@ -94,12 +94,16 @@ class Witnessed:
 
     def _new(self) -> Iterator[tuple[Ints, Ints]]:
         """Yield bars and assets of what was recorded since the chunk before."""
-        for one, start in self._told.items():
-            kind, attribute = one
+        for kind, start in self._told.items():
             events: Sequence[Any] = self._recorder.told(kind)[start:]
-            self._told[one] = start + len(events)
-            if events:
-                sids = [getattr(event, attribute) for event in events]
+            self._told[kind] = start + len(events)
+            if not events:
+                continue
+            if kind is AccountAtClose:
+                rows = HeldRows(events)
+                yield rows.of_bars(rows.bars), rows.of_assets("held")
+            else:
+                sids = [event.sids for event in events]
                 ts = np.repeat([event.t for event in events], [len(each) for each in sids])
                 yield ts, np.concatenate(sids)
 
