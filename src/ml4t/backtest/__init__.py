@@ -4,56 +4,59 @@ Parquet in, ranked batches through one loop, DuckDB tables out. The names below 
 order in which a run uses them.
 """
 
-from ml4t.backtest.config import BacktestConfig
-from ml4t.backtest.core.batch import Batch, Selection
-from ml4t.backtest.core.levels import LevelBase, LevelPolicy, TrailBy, TrailStart, Trigger
-from ml4t.backtest.core.ranking import Ranking
-from ml4t.backtest.data.catalog import Catalog
-from ml4t.backtest.data.selection import recipes
-from ml4t.backtest.engine import BacktestEngine
-from ml4t.backtest.errors import (
-    BacktestError,
-    ConfigError,
-    CostError,
-    DataError,
-    ExpressionError,
-    ResultError,
-    SignalError,
-)
-from ml4t.backtest.execution import (
-    ActionPolicy,
-    BasisPointCommission,
-    BasisPointSlippage,
-    CashAccount,
-    ExecutionPolicy,
-    Financing,
-    FixedSlippage,
-    MakerTakerCommission,
-    MarginAccount,
-    NextClose,
-    NextOpen,
-    Order,
-    PerOrderCommission,
-    PerShareCommission,
-    Shortfall,
-    SizedAt,
-    SpreadSlippage,
-    SquareRootImpact,
-    ThisClose,
-    TieredCommission,
-    VolumeShareSlippage,
-    VolumeWeighted,
-)
-from ml4t.backtest.results.page.comparing import report_runs
-from ml4t.backtest.results.page.profiling import report_profile
-from ml4t.backtest.results.result import BacktestResult
-from ml4t.backtest.results.run_store.store import RunStore
-from ml4t.backtest.strategies.sql import SQLStrategy
-from ml4t.backtest.strategies.top_n import TopN
-from ml4t.backtest.strategy.base import Strategy
+from typing import TYPE_CHECKING
+
+from ml4t.backtest.lazy import names_of
 from ml4t.backtest.version import own_version
 
-Engine = BacktestEngine
+if TYPE_CHECKING:
+    from ml4t.backtest.config import BacktestConfig
+    from ml4t.backtest.core.batch import Batch, Selection
+    from ml4t.backtest.core.levels import LevelBase, LevelPolicy, TrailBy, TrailStart, Trigger
+    from ml4t.backtest.core.ranking import Ranking
+    from ml4t.backtest.data.catalog import Catalog
+    from ml4t.backtest.data.selection import recipes
+    from ml4t.backtest.engine import BacktestEngine, Engine
+    from ml4t.backtest.errors import (
+        BacktestError,
+        ConfigError,
+        CostError,
+        DataError,
+        ExpressionError,
+        ResultError,
+        SignalError,
+    )
+    from ml4t.backtest.execution import (
+        ActionPolicy,
+        BasisPointCommission,
+        BasisPointSlippage,
+        CashAccount,
+        ExecutionPolicy,
+        Financing,
+        FixedSlippage,
+        MakerTakerCommission,
+        MarginAccount,
+        NextClose,
+        NextOpen,
+        Order,
+        PerOrderCommission,
+        PerShareCommission,
+        Shortfall,
+        SizedAt,
+        SpreadSlippage,
+        SquareRootImpact,
+        ThisClose,
+        TieredCommission,
+        VolumeShareSlippage,
+        VolumeWeighted,
+    )
+    from ml4t.backtest.results.page.comparing import report_runs
+    from ml4t.backtest.results.page.profiling import report_profile
+    from ml4t.backtest.results.result import BacktestResult
+    from ml4t.backtest.results.run_store.store import RunStore
+    from ml4t.backtest.strategies.sql import SQLStrategy
+    from ml4t.backtest.strategies.top_n import TopN
+    from ml4t.backtest.strategy.base import Strategy
 
 __all__ = [
     "Catalog",
@@ -107,9 +110,56 @@ __all__ = [
     "SignalError",
 ]
 
+# Loaded when used: a run has few of them.
+_named, __dir__ = names_of(
+    __name__,
+    {
+        "config": ("BacktestConfig",),
+        "core.batch": ("Batch", "Selection"),
+        "core.levels": ("LevelBase", "LevelPolicy", "TrailBy", "TrailStart", "Trigger"),
+        "core.ranking": ("Ranking",),
+        "data.catalog": ("Catalog",),
+        "data.selection.recipes": (),
+        "engine": ("BacktestEngine", "Engine"),
+        "errors": (
+            "BacktestError",
+            "ConfigError",
+            "CostError",
+            "DataError",
+            "ExpressionError",
+            "ResultError",
+            "SignalError",
+        ),
+        "execution.account.rules": ("CashAccount", "MarginAccount", "Shortfall"),
+        "execution.costs.commission": (
+            "BasisPointCommission",
+            "MakerTakerCommission",
+            "PerOrderCommission",
+            "PerShareCommission",
+            "TieredCommission",
+        ),
+        "execution.costs.financing": ("Financing",),
+        "execution.costs.slippage": (
+            "BasisPointSlippage",
+            "FixedSlippage",
+            "SpreadSlippage",
+            "SquareRootImpact",
+            "VolumeShareSlippage",
+        ),
+        "execution.orders.order": ("Order",),
+        "execution.policy": ("ActionPolicy", "ExecutionPolicy", "SizedAt"),
+        "execution.timing": ("NextClose", "NextOpen", "ThisClose", "VolumeWeighted"),
+        "results.page.comparing": ("report_runs",),
+        "results.page.profiling": ("report_profile",),
+        "results.result": ("BacktestResult",),
+        "results.run_store.store": ("RunStore",),
+        "strategies.sql": ("SQLStrategy",),
+        "strategies.top_n": ("TopN",),
+        "strategy.base": ("Strategy",),
+    },
+)
 
-def __getattr__(name: str) -> str:
-    """Return ``__version__``, which is looked up in the installed files when it is asked for."""
-    if name == "__version__":
-        return own_version()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __getattr__(name: str) -> object:
+    """Return a name of the package, or ``__version__``, which is looked up when it is asked for."""
+    return own_version() if name == "__version__" else _named(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,13 +20,15 @@ from ml4t.backtest.execution.costs.commission import BasisPointCommission
 from ml4t.backtest.execution.costs.contract import Commission, Slippage
 from ml4t.backtest.execution.costs.financing import Financing
 from ml4t.backtest.execution.costs.slippage import BasisPointSlippage
-from ml4t.backtest.execution.hand_loop.broker import SimulationBroker
 from ml4t.backtest.execution.policy import ActionPolicy, ExecutionPolicy
-from ml4t.backtest.presets import settings_of
+
+if TYPE_CHECKING:
+    from ml4t.backtest.execution.hand_loop.broker import SimulationBroker
+
+    # Under this name the engine, which knows no part of execution, takes one.
+    Broker = SimulationBroker
 
 DEFAULT_CAPITAL = 100_000.0
-# Under this name the engine, which knows no part of execution, takes one.
-Broker = SimulationBroker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +170,8 @@ class BacktestConfig:
         >>> BacktestConfig.preset("zipline").execution.whole_shares
         True
         """
+        from ml4t.backtest.presets import settings_of
+
         chosen = {**settings_of(name), **settings}
         known = [one.name for one in fields(cls)]
         for field_name in chosen:
@@ -215,6 +220,8 @@ def run_settings(
         capital = DEFAULT_CAPITAL if said is None else said
         require_number("initial_capital", capital, above=0, below=float("inf"))
         return float(capital), config if config is not None else BacktestConfig()
+    from ml4t.backtest.execution.hand_loop.broker import SimulationBroker
+
     if not isinstance(broker, SimulationBroker):
         raise ConfigError(
             f"broker must be a SimulationBroker, was {type(broker).__name__}; all settings but "

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from ml4t.backtest.config import BacktestConfig, Broker, run_settings
+from ml4t.backtest.config import BacktestConfig, run_settings
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.core.computing import Computing
@@ -24,9 +25,7 @@ from ml4t.backtest.data.benchmark import (
     require_risk_free,
 )
 from ml4t.backtest.data.calendars.years import require_sessions_per_year, year_facts
-from ml4t.backtest.data.explaining import Explanation, explain
-from ml4t.backtest.data.feeds.context import context_columns
-from ml4t.backtest.data.feeds.feed import Feeds, as_catalog, computing_provider
+from ml4t.backtest.data.feeds.given import sources_of
 from ml4t.backtest.data.selection.conditions import preload_parser
 from ml4t.backtest.data.selection.selecting import SelectionPlan
 from ml4t.backtest.data.selection.shortage import rule_facts, selection_facts
@@ -53,7 +52,7 @@ from ml4t.backtest.results.late import Late
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_facts import RunFacts
-from ml4t.backtest.results.run_store.storing import StoreLike, Storing
+from ml4t.backtest.results.run_store.storing import Storing
 from ml4t.backtest.results.store import open_store, write_tables
 from ml4t.backtest.results.trade_tables import EVIDENCE
 from ml4t.backtest.risk.manager import RiskManager
@@ -62,6 +61,12 @@ from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.handlers import require_fresh, require_handler
 from ml4t.backtest.strategy.run import StrategyRun
 from ml4t.backtest.version import versions
+
+if TYPE_CHECKING:
+    from ml4t.backtest.config import Broker
+    from ml4t.backtest.data.explaining import Explanation
+    from ml4t.backtest.data.feeds.feed import Feeds
+    from ml4t.backtest.results.run_store.storing import StoreLike
 
 
 class BacktestEngine:
@@ -155,11 +160,8 @@ class BacktestEngine:
                 "write RiskManager([...])"
             )
         provider = self.risk_manager.feature_provider
-        self.catalog = as_catalog(data_feed, provider)
-        # The one that is asked during a run; what a frame holds is in the catalog.
-        self.computing_provider = computing_provider(data_feed, provider)
-        if context_data is not None:
-            self.catalog = self.catalog.with_context(context_columns(context_data))
+        # A provider that computes is asked during a run; what a frame holds is in the catalog.
+        self.catalog, self.computing_provider = sources_of(data_feed, provider, context_data)
 
     is_shown_whole = False
 
@@ -245,6 +247,8 @@ class BacktestEngine:
         Those that read: what the loop asks for on the way, and what a result is written by, are
         not among them.
         """
+        from ml4t.backtest.data.explaining import explain
+
         bounds = self._bounds(start, end)
         return explain(self.catalog, self._plan, self._compared, bounds=bounds, plan=plan)
 
@@ -394,3 +398,6 @@ class BacktestEngine:
             **({"evidence": list(self.evidence)} if self.evidence else {}),
             **self.config.recorded(),
         }
+
+
+Engine = BacktestEngine

@@ -16,15 +16,17 @@ def names_of(
     ----------
     package : str
     homes : mapping of str to sequence of str
-        Module inside the package -> the names that it gives to the package.
+        Module inside the package -> the names that it gives to the package; none: itself.
     """
     home = {name: module for module, names in homes.items() for name in names}
+    inner = {module.rpartition(".")[2]: module for module, names in homes.items() if not names}
 
     def get(name: str) -> object:
-        if name not in home:
+        if name not in home and name not in inner:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value: object = getattr(import_module(f"{package}.{home[name]}"), name)
+        module = import_module(f"{package}.{home.get(name) or inner[name]}")
+        value: object = getattr(module, name) if name in home else module
         setattr(sys.modules[package], name, value)  # asked once
         return value
 
-    return get, lambda: sorted({*vars(sys.modules[package]), *home})
+    return get, lambda: sorted({*vars(sys.modules[package]), *home, *inner})

@@ -7,13 +7,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import typer
 
 from ml4t.backtest.results.keeping.paths import is_store
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.store import RunStore
-from ml4t.backtest.results.run_store.storing import StoreLike
+
+if TYPE_CHECKING:
+    from ml4t.backtest.results.run_store.storing import StoreLike
 
 
 def opened_run(path: Path) -> BacktestResult:

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.lazy import names_of
 
 if TYPE_CHECKING:
+    from ml4t.backtest.data.catalog import Catalog
     from ml4t.backtest.data.feeds.feed import (
         DataFeed,
         HistoricalDataFeed,
@@ -23,5 +23,8 @@ __all__ = [
 
 __getattr__, __dir__ = names_of(
     __name__,
-    {"feeds.feed": ("DataFeed", "HistoricalDataFeed", "ParquetDataFeed", "PolarsDataFeed")},
+    {
+        "catalog": ("Catalog",),
+        "feeds.feed": ("DataFeed", "HistoricalDataFeed", "ParquetDataFeed", "PolarsDataFeed"),
+    },
 )

@@ -12,7 +12,8 @@ assets that have a bar there, each since its own bar before. All are without cos
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,8 +24,10 @@ from ml4t.backtest.core.terms import Action
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.sql_files import first_bars, quote, read, render
 from ml4t.backtest.data.stream.period import Period
-from ml4t.backtest.data.total_returns import Closes, Returns, total_returns
 from ml4t.backtest.errors import ConfigError, as_float, briefly, did_you_mean
+
+if TYPE_CHECKING:
+    from ml4t.backtest.data.total_returns import Returns
 
 EQUAL_WEIGHT, UNIVERSE, INDEX, RISK_FREE = "equal_weight", "universe", "benchmark", "risk_free"
 
@@ -177,6 +180,8 @@ def _returns(sids: list[int] | None, bars: RunBars) -> Returns:
     """Return the total returns of some assets, or of all, in the bars of the run."""
     database = bars.prepared.database
     found = database.numpy(read("benchmark/closes"), {**_numbers(bars.period), "sids": sids})
+    from ml4t.backtest.data.total_returns import Closes, total_returns
+
     closes = Closes(
         t=found["t"].astype(np.int64), sid=found["sid"].astype(np.int64), close=found["close"]
     )
@@ -224,7 +229,7 @@ def _of_members(returns: Returns, bars: RunBars) -> Returns:
         first, last = np.searchsorted(returns.sid, [sid, sid + 1])
         t: Ints = returns.t[first:last] - 1 + first_t
         is_in[first:last] |= (t >= start) & (t < (bars.prepared.n_bars if end is None else end))
-    return Returns(t=returns.t[is_in], sid=returns.sid[is_in], value=returns.value[is_in])
+    return replace(returns, t=returns.t[is_in], sid=returns.sid[is_in], value=returns.value[is_in])
 
 
 def _numbers(period: Period) -> dict[str, object]:

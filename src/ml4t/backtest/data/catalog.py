@@ -7,7 +7,7 @@ schema when it is registered and its rows when the first query or run needs them
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -15,11 +15,8 @@ from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.selecting import Selects
 from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.data.asof.prepared import Prepared, facts_of_files, prepare
-from ml4t.backtest.data.calendars.exchange import exchange_sessions
 from ml4t.backtest.data.database import UTC, Listener, Relation
 from ml4t.backtest.data.diagnostics.diagnosed import Diagnosed
-from ml4t.backtest.data.explaining import Explanation, explain, plan_alone
-from ml4t.backtest.data.indicators import Indicators
 from ml4t.backtest.data.registry import SourceRegistry
 from ml4t.backtest.data.selection.shows import ShowsSelections
 from ml4t.backtest.data.sources.adapted import ChangedRows
@@ -37,15 +34,14 @@ from ml4t.backtest.data.sources.checks import (
     run_checks,
 )
 from ml4t.backtest.data.sources.contracts import require_agreements, require_overlap
-from ml4t.backtest.data.sources.reference import (
-    read_actions,
-    read_instruments,
-    require_same_contract,
-)
 from ml4t.backtest.data.sources.source import Source, fingerprint
 from ml4t.backtest.data.sql_files import quote, read, render
 from ml4t.backtest.data.stream.period import Period, find_period
 from ml4t.backtest.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from ml4t.backtest.data.explaining import Explanation
+    from ml4t.backtest.data.indicators import Indicators
 
 
 class Catalog(Diagnosed, ShowsSelections, SourceRegistry):
@@ -85,6 +81,8 @@ class Catalog(Diagnosed, ShowsSelections, SourceRegistry):
 
         ``catalog.indicators.atr(20).indicators.rsi(14)``
         """
+        from ml4t.backtest.data.indicators import Indicators
+
         return Indicators(self, self._sources, self._found)
 
     def calendar(self, exchange: str) -> Self:
@@ -109,6 +107,8 @@ class Catalog(Diagnosed, ShowsSelections, SourceRegistry):
         ConfigError
             No prices are registered, the package is not there, or knows no such exchange.
         """
+        from ml4t.backtest.data.calendars.exchange import exchange_sessions
+
         if "prices" not in self._sources:
             raise ConfigError(
                 f"a calendar is made for the years of the prices; call catalog.register('prices', "
@@ -171,6 +171,8 @@ class Catalog(Diagnosed, ShowsSelections, SourceRegistry):
         ConfigError, DataError, ExpressionError
             What a run would refuse.
         """
+        from ml4t.backtest.data.explaining import explain, plan_alone
+
         return explain(self, lambda *of: plan_alone(strategy, *of), plan=plan)
 
     def checks(self) -> list[CheckResult]:
@@ -297,6 +299,8 @@ class Catalog(Diagnosed, ShowsSelections, SourceRegistry):
         prepared = self.prepare()
         if "assets" not in self._sources:
             return Instruments.plain(prepared.n_assets)
+        from ml4t.backtest.data.sources.reference import read_instruments
+
         return read_instruments(self._found["assets"], prepared.database)
 
     def actions(self, period: Period | None = None) -> list[Action]:
@@ -310,6 +314,8 @@ class Catalog(Diagnosed, ShowsSelections, SourceRegistry):
         prepared = self.prepare()
         if "actions" not in self._sources:
             return []
+        from ml4t.backtest.data.sources.reference import read_actions, require_same_contract
+
         bars = find_period(None, None, prepared) if period is None else period
         actions = read_actions(
             self._found["actions"], prepared.database, first_t=bars.first_t, last_t=bars.last_t

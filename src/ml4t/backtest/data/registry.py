@@ -27,9 +27,8 @@ from ml4t.backtest.data.sources.forms.reading import PLAINLY, reading_of
 from ml4t.backtest.data.sources.naming import AVAILABLE_AT, column_names, renamings, require_mapping
 from ml4t.backtest.data.sources.roles import Role
 from ml4t.backtest.data.sources.schema import canonical_columns
-from ml4t.backtest.data.sources.shapes.in_files import unfolded, way_out
+from ml4t.backtest.data.sources.shapes.in_files import taken, unfolded, way_out
 from ml4t.backtest.data.sources.shapes.said import Said, fields_of
-from ml4t.backtest.data.sources.shapes.shaping import shaped
 from ml4t.backtest.data.sources.source import Source, file_facts
 from ml4t.backtest.data.sources.stamps import at_end, moved_to_end, require_stamp
 from ml4t.backtest.data.sql_files import quote, rows_of, schema_of, view_of
@@ -248,7 +247,7 @@ class SourceRegistry:
             name=entry.name, spec=entry.spec, columns=said, fields=fields_of(field),
             timestamps=timestamps, asset_ids=asset_ids, date_format=date_format,
         )  # fmt: skip
-        made = shaped(source, shape)
+        made = taken(source, shape)
         written = shape.written(made)
         entry = replace(
             entry, given=made.rows, columns=made.columns(said),

@@ -1,32 +1,37 @@
 """Broker, order and fill rules, costs, accounts."""
 
-from ml4t.backtest.execution.account.rules import CashAccount, MarginAccount, Shortfall
-from ml4t.backtest.execution.costs.commission import (
-    BasisPointCommission,
-    MakerTakerCommission,
-    PerOrderCommission,
-    PerShareCommission,
-    TieredCommission,
-)
-from ml4t.backtest.execution.costs.contract import Commission, Quote, Slippage
-from ml4t.backtest.execution.costs.financing import Financing
-from ml4t.backtest.execution.costs.slippage import (
-    BasisPointSlippage,
-    FixedSlippage,
-    SpreadSlippage,
-    SquareRootImpact,
-    VolumeShareSlippage,
-)
-from ml4t.backtest.execution.hand_loop.broker import SimulationBroker
-from ml4t.backtest.execution.hand_loop.order import LoopFill, LoopOrder
-from ml4t.backtest.execution.hand_loop.portfolio import LoopPortfolio, LoopPosition
-from ml4t.backtest.execution.orders.order import Order
-from ml4t.backtest.execution.policy import (
-    ActionPolicy,
-    ExecutionPolicy,
-    SizedAt,
-)
-from ml4t.backtest.execution.timing import NextClose, NextOpen, ThisClose, VolumeWeighted
+from typing import TYPE_CHECKING
+
+from ml4t.backtest.lazy import names_of
+
+if TYPE_CHECKING:
+    from ml4t.backtest.execution.account.rules import CashAccount, MarginAccount, Shortfall
+    from ml4t.backtest.execution.costs.commission import (
+        BasisPointCommission,
+        MakerTakerCommission,
+        PerOrderCommission,
+        PerShareCommission,
+        TieredCommission,
+    )
+    from ml4t.backtest.execution.costs.contract import Commission, Quote, Slippage
+    from ml4t.backtest.execution.costs.financing import Financing
+    from ml4t.backtest.execution.costs.slippage import (
+        BasisPointSlippage,
+        FixedSlippage,
+        SpreadSlippage,
+        SquareRootImpact,
+        VolumeShareSlippage,
+    )
+    from ml4t.backtest.execution.hand_loop.broker import SimulationBroker
+    from ml4t.backtest.execution.hand_loop.order import LoopFill, LoopOrder
+    from ml4t.backtest.execution.hand_loop.portfolio import LoopPortfolio, LoopPosition
+    from ml4t.backtest.execution.orders.order import Order
+    from ml4t.backtest.execution.policy import (
+        ActionPolicy,
+        ExecutionPolicy,
+        SizedAt,
+    )
+    from ml4t.backtest.execution.timing import NextClose, NextOpen, ThisClose, VolumeWeighted
 
 __all__ = [
     "ActionPolicy",
@@ -60,3 +65,33 @@ __all__ = [
     "VolumeShareSlippage",
     "VolumeWeighted",
 ]
+
+# Loaded when used: a run has few of them, and of the hand-written loop none.
+__getattr__, __dir__ = names_of(
+    __name__,
+    {
+        "account.rules": ("CashAccount", "MarginAccount", "Shortfall"),
+        "costs.commission": (
+            "BasisPointCommission",
+            "MakerTakerCommission",
+            "PerOrderCommission",
+            "PerShareCommission",
+            "TieredCommission",
+        ),
+        "costs.contract": ("Commission", "Quote", "Slippage"),
+        "costs.financing": ("Financing",),
+        "costs.slippage": (
+            "BasisPointSlippage",
+            "FixedSlippage",
+            "SpreadSlippage",
+            "SquareRootImpact",
+            "VolumeShareSlippage",
+        ),
+        "hand_loop.broker": ("SimulationBroker",),
+        "hand_loop.order": ("LoopFill", "LoopOrder"),
+        "hand_loop.portfolio": ("LoopPortfolio", "LoopPosition"),
+        "orders.order": ("Order",),
+        "policy": ("ActionPolicy", "ExecutionPolicy", "SizedAt"),
+        "timing": ("NextClose", "NextOpen", "ThisClose", "VolumeWeighted"),
+    },
+)

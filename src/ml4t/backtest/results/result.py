@@ -5,27 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ml4t.backtest.data.database import Database, EngineError, Relation
 from ml4t.backtest.data.sql_files import rows_of
 from ml4t.backtest.errors import ResultError, did_you_mean, require_whole
-from ml4t.backtest.results.deflated import deflated_sharpe
 from ml4t.backtest.results.interchange import Interchange
-from ml4t.backtest.results.keeping.opening import load
-from ml4t.backtest.results.keeping.paths import usable_path
-from ml4t.backtest.results.keeping.saving import export_csv, save
-from ml4t.backtest.results.keeping.workbook import save_workbook
 from ml4t.backtest.results.late import Late
-from ml4t.backtest.results.page.trust import Trials
-from ml4t.backtest.results.page.writing import write_page
-from ml4t.backtest.results.plot.plots import Plots
 from ml4t.backtest.results.report.making import Report
 from ml4t.backtest.results.report.metric_views import METRICS
 from ml4t.backtest.results.report.views import VIEWS
-from ml4t.backtest.results.story import Story, story
-from ml4t.backtest.results.summary import facts_lines, run_facts, summary_html, summary_text
 from ml4t.backtest.results.tables import RUN_ID, TABLES
+
+if TYPE_CHECKING:
+    from ml4t.backtest.results.page.trust import Trials
+    from ml4t.backtest.results.plot.plots import Plots
+    from ml4t.backtest.results.story import Story
 
 # Kinds of statements that are queries; PIVOT is MULTI, for it makes a type on its way.
 READS = ("SELECT", "EXPLAIN", "MULTI")
@@ -152,6 +147,8 @@ class BacktestResult(Interchange, Mapping[str, Any]):
         --------
         >>> result.deflated_sharpe(len(sharpes), variance(sharpes))  # doctest: +SKIP
         """
+        from ml4t.backtest.results.deflated import deflated_sharpe
+
         moments = self._row("sharpe_moments")
         return deflated_sharpe(moments, self["bars_per_year"], n_trials, variance)
 
@@ -163,6 +160,8 @@ class BacktestResult(Interchange, Mapping[str, Any]):
     @property
     def plot(self) -> Plots:
         """Charts of Altair, one per figure of the page: ``result.plot.equity()``."""
+        from ml4t.backtest.results.plot.plots import Plots
+
         return Plots(self)
 
     def explain_trade(self, trade_id: int) -> Story:
@@ -183,6 +182,8 @@ class BacktestResult(Interchange, Mapping[str, Any]):
         ResultError
             There is no such trade.
         """
+        from ml4t.backtest.results.story import story
+
         number = require_whole("trade_id", trade_id)
         row = rows_of(VIEWS["trades_explained"].place, where=f"trade_id = {number}")
         self._report.make(row)
@@ -220,10 +221,14 @@ class BacktestResult(Interchange, Mapping[str, Any]):
 
     def _repr_html_(self) -> str:
         """Show the summary as a notebook does tables."""
+        from ml4t.backtest.results.summary import summary_html
+
         return summary_html(self)
 
     def summary(self) -> str:
         """Return the metrics, the P&L by exit rule and the fill policy as readable text."""
+        from ml4t.backtest.results.summary import summary_text
+
         return summary_text(self)
 
     def save(self, path: str | Path) -> Path:
@@ -248,6 +253,8 @@ class BacktestResult(Interchange, Mapping[str, Any]):
             Something else than a saved run stands at `path`, or more than one, or it cannot be
             written (no space, no permission); what stood there is as it was.
         """
+        from ml4t.backtest.results.keeping.saving import save
+
         target = _usable(path)
         save(self._database, target)
         return target
@@ -268,6 +275,8 @@ class BacktestResult(Interchange, Mapping[str, Any]):
         ResultError
             Something else than such tables stands there, or it cannot be written.
         """
+        from ml4t.backtest.results.keeping.saving import export_csv
+
         target = _usable(folder)
         export_csv(self._database, target)
         return target
@@ -302,6 +311,8 @@ class BacktestResult(Interchange, Mapping[str, Any]):
             A table has more rows than a sheet takes (1,048,575): nothing is written. Something else
             than a run's workbook stands there, or it cannot be written.
         """
+        from ml4t.backtest.results.keeping.workbook import save_workbook
+
         target = _usable(path)
         save_workbook(self._database, target, tables, self.metrics)
         return target
@@ -347,6 +358,8 @@ class BacktestResult(Interchange, Mapping[str, Any]):
         --------
         >>> result.report("report.html")                                  # doctest: +SKIP
         """
+        from ml4t.backtest.results.page.writing import write_page
+
         target = _usable(path)
         write_page(self, self._database, target, trials=trials, with_sql=with_sql)
         return target
@@ -365,6 +378,9 @@ class BacktestResult(Interchange, Mapping[str, Any]):
         ResultError
             There is no run at `path`, or it is damaged, of another version, or not one of ours.
         """
+        from ml4t.backtest.results.keeping.opening import load
+        from ml4t.backtest.results.summary import facts_lines, run_facts
+
         source = _usable(path)
         result = cls(load(source))
         try:
@@ -384,5 +400,7 @@ def _left_open(metrics: Mapping[str, Any]) -> str:
 
 
 def _usable(path: object) -> Path:
+    from ml4t.backtest.results.keeping.paths import usable_path
+
     given = os.fspath(path) if isinstance(path, os.PathLike) else path  # a store has one, too
     return usable_path(given, "that of a saved run")

@@ -9,20 +9,28 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from ml4t.backtest.core.event import MarketEvent
 from ml4t.backtest.errors import ConfigError, require_columns, require_list
-from ml4t.backtest.risk.hand_loop.loop import HandLoop
-from ml4t.backtest.risk.hand_loop.state import FeatureSource, LoopAccount, LoopBroker, RecordedFill
 from ml4t.backtest.risk.limits.limit import Limit
-from ml4t.backtest.risk.rules.decision import RiskContext
 from ml4t.backtest.risk.rules.rule import (
     RiskRule,
     require_priority,
     told_apart,
     unequal,
 )
+
+if TYPE_CHECKING:
+    from ml4t.backtest.core.event import MarketEvent
+    from ml4t.backtest.risk.hand_loop.loop import HandLoop
+    from ml4t.backtest.risk.hand_loop.state import (
+        FeatureSource,
+        LoopAccount,
+        LoopBroker,
+        RecordedFill,
+    )
+    from ml4t.backtest.risk.rules.decision import RiskContext
 
 
 class RiskManager:
@@ -61,7 +69,6 @@ class RiskManager:
         self.feature_provider = feature_provider
         self.rules: list[RiskRule] = []
         self.limits: list[Limit] = []
-        self._loop = HandLoop(self.rules)
         if isinstance(rules, RiskRule):
             raise ConfigError(f"rules must be a list of rules; write RiskManager([{rules!r}])")
         for rule in require_list("rules", rules, "rules"):
@@ -150,6 +157,12 @@ class RiskManager:
         )
 
     # -- loops written by hand --------------------------------------------------------
+
+    @cached_property
+    def _loop(self) -> HandLoop:
+        from ml4t.backtest.risk.hand_loop.loop import HandLoop
+
+        return HandLoop(self.rules)
 
     def check_position_exits(
         self, event: MarketEvent, broker: LoopBroker, portfolio: LoopAccount | None = None

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ml4t.backtest.core.ranking import ALL, Ranking
 from ml4t.backtest.core.terms import Action
 from ml4t.backtest.data.asof.prepared import Prepared
-from ml4t.backtest.data.diagnostics.event_study import event_study
-from ml4t.backtest.data.diagnostics.factor import FactorSpec, factor
-from ml4t.backtest.data.diagnostics.profile import profile
-from ml4t.backtest.data.diagnostics.tables import Tables
 from ml4t.backtest.data.stream.period import DateLike, Period, bound_of, find_period
+
+if TYPE_CHECKING:
+    from ml4t.backtest.data.diagnostics.tables import Tables
 
 
 class Diagnosed(ABC):
@@ -87,6 +87,8 @@ class Diagnosed(ABC):
         ExpressionError
             An expression cannot be used, or looks ahead.
         """
+        from ml4t.backtest.data.diagnostics.factor import FactorSpec, factor
+
         ranking = Ranking(n=ALL, by=by, where=where, every=every, within=group)
         asked = FactorSpec(ranking=ranking, horizons=horizons, n_quantiles=n_quantiles, price=price)
         prepared = self.validate()
@@ -128,6 +130,8 @@ class Diagnosed(ABC):
         ExpressionError
             The condition cannot be used, or looks ahead.
         """
+        from ml4t.backtest.data.diagnostics.event_study import event_study
+
         prepared = self.validate()
         period = find_period(bound_of("start", start), bound_of("end", end), prepared)
         return event_study(condition, (before, after), self.actions(), prepared, period)
@@ -151,4 +155,6 @@ class Diagnosed(ABC):
         ConfigError
             `period` is none of them.
         """
+        from ml4t.backtest.data.diagnostics.profile import profile
+
         return profile(self.prepare(), self._found, period)

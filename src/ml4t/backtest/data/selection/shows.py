@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 from ml4t.backtest.core.selecting import Selects
 from ml4t.backtest.core.terms import Action
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.database import Relation
-from ml4t.backtest.data.selection.preview import preview
-from ml4t.backtest.data.selection.removed import HasTables, removed
 from ml4t.backtest.data.stream.period import DateLike, Period, bound_of, find_period
+
+if TYPE_CHECKING:
+    from ml4t.backtest.data.selection.removed import HasTables
 
 
 class ShowsSelections(ABC):
@@ -54,6 +56,8 @@ class ShowsSelections(ABC):
         ExpressionError
             Something that the strategy asks for cannot be used.
         """
+        from ml4t.backtest.data.selection.preview import preview
+
         prepared, said = self.prepare(), bound_of("start", start)
         begin_t = find_period(said, None, prepared).first_t if said is not None else 0
         return preview(strategy, timestamp, prepared, begin_t=begin_t)
@@ -94,6 +98,8 @@ class ShowsSelections(ABC):
         ConfigError
             The strategy has no ranking and no rules.
         """
+        from ml4t.backtest.data.selection.removed import removed
+
         prepared = self.prepare()
         period = find_period(bound_of("start", start), bound_of("end", end), prepared)
         return removed(strategy, prepared, period, self.actions(period), result)

@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ml4t.backtest.errors import ConfigError, ResultError
-from ml4t.backtest.results.result import BacktestResult
-from ml4t.backtest.results.run_store.folder import require_tags
-from ml4t.backtest.results.run_store.store import RunStore
 
-StoreLike = RunStore | str | Path
+if TYPE_CHECKING:
+    from ml4t.backtest.results.result import BacktestResult
+    from ml4t.backtest.results.run_store.store import RunStore
+
+    StoreLike = RunStore | str | Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,13 @@ class Storing:
     tags: Iterable[str] | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.store, RunStore | str | Path | None):
+        if not isinstance(self.store, str | Path | None) and not _is_store(self.store):
             raise ConfigError(
                 f"store must be a RunStore or its folder, was {self.store!r}; write store='my_runs'"
             )
         if self.tags is not None:
+            from ml4t.backtest.results.run_store.folder import require_tags
+
             object.__setattr__(self, "tags", require_tags(self.tags))
 
     def adder(
@@ -64,8 +68,16 @@ class Storing:
                     "store='my_runs'"
                 )
             return None
+        from ml4t.backtest.results.run_store.store import RunStore
+
         opened = place if isinstance(place, RunStore) else RunStore(place)
         return partial(_add, opened, tuple(words or ()))
+
+
+def _is_store(given: object) -> bool:
+    from ml4t.backtest.results.run_store.store import RunStore
+
+    return isinstance(given, RunStore)
 
 
 def _add(store: RunStore, tags: tuple[str, ...], result: BacktestResult) -> None:

@@ -6,13 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.sources import forms
 from ml4t.backtest.data.sources.files import listed, scan_of
-from ml4t.backtest.data.sources.forms.arrow import scan_arrow
-from ml4t.backtest.data.sources.forms.delta import scan_delta
-from ml4t.backtest.data.sources.forms.duckdb_file import scan_duckdb
-from ml4t.backtest.data.sources.forms.excel import scan_excel
-from ml4t.backtest.data.sources.forms.iceberg import scan_iceberg
-from ml4t.backtest.data.sources.forms.json_lines import scan_json
 from ml4t.backtest.data.sources.forms.kinds import (
     ARROW,
     DELIMITED,
@@ -26,21 +21,19 @@ from ml4t.backtest.data.sources.forms.kinds import (
     FileKind,
 )
 from ml4t.backtest.data.sources.forms.scan import Scan, require_names_differ
-from ml4t.backtest.data.sources.forms.sqlite import scan_sqlite
-from ml4t.backtest.data.sources.forms.text import scan_text
 from ml4t.backtest.data.sources.source import Source, is_remote
 from ml4t.backtest.errors import ConfigError, DataError
 
 Form = Callable[[Source, Sequence[Path], Database], Scan]
-_FORMS: dict[str, Form] = {
-    DELIMITED.name: scan_text,
-    JSON_LINES.name: scan_json,
-    ARROW.name: scan_arrow,
-    EXCEL.name: scan_excel,
-    DUCKDB.name: scan_duckdb,
-    SQLITE.name: scan_sqlite,
-    DELTA.name: scan_delta,
-    ICEBERG.name: scan_iceberg,
+_FORMS: dict[str, Callable[[], Form]] = {
+    DELIMITED.name: lambda: forms.scan_text,
+    JSON_LINES.name: lambda: forms.scan_json,
+    ARROW.name: lambda: forms.scan_arrow,
+    EXCEL.name: lambda: forms.scan_excel,
+    DUCKDB.name: lambda: forms.scan_duckdb,
+    SQLITE.name: lambda: forms.scan_sqlite,
+    DELTA.name: lambda: forms.scan_delta,
+    ICEBERG.name: lambda: forms.scan_iceberg,
 }
 
 
@@ -67,14 +60,14 @@ def scan_files(source: Source, database: Database) -> Scan:
     if kind not in (DELTA, ICEBERG):
         listed(source)  # refuses paths without files, and files inside of a table's folder
         require_names_differ(source, source.files())
-        return _FORMS[kind.name](source, source.files(), database)
+        return _FORMS[kind.name]()(source, source.files(), database)
     folders = [Path(path) for path in source.paths()]
     if len(folders) > 1:
         raise DataError(
             source.name, "readable", f"has {len(folders)} folders and one is a {kind.name}; "
             "register one such table alone",
         )  # fmt: skip
-    return _FORMS[kind.name](source, folders, database)
+    return _FORMS[kind.name]()(source, folders, database)
 
 
 def _require_meant(source: Source, kind: FileKind) -> None:

@@ -1,19 +1,41 @@
-"""In files: a file or a query whose columns are assets is a wide frame, by the rule of those."""
+"""In files: what a source that is read in place is, and what only data in memory is.
+
+A file or a query whose columns are assets is a wide frame, by the rule of those.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.naming import is_nameless
 from ml4t.backtest.data.sources.schema import is_numeric
 from ml4t.backtest.data.sources.shapes.said import Said, Shaped, first_of
-from ml4t.backtest.data.sources.shapes.shaping import shaped
-from ml4t.backtest.data.sources.source import Source
+from ml4t.backtest.data.sources.source import Source, scannable
 from ml4t.backtest.data.sql_files import quote, rows_of
 from ml4t.backtest.errors import ConfigError
+
+
+def taken(given: Any, said: Said) -> Shaped:
+    """Return a source as what can be attached: paths and SQL as they are, data shaped.
+
+    Raises
+    ------
+    ConfigError
+        It is nothing that can be registered, or an axis or a field is given of what has none.
+    DataError
+        The shape may be several things.
+    """
+    if isinstance(given, (str, Path, list, tuple)):
+        said.require_axes_of_use()
+        return Shaped(scannable(said.name, given))
+    from ml4t.backtest.data.sources.shapes.shaping import shaped
+
+    return shaped(given, said)
 
 
 def unfolded(
@@ -65,6 +87,8 @@ def unfolded(
         are_numbers = all(is_numeric(raw[label]) for label in labels)
         if values or not are_numbers or len(labels) < 2 or not said.spec.makes_bars:
             return None
+    from ml4t.backtest.data.sources.shapes.shaping import shaped
+
     table = database.sql(rows_of(f"raw.{quote(source.name)}")).to_arrow_table()
     names = dict(said.columns)
     if not said.is_called(times[0], "timestamp"):
@@ -84,6 +108,8 @@ def _members(
                 "has intervals; leave it out"
             )
         return None
+    from ml4t.backtest.data.sources.shapes.shaping import shaped
+
     made = shaped(database.sql(rows_of(f"raw.{quote(source.name)}")).to_arrow_table(), said)
     if not made.changes:
         return None

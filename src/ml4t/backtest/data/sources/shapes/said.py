@@ -70,10 +70,10 @@ class Said:
 
         A shape whose times stay a column as it was is read by it like every other table.
         """
-        import pyarrow as pa
-
         if not self.n_read or not made.are_ours:
             return ()
+        import pyarrow as pa
+
         kinds = [made.rows.schema.field(name).type for name in self.spec.times]
         if not all(pa.types.is_temporal(kind) or pa.types.is_null(kind) for kind in kinds):
             return ()
@@ -117,6 +117,23 @@ class Said:
     def is_field_level(self, label: object) -> bool:
         """Say whether a level of columns has a name of the one that holds fields."""
         return isinstance(label, str) and key_of(label) in _FIELD_LEVELS
+
+    def require_axes_of_use(self, *, is_arrays: bool = False, is_keyed: bool = False) -> None:
+        """Refuse axes that are given of what has its own.
+
+        Raises
+        ------
+        ConfigError
+        """
+        if self.timestamps is not None and not is_arrays:
+            raise ConfigError(
+                f"timestamps= is an axis of arrays, and source {self.name!r} is none; leave it out"
+            )
+        if self.asset_ids is not None and not is_arrays and not is_keyed:
+            raise ConfigError(
+                f"asset_ids= is an axis of arrays, or the keys of a dict of frames, and source "
+                f"{self.name!r} is neither; leave it out"
+            )
 
     def value_name(self, given: object = None) -> str:
         """Return what the one value of a shape is called.

@@ -34,7 +34,7 @@ def shaped(given: Any, said: Said) -> Shaped:
         kind = "pandas"
     is_keyed = isinstance(given, Mapping) and bool(given) and all(map(is_frame, given.values()))
     is_arrays = kind == "numpy" or (isinstance(given, Mapping) and said.timestamps is not None)
-    _require_axes_of_use(said, is_arrays=is_arrays, is_keyed=is_keyed)
+    said.require_axes_of_use(is_arrays=is_arrays, is_keyed=is_keyed)
     found: Shaped | Sheet | None = None
     if is_arrays:
         found = of_arrays(given, said)
@@ -97,15 +97,3 @@ def _arrow(frame: Any) -> Any:
     import pyarrow as pa
 
     return pa.Table.from_pandas(frame, preserve_index=False)
-
-
-def _require_axes_of_use(said: Said, *, is_arrays: bool, is_keyed: bool) -> None:
-    if said.timestamps is not None and not is_arrays:
-        raise ConfigError(
-            f"timestamps= is an axis of arrays, and source {said.name!r} is none; leave it out"
-        )
-    if said.asset_ids is not None and not is_arrays and not is_keyed:
-        raise ConfigError(
-            f"asset_ids= is an axis of arrays, or the keys of a dict of frames, and source "
-            f"{said.name!r} is neither; leave it out"
-        )
