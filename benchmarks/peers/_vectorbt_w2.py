@@ -3,17 +3,8 @@
 import numpy as np
 import pandas as pd
 import vectorbt as vbt
-from _common import (
-    ATR_MULTIPLE,
-    COMMISSION,
-    CREDIT,
-    INITIAL_CASH,
-    MAX_BARS,
-    SLIPPAGE,
-    TOP_N,
-    TRAIL,
-    Panel,
-)
+from _common import ATR_MULTIPLE, COMMISSION, CREDIT, INITIAL_CASH, MAX_BARS, SLIPPAGE, TOP_N, TRAIL
+from _panel import Panel
 from numba import njit
 from vectorbt.portfolio.enums import SizeType
 from vectorbt.portfolio.nb import order_nb, order_nothing_nb

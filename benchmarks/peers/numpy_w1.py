@@ -9,16 +9,17 @@ It keeps no orders, trades, equity curve or metrics, and it cannot do W2.
 """
 
 import numpy as np
-from _common import COMMISSION, INITIAL_CASH, SLIPPAGE, TOP_N, arguments, read_panel, report
+from _common import COMMISSION, INITIAL_CASH, SLIPPAGE, TOP_N, arguments, report
+from _panel import read_panel
 
 
 def main() -> None:
-    args = arguments("W1")
+    args = arguments("W1", any_interval=True)
     panel = read_panel(args.data_dir, ["open", "close"])
     opens, closes = panel.prices["open"], panel.prices["close"]
     cash, fills = INITIAL_CASH, 0
     held = np.zeros(opens.shape[1])
-    for bar, picks in panel.targets().items():
+    for bar, picks in panel.targets(args.every).items():
         if bar + 1 == len(opens):
             break
         price = opens[bar + 1]

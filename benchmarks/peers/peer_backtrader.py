@@ -22,7 +22,8 @@ from datetime import datetime
 import backtrader as bt
 import numpy as np
 from _backtrader_strategies import GuardedScores, TopScores
-from _common import COMMISSION, CREDIT, INITIAL_CASH, SLIPPAGE, Panel, arguments, read_panel, report
+from _common import COMMISSION, CREDIT, INITIAL_CASH, SLIPPAGE, arguments, report
+from _panel import Panel, read_panel
 
 
 class ArrayFeed(bt.feed.DataBase):

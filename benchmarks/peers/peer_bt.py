@@ -16,7 +16,8 @@ orders or position rules.
 import bt
 import numpy as np
 import pandas as pd
-from _common import COMMISSION, INITIAL_CASH, SLIPPAGE, TOP_N, Panel, arguments, read_panel, report
+from _common import COMMISSION, INITIAL_CASH, SLIPPAGE, TOP_N, arguments, report
+from _panel import Panel, read_panel
 
 Units = dict[pd.Timestamp, dict[str, float]]
 

@@ -47,7 +47,7 @@ from ml4t.backtest import (
     TrailingStop,
 )
 from ml4t.backtest.broker import Broker
-from ml4t.backtest.config import ExecutionPrice, WaterMarkSource
+from ml4t.backtest.config import ExecutionPrice, ShareType, WaterMarkSource
 from ml4t.backtest.risk.position.static import TimeExit
 
 Bars = dict[str, dict[str, Any]]
@@ -114,6 +114,7 @@ def main() -> None:
     )
     config = BacktestConfig(
         initial_cash=INITIAL_CASH,
+        share_type=ShareType.FRACTIONAL,
         commission_rate=COMMISSION,
         slippage_rate=SLIPPAGE,
         execution_mode=ExecutionMode.SAME_BAR,

@@ -21,7 +21,8 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from _common import COMMISSION, INITIAL_CASH, SLIPPAGE, TOP_N, Panel, arguments, read_panel, report
+from _common import COMMISSION, INITIAL_CASH, SLIPPAGE, TOP_N, arguments, report
+from _panel import Panel, read_panel
 from nautilus_trader.backtest.engine import BacktestEngine, BacktestEngineConfig
 from nautilus_trader.backtest.models import FeeModel
 from nautilus_trader.common.events import TimeEvent

@@ -32,11 +32,10 @@ from _common import (
     SLIPPAGE,
     TOP_N,
     TRAIL,
-    Panel,
     arguments,
-    read_panel,
     report,
 )
+from _panel import Panel, read_panel
 from pybroker import ExecContext, FeeMode, FixedSlippageModel, PriceType, Strategy, StrategyConfig
 
 LEVERAGE = 2

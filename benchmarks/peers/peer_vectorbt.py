@@ -21,35 +21,15 @@ in part keeps its entry price and its high. Numba compiles these functions in ea
 import numpy as np
 import pandas as pd
 import vectorbt as vbt
-from _common import (
-    COMMISSION,
-    CREDIT,
-    INITIAL_CASH,
-    SLIPPAGE,
-    TOP_N,
-    Panel,
-    arguments,
-    read_panel,
-    report,
-)
+from _common import COMMISSION, CREDIT, INITIAL_CASH, SLIPPAGE, arguments, report
+from _panel import Panel, read_panel
 from vectorbt.portfolio.enums import SizeType
 
 
-def target_weights(panel: Panel) -> np.ndarray:
-    """On fill bars 1/25 for the picks and 0 for what the last target held."""
-    weights = np.full((len(panel.timestamps), len(panel.assets) + 1), np.nan)
-    weights[0, -1] = -CREDIT
-    held = np.empty(0, dtype=np.int64)
-    for bar, picks in panel.targets().items():
-        if bar + 1 < len(weights):
-            weights[bar + 1, held] = 0.0
-            weights[bar + 1, picks] = 1.0 / TOP_N
-            held = picks
-    return weights
-
-
-def run_w1(panel: Panel, close: pd.DataFrame, engine: str) -> vbt.Portfolio:
-    size = target_weights(panel)
+def run_w1(panel: Panel, close: pd.DataFrame, engine: str, every: int) -> vbt.Portfolio:
+    credit = np.full((len(close), 1), np.nan)
+    credit[0] = -CREDIT
+    size = np.hstack([panel.weights_at_fills(every), credit])
     real = np.append(np.ones(len(panel.assets)), 0.0)[None]
     return vbt.Portfolio.from_orders(
         close=close,
@@ -68,7 +48,7 @@ def run_w1(panel: Panel, close: pd.DataFrame, engine: str) -> vbt.Portfolio:
 
 
 def main() -> None:
-    args = arguments("W1", "W2", engines=("numba", "rust"))
+    args = arguments("W1", "W2", engines=("numba", "rust"), any_interval=True)
     columns = ["open", "close"] if args.workload == "W1" else ["open", "high", "low"]
     panel = read_panel(args.data_dir, list(dict.fromkeys([*columns, "close"])))
     close = pd.DataFrame(
@@ -77,7 +57,7 @@ def main() -> None:
         columns=[*panel.assets, "credit"],
     )
     if args.workload == "W1":
-        portfolio = run_w1(panel, close, args.engine)
+        portfolio = run_w1(panel, close, args.engine, args.every)
     elif args.engine == "rust":
         raise SystemExit("vectorbt's Rust engine cannot run the order function of W2")
     else:

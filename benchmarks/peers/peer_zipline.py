@@ -21,7 +21,8 @@ import warnings
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
-from _common import COMMISSION, INITIAL_CASH, SLIPPAGE, TOP_N, Panel, arguments, read_panel, report
+from _common import COMMISSION, INITIAL_CASH, SLIPPAGE, TOP_N, arguments, report
+from _panel import Panel, read_panel
 from zipline.algorithm import TradingAlgorithm
 from zipline.assets import AssetDBWriter, AssetFinder, Equity
 from zipline.data.data_portal import DataPortal
