@@ -23,13 +23,16 @@ from ml4t.backtest import (
 SOURCES = {"W1": (), "W2": (), "W3": ("assets", "borrow")}
 # W3 is long twenty and short five of what it ranks, so that borrowing is not idle.
 LONG_SHORT = "case when rank <= 20 then 0.06 else -0.04 end"
+# By bars between decisions (390 is a day of minutes): stop in ATR, trailing stop, bars to an exit.
+THREE = {5: (2.0, 0.05, 60), 390: (15.0, 0.02, 300)}
 
 
-def rules_of(workload: str) -> r.RiskManager:
+def rules_of(workload: str, every: int) -> r.RiskManager:
     """W1 has no rules, W2 three, W3 all of them and a limit on sectors."""
     if workload == "W1":
         return r.RiskManager()
-    three = [r.VolatilityScaledStopLoss(2.0), r.DynamicTrailingStop(0.05), r.TimeBasedExit(60)]
+    stop, trail, bars = THREE[every]
+    three = [r.VolatilityScaledStopLoss(stop), r.DynamicTrailingStop(trail), r.TimeBasedExit(bars)]
     if workload == "W2":
         return r.RiskManager(three)
     others = [
@@ -54,15 +57,22 @@ def config_of(workload: str, *, overdraft: bool) -> BacktestConfig:
     return BacktestConfig()
 
 
-def strategy_of(workload: str, form: str) -> Strategy:
+def strategy_of(workload: str, form: str, every: int) -> Strategy:
     """The same selection as a ranking, as a query over it, and as a query over all signals."""
     weight = LONG_SHORT if workload == "W3" else "equal"
     if form == "topn":
-        return TopN(25, by="ml_score", where="atr is not null", when="vix <= 30", every=5,
-                    weight=weight)  # fmt: skip
+        return TopN(
+            25, by="ml_score", where="atr is not null", when="vix <= 30", every=every, weight=weight
+        )
     if form == "sql":
-        ranking = Ranking(n=25, by="ml_score", where="atr is not null", when="vix <= 30", every=5,
-                          weight=weight)  # fmt: skip
+        ranking = Ranking(
+            n=25,
+            by="ml_score",
+            where="atr is not null",
+            when="vix <= 30",
+            every=every,
+            weight=weight,
+        )
         return SQLStrategy("select timestamp, asset_id, weight from ranked", ranking=ranking)
     query = f"""
         select
@@ -75,7 +85,7 @@ def strategy_of(workload: str, form: str) -> Strategy:
         where atr is not null and isfinite(ml_score)
         qualify rank <= 25
     """
-    return SQLStrategy(query, every=5, when="vix <= 30")
+    return SQLStrategy(query, every=every, when="vix <= 30")
 
 
 def main() -> None:
@@ -85,6 +95,9 @@ def main() -> None:
     parser.add_argument(
         "--overdraft", action="store_true", help="no cash reserve, so that the peers' rule is met"
     )
+    parser.add_argument(
+        "--every", type=int, choices=list(THREE), default=5, help="bars between decisions"
+    )
     parser.add_argument("--as", dest="form", choices=["topn", "sql", "sql-signals"], default="topn")
     options = parser.parse_args()
     catalog = Catalog()
@@ -92,8 +105,8 @@ def main() -> None:
         catalog.register(role, f"{options.data}/{role}.parquet")
     result = BacktestEngine(
         catalog,
-        strategy_of(options.workload, options.form),
-        risk_manager=rules_of(options.workload),
+        strategy_of(options.workload, options.form, options.every),
+        risk_manager=rules_of(options.workload, options.every),
         initial_capital=1_000_000,
         config=config_of(options.workload, overdraft=options.overdraft),
     ).run()

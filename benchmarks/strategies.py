@@ -21,7 +21,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
-from run import PEERS_HOME, SIZES  # noqa: E402
+from entrants import PEERS_HOME, SIZES  # noqa: E402
 
 WHOLE = ("topn", "sql", "sql-signals", "batch", "rules", "callback", "hybrid", "compiled")
 LOOP = ("nothing", "reads", "helpers")
@@ -68,7 +68,7 @@ def main() -> None:
     for size in "AB":
         data = options.data / size
         if not (data / "context.parquet").exists():
-            n_assets, n_bars = SIZES[size]
+            n_assets, n_bars = SIZES[size].n_assets, SIZES[size].n_bars
             arguments = f"{str(data)!r}, n_assets={n_assets}, n_bars={n_bars}"
             make = f"from ml4t.backtest.synthetic import make_market; make_market({arguments})"
             subprocess.run([sys.executable, "-c", make], check=True)

@@ -1,0 +1,45 @@
+"""Markdown tables of what was measured."""
+
+from __future__ import annotations
+
+from entrants import FLOOR, OURS, PEERS, SIZES
+from measure import Figures
+
+HEAD = (
+    "| process | CPU s (min to max) | of the floor | of ours | wall s (min to max) | of the floor "
+    "| of ours | peak MB | final equity | fills | cannot |"
+)
+
+
+def spread(one: Figures, kind: str) -> str:
+    values = getattr(one, kind)
+    return f"{one.median(kind):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def against(one: Figures, other: Figures | None, kind: str) -> str:
+    """Return the ratio of the medians, as the table shows both."""
+    if other is None or other.failure:
+        return "-"
+    return f"{one.median(kind) / other.median(kind):.2f}"
+
+
+def row(name: str, one: Figures, measured: dict[str, Figures]) -> str:
+    peer = PEERS.get(name)
+    title = f"{name} {one.facts['version']}" if peer and one.facts else name
+    if one.failure:
+        return f"| {title} | failed: {one.failure} |" + " |" * 9
+    floor, ours = measured.get(FLOOR), measured[OURS]
+    cells = [title]
+    for kind in ("cpu", "wall"):
+        cells += [spread(one, kind), against(one, floor, kind), against(one, ours, kind)]
+    equity, fills = one.facts["final_equity"], one.facts["fills"]
+    counted = "-" if fills is None else f"{fills:,}"
+    cells += [f"{max(one.megabytes):.0f}", f"{equity:,.3f}", counted, peer.cannot if peer else ""]
+    return "| " + " | ".join(cells) + " |"
+
+
+def table(size: str, workload: str, measured: dict[str, Figures]) -> str:
+    market = SIZES[size]
+    title = f"### {workload}, {size}: {market.n_assets:,} assets x {market.n_bars:,} {market.unit}"
+    rows = [row(name, one, measured) for name, one in measured.items()]
+    return "\n".join([title, "", HEAD, "|---" * 11 + "|", *rows]) + "\n"

@@ -1,0 +1,91 @@
+"""What this engine is to reach, and what was seen: one table of the groups of a run.
+
+A ratio is the median over the rounds of the ratio within a round, of whole processes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from entrants import BEFORE, FLOOR, HERE, OURS, PEERS, SIZES
+from measure import Command, Figures
+
+Group = tuple[str, str]
+Groups = dict[Group, dict[str, Figures]]
+IMPORTS, LIBRARIES = "import", "import numpy, duckdb"
+BESIDES = (IMPORTS,)
+
+
+def beside(name: str, data: Path, against: Path | None) -> dict[str, Command]:
+    """Return what is measured for the targets alone."""
+    del name, data, against
+    libraries = Command([sys.executable, "-c", LIBRARIES])
+    ours = Command([sys.executable, "-c", "import ml4t.backtest"], HERE.parent / "src")
+    return {LIBRARIES: libraries, OURS: ours}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure with the most it may be; `least` where more is better."""
+
+    what: str
+    bound: float
+    seen: float
+    unit: str = ""
+    least: bool = False
+
+    def row(self) -> str:
+        met = self.seen >= self.bound if self.least else self.seen <= self.bound
+        limit = "at least" if self.least else "at most"
+        verdict = "met" if met else "missed"
+        return f"| {self.what} | {limit} {self.bound:g}{self.unit} | {self.seen:.2f} | {verdict} |"
+
+
+def ratios(groups: Groups, group: Group, other: str, kinds: dict[str, float]) -> Iterator[Target]:
+    """Compare ours with another process of the group, where both were measured."""
+    measured = groups.get(group, {})
+    if other not in measured or measured[other].failure or measured[OURS].failure:
+        return
+    for kind, bound in kinds.items():
+        seen = measured[OURS].ratio(measured[other], kind)
+        yield Target(f"{' '.join(group).strip()}: {kind} over {other}", bound, seen)
+
+
+def minutes(groups: Groups) -> Iterator[Target]:
+    """Say whether time follows the number of minute bars, and how fast the longest run is."""
+    for half, whole in pairwise(["M", "L2", "L"]):
+        if (half, "W1") in groups and (whole, "W1") in groups:
+            short, long = groups[half, "W1"][OURS], groups[whole, "W1"][OURS]
+            seen = long.median("cpu") / (2.0 * short.median("cpu"))
+            yield Target(f"{whole} W1: cpu over twice that of {half}", 1.05, seen)
+    if ("L", "W1") in groups:
+        ours, market = groups["L", "W1"][OURS], SIZES["L"]
+        rate = market.n_assets * market.n_bars / ours.median("wall") / 1e6
+        yield Target("L W1: million bars a second", 7.0, rate, least=True)
+        yield Target("L W1: peak memory", 400.0, max(ours.megabytes), unit=" MB")
+
+
+def targets(groups: Groups) -> Iterator[Target]:
+    for workload in ("W1", "W2"):
+        yield from ratios(groups, ("B", workload), BEFORE, {"cpu": 0.60, "wall": 0.60})
+    yield from ratios(groups, ("B", "W1"), FLOOR, {"cpu": 2.0})
+    for peer in ("phasor-trader", "polars_backtest"):
+        yield from ratios(groups, ("B", "W1"), peer, {"cpu": 1.0})
+    yield from ratios(groups, ("A", "W1"), "ml4t-backtest 0.1", {"wall": 0.60})
+    yield from ratios(groups, ("C", "W1"), BEFORE, {"cpu": 0.60, "wall": 0.60})
+    for peer in PEERS:
+        if peer != FLOOR:
+            yield from ratios(groups, ("C", "W1"), peer, {"cpu": 1.0, "megabytes": 1.0})
+    yield from ratios(groups, ("M", "W1"), BEFORE, {"cpu": 0.60})
+    yield from ratios(groups, ("M", "W2"), BEFORE, {"cpu": 0.40})
+    yield from minutes(groups)
+    yield from ratios(groups, (IMPORTS, ""), LIBRARIES, {"cpu": 1.6, "wall": 1.6})
+
+
+def target_table(groups: Groups) -> str:
+    head = ["### Targets", "", "| figure | target | seen | |", "|---|---|---|---|"]
+    return "\n".join([*head, *(target.row() for target in targets(groups))]) + "\n"
