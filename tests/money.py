@@ -277,7 +277,10 @@ class Scripted(Strategy):
         return "Scripted()"
 
     def decide(self, batch: Batch, broker: StrategyBroker) -> None:
-        for each in self._script.get(batch.t, ()):
+        self._carry_out(self._script.get(batch.t, ()), broker)
+
+    def _carry_out(self, row: Sequence[Any], broker: StrategyBroker) -> None:
+        for each in row:
             if isinstance(each, r.Order):
                 self._send(each)
             elif isinstance(each, r.Cancel):

@@ -61,6 +61,7 @@ from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.handlers import require_fresh, require_handler
 from ml4t.backtest.strategy.run import StrategyRun
 from ml4t.backtest.version import versions
+from ml4t.backtest.walk import walk_of
 
 if TYPE_CHECKING:
     from ml4t.backtest.config import Broker
@@ -302,7 +303,7 @@ class BacktestEngine:
             try:
                 with computing.recorded(recorder.computed) if computing else nullcontext():
                     passed_on = reported(witnessed.watched(looked_at), period.n_bars, progress)
-                    misses = self._loop(passed_on, session, recorder)
+                    misses = self._loop(passed_on, session, recorder, period.n_bars)
             except CostError as error:
                 error.locate(axes.time(session.t), axes.asset_ids.tolist())
                 raise
@@ -344,17 +345,21 @@ class BacktestEngine:
         )  # fmt: skip
 
     def _loop(
-        self, chunks: Iterable[Chunk], session: Session, recorder: Recorder
+        self, chunks: Iterable[Chunk], session: Session, recorder: Recorder, n_bars: int
     ) -> list[dict[str, object]]:
-        """Walk the bars, each in ledger order; return what the strategy asked for in vain."""
+        """Visit the bars at which something can happen, each in ledger order.
+
+        Returns what the strategy asked for in vain.
+        """
         broker, portfolio = session.broker, session.portfolio
         recorder.record(
             CashFlow(t=0, sid=-1, kind="deposit", amount=portfolio.cash, in_trades=False)
         )
         with StrategyRun(self.strategy, session.strategy) as strategy:
             recorder.on_fills = strategy.listener
+            walk = walk_of(session, strategy, n_bars)
             for chunk in chunks:
-                for batch in chunk.batches():
+                for batch in walk.bars(chunk):
                     session.t = batch.t
                     # Before the open: what time has cost, then splits, dividends and the like.
                     session.accruals.charge(batch.t)

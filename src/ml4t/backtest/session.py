@@ -8,8 +8,9 @@ import numpy as np
 
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.axes import Axes
-from ml4t.backtest.core.batch import Batch
+from ml4t.backtest.core.batch import Batch, Chunk, Ints
 from ml4t.backtest.core.journal import Decision, Journal
+from ml4t.backtest.core.stretch import quiet_before
 from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.account.margin_call import MarginWatch
@@ -143,6 +144,39 @@ class Session:
         self.broker.end_bar(batch)
         self.accruals.end_bar(batch)
         self.portfolio.record(batch)
+
+    @property
+    def must_see_every_bar(self) -> bool:
+        """Whether something of this run has to be asked at every bar."""
+        return self._has_limits or self.rules.must_see_every_bar
+
+    def bars(self, chunk: Chunk) -> Ints:
+        """Return the bars of a chunk at which time alone makes something happen."""
+        return self.accruals.bars(chunk)
+
+    @property
+    def next_t(self) -> int:
+        """The next bar at which something happens whatever prices do."""
+        return self.t + 1 if self.broker.waits else self.actions.next_t
+
+    def pass_over(self, chunk: Chunk, row: int, n_bars: int) -> int:
+        """Do at once what quiet bars do to the account, up to the first that stirs anything.
+
+        Returns
+        -------
+        int
+            How many of these bars were quiet.
+        """
+        stretch = self.portfolio.ahead(chunk, row, n_bars)
+        quiet = self.margin.quiet_bars(stretch)
+        if self._exits_members:
+            is_member = stretch.feature("is_member") != 0
+            quiet = min(quiet, quiet_before(~is_member.all(axis=1)))
+        if quiet:
+            stretch = stretch.first(quiet)
+            self.portfolio.pass_over(stretch)
+            self.broker.pass_over(stretch)
+        return quiet
 
     def activity(self) -> list[dict[str, object]]:
         """Return how often each rule and limit was asked, and acted."""

@@ -239,29 +239,42 @@ class Chunk:
     traded_close: Floats | None = None
     considered: Considered = NOTHING_CONSIDERED
 
-    def batches(self) -> Iterator[Batch]:
-        """Yield one `Batch` per bar, in time order; rows are views, nothing is copied.
-
-        They can only be read: who sees a bar must not change what fills at the next.
-        """
-        arrays = (*self.prices.values(), *self.features.values(), *self.lending.values())
-        for array in arrays:
+    def __post_init__(self) -> None:
+        # Who sees a bar must not change what fills at the next.
+        for array in (*self.prices.values(), *self.features.values(), *self.lending.values()):
             if isinstance(array, np.ndarray):
                 array.setflags(write=False)
-        closes, traded = self.prices["close"], self.traded_close
-        highs, lows = self.prices.get("high"), self.prices.get("low")
-        opens = np.broadcast_to(np.nan, closes.shape) if traded is not None else self.prices["open"]
-        for row in range(len(closes)):
-            t = self.first_t + row
-            yield Batch(
-                t=t,
-                open=opens[row],
-                high=None if highs is None else highs[row],
-                low=None if lows is None else lows[row],
-                close=closes[row],
-                features=Features((name, values[row]) for name, values in self.features.items()),
-                selection=self.selections.get(t),
-                lending={name: values[row] for name, values in self.lending.items()},
-                more=BarReader(self, row),
-                traded_close=None if traded is None else traded[row],
-            )
+
+    @property
+    def n_bars(self) -> int:
+        """How many bars there are."""
+        return len(self.prices["close"])
+
+    def held(self, column: Floats, row: int, n_bars: int, sids: Ints) -> Floats:
+        """Return a column of some bars at some assets, ``[bars, sids]``, row after row in memory.
+
+        A sum over a row is that over the same values of one bar, to the last bit.
+        """
+        return column[row : row + n_bars].take(sids, axis=1)
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield one `Batch` per bar, in time order."""
+        return map(self.batch, range(self.n_bars))
+
+    def batch(self, row: int) -> Batch:
+        """Return the bar at a place; its arrays are views that can only be read."""
+        prices, traded, t = self.prices, self.traded_close, self.first_t + row
+        highs, lows = prices.get("high"), prices.get("low")
+        close = prices["close"][row]
+        return Batch(
+            t=t,
+            open=prices["open"][row] if traded is None else np.broadcast_to(np.nan, close.shape),
+            high=None if highs is None else highs[row],
+            low=None if lows is None else lows[row],
+            close=close,
+            features=Features((name, values[row]) for name, values in self.features.items()),
+            selection=self.selections.get(t),
+            lending={name: values[row] for name, values in self.lending.items()},
+            more=BarReader(self, row),
+            traded_close=None if traded is None else traded[row],
+        )

@@ -15,6 +15,7 @@ from ml4t.backtest.core.batch import Batch, Floats, Ints, Selection
 from ml4t.backtest.core.journal import Ordered
 from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched
 from ml4t.backtest.core.orders import OrderStatus
+from ml4t.backtest.core.stretch import Stretch
 from ml4t.backtest.core.tolerances import WHOLE
 from ml4t.backtest.execution.account.rules import Account
 from ml4t.backtest.execution.executor import Executor
@@ -262,6 +263,15 @@ class BarBroker:
             self._book.end_decided(batch.t)
         self.executor.end_bar(batch)
         self._last = batch
+
+    @property
+    def waits(self) -> bool:
+        """Whether anything waits that the next bar may fill or end."""
+        return bool(self._book) or self._pending.waits
+
+    def pass_over(self, stretch: Stretch) -> None:
+        """End bars at which nothing waited."""
+        self.executor.end_bar(stretch.last)
 
     def expire(self) -> None:
         """Note what waits after the last bar, and end it."""

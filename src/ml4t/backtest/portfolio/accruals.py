@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.batch import Batch, Chunk, Floats, Ints
 from ml4t.backtest.portfolio.portfolio import Portfolio
 
 
@@ -40,7 +40,8 @@ class Accruals:
 
     def __init__(self, portfolio: Portfolio, rates: Rates, sessions: Ints) -> None:
         self._portfolio, self._rates = portfolio, rates
-        self._days = np.diff(sessions, prepend=sessions[:1]).tolist()
+        self._passed: Ints = np.diff(sessions, prepend=sessions[:1])
+        self._days = self._passed.tolist()
         self._fee: Floats | None = None  # by sid; NaN where nothing was ever known
         self._cash = portfolio.cash  # at the previous close
 
@@ -61,6 +62,17 @@ class Accruals:
         interest = self._rates.interest(self._cash, days)
         if interest:
             portfolio.receive(t, -1, "interest", interest)
+
+    def bars(self, chunk: Chunk) -> Ints:
+        """Return the bars of a chunk at which something may be charged, or becomes known."""
+        ts = np.arange(chunk.first_t, chunk.first_t + chunk.n_bars)
+        fee = chunk.lending.get("fee")
+        acts = np.zeros(len(ts), dtype=bool)
+        if self._rates.is_charged or self._fee is not None or fee is not None:
+            acts |= self._passed[ts] != 0
+        if fee is not None:
+            acts |= ~np.isnan(fee).all(axis=1)
+        return ts[acts]
 
     def split(self, sid: int, ratio: float) -> None:
         """Nothing to restate: fees are fractions of value."""

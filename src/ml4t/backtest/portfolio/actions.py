@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.stretch import NEVER
 from ml4t.backtest.core.terms import Action
 from ml4t.backtest.core.tolerances import NO_FRACTION
 from ml4t.backtest.portfolio.portfolio import Portfolio
@@ -98,6 +99,12 @@ class CorporateActions:
         for sid, amount in self._due.pop(t, ()):
             self._portfolio.receive(t, sid, "dividend", amount, in_trades=True)
             self._paid.append((sid, amount))
+
+    @property
+    def next_t(self) -> int:
+        """The next bar at which something counts or is paid; `NEVER`: there is none."""
+        action = self._actions[self._next].t if self._next < len(self._actions) else NEVER
+        return min(action, min(self._due, default=NEVER))
 
     def at_close(self, batch: Batch) -> None:
         """Reinvest the dividends paid at this bar."""

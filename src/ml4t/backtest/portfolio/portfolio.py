@@ -9,10 +9,11 @@ from enum import Enum
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
+from ml4t.backtest.core.batch import Batch, Bools, Chunk, Floats, Ints
 from ml4t.backtest.core.journal import AccountAtClose, CashFlow, Journal
 from ml4t.backtest.core.levels import LevelPolicy, TrailBy, TrailStart
 from ml4t.backtest.core.orders import Fills
+from ml4t.backtest.core.stretch import Stretch, carried
 from ml4t.backtest.core.trades import Trade
 from ml4t.backtest.portfolio.lots import Lot, Lots, open_part
 from ml4t.backtest.portfolio.positions import Positions
@@ -144,9 +145,7 @@ class Portfolio:
         """Return the signed value of each held position, at the mark where a price is missing."""
         held = self.held
         now = prices[held]
-        price = np.where(np.isnan(now), self.mark[held], now)
-        value: Floats = self.quantity[held] * price
-        return value * self.multiplier[held] if self._has_multipliers else value
+        return self._value(np.where(np.isnan(now), self.mark[held], now))
 
     def equity_at(self, prices: Floats) -> float:
         """Return cash plus positions at `prices`, at the mark where a price is missing."""
@@ -215,20 +214,8 @@ class Portfolio:
         """Hand the account at the close to the journal."""
         if not self._is_marked:  # fills at this close came after the mark
             self._mark(batch.close)
-        held, quantity, mark = self.held, self.quantity[self.held], self.mark[self.held]
-        value, cost = quantity * mark, self._positions.basis[held]
-        if self._has_multipliers:
-            multiplier = self.multiplier[held]
-            value, cost = value * multiplier, cost * multiplier
-        cost = cost + self._positions.paid[held]
-        if self.has_dividends:
-            cost = cost - self._positions.received[held]
-        self._journal.record(
-            AccountAtClose(
-                t=batch.t, cash=self.cash, held=held, quantity=quantity, mark=mark, value=value,
-                unrealized=value - cost, stale=self._stale,
-            )
-        )  # fmt: skip
+        mark = self.mark[self.held]
+        self._record(batch.t, mark, self._value(mark), self._stale)
 
     def rebase(self, sids: Ints, base: Floats | None, water_mark: Floats | None) -> None:
         """Set where levels of newly opened positions count from, and where trails start."""
@@ -237,6 +224,40 @@ class Portfolio:
             self._has_bases = True
         if water_mark is not None:
             self.water_mark[sids] = water_mark
+
+    # -- bars at which nothing fills --------------------------------------------------
+
+    def ahead(self, chunk: Chunk, row: int, n_bars: int) -> Stretch:
+        """Return what these bars of a chunk would make of what is held; nothing is changed."""
+        held, prices = self.held, chunk.prices
+        close, high, low = (
+            chunk.held(prices[name], row, n_bars, held) if name in prices else None
+            for name in ("close", "high", "low")
+        )
+        assert close is not None
+        stale = np.isnan(close)
+        mark = carried(self.mark[held], close, ~stale)
+        by_close = self._policy.trail_by is TrailBy.CLOSE
+        water_mark = self.water_mark[held]
+        best = close if by_close or high is None else high
+        best = np.fmax.accumulate(np.vstack([water_mark, best]))[1:]
+        if self._positions.n_short:
+            lowest = close if by_close or low is None else low
+            lowest = np.fmin.accumulate(np.vstack([water_mark, lowest]))[1:]
+            best = np.where(self.quantity[held] < 0, lowest, best)
+        return Stretch(
+            chunk=chunk, row=row, held=held, close=close, high=high, low=low, mark=mark,
+            stale=stale, water_mark=best, value=self._value(mark),
+        )  # fmt: skip
+
+    def pass_over(self, stretch: Stretch) -> None:
+        """Mark what is held at every close of a stretch, and hand them to the journal."""
+        held = self.held
+        self.mark[held], self.water_mark[held] = stretch.mark[-1], stretch.water_mark[-1]
+        self._stale, self._is_marked = stretch.stale[-1], True
+        self._record(
+            stretch.first_t, stretch.mark, stretch.value, stretch.stale, n_bars=stretch.n_bars
+        )
 
     # -- what is no fill --------------------------------------------------------------
 
@@ -313,6 +334,29 @@ class Portfolio:
             self.close_out(t, sid, side * size, price, "rename")
 
     # -- inside -----------------------------------------------------------------------
+
+    def _value(self, price: Floats) -> Floats:
+        """Return the signed value of each held position at prices: of one bar, or of several."""
+        value: Floats = self.quantity[self.held] * price
+        return value * self.multiplier[self.held] if self._has_multipliers else value
+
+    def _record(
+        self, t: int, mark: Floats, value: Floats, stale: Bools, *, n_bars: int = 1
+    ) -> None:
+        """Hand the account at one close, or at several, to the journal."""
+        held = self.held
+        cost = self._positions.basis[held]
+        if self._has_multipliers:
+            cost = cost * self.multiplier[held]
+        cost = cost + self._positions.paid[held]
+        if self.has_dividends:
+            cost = cost - self._positions.received[held]
+        self._journal.record(
+            AccountAtClose(
+                t=t, n_bars=n_bars, cash=self.cash, held=held, quantity=self.quantity[held],
+                mark=mark, value=value, unrealized=value - cost, stale=stale,
+            )
+        )  # fmt: skip
 
     def _closing(self, sid: int, quantity: float, price: float) -> Lot:
         """Return the fill that would close `quantity` shares at `price` without costs."""

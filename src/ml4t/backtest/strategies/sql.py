@@ -10,6 +10,7 @@ from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.strategies.sizers import Entry, Sizer, require_sizer
 from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.broker import StrategyBroker
+from ml4t.backtest.strategy.handlers import on_selections
 
 
 class SQLStrategy(ByValue, Strategy):
@@ -110,6 +111,7 @@ class SQLStrategy(ByValue, Strategy):
         """Return the query as it was asked for."""
         return self._query
 
+    @on_selections
     def decide(self, batch: Batch, broker: StrategyBroker) -> None:
         """Order what the query yields; on a bar without rows do nothing."""
         chosen = batch.selection

@@ -9,6 +9,7 @@ from ml4t.backtest.core.by_value import ByValue
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.broker import StrategyBroker
+from ml4t.backtest.strategy.handlers import on_selections
 
 
 class TopN(ByValue, Strategy):
@@ -66,6 +67,7 @@ class TopN(ByValue, Strategy):
         """Return the ranking as it was asked for."""
         return self._ranking
 
+    @on_selections
     def decide(self, batch: Batch, broker: StrategyBroker) -> None:
         """Order the selection's weights on decision bars; on all others do nothing."""
         if batch.selection is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from types import CodeType, FunctionType
+from typing import TypeVar
 
 from ml4t.backtest.core.context import Context
 from ml4t.backtest.core.event import MarketEvent
@@ -29,6 +30,14 @@ TAKES = {
     "on_end": (),
 }
 EventHandler = Callable[[MarketEvent, Context], object]
+Decide = TypeVar("Decide", bound=Callable[..., None])
+ON_SELECTIONS = "is_on_selections"
+
+
+def on_selections(decide: Decide) -> Decide:
+    """Mark a `decide` that does nothing at bars without a selection; an override is another."""
+    setattr(decide, ON_SELECTIONS, True)
+    return decide
 
 
 def require_handler(strategy: object) -> str:

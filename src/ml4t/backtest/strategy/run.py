@@ -21,6 +21,7 @@ from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.broker import StrategyBroker
 from ml4t.backtest.strategy.handlers import (
     LEGACY,
+    ON_SELECTIONS,
     require_fresh,
     require_handler,
     taking_context,
@@ -81,6 +82,16 @@ class StrategyRun:
     def listener(self) -> Callable[[Fills], None] | None:
         """To be told of fills as they happen; None where the strategy does not hear of them."""
         return self._fills.append if type(self._strategy).on_fill is not Strategy.on_fill else None
+
+    @property
+    def must_see_every_bar(self) -> bool:
+        """Whether the handlers may act at any bar."""
+        return bool(self._each) or not getattr(self._strategy.decide, ON_SELECTIONS, False)
+
+    @property
+    def must_see_next_bar(self) -> bool:
+        """Whether there are fills that the strategy has not heard of."""
+        return bool(self._fills)
 
     def decide(self, batch: Batch) -> None:
         """Call the handlers at a close; what they raise says where."""

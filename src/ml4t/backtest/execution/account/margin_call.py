@@ -6,8 +6,9 @@ from typing import Protocol
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Batch
+from ml4t.backtest.core.batch import Batch, Floats
 from ml4t.backtest.core.journal import Decision, Journal
+from ml4t.backtest.core.stretch import Stretch, quiet_before, total
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.execution.account.rules import Account, MarginAccount
 from ml4t.backtest.portfolio.portfolio import Portfolio
@@ -42,18 +43,23 @@ class MarginWatch:
         self._portfolio, self._broker, self._journal = portfolio, broker, journal
         self._terms = terms
 
+    def quiet_bars(self, stretch: Stretch) -> int:
+        """Return how many bars pass before the first margin call."""
+        if self._account is None or not len(stretch.held):
+            return stretch.n_bars
+        equity, required = self._covered(stretch.value)
+        return quiet_before(~(equity >= required))
+
     def at_close(self, batch: Batch) -> None:
         """Call for margin where equity is below what the positions need."""
         account, portfolio, terms = self._account, self._portfolio, self._terms
         if account is None or not len(portfolio.held):
             return
         values = portfolio.value_at(portfolio.mark)
-        equity = portfolio.cash + float(values.sum())
-        exposure = np.abs(values)
-        required = float((exposure * account.maintenance(portfolio.held, terms)).sum())
+        equity, required = map(float, self._covered(values))
         if equity >= required:
             return
-        initial = float((exposure * account.initial(portfolio.held, terms)).sum())
+        initial = float(total(np.abs(values) * account.initial(portfolio.held, terms)))
         factor = max(equity, 0.0) / initial
         self._broker.scale_down(MARGIN_CALL, factor)
         for sid in portfolio.held.tolist():
@@ -68,3 +74,9 @@ class MarginWatch:
                     features={"equity": equity, "required": required},
                 )
             )
+
+    def _covered(self, values: Floats) -> tuple[Floats, Floats]:
+        """Return equity and the maintenance margin that positions of these values need."""
+        assert self._account is not None
+        rate = self._account.maintenance(self._portfolio.held, self._terms)
+        return self._portfolio.cash + total(values), total(np.abs(values) * rate)

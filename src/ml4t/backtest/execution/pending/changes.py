@@ -120,6 +120,11 @@ class PendingChanges:
         """The target weights that wait."""
         return self._rebalance
 
+    @property
+    def waits(self) -> bool:
+        """Whether anything is queued."""
+        return bool(self.pending) or self._rebalance is not None
+
     # -- taking -----------------------------------------------------------------------
 
     def take_exits(self, t: int) -> Exits:

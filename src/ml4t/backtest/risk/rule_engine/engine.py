@@ -106,6 +106,11 @@ class RuleEngine:
 
     # -- what the loop calls ----------------------------------------------------------
 
+    @property
+    def must_see_every_bar(self) -> bool:
+        """Whether there are rules."""
+        return bool(self._roots)
+
     def guard_entries(self, t: int, opened: Ints, *, at_close: bool = False) -> None:
         """Start anew for positions just opened or turned over, and set their first levels.
 
