@@ -60,9 +60,7 @@ LAYERS: dict[str, set[str]] = {
             "runfile_tables", "version"},
     "__main__": {"cli"},
 }  # fmt: skip
-LOADS_PARSER = {
-    f"data.user_sql.{name}" for name in ("expressions", "queries", "scopes", "total_order")
-}
+LOADS_PARSER = {f"data.user_sql.{name}" for name in ("parsed", "queries", "scopes", "total_order")}
 # Rooms and modules of the execution: each imports of the others only what stands before it.
 EXECUTION = (
     "timing", "policy", "price_limits", "costs", "orders", "executor", "account", "pending",
@@ -235,7 +233,7 @@ def test_an_import_waits_inside_a_function_for_what_a_run_can_do_without() -> No
             name.removeprefix(f"{NAME}.") for name in imports(inside) if name.startswith(NAME)
         }
         found = {name for name in waiting if name in modules()}
-        assert not found & loaded_by_a_run() - LOADS_PARSER, module
+        assert not found & loaded_by_a_run(), module
 
 
 def test_a_run_loads_nothing_that_shows_keeps_or_diagnoses_one() -> None:
@@ -246,7 +244,7 @@ def test_a_run_loads_nothing_that_shows_keeps_or_diagnoses_one() -> None:
     loaded = loaded_by_a_run()
     assert {"engine", "data.catalog", "results.result", "strategies.top_n"} <= loaded
     assert {room for room in rooms if any(name.startswith(room) for name in loaded)} == set()
-    assert loaded & {"pandas", "polars", "pyarrow", "rich", "typer"} == set()
+    assert loaded & {"pandas", "polars", "pyarrow", "rich", "sqlglot", "typer"} == set()
 
 
 def test_frames_and_terminals_are_not_imported_at_module_level() -> None:
@@ -411,7 +409,7 @@ IS_SQL = re.compile(
 )
 # Where SQL may stand in Python: what composes it, what sets up a session, and what reads and
 # completes the text of a user, which is parsed there and not run.
-COMPOSERS = {"data.sql_files", "data.database", "data.user_sql.expressions",
+COMPOSERS = {"data.sql_files", "data.database", "data.user_sql.parsed",
              "data.user_sql.total_order"}  # fmt: skip
 
 

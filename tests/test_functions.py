@@ -15,13 +15,9 @@ import pytest
 
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.sql_files import read
-from ml4t.backtest.data.user_sql.expressions import (
-    _MACROS,
-    _REFUSED,
-    Names,
-    analyse,
-    refuse_functions,
-)
+from ml4t.backtest.data.user_sql.expressions import analyse
+from ml4t.backtest.data.user_sql.names import Names
+from ml4t.backtest.data.user_sql.parsed import _MACROS, _REFUSED, refuse_functions
 from ml4t.backtest.errors import ExpressionError
 
 N_BARS, KEPT = 8, 5

@@ -13,7 +13,8 @@ from ml4t.backtest import Catalog, ExpressionError
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.data.selection.ranking import plan_ranking
 from ml4t.backtest.data.stream.batches import batches, plan_batches
-from ml4t.backtest.data.user_sql.expressions import Names, analyse
+from ml4t.backtest.data.user_sql.expressions import analyse
+from ml4t.backtest.data.user_sql.names import Names
 
 DAYS = [date(2024, 1, 2) + timedelta(days=t) for t in range(4)]
 ASSETS = ["AAPL", "MSFT", "TSLA"]

@@ -26,7 +26,6 @@ from ml4t.backtest.data.benchmark import (
 )
 from ml4t.backtest.data.calendars.years import require_sessions_per_year, year_facts
 from ml4t.backtest.data.feeds.given import sources_of
-from ml4t.backtest.data.selection.conditions import preload_parser
 from ml4t.backtest.data.selection.selecting import SelectionPlan
 from ml4t.backtest.data.selection.shortage import rule_facts, selection_facts
 from ml4t.backtest.data.sources.checks import texts_of
@@ -45,7 +44,7 @@ from ml4t.backtest.data.stream.reader import BatchPlan
 from ml4t.backtest.data.stream.volumes import add_volumes
 from ml4t.backtest.errors import ConfigError, CostError, require_number
 from ml4t.backtest.interpreter import two_threads
-from ml4t.backtest.planning import EvidenceColumns, plan_run, require_evidence
+from ml4t.backtest.planning import EvidenceColumns, plan_run, preload, require_evidence
 from ml4t.backtest.progress import Progress, progress_of
 from ml4t.backtest.results.evidence.witnessed import Witnessed
 from ml4t.backtest.results.late import Late
@@ -276,7 +275,7 @@ class BacktestEngine:
         started_at = datetime.now(UTC)
         with ThreadPoolExecutor(max_workers=1) as aside:
             # Beside the checks, which leave the interpreter to others.
-            aside.submit(preload_parser)
+            aside.submit(preload, self.strategy, self.risk_manager)
             opening = aside.submit(open_store, self.catalog.timezone)
             prepared = self.catalog.validate()
         period = find_period(start, end, prepared)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.ranking import ALL
 from ml4t.backtest.core.selecting import asked_of
@@ -17,6 +19,7 @@ from ml4t.backtest.data.stream.batches import plan_batches
 from ml4t.backtest.data.stream.period import Period
 from ml4t.backtest.data.stream.price_limits import PRICE_LIMITS
 from ml4t.backtest.data.stream.reader import BatchPlan
+from ml4t.backtest.data.user_sql.expressions import preload_parser
 from ml4t.backtest.errors import ConfigError, did_you_mean
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.strategy.base import Strategy
@@ -106,6 +109,24 @@ def plan_run(
         why_open=why_open,
     )
     return plan, ranking
+
+
+def preload(strategy: Strategy, manager: RiskManager) -> None:
+    """Load what a run needs after its checks; call it beside them.
+
+    The parser loads if an expression is more than plain. Of a class that may keep something between
+    two runs nothing is asked before its time.
+    """
+    np.ma.getdata(np.empty(0))  # masked arrays, in which DuckDB returns columns
+    texts: list[str | None] = [*manager.conditions, *strategy.conditions, *strategy.expressions]
+    if strategy.is_reusable:
+        ranking, query, _ = asked_of(strategy)
+        if query is not None:
+            ranking = query.schedule
+            texts.append(query.text)
+        if ranking is not None:
+            texts += (ranking.by, ranking.where, ranking.when, ranking.weight, ranking.within)
+    preload_parser(texts)
 
 
 def _evidence_columns(names: tuple[str, ...], prepared: Prepared) -> tuple[set[str], set[str]]:

@@ -21,6 +21,8 @@ from ml4t.backtest.data.database import Database, EngineError, TempTable
 from ml4t.backtest.data.selection.cross_section import cross_section, joined
 from ml4t.backtest.data.sources.schema import KEYS, is_numeric
 from ml4t.backtest.data.sql_files import join, join_numbers, quote, read, render
+from ml4t.backtest.data.user_sql.expressions import analyse
+from ml4t.backtest.data.user_sql.names import Names
 from ml4t.backtest.errors import ExpressionError
 
 # Arrays of a chunk, under the names by which the session reads them.
@@ -59,11 +61,6 @@ def plan_conditions(texts: Sequence[str], prepared: Prepared) -> tuple[SqlCondit
     """
     if not texts:
         return ()
-    from ml4t.backtest.data.user_sql.expressions import (  # its parser loads beside the checks
-        Names,
-        analyse,
-    )
-
     kinds = _with_previous(prepared.signal_columns)
     names = Names(signals=kinds, market=set(prepared.market_columns) - {"timestamp"})
     planned = []
@@ -236,10 +233,3 @@ def _with_previous(kinds: Mapping[str, str]) -> dict[str, str]:
 
 def _failed(text: str, how: str, error: Exception) -> ExpressionError:
     return ExpressionError(text, f"{how}: {str(error).splitlines()[0]}")
-
-
-def preload_parser() -> None:
-    """Load what checks expressions, beside what else a run begins with."""
-    from ml4t.backtest.data.user_sql.expressions import preload
-
-    preload()

@@ -29,6 +29,7 @@ from ml4t.backtest.data.selection.cross_section import (
 from ml4t.backtest.data.selection.ranking import RankingPlan, ordered, scored_query
 from ml4t.backtest.data.selection.selecting import plan_selection, select
 from ml4t.backtest.data.sql_files import Sql, first_failing, literal, number_kept, render, rows_of
+from ml4t.backtest.data.user_sql.expressions import conjuncts
 from ml4t.backtest.errors import ConfigError
 
 # What is chosen, under the name by which the session reads it.
@@ -165,10 +166,6 @@ def _score(
 
 def scored_with_filters(ranking: Ranking, rows: JoinedBars, market: TempTable) -> Sql:
     """Return the query of what a ranking says of each asset, and the first filter that it fails."""
-    from ml4t.backtest.data.user_sql.expressions import (
-        conjuncts,  # its parser loads beside the checks
-    )
-
     filters = conjuncts(ranking.where) if ranking.where else ()
     failing = first_failing((part, ordered(part)) for part in filters)
     return scored_query(ranking, rows, market, more=f", ({failing})::varchar as __filter")

@@ -34,6 +34,8 @@ from ml4t.backtest.data.sql_files import (
     rows_of,
     times_true,
 )
+from ml4t.backtest.data.user_sql.expressions import analyse, conjuncts, in_total_order
+from ml4t.backtest.data.user_sql.names import Names
 from ml4t.backtest.errors import DataError, ExpressionError
 
 
@@ -96,11 +98,6 @@ def plan_ranking(
     ExpressionError
         An expression does not parse, names an unknown column or looks ahead.
     """
-    from ml4t.backtest.data.user_sql.expressions import (  # its parser loads beside the checks
-        Names,
-        analyse,
-    )
-
     database = prepared.database
     market = set(prepared.market_columns) - {"timestamp"}
     names = Names(signals=prepared.signal_columns, market=market)
@@ -182,10 +179,6 @@ def parts_true(
     ranking: Ranking, rows: JoinedBars, market: TempTable, database: Database, ts: Sequence[int]
 ) -> list[Counted]:
     """Count at some bars what lets a row be ranked: filters one by one, score, group."""
-    from ml4t.backtest.data.user_sql.expressions import (
-        conjuncts,  # its parser loads beside the checks
-    )
-
     filters = conjuncts(ranking.where) if ranking.where else []
     named = [(part, f"__part_{i}") for i, part in enumerate(filters)]
     more = "".join(f", {is_true(ordered(part))} as {name}" for part, name in named)
@@ -251,8 +244,6 @@ def scored_query(ranking: Ranking, rows: JoinedBars, market: TempTable, *, more:
 
 def ordered(expression: str) -> str:
     """Return a user's expression with ordered windows; its last comment ends with its line."""
-    from ml4t.backtest.data.user_sql.total_order import in_total_order
-
     return in_total_order(expression) + "\n"
 
 

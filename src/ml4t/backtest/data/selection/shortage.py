@@ -23,6 +23,7 @@ from ml4t.backtest.data.selection.ranking import RankingPlan, parts_true
 from ml4t.backtest.data.selection.selecting import SelectionPlan
 from ml4t.backtest.data.sql_files import is_true, render, times_true
 from ml4t.backtest.data.stream.period import Bound, Period
+from ml4t.backtest.data.user_sql.expressions import conjuncts
 
 # Rows of an era: what is looked at once more stays small, whatever the length of the run.
 ROWS = 1 << 21
@@ -116,10 +117,6 @@ def _when(
     condition: str, scheduled: TempTable, market: TempTable, database: Database
 ) -> list[Counted]:
     """Count the parts of the condition on the market at the bars of a schedule."""
-    from ml4t.backtest.data.user_sql.expressions import (
-        conjuncts,  # its parser loads beside the checks
-    )
-
     parts = conjuncts(condition)
     counts = times_true(f"{part}\n" for part in parts)
     query = render("ranking/scheduled", scheduled=scheduled, market=market, counts=counts)

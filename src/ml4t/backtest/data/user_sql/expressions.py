@@ -1,88 +1,17 @@
 """What a user's SQL expression may say: known columns, one cross-section, no future.
 
-`analyse` parses an expression, refuses what reads outside the row's own timestamp or depends
-on more than its data, and returns the columns that it names. What holds for an expression inside
-a query too (`locality`) has a name of its own: `refuse_ahead`, `refuse_functions`, `called`.
+A plain expression (`plain`) is read here. All else is for `parsed` and `total_order`, whose parser
+takes a tenth of a second to load and does so for the first expression that needs it.
 """
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import NoReturn
-
-import numpy as np
-import sqlglot
-from sqlglot import exp
+from collections.abc import Iterable
 
 from ml4t.backtest.data.database import Database
-from ml4t.backtest.data.sql_files import read
-from ml4t.backtest.errors import ExpressionError, did_you_mean
-
-_STATEMENTS = (exp.Subquery, exp.Select, exp.SetOperation, exp.Insert, exp.Update, exp.Delete,
-               exp.Create, exp.Drop, exp.Copy, exp.Command, exp.Table, exp.Placeholder,
-               exp.Parameter, exp.PositionalColumn, exp.Lambda, exp.Comprehension)  # fmt: skip
-_CLOCKS = (exp.Rand, exp.CurrentTimestamp, exp.CurrentTime, exp.CurrentDate, exp.CurrentDatetime,
-           exp.Localtime, exp.Localtimestamp, exp.Unnest, exp.Explode)  # fmt: skip
-# Words that may stand before a bracket without being a function of DuckDB's catalog.
-_SYNTAX = frozenset({
-    "and", "any", "array", "as", "between", "by", "case", "cast", "coalesce", "decimal",
-    "distinct", "else", "end", "extract", "filter", "from", "group", "ifnull", "ilike", "in",
-    "interval", "is", "like", "list", "map", "not", "numeric", "or", "over", "struct", "then",
-    "try_cast", "using", "varchar", "when", "where", "within",
-})  # fmt: skip
-# DuckDB's own macros that are plain arithmetic; all others may hide a query.
-_MACROS = frozenset(["days_in_month", "fdiv", "fmod", "if", "nullif", "split_part"])
-# Consistent to the catalog, yet not the same in every run: the clock, samples, and sketches
-# that depend on the order of rows; or several rows from one.
-_REFUSED = {
-    "age": "reads the clock where it has one argument (subtract the two times instead)",
-    "approx_quantile": "depends on the order of rows",
-    "approx_top_k": "depends on the order of rows",
-    "current_localtime": "reads the clock",
-    "current_localtimestamp": "reads the clock",
-    "generate_subscripts": "makes several rows of one",
-    "getvariable": "reads a setting of the session",
-    "reservoir_quantile": "draws a sample",
-    "unnest": "makes several rows of one",
-}
-# What DuckDB's catalog says of the others that are refused.
-_UNSTABLE = {
-    "CONSISTENT_WITHIN_QUERY": "reads the clock or the session",
-    "VOLATILE": "gives another value at every call",
-}
-
-
-Node = exp.Expr
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """Columns an expression may name.
-
-    Attributes
-    ----------
-    signals, market : collection of str
-        Columns per (timestamp, asset_id), and per timestamp.
-    extra : collection of str
-        Names that exist at this place only, such as ``score`` in a weight.
-    """
-
-    signals: Collection[str]
-    market: Collection[str]
-    extra: Collection[str] = ()
-
-
-def preload() -> None:
-    """Load what the first expression and the first array need; call it beside the checks.
-
-    DuckDB's grammar takes as long as they do, and numpy imports its masked arrays, in which
-    DuckDB returns columns, when they are first used.
-    """
-    sqlglot.parse_one("select 1", read="duckdb")
-    np.ma.getdata(np.empty(0))
+from ml4t.backtest.data.user_sql.names import Names, resolved
+from ml4t.backtest.data.user_sql.plain import read_plain
+from ml4t.backtest.errors import ExpressionError
 
 
 def analyse(text: str, names: Names, database: Database, *, one_row: bool = False) -> set[str]:
@@ -105,263 +34,46 @@ def analyse(text: str, names: Names, database: Database, *, one_row: bool = Fals
         looks ahead or leaves its timestamp, or holds a subquery, a statement, or a function
         whose value depends on more than its arguments.
     """
-    tree = _parse(text)
-    for node in tree.walk():
-        if one_row:
-            _refuse_other_rows(text, node)
-        _refuse_node(text, node)
-    calls = called(text)
-    if calls:
-        kinds = refuse_functions(text, calls, database)
-        for call in tree.find_all(exp.Anonymous):
-            if "aggregate" in kinds.get(call.name.lower(), ()) and not in_window(call):
-                _refuse_aggregate(text, call.name)
-    return _resolve(text, tree, names)
+    said = read_plain(text)
+    if said is not None:
+        try:
+            return resolved(text, said.columns, names)
+        except ExpressionError:
+            pass  # of several that are unknown the parser's order says which is named
+    from ml4t.backtest.data.user_sql.parsed import analyse_parsed
 
-
-def require_plain(text: str) -> None:
-    """Refuse characters that DuckDB and the parser here could read in two ways.
-
-    What one of them takes for a space, or for a comment, the other may take for a name: what was
-    checked would not be what runs.
-    """
-    for character in text:
-        is_space = character in " \t\r\n"
-        if not is_space and unicodedata.category(character) in ("Cc", "Cf", "Zs", "Zl", "Zp"):
-            name = unicodedata.name(character, f"U+{ord(character):04X}")
-            raise ExpressionError(
-                text, f"holds the character {name}; write plain spaces and line breaks"
-            )
-    for brackets in ("{#", "{%", "{{"):
-        if brackets in text:
-            raise ExpressionError(text, f"holds {brackets!r}; put a space between the two")
-
-
-def _parse(text: str) -> Node:
-    require_plain(text)
-    try:
-        statements = sqlglot.parse(f"select {text}\n", read="duckdb")
-        tokens = sqlglot.tokenize(text, read="duckdb")
-    except sqlglot.errors.SqlglotError as error:
-        first = str(error).splitlines()[0]
-        raise ExpressionError(text, f"does not parse: {first}") from error
-    if any(token.token_type == sqlglot.TokenType.SEMICOLON for token in tokens):
-        raise ExpressionError(text, "must be a single SQL expression, without a semicolon")
-    select = statements[0] if len(statements) == 1 else None
-    if not isinstance(select, exp.Select) or len(select.expressions) != 1:
-        raise ExpressionError(text, "must be a single SQL expression")
-    present = {name for name, value in select.args.items() if value and name != "expressions"}
-    if present:
-        raise ExpressionError(text, f"must be a single SQL expression, without {min(present)}")
-    expression: Node = select.expressions[0]
-    if isinstance(expression, exp.Alias):
-        raise ExpressionError(text, "must be an expression without a name of its own")
-    return expression
-
-
-def _refuse_other_rows(text: str, node: Node) -> None:
-    if isinstance(node, (exp.Window, exp.AggFunc)):
-        what = "window" if isinstance(node, exp.Window) else "aggregate"
-        raise ExpressionError(
-            text,
-            f"has the {what} {node.sql('duckdb')}; a condition is about one asset at one bar: "
-            "compute what needs other rows as a feature",
-        )
-
-
-def _refuse_node(text: str, node: Node) -> None:
-    if isinstance(node, _STATEMENTS) or (
-        isinstance(node, exp.Star) and not isinstance(node.parent, exp.Count)
-    ):
-        raise ExpressionError(
-            text,
-            f"may not hold {node.sql('duckdb')}: no subquery, statement, star, parameter, "
-            "column by position or lambda, whose names could mislead a window",
-        )
-    refuse_ahead(text, node, _is_clock)
-
-
-def _is_clock(column: exp.Column) -> bool:
-    return column.name.lower() == "timestamp" and column.table.lower() in ("", "signals")
-
-
-def refuse_ahead(
-    text: str, node: Node, is_clock: Callable[[exp.Column], bool], *, may_aggregate: bool = False
-) -> None:
-    """Refuse a node that reads another timestamp, or what is no value of the data.
-
-    Parameters
-    ----------
-    is_clock : callable
-        Says whether a column is the timestamp of the row.
-    may_aggregate : bool
-        Aggregates are of one timestamp each, windows or not.
-    """
-    if isinstance(node, _CLOCKS):
-        raise ExpressionError(
-            text, f"uses {node.sql('duckdb')}, which is not a value of the row: a run could not "
-            "be repeated",
-        )  # fmt: skip
-    if isinstance(node, exp.Lead):
-        raise ExpressionError(text, "looks ahead: lead() reads a later row")
-    if isinstance(node, exp.Anonymous) and node.name.lower() == "bitstring_agg":
-        _refuse_statistics(text, node)
-    if isinstance(node, exp.WindowSpec) and "FOLLOWING" in (
-        node.args.get("start_side"), node.args.get("end_side"),
-    ):  # fmt: skip
-        raise ExpressionError(text, "looks ahead: its window frame reaches following rows")
-    if isinstance(node, exp.Window):
-        _refuse_window(text, node, is_clock)
-    if isinstance(node, exp.AggFunc) and not may_aggregate and not in_window(node):
-        _refuse_aggregate(text, node.key)
-
-
-def _refuse_statistics(text: str, call: exp.Anonymous) -> None:
-    """Refuse a length that DuckDB takes from the statistics of the whole column."""
-    if len(call.expressions) < 3:
-        raise ExpressionError(
-            text,
-            f"looks ahead: {call.name}() of a column alone is as long as the column's range in all "
-            f"bars, later ones too; write {call.name}(column, lowest, highest)",
-        )
-
-
-def _refuse_aggregate(text: str, name: str) -> NoReturn:
-    raise ExpressionError(
-        text, f"aggregates over all timestamps; write {name}(...) over (partition by timestamp)"
-    )
-
-
-def _refuse_window(text: str, window: exp.Window, is_clock: Callable[[exp.Column], bool]) -> None:
-    if isinstance(window.this, exp.Lag) and any(
-        ordered.args.get("desc") for ordered in window.find_all(exp.Ordered)
-    ):
-        raise ExpressionError(text, "looks ahead: lag() over a descending order is a lead()")
-    # The bare column alone: `partition by timestamp is null` would span the whole run.
-    parts = [part.unnest() for part in window.args.get("partition_by") or []]
-    if not any(isinstance(part, exp.Column) and is_clock(part) for part in parts):
-        raise ExpressionError(
-            text,
-            "has a window that leaves its timestamp; write partition by timestamp, and "
-            "compute what needs history as a feature",
-        )
-
-
-def in_window(node: Node) -> bool:
-    """Say whether a function is computed over a window."""
-    parent = node.parent
-    while isinstance(parent, (exp.Filter, exp.IgnoreNulls, exp.RespectNulls, exp.WithinGroup)):
-        parent = parent.parent
-    return isinstance(parent, exp.Window)
-
-
-def called(text: str, syntax: Collection[str] = ()) -> set[str]:
-    """Return every word that stands before a bracket, as the user wrote it, but for syntax."""
-    tokens = sqlglot.tokenize(text, read="duckdb")
-    return (
-        {
-            token.text.lower()
-            for token, following in pairwise(tokens)
-            if following.token_type == sqlglot.TokenType.L_PAREN
-            and (
-                token.token_type == sqlglot.TokenType.IDENTIFIER
-                or token.text[:1].isalpha()
-                or token.text[:1] == "_"
-            )
-        }
-        - _SYNTAX
-        - set(syntax)
-        - {"partition by", "order by", "within group"}
-    )
-
-
-def refuse_functions(text: str, names: set[str], database: Database) -> dict[str, set[str]]:
-    """Refuse all but the functions that DuckDB's own catalog calls consistent.
-
-    Returns
-    -------
-    dict of str to set of str
-        The kinds of each: scalar, aggregate, macro.
-    """
-    kinds: dict[str, set[str]] = {}
-    for name, kind, stability, is_internal in database.rows(
-        read("user_sql/functions"), {"names": sorted(names)}
-    ):
-        kinds.setdefault(name, set()).add(kind)
-        if kind in ("table", "pragma", "table_macro") and name not in _SYNTAX:
-            raise ExpressionError(text, f"calls {name}(), which reads outside the row")
-        if stability != "CONSISTENT" or name in _REFUSED:
-            why = _REFUSED.get(name) or _UNSTABLE.get(stability, _UNSTABLE["VOLATILE"])
-            raise ExpressionError(
-                text,
-                f"calls {name}(), which {why} and is not a value of the row: a run could not be "
-                "repeated",
-            )
-        if kind == "macro" and not (is_internal and name in _MACROS):
-            raise ExpressionError(text, f"calls the macro {name}(), which may hide a query")
-    unknown = sorted(names - set(kinds))
-    if unknown:
-        raise ExpressionError(text, f"calls {unknown[0]}(), which DuckDB does not know")
-    return kinds
+    return analyse_parsed(text, names, database, one_row=one_row)
 
 
 def conjuncts(text: str) -> list[str]:
     """Return the conditions that a condition joins by AND, as the user wrote them."""
-    tree = _parse(text)
-    n_parts = len(list(tree.flatten())) if isinstance(tree, exp.And) else 1
-    tokens = sqlglot.tokenize(text, read="duckdb")
-    parts: list[list[sqlglot.Token]] = [[]]
-    depth = n_between = 0
-    for token in tokens:
-        word = token.text.lower() if token.token_type != sqlglot.TokenType.STRING else ""
-        depth += (word in ("(", "[", "{", "case")) - (word in (")", "]", "}", "end"))
-        n_between += depth == 0 and word == "between"
-        if depth == 0 and word == "and" and not n_between:
-            parts.append([])
-            continue
-        n_between -= depth == 0 and word == "and"
-        parts[-1].append(token)
-    if len(parts) != n_parts or not all(parts):
-        return [text]  # a word of the language as a name: better whole than wrong
-    return [text[part[0].start : part[-1].end + 1] for part in parts]
+    said = read_plain(text)
+    if said is not None:
+        return list(said.conjuncts)
+    from ml4t.backtest.data.user_sql.parsed import conjuncts_parsed
+
+    return conjuncts_parsed(text)
 
 
-def _resolve(text: str, tree: Node, names: Names) -> set[str]:
-    signals = {name.lower(): name for name in names.signals}
-    market = {name.lower(): name for name in names.market}
-    extra = {name.lower() for name in names.extra}
-    tables: Mapping[str, Mapping[str, str]] = {"signals": signals, "market": market}
-    used = set()
-    for column in tree.find_all(exp.Column):
-        name, table = column.name.lower(), column.table.lower()
-        if table and table not in tables:
-            raise ExpressionError(
-                text, f"names table '{column.table}'; only signals and market can be named here"
-            )
-        if table:
-            known: Collection[str] = set(tables[table]) | (extra if table == "signals" else set())
-        else:
-            known = {*signals, *market, *extra}
-        if name not in known:
-            raise ExpressionError(
-                text, f"names unknown column '{column.name}'{_hint(column, known, tables)}"
-            )
-        if not table and name in signals and name in market and name != "timestamp":
-            raise ExpressionError(
-                text, f"names '{column.name}', which is in both signals and market; "
-                f"write signals.{column.name} or market.{column.name}",
-            )  # fmt: skip
-        if name in signals and table != "market":
-            used.add(signals[name])
-    return used
+def in_total_order(text: str) -> str:
+    """Return an expression whose windows answer the same whatever other rows there are.
+
+    Raises
+    ------
+    ExpressionError
+        A ranking function has a window without an order, or a frame has an EXCLUDE.
+    """
+    if read_plain(text) is not None:
+        return text
+    from ml4t.backtest.data.user_sql.total_order import windows_in_total_order
+
+    return windows_in_total_order(text)
 
 
-def _hint(
-    column: exp.Column, known: Collection[str], tables: Mapping[str, Mapping[str, str]]
-) -> str:
-    """Say where an unknown column is, or what is near; names that begin with __ are ours."""
-    name = column.name.lower()
-    for table, columns in tables.items():
-        if name in columns and table != column.table.lower():
-            return f"; it is a column of {table}"
-    return did_you_mean(column.name, (one for one in known if not one.startswith("__")))
+def preload_parser(texts: Iterable[str | None]) -> None:
+    """Load the parser if one of some texts is more than a plain expression."""
+    if all(text is None or read_plain(text) is not None for text in texts):
+        return
+    from ml4t.backtest.data.user_sql.parsed import load_grammar
+
+    load_grammar()

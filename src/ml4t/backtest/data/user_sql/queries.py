@@ -20,7 +20,7 @@ from sqlglot import exp
 
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sql_files import quote
-from ml4t.backtest.data.user_sql.expressions import called, refuse_functions, require_plain
+from ml4t.backtest.data.user_sql.parsed import called, refuse_functions, require_plain
 from ml4t.backtest.data.user_sql.scopes import CLOCK, Member, Readable, Scope
 from ml4t.backtest.data.user_sql.total_order import query_in_total_order
 from ml4t.backtest.errors import ExpressionError, did_you_mean

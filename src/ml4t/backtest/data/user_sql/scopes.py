@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from ml4t.backtest.data.sql_files import quote
-from ml4t.backtest.data.user_sql.expressions import in_window, refuse_ahead
+from ml4t.backtest.data.user_sql.parsed import in_window, refuse_ahead
 from ml4t.backtest.errors import ExpressionError, did_you_mean
 
 CLOCK = "timestamp"

@@ -39,7 +39,7 @@ def without_end(text: str) -> str:
     return text[: tokens[-1].end + 1] if tokens else text
 
 
-def in_total_order(text: str) -> str:
+def windows_in_total_order(text: str) -> str:
     """Return an expression whose windows answer the same whatever other rows there are.
 
     Aggregates over a window add up in the order of the assets; functions of a position break
@@ -70,7 +70,7 @@ def query_in_total_order(text: str, ties: Sequence[str], aggregates: Collection[
     Raises
     ------
     ExpressionError
-        As for `in_total_order`.
+        As for `windows_in_total_order`.
     """
     tokens = sqlglot.tokenize(text, read="duckdb")
     starts = [i for i, token in enumerate(tokens) if token.token_type == TokenType.SELECT]
