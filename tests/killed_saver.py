@@ -17,6 +17,7 @@ from pathlib import Path
 
 from killing import killed_before
 from ml4t.backtest import BacktestResult
+from ml4t.backtest.core import workplace
 from ml4t.backtest.results.keeping import paths as places
 
 
@@ -25,7 +26,8 @@ def main(run: str, target: str, step: int, *, aside: bool) -> None:
     if aside:
         places.exchange = lambda one, other: False  # type: ignore[assignment]
     print("saving", flush=True)  # noqa: T201 - to the process that waits
-    with killed_before(step, Path(places.__file__).parent.parent) as steps:
+    within = Path(places.__file__).parent.parent, Path(workplace.__file__)
+    with killed_before(step, *within) as steps:
         result.save(target)
     print(steps.done, flush=True)  # noqa: T201
 

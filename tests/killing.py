@@ -24,9 +24,9 @@ class Steps:
 
 
 @contextmanager
-def killed_before(step: int, place: Path) -> Iterator[Steps]:
-    """Kill this process before line number `step` of what modules under `place` do; -1: never."""
-    steps, within = Steps(), str(place)
+def killed_before(step: int, *places: Path) -> Iterator[Steps]:
+    """Kill this process before line number `step` of what modules under `places` do; -1: never."""
+    steps, within = Steps(), tuple(map(str, places))
 
     def line(_frame: FrameType, event: str, _argument: Any) -> Any:
         if event == "line":

@@ -26,6 +26,7 @@ import pytest
 from disks import fill_up, read_only, small_disk
 from effort import EFFORT, each_value
 from ml4t.backtest import BacktestResult, ResultError
+from ml4t.backtest.core import workplace
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.results.keeping import paths as places
 from ml4t.backtest.results.keeping import saving
@@ -573,7 +574,7 @@ def test_a_saver_whose_folder_another_took_for_a_leftover_begins_again(
     name: str, run: BacktestResult, other: BacktestResult, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    real, taken = places._lock, []
+    real, taken = workplace.lock, []
 
     @contextmanager
     def lock(folder: Path, *, wait: bool) -> Iterator[bool]:
@@ -585,7 +586,7 @@ def test_a_saver_whose_folder_another_took_for_a_leftover_begins_again(
         with real(folder, wait=wait) as is_ours:
             yield is_ours
 
-    monkeypatch.setattr(places, "_lock", lock)
+    monkeypatch.setattr(workplace, "lock", lock)
     run.save(tmp_path / name)
     assert len(taken) == 1
     assert is_whole(tmp_path / name, run)
@@ -609,12 +610,12 @@ def test_what_a_killed_saver_moved_aside_is_found_and_moved_back(
     run: BacktestResult, tmp_path: Path
 ) -> None:
     target = tmp_path / "run"
-    aside = tmp_path / f".run.01234567{places.SUFFIX}"
+    aside = tmp_path / f".run.01234567{workplace.SUFFIX}"
     aside.mkdir()
-    run.save(tmp_path / "elsewhere").rename(aside / places.OLD)
+    run.save(tmp_path / "elsewhere").rename(aside / workplace.OLD)
     assert is_whole(target, run)
     assert not target.exists()  # a reader writes nothing
-    with places.place_beside(target) as folder:
+    with workplace.place_beside(target) as folder:
         assert is_whole(target, run)
         assert list(tmp_path.iterdir()).count(target) == 1
         assert folder.parent == tmp_path

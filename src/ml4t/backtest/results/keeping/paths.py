@@ -10,22 +10,15 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from secrets import token_hex
 
+from ml4t.backtest.core.workplace import OLD, lock, sync, workplaces
 from ml4t.backtest.errors import ConfigError, ResultError, require_path
 
-if sys.platform != "win32":
-    import fcntl
-
-SUFFIX = ".saving"
-# In a saver's own folder: what it moved aside.
-OLD = "old"
 # What says that a folder is a store of runs, which is none to be written over.
 STORE_MARKER = "store.json"
 
@@ -50,34 +43,9 @@ def is_store(path: Path) -> bool:
 
 
 @contextmanager
-def place_beside(target: Path) -> Iterator[Path]:
-    """Make a folder beside `target` for what is being written; it is gone afterwards.
-
-    What savers left behind that were killed is removed first: their locks are free.
-    """
-    for left in _workplaces(target):
-        with suppress(OSError), _lock(left, wait=False) as is_ours:
-            if is_ours:
-                _restore(left / OLD, target)
-                shutil.rmtree(left)
-    while True:
-        folder = target.with_name(f".{target.name}.{token_hex(4)}{SUFFIX}")
-        folder.mkdir(0o700)  # what is written in it may be to replace what few may read
-        with _lock(folder, wait=False) as is_ours:
-            # Another saver may have taken it for one left behind before it was locked.
-            if is_ours and folder.exists():
-                try:
-                    yield folder
-                finally:
-                    _restore(folder / OLD, target)
-                    shutil.rmtree(folder, ignore_errors=True)
-                return
-
-
-@contextmanager
 def turn_in(folder: Path) -> Iterator[None]:
     """Wait until no other saver changes what stands in `folder`."""
-    with _lock(folder, wait=True):
+    with lock(folder, wait=True):
         yield
 
 
@@ -121,21 +89,10 @@ def standing(target: Path) -> Path:
     """Return where the run of `target` is: there, or where a saver that was killed left it."""
     with suppress(OSError):
         if not target.exists():
-            for place in _workplaces(target):
+            for place in workplaces(target):
                 if (place / OLD).exists():
                     return place / OLD
     return target
-
-
-def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    if path.is_dir() and os.name != "posix":
-        return  # Windows opens no folder
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _keep_rights(made: Path, old: Path) -> None:
@@ -167,51 +124,3 @@ def _give(made: Path, facts: os.stat_result) -> bool:
         with suppress(OSError):
             os.chown(made, -1, facts.st_gid)
     return made.stat().st_gid == facts.st_gid
-
-
-def _restore(old: Path, target: Path) -> None:
-    """Move back what was moved aside, unless its place is taken."""
-    if os.path.lexists(old) and not os.path.lexists(target):
-        with suppress(OSError):
-            old.rename(target)
-
-
-def _workplaces(target: Path) -> list[Path]:
-    """Return the folders of savers of `target`, of this process and of others."""
-    if not target.parent.is_dir():
-        return []
-    start = f".{target.name}."
-    return sorted(
-        one
-        for one in target.parent.iterdir()
-        if one.name.startswith(start)
-        and one.name.endswith(SUFFIX)
-        and len(one.name) == len(start) + 8 + len(SUFFIX)
-    )
-
-
-@contextmanager
-def _lock(folder: Path, *, wait: bool) -> Iterator[bool]:
-    """Hold a folder's lock, which the system frees when the process ends; say whether it is held.
-
-    Windows locks no folder: there savers do not queue, and leftovers stay.
-    """
-    if sys.platform == "win32":
-        yield wait or not any(folder.iterdir())
-        return
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except FileNotFoundError:
-        if wait:
-            raise
-        yield False  # another saver took it for one left behind, and removed it
-        return
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(handle)

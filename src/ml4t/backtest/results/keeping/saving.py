@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from ml4t.backtest.core.workplace import place_beside, sync
 from ml4t.backtest.data.database import Database, EngineError, interruptible
 from ml4t.backtest.data.sql_files import (
     all_of,
@@ -32,7 +33,7 @@ from ml4t.backtest.errors import ResultError
 from ml4t.backtest.results.keeping.checksums import CHECKSUMS, is_ours, write_checksums
 from ml4t.backtest.results.keeping.empty_run import empty_run
 from ml4t.backtest.results.keeping.opening import attached, log_of
-from ml4t.backtest.results.keeping.paths import is_store, place_beside, put, sync, turn_in
+from ml4t.backtest.results.keeping.paths import is_store, put, turn_in
 from ml4t.backtest.results.report.view import SCHEMA
 from ml4t.backtest.results.report.views import VIEWS
 from ml4t.backtest.results.store import open_store

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
+from ml4t.backtest.core.workplace import sync
 from ml4t.backtest.data.database import Database, interruptible
 from ml4t.backtest.data.packages import package
 from ml4t.backtest.data.sql_files import count_of, rows_of
 from ml4t.backtest.errors import ResultError, did_you_mean
-from ml4t.backtest.results.keeping.paths import sync
 from ml4t.backtest.results.keeping.saving import write_beside
 from ml4t.backtest.results.tables import COLUMNS, TABLES
 

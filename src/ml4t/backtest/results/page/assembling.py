@@ -14,8 +14,8 @@ from hashlib import sha256
 from html import escape
 from pathlib import Path
 
+from ml4t.backtest.core.workplace import sync
 from ml4t.backtest.errors import ResultError
-from ml4t.backtest.results.keeping.paths import sync
 from ml4t.backtest.results.keeping.saving import write_beside
 from ml4t.backtest.results.page.embedding import ASKING_SCRIPTS, Embedded
 

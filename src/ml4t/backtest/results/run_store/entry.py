@@ -11,9 +11,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ml4t.backtest.core.workplace import sync
 from ml4t.backtest.data.sql_files import columns, parquet_of, render, rows_of
 from ml4t.backtest.errors import ResultError
-from ml4t.backtest.results.keeping.paths import sync
 from ml4t.backtest.results.report.views import VIEWS
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_facts import as_json

@@ -24,14 +24,9 @@ from pathlib import Path
 from urllib.parse import quote as escaped
 from urllib.parse import unquote
 
+from ml4t.backtest.core.workplace import place_beside, sync
 from ml4t.backtest.errors import ConfigError, ResultError
-from ml4t.backtest.results.keeping.paths import (
-    STORE_MARKER,
-    exchange,
-    is_store,
-    place_beside,
-    sync,
-)
+from ml4t.backtest.results.keeping.paths import STORE_MARKER, exchange, is_store
 from ml4t.backtest.results.keeping.saving import NOT_WRITTEN, reason_of
 from ml4t.backtest.results.tables import TABLES
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ml4t.backtest.core.workplace import sync
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.sql_files import (
     all_of,
@@ -27,7 +28,6 @@ from ml4t.backtest.data.sql_files import (
     table_of,
 )
 from ml4t.backtest.results.keeping.checksums import damage_in
-from ml4t.backtest.results.keeping.paths import sync
 from ml4t.backtest.results.run_store.folder import ENTRY, Stored, StoreFolder
 from ml4t.backtest.results.store import open_store
 
