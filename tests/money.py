@@ -342,6 +342,7 @@ def engine_run(
     strategy: Strategy | None = None,
     *,
     evidence: Sequence[str] = ("high", "low"),
+    catalog: Catalog | None = None,
     **period: datetime | None,
 ) -> BacktestResult:
     """Run the case, or a period of it; by default the strategy is the script in the options.
@@ -354,7 +355,8 @@ def engine_run(
     )
     with TemporaryDirectory() as folder:
         engine = BacktestEngine(
-            catalog_of(universe, options, Path(folder)), strategy or Scripted(options["script"]),
+            catalog or catalog_of(universe, options, Path(folder)),
+            strategy or Scripted(options["script"]),
             risk_manager=manager, initial_capital=options.get("initial_capital", CAPITAL),
             config=config_of(options), evidence=evidence,
         )  # fmt: skip
@@ -363,6 +365,14 @@ def engine_run(
 
 def catalog_of(universe: Universe, options: Mapping[str, Any], folder: Path) -> Catalog:
     """Register the frames; at times as files of several types in a folder."""
+    catalog = Catalog(threads=1, timezone=universe.timezone or "UTC")
+    for role, source in sources_of(universe, options, folder).items():
+        catalog.register(role, source, lag=universe.lags.get(role))
+    return catalog
+
+
+def sources_of(universe: Universe, options: Mapping[str, Any], folder: Path) -> dict[Any, Any]:
+    """Return the sources of a case by role; files are written."""
     sources: dict[Any, Any] = {
         "prices": universe.prices, "features": universe.features, "context": universe.context,
     }  # fmt: skip
@@ -373,19 +383,16 @@ def catalog_of(universe: Universe, options: Mapping[str, Any], folder: Path) -> 
             role: split_files(frame.to_arrow(), folder / role, choose, has_dates=role != "prices")
             for role, frame in sources.items()
         }
-    catalog = Catalog(threads=1, timezone=universe.timezone or "UTC")
-    for role, source in sources.items():
-        catalog.register(role, source, lag=universe.lags.get(role))
     if options.get("terms"):
-        catalog.register("assets", assets_of(options["terms"]))
+        sources["assets"] = assets_of(options["terms"])
     if options.get("actions"):
-        catalog.register("actions", universe.actions_frame.drop("delisting_return"))
+        sources["actions"] = universe.actions_frame.drop("delisting_return")
     if options.get("borrow"):
-        catalog.register("borrow", universe.borrow_frame, lag=universe.lags.get("borrow"))
+        sources["borrow"] = universe.borrow_frame
     if options.get("members") is not None:
         frame = intervals_of(sorted(universe.bars), options["members"])
-        catalog.register("universe", frame if universe.timezone is None else universe.members_frame)
-    return catalog
+        sources["universe"] = frame if universe.timezone is None else universe.members_frame
+    return sources
 
 
 def assets_of(terms: Mapping[str, r.Terms]) -> pl.DataFrame:

@@ -32,7 +32,7 @@ LAYERS: dict[str, set[str]] = {
     "synthetic": {"core", "errors"},
     "scenarios": {"core", "errors"},
     "testing": {"scenarios"},
-    "data": {"core", "errors", "lazy"},
+    "data": {"core", "errors", "lazy", "version"},
     "vendors": {"core", "data", "errors", "lazy"},
     "results": {"core", "data", "errors", "lazy"},
     "portfolio": {"core", "errors"},

@@ -332,6 +332,7 @@ class BacktestEngine:
         recorder.record(facts)
         recorder.record(witnessed.excursions(market.actions, len(axes.timestamps)))
         write_tables(recorder.staged(), axes, market.terms, facts, tables)
+        self.catalog.keep_prepared()
         known = Late(EVIDENCE, witnessed.evidence(), axes, market.terms, facts.run_id)
         return BacktestResult(tables, known)
 

@@ -7,6 +7,7 @@ schema when it is registered and its rows when the first query or run needs them
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -42,6 +43,8 @@ from ml4t.backtest.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from ml4t.backtest.data.explaining import Explanation
     from ml4t.backtest.data.indicators import Indicators
+    from ml4t.backtest.data.prepared_store.keeper import Keeper
+    from ml4t.backtest.data.prepared_store.store import PreparedStore
 
 
 class Catalog(Diagnosed, ShowsSelections, SourceRegistry):
@@ -57,6 +60,9 @@ class Catalog(Diagnosed, ShowsSelections, SourceRegistry):
         IANA name of the exchange's zone, such as ``"America/New_York"``, for bars with a zone:
         in it they have an hour and a date, a DATE is its midnight, and a session is its day, in
         SQL, in results and in ``event.timestamp``. UTC by default; never the machine's own.
+    cache : str, Path or PreparedStore, optional
+        A folder in which what runs read of the sources is kept, for this and every later process:
+        a run that was made before reads no source. It is filled by the runs, or by `prepare`.
 
     Examples
     --------
@@ -71,9 +77,21 @@ class Catalog(Diagnosed, ShowsSelections, SourceRegistry):
     """
 
     def __init__(
-        self, *, threads: int | None = None, memory_limit: str | None = None, timezone: str = UTC
+        self,
+        *,
+        threads: int | None = None,
+        memory_limit: str | None = None,
+        timezone: str = UTC,
+        cache: str | Path | PreparedStore | None = None,
     ) -> None:
-        super().__init__(threads=threads, memory_limit=memory_limit, timezone=timezone)
+        keeper: Keeper | None = None
+        if cache is not None:
+            from ml4t.backtest.data.prepared_store.keeper import keeper_of
+
+            keeper = keeper_of(cache)
+        super().__init__(
+            threads=threads, memory_limit=memory_limit, timezone=timezone, keeper=keeper
+        )
 
     @property
     def indicators(self) -> Indicators[Self]:
@@ -238,6 +256,8 @@ class Catalog(Diagnosed, ShowsSelections, SourceRegistry):
             if facts_of_files(self._sources) != self._file_facts:
                 # Files came or changed since they were registered, maybe in other types.
                 self._reopen()
+            if self._keeper is not None:
+                self._keeper.enter(self._sources)
             self._prepared = prepare(self._sources, self._found, self._file_facts, self._database)
         return self._prepared
 
@@ -342,6 +362,11 @@ class Catalog(Diagnosed, ShowsSelections, SourceRegistry):
             fingerprint(source, self._found[source.name], prepared.database)
             for source in self._sources.values()
         ]
+
+    def keep_prepared(self) -> None:
+        """Add what was read to the store of the catalog, if it has one."""
+        if self._keeper is not None and self._prepared is not None:
+            self._keeper.keep(self._sources, self._prepared)
 
     def with_context(self, columns: dict[str, list[object]]) -> Catalog:
         """Return a catalog with the same sources and a context; this one stays as it is."""

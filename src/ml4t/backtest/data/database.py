@@ -205,6 +205,20 @@ class Database:
             found = self._connection.fetchnumpy()
         return {name: _filled(values) for name, values in found.items()}
 
+    def columns(
+        self, about: Mapping[str, Sequence[object]], make: Callable[[list[str]], Arrays]
+    ) -> Arrays:
+        """Return arrays that are made of what this session answers.
+
+        Parameters
+        ----------
+        about : mapping of str to sequence
+            By name, all that decides an array beside the tables that it names; as text it says all.
+        make : callable
+            Takes names and returns their arrays, which nobody writes to.
+        """
+        return make(list(about))
+
     def schema(self, query: str) -> dict[str, str]:
         """Return the columns of a query with their types, without running it."""
         return {row[0]: row[1] for row in self._ask(columns_of(query))}

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from html import escape
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.database import UTC, Database, Listener
@@ -35,6 +35,9 @@ from ml4t.backtest.data.sql_files import quote, rows_of, schema_of, view_of
 from ml4t.backtest.data.timezones import require_timezone
 from ml4t.backtest.errors import ConfigError
 
+if TYPE_CHECKING:
+    from ml4t.backtest.data.prepared_store.keeper import Keeper
+
 # Columns of a source that the repr names.
 N_COLUMNS_SHOWN = 8
 
@@ -46,6 +49,8 @@ class SourceRegistry:
     ----------
     threads, memory_limit, timezone, listener
         As of `Catalog`.
+    keeper : Keeper, optional
+        Keeps what the database answers.
     """
 
     def __init__(
@@ -55,7 +60,9 @@ class SourceRegistry:
         memory_limit: str | None = None,
         timezone: str = UTC,
         listener: Listener | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
+        self._keeper = keeper
         self._threads, self._memory_limit, self._listener = threads, memory_limit, listener
         self.timezone = require_timezone(timezone)
         self._sources: dict[str, Source] = {}
@@ -322,6 +329,8 @@ class SourceRegistry:
     def _attach(self, source: Source) -> dict[str, str]:
         """Make a source readable, remember what its files were then, and return its columns."""
         facts = file_facts(source)
+        if self._keeper is not None:
+            self._keeper.attach(source)
         attached = attach(source, self._database)
         self._file_facts[source.name] = facts
         self._read_changes[source.name] = attached.changes
@@ -342,12 +351,14 @@ class SourceRegistry:
         return changes
 
     def _connect(self) -> Database:
-        database = Database(
-            threads=self._threads,
-            memory_limit=self._memory_limit,
-            keeps_order=False,
-            timezone=self.timezone,
-            listener=self._listener,
+        settings: dict[str, Any] = {
+            "threads": self._threads, "memory_limit": self._memory_limit, "keeps_order": False,
+            "timezone": self.timezone,
+        }  # fmt: skip
+        database = (
+            Database(**settings, listener=self._listener)
+            if self._keeper is None
+            else self._keeper.connect(settings)
         )
         for schema in ("raw", "stage"):
             database.execute(schema_of(schema))

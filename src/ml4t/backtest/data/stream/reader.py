@@ -264,14 +264,18 @@ class Reader:
         self, items: Mapping[str, str], first_t: int, shape: tuple[int, ...]
     ) -> dict[str, ColumnValues]:
         """Read select items over the rows of prices of a chunk."""
-        query = render(
-            "batches/prices",
-            columns=", ".join(f"{item} as {quote(name)}" for name, item in items.items()),
-            first=self._times[first_t],
-            last=self._times[first_t + shape[0] - 1],
-        )
-        found = self._database.numpy(query)
-        return scatter(found, list(items), first_t, shape, self._signal_kinds)
+
+        def make(names: list[str]) -> dict[str, ColumnValues]:
+            query = render(
+                "batches/prices",
+                columns=", ".join(f"{items[name]} as {quote(name)}" for name in names),
+                first=self._times[first_t],
+                last=self._times[first_t + shape[0] - 1],
+            )
+            return scatter(self._database.numpy(query), names, first_t, shape, self._signal_kinds)
+
+        about = {name: ("prices", name, item, first_t, shape) for name, item in items.items()}
+        return self._database.columns(about, make)
 
     def _intervals(self) -> list[tuple[int, int, int]]:
         bars = first_bars("main.universe", "start_date", "end_date")
@@ -297,9 +301,17 @@ class Reader:
         return as_read(f"{table}.{quote(name)}", self._signal_kinds[name])
 
     def _features(
-        self, source: Known, names: tuple[str, ...], first_t: int, has_bar: Bools
+        self, source: Known, wanted: Collection[str], first_t: int, has_bar: Bools
     ) -> dict[str, ColumnValues]:
         """Read a source's known values at every bar of a chunk."""
+        about = {name: (source.relation, name, first_t, has_bar.shape) for name in wanted}
+        return self._database.columns(
+            about, lambda names: self._known_values(source, tuple(names), first_t, has_bar)
+        )
+
+    def _known_values(
+        self, source: Known, names: tuple[str, ...], first_t: int, has_bar: Bools
+    ) -> dict[str, ColumnValues]:
         shape = has_bar.shape
         last_t = first_t + shape[0] - 1
         if not source.has_clock:
