@@ -44,8 +44,8 @@ class Figures:
         return statistics.median(getattr(self, kind))
 
     def ratio(self, other: Figures, kind: str) -> float:
-        """Return the median over the rounds of this one's figure over the other's."""
-        pairs = zip(getattr(self, kind), getattr(other, kind), strict=True)
+        """Return the median of this one's figure over the other's, of the rounds of both."""
+        pairs = zip(getattr(self, kind), getattr(other, kind), strict=False)
         return statistics.median(mine / theirs for mine, theirs in pairs)
 
 
@@ -80,12 +80,18 @@ def run_once(command: Command, figures: Figures, *, counts: bool) -> None:
         figures.facts = json.loads(out.strip().splitlines()[-1])
 
 
-def in_turn(commands: dict[str, Command], runs: int) -> dict[str, Figures]:
-    """Run all of them `runs` times in turn, every other time backwards, after one round untimed."""
+def in_turn(
+    commands: dict[str, Command], runs: int, *, patience: float = 30.0
+) -> dict[str, Figures]:
+    """Run all of them `runs` times in turn, every other time backwards, after one round untimed.
+
+    What takes longer than `patience` seconds is run once.
+    """
     measured = {name: Figures() for name in commands}
     for turn in range(runs + 1):
         names = list(commands) if turn % 2 else list(reversed(commands))
         for name in names:
-            if not measured[name].failure:
+            slow = max(measured[name].wall, default=0.0) > patience
+            if not measured[name].failure and not slow:
                 run_once(commands[name], measured[name], counts=turn > 0)
     return measured

@@ -98,9 +98,11 @@ def main() -> None:
     parser.add_argument(
         "--every", type=int, choices=list(THREE), default=5, help="bars between decisions"
     )
+    parser.add_argument("--cache", help="a folder of prepared data")
     parser.add_argument("--as", dest="form", choices=["topn", "sql", "sql-signals"], default="topn")
     options = parser.parse_args()
-    catalog = Catalog()
+    # An older checkout, which this script may measure, knows no cache.
+    catalog = Catalog() if options.cache is None else Catalog(cache=options.cache)
     for role in ("prices", "features", "context", *SOURCES[options.workload]):
         catalog.register(role, f"{options.data}/{role}.parquet")
     result = BacktestEngine(

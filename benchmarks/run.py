@@ -24,7 +24,7 @@ from pathlib import Path
 from entrants import SIZES, entrants
 from measure import Figures, in_turn
 from tables import table
-from targets import BESIDES, Group, beside, target_table
+from targets import Group, besides, target_table
 
 HERE = Path(__file__).resolve().parent
 WORKLOADS = ("W1", "W2", "W3")
@@ -100,8 +100,11 @@ def main() -> None:
         groups[size, workload] = in_turn(found, options.runs)
         say(table(size, workload, groups[size, workload]))
     if options.targets or options.everything:
-        for name in BESIDES:
-            groups[name, ""] = in_turn(beside(name, options.data, options.against), options.runs)
+        for name, found in besides(options.data, options.against).items():
+            groups[name, ""] = in_turn(found, options.runs)
+            for process, figures in groups[name, ""].items():
+                if figures.failure:
+                    say(f"{name}, {process}: failed: {figures.failure}\n")
         say(target_table(groups))
     say(f"At the end: {machine()}.")
     if options.readme:

@@ -13,6 +13,8 @@ HEAD = (
 
 def spread(one: Figures, kind: str) -> str:
     values = getattr(one, kind)
+    if len(values) == 1:
+        return f"{values[0]:.2f} (one run)"
     return f"{one.median(kind):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
