@@ -78,12 +78,12 @@ PEERS = {
         "wbt", "peer_wbt.py",
         "weights in, held by daily trades; no fills, cash, lots, stops, compounding, joins",
     ),
-    "ml4t-backtest 0.1": Peer(
+    "ml4t-backtest 0.1.0b5": Peer(
         "ml4t-backtest", "peer_ml4t_backtest.py",
         "no ranking, as-of joins, lots; stops before the fills of the open",
         workloads=("W1", "W2"),
     ),
-    "ml4t-backtest 0.2": Peer(
+    "ml4t-backtest 0.2.0": Peer(
         "ml4t-backtest-0.2", "peer_ml4t_backtest.py",
         "no ranking, as-of joins, lots; stops before the fills of the open",
         workloads=("W1", "W2"),
@@ -135,11 +135,18 @@ def entrants(
             continue
         if only is not None and name not in only:
             continue
-        python = PEERS_HOME / peer.place / "bin" / "python"
-        if not python.exists():
+        place = PEERS_HOME / peer.place
+        if not (place / ".complete").exists():
             print(f"left out, not installed: {name}", file=sys.stderr)
             continue
         script = str(HERE / "peers" / peer.script)
-        asked = [str(python), script, str(data), "--workload", workload, *peer.extra]
+        asked = [
+            str(place / "bin" / "python"),
+            script,
+            str(data),
+            "--workload",
+            workload,
+            *peer.extra,
+        ]
         found[name] = Command([*asked, *every] if SIZES[size].unit == "minutes" else asked)
     return found

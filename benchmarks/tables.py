@@ -25,9 +25,16 @@ def against(one: Figures, other: Figures | None, kind: str) -> str:
     return f"{one.median(kind) / other.median(kind):.2f}"
 
 
+def titled(name: str, one: Figures) -> str:
+    """Return the peer's name with its version, where it has not got it yet."""
+    version = str(one.facts.get("version", "")) if name in PEERS else ""
+    head, comma, tail = name.partition(",")
+    return name if not version or version in head else f"{head} {version}{comma}{tail}"
+
+
 def row(name: str, one: Figures, measured: dict[str, Figures]) -> str:
     peer = PEERS.get(name)
-    title = f"{name} {one.facts['version']}" if peer and one.facts else name
+    title = titled(name, one)
     if one.failure:
         return f"| {title} | failed: {one.failure} |" + " |" * 9
     floor, ours = measured.get(FLOOR), measured[OURS]

@@ -95,7 +95,7 @@ def targets(groups: Groups) -> Iterator[Target]:
     yield from ratios(groups, ("B", "W1"), FLOOR, {"cpu": 2.0})
     for peer in ("phasor-trader", "polars_backtest"):
         yield from ratios(groups, ("B", "W1"), peer, {"cpu": 1.0})
-    yield from ratios(groups, ("A", "W1"), "ml4t-backtest 0.1", {"wall": 0.60})
+    yield from ratios(groups, ("A", "W1"), "ml4t-backtest 0.1.0b5", {"wall": 0.60})
     yield from ratios(groups, ("C", "W1"), BEFORE, {"cpu": 0.60, "wall": 0.60})
     for peer in PEERS:
         if peer != FLOOR:
