@@ -19,6 +19,7 @@ from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.run_facts import RunFacts
 from ml4t.backtest.results.store import open_store, write_tables
 from ml4t.backtest.results.table import (
+    ADDED,
     ASSET,
     BAR,
     COUNT,
@@ -70,11 +71,14 @@ NOTES = Table(
 
 
 def stored(
-    monkeypatch: pytest.MonkeyPatch, table: Table, *events: Any, timestamp_type: str = "TIMESTAMP"
+    monkeypatch: pytest.MonkeyPatch,
+    table: Table,
+    *events: Any,
+    timestamp_type: str = "TIMESTAMP",
+    added: dict[str, Any] | None = None,
 ) -> Database:
     """The tables of a run in which these events were all that happened."""
     monkeypatch.setattr(recording, "STAGED", (*STAGED, table))
-    monkeypatch.setattr(storing, "STAGED", (*STAGED, table))
     monkeypatch.setattr(storing, "TABLES", {**TABLES, table.name: table})
     ticks = np.array([FIRST, SECOND], dtype="datetime64[us]")
     if timestamp_type == "TIMESTAMP_NS":
@@ -95,6 +99,7 @@ def stored(
     recorder = Recorder()
     for event in (*events, facts):
         recorder.record(event)
+    recorder.add(table, **(added or {}))
     database = open_store("America/New_York")
     write_tables(recorder.staged(), axes, Instruments.plain(2), facts, database)
     return database
@@ -146,6 +151,18 @@ def test_rows_are_sorted_by_what_the_table_says_and_a_helper_is_no_column(
     database = stored(monkeypatch, table, *events)
     assert database.rows("select * exclude (run_id) from notes") == [("c", 1), ("a", 2), ("b", 3)]
     assert database.schema("select rank from notes") == {"rank": "INTEGER"}
+
+
+def test_what_is_found_out_of_all_rows_is_a_column_of_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    columns = (Column("word", TEXT, "said of it"), Column("worth", NUMBER, "of it", ADDED))
+    table = Table(name="notes", events=(Notes,), columns=columns)
+    events = [Notes(t=0, sid=0, word="b"), Notes(t=0, sid=0, word="a")]
+    query = "select word, worth from notes"
+    assert stored(monkeypatch, table, *events).rows(query) == [("b", None), ("a", None)]
+    database = stored(monkeypatch, table, *events, added={"worth": np.array([2.5, NAN])})
+    assert database.rows(query) == [("b", 2.5), ("a", None)]
 
 
 def closed(t: int, value: Any, *, cash: float = 5.0, n_bars: int = 1) -> AccountAtClose:

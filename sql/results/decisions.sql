@@ -1,24 +1,26 @@
 -- grain:  one row per rule or limit that acted
--- reads:  :staged, :seen
+-- reads:  staged, beside
 -- params: :held
 -- features holds what the rule saw when it decided; a missing value has no key.
 with
 
 seen as (
     select
-        staged_seen.decision,
+        beside.decision,
         map_from_entries(
             list(
-                { 'k': staged_seen.name, 'v': staged_seen.value }
-                order by staged_seen.name
+                { 'k': beside.name, 'v': beside.value }
+                order by beside.name
             )
         ) as features
-    from :seen as staged_seen
-    group by staged_seen.decision
+    from beside
+    group by beside.decision
 )
 
 select
     :held,
     seen.features
-from :staged as staged
+from staged
 left join seen on staged.row = seen.decision
+-- A join may turn its sides.
+order by staged.row asc

@@ -1,10 +1,10 @@
 -- grain:  one row per row of :rows
 -- reads:  :rows
--- params: $run_id, :table, :columns, :keys
--- A result table: its columns as they are declared, after the run that they are of.
+-- params: :run_id, :table, :columns
+-- A result table: its columns as they are declared, after the run that they are of. Rows come in
+-- their order: one thread writes them as it reads them.
 create table :table as
 select
-    $run_id::varchar as run_id,
+    :run_id as run_id,
     :columns
 from (:rows) as made
-order by :keys

@@ -14,7 +14,6 @@ from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.core.computing import Computing
 from ml4t.backtest.core.identity import user_identity
 from ml4t.backtest.core.journal import CashFlow, Compared, Selected
-from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.shown import shown, with_code
 from ml4t.backtest.core.terms import Action
 from ml4t.backtest.data.asof.prepared import Prepared
@@ -41,7 +40,7 @@ from ml4t.backtest.data.stream.period import (
 )
 from ml4t.backtest.data.stream.price_limits import priced_limits
 from ml4t.backtest.data.stream.reader import BatchPlan
-from ml4t.backtest.data.stream.volumes import add_volumes
+from ml4t.backtest.data.stream.volumes import volumes
 from ml4t.backtest.errors import ConfigError, CostError, require_number
 from ml4t.backtest.interpreter import two_threads
 from ml4t.backtest.planning import EvidenceColumns, plan_run, preload, require_evidence
@@ -53,6 +52,7 @@ from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_facts import RunFacts
 from ml4t.backtest.results.run_store.storing import Storing
 from ml4t.backtest.results.store import open_store, write_tables
+from ml4t.backtest.results.tables import FILLS
 from ml4t.backtest.results.trade_tables import EVIDENCE
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.session import Market, Session
@@ -328,12 +328,12 @@ class BacktestEngine:
             **year_facts(self.sessions_per_year, prepared.database),
         )
         tables = opening.result()
-        add_volumes(recorder.told(Fills), prepared, period)
         recorder.record(facts)
-        recorder.record(witnessed.excursions(market.actions, len(axes.timestamps)))
+        recorder.add(FILLS, volume=volumes(recorder.columns_of(FILLS), prepared, period))
+        witnessed.add_excursions(market.actions, facts.n_bars)
         write_tables(recorder.staged(), axes, market.terms, facts, tables)
         self.catalog.keep_prepared()
-        known = Late(EVIDENCE, witnessed.evidence(), axes, market.terms, facts.run_id)
+        known = Late(EVIDENCE, witnessed.evidence(), axes, market.terms, facts)
         return BacktestResult(tables, known)
 
     def _plan(self, prepared: Prepared, period: Period) -> tuple[BatchPlan, SelectionPlan | None]:

@@ -183,9 +183,6 @@ class Fills:
         Why each order was sent; the `exit_rule` of the trades that it closes.
     moment : Moment
         When in the bar.
-    volume : float array or None
-        What everybody traded in the bar, in shares, NaN where nobody knows; looked up after the
-        run, None where prices have no volume.
     """
 
     t: int
@@ -198,7 +195,6 @@ class Fills:
     impact: Floats
     reason: tuple[str, ...]
     moment: Moment = Moment.EARLY
-    volume: Floats | None = None
 
 
 def require_size(quantity: float) -> None:

@@ -115,7 +115,8 @@ class Database:
         # Without this SQL could read any local data frame of the caller.
         self._ask("set python_enable_replacements = false")
         if has_plain_text:
-            self._ask("set pandas_analyze_sample = 0")
+            # Global, as the zone: a cursor would look.
+            self._ask("set global pandas_analyze_sample = 0")
 
     @interruptible
     def cursor(self) -> Database:

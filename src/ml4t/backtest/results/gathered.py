@@ -155,11 +155,3 @@ class Evidence:
     name: NDArray[np.object_]
     value: Floats
     value_text: NDArray[np.object_]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Excursions:
-    """How far each trade went, as a fraction of its entry price; one entry per trade."""
-
-    mae: Floats
-    mfe: Floats

@@ -11,8 +11,9 @@ from threading import Lock
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.data.database import Database
+from ml4t.backtest.results.run_facts import RunFacts
 from ml4t.backtest.results.staging import Reading, staged
-from ml4t.backtest.results.store import write
+from ml4t.backtest.results.store import write, writing
 from ml4t.backtest.results.table import Table
 
 
@@ -26,7 +27,7 @@ class Late:
         Returns the event that holds its rows.
     axes : Axes
     terms : Instruments
-    run_id : str
+    facts : RunFacts
     """
 
     def __init__(
@@ -35,11 +36,11 @@ class Late:
         gather: Callable[[], object],
         axes: Axes,
         terms: Instruments,
-        run_id: str,
+        facts: RunFacts,
     ) -> None:
         self.table = table
         self._gather: Callable[[], object] | None = gather
-        self._reading, self._run_id = Reading(axes, terms), run_id
+        self._reading, self._facts = Reading(axes, terms), facts
         self._writing = Lock()
 
     def write(self, database: Database) -> bool:
@@ -47,9 +48,8 @@ class Late:
         with self._writing:
             if self._gather is None:
                 return False
-            columns = staged(self.table, [self._gather()])
-            session = database.cursor()
-            with session.transaction():
-                write(self.table, columns, self._reading, {"run_id": self._run_id}, session)
+            columns = {self.table.staged: staged(self.table, [self._gather()])}
+            with writing(database) as session:
+                write(self.table, columns, self._reading, self._facts, session)
             self._gather = None  # what it holds is let go
             return True

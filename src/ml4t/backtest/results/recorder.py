@@ -85,6 +85,10 @@ class Recorder:
         """Join what was kept into columns, one mapping per staged table."""
         return {table.staged: self.columns_of(table) for table in STAGED if not table.is_on_demand}
 
+    def add(self, table: Table, **columns: Array) -> None:
+        """Keep what was found out of all rows of a table, now that they are there."""
+        self.columns_of(table).update(columns)
+
     def columns_of(self, table: Table) -> dict[str, Array]:
         """Join what was kept of one table, once it is all there."""
         if table.staged not in self._staged:

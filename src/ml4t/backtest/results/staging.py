@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml4t.backtest.core.axes import Axes
+from ml4t.backtest.core.batch import Ints
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.results.run_facts import as_json
-from ml4t.backtest.results.table import ROW, Column, Kind, Means, Table
+from ml4t.backtest.results.table import ADDED, ROW, Column, Kind, Means, Table
 
 Array = NDArray[Any]
 Staged = dict[str, dict[str, Array]]
@@ -25,58 +28,96 @@ _UNITS = {"TIMESTAMP_S": "s", "TIMESTAMP_MS": "ms", "TIMESTAMP_NS": "ns"}
 
 
 def staged(table: Table, events: Sequence[Any]) -> dict[str, Array]:
-    """Return the columns that events of a table hold, and the number of each row."""
+    """Return the columns that events of a table hold, and the number of each row.
+
+    What is added later is missing in all rows.
+    """
     if table.gathered is not None:
         events = table.gathered(events)
-    sizes = [1] * len(events)
-    if table.counted is not None:
-        counted = [getattr(event, table.counted) for event in events]
-        sizes = [len(one) if isinstance(one, np.ndarray) else 1 for one in counted]
-    columns: dict[str, Array] = {ROW: np.arange(sum(sizes))}
+    names = dict.fromkeys(one.of for one in table.held if one.of not in (ROW, ADDED))
+    found = _attributes(events, [*names, *([table.counted] if table.counted else [])])
+    counted = found[table.counted] if table.counted else ()
+    sizes = np.ones(len(events), dtype=np.int64)
+    sizes[: len(counted)] = [len(one) if isinstance(one, np.ndarray) else 1 for one in counted]
+    n_rows = int(sizes.sum())
+    columns: dict[str, Array] = {ROW: np.arange(n_rows)}
     for column in table.held:
         if column.of == ROW:
             columns[column.name] = columns[ROW]
+        elif column.of == ADDED:
+            columns[column.name] = np.full(n_rows, column.kind.missing, dtype=column.kind.held)
         else:
-            values = [getattr(event, column.of) for event in events]
             join = _joined_objects if column.kind.held is object else _joined_numbers
-            columns[column.name] = join(values, sizes, column.kind)
-    return columns
+            columns[column.name] = join(found[column.of], sizes, column.kind)
+    return _sorted(columns, table.order)
 
 
-def _joined_numbers(values: Sequence[Any], sizes: Sequence[int], kind: Kind) -> Array:
+def _attributes(events: Sequence[Any], names: Sequence[str]) -> dict[str, Sequence[Any]]:
+    """Return attributes of all events, name by name."""
+    names = list(dict.fromkeys(names))
+    if len(names) < 2:  # of one name an attrgetter returns no tuple
+        return {name: [getattr(event, name) for event in events] for name in names}
+    values = zip(*map(attrgetter(*names), events), strict=True)
+    return dict(zip(names, values, strict=True)) if events else dict.fromkeys(names, ())
+
+
+def _joined_numbers(values: Sequence[Any], sizes: Ints, kind: Kind) -> Array:
     """Join vectors; a value that is none is repeated for every row of its event."""
-    vectors = [isinstance(value, np.ndarray) for value in values]
-    if values and all(vectors):
+    kinds = set(map(type, values))
+    vectors = {one for one in kinds if issubclass(one, np.ndarray)}
+    if not vectors:
+        return np.repeat(_as_vector(values, kind), sizes)
+    if vectors == kinds:
         return np.concatenate(values).astype(kind.held, copy=False)
-    flat = [
-        kind.missing if value is None or is_vector else value
-        for value, is_vector in zip(values, vectors, strict=True)
-    ]
-    column: Array = np.repeat(np.array(flat, dtype=kind.held), sizes)
-    if any(vectors):
-        start = 0
-        for value, is_vector, size in zip(values, vectors, sizes, strict=True):
-            if is_vector:
-                column[start : start + size] = value
-            start += size
+    is_vector = np.array([type(value) in vectors for value in values])
+    of_vector = np.repeat(is_vector, sizes)
+    column: Array = np.empty(len(of_vector), dtype=kind.held)
+    column[of_vector] = np.concatenate([value for value in values if type(value) in vectors])
+    others = [value for value in values if type(value) not in vectors]
+    column[~of_vector] = np.repeat(_as_vector(others, kind), sizes[~is_vector])
     return column
 
 
-def _joined_objects(values: Sequence[Any], sizes: Sequence[int], kind: Kind) -> Array:
+def _as_vector(values: Sequence[Any], kind: Kind) -> Array:
+    """Return single values, what is None as what is missing."""
+    return np.array([kind.missing if one is None else one for one in values], dtype=kind.held)
+
+
+def _joined_objects(values: Sequence[Any], sizes: Ints, kind: Kind) -> Array:
     """Join tuples; a value that is none is repeated for every row of its event."""
     if kind.means is Means.JSON:
         values = [as_json(value) for value in values]
     if len(values) == 1 and isinstance(values[0], np.ndarray):
         return values[0]
-    flat: list[Any] = []
-    for value, size in zip(values, sizes, strict=True):
-        if isinstance(value, tuple):
-            flat.extend(value)
-        else:
-            flat.extend([value] * size)
-    column = np.empty(len(flat), dtype=object)
-    column[:] = flat
+    kinds = set(map(type, values))
+    if tuple not in kinds:
+        return np.repeat(_as_objects(values), sizes)
+    repeated = (
+        value if isinstance(value, tuple) else (value,) * size
+        for value, size in zip(values, sizes.tolist(), strict=True)
+    )
+    return _as_objects(list(chain.from_iterable(repeated)))
+
+
+def _as_objects(values: Sequence[Any]) -> Array:
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
     return column
+
+
+def _sorted(columns: dict[str, Array], keys: Sequence[str]) -> dict[str, Array]:
+    """Sort rows by columns; those of equal keys stay as they were made."""
+    if not keys:
+        return columns
+    order = np.lexsort([_places(columns[key]) for key in reversed(keys)])
+    if (order[1:] > order[:-1]).all():
+        return columns
+    return {name: values[order] for name, values in columns.items()}
+
+
+def _places(values: Array) -> Array:
+    """Return numbers that sort as values do: lexsort takes no texts."""
+    return np.unique(values, return_inverse=True)[1] if values.dtype == object else values
 
 
 class Reading:

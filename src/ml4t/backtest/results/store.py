@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.data.database import UTC, Database
-from ml4t.backtest.data.sql_files import Sql, cast, columns, empty_table_of, render
+from ml4t.backtest.data.sql_files import Sql, cast, columns, empty_table_of, literal, render
 from ml4t.backtest.results.run_facts import RunFacts
-from ml4t.backtest.results.staging import Array, Reading, Staged
+from ml4t.backtest.results.staging import Reading, Staged
 from ml4t.backtest.results.table import ROW, Table
-from ml4t.backtest.results.tables import RUN_ID, SEEN, STAGED, TABLES
-from ml4t.backtest.results.trade_tables import EXCURSIONS
+from ml4t.backtest.results.tables import RUN_ID, TABLES
 
 
 def open_store(timezone: str = UTC) -> Database:
@@ -25,53 +25,47 @@ def write_tables(
     staged: Staged, axes: Axes, terms: Instruments, facts: RunFacts, database: Database
 ) -> None:
     """Write a run's tables but the late ones into an empty database, all or none, and lock it."""
-    reading = Reading(axes, terms)
-    parameters = {"run_id": facts.run_id, "initial_capital": facts.initial_capital}
-    helpers = [one for one in STAGED if one.name not in TABLES]
-    with database.transaction():
-        for helper in helpers:
-            database.register(helper.staged, reading.read(helper, staged[helper.staged]))
+    with writing(database) as session:
+        reading = Reading(axes, terms)
         for table in TABLES.values():
             if not table.is_on_demand:
-                write(table, staged[table.staged], reading, parameters, database)
-        for helper in helpers:
-            database.unregister(helper.staged)
+                write(table, staged, reading, facts, session)
     database.lock()
 
 
+@contextmanager
+def writing(database: Database) -> Iterator[Database]:
+    """Yield a session that writes tables, all or none; what it reads of arrays goes with it."""
+    session = database.cursor()
+    with session.transaction():
+        yield session
+
+
 def write(
-    table: Table,
-    columns: dict[str, Array],
-    reading: Reading,
-    parameters: Mapping[str, object],
-    database: Database,
+    table: Table, staged: Staged, reading: Reading, facts: RunFacts, session: Database
 ) -> None:
-    """Write one table of what its events hold."""
-    if not len(columns[ROW]):
+    """Write one table of what its events hold, in the order in which its rows are staged."""
+    rows = staged[table.staged]
+    if not len(rows[ROW]):
         # To plan its statement takes most of the time that a small run takes to write.
         kinds = {one.name: reading.type_of(one) for one in (RUN_ID, *table.columns)}
-        database.execute(empty_table_of(table.name, kinds))
+        session.execute(empty_table_of(table.name, kinds))
         return
-    database.register(table.staged, reading.read(table, columns))
-    statement = _statement(table, reading)
-    used = {name: value for name, value in parameters.items() if f"${name}" in statement}
-    database.execute(statement, used)
-    database.unregister(table.staged)
+    session.register("staged", reading.read(table, rows))
+    if table.beside is not None:
+        session.register("beside", reading.read(table.beside, staged[table.beside.staged]))
+    statement = _statement(table, reading, facts.run_id)
+    used = {"initial_capital": facts.initial_capital} if "$initial_capital" in statement else {}
+    session.execute(statement, used)
 
 
-def _statement(table: Table, reading: Reading) -> Sql:
+def _statement(table: Table, reading: Reading, run_id: str) -> Sql:
     """Return the statement that makes a table of what its events hold."""
     held = [cast("staged", column.name, reading.type_of(column)) for column in table.held]
     return render(
         "results/table",
         table=table.name,
+        run_id=literal(run_id),
         columns=columns(column.name for column in table.columns),
-        rows=render(
-            table.statement,
-            held=", ".join([*held, columns([ROW], "staged")]),
-            staged=table.staged,
-            seen=SEEN.staged,
-            excursions=EXCURSIONS.staged,
-        ),
-        keys=columns(table.order),
+        rows=render(table.statement, held=", ".join(held)),
     )

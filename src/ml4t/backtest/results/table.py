@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -74,8 +74,9 @@ MOMENT = Kind(("TIMESTAMP WITH TIME ZONE",), object, None, Means.MOMENT)
 FEATURES = Kind(("MAP(VARCHAR, DOUBLE)",), object, None)
 
 # What a column is of, where it is no attribute of an event: the row's own number, from 0 in the
-# order in which rows were made, or what the table's statement computes.
-ROW, COMPUTED = "row", "computed"
+# order in which rows were made; what the table's statement computes; what is found out of all rows
+# once they are there, see `Recorder.add`.
+ROW, COMPUTED, ADDED = "row", "computed", "added"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,8 @@ class Column:
     comment : str
         What it means, with unit and sign; written into the table.
     of : str
-        Attribute of the event that holds it, `ROW` or `COMPUTED`; the column's own name by default.
+        Attribute of the event that holds it, `ROW`, `COMPUTED` or `ADDED`; the column's own name by
+        default.
     is_later : bool
         Earlier files lack it, and NULL says of them what is so.
     """
@@ -120,8 +122,10 @@ class Table:
         is not a part of one event.
     helpers : tuple of Column
         What only the statement reads.
+    beside : Table or None
+        Another one, of whose rows the statement reads what they hold.
     order : tuple of str
-        Columns or helpers that the rows are sorted by.
+        Columns or helpers that the rows are sorted by; as they were made by default.
     is_later : bool
         Earlier files lack it, and to have no rows says of them what is so.
     is_on_demand : bool
@@ -134,18 +138,19 @@ class Table:
     counted: str | None = None
     gathered: Callable[[Sequence[Any]], Sequence[Any]] | None = None
     helpers: tuple[Column, ...] = ()
-    order: tuple[str, ...] = field(default=(ROW,))
+    beside: Table | None = None
+    order: tuple[str, ...] = ()
     is_later: bool = False
     is_on_demand: bool = False
 
     @property
     def held(self) -> tuple[Column, ...]:
-        """Columns and helpers that events hold."""
+        """Columns and helpers that are there before its statement."""
         return tuple(one for one in (*self.columns, *self.helpers) if one.of != COMPUTED)
 
     @property
     def staged(self) -> str:
-        """Under which name its statement reads what events hold."""
+        """Name of what it holds until it is written."""
         return f"staged_{self.name}"
 
     @property

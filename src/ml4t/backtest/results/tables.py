@@ -20,6 +20,7 @@ from ml4t.backtest.data.sql_files import comment
 from ml4t.backtest.results.gathered import equity_curve, position_rows, seen_features
 from ml4t.backtest.results.runs_table import RUNS
 from ml4t.backtest.results.table import (
+    ADDED,
     ASSET,
     BAR,
     COMPUTED,
@@ -37,7 +38,7 @@ from ml4t.backtest.results.table import (
     Column,
     Table,
 )  # fmt: skip
-from ml4t.backtest.results.trade_tables import EVIDENCE, EXCURSIONS, TRADES
+from ml4t.backtest.results.trade_tables import EVIDENCE, TRADES
 from ml4t.backtest.results.waiting_table import WAITING
 
 RUN_ID = Column("run_id", TEXT, "the run; equal inputs give an equal id")
@@ -116,6 +117,7 @@ FILLS = Table(
             "volume",
             NUMBER,
             "shares that all traded in that bar; NULL: prices do not say",
+            ADDED,
             is_later=True,
         ),
     ),
@@ -169,9 +171,22 @@ EQUITY = Table(
     ),
 )
 
+# What rules saw when they decided: `decisions` has it as a map.
+SEEN = Table(
+    name="seen",
+    events=(Decision,),
+    gathered=seen_features,
+    columns=(
+        Column("decision", ID, "row of the decision"),
+        Column("name", TEXT, "of the feature"),
+        Column("value", NUMBER, "what it was"),
+    ),
+)
+
 DECISIONS = Table(
     name="decisions",
     events=(Decision,),
+    beside=SEEN,
     columns=(
         Column("timestamp", BAR, "bar", "t"),
         Column("asset_id", ASSET, "asset; NULL where a limit acted on the account", "sid"),
@@ -272,25 +287,13 @@ BENCHMARK = Table(
     ),
 )
 
-# What rules saw when they decided: `decisions` has it as a map.
-SEEN = Table(
-    name="seen",
-    events=(Decision,),
-    gathered=seen_features,
-    columns=(
-        Column("decision", ID, "row of the decision"),
-        Column("name", TEXT, "of the feature"),
-        Column("value", NUMBER, "what it was"),
-    ),
-)
-
 TABLES = {
     table.name: table
     for table in (RUNS, ORDERS, FILLS, TRADES, POSITIONS, EQUITY, DECISIONS, SELECTIONS,
                   CASH_FLOWS, SIGNALS, EVIDENCE, BENCHMARK, WAITING)
 }  # fmt: skip
 # All that is made of events, in the end.
-STAGED = (*TABLES.values(), SEEN, EXCURSIONS)
+STAGED = (*TABLES.values(), SEEN)
 # What every column means, with unit and sign.
 COLUMNS = {
     name: {column.name: column.comment for column in (RUN_ID, *table.columns)}

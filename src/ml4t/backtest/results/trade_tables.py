@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ml4t.backtest.core.trades import Trade, Trades
-from ml4t.backtest.results.gathered import Evidence, Excursions
+from ml4t.backtest.results.gathered import Evidence
 from ml4t.backtest.results.table import (
+    ADDED,
     ASSET,
     BAR,
     COMPUTED,
@@ -82,14 +83,14 @@ TRADES = Table(
             NUMBER,
             "maximum adverse excursion: the worst of side * (price - entry_price) / entry_price "
             "while it was held, 0 or below; see runs.excursions_from",
-            COMPUTED,
+            ADDED,
             is_later=True,
         ),
         Column(
             "mfe",
             NUMBER,
             "maximum favourable excursion: the best, 0 or above",
-            COMPUTED,
+            ADDED,
             is_later=True,
         ),
     ),
@@ -97,18 +98,6 @@ TRADES = Table(
         Column("multiplier", MULTIPLIER, "of the asset", "sid"),
         Column("entry_t", COUNT, "number of the entry bar"),
         Column("exit_t", COUNT, "number of the exit bar, -1: still open"),
-    ),
-)
-
-# How far trades went: `trades` has it beside its own.
-EXCURSIONS = Table(
-    name="excursions",
-    events=(Excursions,),
-    counted="mae",
-    columns=(
-        Column("trade", ID, "row of the trade", ROW),
-        Column("mae", NUMBER, "the worst"),
-        Column("mfe", NUMBER, "the best"),
     ),
 )
 

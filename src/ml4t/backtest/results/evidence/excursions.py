@@ -26,7 +26,6 @@ from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.core.orders import Moment
 from ml4t.backtest.core.terms import Action
 from ml4t.backtest.results.evidence.prices import HeldPrices
-from ml4t.backtest.results.gathered import Excursions
 from ml4t.backtest.results.staging import Array
 
 
@@ -47,8 +46,8 @@ def excursions_of(
     held: HeldPrices,
     actions: Sequence[Action],
     n_bars: int,
-) -> Excursions:
-    """Return the excursions of staged trades.
+) -> dict[str, Floats]:
+    """Return `mae` and `mfe` of staged trades.
 
     Parameters
     ----------
@@ -88,10 +87,10 @@ def excursions_of(
     up, down = (high - paid) / paid, (low - paid) / paid
     is_long = trades["quantity"] > 0
     # fmax and fmin ignore NaN: a trade that saw no price went nowhere.
-    return Excursions(
-        mae=np.fmin(np.where(is_long, down, -up), 0.0) + 0.0,
-        mfe=np.fmax(np.where(is_long, up, -down), 0.0) + 0.0,
-    )
+    return {
+        "mae": np.fmin(np.where(is_long, down, -up), 0.0) + 0.0,
+        "mfe": np.fmax(np.where(is_long, up, -down), 0.0) + 0.0,
+    }
 
 
 class _Bars:

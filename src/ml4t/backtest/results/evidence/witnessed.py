@@ -20,7 +20,7 @@ from ml4t.backtest.core.terms import Action
 from ml4t.backtest.results.evidence.excursions import excursions_of
 from ml4t.backtest.results.evidence.known import evidence_of
 from ml4t.backtest.results.evidence.prices import BAR_PRICES, HeldPrices
-from ml4t.backtest.results.gathered import Evidence, Excursions, HeldRows
+from ml4t.backtest.results.gathered import Evidence, HeldRows
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.tables import FILLS, ORDERS
 from ml4t.backtest.results.trade_tables import TRADES
@@ -61,10 +61,11 @@ class Witnessed:
         """What excursions are made of."""
         return "high and low" if self._prices.has_range else "close"
 
-    def excursions(self, actions: Sequence[Action], n_bars: int) -> Excursions:
-        """Return how far each trade went."""
+    def add_excursions(self, actions: Sequence[Action], n_bars: int) -> None:
+        """Have the recorder say of each trade how far it went."""
         trades, fills = self._recorder.columns_of(TRADES), self._recorder.columns_of(FILLS)
-        return excursions_of(trades, fills, self._prices, actions, n_bars)
+        found = excursions_of(trades, fills, self._prices, actions, n_bars)
+        self._recorder.add(TRADES, **found)
 
     def evidence(self) -> Callable[[], Evidence]:
         """Return what finds what was known where orders were decided, and keeps nothing else."""
