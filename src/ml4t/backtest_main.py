@@ -6,6 +6,7 @@ takes a second. ``python -m ml4t.backtest`` has no such entry.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -27,8 +28,13 @@ def main() -> None:
     # A shell has programs in the background ignore it: they go on to.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
+    # What is imported stays to the end: the collector need not walk it, at the end least of all.
+    # A library may not do so, for the process has objects of others; this one has none yet.
+    gc.disable()
     from ml4t.backtest.cli.commands import main as run
 
+    gc.freeze()
+    gc.enable()
     run()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from numbers import Integral
 from pathlib import Path
 
@@ -274,6 +273,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     str
         ``"; did you mean 'momentum'?"``, or the known names when none is near.
     """
+    from difflib import get_close_matches
+
     names = sorted(known)
     lowered = {name.lower(): name for name in names}
     near = get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)

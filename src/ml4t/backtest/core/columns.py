@@ -11,7 +11,6 @@ from array import array
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -81,6 +80,8 @@ def _times(kind: type, items: Sequence[Any]) -> bytes | None:
     if all(zone is None or zone is UTC for zone in zones):
         texts = {one: one.isoformat() for one in dict.fromkeys(items)}
         return name + ",".join(map(texts.__getitem__, items)).encode()
+    from zoneinfo import ZoneInfo
+
     if all(type(zone) is ZoneInfo and zone.key for zone in zones):
         return name + ",".join([f"{one.isoformat()}{one.tzinfo}" for one in items]).encode()
     return None

@@ -14,6 +14,7 @@ from __future__ import annotations
 import copyreg
 import gc
 import random
+import sys
 import warnings
 import weakref
 from collections.abc import Callable, Collection, Sequence
@@ -69,8 +70,6 @@ READ: dict[type, Callable[[Any], Sequence[object]]] = {
 # Kinds of plain values of which there may be kinds of one's own.
 BASES: tuple[Any, ...] = (int, float, complex, str, bytes)
 SAYS_STATE = ("__getstate__", "__getnewargs__", "__getnewargs_ex__")
-# The generators that `random.random` and `numpy.random.rand` share: of the process, as a module is.
-SHARED = {id(getattr(random, "_inst", None)), id(getattr(np.random.mtrand, "_rand", None))}
 
 
 def attributes(value: object) -> dict[str, object]:
@@ -85,6 +84,13 @@ def attributes(value: object) -> dict[str, object]:
                 found[own] = getattr(value, own)
     found |= getattr(value, "__dict__", {})
     return {name: found[name] for name in sorted(found, key=str) if name not in OF_A_RUN}
+
+
+def _is_shared(value: object) -> bool:
+    """Say whether `random.random` or `numpy.random.rand` draws from it: it is of the process."""
+    # Numpy loads its generators when they are first named: here nobody does.
+    homes = ((random, "_inst"), (sys.modules.get("numpy.random.mtrand"), "_rand"))
+    return value is not None and any(value is getattr(one, name, None) for one, name in homes)
 
 
 def _is_private(name: str) -> bool:
@@ -108,7 +114,7 @@ def parts_of(value: Any, beside: Collection[str]) -> Parts:
         return Parts(name_of(kind).encode(), [ByName(own)])
     if kind is np.ndarray or kind is np.memmap:
         return Parts(*array_parts(value))
-    if id(value) in SHARED:
+    if _is_shared(value):
         return Parts(b"the generator of the process")
     if (code := code_parts(value, beside)) is not None:
         return code

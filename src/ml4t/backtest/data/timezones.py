@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 from ml4t.backtest.data.database import UTC, Database
 from ml4t.backtest.data.sql_files import rows_of
 from ml4t.backtest.errors import ConfigError
@@ -22,6 +20,8 @@ def require_timezone(name: object) -> str:
     rows = Database().rows(rows_of("pg_timezone_names()", "name"))
     known = [one for (one,) in rows if "/" in one]
     if not isinstance(name, str) or name not in known:
+        from difflib import get_close_matches
+
         # People say the place; a list of all six hundred says nothing.
         places = {one.rpartition("/")[2].replace("_", " "): one for one in known}
         near = get_close_matches(str(name).title(), [*places, *known], n=1, cutoff=0.75)

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats, Ints
 from ml4t.backtest.core.shown import shown_attributes
 from ml4t.backtest.errors import ConfigError, require_number, require_whole
-from ml4t.backtest.risk.rules.decision import RiskContext, RiskDecision
+
+if TYPE_CHECKING:
+    from ml4t.backtest.risk.rules.decision import RiskContext, RiskDecision
 
 Pairs = tuple[tuple[float, float], ...]
 
@@ -217,6 +220,8 @@ class RiskRule:
 
         A rule made of others shows each of them its own `last_stop` and `steps_done`.
         """
+        from ml4t.backtest.risk.rules.decision import RiskDecision
+
         nan = float("nan")
         read = [name for rule in self.walk() for name in (*rule.features, *rule.conditions)]
         held = Held(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.naming import USUAL, key_of
 from ml4t.backtest.data.sources.roles.spec import RoleSpec
-from ml4t.backtest.data.sources.shapes.written import read_axis
 from ml4t.backtest.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -222,6 +221,8 @@ def times_of(given: Any, said: Said, what: str) -> pa.Array | None:
         pa.types.is_integer(axis.type) and type(given).__name__ != "RangeIndex"
     )
     if is_written and said.date_format is not None:
+        from ml4t.backtest.data.sources.shapes.written import read_axis
+
         said.n_read.append(len(axis))
         return read_axis(axis, said.date_format, what, said.refusal)
     is_time = pa.types.is_date(axis.type) or pa.types.is_timestamp(axis.type)
