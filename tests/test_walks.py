@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 
 from effort import some
-from ml4t.backtest import BacktestEngine, Catalog, Strategy, TopN, walk
+from ml4t.backtest import (
+    BacktestConfig,
+    BacktestEngine,
+    BacktestResult,
+    Catalog,
+    Strategy,
+    TopN,
+    risk,
+    walk,
+)
 from ml4t.backtest.core.batch import Batch, Chunk
+from ml4t.backtest.core.levels import LevelPolicy
 from ml4t.backtest.core.stretch import carried, quiet_before, total
+from ml4t.backtest.risk.rule_engine.rule_tree import spans_bars
+from ml4t.backtest.risk.rules.held import Held, HeldOverBars
 from ml4t.backtest.strategy.broker import StrategyBroker
 from ml4t.backtest.walk import EventWalk, visiting_every_bar
 from money import engine_run
@@ -51,11 +65,23 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return ts
 
 
-def run(universe: Universe, strategy: Strategy) -> None:
+@pytest.fixture(scope="module")
+def minutes() -> Universe:
+    return make_universe(
+        4, n_bars=80, bars_per_day=11, volatility=0.002, p_hole=0.02, p_action=0.2, tick=0.01
+    )
+
+
+def run(
+    universe: Universe, strategy: Strategy, *rules: risk.RiskRule, config: Any = None
+) -> BacktestResult:
     catalog = Catalog()
     catalog.register("prices", universe.prices)
     catalog.register("features", universe.features)
-    BacktestEngine(catalog, strategy).run()
+    if universe.actions:
+        catalog.register("actions", universe.actions_frame.drop("delisting_return"))
+    manager = risk.RiskManager(rules)
+    return BacktestEngine(catalog, strategy, risk_manager=manager, config=config).run()
 
 
 def test_decisions_fills_and_both_ends_are_visited(calm: Universe, seen: list[int]) -> None:
@@ -93,3 +119,89 @@ def test_what_is_not_known_at_a_bar_is_carried_on() -> None:
 def test_quiet_ends_before_the_first_bar_that_stirs() -> None:
     assert quiet_before(np.array([False, False, True, False, True])) == 2
     assert quiet_before(np.zeros(3, dtype=bool)) == 3
+
+
+# -- rules ----------------------------------------------------------------------------------
+
+STEPS = ((0.003, 0.3), (0.006, 0.3))
+RULES: list[risk.RiskRule] = [
+    risk.StopLoss(0.01), risk.TakeProfit(0.01), risk.BreakevenStop(0.004, 0.001),
+    risk.ScaledExit(STEPS), risk.TimeBasedExit(9), risk.TrailingStop(0.01),
+    risk.TrailingStop(amount=0.5), risk.DynamicTrailingStop(0.02, ((0.004, 0.01), (0.01, 0.005))),
+    risk.VolatilityScaledStopLoss(2.0), risk.VolatilityTrailingStop(2.0),
+    risk.SignalExit("score > 1.9"),
+]  # fmt: skip
+
+
+def one_bar(over: dict[str, Any], t: int, last_stop: Any) -> Held:
+    """What a rule sees at one of several bars."""
+    moving = {name: over[name][t] for name in ("water_mark", "close", "bars_held")}
+    features = {name: values[t] for name, values in over["features"].items()}
+    return Held(**(over | moving | {"features": features, "last_stop": last_stop}))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+def test_a_rule_says_over_bars_what_it_says_at_each(rule: risk.RiskRule) -> None:
+    assert spans_bars(rule)
+    random, shape = np.random.default_rng(5), (12, 6)
+    close = 100 * np.exp(np.cumsum(random.normal(0, 0.004, shape), axis=0))
+    atr = np.where(random.random(shape) < 0.3, NAN, random.uniform(0.2, 0.6, shape))
+    asked, side = random.random(shape) < 0.8, np.array([1.0, 1, 1, -1, -1, 1])
+    best = np.where(side > 0, np.maximum.accumulate(close), np.minimum.accumulate(close))
+    over = {
+        "side": side, "entry_price": close[0], "water_mark": best, "close": close,
+        "bars_held": np.arange(3, 15)[:, None] + np.arange(6),
+        "features": {"atr": atr, "score > 1.9": (close > 101).astype(float)},
+        "steps_done": np.array([0, 1, 2, 0, 1, 2]), "splits": np.ones(6),
+        "dividends": np.linspace(0, 0.1, 6),
+    }  # fmt: skip
+    first = close[0] * (1 - side * 0.03)
+    at_once = rule.answer(HeldOverBars(**over, last_stop=first, asked=asked))
+    last = first
+    for t in range(len(close)):
+        answer = rule.answer(one_bar(over, t, last))
+        for name in ("stop", "target", "part", "exits"):
+            mine, other = getattr(at_once, name), getattr(answer, name)
+            assert (mine is None) == (other is None)
+            if mine is not None:
+                here = np.broadcast_to(mine, shape)[t]
+                np.testing.assert_array_equal(here[asked[t]], other[asked[t]])
+        if answer.stop is not None:
+            last = np.where(asked[t], answer.stop, last)
+
+
+class OfOnesOwn(risk.StopLoss):
+    """Whoever writes a rule says whether it spans bars."""
+
+
+def test_a_rule_of_ones_own_sees_every_bar(calm: Universe, seen: list[int]) -> None:
+    assert not spans_bars(OfOnesOwn(0.5))
+    assert not spans_bars(risk.AnyOf([risk.StopLoss(0.5), OfOnesOwn(0.5)]))
+    assert not spans_bars(risk.SignalExit(lambda held: held["atr"] > 9, features=("atr",)))
+    run(calm, TopN(2, by="score", every=10), OfOnesOwn(0.5))
+    assert seen == []
+
+
+TOGETHER = [
+    [risk.AllOf([risk.TimeBasedExit(6), risk.TrailingStop(0.003)]), risk.ScaledExit(STEPS)],
+    [risk.AnyOf([risk.VolatilityScaledStopLoss(0.3), risk.ScaledExit(STEPS)], priority=90),
+     risk.SignalExit("score > 2.2"), risk.BreakevenStop(0.004, 0.001)],
+    [risk.DynamicTrailingStop(0.008), risk.TakeProfit(0.01), risk.TimeBasedExit(15, priority=9)],
+]  # fmt: skip
+POLICIES = [
+    LevelPolicy(), LevelPolicy(trigger="next_open", trail_by="close"),
+    LevelPolicy(in_rule_order=True, open_first=False), LevelPolicy(trail_replaces_stop=True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rules", "policy"), some(itertools.product(TOGETHER, POLICIES), 4))
+def test_rules_together_act_at_the_same_bars(
+    rules: list[risk.RiskRule], policy: LevelPolicy, minutes: Universe, seen: list[int]
+) -> None:
+    config = BacktestConfig(levels=policy)
+    by_events = run(minutes, TopN(4, by="score", every=20), *rules, config=config)
+    with visiting_every_bar():
+        by_bars = run(minutes, TopN(4, by="score", every=20), *rules, config=config)
+    assert tables_of(by_events) == tables_of(by_bars)
+    assert by_events.sql("from decisions").fetchall()
+    assert len(seen) < 60  # of 80

@@ -10,7 +10,7 @@ from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Batch, Chunk, Ints
 from ml4t.backtest.core.journal import Decision, Journal
-from ml4t.backtest.core.stretch import quiet_before
+from ml4t.backtest.core.stretch import at_any, quiet_before
 from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.account.margin_call import MarginWatch
@@ -150,6 +150,10 @@ class Session:
         """Whether something of this run has to be asked at every bar."""
         return self._has_limits or self.rules.must_see_every_bar
 
+    def must_see(self, chunk: Chunk) -> bool:
+        """Whether something has to be asked at every bar of a chunk."""
+        return self.rules.must_see(chunk)
+
     def bars(self, chunk: Chunk) -> Ints:
         """Return the bars of a chunk at which time alone makes something happen."""
         return self.accruals.bars(chunk)
@@ -158,6 +162,12 @@ class Session:
     def next_t(self) -> int:
         """The next bar at which something happens whatever prices do."""
         return self.t + 1 if self.broker.waits else self.actions.next_t
+
+    @property
+    def watches_prices(self) -> bool:
+        """Whether anything may happen because of what prices do."""
+        watches = self.rules.has_rules or self.margin.watches or self._exits_members
+        return watches and len(self.portfolio.held) > 0
 
     def pass_over(self, chunk: Chunk, row: int, n_bars: int) -> int:
         """Do at once what quiet bars do to the account, up to the first that stirs anything.
@@ -168,12 +178,14 @@ class Session:
             How many of these bars were quiet.
         """
         stretch = self.portfolio.ahead(chunk, row, n_bars)
-        quiet = self.margin.quiet_bars(stretch)
+        acts, looked = self.rules.look_ahead(stretch)
+        quiet = min(acts, self.margin.quiet_bars(stretch))
         if self._exits_members:
-            is_member = stretch.feature("is_member") != 0
-            quiet = min(quiet, quiet_before(~is_member.all(axis=1)))
+            is_gone = stretch.feature("is_member") == 0
+            quiet = min(quiet, quiet_before(at_any(is_gone)))
         if quiet:
             stretch = stretch.first(quiet)
+            self.rules.pass_over(stretch, looked)
             self.portfolio.pass_over(stretch)
             self.broker.pass_over(stretch)
         return quiet

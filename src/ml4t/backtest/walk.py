@@ -19,6 +19,9 @@ from ml4t.backtest.strategy.run import StrategyRun
 
 # Fewer bars are visited as fast as they are passed over.
 FEWEST = 3
+# Bars that are looked at together where prices may stir something: at first so many, and after
+# each that were quiet so many times more.
+SHORTEST, GROWTH = 16, 4
 
 
 class Walk(Protocol):
@@ -54,6 +57,9 @@ class EventWalk:
 
     def bars(self, chunk: Chunk) -> Iterator[Batch]:
         """Yield the bars that the loop has to see."""
+        if self._session.must_see(chunk):
+            yield from chunk.batches()
+            return
         row, planned = 0, self._planned(chunk)
         while row < chunk.n_bars:
             row += self._pass_over(chunk, row, planned)
@@ -70,11 +76,17 @@ class EventWalk:
         """Pass over the quiet bars from a place on; return how many there were."""
         if self._strategy.must_see_next_bar:
             return 0
-        t = chunk.first_t + row
+        first_t = t = chunk.first_t + row
         until = min(planned[bisect_left(planned, t)], self._session.next_t)
-        if until - t < FEWEST:
-            return 0
-        return self._session.pass_over(chunk, row, until - t)
+        # What is looked at beyond the first bar that stirs something is looked at again.
+        size = SHORTEST if self._session.watches_prices else until - t
+        while (size := min(size, until - t)) >= FEWEST:
+            passed = self._session.pass_over(chunk, t - chunk.first_t, size)
+            t += passed
+            if passed < size:
+                break
+            size *= GROWTH
+        return t - first_t
 
 
 _visits_every_bar = False

@@ -250,6 +250,10 @@ class Chunk:
         """How many bars there are."""
         return len(self.prices["close"])
 
+    def is_read(self, feature: str) -> bool:
+        """Whether a feature is an array, and not computed where somebody asks for it."""
+        return isinstance(self.features[feature], np.ndarray)
+
     def held(self, column: Floats, row: int, n_bars: int, sids: Ints) -> Floats:
         """Return a column of some bars at some assets, ``[bars, sids]``, row after row in memory.
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.core.orders import parse_choice
+from ml4t.backtest.core.stretch import at_rows
 from ml4t.backtest.errors import require_flags
 
 
@@ -96,7 +97,7 @@ class Levels:
 
     Attributes
     ----------
-    set_t : int
+    set_t : int, or int array
         Bar at whose close they were decided.
     stop, target : float array
         Prices, as long as `sids`.
@@ -110,7 +111,7 @@ class Levels:
     trail_rule : int array or None
     """
 
-    set_t: int
+    set_t: int | Ints
     sids: Ints
     stop: Floats
     target: Floats
@@ -119,6 +120,28 @@ class Levels:
     target_part: Floats | None = None
     trail: Floats | None = None
     trail_rule: Ints | None = None
+
+    def at(self, last: Ints) -> Levels:
+        """Return, of levels of a stretch, those of each position at a row of its own; -1: at none.
+
+        A stretch has arrays ``[bars, positions]``, or vectors of what is the same at every bar; its
+        `set_t` is the first bar.
+        """
+        part, trail, trail_rule = (
+            None if values is None else at_rows(values, last)
+            for values in (self.target_part, self.trail, self.trail_rule)
+        )
+        return Levels(
+            set_t=self.set_t + last[last >= 0],
+            sids=self.sids[last >= 0],
+            stop=at_rows(self.stop, last),
+            target=at_rows(self.target, last),
+            stop_rule=at_rows(self.stop_rule, last),
+            target_rule=at_rows(self.target_rule, last),
+            target_part=part,
+            trail=trail,
+            trail_rule=trail_rule,
+        )
 
 
 @dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field

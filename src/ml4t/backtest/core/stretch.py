@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Batch, Bools, Chunk, Floats, Ints
 
@@ -90,6 +92,21 @@ def carried(before: Floats, values: Floats, is_known: Bools) -> Floats:
     last = np.maximum.accumulate(np.where(is_known, bars, -1))
     found = np.take_along_axis(values, np.maximum(last, 0), axis=0)
     return np.where(last < 0, before, found)
+
+
+def at_rows(values: NDArray[Any], last: Ints) -> NDArray[Any]:
+    """Return what is said of each position at a row of its own, without those of row -1.
+
+    A vector says the same at every row.
+    """
+    (at,) = (last >= 0).nonzero()
+    found: NDArray[Any] = values[at] if values.ndim == 1 else values[last[at], at]
+    return found
+
+
+def at_any(cells: Bools) -> Bools:
+    """Return at which bars something is true of any position."""
+    return np.asarray(cells.any(axis=1))
 
 
 def quiet_before(stirs: Bools) -> int:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
         TakeProfit,
         TimeBasedExit,
     )
-    from ml4t.backtest.risk.rules.rule import Answer, Held, RiskRule
+    from ml4t.backtest.risk.rules.held import Held
+    from ml4t.backtest.risk.rules.rule import Answer, RiskRule
     from ml4t.backtest.risk.rules.signal import SignalExit
     from ml4t.backtest.risk.rules.trailing import DynamicTrailingStop, TrailingStop
     from ml4t.backtest.risk.rules.volatility import (
@@ -75,7 +76,8 @@ __getattr__, __dir__ = names_of(
     __name__,
     {
         "limits.account": ("MaxDailyLoss", "MaxDrawdown", "MaxVaR", "VolatilityTarget"),
-        "rules.rule": ("Answer", "Held", "RiskRule"),
+        "rules.held": ("Held",),
+        "rules.rule": ("Answer", "RiskRule"),
         "rules.composite": ("AllOf", "AnyOf"),
         "rules.decision": ("RiskContext", "RiskDecision"),
         "limits.limit": ("Limit",),

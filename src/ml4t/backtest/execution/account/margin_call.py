@@ -43,6 +43,11 @@ class MarginWatch:
         self._portfolio, self._broker, self._journal = portfolio, broker, journal
         self._terms = terms
 
+    @property
+    def watches(self) -> bool:
+        """Whether there may be a margin call."""
+        return self._account is not None
+
     def quiet_bars(self, stretch: Stretch) -> int:
         """Return how many bars pass before the first margin call."""
         if self._account is None or not len(stretch.held):

@@ -10,6 +10,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.levels import LevelPolicy, Levels
+from ml4t.backtest.core.stretch import Stretch, at_any, carried, quiet_before
 from ml4t.backtest.execution.orders import types
 from ml4t.backtest.portfolio.portfolio import Portfolio
 
@@ -124,12 +125,15 @@ class LevelBook:
             self._has_parts = True
 
     def _put(self, kind: int, sids: Ints, level: Floats, rule: Ints) -> None:
-        if self._round is not None:
-            # A stop never nearer than asked, a target never worse.
-            side = self._portfolio.quantity[sids]
-            level = self._round(sids, level, up=side if kind == TARGET else -side)
-        self._level[kind][sids], self._rule[kind][sids] = level, rule
+        self._level[kind][sids], self._rule[kind][sids] = self._rounded(kind, sids, level), rule
         self._has[kind] = True
+
+    def _rounded(self, kind: int, sids: Ints, level: Floats) -> Floats:
+        """Return levels on ticks: a stop never nearer than asked, a target never worse."""
+        if self._round is None:
+            return level
+        side = self._portfolio.quantity[sids]
+        return self._round(sids, level, up=side if kind == TARGET else -side)
 
     def drop(self, sids: Ints) -> None:
         """Forget the levels of assets."""
@@ -217,21 +221,41 @@ class LevelBook:
         assert batch.high is not None
         side = np.sign(self._portfolio.quantity[sids]) if self._portfolio.has_shorts else None
         low, high = batch.low[sids], batch.high[sids]
-        # Mirrored for shorts, so that one comparison serves both: worst <= stop, best >= target.
-        if side is None:
-            worst, best = low, high
-        else:
-            worst, best = np.where(side > 0, low, -high), np.where(side > 0, high, -low)
-        # NaN compares false: no bar or no level, no touch.
-        hit = worst <= self._side_level(STOP_LEVEL, sids, side)
-        if self._has[TARGET]:
-            hit |= best >= self._side_level(TARGET, sids, side)
-        if self._has[TRAIL]:
-            hit |= worst <= self._side_level(TRAIL, sids, side)
-        (at,) = hit.nonzero()
+        worst, best = _mirrored(side, low, high)
+        levels = [
+            self._side_level(kind, sids, side) if self._has[kind] or kind == STOP_LEVEL else None
+            for kind in (STOP_LEVEL, TARGET, TRAIL)
+        ]
+        (at,) = _hits(worst, best, *levels).nonzero()
         if not len(at):
             return None
         return self._fills(batch, sids[at], worst[at], best[at], None if side is None else side[at])
+
+    def quiet_bars(self, stretch: Stretch, levels: Levels, asked: Bools) -> int:
+        """Return how many bars pass before the first that touches a level in force at it.
+
+        Parameters
+        ----------
+        levels : Levels
+            What the rules say at each bar, in force from the next one on.
+        asked : bool array
+            ``[bars, held]``: whether they say it; where not, the levels before stay.
+        """
+        if stretch.low is None or stretch.high is None:
+            return stretch.n_bars
+        sids = stretch.held
+        side = np.sign(self._portfolio.quantity[sids]) if self._portfolio.has_shorts else None
+        worst, best = _mirrored(side, stretch.low, stretch.high)
+        force: list[Floats | None] = []
+        for kind, level in enumerate((levels.stop, levels.target, levels.trail)):
+            if level is None or not (self._has[kind] or (level == level).any()):
+                force.append(None)
+                continue
+            before, said = self._level[kind][sids], self._rounded(kind, sids, level)
+            said = carried(before, np.broadcast_to(said, asked.shape), asked)
+            own = np.vstack([before, said[:-1]])
+            force.append(own if side is None else side * own)
+        return quiet_before(at_any(_hits(worst, best, *force)))
 
     def _fills(
         self, batch: Batch, sids: Ints, worst: Floats, best: Floats, side: Floats | None
@@ -293,3 +317,23 @@ class LevelBook:
         part = self._part[sids] * self._portfolio.peak_quantity[sids] - self._sold[sids]
         is_part = (kind == TARGET) & (part < np.abs(live))
         return np.where(is_part, -np.sign(live) * part, -live)
+
+
+def _mirrored(side: Floats | None, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """Return a bar's worst and best prices; of shorts mirrored: worst <= stop, best >= target."""
+    if side is None:
+        return low, high
+    return np.where(side > 0, low, -high), np.where(side > 0, high, -low)
+
+
+def _hits(
+    worst: Floats, best: Floats, stop: Floats | None, target: Floats | None, trail: Floats | None
+) -> Bools:
+    """Say where a level is touched, all of them mirrored for shorts; None: there is no such one."""
+    # NaN compares false: no bar or no level, no touch.
+    hit = np.zeros(worst.shape, dtype=bool) if stop is None else worst <= stop
+    if target is not None:
+        hit |= best >= target
+    if trail is not None:
+        hit |= worst <= trail
+    return hit

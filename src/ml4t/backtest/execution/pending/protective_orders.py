@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ml4t.backtest.core.batch import Floats, Ints
+from ml4t.backtest.core.batch import Bools, Floats, Ints
 from ml4t.backtest.core.levels import LevelPolicy, Levels
+from ml4t.backtest.core.stretch import Stretch
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.book import POSITION_CLOSED
 from ml4t.backtest.execution.orders.level_book import LevelBook
@@ -42,6 +43,10 @@ class ProtectiveOrders:
     def set_levels(self, levels: Levels) -> None:
         """Replace the protective levels of `levels.sids`."""
         self.levels.set(levels)
+
+    def quiet_bars(self, stretch: Stretch, levels: Levels, asked: Bools) -> int:
+        """Return how many bars touch no level, see `LevelBook.quiet_bars`."""
+        return self.levels.quiet_bars(stretch, levels, asked)
 
     def order_exits(
         self,

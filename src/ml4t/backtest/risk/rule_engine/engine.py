@@ -12,14 +12,16 @@ from typing import Protocol
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.batch import Batch, Bools, Chunk, Floats, Ints
 from ml4t.backtest.core.journal import Decision, Journal
 from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched, Trigger
+from ml4t.backtest.core.stretch import Stretch, quiet_before
 from ml4t.backtest.core.tolerances import UNSHRUNK
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.risk.rule_engine.evaluator import HeldPositions, RuleEvaluator
+from ml4t.backtest.risk.rule_engine.looking_ahead import Looked, levels_of
 from ml4t.backtest.risk.rule_engine.merge import Merged, touches
-from ml4t.backtest.risk.rule_engine.rule_tree import Whole
+from ml4t.backtest.risk.rule_engine.rule_tree import Whole, spans_bars
 
 
 class ExitBroker(Protocol):
@@ -27,6 +29,10 @@ class ExitBroker(Protocol):
 
     def set_levels(self, levels: Levels) -> None:
         """Replace the protective levels of ``levels.sids``."""
+        ...
+
+    def quiet_bars(self, stretch: Stretch, levels: Levels, asked: Bools) -> int:
+        """Return how many bars pass before the first that touches a level in force at it."""
         ...
 
     def order_exits(
@@ -106,11 +112,6 @@ class RuleEngine:
 
     # -- what the loop calls ----------------------------------------------------------
 
-    @property
-    def must_see_every_bar(self) -> bool:
-        """Whether there are rules."""
-        return bool(self._roots)
-
     def guard_entries(self, t: int, opened: Ints, *, at_close: bool = False) -> None:
         """Start anew for positions just opened or turned over, and set their first levels.
 
@@ -180,6 +181,56 @@ class RuleEngine:
         else:
             self._leave_touched(batch, sids, merged)
 
+    @property
+    def has_rules(self) -> bool:
+        """Whether there are any."""
+        return bool(self._roots)
+
+    @property
+    def must_see_every_bar(self) -> bool:
+        """Whether some rule can be asked about one bar only."""
+        return not all(spans_bars(root.rule) for root in self._roots)
+
+    def must_see(self, chunk: Chunk) -> bool:
+        """Whether the rules read what is computed when they ask, so that they ask at every bar."""
+        return not all(chunk.is_read(name) for name in self._memory.read)
+
+    def look_ahead(self, stretch: Stretch) -> tuple[int, Looked | None]:
+        """Return at how many bars no rule acts, counted from the first, and what the rules say."""
+        n_bars = stretch.n_bars
+        if not self._roots or not len(stretch.held):
+            return n_bars, None
+        ts = np.arange(stretch.first_t, stretch.first_t + n_bars)
+        bars_held = ts[:, np.newaxis] - self._first_t[stretch.held] + 1
+        asked = ~stretch.stale
+        looked = Looked(*self._panel.ask_over(stretch, bars_held, asked), asked)
+        acts = looked.leaves
+        if self._has_levels and not self._rests:
+            acts |= looked.touched(stretch)
+        quiet = quiet_before(acts)
+        if self._has_levels and self._rests:
+            quiet = min(quiet, self._broker.quiet_bars(stretch, looked.levels(stretch), asked))
+        return quiet, looked
+
+    def pass_over(self, stretch: Stretch, looked: Looked | None) -> None:
+        """Remember what was said at bars at which no rule acted, the first of those looked at."""
+        if not self._roots:
+            return
+        n_bars = stretch.n_bars
+        self._closed_t = stretch.first_t + n_bars - 1
+        self._memory.know(stretch.last.features)
+        if looked is None:
+            return
+        asked, last = looked.asked[:n_bars], looked.last(n_bars)
+        self._n_asked += int(asked.sum())
+        for i, names in list(self._blind.items()):
+            read = (looked.view.features[name][:n_bars] for name in names)
+            if any((~np.isnan(values) & asked).any() for values in read):
+                del self._blind[i]
+        self._memory.keep_over(looked.view, last)
+        if self._has_levels and self._rests:
+            self._broker.set_levels(looked.levels(stretch).at(last))
+
     def split(self, sid: int, ratio: float) -> None:
         """Divide all levels of one asset by the ratio of a split, before anything fills."""
         self._memory.split(sid, ratio)
@@ -219,20 +270,7 @@ class RuleEngine:
     # -- acting -----------------------------------------------------------------------
 
     def _set_levels(self, t: int, sids: Ints, merged: Merged) -> None:
-        trails = merged.trails
-        self._broker.set_levels(
-            Levels(
-                set_t=t,
-                sids=sids,
-                stop=merged.stops.level,
-                target=merged.targets.level,
-                stop_rule=merged.stops.rule,
-                target_rule=merged.targets.rule,
-                target_part=merged.targets.part,
-                trail=None if trails is None else trails.level,
-                trail_rule=None if trails is None else trails.rule,
-            )
-        )
+        self._broker.set_levels(levels_of(t, sids, merged))
 
     def _leave(self, t: int, sids: Ints, merged: Merged) -> None:
         """Order the exits that stand, and log which rule asked for each."""

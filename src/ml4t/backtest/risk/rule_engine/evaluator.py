@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Floats, Ints
+from ml4t.backtest.core.batch import Bools, Floats, Ints
 from ml4t.backtest.core.levels import LevelPolicy
+from ml4t.backtest.core.stretch import Stretch
 from ml4t.backtest.risk.rule_engine.merge import Blank, Merged, Offers
 from ml4t.backtest.risk.rule_engine.rule_state import RuleState
 from ml4t.backtest.risk.rule_engine.rule_tree import RuleView, Whole, ask, grow
@@ -83,16 +84,42 @@ class RuleEvaluator:
 
         On an entry bar only rules with levels are asked, trailing ones where `has_trails`.
         """
+        view = self._view(
+            sids, close, bars_held, self._portfolio.water_mark[sids], self.memory.look(sids)
+        )
+        view.is_entry, view.has_trails = is_entry, has_trails
+        merged = self._merge(view)
+        self.memory.keep(view)
+        return merged
+
+    def ask_over(self, stretch: Stretch, bars_held: Ints, asked: Bools) -> tuple[RuleView, Merged]:
+        """Ask every rule about what is held at each bar of a stretch; nothing is remembered.
+
+        Parameters
+        ----------
+        bars_held : int array
+        asked : bool array
+            The asset has a bar.
+        """
+        features = {name: stretch.feature(name) for name in self.memory.read}
+        view = self._view(stretch.held, stretch.close, bars_held, stretch.water_mark, features)
+        view.asked = asked
+        return view, self._merge(view)
+
+    def _view(
+        self, sids: Ints, close: Floats, bars_held: Ints, water_mark: Floats,
+        features: Mapping[str, Floats],
+    ) -> RuleView:  # fmt: skip
         portfolio, memory, n = self._portfolio, self.memory, len(sids)
         dividends = portfolio.level_shift(sids)
-        view = RuleView(
+        return RuleView(
             sids=sids,
             side=np.sign(portfolio.quantity[sids]),
             entry_price=portfolio.base_price(sids),
-            water_mark=portfolio.water_mark[sids],
+            water_mark=water_mark,
             close=close,
             bars_held=bars_held,
-            features=memory.look(sids),
+            features=features,
             splits=memory.splits[sids] if memory.has_splits else self._blank.one(n),
             dividends=self._blank.nothing(n) if dividends is None else dividends,
             peak=portfolio.peak_quantity[sids],
@@ -102,12 +129,7 @@ class RuleEvaluator:
             steps_done=[row[sids] for row in memory.steps_done],
             missing=self._blank.missing(n),
             none_done=self._blank.zero(n),
-            is_entry=is_entry,
-            has_trails=has_trails,
         )
-        merged = self._merge(view)
-        memory.keep(view)
-        return merged
 
     def _merge(self, view: RuleView) -> Merged:
         stops, targets, trails = Offers(), Offers(), Offers()

@@ -6,6 +6,7 @@ touched.
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -39,11 +40,25 @@ class Settled(NamedTuple):
 
     def instead(self, other: Settled) -> Settled:
         """Return the levels of `other` where it has any, else these."""
-        is_taken = other.rule >= 0
+        return self._with(other, other.rule >= 0)
+
+    def tightened(self, other: Settled, tighter: Floats) -> Settled:
+        """Return the tighter of two levels of one priority, of equal ones these."""
+        is_tighter = (other.level * tighter > self.level * tighter) | np.isnan(self.level)
+        return self._with(other, is_tighter)
+
+    def _with(self, other: Settled, is_taken: Bools) -> Settled:
+        part = None
+        if self.part is not None or other.part is not None:
+            part = np.where(
+                is_taken,
+                1.0 if other.part is None else other.part,
+                1.0 if self.part is None else self.part,
+            )
         return Settled(
             np.where(is_taken, other.level, self.level),
             np.where(is_taken, other.rule, self.rule),
-            self.part,
+            part,
         )
 
 
@@ -112,10 +127,7 @@ class Blank:
         self._zero = np.zeros(n_assets, dtype=np.int64)
         self._one = np.ones(n_assets)
         self._nothing = np.zeros(n_assets)
-        self._count = np.arange(n_assets)
-        for vector in (
-            self._missing, self._nobody, self._zero, self._one, self._nothing, self._count,
-        ):  # fmt: skip
+        for vector in (self._missing, self._nobody, self._zero, self._one, self._nothing):
             vector.flags.writeable = False
 
     def missing(self, n: int) -> Floats:
@@ -138,26 +150,17 @@ class Blank:
         """Return `n` times 0.0: no dividend."""
         return self._nothing[:n]
 
-    def count(self, n: int) -> Ints:
-        """Return 0, 1, ... n - 1."""
-        return self._count[:n]
-
 
 class Offers:
     """Levels of one kind, offered by the rules in falling priority."""
 
     def __init__(self) -> None:
-        self._rules: list[int] = []
-        self._priorities: list[int] = []
-        self._levels: list[Floats] = []
-        self._parts: list[Floats | None] = []
+        self._offers: list[tuple[int, Settled]] = []
 
     def add(self, rule: int, priority: int, level: Floats, part: Floats | None = None) -> None:
         """Take what one rule offers, NaN for none."""
-        self._rules.append(rule)
-        self._priorities.append(priority)
-        self._levels.append(level)
-        self._parts.append(part)
+        rules = np.where(np.isnan(level), -1, rule)
+        self._offers.append((priority, Settled(level, rules, part)))
 
     def settle(self, tighter: Floats, blank: Blank) -> Settled:
         """Return the levels that win.
@@ -168,44 +171,16 @@ class Offers:
             +1 where the higher of two levels is the tighter one, -1 where the lower is.
         blank : Blank
         """
-        n = len(tighter)
-        if not self._levels:
+        if not self._offers:
+            n = len(tighter)
             return Settled(blank.missing(n), blank.nobody(n), None)
-        if len(self._levels) == 1:
-            level = self._levels[0]
-            return Settled(level, np.where(np.isnan(level), -1, self._rules[0]), self._parts[0])
-        if len(self._levels) == 2 and self._is_plain_pair():
-            return self._tighter_of_two(tighter)
-        levels = np.array(self._levels)
-        tightness = levels * tighter
-        tightness[np.isnan(tightness)] = -np.inf
-        winner = (self._pick(tightness), blank.count(n))
-        level = levels[winner]
-        rule = np.where(np.isnan(level), -1, np.array(self._rules)[winner[0]])
-        if not any(part is not None for part in self._parts):
-            return Settled(level, rule, None)
-        parts = [np.ones(n) if part is None else part for part in self._parts]
-        return Settled(level, rule, np.array(parts)[winner])
-
-    def _is_plain_pair(self) -> bool:
-        return self._priorities[0] == self._priorities[1] and all(
-            part is None for part in self._parts
-        )
-
-    def _tighter_of_two(self, tighter: Floats) -> Settled:
-        first, second = self._levels
-        is_second = (second * tighter > first * tighter) | np.isnan(first)
-        level = np.where(is_second, second, first)
-        rule = np.where(is_second, self._rules[1], self._rules[0])
-        return Settled(level, np.where(np.isnan(level), -1, rule), None)
-
-    def _pick(self, tightness: Floats) -> Ints:
-        """Return the row that wins: the highest priority that offers, in it the tightest."""
-        if self._priorities[0] == self._priorities[-1]:
-            # Of equal ones argmax takes the first.
-            return np.asarray(tightness.argmax(axis=0))
-        priorities = np.array(self._priorities)
-        is_offered = tightness > -np.inf
-        best = np.where(is_offered, priorities[:, np.newaxis], priorities[-1] - 1).max(axis=0)
-        of_best = np.where(priorities[:, np.newaxis] == best, tightness, -np.inf)
-        return np.asarray(of_best.argmax(axis=0))
+        best: Settled | None = None
+        for _, equals in groupby(self._offers, key=lambda offer: offer[0]):
+            tightest: Settled | None = None
+            for _, one in equals:
+                tightest = one if tightest is None else tightest.tightened(one, tighter)
+            assert tightest is not None
+            # Of a lower priority where none of a higher one offers.
+            best = tightest if best is None else tightest.instead(best)
+        assert best is not None
+        return best

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats, Ints
+from ml4t.backtest.core.stretch import at_rows
 from ml4t.backtest.risk.rule_engine.rule_tree import RuleNode, RuleView
 
 
@@ -30,6 +31,8 @@ class RuleState:
         By `sid`: what splits have made of one share since the position was opened.
     has_splits : bool
         Whether there was any split yet.
+    read : tuple of str
+        Features and conditions that the rules read.
     """
 
     def __init__(self, roots: Sequence[RuleNode], n_assets: int) -> None:
@@ -44,7 +47,7 @@ class RuleState:
         rules = [node.rule for node in nodes]
         self._features = tuple(dict.fromkeys(name for rule in rules for name in rule.features))
         conditions = (name for rule in rules for name in rule.conditions)
-        self._read = tuple(dict.fromkeys((*self._features, *conditions)))
+        self.read = tuple(dict.fromkeys((*self._features, *conditions)))
         self._in_price = tuple(
             dict.fromkeys(name for rule in rules for name in rule.price_features)
         )
@@ -59,8 +62,8 @@ class RuleState:
     def look(self, sids: Ints) -> dict[str, Floats]:
         """Return what is known of some assets, NaN before the first close, and note it as seen."""
         if not self._known:
-            return {name: np.full(len(sids), np.nan) for name in self._read}
-        looked = {name: self._of(name)[sids] for name in self._read}
+            return {name: np.full(len(sids), np.nan) for name in self.read}
+        looked = {name: self._of(name)[sids] for name in self.read}
         for name, values in self._seen.items():
             values[sids] = looked[name]
         return looked
@@ -79,6 +82,25 @@ class RuleState:
             row[sids] = target
         for count, done in zip(self.steps_done, view.steps_done, strict=True):
             count[sids] = done
+
+    def keep_over(self, view: RuleView, last: Ints) -> None:
+        """Keep what the rules said and saw of each position at the bar at which it was last asked.
+
+        Parameters
+        ----------
+        last : int array
+            Row of that bar in the view, -1: at none.
+        """
+        sids = view.sids[last >= 0]
+        for kept, said in (
+            (self.last_stop, view.last_stop),
+            (self.offered, view.offered),
+            (self.steps_done, view.steps_done),
+        ):
+            for row, values in zip(kept, said, strict=True):
+                row[sids] = at_rows(values, last)
+        for name, seen in self._seen.items():
+            seen[sids] = at_rows(view.features[name], last)
 
     def forget(self, sids: Ints) -> None:
         """Start anew for positions that are gone, opened from flat or turned over."""

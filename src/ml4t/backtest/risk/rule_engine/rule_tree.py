@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Floats, Ints
-from ml4t.backtest.risk.rules.rule import Answer, Held, RiskRule
+from ml4t.backtest.core.batch import Bools, Floats, Ints
+from ml4t.backtest.risk.rules.held import Held, HeldOverBars
+from ml4t.backtest.risk.rules.rule import Answer, RiskRule
 
 NO_ANSWER = Answer()
 # A rule whose parts are all below one lot ends nowhere; it is left at this many.
@@ -69,6 +71,9 @@ class RuleView:
         As long as the positions, NaN.
     none_done : int array
         As long as the positions, 0.
+    asked : bool array or None
+        Over several bars, ``[bars, positions]``: the asset has a bar. What moves from bar to bar is
+        shaped so too, and the stops written are those of every bar. None: of one bar.
     is_entry, has_trails : bool
         On an entry bar only rules with levels are asked; those that trail where `has_trails`.
     """
@@ -89,8 +94,14 @@ class RuleView:
     steps_done: list[Ints]
     missing: Floats
     none_done: Ints
-    is_entry: bool
-    has_trails: bool
+    asked: Bools | None = None
+    is_entry: bool = False
+    has_trails: bool = True
+
+
+def spans_bars(rule: RiskRule) -> bool:
+    """Say whether a rule, and each inside it, can be asked about several bars at once."""
+    return all("spans_bars" in vars(type(one)) and one.spans_bars for one in rule.walk())
 
 
 def grow(rules: Sequence[RiskRule]) -> tuple[RuleNode, ...]:
@@ -105,7 +116,8 @@ def ask(node: RuleNode, view: RuleView) -> Answer:
     is_off = node.is_trailing and not node.children and not view.has_trails
     if view.is_entry and (is_off or not node.has_levels):
         return NO_ANSWER
-    held = Held(
+    kind = Held if view.asked is None else partial(HeldOverBars, asked=view.asked)
+    held = kind(
         side=view.side,
         entry_price=view.entry_price,
         water_mark=view.water_mark,

@@ -10,7 +10,8 @@ import numpy as np
 from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.core.by_value import keep_plain
 from ml4t.backtest.errors import ConfigError
-from ml4t.backtest.risk.rules.rule import Answer, Held, RiskRule, require_priority
+from ml4t.backtest.risk.rules.held import Held
+from ml4t.backtest.risk.rules.rule import Answer, RiskRule, require_priority
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Composite(RiskRule):
 class AnyOf(Composite):
     """Whichever of several rules acts first: the tightest stop, the nearest target, any exit."""
 
+    spans_bars = True
+
     @property
     def is_trailing(self) -> bool:  # type: ignore[override]
         """Whether every stop that it may take trails."""
@@ -87,6 +90,8 @@ class AllOf(Composite):
     A rule holds where it asks for an exit, or where the close is at or beyond its stop or target
     as computed at this close. No level of its own acts inside a bar.
     """
+
+    spans_bars = True
 
     @property
     def has_stop(self) -> bool:

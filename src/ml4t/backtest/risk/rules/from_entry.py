@@ -16,8 +16,8 @@ from ml4t.backtest.core.by_value import keep_plain
 from ml4t.backtest.core.fractions import PART, PROFIT, SHARE, TRIGGER, Span, require_fraction
 from ml4t.backtest.core.tolerances import SUMS_TO_ONE
 from ml4t.backtest.errors import ConfigError, require_whole
+from ml4t.backtest.risk.rules.held import Held
 from ml4t.backtest.risk.rules.rule import (
-    Held,
     Pairs,
     RiskRule,
     pairs_of,
@@ -34,6 +34,7 @@ class StopLoss(RiskRule):
 
     fraction: float
     priority: int = 100
+    spans_bars = True
 
     def __post_init__(self) -> None:
         require_fraction("fraction", self.fraction, SHARE)
@@ -59,6 +60,7 @@ class TakeProfit(RiskRule):
 
     fraction: float
     priority: int = 100
+    spans_bars = True
 
     def __post_init__(self) -> None:
         require_fraction("fraction", self.fraction, PROFIT)
@@ -94,6 +96,7 @@ class BreakevenStop(RiskRule):
     trigger: float
     offset: float = 0.0
     priority: int = 100
+    spans_bars = True
 
     def __post_init__(self) -> None:
         require_fraction("trigger", self.trigger, TRIGGER)
@@ -130,6 +133,7 @@ class ScaledExit(RiskRule):
 
     steps: Pairs
     priority: int = 100
+    spans_bars = True
 
     def __post_init__(self) -> None:
         steps = pairs_of("steps", self.steps, "profit, part")
@@ -171,6 +175,7 @@ class TimeBasedExit(RiskRule):
 
     max_bars: int
     priority: int = 100
+    spans_bars = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "max_bars", require_whole("max_bars", self.max_bars, least=1))

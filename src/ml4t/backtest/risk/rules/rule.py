@@ -7,90 +7,25 @@ the next open. It never sees a bar and acts inside it. A rule may be made of oth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Bools, Floats, Ints
+from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.core.shown import shown_attributes
 from ml4t.backtest.errors import ConfigError, require_number, require_whole
+<<<<<<< HEAD
 
 if TYPE_CHECKING:
     from ml4t.backtest.risk.rules.decision import RiskContext, RiskDecision
+=======
+from ml4t.backtest.risk.rules.decision import RiskContext, RiskDecision
+from ml4t.backtest.risk.rules.held import Held
+>>>>>>> 800c9f6 (Ask rules about many bars at once, up to the first at which one acts)
 
 Pairs = tuple[tuple[float, float], ...]
-
-
-@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
-class Held:
-    """The held positions as a rule sees them; every array has one entry per position.
-
-    Attributes
-    ----------
-    side : float array
-        +1 long, -1 short.
-    entry_price : float array
-        Price from which levels count: the average fill price, unless the run says otherwise.
-    water_mark, close : float array
-    bars_held : int array
-        Bars through which the position was held, the entry bar's included unless it was opened
-        at its close; 0 before the first close.
-    features : mapping of str to float array
-        Columns and conditions that the rule names, NaN where missing.
-    last_stop : float array
-        The stop that the asking rule gave before for each position, NaN where none.
-    steps_done : int array
-        How many parts the asking rule has closed since the position was opened; counted for rules
-        that answer with a `part`, else 0.
-    splits : float array
-        Shares that one share at the entry has become by splits since; distances in units of price
-        are divided by it.
-    dividends : float array
-        Dividends per share since the entry, which are part of the profit; 0 where they move no
-        levels. `water_mark` and `last_stop` have fallen by each of them.
-    """
-
-    side: Floats
-    entry_price: Floats
-    water_mark: Floats
-    close: Floats
-    bars_held: Ints
-    features: Mapping[str, Floats]
-    last_stop: Floats
-    steps_done: Ints
-    splits: Floats
-    dividends: Floats
-
-    def at_profit(self, profit: float | Floats) -> Floats:
-        """Return the price at which a position has earned a fraction of its entry price.
-
-        ``entry_price * (1 + side * profit) - dividends``
-        """
-        level: Floats = self.entry_price * (1 + self.side * profit) - self.dividends
-        return level
-
-    def at_drop(self, drop: float | Floats) -> Floats:
-        """Return the price that is a fraction of the best price since entry worse than that.
-
-        ``(water_mark + dividends) * (1 - side * drop) - dividends``
-        """
-        best = self.water_mark + self.dividends
-        level: Floats = best * (1 - self.side * drop) - self.dividends
-        return level
-
-    @property
-    def best_profit(self) -> Floats:
-        """Profit at the best price since entry, as a fraction of the entry price."""
-        best: Floats = (self.water_mark + self.dividends) / self.entry_price - 1
-        return self.side * best
-
-    def never_loosened(self, level: Floats) -> Floats:
-        """Return `level`, or the last stop where that one is tighter or there is no level."""
-        # fmax ignores the NaN of a first evaluation and of a missing value.
-        tightest: Floats = np.fmax(self.side * level, self.side * self.last_stop)
-        return self.side * tightest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +67,11 @@ class RiskRule:
         Whether the rule's stop follows the best price.
     needs_range : bool
         Whether the rule reads levels or water marks, so that bars need a high and a low.
+    spans_bars : bool
+        Whether the formulas hold over several bars at once, ``[bars, positions]`` of what moves
+        from bar to bar: they take each element by itself, and know of the bar before by
+        `Held.never_loosened` and `Held.kept` alone. A class says so for itself, not for its
+        subclasses.
     """
 
     priority: int = 100
@@ -141,6 +81,7 @@ class RiskRule:
     children: tuple[RiskRule, ...] = ()
     is_trailing: bool = False
     needs_range: bool = True
+    spans_bars: bool = False
 
     def __repr__(self) -> str:
         """Show the rule by its values, so that equal rules give runs of equal identity."""

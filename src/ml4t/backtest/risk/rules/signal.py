@@ -11,7 +11,8 @@ from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.core.by_value import keep_plain
 from ml4t.backtest.core.identity import identity
 from ml4t.backtest.errors import BacktestError, ConfigError, require_columns
-from ml4t.backtest.risk.rules.rule import Held, RiskRule, require_priority
+from ml4t.backtest.risk.rules.held import Held
+from ml4t.backtest.risk.rules.rule import RiskRule, require_priority
 
 Condition = Callable[[Mapping[str, Floats]], Bools]
 
@@ -72,6 +73,11 @@ class SignalExit(RiskRule):
     def conditions(self) -> tuple[str, ...]:  # type: ignore[override]
         """The SQL condition; none where the condition is a function."""
         return (self.condition,) if isinstance(self.condition, str) else ()
+
+    @property
+    def spans_bars(self) -> bool:  # type: ignore[override]
+        """Whether the condition is SQL; a function may count its calls."""
+        return isinstance(self.condition, str)
 
     @property
     def needs_range(self) -> bool:  # type: ignore[override]

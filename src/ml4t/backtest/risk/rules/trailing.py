@@ -11,8 +11,8 @@ from ml4t.backtest.core.batch import Floats
 from ml4t.backtest.core.by_value import keep_plain
 from ml4t.backtest.core.fractions import PROFIT, SHARE, Span, require_fraction
 from ml4t.backtest.errors import ConfigError, require_number
+from ml4t.backtest.risk.rules.held import Held
 from ml4t.backtest.risk.rules.rule import (
-    Held,
     Pairs,
     RiskRule,
     pairs_of,
@@ -48,6 +48,7 @@ class TrailingStop(TrailingRule):
     fraction: float | None = None
     amount: float | None = None
     priority: int = 100
+    spans_bars = True
 
     def __post_init__(self) -> None:
         if (self.fraction is None) == (self.amount is None):
@@ -95,6 +96,7 @@ class DynamicTrailingStop(TrailingRule):
     initial_trail_pct: float = 0.05
     schedule: Pairs = ()
     priority: int = 100
+    spans_bars = True
 
     def __post_init__(self) -> None:
         require_fraction("initial_trail_pct", self.initial_trail_pct, SHARE)

@@ -10,7 +10,8 @@ from ml4t.backtest.core.aliases import takes_words
 from ml4t.backtest.core.batch import Floats
 from ml4t.backtest.core.by_value import keep_plain
 from ml4t.backtest.errors import require_column, require_number
-from ml4t.backtest.risk.rules.rule import Held, RiskRule, require_priority
+from ml4t.backtest.risk.rules.held import Held
+from ml4t.backtest.risk.rules.rule import RiskRule, require_priority
 from ml4t.backtest.risk.rules.trailing import TrailingRule
 
 
@@ -68,6 +69,7 @@ class VolatilityScaledStopLoss(VolatilityStop):
     atr_multiplier: float = 2.0
     volatility_key: str = "atr"
     priority: int = 100
+    spans_bars = True
 
     @property
     def reason(self) -> str:
@@ -77,7 +79,7 @@ class VolatilityScaledStopLoss(VolatilityStop):
     def stop(self, held: Held) -> Floats:
         """Return the level; where the volatility is missing, the last stop."""
         level = self.away(held, held.entry_price) - held.dividends
-        return np.where(np.isfinite(level), level, held.last_stop)
+        return held.kept(level)
 
 
 @takes_words
@@ -93,6 +95,7 @@ class VolatilityTrailingStop(VolatilityStop, TrailingRule):
     atr_multiplier: float = 3.0
     volatility_key: str = "atr"
     priority: int = 100
+    spans_bars = True
 
     @property
     def reason(self) -> str:

@@ -1,0 +1,70 @@
+"""LookingAhead: the rules of one run over a stretch of bars, up to the first at which one acts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ml4t.backtest.core.batch import Bools, Ints
+from ml4t.backtest.core.levels import Levels
+from ml4t.backtest.core.stretch import Stretch, at_any
+from ml4t.backtest.risk.rule_engine.merge import Merged, touches
+from ml4t.backtest.risk.rule_engine.rule_tree import RuleView
+
+
+class Looked(NamedTuple):
+    """What the rules say at each bar of a stretch.
+
+    Attributes
+    ----------
+    view : RuleView
+    merged : Merged
+    asked : bool array
+        ``[bars, held]``: the asset has a bar, so that rules are asked about it.
+    """
+
+    view: RuleView
+    merged: Merged
+    asked: Bools
+
+    @property
+    def leaves(self) -> Bools:
+        """Whether a rule wants to leave any position, at each bar."""
+        exits = self.merged.exits
+        if exits is None:
+            return np.zeros(len(self.asked), dtype=bool)
+        return at_any((exits >= 0) & self.asked)
+
+    def touched(self, stretch: Stretch) -> Bools:
+        """Return whether a bar touches any level of its own close, at each bar."""
+        low = stretch.close if stretch.low is None else stretch.low
+        high = stretch.close if stretch.high is None else stretch.high
+        rule = touches(self.merged, self.view.side, low, high).rule
+        return at_any((rule >= 0) & self.asked)
+
+    def levels(self, stretch: Stretch) -> Levels:
+        """Return the levels of every bar's close."""
+        return levels_of(stretch.first_t, stretch.held, self.merged)
+
+    def last(self, n_bars: int) -> Ints:
+        """Return the row at which each position was last asked in the first bars, -1: at none."""
+        asked = self.asked[:n_bars]
+        latest = n_bars - 1 - asked[::-1].argmax(axis=0)
+        return np.where(asked.any(axis=0), latest, -1)
+
+
+def levels_of(t: int | Ints, sids: Ints, merged: Merged) -> Levels:
+    """Return the levels that the rules set."""
+    trails = merged.trails
+    return Levels(
+        set_t=t,
+        sids=sids,
+        stop=merged.stops.level,
+        target=merged.targets.level,
+        stop_rule=merged.stops.rule,
+        target_rule=merged.targets.rule,
+        target_part=merged.targets.part,
+        trail=None if trails is None else trails.level,
+        trail_rule=None if trails is None else trails.rule,
+    )
