@@ -16,14 +16,10 @@ import numpy as np
 from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.core.shown import shown_attributes
 from ml4t.backtest.errors import ConfigError, require_number, require_whole
-<<<<<<< HEAD
+from ml4t.backtest.risk.rules.held import Held
 
 if TYPE_CHECKING:
     from ml4t.backtest.risk.rules.decision import RiskContext, RiskDecision
-=======
-from ml4t.backtest.risk.rules.decision import RiskContext, RiskDecision
-from ml4t.backtest.risk.rules.held import Held
->>>>>>> 800c9f6 (Ask rules about many bars at once, up to the first at which one acts)
 
 Pairs = tuple[tuple[float, float], ...]
 
