@@ -12,9 +12,7 @@ from ml4t.backtest.config import BacktestConfig, run_settings
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.core.computing import Computing
-from ml4t.backtest.core.identity import user_identity
 from ml4t.backtest.core.journal import CashFlow, Compared, Selected
-from ml4t.backtest.core.shown import shown, with_code
 from ml4t.backtest.core.terms import Action
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.benchmark import (
@@ -56,6 +54,7 @@ from ml4t.backtest.results.tables import FILLS
 from ml4t.backtest.results.trade_tables import EVIDENCE
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.session import Market, Session
+from ml4t.backtest.settings import every_setting
 from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.handlers import require_fresh, require_handler
 from ml4t.backtest.strategy.run import StrategyRun
@@ -387,22 +386,12 @@ class BacktestEngine:
 
     def _configuration(self, *period: Bound | None) -> dict[str, object]:
         """Return every setting, and a hash of all code and state that a user has given."""
-        provider = self.computing_provider
-        return {
-            "strategy": shown(self.strategy),
-            "strategy_code": user_identity(self.strategy),
-            "risk_rules": [with_code(rule) for rule in self.risk_manager.rules],
-            "limits": [with_code(limit) for limit in self.risk_manager.limits],
-            "timezone": self.catalog.timezone,
-            **({"feature_provider": provider.with_code} if provider is not None else {}),
-            "periods_per_year": self.periods_per_year,
-            **({"sessions_per_year": said} if (said := self.sessions_per_year) else {}),
-            **{bound.name: bound.text for bound in period if bound is not None},
-            **({"benchmark": self.benchmark} if self.benchmark is not None else {}),
-            **({"risk_free": self.risk_free} if self.risk_free is not None else {}),
-            **({"evidence": list(self.evidence)} if self.evidence else {}),
-            **self.config.recorded(),
-        }
+        return every_setting(
+            self.strategy, self.risk_manager, self.config, self.computing_provider, period,
+            timezone=self.catalog.timezone, periods_per_year=self.periods_per_year,
+            sessions_per_year=self.sessions_per_year, benchmark=self.benchmark,
+            risk_free=self.risk_free, evidence=list(self.evidence),
+        )  # fmt: skip
 
 
 Engine = BacktestEngine
