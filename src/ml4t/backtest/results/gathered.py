@@ -66,7 +66,7 @@ class HeldRows:
 
     def own(self, name: str) -> NDArray[Any]:
         """Return what is said of each row by itself."""
-        return np.concatenate([getattr(one, name).reshape(-1) for one in self._closes])
+        return np.concatenate([getattr(one, name) for one in self._closes], axis=None)
 
 
 def _starts(sizes: Ints) -> Ints:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, compress
 from operator import attrgetter
 from typing import Any
 
@@ -41,14 +41,16 @@ def staged(table: Table, events: Sequence[Any]) -> dict[str, Array]:
     sizes[: len(counted)] = [len(one) if isinstance(one, np.ndarray) else 1 for one in counted]
     n_rows = int(sizes.sum())
     columns: dict[str, Array] = {ROW: np.arange(n_rows)}
+    joined: dict[tuple[str, type], Array] = {(ROW, int): columns[ROW]}
     for column in table.held:
-        if column.of == ROW:
-            columns[column.name] = columns[ROW]
-        elif column.of == ADDED:
-            columns[column.name] = np.full(n_rows, column.kind.missing, dtype=column.kind.held)
-        else:
-            join = _joined_objects if column.kind.held is object else _joined_numbers
-            columns[column.name] = join(found[column.of], sizes, column.kind)
+        of, kind = column.of, column.kind
+        if of == ADDED:
+            columns[column.name] = np.full(n_rows, kind.missing, dtype=kind.held)
+            continue
+        if (of, kind.held) not in joined:  # a number of a bar is its time and its session
+            join = _joined_objects if kind.held is object else _joined_numbers
+            joined[of, kind.held] = join(found[of], sizes, kind)
+        columns[column.name] = joined[of, kind.held]
     return _sorted(columns, table.order)
 
 
@@ -69,18 +71,20 @@ def _joined_numbers(values: Sequence[Any], sizes: Ints, kind: Kind) -> Array:
         return np.repeat(_as_vector(values, kind), sizes)
     if vectors == kinds:
         return np.concatenate(values).astype(kind.held, copy=False)
-    is_vector = np.array([type(value) in vectors for value in values])
+    is_vector = np.array([one in vectors for one in map(type, values)])
     of_vector = np.repeat(is_vector, sizes)
     column: Array = np.empty(len(of_vector), dtype=kind.held)
-    column[of_vector] = np.concatenate([value for value in values if type(value) in vectors])
-    others = [value for value in values if type(value) not in vectors]
+    column[of_vector] = np.concatenate(list(compress(values, is_vector)))
+    others = list(compress(values, ~is_vector))
     column[~of_vector] = np.repeat(_as_vector(others, kind), sizes[~is_vector])
     return column
 
 
 def _as_vector(values: Sequence[Any], kind: Kind) -> Array:
     """Return single values, what is None as what is missing."""
-    return np.array([kind.missing if one is None else one for one in values], dtype=kind.held)
+    if None in values:
+        values = [kind.missing if one is None else one for one in values]
+    return np.array(values, dtype=kind.held)
 
 
 def _joined_objects(values: Sequence[Any], sizes: Ints, kind: Kind) -> Array:
