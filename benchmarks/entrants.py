@@ -96,10 +96,13 @@ PEERS = {
         "vectorbt", "peer_vectorbt.py", f"{MATRICES}, lots, overdraft, stops with targets",
         ("--engine", "rust"),
     ),
-    "bt": Peer("bt", "peer_bt.py", "matrices in, one price a bar; no stops, as-of joins, checks"),
+    "bt": Peer(
+        "bt", "peer_bt.py", "matrices in, one price a bar; no stops, as-of joins, checks",
+        sizes=("A", "B"),
+    ),
     "pybroker": Peer(
         "pybroker", "peer_pybroker.py", "sizes at the close of the decision; no as-of joins",
-        workloads=("W1", "W2"),
+        workloads=("W1", "W2"), sizes=("A", "B"),
     ),
     "zipline-reloaded": Peer(
         "zipline", "peer_zipline.py", "sizes at the close of the decision, whole shares",
