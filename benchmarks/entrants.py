@@ -13,6 +13,8 @@ HERE = Path(__file__).resolve().parent
 PEERS_HOME = Path(os.environ.get("PEERS_HOME", Path.home() / ".cache" / "ml4t-backtest-peers"))
 OURS, OVERDRAFT, BEFORE = "this engine", "this engine, overdraft", "this engine before"
 FLOOR = "numpy, no accounting"
+PATIENCE = 10.0
+"""Seconds; a peer that takes longer is timed once a table."""
 
 
 @dataclass(frozen=True)
@@ -151,5 +153,6 @@ def entrants(
             workload,
             *peer.extra,
         ]
-        found[name] = Command([*asked, *every] if SIZES[size].unit == "minutes" else asked)
+        asked = [*asked, *every] if SIZES[size].unit == "minutes" else asked
+        found[name] = Command(asked, patience=PATIENCE)
     return found

@@ -6,6 +6,7 @@ This module loads nothing large: a child's peak memory never reads below its par
 from __future__ import annotations
 
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -20,10 +21,14 @@ UNWANTED = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 
 @dataclass(frozen=True)
 class Command:
-    """A process to measure; `source` is put on its PYTHONPATH."""
+    """A process to measure; `source` is put on its PYTHONPATH.
+
+    What takes longer than `patience` seconds is timed once.
+    """
 
     arguments: list[str]
     source: Path | None = None
+    patience: float = math.inf
 
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name not in UNWANTED}
@@ -80,18 +85,13 @@ def run_once(command: Command, figures: Figures, *, counts: bool) -> None:
         figures.facts = json.loads(out.strip().splitlines()[-1])
 
 
-def in_turn(
-    commands: dict[str, Command], runs: int, *, patience: float = 30.0
-) -> dict[str, Figures]:
-    """Run all of them `runs` times in turn, every other time backwards, after one round untimed.
-
-    What takes longer than `patience` seconds is run once.
-    """
+def in_turn(commands: dict[str, Command], runs: int) -> dict[str, Figures]:
+    """Run all of them `runs` times in turn, every other time backwards, after one round untimed."""
     measured = {name: Figures() for name in commands}
     for turn in range(runs + 1):
         names = list(commands) if turn % 2 else list(reversed(commands))
         for name in names:
-            slow = max(measured[name].wall, default=0.0) > patience
+            slow = max(measured[name].wall, default=0.0) > commands[name].patience
             if not measured[name].failure and not slow:
                 run_once(commands[name], measured[name], counts=turn > 0)
     return measured
