@@ -80,7 +80,7 @@ RUN: dict[str, Kind] = {
     "commission_bps": RATE, "slippage_bps": RATE, "threads": whole(1, 1024),
     "memory_limit": NOTHING, "timezone": NOTHING, "start": DAY, "end": DAY,
     "sessions_per_year": above(0) | words(*ASSET_CLASSES),
-    "benchmark": NAME, "risk_free": above(-1, 1), "store": NAME,
+    "benchmark": NAME, "risk_free": above(-1, 1), "store": NAME, "cache": NAME,
     "tags": Kind("a list of texts", lambda v: isinstance(v, list) and all(map(is_text, v))),
     "evidence": Kind("a list of names of columns", lambda v: v == [] or v == ["xyzzy"]),
 }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -16,10 +17,19 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
+from typer.testing import CliRunner
 
 from disks import fill_up, read_only, small_disk
 from effort import examples
-from ml4t.backtest import BacktestEngine, BacktestResult, Catalog, ConfigError, TopN
+from ml4t.backtest import (
+    BacktestEngine,
+    BacktestResult,
+    Catalog,
+    ConfigError,
+    PreparedStore,
+    TopN,
+)
+from ml4t.backtest.cli import app
 from ml4t.backtest.core.workplace import lock
 from ml4t.backtest.data.prepared_store.digests import frame_digest
 from ml4t.backtest.data.prepared_store.packs import (
@@ -30,7 +40,6 @@ from ml4t.backtest.data.prepared_store.packs import (
     read_pack,
     write_pack,
 )
-from ml4t.backtest.data.prepared_store.store import PreparedStore
 from money import engine_run, money_case, sources_of
 from prepared_runs import asks_duckdb, catalog_on, run_of_catalog, run_on
 from test_results import tables as all_of
@@ -125,6 +134,28 @@ def test_the_tables_of_random_markets_are_the_same_from_the_store(
     assert found[0] == found[1] == found[2]
 
 
+def test_what_was_prepared_before_any_run_is_not_read_by_one(
+    data: Path, plain: BacktestResult, tmp_path: Path
+) -> None:
+    assert catalog_on(data).prepare(tmp_path / "store").is_validated
+    catalog = catalog_on(data, tmp_path / "store")
+    catalog.validate()
+    assert not asks_duckdb(catalog)
+    assert tables(run_on(data, tmp_path / "store")) == tables(plain)
+
+
+def test_a_context_given_to_an_engine_is_kept_too(data: Path, tmp_path: Path) -> None:
+    context = {datetime(2000, 1, 1): {"vix": 10.0}}
+    found = []
+    for cache in (None, tmp_path / "store", tmp_path / "store"):
+        strategy = TopN(2, by="score", when="vix < 20")
+        engine = BacktestEngine(catalog_on(data, cache), strategy, context_data=context)
+        run = engine.run()
+        found.append((run.run_id, tables(run), asks_duckdb(engine.catalog)))
+    assert found[0] == found[1] == (*found[2][:2], True)
+    assert not found[2][2]
+
+
 def test_sql_and_views_are_as_without_a_store(data: Path, tmp_path: Path) -> None:
     run_on(data, tmp_path / "store")
     catalog = catalog_on(data, tmp_path / "store")
@@ -179,9 +210,13 @@ def test_a_query_as_a_source_is_not_kept_and_that_is_said(data: Path, tmp_path: 
     catalog = Catalog(cache=tmp_path / "store")
     catalog.register("prices", f"select * from read_parquet('{data / 'prices.parquet'}')")
     catalog.register("features", data / "features.parquet")
-    with pytest.warns(UserWarning, match=r"not kept: that 'prices' stays as it is cannot be told"):
+    with pytest.warns(
+        UserWarning, match=r"not kept: that source 'prices' stays as it is cannot be told"
+    ):
         BacktestEngine(catalog, TopN(2, by="score")).run()
     assert PreparedStore(tmp_path / "store").kept() == []
+    with pytest.raises(ConfigError, match="not kept: that source 'prices'"):
+        catalog.prepare(tmp_path / "store")
 
 
 @pytest.mark.parametrize(
@@ -346,6 +381,8 @@ def test_a_full_disk_ends_no_run(data: Path, plain: BacktestResult, tmp_path: Pa
         fill_up(disk)
         with pytest.warns(UserWarning, match=r"could not be kept in .*No space left"):
             assert tables(run_on(data, disk / "store")) == tables(plain)
+        with pytest.raises(ConfigError, match=r"could not be kept in .*No space left"):
+            catalog_on(data).prepare(disk / "store")
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
@@ -382,3 +419,43 @@ def test_a_list_says_what_is_kept(data: Path, tmp_path: Path) -> None:
     assert one.n_bytes == sum(path.stat().st_size for path in one.path.iterdir())
     assert one.made <= one.used
     assert json.loads((store.path / "prepared.json").read_text())["form"].startswith("ml4t")
+
+
+# -- command line and run file --------------------------------------------------------------
+
+
+def call(*words: object) -> str:
+    done = CliRunner().invoke(app, [*map(str, words)])
+    assert done.exit_code == 0, done.stderr
+    return done.stdout
+
+
+def test_the_command_line_lists_and_clears(data: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    run_on(data, store)
+    (one,) = json.loads(call("cache", "ls", store, "--json"))["prepared"]
+    assert (one["sources"], one["n_bars"]) == (["prices", "features"], 12)
+    assert re.search(rf"{one['key'][:12]}.*prices, features +12 ", call("cache", "ls", store))
+    assert call("cache", "clear", store, "--older-than", 1) == "nothing to remove\n"
+    assert call("cache", "clear", store, "--down-to", "1GB") == "nothing to remove\n"
+    (gone,) = json.loads(call("cache", "clear", store, "--down-to", "1.5kB", "--json"))["prepared"]
+    assert gone["key"] == one["key"]
+    assert json.loads(call("cache", "ls", store, "--json"))["prepared"] == []
+
+
+def test_the_command_line_clears_no_other_folder(data: Path) -> None:
+    done = CliRunner().invoke(app, ["cache", "clear", str(data)])
+    assert (done.exit_code, len([*data.iterdir()])) == (1, 2)
+    assert "is no folder of prepared data" in done.stderr
+
+
+def test_a_run_file_names_its_folder(data: Path, tmp_path: Path) -> None:
+    sources = "".join(
+        f"[sources.{role}]\npath = '{data / role}.parquet'\n" for role in ("prices", "features")
+    )
+    text = f'{sources}[strategy]\nkind = "TopN"\nn = 2\nby = "score"\n[run]\ncache = "mine"\n'
+    (tmp_path / "run.toml").write_text(text)
+    call("run", tmp_path / "run.toml")
+    assert len(PreparedStore(tmp_path / "mine").kept()) == 1
+    call("run", tmp_path / "run.toml", "--cache", tmp_path / "other")
+    assert len(PreparedStore(tmp_path / "other").kept()) == 1

@@ -221,10 +221,11 @@ def test_runs_that_were_opened_first_are_let_go(folder: Path) -> None:
 
 
 def test_a_run_writes_to_no_store_that_its_file_names(many: RunTools, folder: Path) -> None:
-    kept = RUN_FILE + '[run]\nstore = "kept"\ntags = ["mine"]\n'
+    kept = RUN_FILE + '[run]\nstore = "kept"\ntags = ["mine"]\ncache = "read"\n'
     (folder / "kept.toml").write_text(kept, encoding="utf-8")
     assert many.run("kept.toml")["run_id"]
     assert not (folder / "kept").exists()
+    assert not (folder / "read").exists()
     (folder / "kept.toml").unlink()
 
 

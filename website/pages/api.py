@@ -9,7 +9,7 @@ PACKAGE = "ml4t.backtest"
 # Title, what the page is about, and its names; a name with a dot is of that module, and a module
 # with a star is all of its `__all__`.
 PAGES: dict[str, tuple[str, str, str]] = {
-    "1-catalog": ("Catalog", "Sources, and what was known when.", "Catalog data.*"),
+    "1-catalog": ("Catalog", "Sources, and what was known when.", "Catalog PreparedStore data.*"),
     "2-strategies": (
         "Strategies",
         "What decides: a ranking, a query, rules, or code.",

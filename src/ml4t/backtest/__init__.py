@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ml4t.backtest.core.levels import LevelBase, LevelPolicy, TrailBy, TrailStart, Trigger
     from ml4t.backtest.core.ranking import Ranking
     from ml4t.backtest.data.catalog import Catalog
+    from ml4t.backtest.data.prepared_store.store import PreparedStore
     from ml4t.backtest.data.selection import recipes
     from ml4t.backtest.engine import BacktestEngine, Engine
     from ml4t.backtest.errors import (
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Catalog",
+    "PreparedStore",
     "Strategy",
     "TopN",
     "SQLStrategy",
@@ -119,6 +121,7 @@ _named, __dir__ = names_of(
         "core.levels": ("LevelBase", "LevelPolicy", "TrailBy", "TrailStart", "Trigger"),
         "core.ranking": ("Ranking",),
         "data.catalog": ("Catalog",),
+        "data.prepared_store.store": ("PreparedStore",),
         "data.selection.recipes": (),
         "engine": ("BacktestEngine", "Engine"),
         "errors": (

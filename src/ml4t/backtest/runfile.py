@@ -75,6 +75,7 @@ Names are checked before anything is read; a relative path starts at the folder 
     slippage_bps = 5                 # short for [slippage] of basis points; also commission_bps
     threads = 4                      # as for Catalog; also memory_limit = "4GB"
     timezone = "America/New_York"    # as for Catalog
+    cache = "prepared"               # as for Catalog: a folder that keeps what runs have read
 
     [commission]                     # also: slippage, impact, financing, account, levels, actions
     kind = "PerShareCommission"      # a class of ml4t.backtest, and its arguments by name
@@ -147,6 +148,7 @@ RUN_KEYS: dict[str, type] = {
     "threads": int,
     "memory_limit": str,
     "timezone": str,
+    "cache": str,
 }
 ENGINE_KEYS = (
     "initial_capital", "periods_per_year", "sessions_per_year", "start", "end", "benchmark",
@@ -181,8 +183,13 @@ def catalog_of(path: str | Path) -> Catalog:
     return register_sources(document, _run(document), path.parent)
 
 
-def engine_of(path: str | Path) -> BacktestEngine:
+def engine_of(path: str | Path, *, cache: Path | None = None) -> BacktestEngine:
     """Build the engine that a run file describes, ready to run.
+
+    Parameters
+    ----------
+    cache : Path, optional
+        In place of that of the file.
 
     Returns
     -------
@@ -199,6 +206,8 @@ def engine_of(path: str | Path) -> BacktestEngine:
     path = require_path("path", path, "that of a run file")
     document = _document(path)
     run = _run(document)
+    if cache is not None:
+        run = {**run, "cache": str(cache.absolute())}
     strategy = _strategy(document)
     manager = RiskManager(_list(document, "risk", RULES), _list(document, "limit", LIMITS))
     config = _config(document, run)

@@ -38,7 +38,11 @@ def register_sources(document: TomlTable, run: TomlTable, folder: Path) -> Catal
             "the run file has no table [sources.prices]; write one with its path, or a table with "
             'a vendor, such as [sources.bars] with vendor = "kibot"'
         )
-    catalog = Catalog(**{key: run[key] for key in CATALOG_KEYS if key in run})
+    settings = {key: run[key] for key in CATALOG_KEYS if key in run}
+    if "cache" in run:
+        given = require_path("[run] cache", run["cache"], "that of a folder of prepared data")
+        settings["cache"] = folder.absolute() / given
+    catalog = Catalog(**settings)
     # A calendar is made for the years of the prices.
     for name in sorted(sources, key="calendar".__eq__):
         where = f"[sources.{name}]"

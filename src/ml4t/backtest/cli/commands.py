@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from ml4t.backtest.cli.caching import cache
 from ml4t.backtest.cli.comparing import (
     SHOWN_OF_RUNS,
     comparison,
@@ -67,6 +68,7 @@ app = typer.Typer(
 )
 export = typer.Typer(no_args_is_help=True, help="Write a saved run in another format.")
 app.add_typer(export, name="export")
+app.add_typer(cache, name="cache")
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to run.")]
 RunFile = Annotated[Path, typer.Argument(metavar="RUN.duckdb", help="A saved run.")]
@@ -155,12 +157,16 @@ def run(
     tag: Annotated[
         list[str] | None, typer.Option(help="In the store; may be repeated; before the file's.")
     ] = None,
+    cache_in: Annotated[
+        Path | None,
+        typer.Option("--cache", help="Keep what is read in this folder; that of the file else."),
+    ] = None,
     start: Start = None,
     end: End = None,
     as_json: AsJson = False,
 ) -> None:
     """Run what a TOML file describes."""
-    engine = engine_of(config)
+    engine = engine_of(config, cache=cache_in)
     place = engine.storing.store if store is None else store
     keeps = None if place is None else patient(place)
     result = engine.run(progress_of(True), start=start, end=end, store=keeps, tags=tag or None)

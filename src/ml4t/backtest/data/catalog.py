@@ -84,14 +84,10 @@ class Catalog(Diagnosed, ShowsSelections, SourceRegistry):
         timezone: str = UTC,
         cache: str | Path | PreparedStore | None = None,
     ) -> None:
-        keeper: Keeper | None = None
-        if cache is not None:
-            from ml4t.backtest.data.prepared_store.keeper import keeper_of
-
-            keeper = keeper_of(cache)
         super().__init__(
-            threads=threads, memory_limit=memory_limit, timezone=timezone, keeper=keeper
-        )
+            threads=threads, memory_limit=memory_limit, timezone=timezone,
+            keeper=None if cache is None else _keeper_of(cache),
+        )  # fmt: skip
 
     @property
     def indicators(self) -> Indicators[Self]:
@@ -248,8 +244,31 @@ class Catalog(Diagnosed, ShowsSelections, SourceRegistry):
 
     # -- a run ------------------------------------------------------------------------
 
-    def prepare(self) -> Prepared:
-        """Build timeline, known rows and views once, then lock the connection down."""
+    def prepare(self, cache: str | Path | PreparedStore | None = None) -> Prepared:
+        """Build timeline, known rows and views once, then lock the connection down.
+
+        Parameters
+        ----------
+        cache : str, Path or PreparedStore, optional
+            A folder in which checks and bars are kept now, and what runs of this catalog read
+            besides when they end: see `Catalog`.
+
+        Raises
+        ------
+        ConfigError, DataError
+            With `cache`: as of `validate`; or they could not be kept, for want of space or of the
+            right to write, or since a source is neither local files nor a table.
+        """
+        if cache is not None:
+            from ml4t.backtest.data.prepared_store.preparing import read_bars
+
+            self._keeper = _keeper_of(cache)
+            self._keeper.must_keep = True
+            self._reopen()
+            read_bars(self.validate())
+            self.axes(), self.actions()
+            self.keep_prepared()
+            self._keeper.must_keep = False
         if self._prepared is None:
             if "prices" not in self._sources:
                 raise ConfigError("no prices are registered; call catalog.register('prices', ...)")
@@ -383,9 +402,15 @@ class _ListenedCatalog(Catalog):
     def __init__(self, base: Catalog, listener: Listener | None) -> None:
         SourceRegistry.__init__(
             self, threads=base._threads, memory_limit=base._memory_limit, timezone=base.timezone,
-            listener=listener,
+            listener=listener, keeper=base.another_keeper(listener),
         )  # fmt: skip
         self._take_over(base)
+
+
+def _keeper_of(cache: str | Path | PreparedStore) -> Keeper:
+    from ml4t.backtest.data.prepared_store.keeper import keeper_of
+
+    return keeper_of(cache)
 
 
 def _clock_of(source: Source) -> str | None:

@@ -350,6 +350,13 @@ class SourceRegistry:
         self._found[source.name] = self._database.schema(select)
         return changes
 
+    def another_keeper(self, listener: Listener | None) -> Keeper | None:
+        """Return a keeper for a catalog over the same sources; none where somebody listens.
+
+        He is to hear every statement, and of what was kept there is none.
+        """
+        return None if listener or self._keeper is None else self._keeper.another()
+
     def _connect(self) -> Database:
         settings: dict[str, Any] = {
             "threads": self._threads, "memory_limit": self._memory_limit, "keeps_order": False,

@@ -126,8 +126,11 @@ class RunTools:
         path = self._file(run_file)
         with tempfile.TemporaryDirectory(prefix="ml4t-backtest-") as folder:
             saved = Path(folder) / "run.duckdb"
-            # A run file may name a store: one that goes with the folder takes its place.
-            options = {"--out": str(saved), "--store": str(Path(folder) / "runs")}
+            # A run file may name folders to write to: some that go with this take their place.
+            options = {
+                "--out": str(saved), "--store": str(Path(folder) / "runs"),
+                "--cache": str(Path(folder) / "prepared"),
+            }  # fmt: skip
             options |= {"--start": start} if start else {}
             options |= {"--end": end} if end else {}
             self._called("run", str(path), options=options)

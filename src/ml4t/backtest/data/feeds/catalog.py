@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.catalog import Catalog
@@ -17,6 +17,9 @@ from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import schema_of
 from ml4t.backtest.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ml4t.backtest.data.prepared_store.store import PreparedStore
 
 
 class FeedCatalog(Catalog):
@@ -52,6 +55,7 @@ class FeedCatalog(Catalog):
             memory_limit=None if base is None else base._memory_limit,
             timezone=UTC if base is None else base.timezone,
             listener=listener,
+            keeper=None if base is None else base.another_keeper(listener),
         )
         copied = base if isinstance(base, FeedCatalog) else None
         self._feeds: tuple[FeedRows, ...] = tuple(feeds) if copied is None else copied._feeds
@@ -70,10 +74,10 @@ class FeedCatalog(Catalog):
         """Return a catalog with the same feeds; see `Catalog.again`."""
         return FeedCatalog(base=self, listener=listener)
 
-    def prepare(self) -> Prepared:
+    def prepare(self, cache: str | Path | PreparedStore | None = None) -> Prepared:
         """Read the feeds, once; then as every catalog."""
         self._fill()
-        return super().prepare()
+        return super().prepare(cache)
 
     @property
     def indicators(self) -> Indicators[Self]:

@@ -61,13 +61,15 @@ class Answers:
 
     def find(self, digest: str) -> Kept | None:
         """Return an answer; None: there is none."""
-        found = self._found.get(digest)
-        if found is None:
-            path = self.folder / f"{digest}{PACK}"
-            with suppress(FileNotFoundError, NotADirectoryError):
-                self._found |= self._read(path)
-                found = self._found.get(digest)
-        return found
+        if digest in self._found:
+            return self._found[digest]
+        found: dict[str, Kept] = {}
+        with suppress(FileNotFoundError, NotADirectoryError):
+            found = self._read(self.folder / f"{digest}{PACK}")
+        # A large answer is mapped for as long as its taker has it, which may be one part of a run.
+        if len(found) > 1 or not _is_mapped(found.get(digest)):
+            self._found |= found
+        return found.get(digest)
 
     def keep(self, digest: str, answer: Kept) -> None:
         """Take an answer to be added; a large one is written at once, beside the folder."""
@@ -193,6 +195,11 @@ class Answers:
         made = self._place() / _CHECKED
         made.write_text(json.dumps(self._read_checked() | self._checked), encoding="utf-8")
         made.replace(self.folder / _CHECKED)
+
+
+def _is_mapped(answer: Kept | None) -> bool:
+    arrays = {} if answer is None else answer.arrays or {}
+    return sum(array.nbytes for array in arrays.values()) >= MAPPED
 
 
 def _facts(path: Path) -> list[int]:

@@ -23,6 +23,11 @@ class Keeper:
     Parameters
     ----------
     store : PreparedStore
+
+    Attributes
+    ----------
+    must_keep : bool
+        What cannot be kept is an error; else a warning, once.
     """
 
     _database: RememberingDatabase
@@ -31,7 +36,11 @@ class Keeper:
         self.store = store
         self._answers: list[Answers] = []
         self._files: dict[str, str | None] = {}
-        self._has_said = False
+        self.must_keep = self._has_said = False
+
+    def another(self) -> Keeper:
+        """Return one for another catalog, over the same store."""
+        return Keeper(self.store)
 
     def connect(self, settings: Mapping[str, Any]) -> RememberingDatabase:
         """Return the database of a catalog that has no sources yet."""
@@ -66,51 +75,46 @@ class Keeper:
         self._answers.append(answers)
         database.move_to(answers)
 
-    def keep(
-        self, sources: Mapping[str, Source], prepared: Prepared, *, is_asked: bool = False
-    ) -> None:
-        """Add what was read since the last time to the store.
-
-        Parameters
-        ----------
-        is_asked : bool
-            It is what the user asked for: what cannot be written is an error, and no warning.
-
-        Raises
-        ------
-        ConfigError
-            It could not be written.
-        """
-        about = {"n_bars": prepared.n_bars, "n_assets": prepared.n_assets}
+    def keep(self, sources: Mapping[str, Source], prepared: Prepared) -> None:
+        """Add what was read since the last time to the store, and hold it to its limits."""
+        if self._database.chain is None:
+            return
         if any(files_text(sources[name]) != text for name, text in self._files.items()):
             for answers in self._answers:
                 answers.forget()
             return  # they were changed while they were read
+        about = {"n_bars": prepared.n_bars, "n_assets": prepared.n_assets}
         try:
             self.store.make()
             n_bytes = sum(answers.add(about) for answers in self._answers)
         except OSError as error:
             for answers in self._answers:
                 answers.forget()
-            message = f"prepared data could not be kept in '{self.store.path}': {error}"
-            if is_asked:
-                raise ConfigError(message) from error
-            if not self._has_said:
-                self._has_said = True
-                warnings.warn(f"{message}; the run went on without", stacklevel=2)
+            self._say(f"prepared data could not be kept in '{self.store.path}': {error}")
             return
         if n_bytes:
             self.store.keep_limits()
 
     def _say_unkept(self) -> None:
+        reasons = dict.fromkeys(one.removeprefix("__") for one in self._database.reasons)
+        self._say(
+            f"prepared data are not kept: that source {', '.join(map(repr, reasons))} stays as it "
+            "is cannot be told; of local files, Arrow and Polars tables it can"
+        )
+
+    def _say(self, message: str) -> None:
+        """Say what cannot be kept.
+
+        Raises
+        ------
+        ConfigError
+            It must be.
+        """
+        if self.must_keep:
+            raise ConfigError(message)
         if not self._has_said:
             self._has_said = True
-            reasons = self._database.reasons
-            why = ", ".join(repr(one.removeprefix("__")) for one in dict.fromkeys(reasons))
-            warnings.warn(
-                f"prepared data are not kept: that {why} stays as it is cannot be told; of files, "
-                "Arrow and Polars tables it can", stacklevel=2,
-            )  # fmt: skip
+            warnings.warn(f"{message}; runs go on without", stacklevel=2)
 
 
 def keeper_of(cache: str | Path | PreparedStore) -> Keeper:
