@@ -1,12 +1,26 @@
 -- grain:  one row per (t, sid), at most :n per bar (and group), which may be a share of its rows
 -- reads:  :scored, :market
--- params: :n, :direction, :weight, :kept_columns, :market_columns
+-- params: :joins, :n, :direction, :weight, :kept_columns, :market_columns
 -- The whole cross-section of the chunk in one query; ties go to the lower asset_id.
 with
 
 scored as (
     select *
     from (:scored)
+),
+
+eligible as (
+    select *
+    from scored
+    -- NaN sorts above every number in DuckDB: unguarded, it would rank first.
+    where __is_eligible and isfinite(__score) and __group is not null
+),
+
+-- Of few among many only what may be kept is sorted, ties included.
+near as (
+    select eligible.*
+    from eligible
+    :joins
 ),
 
 kept as (
@@ -16,9 +30,7 @@ kept as (
             partition by t, __group
             order by __score :direction, sid asc
         ) as __rank
-    from scored
-    -- NaN sorts above every number in DuckDB: unguarded, it would rank first.
-    where __is_eligible and isfinite(__score) and __group is not null
+    from near
     qualify __rank <= :n
 ),
 

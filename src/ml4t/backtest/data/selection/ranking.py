@@ -27,6 +27,7 @@ from ml4t.backtest.data.sql_files import (
     Sql,
     equal_weight,
     is_true,
+    join,
     number_kept,
     quote,
     read,
@@ -37,6 +38,9 @@ from ml4t.backtest.data.sql_files import (
 from ml4t.backtest.data.user_sql.expressions import analyse, conjuncts, in_total_order
 from ml4t.backtest.data.user_sql.names import Names
 from ml4t.backtest.errors import DataError, ExpressionError
+
+# Below one in so many of the assets a bound of each bar costs less than to sort it.
+FEW = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +215,7 @@ def ranked_query(plan: RankingPlan, rows: JoinedBars, market: TempTable) -> str:
     return render(
         "ranking/ranked",
         scored=scored_query(ranking, rows, market),
+        joins=_bounded(plan),
         market=market,
         kept_columns="".join(f", {quote(name)}" for name in kept),
         market_columns="".join(f", {quote(name)}" for name in plan.market_columns),
@@ -218,6 +223,19 @@ def ranked_query(plan: RankingPlan, rows: JoinedBars, market: TempTable) -> str:
         direction="asc" if ranking.ascending else "desc",
         weight=weight,
     )
+
+
+def _bounded(plan: RankingPlan) -> Sql | str:
+    """Return the join by which only rows are sorted that may be among the best of a bar."""
+    n = plan.ranking.n
+    if not isinstance(n, int) or plan.ranking.within is not None or n * FEW > plan.n_assets:
+        return ""
+    best, last, at_least = (
+        ("min", "list_max", "<=") if plan.ranking.ascending else ("max", "list_min", ">=")
+    )
+    bounds = render("ranking/bounds", eligible="eligible", best=best, last=last, n=str(n))
+    on = f"eligible.t = bounds.t and eligible.__score {at_least} bounds.__bound"
+    return join("inner", f"({bounds})", "bounds", on)
 
 
 def scored_query(ranking: Ranking, rows: JoinedBars, market: TempTable, *, more: str = "") -> Sql:
