@@ -1,9 +1,8 @@
 -- grain:  one row per (t, sid) with a bar in the chunk
 -- reads:  main.prices, stage.timeline, stage.assets
 -- params: :columns, :first, :last
--- The price columns that the loop reads, ready to be scattered into dense arrays; open, high and
--- low are NULL where volume is 0. The range is written as literals on the file's own column, so
--- that DuckDB skips row groups.
+-- The price columns that the loop reads, ready to be scattered into dense arrays. The range is
+-- written as literals on the file's own column, so that DuckDB skips row groups.
 select
     timeline.t,
     assets.sid,

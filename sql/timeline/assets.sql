@@ -5,21 +5,13 @@
 create or replace table stage.assets as
 with
 
-counted as (
-    select
-        asset_id,
-        count(*) as n_rows
+assets as (
+    select distinct asset_id
     from main.prices
     where asset_id is not null
-    group by asset_id
-),
-
-numbered as (
-    select
-        (row_number() over (order by asset_id asc) - 1)::integer as sid,
-        asset_id,
-        n_rows
-    from counted
 )
 
-select * from numbered
+select
+    (row_number() over (order by asset_id asc) - 1)::integer as sid,
+    asset_id
+from assets

@@ -41,7 +41,7 @@ from ml4t.backtest.data.stream.reader import BatchPlan
 from ml4t.backtest.data.stream.volumes import volumes
 from ml4t.backtest.errors import ConfigError, CostError, require_number
 from ml4t.backtest.interpreter import two_threads
-from ml4t.backtest.planning import EvidenceColumns, plan_run, preload, require_evidence
+from ml4t.backtest.planning import EvidenceColumns, likely, plan_run, preload, require_evidence
 from ml4t.backtest.progress import Progress, progress_of
 from ml4t.backtest.results.evidence.witnessed import Witnessed
 from ml4t.backtest.results.late import Late
@@ -249,7 +249,8 @@ class BacktestEngine:
         from ml4t.backtest.data.explaining import explain
 
         bounds = self._bounds(start, end)
-        return explain(self.catalog, self._plan, self._compared, bounds=bounds, plan=plan)
+        words = likely(self.strategy, self.risk_manager, self.config)
+        return explain(self.catalog, self._plan, self._compared, words, bounds=bounds, plan=plan)
 
     def _compared(
         self, prepared: Prepared, period: Period, axes: Axes, actions: Sequence[Action]
@@ -276,7 +277,7 @@ class BacktestEngine:
             # Beside the checks, which leave the interpreter to others.
             aside.submit(preload, self.strategy, self.risk_manager)
             opening = aside.submit(open_store, self.catalog.timezone)
-            prepared = self.catalog.validate()
+            prepared = self.catalog.validate(likely(self.strategy, self.risk_manager, self.config))
         period = find_period(start, end, prepared)
         plan, ranking = self._plan(prepared, period)
         axes, provider = self.catalog.axes(period), self.computing_provider

@@ -13,7 +13,7 @@ from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.selection.conditions import plan_conditions
 from ml4t.backtest.data.selection.selecting import SelectionPlan, plan_selection
-from ml4t.backtest.data.selection.witness import spoken_words
+from ml4t.backtest.data.selection.witness import spoken_words, words_in
 from ml4t.backtest.data.sources.schema import without_keys
 from ml4t.backtest.data.stream.batches import plan_batches
 from ml4t.backtest.data.stream.period import Period
@@ -46,6 +46,25 @@ def require_evidence(value: object) -> tuple[str, ...]:
         if not isinstance(name, str):
             raise ConfigError(f"evidence must be names of columns, one was {name!r}")
     return tuple(dict.fromkeys(value))
+
+
+def likely(strategy: Strategy, manager: RiskManager, config: BacktestConfig) -> frozenset[str]:
+    """Return words among which are the columns that a run will read at every bar."""
+    has_range = (
+        manager.needs_range
+        or bool(manager.rules)
+        or strategy.needs_range
+        or config.follows_range
+        or config.reads_range
+    )
+    names = {"open", "close", *(("high", "low") if has_range else ())}
+    spoken = words_in(manager.conditions, strategy.conditions)
+    if require_handler(strategy) != "decide":
+        spoken |= words_of(strategy)
+    return spoken.union(
+        names, PRICE_LIMITS,
+        manager.features, strategy.features, config.features, config.own_features,
+    )  # fmt: skip
 
 
 def plan_run(

@@ -280,8 +280,14 @@ class Catalog(Diagnosed, ShowsSelections, SourceRegistry):
             self._prepared = prepare(self._sources, self._found, self._file_facts, self._database)
         return self._prepared
 
-    def validate(self) -> Prepared:
+    def validate(self, likely: Collection[str] = ()) -> Prepared:
         """Prepare, and refuse sources that break their contract.
+
+        Parameters
+        ----------
+        likely : collection of str, optional
+            Columns that a run will read at every bar: what the checks read of them is kept for it,
+            where there is room.
 
         Raises
         ------
@@ -294,6 +300,8 @@ class Catalog(Diagnosed, ShowsSelections, SourceRegistry):
             self._reopen()
             prepared = self.prepare()
         if not prepared.is_validated:
+            panel = prepared.panel
+            panel.likely = {name.lower() for name in likely}
             if not prepared.n_bars:
                 raise DataError("prices", "overlap", "has no rows; there is nothing to run on")
             require_counted_once(self._sources, prepared.database)
@@ -301,7 +309,8 @@ class Catalog(Diagnosed, ShowsSelections, SourceRegistry):
             for source in self._sources.values():
                 spec = source.spec
                 if not source.drop_bad_rows or spec.keeps_rows_in_doubt:
-                    found = require_clean(source, self._found[source.name], prepared.database)
+                    columns = self._found[source.name]
+                    found = require_clean(source, columns, panel, prepared.database)
                     prepared.warnings += map(as_record, found)
                 # These may be of another time, and of other assets: nothing happened in the run.
                 if not spec.makes_bars and not spec.may_be_quiet:

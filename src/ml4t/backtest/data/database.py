@@ -11,9 +11,9 @@ from secrets import token_hex
 from typing import Any, NewType, Protocol
 
 import duckdb
-import numpy as np
 from numpy.typing import NDArray
 
+from ml4t.backtest.data.arrow_stream import filled, stream_parts
 from ml4t.backtest.data.interrupting import Interruptible
 from ml4t.backtest.data.sql_files import (
     attach_of,
@@ -204,7 +204,7 @@ class Database:
         with interruptible:
             self._run(query, parameters)
             found = self._connection.fetchnumpy()
-        return {name: _filled(values) for name, values in found.items()}
+        return {name: filled(values) for name, values in found.items()}
 
     def columns(
         self, about: Mapping[str, Sequence[object]], make: Callable[[list[str]], Arrays]
@@ -219,6 +219,14 @@ class Database:
             Takes names and returns their arrays, which nobody writes to.
         """
         return make(list(about))
+
+    def stream(self, query: str) -> Iterator[Arrays]:
+        """Yield a query's numbers part by part; see `arrow_stream.stream_parts`."""
+        with interruptible:
+            if self._listener is not None:
+                self._listener.statement(query, None, self._ask)
+            relation = self._connection.sql(query)
+            yield from stream_parts(relation.__arrow_c_stream__(), EngineError)
 
     def schema(self, query: str) -> dict[str, str]:
         """Return the columns of a query with their types, without running it."""
@@ -382,14 +390,3 @@ def _connect(settings: dict[str, Any]) -> duckdb.DuckDBPyConnection:
 def is_relation(source: object) -> bool:
     """Say whether `source` is a DuckDB relation, of whatever connection."""
     return isinstance(source, duckdb.DuckDBPyRelation)
-
-
-def _filled(values: NDArray[Any]) -> NDArray[Any]:
-    data = np.ma.getdata(values)
-    if isinstance(values, np.ma.MaskedArray) and data.dtype.kind in "fiumM":
-        mask = np.ma.getmaskarray(values)
-        if data.dtype.kind in "iu":
-            return np.where(mask, np.nan, data)
-        # In place: nobody else has it. NaN in an array of times is NaT.
-        data[mask] = np.nan if data.dtype.kind == "f" else "NaT"
-    return data

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -200,7 +200,7 @@ class Sources(Protocol):
     def again(self, listener: Listener | None = None) -> Sources:
         """Return the same sources, on a database of which a listener hears."""
 
-    def validate(self) -> Prepared:
+    def validate(self, likely: Collection[str] = ()) -> Prepared:
         """Prepare, and refuse sources that break their contract."""
 
     def axes(self, period: Period | None = None) -> Axes:
@@ -220,6 +220,7 @@ def explain(
     sources: Sources,
     planned: Callable[[Prepared, Period], Planned],
     beside: Beside | None = None,
+    likely: Collection[str] = (),
     *,
     bounds: tuple[Bound | None, Bound | None] = (None, None),
     plan: bool = False,
@@ -232,6 +233,8 @@ def explain(
         Says what the run reads at each bar, and what it selects.
     beside : callable, optional
         Reads what the run is compared with.
+    likely : collection of str
+        Columns that the run will read at every bar.
     bounds : pair of Bound or None
         The sides of the run's period.
     plan : bool
@@ -239,7 +242,7 @@ def explain(
     """
     transcript = Transcript(has_plans=plan)
     heard = sources.again(transcript)
-    prepared = heard.validate()
+    prepared = heard.validate(likely)
     period = find_period(*bounds, prepared)
     chunks = batches(*planned(prepared, period), prepared, period=period)
     # As in `BacktestEngine.run`, one after the other; that both say the same is a test.

@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ml4t.backtest.core.tolerances import IN_RANGE
 from ml4t.backtest.data.asof.views import Known, constant_rows, create_views, known_rows
 from ml4t.backtest.data.calendars.sessions import build_sessions
 from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.panel import Panel
 from ml4t.backtest.data.sources.checks import drop_bad_rows
 from ml4t.backtest.data.sources.contracts import require_one_clock, require_one_spelling
-from ml4t.backtest.data.sources.roles.prices import PRICE_COLUMNS
 from ml4t.backtest.data.sources.source import Source, file_facts
-from ml4t.backtest.data.sql_files import read, render, rows_of
+from ml4t.backtest.data.sql_files import read, rows_of
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,6 +37,8 @@ class Prepared:
         ``{source: {rule: rows}}``
     warnings : list of dict
         Source, rule, rows and text of what may be wrong, once validated.
+    panel : Panel
+        What the checks have read of the sources already.
     n_assets, n_bars : int
     timestamp_type : str
         DuckDB type of the bars.
@@ -50,6 +51,7 @@ class Prepared:
     signal_columns: dict[str, str]
     market_columns: dict[str, str]
     dropped: dict[str, dict[str, int]]
+    panel: Panel
     n_assets: int
     n_bars: int
     timestamp_type: str
@@ -80,7 +82,8 @@ def prepare(
     price_columns = {k: v for k, v in prices.items() if k not in ("timestamp", "asset_id")}
     # What is wrong in the others may depend on the bars, so prices come first.
     dropped = _drop([sources["prices"]], found, database)
-    _count_bars(price_columns, database)
+    database.execute(read("timeline/timeline"))
+    database.execute(read("timeline/assets"))
     require_one_clock(sources, found, database)
     require_one_spelling(sources, found)
     others = [source for source in sources.values() if not source.spec.makes_bars]
@@ -121,6 +124,7 @@ def prepare(
         signal_columns=database.schema(rows_of("main.signals")),
         market_columns=database.schema(rows_of("main.market")),
         dropped=dropped,
+        panel=Panel(n_bars=n_bars, n_assets=n_assets),
         n_assets=n_assets,
         n_bars=n_bars,
         timestamp_type=prices["timestamp"],
@@ -143,22 +147,3 @@ def _drop(
         if source.drop_bad_rows
     }
     return {name: rules for name, rules in counts.items() if rules}
-
-
-def _count_bars(price_columns: Mapping[str, str], database: Database) -> None:
-    # A missing column is stood in for by a value that its checks cannot refuse.
-    stand_in = {
-        "open": "close", "high": "greatest(open, close)", "low": "least(open, close)",
-        "close": "close", "volume": "1",
-    }  # fmt: skip
-    ohlc = []
-    for name in (*PRICE_COLUMNS, "volume"):
-        if name in price_columns:
-            ohlc.append(name)
-        else:
-            spare = stand_in[name]
-            if "open" not in price_columns:
-                spare = spare.replace("open", "close")
-            ohlc.append(f"{spare} as {name}")
-    database.execute(render("timeline/timeline", ohlc=", ".join(ohlc), tolerance=repr(IN_RANGE)))
-    database.execute(read("timeline/assets"))

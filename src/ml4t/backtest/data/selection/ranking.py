@@ -39,8 +39,8 @@ from ml4t.backtest.data.user_sql.expressions import analyse, conjuncts, in_total
 from ml4t.backtest.data.user_sql.names import Names
 from ml4t.backtest.errors import DataError, ExpressionError
 
-# Below one in so many of the assets a bound of each bar costs less than to sort it.
-FEW = 4
+# Where no more than one asset in so many is kept, a bound of each bar costs less than to sort it.
+BOUNDED_BELOW = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,12 +227,14 @@ def ranked_query(plan: RankingPlan, rows: JoinedBars, market: TempTable) -> str:
 
 def _bounded(plan: RankingPlan) -> Sql | str:
     """Return the join by which only rows are sorted that may be among the best of a bar."""
-    n = plan.ranking.n
-    if not isinstance(n, int) or plan.ranking.within is not None or n * FEW > plan.n_assets:
+    ranking, n = plan.ranking, plan.ranking.n
+    is_few = isinstance(n, int) and n * BOUNDED_BELOW <= plan.n_assets
+    if not is_few or ranking.within is not None:
         return ""
-    best, last, at_least = (
-        ("min", "list_max", "<=") if plan.ranking.ascending else ("max", "list_min", ">=")
-    )
+    if ranking.ascending:
+        best, last, at_least = "min", "list_max", "<="
+    else:
+        best, last, at_least = "max", "list_min", ">="
     bounds = render("ranking/bounds", eligible="eligible", best=best, last=last, n=str(n))
     on = f"eligible.t = bounds.t and eligible.__score {at_least} bounds.__bound"
     return join("inner", f"({bounds})", "bounds", on)

@@ -7,7 +7,7 @@ ask the sources once more after a run would take as long as to rank.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,13 @@ def spoken_words(asked: Asked) -> frozenset[str]:
     texts = [] if query is None else [query.text]
     if ranking is not None:
         texts += [str(one) for one in (ranking.by, ranking.where, ranking.when, ranking.weight)]
-    return frozenset(word.lower() for text in texts for word in _WORDS.findall(text))
+    return words_in(texts)
+
+
+def words_in(*texts: Iterable[str]) -> frozenset[str]:
+    """Return the words of texts, in lower case."""
+    every = (text for some in texts for text in some)
+    return frozenset(word.lower() for text in every for word in _WORDS.findall(text))
 
 
 class Witness:

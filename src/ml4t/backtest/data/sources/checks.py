@@ -1,8 +1,8 @@
 """Checks: each file of ``sql/checks`` selects offending rows; none back means passed.
 
-1. `gate` looks at every source in one or two cheap scans.
-2. Only where the gate is suspicious do the checks of the source's role run one by one, to name
-   rule, rows and sample.
+1. The panel scans every source once, and counts rows that may offend.
+2. Only where there are some do the checks of the source's role run one by one, to name rule, rows
+   and sample.
 3. `drop_bad_rows` leaves out what they select, when the user asked for it.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.panel import OnGrid, Panel, ScanCounts
 from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.roles import ROLES
 from ml4t.backtest.data.sources.roles.check import (
@@ -21,12 +22,12 @@ from ml4t.backtest.data.sources.roles.check import (
     CheckedRows,
     Severity,
 )
+from ml4t.backtest.data.sources.roles.prices import judged_bars
+from ml4t.backtest.data.sources.schema import as_read, is_numeric, without_keys
 from ml4t.backtest.data.sources.source import Source
-from ml4t.backtest.data.sql_files import count_of, quote, read, render, rows_of, sample_of, view_of
+from ml4t.backtest.data.sql_files import count_of, quote, render, rows_of, sample_of, view_of
 from ml4t.backtest.errors import DataError
 
-# Above this many (timestamp, asset) pairs a bitmap would cost more than grouping by the keys.
-BITMAP_CELLS = 1 << 30
 SAMPLE_ROWS = 3
 # What a column is called that some files of a source lack.
 FILES_DIFFER = "files_differ"
@@ -129,7 +130,7 @@ def as_record(warning: CheckResult) -> dict[str, object]:
 
 
 def require_clean(
-    source: Source, columns: Mapping[str, str], database: Database
+    source: Source, columns: Mapping[str, str], panel: Panel, database: Database
 ) -> list[CheckResult]:
     """Raise for the first check that selects rows, after a cheap gate said that one might.
 
@@ -143,7 +144,7 @@ def require_clean(
     DataError
         With rule, count, sample, query and the way out.
     """
-    if not _is_suspicious(source, columns, database):
+    if not _is_suspicious(source, columns, panel, database):
         return []
     results = run_checks(source, columns, database)
     require_passed([one for one in results if one.severity == "contradiction"], database)
@@ -206,25 +207,31 @@ def texts_of(dropped: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
     return {check.rule: check.text.split(";")[0] for check in every if check.rule in rules}
 
 
-def _is_suspicious(source: Source, columns: Mapping[str, str], database: Database) -> bool:
+def _is_suspicious(
+    source: Source, columns: Mapping[str, str], panel: Panel, database: Database
+) -> bool:
     spec = source.spec
     if spec.counted is None or source.available_at is not None:
         return True  # small sources, and those whose key has three parts: the checks themselves
-    if spec.makes_bars and any(database.rows(read("validate/suspects"))[0]):
-        return True  # the timeline has counted the suspect rows already
-    relation = f"main.{quote(source.name)}"
-    rows = checked_rows(source, columns, relation)
-    uncounted = [check for check in checks_for(source, columns) if check not in spec.counted]
-    if any(database.rows(sample_of(check.query(rows), 1)) for check in uncounted):
-        return True  # what neither bars nor keys can show
-    n_bars, n_assets = database.rows(read("timeline/grid"))[0]
-    if n_bars * n_assets > BITMAP_CELLS:
+    scan = _scanned(source, columns, panel, database)
+    if scan is None or scan.is_suspicious:
         return True
-    gate = render(
-        "validate/key_gate",
-        source=relation,
-        n_assets=str(n_assets),
-        last_cell=str(n_bars * n_assets),
-    )
-    n_rows, n_timeless, n_on_grid, n_distinct = database.rows(gate)[0]
-    return bool(n_timeless or n_on_grid < n_rows or (n_distinct or 0) < n_on_grid)
+    rows = checked_rows(source, columns, f"main.{quote(source.name)}")
+    uncounted = [check for check in checks_for(source, columns) if check not in spec.counted]
+    # What neither bars nor keys can show.
+    return any(database.rows(sample_of(check.query(rows), 1)) for check in uncounted)
+
+
+def _scanned(
+    source: Source, columns: Mapping[str, str], panel: Panel, database: Database
+) -> ScanCounts | None:
+    """Have a source scanned: of prices the bars are judged, of the others the keys alone."""
+    judged = judged_bars(columns) if source.spec.makes_bars else None
+    # With a lag rows are known at other bars than those of their keys.
+    kept = {} if source.lag is not None or source.spec.prefix else without_keys(columns)
+    items = {
+        name: as_read(f"source.{quote(name)}", kind)
+        for name, kind in kept.items()
+        if is_numeric(kind)
+    }
+    return panel.scan(OnGrid(source=source.name, items=items, judged=judged), database)

@@ -175,7 +175,8 @@ class Chunks:
 
     def __iter__(self) -> Iterator[Chunk]:
         """Yield the chunks in time order."""
-        following, starts = self._first, self._starts
+        # A chunk is let go of once it is walked: all of a column may stand behind it.
+        following, self._first, starts = self._first, None, self._starts
         with self:
             for start in starts:
                 assert following is not None

@@ -41,11 +41,15 @@ def scatter(
     arrays = {}
     for name in names:
         values = as_column(found.pop(name), kinds.get(name, "DOUBLE"))  # it is let go
-        is_numeric = values.dtype == np.float64
-        dense = np.full(shape[0] * shape[1], np.nan if is_numeric else None, dtype=values.dtype)
+        dense = np.full(shape[0] * shape[1], missing(values), dtype=values.dtype)
         dense[cell] = values
         arrays[name] = dense.reshape(shape)
     return arrays
+
+
+def missing(values: ColumnValues) -> Any:
+    """Return what stands for no value in a column."""
+    return np.nan if values.dtype == np.float64 else None
 
 
 def as_column(values: ColumnValues, kind: str) -> ColumnValues:

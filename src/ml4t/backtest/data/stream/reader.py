@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import cast
@@ -12,24 +12,23 @@ import numpy as np
 from ml4t.backtest.core.batch import Bools, Chunk, Considered, Floats, Selection
 from ml4t.backtest.core.computing import ComputedColumn, Computing
 from ml4t.backtest.core.values import Columns
-from ml4t.backtest.data.asof.bar_tables import bars_at, every_bar, market_rows
-from ml4t.backtest.data.asof.known_at import at_bars
+from ml4t.backtest.data.asof.bar_tables import market_rows
 from ml4t.backtest.data.asof.prepared import Prepared
-from ml4t.backtest.data.asof.views import Known
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.selection.conditions import Conditions, SqlCondition
 from ml4t.backtest.data.selection.selecting import SelectionPlan, select
 from ml4t.backtest.data.selection.witness import Witness
 from ml4t.backtest.data.sources.schema import as_read, without_keys
-from ml4t.backtest.data.sql_files import first_bars, literal, quote, read, render, rows_of, unless
+from ml4t.backtest.data.sql_files import first_bars, literal, quote, read, render
+from ml4t.backtest.data.stream.columns import UNTRADED, ChunkColumns
 from ml4t.backtest.data.stream.dense import (
     ColumnValues,
     as_column,
-    cells,
     membership,
     scatter,
 )
 from ml4t.backtest.data.stream.feature_columns import FeatureColumn
+from ml4t.backtest.data.stream.lending import FEES, lent
 from ml4t.backtest.data.stream.period import Period
 from ml4t.backtest.data.stream.previous_bar import PreviousBar, values_before
 
@@ -37,8 +36,6 @@ from ml4t.backtest.data.stream.previous_bar import PreviousBar, values_before
 CHUNKS_PER_RANKING = 8
 # Prices at which something could be bought or sold; a bar without volume has none of them.
 TRADED = ("open", "high", "low")
-# The closes of bars with volume, which say what traded where there is no open to say it.
-TRADED_CLOSE = "__traded_close"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +122,10 @@ class Reader:
             self._previous.begin_with(values_before(first, wanted, prepared, database))
         known = [column for view, column in plan.features.values() if view == "signals"]
         self._reads = set(known).union(dense, plan.likely, self._previous.names)
+        every = {*plan.price_columns, *self._reads}
+        self._columns = ChunkColumns(every, kinds, self._times, period.last_t, prepared, database)
         self._conditions = Conditions(plan.conditions, prepared, self._market_rows, self._database)
-        self._halted = {t for (t,) in self._database.rows(read("batches/halted_bars"))}
+        self._has_halts = self._bars_with_halts()
         # What is charged for shares borrowed is the matter of that one role.
         lenders = [known for known in prepared.per_asset if known.source == "borrow"]
         self._lenders = lenders[0] if lenders and plan.has_shorts else None
@@ -148,13 +147,7 @@ class Reader:
             self._ranked_to = ranked_to
         shape = (last_t - first_t + 1, self._prepared.n_assets)
         names = [name for name in self._prepared.price_columns if name in self._reads]
-        is_halted = not self._halted.isdisjoint(range(first_t, last_t + 1))
-        prices, signals = self._prices(names, first_t, shape, is_halted=is_halted)
-        traded_close = signals.pop(TRADED_CLOSE, prices["close"])
-        # As they are in the source, where the broker sees them so too.
-        signals |= {
-            name: values for name, values in prices.items() if name not in TRADED or not is_halted
-        }
+        prices, signals, traded_close = self._prices(names, first_t, shape)
         has_bar = ~np.isnan(prices["close"])
         signals |= self._known(self._reads, first_t, has_bar)
         earlier = self._previous.of(signals, has_bar)
@@ -167,6 +160,8 @@ class Reader:
             else np.broadcast_to(self._market[column][bars, None], shape)
             for name, (view, column) in self._plan.features.items()
         }
+        if last_t == self._period.last_t:
+            self._columns.let_go()
         computing = self._computing
         if computing is not None:
             # Reads like an array where rules read it: at what is held.
@@ -183,7 +178,7 @@ class Reader:
             selections={
                 t - begin_t: s for t, s in self._selections.items() if first_t <= t <= last_t
             },
-            lending=self._lending(self._lenders, first_t, shape) if self._lenders else {},
+            lending=self._lending(first_t, shape),
             signals=self._on_demand(
                 self._signal_kinds, signals, lambda name: self._signal(name, first_t, has_bar)
             ),
@@ -195,6 +190,16 @@ class Reader:
             traded_close=None if "open" in prices else traded_close,
             considered=self._considered(),
         )
+
+    def _bars_with_halts(self) -> Bools:
+        """Return at which bars some asset has no volume."""
+        scan = self._prepared.panel.scans.get("prices")
+        if scan is not None:
+            return scan.has_halts
+        has_halts = np.zeros(self._prepared.n_bars, dtype=bool)
+        if "volume" in self._prepared.price_columns:
+            has_halts[[t for (t,) in self._database.rows(read("batches/halted_bars"))]] = True
+        return has_halts
 
     def _considered(self) -> Considered:
         """Return what was read of the bars that were ranked last, in the numbers of the run."""
@@ -224,9 +229,7 @@ class Reader:
         """Read one column of ``signals``, now and with every later chunk."""
         self._reads.add(name)
         if name in self._prepared.price_columns:
-            return self._price_columns({name: self._item("prices", name)}, first_t, has_bar.shape)[
-                name
-            ]
+            return self._columns.prices([name], first_t, has_bar.shape)[name]
         return self._known({name}, first_t, has_bar)[name]
 
     def _known(
@@ -237,7 +240,7 @@ class Reader:
         for source in self._prepared.per_asset:
             wanted = tuple(name for name in source.columns if name in names)
             if wanted:
-                found |= self._features(source, wanted, first_t, has_bar)
+                found |= self._columns.known(source, wanted, first_t, has_bar)
         if self._prepared.has_universe and "is_member" in names:
             if self._members is None:
                 self._members = self._intervals()
@@ -245,37 +248,27 @@ class Reader:
         return found
 
     def _prices(
-        self, columns: Sequence[str], first_t: int, shape: tuple[int, ...], *, is_halted: bool
-    ) -> tuple[dict[str, Floats], dict[str, ColumnValues]]:
-        """Read the bars as the broker sees them, and columns of prices that are signals."""
-        items = {name: self._item("prices", name) for name in columns}
-        names = {name: name for name in self._plan.price_columns}
-        if is_halted:
-            names |= {name: f"__{name}" for name in names if name in TRADED}
-        for name, alias in names.items():
-            item = self._item("prices", name)
-            items[alias] = item if alias == name else unless("prices.volume = 0", item)
-        if is_halted and "open" not in names:
-            items[TRADED_CLOSE] = unless("prices.volume = 0", self._item("prices", "close"))
-        arrays = self._price_columns(items, first_t, shape)
-        return {name: arrays[alias] for name, alias in names.items()}, arrays
+        self, columns: Collection[str], first_t: int, shape: tuple[int, ...]
+    ) -> tuple[dict[str, Floats], dict[str, ColumnValues], Floats]:
+        """Return the bars as the broker sees them, as the source has them, and what closes traded.
 
-    def _price_columns(
-        self, items: Mapping[str, str], first_t: int, shape: tuple[int, ...]
-    ) -> dict[str, ColumnValues]:
-        """Read select items over the rows of prices of a chunk."""
+        Parameters
+        ----------
+        columns : collection of str
+            Columns of prices to read beside those of the plan.
+        """
+        names = dict.fromkeys((*self._plan.price_columns, *columns))
+        if not self._has_halts[first_t : first_t + shape[0]].any():
+            found = self._columns.prices(names, first_t, shape)
+            return {name: found[name] for name in self._plan.price_columns}, found, found["close"]
+        found = self._columns.prices([*names, UNTRADED], first_t, shape)
+        is_untraded = found.pop(UNTRADED) == 1
 
-        def make(names: list[str]) -> dict[str, ColumnValues]:
-            query = render(
-                "batches/prices",
-                columns=", ".join(f"{items[name]} as {quote(name)}" for name in names),
-                first=self._times[first_t],
-                last=self._times[first_t + shape[0] - 1],
-            )
-            return scatter(self._database.numpy(query), names, first_t, shape, self._signal_kinds)
+        def traded(name: str) -> Floats:
+            return np.where(is_untraded, np.nan, found[name])
 
-        about = {name: ("prices", name, item, first_t, shape) for name, item in items.items()}
-        return self._database.columns(about, make)
+        prices = {n: traded(n) if n in TRADED else found[n] for n in self._plan.price_columns}
+        return prices, found, traded("close")
 
     def _intervals(self) -> list[tuple[int, int, int]]:
         bars = first_bars("main.universe", "start_date", "end_date")
@@ -297,79 +290,12 @@ class Reader:
         found = self._database.numpy(query)
         return as_column(found[name], self._market_kinds[name])
 
-    def _item(self, table: str, name: str) -> str:
-        return as_read(f"{table}.{quote(name)}", self._signal_kinds[name])
-
-    def _features(
-        self, source: Known, wanted: Collection[str], first_t: int, has_bar: Bools
-    ) -> dict[str, ColumnValues]:
-        """Read a source's known values at every bar of a chunk."""
-        about = {name: (source.relation, name, first_t, has_bar.shape) for name in wanted}
-        return self._database.columns(
-            about, lambda names: self._known_values(source, tuple(names), first_t, has_bar)
-        )
-
-    def _known_values(
-        self, source: Known, names: tuple[str, ...], first_t: int, has_bar: Bools
-    ) -> dict[str, ColumnValues]:
-        shape = has_bar.shape
-        last_t = first_t + shape[0] - 1
-        if not source.has_clock:
-            found = self._as_of(source, names, first_t, last_t)
-            return scatter(found, list(names), first_t, shape, self._signal_kinds)
-        items = ", ".join(f"{self._item('known', name)} as {quote(name)}" for name in names)
-        query = render(
-            "batches/exact_features",
-            known=source.relation,
-            columns=items,
-            first=self._times[first_t],
-            last=self._times[last_t],
-        )
-        found = self._database.numpy(query)
-        is_known = np.zeros(shape, dtype=bool)
-        is_known.reshape(-1)[cells(found, first_t, shape)] = True
-        if (has_bar & ~is_known).any():
-            found = self._as_of(source, names, first_t, last_t)
-        arrays = scatter(found, list(names), first_t, shape, self._signal_kinds)
-        # There is no signal without a bar, whatever became known at its time.
-        for values in arrays.values() if (is_known & ~has_bar).any() else ():
-            values[~has_bar] = np.nan if values.dtype == np.float64 else None
-        return arrays
-
-    def _lending(
-        self, known: Known, first_t: int, shape: tuple[int, ...]
-    ) -> dict[str, ColumnValues]:
+    def _lending(self, first_t: int, shape: tuple[int, ...]) -> dict[str, ColumnValues]:
         """Read what lenders said since the bar before each; at the run's first all they did."""
-        items = {"fee": "borrow_fee"}
-        if "borrow_available" in known.columns:
-            items["available"] = "borrow_available"
-        until = f"known.available_at <= {self._times[first_t + shape[0] - 1]}"
-        since = "true"
-        if first_t > self._period.first_t:
-            since = f"known.available_at > {self._times[first_t - 1]}"
-        query = render(
-            "batches/lending",
-            known=known.relation,
-            columns=", ".join(
-                f"{self._item('known', name)} as {alias}" for alias, name in items.items()
-            ),
-            since=f"{since} and {until}",
-            is_fresh=known.is_fresh("timeline.timestamp", "known.available_at"),
-            first_bars=first_bars(
-                f"{known.relation} as known", "known.available_at", where=f"{since} and {until}"
-            ),
-        )
+        if self._lenders is None:
+            return {}
+        until = self._times[first_t + shape[0] - 1]
+        since = self._times[first_t - 1] if first_t > self._period.first_t else None
+        query = lent(self._lenders, self._signal_kinds, since=since, until=until)
         found = self._database.numpy(query, {"first_t": first_t})
-        return scatter(found, list(items), first_t, shape, {})
-
-    def _as_of(
-        self, source: Known, names: tuple[str, ...], first_t: int, last_t: int
-    ) -> dict[str, np.ndarray]:
-        database = self._database
-        at = bars_at(every_bar(database, first_t, last_t), database)
-        clock = self._prepared.timestamp_type
-        known = at_bars(source, names, at, database, name="at_bars", clock=clock)
-        items = ", ".join(
-            f"{as_read(quote(name), self._signal_kinds[name])} as {quote(name)}" for name in names
-        )
-        return database.numpy(rows_of(known, f"t, sid, {items}"))
+        return scatter(found, [name for name in found if name in FEES], first_t, shape, {})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ml4t.backtest.core.tolerances import IN_RANGE
 from ml4t.backtest.data.sources.roles.check import (
     CLOCKED,
@@ -12,6 +14,7 @@ from ml4t.backtest.data.sources.roles.check import (
     has,
 )
 from ml4t.backtest.data.sources.roles.spec import RoleSpec
+from ml4t.backtest.data.sql_files import Sql, render
 
 PRICE_COLUMNS = ("open", "high", "low", "close")
 
@@ -48,7 +51,7 @@ def _range_check(column: str, text: str) -> Check:
     )
 
 
-# What the scan behind the timeline counts as suspect. A check of prices that it does not count
+# What `judged_bars` says of a row. A check of prices that it does not count
 # stands in `checks` alone.
 _COUNTED = (
     NULL_TIMESTAMP,
@@ -69,6 +72,19 @@ _COUNTED = (
     ),
     *CLOCKED,
 )
+
+
+def judged_bars(columns: Mapping[str, str]) -> Sql:
+    """Return the query of the rows of prices, with what their checks say of each."""
+    # A missing column is stood in for by a value that its checks cannot refuse.
+    price = {name: name for name in (*PRICE_COLUMNS, "volume") if name in columns}
+    first = price.get("open", "close")
+    stand_in = {
+        "open": first, "high": f"greatest({first}, close)", "low": f"least({first}, close)",
+        "volume": "1",
+    }  # fmt: skip
+    return render("panel/judged_bars", **(stand_in | price), tolerance=repr(IN_RANGE))
+
 
 PRICES_ROLE = RoleSpec(
     name="prices",

@@ -1,0 +1,249 @@
+"""Panel: what one scan of each source has read, on the run's grid of bars and assets.
+
+1. The checks have `Panel.scan` read each source once: where its rows belong on the grid, how many
+   of them may offend, and the columns that a run is likely to read at every bar.
+2. A run takes those columns with `Panel.take`, which reads what is not there. Chunks are views of
+   them; what does not fit into memory is read from the source chunk by chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml4t.backtest.core.batch import Bools, Floats
+from ml4t.backtest.data.database import Arrays, Database
+from ml4t.backtest.data.sql_files import Sql, quote, render
+
+# Bytes of all columns that are kept: five of 500 assets over ten years of days.
+KEPT_BYTES: Final = 1 << 26
+# Above this many places for a row none are marked, and rows are compared by their keys.
+MOST_CELLS: Final = 1 << 30
+# Up to here a place has a byte, which is quicker to mark than a bit.
+CELLS_OF_BYTES: Final = 1 << 26
+BYTES_AT_ONCE: Final = 1 << 20
+# What a scan returns beside columns, none of which may be called so.
+COUNTS, HAS_HALTS, HAS_ROW, IS_HALTED = "__counts", "__has_halts", "__has_row", "__is_halted"
+# What a row's flags say: some check may refuse it; nothing traded in its bar.
+SUSPECT, HALTED = 1, 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanCounts:
+    """What a scan of a source has counted.
+
+    Attributes
+    ----------
+    n_rows, n_suspect : int
+        All rows, and those that some check of the role may refuse.
+    n_on_grid, n_cells : int
+        Rows at a bar and an asset of prices, and how many such places they take: fewer where two
+        rows have one key.
+    has_halts : bool array
+        ``[bars]``, where some asset has no volume.
+    """
+
+    n_rows: int
+    n_suspect: int
+    n_on_grid: int
+    n_cells: int
+    has_halts: Bools
+
+    @property
+    def is_suspicious(self) -> bool:
+        """Whether a row may offend: by what it says, by its key, or as the second of its key."""
+        return bool(self.n_suspect) or self.n_cells < self.n_on_grid or self.n_on_grid < self.n_rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptColumns:
+    """Columns of a source, ``[bars, assets]`` of all bars of prices.
+
+    Attributes
+    ----------
+    columns : mapping of str to float array
+        As the source has them: numbers and flags, NaN where missing. Not to be written.
+    has_row : bool array
+        Where the source has a row.
+    is_halted : bool array
+        Where the row has no volume.
+    """
+
+    columns: Mapping[str, Floats]
+    has_row: Bools
+    is_halted: Bools
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnGrid:
+    """How a source is scanned.
+
+    Attributes
+    ----------
+    source : str
+    items : mapping of str to str
+        How each column is read that may be kept, by name.
+    judged : Sql or None
+        Its rows with the column ``__flags``: what checks of single rows say of each.
+    """
+
+    source: str
+    items: Mapping[str, str]
+    judged: Sql | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Panel:
+    """The scans of a catalog's sources, each made once.
+
+    Attributes
+    ----------
+    n_bars, n_assets : int
+    readable : dict of str to OnGrid
+        By source; the others are not on the grid.
+    scans : dict of str to ScanCounts
+    kept : dict of str to KeptColumns
+        Until a run takes it.
+    likely : collection of str
+        Columns that will be read at every bar, in lower case.
+    """
+
+    n_bars: int
+    n_assets: int
+    readable: dict[str, OnGrid] = field(default_factory=dict)
+    scans: dict[str, ScanCounts] = field(default_factory=dict)
+    kept: dict[str, KeptColumns] = field(default_factory=dict)
+    likely: Collection[str] = ()
+
+    def scan(self, readable: OnGrid, database: Database) -> ScanCounts | None:
+        """Read a source for its checks; None: its grid is too large to mark its rows."""
+        source = readable.source
+        self.readable[source] = readable
+        if source not in self.scans and self.n_bars * self.n_assets <= MOST_CELLS:
+            self._read(source, self.likely, database)
+        return self.scans.get(source)
+
+    def take(self, source: str, names: Collection[str], database: Database) -> KeptColumns | None:
+        """Return columns of a source by bar and asset, which are the caller's from now on.
+
+        Those that are neither numbers nor flags are not among them; None where there are none, or
+        where all of them do not fit into memory.
+        """
+        kept = self.kept.pop(source, None)
+        readable = self.readable.get(source)
+        wanted = set(names).intersection(() if readable is None else readable.items)
+        if not wanted or (kept is not None and kept.columns.keys() >= wanted):
+            return kept
+        self._read(source, {name.lower() for name in wanted}, database)
+        return self.kept.pop(source, None)
+
+    def _read(self, source: str, likely: Collection[str], database: Database) -> None:
+        readable, n_places = self.readable[source], self.n_bars * self.n_assets
+        wanted = {n: item for n, item in readable.items.items() if n.lower() in likely}
+        n_kept = len(wanted) + sum(len(kept.columns) for kept in self.kept.values())
+        if n_kept * n_places * np.dtype(np.float64).itemsize > KEPT_BYTES:
+            wanted = {}
+        known = self.scans.get(source)
+        if known is not None and not wanted:
+            return
+        # Once it is known that nothing halted, bars need not be judged again.
+        is_judged = readable.judged is not None and (known is None or bool(known.has_halts.any()))
+
+        def make(names: list[str]) -> Arrays:
+            items = {name: wanted[name] for name in names if name in wanted}
+            query = render(
+                "panel/scan",
+                source=f"({readable.judged})" if is_judged else f"main.{quote(source)}",
+                n_assets=str(self.n_assets),
+                flags="source.__flags" if is_judged else "0",
+                more="".join(f", {item} as {quote(name)}" for name, item in items.items()),
+            )
+            rows = _Rows(self.n_bars, self.n_assets, list(items), is_kept=bool(wanted))
+            for part in database.stream(query):
+                rows.take(part)
+            return rows.arrays()
+
+        needed = [COUNTS, HAS_HALTS, *((HAS_ROW, IS_HALTED) if wanted else ()), *wanted]
+        grid = (self.n_bars, self.n_assets, bool(wanted), is_judged)
+        about = {n: (n, "panel", source, wanted.get(n), readable.judged, *grid) for n in needed}
+        found = database.columns(about, make)
+        if known is None:
+            n_rows, n_suspect, n_on_grid, n_cells = found[COUNTS].tolist()
+            self.scans[source] = ScanCounts(
+                n_rows=n_rows, n_suspect=n_suspect, n_on_grid=n_on_grid, n_cells=n_cells,
+                has_halts=found[HAS_HALTS],
+            )  # fmt: skip
+        if wanted:
+            columns = {name: found[name] for name in wanted}
+            for column in columns.values():
+                column.setflags(write=False)  # a run's chunks are views of it
+            self.kept[source] = KeptColumns(
+                columns=columns, has_row=found[HAS_ROW], is_halted=found[IS_HALTED]
+            )
+
+
+class _Rows:
+    """Takes the rows of a source in any order, and puts each where it belongs."""
+
+    def __init__(self, n_bars: int, n_assets: int, names: list[str], *, is_kept: bool) -> None:
+        self._shape, n_places = (n_bars, n_assets), n_bars * n_assets
+        self._columns = {name: np.full(n_places, np.nan) for name in names}
+        self._marks = _Marks(n_places, has_bytes=is_kept or n_places <= CELLS_OF_BYTES)
+        self._n_rows = self._n_suspect = self._n_on_grid = 0
+        self._has_halts = np.zeros(n_bars, dtype=bool)
+        self._is_halted = np.zeros(n_places if is_kept else 0, dtype=bool)
+
+    def take(self, part: Mapping[str, NDArray[Any]]) -> None:
+        """Take some rows: where each belongs, or -1, its flags and its columns."""
+        cells, flags = part["cell"], part["flags"]
+        self._n_rows += len(cells)
+        if flags.any():
+            self._n_suspect += int(np.count_nonzero(flags & SUSPECT))
+            halted = cells[(flags & HALTED).astype(bool) & (cells >= 0)]
+            self._has_halts[halted // self._shape[1]] = True
+            if len(self._is_halted):
+                self._is_halted[halted] = True
+        is_on_grid: slice | Bools = cells >= 0 if cells.min(initial=0) < 0 else slice(None)
+        cells = cells[is_on_grid]
+        self._n_on_grid += len(cells)
+        self._marks.add(cells)
+        for name, column in self._columns.items():
+            column[cells] = part[name][is_on_grid]
+
+    def arrays(self) -> Arrays:
+        """Return what was found."""
+        counts = (self._n_rows, self._n_suspect, self._n_on_grid, self._marks.count())
+        found = {COUNTS: np.array(counts), HAS_HALTS: self._has_halts}
+        if len(self._is_halted):
+            found[HAS_ROW] = self._marks.places.view(bool).reshape(self._shape)
+            found[IS_HALTED] = self._is_halted.reshape(self._shape)
+        columns = {name: column.reshape(self._shape) for name, column in self._columns.items()}
+        return found | columns
+
+
+class _Marks:
+    """Marks places, and counts those that are marked."""
+
+    def __init__(self, n_places: int, *, has_bytes: bool) -> None:
+        self._has_bytes = has_bytes
+        self.places = np.zeros(n_places if has_bytes else (n_places + 7) // 8, dtype=np.uint8)
+
+    def add(self, cells: NDArray[Any]) -> None:
+        if self._has_bytes:
+            self.places[cells] = 1
+        else:
+            bits = np.left_shift(np.uint8(1), (cells & 7).astype(np.uint8))
+            np.bitwise_or.at(self.places, cells >> 3, bits)
+
+    def count(self) -> int:
+        if self._has_bytes:
+            return int(np.count_nonzero(self.places))
+        parts = range(0, len(self.places), BYTES_AT_ONCE)
+        return sum(
+            int(np.count_nonzero(np.unpackbits(self.places[at : at + BYTES_AT_ONCE])))
+            for at in parts
+        )

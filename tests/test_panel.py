@@ -1,0 +1,101 @@
+"""The panel: what the checks have read fills the chunks, and nothing else changes."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from effort import examples
+from ml4t.backtest import Catalog
+from ml4t.backtest.core.batch import Chunk
+from ml4t.backtest.data import panel
+from ml4t.backtest.data.stream.batches import batches, plan_batches
+
+START, N_BARS, N_ASSETS = date(2024, 1, 1), 7, 3
+READ = ("open", "high", "low", "close", "volume", "x", "flag")
+# A missing row, a bar without volume, one of which nobody counted it, and bars.
+BARS = st.lists(st.sampled_from([None, 0, None, -1, 5, 7]), min_size=21, max_size=21)
+# A missing row, a NULL, and values.
+VALUES = st.lists(st.sampled_from(["", None, 0.0, 1.0, 2.5]), min_size=21, max_size=21)
+
+
+def market(bars: list[int | None], values: list[float | str | None], *, has_open: bool) -> Catalog:
+    """Bars at the first and the last day of every asset, and those drawn between them."""
+    cells = [(START + timedelta(days=t), f"A{i}") for t in range(N_BARS) for i in range(N_ASSETS)]
+    ends = [5, 5, 5]
+    volumes = [*ends, *bars[3:-3], *ends]
+    rows = [
+        {
+            "timestamp": day, "asset_id": asset, "close": 10.0 + n, "high": 11.0 + n,
+            "low": 9.0 + n, "volume": None if volume == -1 else volume,
+            **({"open": 10.5 + n} if has_open else {}),
+        }
+        for n, ((day, asset), volume) in enumerate(zip(cells, volumes, strict=True))
+        if volume is not None
+    ]  # fmt: skip
+    known = [
+        {"timestamp": day, "asset_id": asset, "x": value, "flag": value == 1.0}
+        for (day, asset), value in zip(cells, values, strict=True)
+        if value != ""
+    ] or [{"timestamp": START, "asset_id": "A0", "x": 1.0, "flag": True}]
+    catalog = Catalog(threads=1)
+    catalog.register("prices", {name: [row[name] for row in rows] for name in rows[0]})
+    return catalog.register("features", {n: [row[n] for row in known] for n in known[0]})
+
+
+def chunks(catalog: Catalog, *, kept: int) -> list[Chunk]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(panel, "KEPT_BYTES", kept)
+        prepared = catalog.again().validate(READ)
+        assert bool(prepared.panel.kept) == bool(kept)
+        plan = plan_batches(prepared, has_levels=True, features=("x", "flag", "volume"))
+        return list(batches(plan, None, prepared, chunk_cells=2 * N_ASSETS))
+
+
+@settings(max_examples=examples(25), deadline=None)
+@given(bars=BARS, values=VALUES, has_open=st.booleans())
+def test_chunks_are_the_same_whether_they_are_kept_or_read(
+    bars: list[int | None], values: list[float | str | None], *, has_open: bool
+) -> None:
+    catalog = market(bars, values, has_open=has_open)
+    for kept, read in zip(chunks(catalog, kept=1 << 20), chunks(catalog, kept=0), strict=True):
+        for name, values_read in {**read.prices, **read.features}.items():
+            values_kept = (kept.prices if name in read.prices else kept.features)[name]
+            np.testing.assert_array_equal(values_kept, values_read, err_msg=name)
+        for name in READ:
+            if name in read.signals.names:
+                np.testing.assert_array_equal(kept.signals[name], read.signals[name], err_msg=name)
+        assert (kept.traded_close is None) == (read.traded_close is None) == has_open
+        if kept.traded_close is not None:
+            np.testing.assert_array_equal(kept.traded_close, read.traded_close)
+
+
+def test_what_is_kept_cannot_be_written() -> None:
+    catalog = market([5] * 21, [1.0] * 21, has_open=True)
+    with pytest.raises(ValueError, match="read-only"):
+        chunks(catalog, kept=1 << 20)[0].signals["close"][0, 0] = 0.0
+
+
+def test_columns_that_do_not_fit_are_not_kept() -> None:
+    catalog = market([5] * 21, [1.0] * 21, has_open=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(panel, "KEPT_BYTES", 2 * 8 * N_BARS * N_ASSETS)
+        kept = catalog.validate(("close", "x", "flag")).panel.kept
+    assert {source: set(one.columns) for source, one in kept.items()} == {"prices": {"close"}}
+
+
+def test_a_run_takes_the_columns_along_and_the_next_reads_them_again() -> None:
+    prepared = market([5] * 21, [1.0] * 21, has_open=True).validate(("close",))
+    scans, database = dict(prepared.panel.scans), prepared.database
+    first = prepared.panel.take("prices", ("close", "asset_id"), database)
+    assert not prepared.panel.kept
+    again = prepared.panel.take("prices", ("close", "open"), database)
+    assert first is not None
+    assert again is not None
+    np.testing.assert_array_equal(first.columns["close"], again.columns["close"])
+    assert again.columns.keys() == {"open", "close"}
+    assert all(prepared.panel.scans[name] is scans[name] for name in scans)
