@@ -38,6 +38,7 @@ SEEDS = (2, 5, 8, 11, 13, 14, 17, 21, 24, 26)
 @pytest.mark.parametrize("seed", some(SEEDS, 4))
 def test_both_walks_leave_the_same_tables(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(walk, "FEWEST", 1)
+    monkeypatch.setattr(walk, "FEWEST_WATCHED", 1)
     (universe, options), strategy = walk_case(seed)
     by_events = tables_of(engine_run(universe, options, strategy))
     with visiting_every_bar():

@@ -17,8 +17,9 @@ from ml4t.backtest.core.batch import Batch, Chunk
 from ml4t.backtest.session import Session
 from ml4t.backtest.strategy.run import StrategyRun
 
-# Fewer bars are visited as fast as they are passed over.
-FEWEST = 3
+# Fewer bars are visited as fast as they are passed over; where prices may stir something, several
+# of them are looked at for the one that is passed over.
+FEWEST, FEWEST_WATCHED = 3, 8
 # Bars that are looked at together where prices may stir something: at first so many, and after
 # each that were quiet so many times more.
 SHORTEST, GROWTH = 16, 4
@@ -70,7 +71,7 @@ class EventWalk:
     def _planned(self, chunk: Chunk) -> list[int]:
         """Return the bars of a chunk that are known to be events before any of them is seen."""
         ts = [*self._ends, *chunk.selections, *self._session.bars(chunk).tolist()]
-        return [*sorted(ts), chunk.first_t + chunk.n_bars]
+        return sorted([*ts, chunk.first_t + chunk.n_bars])
 
     def _pass_over(self, chunk: Chunk, row: int, planned: list[int]) -> int:
         """Pass over the quiet bars from a place on; return how many there were."""
@@ -79,8 +80,9 @@ class EventWalk:
         first_t = t = chunk.first_t + row
         until = min(planned[bisect_left(planned, t)], self._session.next_t)
         # What is looked at beyond the first bar that stirs something is looked at again.
-        size = SHORTEST if self._session.watches_prices else until - t
-        while (size := min(size, until - t)) >= FEWEST:
+        is_watched = self._session.watches_prices
+        size, fewest = (SHORTEST, FEWEST_WATCHED) if is_watched else (until - t, FEWEST)
+        while (size := min(size, until - t)) >= fewest:
             passed = self._session.pass_over(chunk, t - chunk.first_t, size)
             t += passed
             if passed < size:
