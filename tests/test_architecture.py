@@ -23,7 +23,7 @@ from source_files import PACKAGE, ROOT, modules, sql_files, statement
 NAME = "ml4t.backtest"
 # What each part may import beside itself: only parts that stand above it here, and of those only
 # the ones named. `data` and `results` are the SQL side, the five from `portfolio` to `strategies`
-# the money side; `engine` is where they meet.
+# the money side; `running` is where they meet.
 LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "version": set(),
@@ -47,9 +47,11 @@ LAYERS: dict[str, set[str]] = {
     "progress": set(),
     "interpreter": set(),
     "planning": {"config", "core", "data", "errors", "risk", "strategy"},
-    "settings": {"config", "core", "data", "risk", "strategy"},
-    "engine": {"config", "core", "data", "errors", "interpreter", "planning", "progress", "results",
-               "risk", "session", "settings", "strategy", "version", "walk"},
+    "settings": {"config", "core", "data", "errors", "risk", "strategy"},
+    "running": {"config", "core", "data", "errors", "planning", "progress", "results", "risk",
+                "session", "settings", "strategy", "version", "walk"},
+    "engine": {"config", "data", "errors", "interpreter", "planning", "progress", "results", "risk",
+               "running", "settings", "strategy"},
     "__init__": {"config", "core", "data", "engine", "errors", "execution", "lazy", "results",
                  "strategies", "strategy", "version"},
     "demo": {"data", "engine", "progress", "results", "risk", "strategies", "synthetic"},
@@ -126,7 +128,8 @@ def at_module_level(tree: ast.Module) -> list[ast.AST]:
 
 def test_the_package_is_there_to_be_read() -> None:
     assert {"engine", "errors", "config", "data.database", "execution.broker"} <= set(modules())
-    assert ours("engine") >= {"config", "data.feeds.feed", "session"}
+    assert ours("engine") >= {"config", "data.feeds.feed", "running"}
+    assert ours("running") >= {"results.store", "session"}
     assert ours("session") >= {"execution.broker", "portfolio.portfolio", "risk.rule_engine.engine"}
     assert len(sql_files()) > 30
 
@@ -221,7 +224,7 @@ print(*sys.modules)
     return frozenset(name.removeprefix(f"{NAME}.") for name in done.stdout.split())
 
 
-def test_an_import_waits_inside_a_function_for_what_a_run_can_do_without() -> None:
+def test_an_import_waits_inside_a_function_for_a_run_or_what_one_can_do_without() -> None:
     """To dodge a cycle it need not: there is none, wherever an import stands."""
     for module, tree in modules().items():
         inside = [
@@ -234,7 +237,8 @@ def test_an_import_waits_inside_a_function_for_what_a_run_can_do_without() -> No
             name.removeprefix(f"{NAME}.") for name in imports(inside) if name.startswith(NAME)
         }
         found = {name for name in waiting if name in modules()}
-        assert not found & loaded_by_a_run(), module
+        # All that a run is made of waits for the first one.
+        assert found & loaded_by_a_run() <= {"planning", "running"}, module
 
 
 def test_a_run_loads_nothing_that_shows_keeps_or_diagnoses_one() -> None:
@@ -243,7 +247,7 @@ def test_a_run_loads_nothing_that_shows_keeps_or_diagnoses_one() -> None:
              "execution.hand_loop", "results.keeping", "results.page", "results.plot",
              "results.run_store.store", "results.summary", "vendors")  # fmt: skip
     loaded = loaded_by_a_run()
-    assert {"engine", "data.catalog", "results.result", "strategies.top_n"} <= loaded
+    assert {"running", "data.catalog", "results.result", "strategies.top_n"} <= loaded
     assert {room for room in rooms if any(name.startswith(room) for name in loaded)} == set()
     assert loaded & {"pandas", "polars", "pyarrow", "rich", "sqlglot", "typer"} == set()
 

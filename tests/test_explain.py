@@ -28,6 +28,7 @@ from ml4t.backtest import (
 from ml4t.backtest.cli import app
 from ml4t.backtest.data import PolarsDataFeed, database, explaining
 from ml4t.backtest.data.explaining import Explanation, Transcript, written
+from ml4t.backtest.running import run_once
 from ml4t.backtest.strategies import PercentSizer, Rule, SignalStrategy
 
 START = date(2024, 1, 1)
@@ -164,12 +165,12 @@ def test_the_statements_are_those_of_the_run(
     case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What a run asks when it is over, to say what it did not do, selects nothing.
-    monkeypatch.setattr("ml4t.backtest.engine.selection_facts", lambda *_: {})
+    monkeypatch.setattr("ml4t.backtest.running.selection_facts", lambda *_: {})
     make, strategy = CASES[case]
     catalog = make(tmp_path)
     heard = Transcript()
     # Not `run`, after which the invariants of all tests ask the catalog once more.
-    BacktestEngine(catalog.again(heard), strategy)._run(None)
+    run_once(BacktestEngine(catalog.again(heard), strategy))
 
     explained = BacktestEngine(catalog, strategy).explain()
     assert Counter((one.file, one.sql) for one in explained) == Counter(

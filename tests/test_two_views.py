@@ -20,6 +20,7 @@ from ml4t.backtest import (
 from ml4t.backtest.data.stream.period import find_period
 from ml4t.backtest.errors import BacktestError
 from ml4t.backtest.risk import RiskManager, VolatilityScaledStopLoss
+from ml4t.backtest.running import planned
 from ml4t.backtest.strategies import ConfidenceSizer, Rule, SignalStrategy
 from scripted import FREE, day, flat, price_table
 
@@ -102,7 +103,7 @@ def test_a_rule_says_the_view() -> None:
             catalog := two_views(), BuysByX("signals.x"), risk_manager=manager
         )  # fmt: skip
         prepared = catalog.prepare()
-        plan, _ = engine._plan(prepared, find_period(None, None, prepared))
+        plan, _ = planned(engine, prepared, find_period(None, None, prepared))
         return dict(plan.features)
 
     with pytest.raises(ConfigError, match=BOTH):

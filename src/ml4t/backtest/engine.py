@@ -1,70 +1,32 @@
-"""BacktestEngine: the loop over timestamps, from ranked batches to a result."""
+"""BacktestEngine: what a run is asked for; `running` runs it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ml4t.backtest.config import BacktestConfig, run_settings
-from ml4t.backtest.core.axes import Axes
-from ml4t.backtest.core.batch import Chunk
-from ml4t.backtest.core.computing import Computing
-from ml4t.backtest.core.journal import CashFlow, Compared, Selected
-from ml4t.backtest.core.terms import Action
-from ml4t.backtest.data.asof.prepared import Prepared
-from ml4t.backtest.data.benchmark import (
-    RunBars,
-    compared,
-    require_benchmark,
-    require_risk_free,
-)
-from ml4t.backtest.data.calendars.years import require_sessions_per_year, year_facts
+from ml4t.backtest.data.benchmark import require_benchmark, require_risk_free
+from ml4t.backtest.data.calendars.years import require_sessions_per_year
 from ml4t.backtest.data.feeds.given import sources_of
-from ml4t.backtest.data.selection.selecting import SelectionPlan
-from ml4t.backtest.data.selection.shortage import rule_facts, selection_facts
-from ml4t.backtest.data.sources.checks import texts_of
-from ml4t.backtest.data.stream.batches import batches, reported
-from ml4t.backtest.data.stream.jumps import JumpWatch
-from ml4t.backtest.data.stream.period import (
-    Bound,
-    DateLike,
-    Period,
-    bound_of,
-    count_assets,
-    find_period,
-)
-from ml4t.backtest.data.stream.price_limits import priced_limits
-from ml4t.backtest.data.stream.reader import BatchPlan
-from ml4t.backtest.data.stream.volumes import volumes
-from ml4t.backtest.errors import ConfigError, CostError, require_number
+from ml4t.backtest.data.stream.period import Bound, DateLike, bound_of
+from ml4t.backtest.errors import ConfigError, require_number
 from ml4t.backtest.interpreter import two_threads
-from ml4t.backtest.planning import EvidenceColumns, likely, plan_run, preload, require_evidence
 from ml4t.backtest.progress import Progress, progress_of
-from ml4t.backtest.results.evidence.witnessed import Witnessed
-from ml4t.backtest.results.late import Late
-from ml4t.backtest.results.recorder import Recorder
-from ml4t.backtest.results.result import BacktestResult
-from ml4t.backtest.results.run_facts import RunFacts
 from ml4t.backtest.results.run_store.storing import Storing
-from ml4t.backtest.results.store import open_store, write_tables
-from ml4t.backtest.results.tables import FILLS
-from ml4t.backtest.results.trade_tables import EVIDENCE
 from ml4t.backtest.risk.manager import RiskManager
-from ml4t.backtest.session import Market, Session
-from ml4t.backtest.settings import every_setting
+from ml4t.backtest.settings import EvidenceColumns, require_evidence
 from ml4t.backtest.strategy.base import Strategy
-from ml4t.backtest.strategy.handlers import require_fresh, require_handler
-from ml4t.backtest.strategy.run import StrategyRun
-from ml4t.backtest.version import versions
-from ml4t.backtest.walk import walk_of
+from ml4t.backtest.strategy.handlers import require_handler
 
 if TYPE_CHECKING:
     from ml4t.backtest.config import Broker
     from ml4t.backtest.data.explaining import Explanation
     from ml4t.backtest.data.feeds.feed import Feeds
+    from ml4t.backtest.results.result import BacktestResult
     from ml4t.backtest.results.run_store.storing import StoreLike
 
 
@@ -231,9 +193,11 @@ class BacktestEngine:
             raise ConfigError(
                 f"progress must be True or a function of (bars_done, bars), was {progress!r}"
             )
+        from ml4t.backtest.running import run_once
+
         bounds, add = self._bounds(start, end), self.storing.adder(store, tags)
         with two_threads if tunes_interpreter else nullcontext():
-            result = self._run(progress_of(progress), *bounds)
+            result = run_once(self, progress_of(progress), *bounds)
         if add is not None:
             add(result)
         return result
@@ -247,152 +211,17 @@ class BacktestEngine:
         not among them.
         """
         from ml4t.backtest.data.explaining import explain
+        from ml4t.backtest.planning import likely
+        from ml4t.backtest.running import compared_to, planned
 
+        plans, compares = partial(planned, self), partial(compared_to, self)
         bounds = self._bounds(start, end)
         words = likely(self.strategy, self.risk_manager, self.config)
-        return explain(self.catalog, self._plan, self._compared, words, bounds=bounds, plan=plan)
-
-    def _compared(
-        self, prepared: Prepared, period: Period, axes: Axes, actions: Sequence[Action]
-    ) -> Compared | None:
-        """Return what the run is compared with; None: with nothing."""
-        bars = RunBars(
-            prepared=prepared, period=period, axes=axes, actions=actions,
-            delisting_return=self.config.actions.delisting_return,
-        )  # fmt: skip
-        return compared(self.benchmark, self.risk_free, bars, self.initial_capital)
+        return explain(self.catalog, plans, compares, words, bounds=bounds, plan=plan)
 
     def _bounds(self, start: DateLike, end: DateLike) -> tuple[Bound | None, Bound | None]:
         """Return the sides of a run's period: its own, else the engine's."""
         return bound_of("start", start) or self.start, bound_of("end", end) or self.end
-
-    def _run(
-        self, progress: Progress | None, start: Bound | None = None, end: Bound | None = None
-    ) -> BacktestResult:
-        require_fresh(self.strategy)
-        # What a strategy keeps while it runs is not in it.
-        configuration = self._configuration(start, end)
-        started_at = datetime.now(UTC)
-        with ThreadPoolExecutor(max_workers=1) as aside:
-            # Beside the checks, which leave the interpreter to others.
-            aside.submit(preload, self.strategy, self.risk_manager)
-            opening = aside.submit(open_store, self.catalog.timezone)
-            prepared = self.catalog.validate(likely(self.strategy, self.risk_manager, self.config))
-        period = find_period(start, end, prepared)
-        plan, ranking = self._plan(prepared, period)
-        axes, provider = self.catalog.axes(period), self.computing_provider
-        computing = None if provider is None else Computing(provider, axes)
-        with batches(plan, ranking, prepared, period=period, computing=computing) as chunks:
-            market = Market(
-                axes=axes,
-                terms=self.catalog.instruments(),
-                actions=self.catalog.actions(period),
-                priced_limits=priced_limits(prepared),
-            )
-            jumps = JumpWatch(prepared.n_assets)
-            looked_at = jumps.watched(chunks) if self.catalog.may_lack_actions else chunks
-            recorder = Recorder()
-            witnessed = Witnessed(recorder, prepared.n_assets, self.evidence)
-            beside = self._compared(prepared, period, axes, market.actions)
-            if beside is not None:
-                recorder.record(beside)
-            session = Session(
-                self.config, self.risk_manager, market, self.initial_capital, recorder
-            )
-            try:
-                with computing.recorded(recorder.computed) if computing else nullcontext():
-                    passed_on = reported(witnessed.watched(looked_at), period.n_bars, progress)
-                    misses = self._loop(passed_on, session, recorder, period.n_bars)
-            except CostError as error:
-                error.locate(axes.time(session.t), axes.asset_ids.tolist())
-                raise
-        facts = RunFacts(
-            started_at=started_at,
-            finished_at=datetime.now(UTC),
-            initial_capital=self.initial_capital,
-            fill_policy=self.config.fill_policy,
-            configuration=configuration,
-            sources=self.catalog.fingerprints(),
-            rows_dropped=prepared.dropped,
-            drop_rules=texts_of(prepared.dropped),
-            versions=versions(),
-            activity=session.activity(),
-            misses=misses,
-            selection=selection_facts(ranking, recorder.chosen(), prepared, period)
-            | rule_facts(self.strategy, recorder.n_orders, prepared, (start, end)),
-            periods_per_year=self.periods_per_year,
-            warnings=[*prepared.warnings, *self.catalog.jumps(jumps.sids, period)],
-            n_assets=count_assets(period, prepared),
-            n_bars=len(axes.timestamps),
-            excursions_from=witnessed.measures,
-            **year_facts(self.sessions_per_year, prepared.database),
-        )
-        tables = opening.result()
-        recorder.record(facts)
-        recorder.add(FILLS, volume=volumes(recorder.columns_of(FILLS), prepared, period))
-        witnessed.add_excursions(market.actions, facts.n_bars)
-        write_tables(recorder.staged(), axes, market.terms, facts, tables)
-        self.catalog.keep_prepared()
-        known = Late(EVIDENCE, witnessed.evidence(), axes, market.terms, facts)
-        return BacktestResult(tables, known)
-
-    def _plan(self, prepared: Prepared, period: Period) -> tuple[BatchPlan, SelectionPlan | None]:
-        """Check what strategy, rules, limits and costs read, and plan how to read it."""
-        return plan_run(
-            self.strategy, self.risk_manager, self.config, prepared, period,
-            terms=self.catalog.instruments, computes=self.computing_provider is not None,
-            evidence=self.evidence,
-        )  # fmt: skip
-
-    def _loop(
-        self, chunks: Iterable[Chunk], session: Session, recorder: Recorder, n_bars: int
-    ) -> list[dict[str, object]]:
-        """Visit the bars at which something can happen, each in ledger order.
-
-        Returns what the strategy asked for in vain.
-        """
-        broker, portfolio = session.broker, session.portfolio
-        recorder.record(
-            CashFlow(t=0, sid=-1, kind="deposit", amount=portfolio.cash, in_trades=False)
-        )
-        with StrategyRun(self.strategy, session.strategy) as strategy:
-            recorder.on_fills = strategy.listener
-            walk = walk_of(session, strategy, n_bars)
-            for chunk in chunks:
-                for batch in walk.bars(chunk):
-                    session.t = batch.t
-                    # Before the open: what time has cost, then splits, dividends and the like.
-                    session.accruals.charge(batch.t)
-                    session.actions.apply(batch.t)
-                    # Open: what was decided at the last close fills.
-                    broker.fill_open(batch)
-                    # Inside the bar: levels and orders that rest.
-                    for touched in broker.fill_inside(batch):
-                        session.rules.report(batch.t, touched)
-                    # Close: what trades at it, then mark.
-                    broker.fill_close(batch)
-                    session.actions.at_close(batch)
-                    portfolio.mark_to_close(batch)
-                    # Protect and decide with what is known now.
-                    session.protect(batch)
-                    if batch.selection is not None:
-                        recorder.record(Selected(t=batch.t, selection=batch.selection))
-                    strategy.decide(batch)
-                    session.settle(batch)
-            strategy.finish()
-        broker.expire()
-        for lot in portfolio.open_trades():
-            recorder.record(lot)
-        return strategy.misses
-
-    def _configuration(self, *period: Bound | None) -> dict[str, object]:
-        """Return every setting, and a hash of all code and state that a user has given."""
-        return every_setting(
-            self.strategy, self.risk_manager, self.config, self.computing_provider, period,
-            timezone=self.catalog.timezone, periods_per_year=self.periods_per_year,
-            sessions_per_year=self.sessions_per_year, benchmark=self.benchmark,
-            risk_free=self.risk_free, evidence=list(self.evidence),
-        )  # fmt: skip
 
 
 Engine = BacktestEngine

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -24,28 +24,6 @@ from ml4t.backtest.errors import ConfigError, did_you_mean
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.handlers import require_handler, words_of
-
-EvidenceColumns = str | Sequence[str]
-
-
-def require_evidence(value: object) -> tuple[str, ...]:
-    """Return the names of columns, or ``("all",)``.
-
-    Raises
-    ------
-    ConfigError
-        It is neither.
-    """
-    if value == ALL:
-        return (ALL,)
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        raise ConfigError(
-            f"evidence must be a list of columns or 'all', was {value!r}; write evidence=['regime']"
-        )
-    for name in value:
-        if not isinstance(name, str):
-            raise ConfigError(f"evidence must be names of columns, one was {name!r}")
-    return tuple(dict.fromkeys(value))
 
 
 def likely(strategy: Strategy, manager: RiskManager, config: BacktestConfig) -> frozenset[str]:

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.identity import user_identity
+from ml4t.backtest.core.ranking import ALL
 from ml4t.backtest.core.shown import shown, with_code
 from ml4t.backtest.data.stream.period import Bound
+from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.strategy.base import Strategy
 
 if TYPE_CHECKING:
     from ml4t.backtest.data.feature_provider import CallableFeatureProvider
+
+EvidenceColumns = str | Sequence[str]
+
+
+def require_evidence(value: object) -> tuple[str, ...]:
+    """Return the names of columns that are to be evidence, or ``("all",)``.
+
+    Raises
+    ------
+    ConfigError
+        It is neither.
+    """
+    if value == ALL:
+        return (ALL,)
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ConfigError(
+            f"evidence must be a list of columns or 'all', was {value!r}; write evidence=['regime']"
+        )
+    for name in value:
+        if not isinstance(name, str):
+            raise ConfigError(f"evidence must be names of columns, one was {name!r}")
+    return tuple(dict.fromkeys(value))
 
 
 def every_setting(

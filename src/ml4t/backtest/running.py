@@ -1,0 +1,215 @@
+"""Running: a run of an engine, from the first bar of its period to the tables of its result.
+
+An engine loads this with its first run: all that a run is made of comes with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from ml4t.backtest.config import BacktestConfig
+from ml4t.backtest.core.axes import Axes
+from ml4t.backtest.core.batch import Chunk
+from ml4t.backtest.core.computing import Computing
+from ml4t.backtest.core.journal import CashFlow, Compared, Selected
+from ml4t.backtest.core.terms import Action
+from ml4t.backtest.data.asof.prepared import Prepared
+from ml4t.backtest.data.benchmark import RunBars, compared
+from ml4t.backtest.data.calendars.years import year_facts
+from ml4t.backtest.data.catalog import Catalog
+from ml4t.backtest.data.selection.selecting import SelectionPlan
+from ml4t.backtest.data.selection.shortage import rule_facts, selection_facts
+from ml4t.backtest.data.sources.checks import texts_of
+from ml4t.backtest.data.stream.batches import batches, reported
+from ml4t.backtest.data.stream.jumps import JumpWatch
+from ml4t.backtest.data.stream.period import Bound, Period, count_assets, find_period
+from ml4t.backtest.data.stream.price_limits import priced_limits
+from ml4t.backtest.data.stream.reader import BatchPlan
+from ml4t.backtest.data.stream.volumes import volumes
+from ml4t.backtest.errors import CostError
+from ml4t.backtest.planning import likely, plan_run, preload
+from ml4t.backtest.progress import Progress
+from ml4t.backtest.results.evidence.witnessed import Witnessed
+from ml4t.backtest.results.late import Late
+from ml4t.backtest.results.recorder import Recorder
+from ml4t.backtest.results.result import BacktestResult
+from ml4t.backtest.results.run_facts import RunFacts
+from ml4t.backtest.results.store import open_store, write_tables
+from ml4t.backtest.results.tables import FILLS
+from ml4t.backtest.results.trade_tables import EVIDENCE
+from ml4t.backtest.risk.manager import RiskManager
+from ml4t.backtest.session import Market, Session
+from ml4t.backtest.settings import every_setting
+from ml4t.backtest.strategy.base import Strategy
+from ml4t.backtest.strategy.handlers import require_fresh
+from ml4t.backtest.strategy.run import StrategyRun
+from ml4t.backtest.version import versions
+from ml4t.backtest.walk import walk_of
+
+if TYPE_CHECKING:
+    from ml4t.backtest.data.feature_provider import CallableFeatureProvider
+
+
+class RunSetup(Protocol):
+    """What an engine was given for its runs: the attributes of `BacktestEngine`."""
+
+    strategy: Strategy
+    risk_manager: RiskManager
+    config: BacktestConfig
+    catalog: Catalog
+    computing_provider: CallableFeatureProvider | None
+    initial_capital: float
+    periods_per_year: float | None
+    sessions_per_year: float | str | None
+    benchmark: str | None
+    risk_free: float | None
+    evidence: tuple[str, ...]
+
+
+def run_once(
+    setup: RunSetup,
+    progress: Progress | None = None,
+    start: Bound | None = None,
+    end: Bound | None = None,
+) -> BacktestResult:
+    """Run from the first bar of a period to its last, and write what happened."""
+    require_fresh(setup.strategy)
+    # What a strategy keeps while it runs is not in it.
+    configuration = every_setting(
+        setup.strategy, setup.risk_manager, setup.config, setup.computing_provider, (start, end),
+        timezone=setup.catalog.timezone, periods_per_year=setup.periods_per_year,
+        sessions_per_year=setup.sessions_per_year, benchmark=setup.benchmark,
+        risk_free=setup.risk_free, evidence=list(setup.evidence),
+    )  # fmt: skip
+    started_at = datetime.now(UTC)
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        # Beside the checks, which leave the interpreter to others.
+        aside.submit(preload, setup.strategy, setup.risk_manager)
+        opening = aside.submit(open_store, setup.catalog.timezone)
+        words = likely(setup.strategy, setup.risk_manager, setup.config)
+        prepared = setup.catalog.validate(words)
+    period = find_period(start, end, prepared)
+    plan, ranking = planned(setup, prepared, period)
+    axes, provider = setup.catalog.axes(period), setup.computing_provider
+    computing = None if provider is None else Computing(provider, axes)
+    with batches(plan, ranking, prepared, period=period, computing=computing) as chunks:
+        market = Market(
+            axes=axes,
+            terms=setup.catalog.instruments(),
+            actions=setup.catalog.actions(period),
+            priced_limits=priced_limits(prepared),
+        )
+        jumps = JumpWatch(prepared.n_assets)
+        looked_at = jumps.watched(chunks) if setup.catalog.may_lack_actions else chunks
+        recorder = Recorder()
+        witnessed = Witnessed(recorder, prepared.n_assets, setup.evidence)
+        beside = compared_to(setup, prepared, period, axes, market.actions)
+        if beside is not None:
+            recorder.record(beside)
+        session = Session(setup.config, setup.risk_manager, market, setup.initial_capital, recorder)
+        try:
+            with computing.recorded(recorder.computed) if computing else nullcontext():
+                passed_on = reported(witnessed.watched(looked_at), period.n_bars, progress)
+                misses = _loop(setup.strategy, passed_on, session, recorder, period.n_bars)
+        except CostError as error:
+            error.locate(axes.time(session.t), axes.asset_ids.tolist())
+            raise
+    facts = RunFacts(
+        started_at=started_at,
+        finished_at=datetime.now(UTC),
+        initial_capital=setup.initial_capital,
+        fill_policy=setup.config.fill_policy,
+        configuration=configuration,
+        sources=setup.catalog.fingerprints(),
+        rows_dropped=prepared.dropped,
+        drop_rules=texts_of(prepared.dropped),
+        versions=versions(),
+        activity=session.activity(),
+        misses=misses,
+        selection=selection_facts(ranking, recorder.chosen(), prepared, period)
+        | rule_facts(setup.strategy, recorder.n_orders, prepared, (start, end)),
+        periods_per_year=setup.periods_per_year,
+        warnings=[*prepared.warnings, *setup.catalog.jumps(jumps.sids, period)],
+        n_assets=count_assets(period, prepared),
+        n_bars=len(axes.timestamps),
+        excursions_from=witnessed.measures,
+        **year_facts(setup.sessions_per_year, prepared.database),
+    )
+    tables = opening.result()
+    recorder.record(facts)
+    recorder.add(FILLS, volume=volumes(recorder.columns_of(FILLS), prepared, period))
+    witnessed.add_excursions(market.actions, facts.n_bars)
+    write_tables(recorder.staged(), axes, market.terms, facts, tables)
+    setup.catalog.keep_prepared()
+    known = Late(EVIDENCE, witnessed.evidence(), axes, market.terms, facts)
+    return BacktestResult(tables, known)
+
+
+def planned(
+    setup: RunSetup, prepared: Prepared, period: Period
+) -> tuple[BatchPlan, SelectionPlan | None]:
+    """Check what strategy, rules, limits and costs read, and plan how to read it."""
+    return plan_run(
+        setup.strategy, setup.risk_manager, setup.config, prepared, period,
+        terms=setup.catalog.instruments, computes=setup.computing_provider is not None,
+        evidence=setup.evidence,
+    )  # fmt: skip
+
+
+def compared_to(
+    setup: RunSetup, prepared: Prepared, period: Period, axes: Axes, actions: Sequence[Action]
+) -> Compared | None:
+    """Return what the run is compared with; None: with nothing."""
+    bars = RunBars(
+        prepared=prepared, period=period, axes=axes, actions=actions,
+        delisting_return=setup.config.actions.delisting_return,
+    )  # fmt: skip
+    return compared(setup.benchmark, setup.risk_free, bars, setup.initial_capital)
+
+
+def _loop(
+    strategy: Strategy,
+    chunks: Iterable[Chunk],
+    session: Session,
+    recorder: Recorder,
+    n_bars: int,
+) -> list[dict[str, object]]:
+    """Visit the bars at which something can happen, each in ledger order.
+
+    Returns what the strategy asked for in vain.
+    """
+    broker, portfolio = session.broker, session.portfolio
+    recorder.record(CashFlow(t=0, sid=-1, kind="deposit", amount=portfolio.cash, in_trades=False))
+    with StrategyRun(strategy, session.strategy) as handler:
+        recorder.on_fills = handler.listener
+        walk = walk_of(session, handler, n_bars)
+        for chunk in chunks:
+            for batch in walk.bars(chunk):
+                session.t = batch.t
+                # Before the open: what time has cost, then splits, dividends and the like.
+                session.accruals.charge(batch.t)
+                session.actions.apply(batch.t)
+                # Open: what was decided at the last close fills.
+                broker.fill_open(batch)
+                # Inside the bar: levels and orders that rest.
+                for touched in broker.fill_inside(batch):
+                    session.rules.report(batch.t, touched)
+                # Close: what trades at it, then mark.
+                broker.fill_close(batch)
+                session.actions.at_close(batch)
+                portfolio.mark_to_close(batch)
+                # Protect and decide with what is known now.
+                session.protect(batch)
+                if batch.selection is not None:
+                    recorder.record(Selected(t=batch.t, selection=batch.selection))
+                handler.decide(batch)
+                session.settle(batch)
+        handler.finish()
+    broker.expire()
+    for lot in portfolio.open_trades():
+        recorder.record(lot)
+    return handler.misses
