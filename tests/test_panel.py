@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effort import examples
-from ml4t.backtest import Catalog
+from ml4t.backtest import BacktestEngine, Catalog, TopN
 from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.data import panel
 from ml4t.backtest.data.stream.batches import batches, plan_batches
@@ -88,6 +88,32 @@ def test_columns_that_do_not_fit_are_not_kept() -> None:
     assert {source: set(one.columns) for source, one in kept.items()} == {"prices": {"close"}}
 
 
+@pytest.mark.parametrize("room", [2, 3])
+def test_volume_is_kept_for_fills_as_long_as_no_bar_needs_the_room(room: int) -> None:
+    catalog = market([5] * 21, [1.0] * 21, has_open=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(panel, "KEPT_BYTES", room * 8 * N_BARS * N_ASSETS)
+        kept = catalog.validate(("close", "x")).panel.kept
+    prices = {"close", "volume"} if room == 3 else {"close"}
+    assert {source: set(one.columns) for source, one in kept.items()} == {
+        "prices": prices, "features": {"x"},
+    }  # fmt: skip
+
+
+def test_fills_have_the_volume_of_their_bars_whether_it_was_kept_or_read() -> None:
+    found = []
+    for kept in (1 << 20, 0):
+        catalog = market([5, 7, -1, 7, 5, -1, 7] * 3, [1.0, 2.5, 0.0] * 7, has_open=True)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(panel, "KEPT_BYTES", kept)
+            result = BacktestEngine(catalog, TopN(2, by="x", every=1)).run()
+        found.append(
+            result.sql("select fill_id, timestamp, asset_id, volume from fills").fetchall()
+        )
+    assert found[0] == found[1]
+    assert {volume for *_, volume in found[0]} == {None, 5.0, 7.0}
+
+
 def test_a_run_takes_the_columns_along_and_the_next_reads_them_again() -> None:
     prepared = market([5] * 21, [1.0] * 21, has_open=True).validate(("close",))
     scans, database = dict(prepared.panel.scans), prepared.database
@@ -97,5 +123,5 @@ def test_a_run_takes_the_columns_along_and_the_next_reads_them_again() -> None:
     assert first is not None
     assert again is not None
     np.testing.assert_array_equal(first.columns["close"], again.columns["close"])
-    assert again.columns.keys() == {"open", "close"}
+    assert again.columns.keys() >= {"open", "close"}
     assert all(prepared.panel.scans[name] is scans[name] for name in scans)

@@ -141,7 +141,10 @@ def run_once(
     )
     tables = opening.result()
     recorder.record(facts)
-    recorder.add(FILLS, volume=volumes(recorder.columns_of(FILLS), prepared, period))
+    volume = witnessed.volume()
+    if volume is None:
+        volume = volumes(recorder.columns_of(FILLS), prepared, period)
+    recorder.add(FILLS, volume=volume)
     witnessed.add_excursions(market.actions, facts.n_bars)
     write_tables(recorder.staged(), axes, market.terms, facts, tables)
     setup.catalog.keep_prepared()

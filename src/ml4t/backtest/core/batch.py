@@ -223,6 +223,8 @@ class Chunk:
         ``market_computed(t)`` returns more market-wide values of one bar.
     traded_close : float array or None
         ``[bars, assets]``, of prices without opens: the closes of bars with volume.
+    volume : float array or None
+        ``[bars, assets]``, shares that all traded; None: it was not read beside the others.
     considered : Considered
         Of the decision bars of the chunk, and of others.
     """
@@ -237,6 +239,7 @@ class Chunk:
     computed: Callable[[int, int], Mapping[str, Value]] | None = None
     market_computed: Callable[[int], Mapping[str, Value]] | None = None
     traded_close: Floats | None = None
+    volume: Floats | None = None
     considered: Considered = NOTHING_CONSIDERED
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +21,9 @@ from ml4t.backtest.data.sql_files import Sql, quote, render
 
 # Bytes of all columns that are kept: five of 500 assets over ten years of days.
 KEPT_BYTES: Final = 1 << 26
+# A column of prices that the table of fills alone has, or prices would be read once more for it: it
+# is kept as long as there is room.
+SPARE: Final = "volume"
 # Above this many places for a row none are marked, and rows are compared by their keys.
 MOST_CELLS: Final = 1 << 30
 # Up to here a place has a byte, which is quicker to mark than a bit.
@@ -141,12 +144,28 @@ class Panel:
         self._read(source, {name.lower() for name in wanted}, database)
         return self.kept.pop(source, None)
 
+    def _has_room(self, n_columns: int) -> bool:
+        """Say whether so many columns can be kept beside those that are."""
+        n_kept = n_columns + sum(len(kept.columns) for kept in self.kept.values())
+        n_bytes = self.n_bars * self.n_assets * np.dtype(np.float64).itemsize
+        return n_kept * n_bytes <= KEPT_BYTES
+
+    def _drop_spare(self) -> None:
+        """Let go of what no bar of the loop reads."""
+        prices = self.kept.get("prices")
+        if prices is not None and SPARE not in self.likely:
+            columns = {name: one for name, one in prices.columns.items() if name != SPARE}
+            self.kept["prices"] = replace(prices, columns=columns)
+
     def _read(self, source: str, likely: Collection[str], database: Database) -> None:
-        readable, n_places = self.readable[source], self.n_bars * self.n_assets
+        readable = self.readable[source]
         wanted = {n: item for n, item in readable.items.items() if n.lower() in likely}
-        n_kept = len(wanted) + sum(len(kept.columns) for kept in self.kept.values())
-        if n_kept * n_places * np.dtype(np.float64).itemsize > KEPT_BYTES:
+        if not self._has_room(len(wanted)):
+            self._drop_spare()
+        if not self._has_room(len(wanted)):
             wanted = {}
+        elif wanted and source == "prices" and self._has_room(len(wanted) + 1):
+            wanted |= {name: item for name, item in readable.items.items() if name == SPARE}
         known = self.scans.get(source)
         if known is not None and not wanted:
             return

@@ -6,12 +6,13 @@ from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Bools
+from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.data.asof.bar_tables import bars_at, every_bar
 from ml4t.backtest.data.asof.known_at import at_bars
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.asof.views import Known
 from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.panel import SPARE
 from ml4t.backtest.data.sources.schema import as_read
 from ml4t.backtest.data.sql_files import quote, render, rows_of
 from ml4t.backtest.data.stream.dense import ColumnValues, cells, missing, scatter
@@ -51,6 +52,12 @@ class ChunkColumns:
     def let_go(self) -> None:
         """Keep nothing any more; what is asked for yet is read."""
         self._kept = {}
+
+    def volume(self, first_t: int, n_bars: int) -> Floats | None:
+        """Return the volume of each bar where it was kept; it is not read for its own sake."""
+        kept = self._kept.get("prices")
+        found = None if kept is None else kept.columns.get(SPARE)
+        return None if found is None else self._cut(found, slice(first_t, first_t + n_bars))
 
     def prices(
         self, names: Iterable[str], first_t: int, shape: tuple[int, ...]

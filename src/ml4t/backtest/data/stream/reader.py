@@ -148,6 +148,7 @@ class Reader:
         shape = (last_t - first_t + 1, self._prepared.n_assets)
         names = [name for name in self._prepared.price_columns if name in self._reads]
         prices, signals, traded_close = self._prices(names, first_t, shape)
+        volume = self._columns.volume(first_t, shape[0])
         has_bar = ~np.isnan(prices["close"])
         signals |= self._known(self._reads, first_t, has_bar)
         earlier = self._previous.of(signals, has_bar)
@@ -188,6 +189,7 @@ class Reader:
                 lambda name: self._market_of(name)[bars],
             ),
             traded_close=None if "open" in prices else traded_close,
+            volume=volume,
             considered=self._considered(),
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Chunk, Floats, Ints
 
@@ -25,7 +24,8 @@ class HeldPrices:
         self.n_assets = n_assets
         self._names = BAR_PRICES if asks_range else ("open", "close")
         self._cells: list[Ints] = []
-        self._prices: dict[str, list[NDArray[np.float64]]] = {}
+        self._prices: dict[str, list[Floats]] = {}
+        self._volume: list[Floats] = []
 
     def add(self, chunk: Chunk, at: Ints) -> None:
         """Take the prices at some places of a chunk, counted from its first bar and asset."""
@@ -33,6 +33,8 @@ class HeldPrices:
         for name in self._names:
             if name in chunk.prices:
                 self._prices.setdefault(name, []).append(chunk.prices[name].reshape(-1)[at])
+        if chunk.volume is not None:
+            self._volume.append(chunk.volume.reshape(-1)[at])
 
     @property
     def has_range(self) -> bool:
@@ -48,3 +50,10 @@ class HeldPrices:
         """Return a price at each place, as the broker sees it: NaN where there is none."""
         found = self._prices.get(name)
         return np.full(len(self.cells), np.nan) if found is None else np.concatenate(found)
+
+    def volume(self, t: Ints, sids: Ints) -> Floats | None:
+        """Return what traded at some of the places; None where not every chunk said it."""
+        if not self._cells or len(self._volume) < len(self._cells):
+            return None
+        place = np.searchsorted(self.cells, t * self.n_assets + sids)
+        return np.concatenate(self._volume)[place]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml4t.backtest.core.batch import Chunk, Ints
+from ml4t.backtest.core.batch import Chunk, Floats, Ints
 from ml4t.backtest.core.journal import AccountAtClose, Ordered
 from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.terms import Action
@@ -66,6 +66,11 @@ class Witnessed:
         trades, fills = self._recorder.columns_of(TRADES), self._recorder.columns_of(FILLS)
         found = excursions_of(trades, fills, self._prices, actions, n_bars)
         self._recorder.add(TRADES, **found)
+
+    def volume(self) -> Floats | None:
+        """Return what traded in the bar of each fill; None where the loop was not told."""
+        fills = self._recorder.columns_of(FILLS)
+        return self._prices.volume(fills["timestamp"], fills["asset_id"])
 
     def evidence(self) -> Callable[[], Evidence]:
         """Return what finds what was known where orders were decided, and keeps nothing else."""
