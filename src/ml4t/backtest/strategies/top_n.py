@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.by_value import ByValue
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.strategy.base import Strategy
-from ml4t.backtest.strategy.broker import StrategyBroker
 from ml4t.backtest.strategy.handlers import on_selections
+
+if TYPE_CHECKING:
+    from ml4t.backtest.core.batch import Batch
+    from ml4t.backtest.strategy.broker import StrategyBroker
 
 
 class TopN(ByValue, Strategy):

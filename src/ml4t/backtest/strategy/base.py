@@ -9,21 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from reprlib import recursive_repr
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from ml4t.backtest.core.batch import Batch
-from ml4t.backtest.core.context import Context
-from ml4t.backtest.core.event import Events, Fill, MarketEvent
 from ml4t.backtest.core.ranking import Ranking
-from ml4t.backtest.core.selecting import Query, RuleQuery
 from ml4t.backtest.core.shown import shown_attributes
 from ml4t.backtest.errors import ConfigError
-from ml4t.backtest.execution.orders.order import Order
-from ml4t.backtest.strategy.broker import StrategyBroker
+from ml4t.backtest.strategy.amounts import is_number
 from ml4t.backtest.strategy.helpers import Helpers
 from ml4t.backtest.strategy.hideable import Hideable
-from ml4t.backtest.strategy.order_terms import OrderTerms, is_number
-from ml4t.backtest.strategy.portfolio_view import PortfolioView
+
+if TYPE_CHECKING:
+    from ml4t.backtest.core.batch import Batch
+    from ml4t.backtest.core.context import Context
+    from ml4t.backtest.core.event import Events, Fill, MarketEvent
+    from ml4t.backtest.core.selecting import Query, RuleQuery
+    from ml4t.backtest.execution.orders.order import Order
+    from ml4t.backtest.strategy.broker import StrategyBroker
+    from ml4t.backtest.strategy.order_terms import OrderTerms
+    from ml4t.backtest.strategy.portfolio_view import PortfolioView
 
 
 class Strategy(Helpers):

@@ -24,8 +24,9 @@ from ml4t.backtest.execution.pending.no_trade_band import NoTradeBand
 from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.risk.limits.engine import LimitEngine
 from ml4t.backtest.strategy.account_reader import AccountReader
-from ml4t.backtest.strategy.order_entry import ORDER_TAG, OrderEntry, is_coming
-from ml4t.backtest.strategy.order_terms import OrderTerms, is_number, require_terms
+from ml4t.backtest.strategy.amounts import ORDER_TAG, is_number, require_weight
+from ml4t.backtest.strategy.order_entry import OrderEntry, is_coming
+from ml4t.backtest.strategy.order_terms import OrderTerms, require_terms
 
 
 class StrategyBroker(AccountReader):
@@ -289,20 +290,6 @@ class StrategyBroker(AccountReader):
                 raise ConfigError(f"order {order.order_id} is in a group already")
         for order in group:
             amend(order, group=group)
-
-
-def require_weight(asset: object, weight: object) -> float:
-    """Return a target weight of an asset, a fraction of equity from -10 to 10.
-
-    Raises
-    ------
-    ConfigError
-        It is no number, or a percentage.
-    """
-    # The name is made where it is read alone: every decision asks for every weight.
-    if type(weight) is float and -1 <= weight <= 1:
-        return weight
-    return require_fraction(f"the weight of {asset!r}", weight, SIGNED)
 
 
 def _require_order(order: object) -> Order:

@@ -9,13 +9,16 @@ order of shares opens fills whole or not at all, what it closes of a position al
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from ml4t.backtest.core.fractions import ANY_PART, ORDER, SIGNED, require_fraction
 from ml4t.backtest.errors import ConfigError
-from ml4t.backtest.execution.orders.order import Order
-from ml4t.backtest.strategy.broker import StrategyBroker, require_weight
+from ml4t.backtest.strategy.amounts import ORDER_TAG, require_weight
 from ml4t.backtest.strategy.hideable import Hideable
-from ml4t.backtest.strategy.order_entry import ORDER_TAG
+
+if TYPE_CHECKING:
+    from ml4t.backtest.execution.orders.order import Order
+    from ml4t.backtest.strategy.broker import StrategyBroker
 
 
 class Helpers:

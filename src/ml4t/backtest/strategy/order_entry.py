@@ -20,11 +20,12 @@ from ml4t.backtest.execution.orders.types import LIMIT, MARKET, STOP
 from ml4t.backtest.execution.pending.rebalance import BELOW_LOT
 from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.risk.limits.engine import LimitEngine
-from ml4t.backtest.strategy.order_terms import OrderTerms, days, is_number
+from ml4t.backtest.strategy.amounts import ORDER_TAG, is_number
+from ml4t.backtest.strategy.order_terms import OrderTerms, days
 
 # Why an order is denied that its own stop would close at once.
 BEYOND = "on the wrong side of the price"  # after the name of the exit
-ORDER_TAG, TAKE_PROFIT, STOP_LOSS = "order", "take_profit", "stop_loss"
+TAKE_PROFIT, STOP_LOSS = "take_profit", "stop_loss"
 
 
 class OrderEntry:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from datetime import date, datetime
 from types import NoneType
 from typing import TypedDict
 
 from ml4t.backtest.core.fractions import HINT
 from ml4t.backtest.core.orders import TimeInForce, parse_choice
-from ml4t.backtest.errors import NUMBERS, ConfigError, as_float, did_you_mean
+from ml4t.backtest.errors import ConfigError, did_you_mean
 from ml4t.backtest.execution.orders.order import OrderType
 from ml4t.backtest.execution.orders.types import MARKET, TYPES
+from ml4t.backtest.strategy.amounts import is_number
 
 EPOCH_DAY = date(1970, 1, 1)
 # Words that ask for a type of order, beside `on_close`, and those of its bracket.
@@ -81,15 +81,6 @@ def require_terms(terms: OrderTerms) -> tuple[OrderType, TimeInForce]:
             f"good_till={given.get('good_till')!r} with tif={force.value!r}"
         )
     return kind, force
-
-
-def is_number(value: object) -> bool:
-    """Return whether `value` is a finite number; True and False are none."""
-    if type(value) is float:  # hot: most are
-        return math.isfinite(value)
-    if not isinstance(value, NUMBERS):
-        return False
-    return math.isfinite(as_float(value))
 
 
 def days(when: date | datetime) -> int:
