@@ -31,7 +31,7 @@ from ml4t.backtest import (
 )
 from ml4t.backtest.cli import app
 from ml4t.backtest.core.workplace import lock
-from ml4t.backtest.data.prepared_store.digests import frame_digest
+from ml4t.backtest.data.prepared_store.digests import files_text, frame_digest, is_settled
 from ml4t.backtest.data.prepared_store.packs import (
     DamagedError,
     Kept,
@@ -40,6 +40,7 @@ from ml4t.backtest.data.prepared_store.packs import (
     read_pack,
     write_pack,
 )
+from ml4t.backtest.data.sources.source import Source
 from money import engine_run, money_case, sources_of
 from prepared_runs import asks_duckdb, catalog_on, run_of_catalog, run_on
 from test_results import tables as all_of
@@ -193,6 +194,20 @@ def test_how_a_source_is_registered_decides_too(
         catalog.register("features", data / "features.parquet", **options)
         found.append(tables(run_of_catalog(catalog)))
     assert found[0] == found[1]
+
+
+def test_a_change_within_a_whole_second_is_not_missed(data: Path) -> None:
+    def text(changed_ns: int) -> str:
+        return json.dumps([["a.parquet", 1, 0, changed_ns, 1, 1]])
+
+    now = 10**18 + 5 * 10**8
+    assert not is_settled(text(10**18), now)  # of a disk with whole seconds, in this one
+    assert is_settled(text(10**18 - 3 * 10**9), now)
+    assert is_settled(text(10**18 + 1), now)
+    source = Source(role="prices", name="prices", given=data / "prices.parquet")
+    assert (
+        json.loads(files_text(source) or "")[0][3] == (data / "prices.parquet").stat().st_ctime_ns
+    )
 
 
 def test_frames_are_known_by_their_content(tmp_path: Path) -> None:

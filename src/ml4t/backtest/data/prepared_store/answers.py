@@ -1,9 +1,9 @@
 """Answers: a folder of packs in which answers are found by their digests.
 
-A pack is called as the first answer in it that was missing when it was made: whoever asks for that
-one reads the whole pack, and has what was asked after it then. Large answers are a pack each, which
-is mapped. A file appears under its name by one rename, whole; what is not is noticed by its
-checksum, and made anew.
+A pack is called as the first answer in it that a thread missed when it was made: whoever asks for
+that one reads the whole pack, and has what the thread asked after it. Large answers are a pack
+each, which is mapped. A file appears under its name by one rename, whole; what is not is noticed by
+its checksum, and made anew.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from threading import RLock
+from threading import RLock, get_ident
 
 from ml4t.backtest.core.workplace import lock, place_beside, sync
 from ml4t.backtest.data.prepared_store.packs import (
@@ -51,7 +51,8 @@ class Answers:
     ) -> None:
         self.folder, self._writing, self._about = folder, writing, about
         self._found: dict[str, Kept] = {}
-        self._new: dict[str, Encoded] = {}
+        # By the thread that asked: what threads ask for at a time has another order each time.
+        self._new: dict[int, dict[str, Encoded]] = {}
         self._large: dict[str, Path] = {}
         self._held, self._work, self._turn = ExitStack(), ExitStack(), RLock()
         self._workplace: Path | None = None
@@ -81,7 +82,7 @@ class Answers:
                 if said.size < MAPPED:
                     # A copy: what was returned is the caller's to change.
                     said.buffers[:] = [array.copy() for array in said.buffers]
-                    self._new[digest] = said
+                    self._new.setdefault(get_ident(), {})[digest] = said
                     return
                 path = self._place() / f"{digest}{PACK}"
                 if digest not in self._large:
@@ -112,11 +113,10 @@ class Answers:
                 return 0
             self._make_folder(more)
             made = dict(self._large)
-            if self._new:
-                name = next(iter(self._new))
-                path = self._place() / f"{name}{PACK}"
-                write_pack(path, self._new)
-                made[name] = path
+            for asked in self._new.values():
+                name = next(iter(asked))
+                made[name] = self._place() / f"{name}{PACK}"
+                write_pack(made[name], asked)
             n_bytes = 0
             for digest, path in made.items():
                 n_bytes += path.stat().st_size

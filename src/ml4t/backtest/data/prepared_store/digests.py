@@ -22,6 +22,7 @@ from ml4t.backtest.version import versions
 
 # Raised with every change of what is kept, or of how the reader makes arrays of rows.
 PREPARED_FORM = 1
+_SECOND = 1_000_000_000
 # Of these the text is the value.
 _PLAIN = (str, int, float, bool, type(None), date, datetime, timedelta)
 
@@ -71,6 +72,17 @@ def files_text(source: Source) -> str | None:
             [path, one.st_size, one.st_mtime_ns, one.st_ctime_ns, one.st_ino, one.st_dev]
             for path, one in facts
         ]
+    )
+
+
+def is_settled(text: str, now_ns: int) -> bool:
+    """Say whether a change of files from now on would be seen by `files_text`.
+
+    Of a file system with whole seconds alone it would not, in the second of the last one.
+    """
+    return all(
+        changed % _SECOND or now_ns - changed > 2 * _SECOND
+        for _, _, _, changed, *_ in json.loads(text)
     )
 
 

@@ -6,11 +6,12 @@ import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from time import time_ns
 from typing import Any
 
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.prepared_store.answers import Answers
-from ml4t.backtest.data.prepared_store.digests import files_text
+from ml4t.backtest.data.prepared_store.digests import files_text, is_settled
 from ml4t.backtest.data.prepared_store.remembering import RememberingDatabase
 from ml4t.backtest.data.prepared_store.store import PreparedStore
 from ml4t.backtest.data.sources.source import Source
@@ -79,10 +80,10 @@ class Keeper:
         """Add what was read since the last time to the store, and hold it to its limits."""
         if self._database.chain is None:
             return
-        if any(files_text(sources[name]) != text for name, text in self._files.items()):
+        if not all(map(self._stands, sources.values())):
             for answers in self._answers:
                 answers.forget()
-            return  # they were changed while they were read
+            return
         about = {"n_bars": prepared.n_bars, "n_assets": prepared.n_assets}
         try:
             self.store.make()
@@ -94,6 +95,11 @@ class Keeper:
             return
         if n_bytes:
             self.store.keep_limits()
+
+    def _stands(self, source: Source) -> bool:
+        """Say whether the files of a source are those that were read, and stay to be told."""
+        text = self._files.get(source.name)
+        return text is None or (files_text(source) == text and is_settled(text, time_ns()))
 
     def _say_unkept(self) -> None:
         reasons = dict.fromkeys(one.removeprefix("__") for one in self._database.reasons)
