@@ -17,6 +17,7 @@ from ml4t.backtest.core.selecting import Selects
 from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.data.asof.prepared import Prepared, facts_of_files, prepare
 from ml4t.backtest.data.database import UTC, Listener, Relation
+from ml4t.backtest.data.described import Described
 from ml4t.backtest.data.diagnostics.diagnosed import Diagnosed
 from ml4t.backtest.data.registry import SourceRegistry
 from ml4t.backtest.data.selection.shows import ShowsSelections
@@ -28,15 +29,14 @@ from ml4t.backtest.data.sources.adjusting import (
     unapplied,
 )
 from ml4t.backtest.data.sources.checks import (
-    CheckResult,
     as_record,
     files_that_differ,
     require_clean,
-    run_checks,
 )
 from ml4t.backtest.data.sources.contracts import require_agreements, require_overlap
-from ml4t.backtest.data.sources.source import Source, fingerprint
-from ml4t.backtest.data.sql_files import quote, read, render
+from ml4t.backtest.data.sources.roles.prices import PRICE_COLUMNS
+from ml4t.backtest.data.sources.source import fingerprint
+from ml4t.backtest.data.sql_files import read, render
 from ml4t.backtest.data.stream.period import Period, find_period
 from ml4t.backtest.errors import ConfigError, DataError
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from ml4t.backtest.data.prepared_store.store import PreparedStore
 
 
-class Catalog(Diagnosed, ShowsSelections, SourceRegistry):
+class Catalog(Diagnosed, ShowsSelections, Described):
     """The sources of a run, as DuckDB views with our names and types.
 
     Parameters
@@ -189,43 +189,6 @@ class Catalog(Diagnosed, ShowsSelections, SourceRegistry):
 
         return explain(self, lambda *of: plan_alone(strategy, *of), plan=plan)
 
-    def checks(self) -> list[CheckResult]:
-        """Run every check on every source and return what each found; raises nothing."""
-        prepared = self.prepare()
-        return [
-            result
-            for source in self._sources.values()
-            for result in run_checks(source, self._found[source.name], prepared.database)
-        ] + [*files_that_differ(self._read_changes), *self._doubts(prepared)]
-
-    def describe(self) -> list[dict[str, object]]:
-        """Return one record per source: rows, assets, first and last time, columns, clock."""
-        prepared = self.prepare()
-        database = prepared.database
-        unapplied_texts = [f"{one.text} ({one.n_rows:,} rows)" for one in self._doubts(prepared)]
-        records = []
-        for source in self._sources.values():
-            found = self._found[source.name]
-            query = render(
-                "register/profile",
-                source=f"main.{quote(source.name)}",
-                clock=next(iter(source.spec.times), "null"),
-                assets="count(distinct asset_id)" if "asset_id" in found else "null",
-            )
-            profile = database.records(query)[0]
-            records.append(
-                {"source": source.name, "role": source.role, **profile,
-                 "known_at": _clock_of(source), "max_age": source.max_age, "columns": dict(found),
-                 "changes": list(map(str, self._changed(source.name))),
-                 "warnings": unapplied_texts if source.spec.makes_bars else []}
-            )  # fmt: skip
-        return records
-
-    def _doubts(self, prepared: Prepared) -> list[CheckResult]:
-        """Return what of prices as traded looks as if actions of them were missing."""
-        about = self._sources, self._found["prices"], prepared.database
-        return unapplied(*about) + jumps_like_splits(*about)
-
     @property
     def may_lack_actions(self) -> bool:
         """Whether a jump of a price may be a split that nothing applies."""
@@ -265,7 +228,7 @@ class Catalog(Diagnosed, ShowsSelections, SourceRegistry):
             self._keeper = _keeper_of(cache)
             self._keeper.must_keep = True
             self._reopen()
-            read_bars(self.validate())
+            read_bars(self.validate(PRICE_COLUMNS))
             self.axes(), self.actions()
             self.keep_prepared()
             self._keeper.must_keep = False
@@ -420,11 +383,3 @@ def _keeper_of(cache: str | Path | PreparedStore) -> Keeper:
     from ml4t.backtest.data.prepared_store.keeper import keeper_of
 
     return keeper_of(cache)
-
-
-def _clock_of(source: Source) -> str | None:
-    """Return from when a row counts, in words; None where rows have no time."""
-    if source.available_at is not None:
-        return source.available_at
-    clock = source.spec.clock
-    return f"{clock} + {source.lag}" if source.lag else clock
