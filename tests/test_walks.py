@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ from ml4t.backtest import (
 from ml4t.backtest.core.batch import Batch, Chunk
 from ml4t.backtest.core.levels import LevelPolicy
 from ml4t.backtest.core.stretch import carried, quiet_before, total
+from ml4t.backtest.risk.limits.account_state import AccountState
+from ml4t.backtest.risk.limits.limit import LimitAction
 from ml4t.backtest.risk.rule_engine.rule_tree import spans_bars
 from ml4t.backtest.risk.rules.held import Held, HeldOverBars
 from ml4t.backtest.strategy.broker import StrategyBroker
@@ -74,14 +76,15 @@ def minutes() -> Universe:
 
 
 def run(
-    universe: Universe, strategy: Strategy, *rules: risk.RiskRule, config: Any = None
-) -> BacktestResult:
+    universe: Universe, strategy: Strategy, *rules: risk.RiskRule, config: Any = None,
+    limits: Sequence[risk.Limit] = (),
+) -> BacktestResult:  # fmt: skip
     catalog = Catalog()
     catalog.register("prices", universe.prices)
     catalog.register("features", universe.features)
     if universe.actions:
         catalog.register("actions", universe.actions_frame.drop("delisting_return"))
-    manager = risk.RiskManager(rules)
+    manager = risk.RiskManager(rules, limits)
     return BacktestEngine(catalog, strategy, risk_manager=manager, config=config).run()
 
 
@@ -206,3 +209,38 @@ def test_rules_together_act_at_the_same_bars(
     assert tables_of(by_events) == tables_of(by_bars)
     assert by_events.sql("from decisions").fetchall()
     assert len(seen) < 60  # of 80
+
+
+# -- limits ---------------------------------------------------------------------------------
+
+WATCHING: list[list[risk.Limit]] = [
+    [risk.MaxDrawdown(0.004, action="halt", resume_after=25), risk.MaxVaR(0.002, window=10)],
+    [risk.MaxDrawdown(0.004, action="liquidate", resume_after=12), risk.MaxWeight(0.3)],
+    [risk.MaxDailyLoss(0.002, action="reduce"), risk.VolatilityTarget(0.05, window=8)],
+]
+
+
+@pytest.mark.parametrize("limits", WATCHING)
+def test_limits_act_at_the_same_bars(
+    limits: list[risk.Limit], minutes: Universe, seen: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walk, "FEWEST_WATCHED", 1)
+    by_events = run(minutes, TopN(4, by="score", every=20), limits=limits)
+    with visiting_every_bar():
+        by_bars = run(minutes, TopN(4, by="score", every=20), limits=limits)
+    assert tables_of(by_events) == tables_of(by_bars)
+    assert by_events.sql("from decisions where asset_id is null").fetchall()
+    assert len(seen) < 50  # of 80
+
+
+class Watchful(risk.Limit):
+    """Looks at every close, as far as anybody knows."""
+
+    def at_close(self, account: AccountState) -> Sequence[LimitAction]:
+        assert account.t >= 0
+        return ()
+
+
+def test_a_limit_of_ones_own_sees_every_bar(calm: Universe, seen: list[int]) -> None:
+    run(calm, TopN(2, by="score", every=10), limits=[Watchful()])
+    assert seen == []

@@ -148,7 +148,7 @@ class Session:
     @property
     def must_see_every_bar(self) -> bool:
         """Whether something of this run has to be asked at every bar."""
-        return self._has_limits or self.rules.must_see_every_bar
+        return self.rules.must_see_every_bar or self.limits.must_see_every_bar
 
     def must_see(self, chunk: Chunk) -> bool:
         """Whether something has to be asked at every bar of a chunk."""
@@ -166,7 +166,10 @@ class Session:
     @property
     def watches_prices(self) -> bool:
         """Whether anything may happen because of what prices do."""
-        watches = self.rules.has_rules or self.margin.watches or self._exits_members
+        watches = (
+            self.rules.has_rules or self.limits.watches or self.margin.watches
+            or self._exits_members
+        )  # fmt: skip
         return watches and len(self.portfolio.held) > 0
 
     def pass_over(self, chunk: Chunk, row: int, n_bars: int) -> int:
@@ -179,13 +182,14 @@ class Session:
         """
         stretch = self.portfolio.ahead(chunk, row, n_bars)
         acts, looked = self.rules.look_ahead(stretch)
-        quiet = min(acts, self.margin.quiet_bars(stretch))
+        quiet = min(acts, self.margin.quiet_bars(stretch), self.limits.quiet_bars(stretch))
         if self._exits_members:
             is_gone = stretch.feature("is_member") == 0
             quiet = min(quiet, quiet_before(at_any(is_gone)))
         if quiet:
             stretch = stretch.first(quiet)
             self.rules.pass_over(stretch, looked)
+            self.limits.pass_over(stretch)
             self.portfolio.pass_over(stretch)
             self.broker.pass_over(stretch)
         return quiet

@@ -18,6 +18,7 @@ from ml4t.backtest.core.batch import Floats
 from ml4t.backtest.core.by_value import keep_plain
 from ml4t.backtest.core.fractions import EXPOSURE, SHARE, VOLATILITY, require_fraction
 from ml4t.backtest.core.orders import parse_choice
+from ml4t.backtest.core.stretch import quiet_before
 from ml4t.backtest.core.tolerances import WITHIN_LIMIT
 from ml4t.backtest.errors import require_number, require_whole
 from ml4t.backtest.risk.limits.account_state import AccountState
@@ -171,6 +172,19 @@ class _DrawdownBrake(_Brake):
         self._fired_t = account.t
         return (self._fire({"drawdown": drawdown, "equity": equity, "peak": self._peak}),)
 
+    def quiet_closes(self, account: AccountState, equity: Floats) -> int:
+        """Return how many closes pass before the first that fires, or at which it lets go."""
+        if self._is_on:
+            ts = account.t + 1 + np.arange(len(equity))
+            return quiet_before((ts - self._fired_t >= self._bars) & (equity > 0))
+        peak = np.maximum(np.maximum.accumulate(equity), self._peak)
+        return quiet_before(~(1 - equity / peak < self._fraction - WITHIN_LIMIT))
+
+    def pass_over(self, equity: Floats) -> None:
+        """Move the peak."""
+        if not self._is_on:
+            self._peak = max(self._peak, float(equity.max()))
+
 
 class _DailyLossBrake(_Brake):
     def __init__(self, limit: MaxDailyLoss) -> None:
@@ -189,6 +203,15 @@ class _DailyLossBrake(_Brake):
             self._session = account.session
             actions.append(self._fire(seen))
         return actions
+
+    def quiet_closes(self, account: AccountState, equity: Floats) -> int:
+        """Return how many closes of the session pass before the first that fires."""
+        n_bars = account.quiet_session(len(equity))
+        if self._is_on and account.session == self._session:
+            return n_bars
+        before = account.before_session
+        loss = 1 - equity[:n_bars] / before if before > 0 else np.ones(n_bars)
+        return 0 if self._is_on else quiet_before(loss >= self._fraction - WITHIN_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats, Ints
+from ml4t.backtest.core.stretch import quiet_before
 from ml4t.backtest.core.tolerances import LEAST_EXPOSURE
 
 
@@ -84,14 +85,38 @@ class AccountState:
             self._returns[self._n_returns] = earned / self._gross[t - 1]
             self._n_returns += 1
 
+    def record_over(self, equity: Floats, gross: Floats) -> None:
+        """Append several closes; one by one they leave the same."""
+        before, first_t = self.t, self.t + 1
+        self.t += len(equity)
+        self._equity[first_t : self.t + 1] = equity
+        has_equity = equity > 0
+        weight = np.divide(gross, equity, out=np.zeros(len(equity)), where=has_equity)
+        self._gross[first_t : self.t + 1] = weight
+        self.peak = max(self.peak, float(equity.max()))
+        exposed = self._gross[before : self.t] > LEAST_EXPOSURE
+        earned = (equity / self._equity[before : self.t] - 1)[exposed]
+        start, self._n_returns = self._n_returns, self._n_returns + len(earned)
+        self._returns[start : self._n_returns] = earned / self._gross[before : self.t][exposed]
+
+    def quiet_session(self, n_bars: int) -> int:
+        """Return how many of the next closes are in the session of the last one."""
+        following = self._sessions[self.t + 1 : self.t + 1 + n_bars]
+        return quiet_before(following != self.session)
+
+    @property
+    def before_session(self) -> float:
+        """Equity at the last close before the session of the last one."""
+        first = int(np.searchsorted(self._sessions[: self.t + 1], self.session))
+        return self._initial if first == 0 else float(self._equity[first - 1])
+
     def loss_in_session(self) -> float:
         """Return the loss since the last close of the session before, as a fraction of it.
 
         Negative is a gain. In the first session the first close stands in, before what was traded
         at it: nothing was held before. An account that had no equity left has lost all.
         """
-        first = int(np.searchsorted(self._sessions[: self.t + 1], self.session))
-        before = self._initial if first == 0 else float(self._equity[first - 1])
+        before = self.before_session
         return 1 - self.equity / before if before > 0 else 1.0
 
     def unlevered_returns(self, window: int) -> Floats:

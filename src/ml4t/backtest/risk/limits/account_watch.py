@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ml4t.backtest.core.batch import Floats
 from ml4t.backtest.risk.limits.account_state import AccountState
 from ml4t.backtest.risk.limits.limit import Cut, Limit, LimitAction, LimitKind
 from ml4t.backtest.risk.limits.log import LimitLog
@@ -42,6 +43,32 @@ class AccountWatch:
             if i in self._liquidating:
                 cuts.append(Cut(self._log.names[i], 0.0))
         return cuts
+
+    @property
+    def must_see_every_close(self) -> bool:
+        """Whether one of them has to be asked at every close."""
+        return any(run.must_see_every_close for _, run in self._watching)
+
+    @property
+    def liquidates(self) -> bool:
+        """Whether what is held is cut at every close."""
+        return bool(self._liquidating)
+
+    @property
+    def watches(self) -> bool:
+        """Whether any limit watches the account."""
+        return bool(self._watching)
+
+    def quiet_closes(self, account: AccountState, equity: Floats) -> int:
+        """Return at how many closes of this equity, the next ones, nothing would be done."""
+        return min((run.quiet_closes(account, equity) for _, run in self._watching),
+                   default=len(equity))  # fmt: skip
+
+    def pass_over(self, equity: Floats) -> None:
+        """Take note of closes at which nothing was done."""
+        for i, run in self._watching:
+            self._log.n_asked[i] += len(equity)
+            run.pass_over(equity)
 
     @property
     def braking(self) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Floats, Ints, Selection
 from ml4t.backtest.core.journal import Journal
+from ml4t.backtest.core.stretch import Stretch, total
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.core.tolerances import ALL_OR_NONE, UNEDITED
 from ml4t.backtest.errors import ConfigError
@@ -121,6 +122,35 @@ class LimitEngine:
         self.account.record(t, equity, gross)
         cuts = self._watch.at_close(self.account)
         return cuts if len(self._portfolio.held) else []
+
+    @property
+    def must_see_every_bar(self) -> bool:
+        """Whether some limit has to be asked at every close."""
+        return self._watch.must_see_every_close
+
+    @property
+    def watches(self) -> bool:
+        """Whether any limit watches the account."""
+        return self._watch.watches
+
+    def quiet_bars(self, stretch: Stretch) -> int:
+        """Return how many bars pass before the first at which a limit acts on the account."""
+        if not self.watches:
+            return stretch.n_bars
+        if self._watch.liquidates and len(stretch.held):
+            return 0
+        return self._watch.quiet_closes(self.account, self._equity(stretch))
+
+    def pass_over(self, stretch: Stretch) -> None:
+        """Record the account at bars at which no limit acts on it."""
+        if self._has_limits:
+            equity = self._equity(stretch)
+            self.account.record_over(equity, total(np.abs(stretch.value)))
+            self._watch.pass_over(equity)
+
+    def _equity(self, stretch: Stretch) -> Floats:
+        equity: Floats = self._portfolio.cash + total(stretch.value)
+        return equity
 
     @property
     def braking(self) -> str:

@@ -163,3 +163,23 @@ class Limit:
     def at_close(self, account: AccountState) -> Sequence[LimitAction]:  # noqa: ARG002 - no say
         """Return what the limit does to the whole account at this close, in its order."""
         return ()
+
+    def quiet_closes(self, account: AccountState, equity: Floats) -> int:  # noqa: ARG002 - no say
+        """Return at how many closes, the next ones, of this equity `at_close` would say nothing.
+
+        A limit that overrides `at_close` without this is asked at every close.
+        """
+        return len(equity)
+
+    def pass_over(self, equity: Floats) -> None:
+        """Take note of closes at which it was not asked, since it would have said nothing."""
+
+    @property
+    def must_see_every_close(self) -> bool:
+        """Whether nobody says which closes its `at_close` lets pass."""
+        kinds = type(self).__mro__
+        told, asked = (
+            next(kind for kind in kinds if name in vars(kind))
+            for name in ("at_close", "quiet_closes")
+        )
+        return told is not asked
