@@ -188,10 +188,11 @@ class Session:
             quiet = min(quiet, quiet_before(at_any(is_gone)))
         if quiet:
             stretch = stretch.first(quiet)
-            self.rules.pass_over(stretch, looked)
+            last = stretch.last
+            self.rules.pass_over(stretch, last, looked)
             self.limits.pass_over(stretch)
             self.portfolio.pass_over(stretch)
-            self.broker.pass_over(stretch)
+            self.broker.pass_over(last)
         return quiet
 
     def activity(self) -> list[dict[str, object]]:

@@ -22,7 +22,7 @@ from ml4t.backtest.strategy.run import StrategyRun
 FEWEST, FEWEST_WATCHED = 3, 8
 # Bars that are looked at together where prices may stir something: at first so many, and after
 # each that were quiet so many times more.
-SHORTEST, GROWTH = 16, 4
+SHORTEST, GROWTH = 32, 4
 
 
 class Walk(Protocol):

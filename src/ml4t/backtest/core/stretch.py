@@ -87,10 +87,11 @@ class Stretch:
 def carried(before: Floats, values: Floats, is_known: Bools) -> Floats:
     """Return the last known value after each bar, that of `before` until there is one."""
     if is_known.all():
-        return values
-    bars = np.arange(len(values))[:, np.newaxis]
+        return np.broadcast_to(values, is_known.shape) if values.ndim == 1 else values
+    bars = np.arange(len(is_known))[:, np.newaxis]
     last = np.maximum.accumulate(np.where(is_known, bars, -1))
-    found = np.take_along_axis(values, np.maximum(last, 0), axis=0)
+    each = np.broadcast_to(values, is_known.shape)
+    found = np.take_along_axis(each, np.maximum(last, 0), axis=0)
     return np.where(last < 0, before, found)
 
 
@@ -102,6 +103,11 @@ def at_rows(values: NDArray[Any], last: Ints) -> NDArray[Any]:
     (at,) = (last >= 0).nonzero()
     found: NDArray[Any] = values[at] if values.ndim == 1 else values[last[at], at]
     return found
+
+
+def behind(before: Floats, values: Floats) -> Floats:
+    """Return rows with one in front: what was before the first bar."""
+    return np.concatenate((before[np.newaxis], values))
 
 
 def at_any(cells: Bools) -> Bools:

@@ -15,7 +15,6 @@ from ml4t.backtest.core.batch import Batch, Floats, Ints, Selection
 from ml4t.backtest.core.journal import Ordered
 from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched
 from ml4t.backtest.core.orders import OrderStatus
-from ml4t.backtest.core.stretch import Stretch
 from ml4t.backtest.core.tolerances import WHOLE
 from ml4t.backtest.execution.account.rules import Account
 from ml4t.backtest.execution.executor import Executor
@@ -269,9 +268,9 @@ class BarBroker:
         """Whether anything waits that the next bar may fill or end."""
         return bool(self._book) or self._pending.waits
 
-    def pass_over(self, stretch: Stretch) -> None:
+    def pass_over(self, last: Batch) -> None:
         """End bars at which nothing waited."""
-        self.executor.end_bar(stretch.last)
+        self.executor.end_bar(last)
 
     def expire(self) -> None:
         """Note what waits after the last bar, and end it."""

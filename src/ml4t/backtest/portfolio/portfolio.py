@@ -13,7 +13,7 @@ from ml4t.backtest.core.batch import Batch, Bools, Chunk, Floats, Ints
 from ml4t.backtest.core.journal import AccountAtClose, CashFlow, Journal
 from ml4t.backtest.core.levels import LevelPolicy, TrailBy, TrailStart
 from ml4t.backtest.core.orders import Fills
-from ml4t.backtest.core.stretch import Stretch, carried
+from ml4t.backtest.core.stretch import Stretch, behind, carried
 from ml4t.backtest.core.trades import Trade
 from ml4t.backtest.portfolio.lots import Lot, Lots, open_part
 from ml4t.backtest.portfolio.positions import Positions
@@ -240,10 +240,10 @@ class Portfolio:
         by_close = self._policy.trail_by is TrailBy.CLOSE
         water_mark = self.water_mark[held]
         best = close if by_close or high is None else high
-        best = np.fmax.accumulate(np.vstack([water_mark, best]))[1:]
+        best = np.fmax.accumulate(behind(water_mark, best))[1:]
         if self._positions.n_short:
             lowest = close if by_close or low is None else low
-            lowest = np.fmin.accumulate(np.vstack([water_mark, lowest]))[1:]
+            lowest = np.fmin.accumulate(behind(water_mark, lowest))[1:]
             best = np.where(self.quantity[held] < 0, lowest, best)
         return Stretch(
             chunk=chunk, row=row, held=held, close=close, high=high, low=low, mark=mark,

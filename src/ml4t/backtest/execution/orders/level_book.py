@@ -10,7 +10,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.levels import LevelPolicy, Levels
-from ml4t.backtest.core.stretch import Stretch, at_any, carried, quiet_before
+from ml4t.backtest.core.stretch import Stretch, at_any, behind, carried, quiet_before
 from ml4t.backtest.execution.orders import types
 from ml4t.backtest.portfolio.portfolio import Portfolio
 
@@ -252,8 +252,7 @@ class LevelBook:
                 force.append(None)
                 continue
             before, said = self._level[kind][sids], self._rounded(kind, sids, level)
-            said = carried(before, np.broadcast_to(said, asked.shape), asked)
-            own = np.vstack([before, said[:-1]])
+            own = behind(before, carried(before, said, asked)[:-1])
             force.append(own if side is None else side * own)
         return quiet_before(at_any(_hits(worst, best, *force)))
 

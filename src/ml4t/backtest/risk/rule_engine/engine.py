@@ -212,13 +212,13 @@ class RuleEngine:
             quiet = min(quiet, self._broker.quiet_bars(stretch, looked.levels(stretch), asked))
         return quiet, looked
 
-    def pass_over(self, stretch: Stretch, looked: Looked | None) -> None:
+    def pass_over(self, stretch: Stretch, last_bar: Batch, looked: Looked | None) -> None:
         """Remember what was said at bars at which no rule acted, the first of those looked at."""
         if not self._roots:
             return
         n_bars = stretch.n_bars
-        self._closed_t = stretch.first_t + n_bars - 1
-        self._memory.know(stretch.last.features)
+        self._closed_t = last_bar.t
+        self._memory.know(last_bar.features)
         if looked is None:
             return
         asked, last = looked.asked[:n_bars], looked.last(n_bars)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats, Ints
-from ml4t.backtest.core.stretch import carried
+from ml4t.backtest.core.stretch import behind, carried
 
 
 @dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
@@ -105,10 +105,9 @@ class HeldOverBars(Held):
         """Return the tightest of `level` since the first bar, and of the last stop."""
         offered = np.where(self.asked, self.side * level, np.nan)
         first = self.side * self.last_stop
-        tightest: Floats = np.fmax.accumulate(np.vstack([first, offered]))[1:]
+        tightest: Floats = np.fmax.accumulate(behind(first, offered))[1:]
         return self.side * tightest
 
     def kept(self, level: Floats) -> Floats:
         """Return the newest `level` that is a number, before there is one the last stop."""
-        level = np.broadcast_to(level, self.asked.shape)
         return carried(self.last_stop, level, self.asked & np.isfinite(level))
