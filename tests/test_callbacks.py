@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import threading
 import traceback
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -18,6 +19,7 @@ from ml4t.backtest import (
     BacktestResult,
     Catalog,
     ConfigError,
+    Ranking,
     SignalError,
     Strategy,
     TopN,
@@ -747,3 +749,15 @@ def test_the_summary_says_why_orders_did_not_fill() -> None:
     assert [line.split() for line in lines[at + 1 : at + 3]] == [
         ["rejected:", "insufficient", "cash", "2"], ["expired:", "end", "of", "data", "1"],
     ]  # fmt: skip
+
+
+def test_a_strategy_that_may_keep_something_is_asked_in_the_thread_of_the_run_alone() -> None:
+    threads = set()
+
+    class Own(TopN):
+        def ranking(self) -> Ranking:
+            threads.add(threading.get_ident())
+            return super().ranking()
+
+    run(Own(1, by="abs(close)"), catalog())
+    assert threads == {threading.get_ident()}

@@ -23,7 +23,7 @@ from ml4t.backtest.data.user_sql.expressions import preload_parser
 from ml4t.backtest.errors import ConfigError, did_you_mean
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.strategy.base import Strategy
-from ml4t.backtest.strategy.handlers import require_handler, words_of
+from ml4t.backtest.strategy.handlers import keeps_nothing, require_handler, words_of
 
 
 def likely(strategy: Strategy, manager: RiskManager, config: BacktestConfig) -> frozenset[str]:
@@ -116,7 +116,7 @@ def preload(strategy: Strategy, manager: RiskManager) -> None:
     """
     np.ma.getdata(np.empty(0))  # masked arrays, in which DuckDB returns columns
     texts: list[str | None] = [*manager.conditions, *strategy.conditions, *strategy.expressions]
-    if strategy.is_reusable:
+    if keeps_nothing(strategy):
         ranking, query, _ = asked_of(strategy)
         if query is not None:
             ranking = query.schedule

@@ -118,12 +118,17 @@ def require_fresh(strategy: Strategy) -> None:
     if strategy._broker is not None:
         name = type(strategy).__name__
         raise ConfigError(f"this {name} is running; make another for another run beside it")
-    if strategy._has_run and not vars(type(strategy)).get("is_reusable", False):
+    if strategy._has_run and not keeps_nothing(strategy):
         name = type(strategy).__name__
         raise ConfigError(
             f"this {name} has run before and may carry over what it kept; make another for "
             "another run"
         )
+
+
+def keeps_nothing(strategy: Strategy) -> bool:
+    """Say whether a strategy's class says of itself that instances keep nothing between bars."""
+    return bool(vars(type(strategy)).get("is_reusable", False))
 
 
 def words_of(strategy: Strategy) -> frozenset[str]:
