@@ -10,12 +10,16 @@ from enum import IntEnum, StrEnum
 from math import isnan
 from typing import TypeVar
 
-from ml4t.backtest.core.batch import Floats, Ints
+import numpy as np
+
+from ml4t.backtest.core.batch import Bools, Floats, Ints
 from ml4t.backtest.core.event import NAN
 from ml4t.backtest.core.tolerances import LARGEST
 from ml4t.backtest.errors import ConfigError, did_you_mean
 
 Choice = TypeVar("Choice", bound=StrEnum)
+# A word of each of some orders, or one word of all of them.
+Tags = str | tuple[str, ...]
 
 
 class OrderStatus(StrEnum):
@@ -86,7 +90,7 @@ class Ended:
     status : OrderStatus
     reason : str
         Why it ended so; empty where it filled whole.
-    tag : tuple of str
+    tag : Tags
         Who asked: ``"rebalance"``, the name of a rule, or the strategy's own word.
     limit, stop : float array or None
         Prices, per share.
@@ -103,7 +107,7 @@ class Ended:
     time_in_force: TimeInForce
     status: OrderStatus
     reason: str
-    tag: tuple[str, ...]
+    tag: Tags
     limit: Floats | None = None
     stop: Floats | None = None
     parent: Ints | None = None
@@ -179,7 +183,7 @@ class Fills:
         Per share, slippage and impact included.
     commission, slippage, impact : float array
         Account currency, positive = cost; the last two are already inside `price`.
-    reason : tuple of str
+    reason : Tags
         Why each order was sent; the `exit_rule` of the trades that it closes.
     moment : Moment
         When in the bar.
@@ -193,8 +197,21 @@ class Fills:
     commission: Floats
     slippage: Floats
     impact: Floats
-    reason: tuple[str, ...]
+    reason: Tags
     moment: Moment = Moment.EARLY
+
+
+def tag_of(tags: Tags, place: int) -> str:
+    """Return the word of one order."""
+    return tags if isinstance(tags, str) else tags[place]
+
+
+def tags_at(tags: Tags, chosen: Ints | Bools) -> Tags:
+    """Return the words of orders at some places, or of those that a mask keeps."""
+    if isinstance(tags, str):
+        return tags
+    places = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+    return tuple(tags[place] for place in places.tolist())
 
 
 def require_size(quantity: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ml4t.backtest.core.batch import Floats, Ints
+from ml4t.backtest.core.orders import Tags
 
 
 class Trade(NamedTuple):
@@ -36,7 +37,7 @@ class Trade(NamedTuple):
 
 
 class Trades(NamedTuple):
-    """Lots that were closed whole at one moment; the fields are those of `Trade`, as vectors."""
+    """Lots that were closed at one moment; the fields are those of `Trade`, as vectors."""
 
     sid: Ints
     quantity: Floats
@@ -50,6 +51,6 @@ class Trades(NamedTuple):
     impact: Floats
     borrow: Floats
     dividends: Floats
-    reason: tuple[str, ...]
+    reason: Tags
     entry_fill: Ints
     exit_fill: Ints

@@ -27,7 +27,7 @@ from ml4t.backtest.execution.orders.book import (
     WENT_EX,
     OrderBook,
 )
-from ml4t.backtest.execution.orders.market_orders import MarketOrders
+from ml4t.backtest.execution.orders.market_orders import MarketOrders, unsized
 from ml4t.backtest.execution.orders.order import Chance, Order, amend, go_ex, used_up
 from ml4t.backtest.execution.pending.changes import MADE, NO_SIDS
 from ml4t.backtest.execution.pending.exits import ExitFiller
@@ -336,7 +336,7 @@ class BarBroker:
         left = self._portfolio.cash - unsettled + self.account.overdraft
         # In an account that has spent all the rest, cash is the dividend but for rounding.
         if quantity[0] and left >= amount * (1 - WHOLE):
-            market_orders = MarketOrders(sids, quantity, (REINVESTMENT,))
+            market_orders = MarketOrders(sids, quantity, REINVESTMENT)
             self._market_filler.fill_free(batch, market_orders, np.array([price]))
 
     # -- inside -----------------------------------------------------------------------
@@ -357,7 +357,7 @@ class BarBroker:
         """Deny targets for what a rule closed in this bar."""
         denied = np.isin(selection.sids, sorted(self._protective.no_reentry))
         self._ledger.created_t = t
-        tags = (REBALANCE,) * int(denied.sum())
-        market_orders = MarketOrders(selection.sids[denied], np.full(len(tags), np.nan), tags)
-        self._ledger.end(market_orders, OrderStatus.DENIED, CLOSED_INSIDE)
+        self._ledger.end(
+            unsized(selection.sids[denied], REBALANCE), OrderStatus.DENIED, CLOSED_INSIDE
+        )
         return selection.where(~denied)

@@ -15,7 +15,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.journal import Journal
 from ml4t.backtest.core.levels import LevelBase, LevelPolicy, TrailStart
-from ml4t.backtest.core.orders import Fills, Moment
+from ml4t.backtest.core.orders import Fills, Moment, Tags
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.core.tolerances import WHOLE
 from ml4t.backtest.errors import CostError
@@ -45,6 +45,24 @@ class Booked(NamedTuple):
     opened: Ints
     closed: Ints
     at_close: bool
+
+
+class Priced(NamedTuple):
+    """What orders of these quantities pay where they fill, costs included.
+
+    Attributes
+    ----------
+    quantity : float array
+    slipped, paid : float array
+        Price per share before and after impact.
+    charge : float array
+        Commission, account currency.
+    """
+
+    quantity: Floats
+    slipped: Floats
+    paid: Floats
+    charge: Floats
 
 
 class Executor:
@@ -97,6 +115,11 @@ class Executor:
         self.lot_size = np.maximum(terms.lot_size, 1.0) if policy.whole_shares else terms.lot_size
         self.has_lots = bool((self.lot_size > 0).any())
         self.has_ticks = bool((terms.tick_size > 0).any())
+        self._has_multipliers = bool((terms.multiplier != 1).any())
+        # Whether anything but a limit of its own bounds the price of a fill.
+        self._is_bounded = bool(
+            self.has_ticks or policy.within_range or self.price_limits.priced
+        )  # fmt: skip
         self._volume = np.empty(0)  # of this bar, as far as this account may trade it
         self._volume_left: Floats | None = None
         self.decided_close = np.full(len(portfolio.quantity), np.nan)
@@ -171,10 +194,25 @@ class Executor:
 
     # -- prices -----------------------------------------------------------------------
 
-    def price(
-        self, batch: Batch, sids: Ints, quantity: Floats, base: Floats, limit: Floats | None = None
+    def priced(
+        self,
+        batch: Batch,
+        sids: Ints,
+        quantity: Floats,
+        base: Floats,
+        limit: Floats | None = None,
+        *,
+        is_maker: bool = False,
+    ) -> Priced:
+        """Return what orders pay at a base price; never past a limit, NaN = none."""
+        slipped, paid = self._price(batch, sids, quantity, base, limit)
+        charge = self.charge(batch, sids, quantity, paid, is_maker=is_maker)
+        return Priced(quantity, slipped, paid, charge)
+
+    def _price(
+        self, batch: Batch, sids: Ints, quantity: Floats, base: Floats, limit: Floats | None
     ) -> tuple[Floats, Floats]:
-        """Return the price per share before and after impact; never past a limit, NaN = none."""
+        """Return the price per share before and after impact."""
         quote = self._quote(batch, sids, quantity, base, self._slippage)
         slipped = self._capped(batch, sids, quantity, _filled_at(quote, self._slippage), limit)
         quote.require_price(slipped)  # a model of the user's may return anything
@@ -213,25 +251,33 @@ class Executor:
         sids: Ints,
         quantity: Floats,
         base: Floats,
-        reason: tuple[str, ...],
+        reason: Tags,
         *,
         limit: Floats | None = None,
         is_maker: bool = False,
         slips: bool = True,
         seen: Seen = Seen.ALL,
+        priced: Priced | None = None,
     ) -> Booked:
-        """Book fills at a base price, costs on top; return what they opened and closed."""
-        slipped = paid = base
-        if slips:
-            slipped, paid = self.price(batch, sids, quantity, base, limit)
-        units = np.abs(quantity) * self.terms.multiplier[sids]
+        """Book fills at a base price, costs on top; return what they opened and closed.
+
+        `priced`: what these very orders pay, where somebody has asked before.
+        """
+        if not slips:
+            charge = self.charge(batch, sids, quantity, base, is_maker=is_maker)
+            priced = Priced(quantity, base, base, charge)
+        elif priced is None:
+            priced = self.priced(batch, sids, quantity, base, limit, is_maker=is_maker)
+        slipped, paid, units = priced.slipped, priced.paid, np.abs(quantity)
+        if self._has_multipliers:
+            units = units * self.terms.multiplier[sids]
         fills = Fills(
             t=batch.t,
             ids=ids,
             sids=sids,
             quantity=quantity,
             price=paid,
-            commission=self.charge(batch, sids, quantity, paid, is_maker=is_maker),
+            commission=priced.charge,
             slippage=units * np.abs(slipped - base),
             impact=np.zeros(len(sids)) if paid is slipped else units * np.abs(paid - slipped),
             reason=reason,
@@ -245,10 +291,13 @@ class Executor:
         at_close = seen is Seen.NOTHING
         if len(opened):
             self._base_levels(batch, sids, base, opened, at_close=at_close)
-        return Booked(batch.t, opened, sids[self.portfolio.quantity[sids] == 0], at_close)
+        closed = sids[:0]
+        if len(opened) < len(sids):
+            closed = sids[self.portfolio.quantity[sids] == 0]
+        return Booked(batch.t, opened, closed, at_close)
 
     def fill_free(
-        self, t: int, ids: Ints, sids: Ints, quantity: Floats, price: Floats, tags: tuple[str, ...]
+        self, t: int, ids: Ints, sids: Ints, quantity: Floats, price: Floats, tags: Tags
     ) -> None:
         """Book fills that add to positions without any costs."""
         nothing = np.zeros(len(sids))
@@ -309,6 +358,8 @@ class Executor:
     def _capped(
         self, batch: Batch, sids: Ints, quantity: Floats, price: Floats, limit: Floats | None
     ) -> Floats:
+        if limit is None and not self._is_bounded:
+            return price
         price = self.round_price(sids, price, up=quantity)
         bounds = self.price_limits.bounds(batch, sids, quantity)
         bounds += [] if limit is None else [limit]

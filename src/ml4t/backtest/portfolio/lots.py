@@ -1,17 +1,18 @@
-"""FIFO lots of one asset: a fill opens a lot, an opposite fill closes the oldest first."""
+"""Lots: what a fill opens, first in, first out, and the trades that an opposite fill makes of them.
+
+A vector of lots is a matrix with a row per field, so that what is true of all costs is said once.
+"""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ml4t.backtest.core.batch import Floats, Ints
-from ml4t.backtest.core.tolerances import DUST
-from ml4t.backtest.core.trades import Trade
+from ml4t.backtest.core.batch import Bools, Floats, Ints
+from ml4t.backtest.core.orders import Tags, tag_of, tags_at
+from ml4t.backtest.core.trades import Trade, Trades
 
 
 class Lot(NamedTuple):
@@ -27,94 +28,101 @@ class Lot(NamedTuple):
     commission: float
     slippage: float
     impact: float
-    t: int
     borrowed: float = 0.0
     earned: float = 0.0
+    t: int = -1
     fill: int = -1
 
 
+# Rows of a matrix of lots: the numbers of a `Lot`.
+QUANTITY, PRICE, COMMISSION, SLIPPAGE, IMPACT, BORROWED, EARNED = range(7)
+N_NUMBERS, COSTS = 7, slice(COMMISSION, IMPACT + 1)
+
+
 class Lots(NamedTuple):
-    """Fills of one moment as lots, one per asset; the fields are those of `Lot`, as vectors."""
+    """Fills of one moment as lots, one per asset.
+
+    Attributes
+    ----------
+    sids : int array
+    numbers : float array
+        ``[number, lot]``, in the order of `QUANTITY` to `EARNED`.
+    t : int
+    reason : Tags
+    fill : int array
+    """
 
     sids: Ints
-    quantity: Floats
-    price: Floats
-    commission: Floats
-    slippage: Floats
-    impact: Floats
+    numbers: Floats
     t: int
-    borrowed: Floats
-    earned: Floats
-    reason: tuple[str, ...]
+    reason: Tags
     fill: Ints
 
-    def where(self, chosen: NDArray[np.bool_]) -> Lots:
-        """Return the lots that a mask keeps."""
-        if chosen.all():
-            return self
+    def at(self, chosen: Ints | Bools) -> Lots:
+        """Return the lots at some places, or those that a mask keeps."""
         return Lots(
-            self.sids[chosen], self.quantity[chosen], self.price[chosen],
-            self.commission[chosen], self.slippage[chosen], self.impact[chosen], self.t,
-            self.borrowed[chosen], self.earned[chosen],
-            tuple(one for one, ok in zip(self.reason, chosen.tolist(), strict=True) if ok),
-            self.fill[chosen],
+            self.sids[chosen], self.numbers[:, chosen], self.t,
+            tags_at(self.reason, chosen), self.fill[chosen],
         )  # fmt: skip
 
     def rows(self) -> Iterator[tuple[int, Lot, str]]:
         """Yield asset, lot and reason of each."""
-        for (
-            sid, quantity, price, commission, slippage, impact, borrowed, earned, reason, number,
-        ) in zip(
-            self.sids.tolist(), self.quantity.tolist(), self.price.tolist(),
-            self.commission.tolist(), self.slippage.tolist(), self.impact.tolist(),
-            self.borrowed.tolist(), self.earned.tolist(), self.reason, self.fill.tolist(),
-            strict=True,
-        ):  # fmt: skip
-            costs = commission, slippage, impact
-            yield sid, Lot(quantity, price, *costs, self.t, borrowed, earned, number), reason
+        of_each = zip(self.sids.tolist(), self.numbers.T.tolist(), self.fill.tolist(), strict=True)
+        for i, (sid, numbers, number) in enumerate(of_each):
+            lot = Lot._make((*numbers, self.t, number))
+            yield sid, lot, tag_of(self.reason, i)
 
 
-def close_lots(
-    lots: deque[Lot], sid: int, fill: Lot, reason: str, *, is_flat: bool, multiplier: float = 1.0
-) -> list[Trade]:
-    """Close the oldest lots with a fill of the opposite sign; the lots are edited in place.
+class OpenLots(NamedTuple):
+    """Open lots of some assets, as an opposite fill finds them: numbers, entry bars and fills."""
+
+    numbers: Floats
+    t: Ints
+    fill: Ints
+
+
+def closed(
+    lots: OpenLots, part: Floats, fills: Lots, multiplier: Floats, *, is_carried: bool
+) -> Trades:
+    """Return the trades of parts of lots, each closed by the fill at its place.
 
     Parameters
     ----------
-    fill : Lot
-        The closing fill; its `quantity` has the sign opposite to the lots', its `borrowed` and
-        `earned` are today's sums.
-    is_flat : bool
-        The fill ends the position: every lot is closed whole, so that rounding in the
-        lots' sum leaves no dust behind.
-
-    Returns
-    -------
-    list of Trade
-        One per lot touched, oldest first.
+    part : float array
+        Shares, signed like the lots.
+    is_carried : bool
+        Whether holding some asset may have cost fees or brought dividends.
     """
-    left = -fill.quantity
-    dust = DUST * abs(left)
-    trades = []
-    while lots and (is_flat or abs(left) > dust):
-        lot = lots[0]
-        part = lot.quantity if is_flat or abs(lot.quantity) <= abs(left) + dust else left
-        left -= part
-        trades.append(_trade(sid, lot, part, fill, reason, multiplier))
-        if part == lot.quantity:
-            lots.popleft()
-        else:
-            lots[0] = lot._replace(quantity=lot.quantity - part)
-    return trades
+    size, own, now = np.abs(part), lots.numbers, fills.numbers
+    costs = size * (own[COSTS] + now[COSTS])
+    borrow = dividends = np.zeros(len(part))
+    if is_carried:
+        borrow = np.where(part < 0, size * (now[BORROWED] - own[BORROWED]), 0.0)
+        dividends = part * (now[EARNED] - own[EARNED]) * multiplier
+    gain = part * (now[PRICE] - own[PRICE]) * multiplier
+    return Trades(
+        sid=fills.sids,
+        quantity=part,
+        entry_t=lots.t,
+        entry_price=own[PRICE],
+        exit_t=fills.t,
+        exit_price=now[PRICE],
+        pnl=gain - costs[0] - borrow + dividends,
+        commission=costs[0],
+        slippage=costs[1],
+        impact=costs[2],
+        borrow=borrow,
+        dividends=dividends,
+        reason=fills.reason,
+        entry_fill=lots.fill,
+        exit_fill=fills.fill,
+    )
 
 
-def open_part(sid: int, lot: Lot, at_mark: Lot, multiplier: float) -> Trade:
-    """Return an open lot as a trade without an exit, its P&L as if `at_mark` closed it."""
-    whole = _trade(sid, lot, lot.quantity, at_mark, "", multiplier)
-    return whole._replace(exit_price=float("nan"), reason=None)
-
-
-def _trade(sid: int, lot: Lot, part: float, fill: Lot, reason: str, multiplier: float) -> Trade:
+def closed_one(
+    sid: int, lot: Lot, part: float, fill: Lot, reason: str, multiplier: float = 1.0
+) -> Trade:
+    """Return the trade of a part of one lot."""
     size = abs(part)
     commission = size * (lot.commission + fill.commission)
     borrow = size * (fill.borrowed - lot.borrowed) if part < 0 else 0.0
@@ -126,3 +134,9 @@ def _trade(sid: int, lot: Lot, part: float, fill: Lot, reason: str, multiplier: 
         size * (lot.slippage + fill.slippage), size * (lot.impact + fill.impact), borrow,
         dividends, reason, lot.fill, fill.fill,
     )  # fmt: skip
+
+
+def open_part(sid: int, lot: Lot, at_mark: Lot, multiplier: float) -> Trade:
+    """Return an open lot as a trade without an exit, its P&L as if `at_mark` closed it."""
+    whole = closed_one(sid, lot, lot.quantity, at_mark, "", multiplier)
+    return whole._replace(exit_price=float("nan"), reason=None)

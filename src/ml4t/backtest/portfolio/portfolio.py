@@ -15,8 +15,22 @@ from ml4t.backtest.core.levels import LevelPolicy, TrailBy, TrailStart
 from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.stretch import Stretch, behind, carried
 from ml4t.backtest.core.trades import Trade
-from ml4t.backtest.portfolio.lots import Lot, Lots, open_part
+from ml4t.backtest.portfolio.lots import (
+    BORROWED,
+    COMMISSION,
+    EARNED,
+    IMPACT,
+    N_NUMBERS,
+    PRICE,
+    QUANTITY,
+    SLIPPAGE,
+    Lot,
+    Lots,
+    open_part,
+)
 from ml4t.backtest.portfolio.positions import Positions
+
+NOTHING_NEW: Ints = np.empty(0, dtype=np.int64)
 
 
 class Seen(Enum):
@@ -170,16 +184,9 @@ class Portfolio:
         if self._has_multipliers:
             value = value * self.multiplier[fills.sids]
         self.cash -= float((value + fills.commission).sum())
-        size, sids = np.abs(fills.quantity), fills.sids
-        lots = Lots(
-            sids, fills.quantity, fills.price, fills.commission / size, fills.slippage / size,
-            fills.impact / size, fills.t, self._positions.borrowed[sids],
-            self._positions.earned[sids], fills.reason,
-            np.arange(self._n_fills, self._n_fills + len(sids)),
-        )  # fmt: skip
-        self._n_fills += len(sids)
-        opened = self._positions.fill(lots)
-        self._moved()
+        before = self.quantity[fills.sids]
+        opened = self._positions.fill(self._lots_of(fills))
+        self._moved(fills.sids[before == 0])
         if seen is not Seen.ALL and len(opened):
             self._last_partial_t = fills.t
             if seen is Seen.NOTHING:
@@ -307,8 +314,9 @@ class Portfolio:
             self._net(t, old, new)
         if not self.quantity[old]:
             return False
+        is_new = not self.quantity[new]
         with_levels = self._positions.rename(old, new)
-        self._moved()
+        self._moved(np.array([new]) if is_new else NOTHING_NEW)
         return with_levels
 
     def close_out(self, t: int, sid: int, quantity: float, price: float, kind: str) -> None:
@@ -323,7 +331,7 @@ class Portfolio:
             self._positions.fill_one(sid, self._closing(sid, quantity, price)._replace(t=t), kind)
             amount = quantity * price * float(self.multiplier[sid])
             self.receive(t, sid, kind, amount, in_trades=True)
-            self._moved()
+            self._moved(NOTHING_NEW)
 
     def _net(self, t: int, old: int, new: int) -> None:
         """Close a long and a short against each other, as far as the smaller goes."""
@@ -361,7 +369,7 @@ class Portfolio:
     def _closing(self, sid: int, quantity: float, price: float) -> Lot:
         """Return the fill that would close `quantity` shares at `price` without costs."""
         borrowed, earned = self._positions.borrowed.item(sid), self._positions.earned.item(sid)
-        return Lot(-quantity, price, 0.0, 0.0, 0.0, -1, borrowed, earned)
+        return Lot(-quantity, price, 0.0, 0.0, 0.0, borrowed, earned)
 
     def _partly_seen(self, t: int, held: Ints, close: Floats, best: Floats) -> Floats:
         """Return the water marks, held back for what was opened inside or after this bar."""
@@ -371,9 +379,30 @@ class Portfolio:
         best = np.where(self._only_close_t[held] == t, by_close, best)
         return np.where(self.first_t[held] > t, mark, best)
 
-    def _moved(self) -> None:
-        self.held = np.flatnonzero(self.quantity)
-        self.held.setflags(write=False)
+    def _lots_of(self, fills: Fills) -> Lots:
+        """Return fills as the lots that they open, costs per share."""
+        sids, size = fills.sids, np.abs(fills.quantity)
+        numbers = np.empty((N_NUMBERS, len(sids)))
+        numbers[QUANTITY], numbers[PRICE] = fills.quantity, fills.price
+        np.divide(fills.commission, size, out=numbers[COMMISSION])
+        np.divide(fills.slippage, size, out=numbers[SLIPPAGE])
+        np.divide(fills.impact, size, out=numbers[IMPACT])
+        numbers[BORROWED] = self._positions.borrowed[sids]
+        numbers[EARNED] = self._positions.earned[sids]
+        counted = np.arange(self._n_fills, self._n_fills + len(sids))
+        self._n_fills += len(sids)
+        return Lots(sids, numbers, fills.t, fills.reason, counted)
+
+    def _moved(self, new: Ints) -> None:
+        """Take note of what is held now; `new` may be held, and was not before.
+
+        Without a look at what nothing happened to: there may be thousands of assets.
+        """
+        held = np.concatenate((self.held, new)) if len(new) else self.held
+        held = held[self.quantity[held] != 0]
+        held.sort()
+        held.setflags(write=False)
+        self.held = held
         self._is_marked = False
 
     def _mark(self, closes: Floats) -> None:

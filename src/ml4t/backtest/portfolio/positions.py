@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats, Ints
 from ml4t.backtest.core.journal import Journal
 from ml4t.backtest.core.tolerances import DUST
+from ml4t.backtest.core.trades import Trades
 from ml4t.backtest.portfolio.lot_book import LotBook
-from ml4t.backtest.portfolio.lots import Lot, Lots, close_lots
+from ml4t.backtest.portfolio.lots import (
+    COMMISSION,
+    PRICE,
+    QUANTITY,
+    Lot,
+    Lots,
+    closed,
+    closed_one,
+)
 
 # Up to so many fills are faster one by one than as vectors.
 FEW = 4
+NO_SIDS: Ints = np.empty(0, dtype=np.int64)
+NAN = float("nan")
+# What there is of a position that is none: quantity, mark, water mark, peak quantity, base, basis,
+# what was paid and what was received.
+FLAT = np.array([[0.0], [NAN], [NAN], [0.0], [NAN], [0.0], [0.0], [0.0]])
 
 
 class Positions:
@@ -50,23 +62,21 @@ class Positions:
     """
 
     def __init__(self, n_assets: int, journal: Journal, multiplier: Floats) -> None:
-        self.quantity = np.zeros(n_assets)
-        self.mark = np.full(n_assets, np.nan)
-        self.water_mark = np.full(n_assets, np.nan)
-        self.peak_quantity = np.zeros(n_assets)
-        self.entry_t = np.full(n_assets, -1, dtype=np.int64)
-        self.first_t = np.full(n_assets, -1, dtype=np.int64)
-        self.base = np.full(n_assets, np.nan)
-        self.basis = np.zeros(n_assets)
-        self.paid = np.zeros(n_assets)
-        self.borrowed = np.zeros(n_assets)
-        self.received, self.earned = np.zeros(n_assets), np.zeros(n_assets)
-        self.n_short = 0
+        # What begins and ends with a position, one row each.
+        self._own: Floats = np.repeat(FLAT, n_assets, axis=1)
+        rows: list[Floats] = list(self._own)
+        self.quantity, self.mark, self.water_mark, self.peak_quantity, *rows = rows
+        self.base, self.basis, self.paid, self.received = rows
+        self._bars: Ints = np.full((2, n_assets), -1)
+        bars: list[Ints] = list(self._bars)
+        self.entry_t, self.first_t = bars
+        self.borrowed, self.earned = np.zeros(n_assets), np.zeros(n_assets)
+        self.n_short, self._has_dividends = 0, False
         self.multiplier = multiplier
         self._lots = LotBook(n_assets)
         self._journal = journal
 
-    def lots_of(self, sid: int) -> deque[Lot]:
+    def lots_of(self, sid: int) -> list[Lot]:
         """Return the open lots of one asset, oldest first."""
         return self._lots.of(sid)
 
@@ -100,9 +110,7 @@ class Positions:
             self.peak_quantity[sid] = abs(after)
         self.basis[sid] += fill.quantity * fill.price
         self.paid[sid] += abs(fill.quantity) * fill.commission
-        lots = self._lots.of(sid)
-        lots.append(fill)
-        self._lots.put(sid, lots)
+        self._lots.append_one(sid, fill)
         is_new = before == 0.0 or is_turned
         if is_new:
             self.entry_t[sid] = self.first_t[sid] = fill.t
@@ -113,6 +121,7 @@ class Positions:
 
     def entitle(self, sid: int, value: float) -> float:
         """Entitle the open lots to a dividend of `value` per share; return it in money."""
+        self._has_dividends = True
         amount = float(self.quantity[sid]) * value * float(self.multiplier[sid])
         self.earned[sid] += value
         self.received[sid] += amount
@@ -126,16 +135,7 @@ class Positions:
         self.peak_quantity[sid] *= ratio
         for prices in (self.mark, self.water_mark, self.base, self.borrowed, self.earned):
             prices[sid] /= ratio
-        lots = (
-            lot._replace(
-                quantity=lot.quantity * ratio, price=lot.price / ratio,
-                commission=lot.commission / ratio, slippage=lot.slippage / ratio,
-                impact=lot.impact / ratio, borrowed=lot.borrowed / ratio,
-                earned=lot.earned / ratio,
-            )
-            for lot in self._lots.of(sid)
-        )  # fmt: skip
-        self._lots.put(sid, deque(lots))
+        self._lots.split(sid, ratio)
 
     def rename(self, old: int, new: int) -> bool:
         """Move a position to another asset, where it joins what is held of that on its side.
@@ -147,15 +147,10 @@ class Positions:
         """
         if self.quantity[new]:
             return self._merge(old, new)
-        for vector in (
-            self.quantity, self.mark, self.water_mark, self.peak_quantity, self.base,
-            self.basis, self.paid, self.borrowed, self.received, self.earned,
-        ):  # fmt: skip
-            vector[new] = vector[old]
-        self.entry_t[new], self.first_t[new] = self.entry_t[old], self.first_t[old]
-        self._lots.put(new, self._lots.of(old))
+        self._own[:, new], self._bars[:, new] = self._own[:, old], self._bars[:, old]
+        self.borrowed[new], self.earned[new] = self.borrowed[old], self.earned[old]
+        self._lots.move(old, new)
         self._forget(old)
-        self.quantity[old] = 0.0
         return True
 
     # -- inside -----------------------------------------------------------------------
@@ -165,83 +160,103 @@ class Positions:
         return np.array(opened, dtype=np.int64)
 
     def _fill_many(self, lots: Lots) -> Ints:
-        """Apply fills as vectors where they open a position from flat or close one lot."""
-        before = self.quantity[lots.sids]
-        after = before + lots.quantity
-        is_opening = before == 0
-        is_whole = (np.abs(after) <= DUST * np.abs(before)) & ~is_opening
-        is_part = (before * lots.quantity < 0) & (before * after > 0)
-        is_closing = self._lots.is_single(lots.sids) & (is_whole | is_part)
-        if is_closing.any():
-            self._close_single(lots.where(is_closing), is_whole[is_closing])
-        opening = lots.where(is_opening)
-        if len(opening.sids):
-            self._open(opening)
-        is_other = ~(is_opening | is_closing)
-        if not is_other.any():
-            return opening.sids
-        return np.concatenate([opening.sids, self._fill_each(lots.where(is_other))])
+        """Apply fills as vectors: what closes positions, then what opens or adds to them."""
+        sids, quantity = lots.sids, lots.numbers[QUANTITY]
+        before = self.quantity[sids]
+        closes = before * quantity < 0
+        n_closing = np.count_nonzero(closes)
+        if not n_closing:
+            self._increase(lots, before)
+            opened: Ints = sids[before == 0]
+            return opened
+        after = before + quantity
+        is_gone = np.abs(after) <= DUST * np.abs(before)
+        is_turned = (before * after < 0) & ~is_gone
+        n_turned = np.count_nonzero(is_turned)
+        if n_closing == len(sids):
+            self._reduce(lots, after, is_gone, is_turned)
+        else:
+            closing = lots.at(closes)
+            self._reduce(closing, after[closes], is_gone[closes], is_turned[closes])
+        if n_closing == len(sids) and not n_turned:
+            return NO_SIDS
+        increases = ~closes | is_turned
+        increase = lots.at(increases)
+        increase.numbers[QUANTITY] = np.where(is_turned, after, quantity)[increases]
+        self._increase(increase, self.quantity[increase.sids])
+        return np.concatenate((sids[before == 0], sids[is_turned]))
 
-    def _open(self, lots: Lots) -> None:
-        """Open positions from flat."""
-        sids = lots.sids
-        self._lots.open(lots)
-        self.quantity[sids] = lots.quantity
-        size = np.abs(lots.quantity)
-        self.peak_quantity[sids] = size
-        self.basis[sids] = lots.quantity * lots.price
-        self.paid[sids] = size * lots.commission
-        self.entry_t[sids] = self.first_t[sids] = lots.t
-        self.mark[sids] = self.water_mark[sids] = lots.price
-        self.n_short += int((lots.quantity < 0).sum())
+    def _increase(self, lots: Lots, before: Floats) -> None:
+        """Open positions from flat, or add to them; `before`: what is held of each."""
+        sids, quantity = lots.sids, lots.numbers[QUANTITY]
+        price, commission = lots.numbers[PRICE], lots.numbers[COMMISSION]
+        after = before + quantity
+        self._lots.append(lots)
+        self.quantity[sids] = after
+        self.peak_quantity[sids] = np.maximum(self.peak_quantity[sids], np.abs(after))
+        self.basis[sids] += quantity * price
+        self.paid[sids] += np.abs(quantity) * commission
+        is_new = before == 0
+        n_new = np.count_nonzero(is_new)
+        if n_new < len(sids):
+            sids, price, after = sids[is_new], price[is_new], after[is_new]
+        if n_new:
+            self.entry_t[sids] = self.first_t[sids] = lots.t
+            self.mark[sids] = self.water_mark[sids] = price
+            self.n_short += int(np.count_nonzero(after < 0))
 
-    def _close_single(self, lots: Lots, is_whole: Bools) -> None:
-        """Close positions of one lot each, whole or in part."""
+    def _reduce(self, lots: Lots, after: Floats, is_gone: Bools, is_turned: Bools) -> None:
+        """Close positions, of which `after` is left, or which are turned over: none of it is."""
+        is_flat = is_gone | is_turned
+        # First, in the order of the trades, what is one lot and stays on its side.
+        is_first = self._lots.are_single(lots.sids) & ~is_turned
+        if np.count_nonzero(is_first) < len(is_first):
+            order = np.argsort(~is_first, kind="stable")
+            lots, after, is_flat = lots.at(order), after[order], is_flat[order]
         sids = lots.sids
-        trades = self._lots.close(lots, is_whole, self.multiplier[sids])
+        touched = self._lots.touched(sids, -lots.numbers[QUANTITY], is_flat)
+        fills = lots if touched.by is None else lots.at(touched.by)
+        trades = closed(
+            self._lots.read(touched.places), touched.part, fills, self.multiplier[fills.sids],
+            is_carried=self._has_dividends or self.n_short > 0,
+        )  # fmt: skip
         self._journal.record(trades)
-        self.quantity[sids] += lots.quantity
-        self.basis[sids] -= trades.quantity * trades.entry_price
-        own = trades.commission - np.abs(trades.quantity) * lots.commission
-        self.paid[sids] -= own + trades.borrow
-        self.received[sids] -= trades.dividends
-        gone = sids[is_whole]
-        self.n_short -= int((trades.quantity[is_whole] < 0).sum())
-        self.quantity[gone] = self.basis[gone] = self.paid[gone] = 0.0
-        self.peak_quantity[gone] = self.received[gone] = 0.0
-        self.mark[gone] = self.water_mark[gone] = self.base[gone] = np.nan
-        self.entry_t[gone] = self.first_t[gone] = -1
+        self._lots.take_off(sids, touched)
+        gone = sids
+        if np.count_nonzero(is_flat) < len(sids):
+            gone, stays = sids[is_flat], ~is_flat
+            self.quantity[sids[stays]] = after[stays]
+            self._take_off(trades, fills.numbers[COMMISSION])
+        self.n_short -= int(np.count_nonzero(self.quantity[gone] < 0))
+        self._own[:, gone], self._bars[:, gone] = FLAT, -1
+
+    def _take_off(self, trades: Trades, commission: Floats) -> None:
+        """Take what closed lots have cost and brought off their positions, trade by trade."""
+        np.subtract.at(self.basis, trades.sid, trades.quantity * trades.entry_price)
+        own = trades.commission - np.abs(trades.quantity) * commission
+        np.subtract.at(self.paid, trades.sid, own + trades.borrow)
+        np.subtract.at(self.received, trades.sid, trades.dividends)
 
     def _close(self, sid: int, fill: Lot, reason: str, *, is_flat: bool) -> None:
-        lots = self._lots.of(sid)
-        trades = close_lots(
-            lots, sid, fill, reason, is_flat=is_flat, multiplier=float(self.multiplier[sid])
-        )
-        self._lots.put(sid, lots)
-        for trade in trades:
-            size = abs(trade.quantity)
-            self.basis[sid] -= trade.quantity * trade.entry_price
-            self.paid[sid] -= trade.commission - size * fill.commission + trade.borrow
+        places, parts = self._lots.chain(sid, -fill.quantity, is_flat=is_flat)
+        multiplier = float(self.multiplier[sid])
+        for place, part in zip(places, parts, strict=True):
+            trade = closed_one(sid, self._lots.lot(place), part, fill, reason, multiplier)
+            self.basis[sid] -= part * trade.entry_price
+            self.paid[sid] -= trade.commission - abs(part) * fill.commission + trade.borrow
             self.received[sid] -= trade.dividends
             self._journal.record(trade)
+        self._lots.take_off_one(sid, places, parts)
 
     def _forget(self, sid: int) -> None:
         """Reset what belongs to a position that is gone, dust included."""
-        self._lots.put(sid, deque())
-        self.basis[sid] = self.paid[sid] = self.peak_quantity[sid] = self.received[sid] = 0.0
-        self.mark[sid] = self.water_mark[sid] = self.base[sid] = np.nan
-        self.entry_t[sid] = self.first_t[sid] = -1
+        self._own[:, sid], self._bars[:, sid] = FLAT[:, 0], -1
 
     def _merge(self, old: int, new: int) -> bool:
         # What borrowing has cost, and dividends, are counted from the new asset's own sums.
         cost = float(self.borrowed[new] - self.borrowed[old])
         gain = float(self.earned[new] - self.earned[old])
-        moved = [
-            lot._replace(borrowed=lot.borrowed + cost, earned=lot.earned + gain)
-            for lot in self._lots.of(old)
-        ]
-        lots = sorted([*moved, *self._lots.of(new)], key=lambda lot: lot.t)
-        self._lots.put(new, deque(lots))
+        self._lots.move(old, new, cost=cost, gain=gain)
         for vector in (self.quantity, self.peak_quantity, self.basis, self.paid, self.received):
             vector[new] += vector[old]
         is_older = bool(self.entry_t[old] < self.entry_t[new])
@@ -250,5 +265,4 @@ class Positions:
                 own[new] = own[old]
         self.n_short -= int(self.quantity[old] < 0)
         self._forget(old)
-        self.quantity[old] = 0.0
         return is_older

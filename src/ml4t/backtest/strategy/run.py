@@ -14,7 +14,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.context import Context
 from ml4t.backtest.core.event import NAN, PRICES, Bar, BarEvent, Events, Fill, Signals
-from ml4t.backtest.core.orders import Fills
+from ml4t.backtest.core.orders import Fills, tag_of
 from ml4t.backtest.core.values import Columns
 from ml4t.backtest.errors import did_you_mean
 from ml4t.backtest.strategy.base import Strategy
@@ -212,7 +212,7 @@ class StrategyRun:
                     slippage=fills.slippage.item(i),
                     impact=fills.impact.item(i),
                     order_id=fills.ids.item(i),
-                    tag=fills.reason[i],
+                    tag=tag_of(fills.reason, i),
                 )
                 try:
                     self._strategy.on_fill(fill)

@@ -5,16 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.tolerances import CASH_KEPT, LEAST_SHARE, USED_UP
-from ml4t.backtest.execution.account.rules import Account, Increase, Shortfall
-from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.account.rules import Account, Increase, Shortfall, closing_part
+from ml4t.backtest.execution.executor import Executor, Priced
 
 # Cuts in proportion; and steps in which the share between two others must have been found.
 FEW_STEPS, MOST_STEPS = 4, 60
+
+
+class Fitted(NamedTuple):
+    """What an account can carry of some orders.
+
+    Attributes
+    ----------
+    quantity : float array
+        The very array that was asked for, where all of it.
+    priced : Priced or None
+        What they pay, where it is known by now.
+    """
+
+    quantity: Floats
+    priced: Priced | None = None
 
 
 def fit(
@@ -29,7 +45,7 @@ def fit(
     limit: float | None = None,
     shortfall: Shortfall | None = None,
     one_by_one: bool = False,
-) -> Floats:
+) -> Fitted:
     """Return the quantities that the account can carry, 0 where nothing of an order fits.
 
     Parameters
@@ -51,11 +67,13 @@ def fit(
     """
     shortfall = account.shortfall if shortfall is None else shortfall
     if shortfall is Shortfall.NONE:
-        return quantity
+        return Fitted(quantity)
     # An asset that trades now is worth the price at which it does, whatever was paid before; one
     # of which the bar's volume has left nothing does not trade.
-    trading = sids[quantity != 0]
-    bought = {sid: lots for sid, lots in executor.bought.items() if sid not in trading}
+    bought = executor.bought
+    if bought:
+        trading = sids[quantity != 0]
+        bought = {sid: lots for sid, lots in bought.items() if sid not in trading}
     room = account.room(executor.portfolio, prices, executor.terms, unsettled, bought)
     asked = _Asked(
         account=account,
@@ -71,11 +89,13 @@ def fit(
     if shortfall is Shortfall.SCALE:
         # One factor for all, so that no asset is starved because of its name.
         share = share_that_fits(asked.highest if one_by_one else asked.total, room)
-        return quantity if share == 1.0 else executor.whole(sids, quantity * share)
-    return _fit_each(asked, room, in_turn=shortfall is Shortfall.IN_TURN)
+        cut = quantity if share == 1.0 else executor.whole(sids, asked.scaled(share))
+        last = asked.priced
+        return Fitted(cut, last if last is not None and last.quantity is cut else None)
+    return Fitted(_fit_each(asked, room, in_turn=shortfall is Shortfall.IN_TURN))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
 class _Asked:
     """Orders, and what the account needs for a share of them."""
 
@@ -88,23 +108,29 @@ class _Asked:
     live: Floats  # what is held of each now
     before: Floats | None  # what the orders before each one change in its asset
     cap: Floats | None
+    share: float = 1.0  # the last one of which was asked what it needs
+    priced: Priced | None = None  # what it pays
+
+    def scaled(self, share: float) -> Floats:
+        """Return a share of every order."""
+        if self.priced is not None and share == self.share:
+            return self.priced.quantity
+        return self.quantity * share
 
     def needs(self, index: slice, share: float) -> Floats:
         """Return what a share of each order needs; of what closes margin comes free."""
-        sids, asked, held = self.sids[index], self.quantity[index] * share, self.live[index]
+        sids, asked, held = self.sids[index], self.quantity[index], self.live[index]
+        if share != 1.0:
+            asked = asked * share
         if self.before is not None:
             held = held + self.before[index] * share
         base = self.prices[sids]
-        price = self.executor.price(self.batch, sids, asked, base, self.cap)[1]
-        charge = self.executor.charge(self.batch, sids, asked, price)
+        priced = self.executor.priced(self.batch, sids, asked, base, self.cap)
+        self.share, self.priced = share, priced
         increase = Increase(
-            sids=sids,
-            quantity=asked,
-            closing=_closing(asked, held),
-            base=base,
-            price=price,
-            charge=charge,
-        )
+            sids=sids, quantity=asked, held=held, base=base, price=priced.paid,
+            charge=priced.charge,
+        )  # fmt: skip
         return self.account.need(increase, self.executor.terms)
 
     def total(self, share: float, index: slice = slice(None)) -> float:
@@ -130,7 +156,7 @@ def _fit_each(asked: _Asked, room: float, *, in_turn: bool) -> Floats:
         if in_turn:
             # What closes sets margin free: only what is beyond zero is cut to the room.
             is_margin = account.is_margin
-            closing = float(_closing(quantity[one], asked.live[one])[0]) if is_margin else 0.0
+            closing = float(closing_part(quantity[one], asked.live[one])[0]) if is_margin else 0.0
             required = partial(asked.total, index=one)
             share = _share_beyond(required, room, closing / float(quantity[i]))
         part = quantity[one] if share == 1.0 else executor.whole(sids[one], quantity[one] * share)
@@ -161,13 +187,6 @@ def _before(sids: Ints, quantity: Floats) -> Floats:
         before[i] = changed[sid]
         changed[sid] += change
     return before
-
-
-def _closing(quantity: Floats, held: Floats) -> Floats:
-    """Return the part of each order that only closes what is held on the other side, signed."""
-    most = np.maximum(-held, np.minimum(quantity, 0.0))
-    closing: Floats = np.minimum(most, np.maximum(quantity, 0.0))
-    return closing
 
 
 def _share_beyond(required: Callable[[float], float], room: float, kept: float) -> float:

@@ -48,8 +48,8 @@ class Increase:
     sids : int array
     quantity : float array
         Signed: negative opens or adds to a short.
-    closing : float array
-        The part of `quantity` that only closes what is held on the other side.
+    held : float array
+        What is held of each asset when it fills.
     base, price : float array
         Per share, before and after slippage and impact.
     charge : float array
@@ -58,10 +58,22 @@ class Increase:
 
     sids: Ints
     quantity: Floats
-    closing: Floats
+    held: Floats
     base: Floats
     price: Floats
     charge: Floats
+
+    @property
+    def closing(self) -> Floats:
+        """The part of `quantity` that only closes what is held on the other side."""
+        return closing_part(self.quantity, self.held)
+
+
+def closing_part(quantity: Floats, held: Floats) -> Floats:
+    """Return the part of each order that only closes what is held on the other side, signed."""
+    most = np.maximum(-held, np.minimum(quantity, 0.0))
+    closing: Floats = np.minimum(most, np.maximum(quantity, 0.0))
+    return closing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

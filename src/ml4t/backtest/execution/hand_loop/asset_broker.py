@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
@@ -117,7 +116,7 @@ class AssetPortfolio(Portfolio):
         self._account.cash = cash
 
     @property
-    def lots(self) -> deque[Lot]:
+    def lots(self) -> list[Lot]:
         """The open lots, oldest first."""
         return self._positions.lots_of(0)
 
@@ -164,7 +163,7 @@ class AssetBroker:
         return float(self._portfolio.mark[0])
 
     @property
-    def lots(self) -> deque[Lot]:
+    def lots(self) -> list[Lot]:
         """The open lots, oldest first."""
         return self._portfolio.lots
 

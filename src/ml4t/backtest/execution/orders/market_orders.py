@@ -12,11 +12,11 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats, Ints
 from ml4t.backtest.core.journal import Journal
-from ml4t.backtest.core.orders import Ended, OrderStatus, TimeInForce
+from ml4t.backtest.core.orders import Ended, OrderStatus, Tags, TimeInForce, tags_at
 from ml4t.backtest.execution.orders.types import MARKET
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # hot: freezing costs a call per field
 class MarketOrders:
     """Market orders of one moment.
 
@@ -25,23 +25,22 @@ class MarketOrders:
     sids : int array
     quantity : float array
         Shares, signed; NaN where a target could not be sized.
-    tags : tuple of str
-        Who asked, per order.
+    tags : Tags
+        Who asked.
     """
 
     sids: Ints
     quantity: Floats
-    tags: tuple[str, ...]
+    tags: Tags
 
     def __len__(self) -> int:
         return len(self.sids)
 
     def where(self, chosen: Bools) -> MarketOrders:
         """Return the market orders that a mask keeps."""
-        if chosen.all():  # most of the time
+        if np.count_nonzero(chosen) == len(chosen):  # most of the time
             return self
-        tags = tuple(tag for tag, ok in zip(self.tags, chosen.tolist(), strict=True) if ok)
-        return MarketOrders(self.sids[chosen], self.quantity[chosen], tags)
+        return MarketOrders(self.sids[chosen], self.quantity[chosen], tags_at(self.tags, chosen))
 
 
 class MarketOrderLedger:
@@ -87,6 +86,6 @@ class MarketOrderLedger:
         )
 
 
-def unsized(sids: Ints, tags: tuple[str, ...]) -> MarketOrders:
+def unsized(sids: Ints, tags: Tags) -> MarketOrders:
     """Return the market orders of what ended before it had a quantity."""
     return MarketOrders(sids, np.full(len(sids), np.nan), tags)

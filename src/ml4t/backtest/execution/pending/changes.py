@@ -112,8 +112,7 @@ class PendingChanges:
             targets = self._rebalance.targets
             wanted = np.setdiff1d(np.union1d(self._portfolio.held, targets.sids), sids)
             wanted = np.setdiff1d(wanted, self._rebalance.untouched)
-            tags = (REBALANCE,) * len(wanted)
-            self._ledger.end(unsized(wanted, tags), OrderStatus.EXPIRED, END_OF_DATA)
+            self._ledger.end(unsized(wanted, REBALANCE), OrderStatus.EXPIRED, END_OF_DATA)
 
     @property
     def waiting_rebalance(self) -> Rebalance | None:
@@ -151,7 +150,7 @@ class PendingChanges:
         if sid in self.pending:
             tag, created_t = self.pending.pop(sid)[0], self._ledger.created_t
             self._ledger.created_t = self._left_t
-            self._ledger.end(unsized(np.array([sid]), (tag,)), OrderStatus.CANCELLED, reason)
+            self._ledger.end(unsized(np.array([sid]), tag), OrderStatus.CANCELLED, reason)
             self._ledger.created_t = created_t
 
     def drop(self, sid: int, reason: str) -> None:
@@ -161,7 +160,7 @@ class PendingChanges:
         if rebalance is not None and sid in rebalance.targets.sids:
             self._ledger.created_t = rebalance.t
             self._rebalance = rebalance.without(np.array([sid]))
-            self._ledger.end(unsized(np.array([sid]), (REBALANCE,)), OrderStatus.CANCELLED, reason)
+            self._ledger.end(unsized(np.array([sid]), REBALANCE), OrderStatus.CANCELLED, reason)
 
     def rename(self, old: int, new: int) -> None:
         """Move what is queued to the asset that the old one became."""

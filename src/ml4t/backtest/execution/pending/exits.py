@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints
-from ml4t.backtest.core.orders import OrderStatus
+from ml4t.backtest.core.orders import OrderStatus, tag_of
 from ml4t.backtest.core.tolerances import NO_CHANGE, WHOLE
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.book import POSITION_CLOSED, OrderBook
@@ -111,7 +111,8 @@ class ExitFiller:
             rest = abs(float(market_orders.quantity[i] - done[i]))
             live = abs(float(self._portfolio.quantity[sid]))
             if live:
-                self._pending.put_back({sid: (market_orders.tags[i], min(rest / live, 1.0))})
+                rule = tag_of(market_orders.tags, i)
+                self._pending.put_back({sid: (rule, min(rest / live, 1.0))})
 
 
 def exit_quantity(executor: Executor, sids: Ints, shares: Floats) -> Floats:

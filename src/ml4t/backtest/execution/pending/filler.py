@@ -74,7 +74,7 @@ class PendingFiller:
         sids, change = NO_SIDS, np.empty(0)
         if rebalance is not None:
             sids, change = self._changes(batch, prices, rebalance, at_open=at_open)
-            change = self._rebalancer.reduce(batch, prices, sids, change)
+            sids, change = self._rebalancer.reduce(batch, prices, sids, change)
         if markets:
             markets = self._order_filler.submitted(batch, markets)
         increases = self._reduce_orders(batch, prices, markets, seen)

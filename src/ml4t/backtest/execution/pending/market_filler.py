@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Batch, Bools, Floats
+from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.orders import OrderStatus
-from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.executor import Executor, Priced
 from ml4t.backtest.execution.orders.ending import TRIMMED, trimmed
 from ml4t.backtest.execution.orders.market_orders import MarketOrders
 from ml4t.backtest.execution.pending.post_trade import PostTrade
@@ -45,6 +45,7 @@ class MarketOrderFiller:
         why_scaled: str = "",
         why_cut: str = "the rest expired",
         seen: Seen = Seen.ALL,
+        priced: Priced | None = None,
     ) -> Floats:
         """Fill market orders as far as the bar's volume goes; return what was done of each.
 
@@ -56,6 +57,8 @@ class MarketOrderFiller:
             What the orders say, where they were scaled down already; `why_scaled` says why.
         is_capped : bool array, optional
             The bar's volume has cut these before.
+        priced : Priced, optional
+            What they pay, where somebody has asked before.
         """
         if not len(market_orders):
             return np.empty(0)
@@ -63,11 +66,12 @@ class MarketOrderFiller:
         asked = quantity if asked is None else asked
         done = self._executor.within_volume(sids, quantity)
         ids = self._journal.new_ids(len(sids))
-        if done is quantity and is_capped is None and asked is quantity:  # nothing to tell apart
-            tags, base = market_orders.tags, prices[sids]
-            booked = self._executor.fill(batch, ids, sids, done, base, tags, seen=seen)
+        if done is quantity and is_capped is None:  # all of each is done
+            booked = self._executor.fill(
+                batch, ids, sids, done, prices[sids], market_orders.tags, seen=seen, priced=priced
+            )
             self._post_trade.process(booked)
-            self.ledger.record(ids, market_orders, done, OrderStatus.FILLED, "")
+            self._record_filled(ids, market_orders, asked, why_scaled)
             return done
         fills = done != 0
         if fills.any():
@@ -89,9 +93,39 @@ class MarketOrderFiller:
             (is_cut & fills, OrderStatus.PARTIAL, f"{VOLUME_LIMIT}: {why_cut}"),
             (is_cut & ~fills, OrderStatus.EXPIRED, f"{VOLUME_LIMIT}: {why_cut}"),
         ):
-            if which.any():
-                self.ledger.record(ids[which], whole.where(which), done[which], status, reason)
+            self._record(which, ids, whole, done, status, reason)
         return done
+
+    def _record_filled(
+        self, ids: Ints, market_orders: MarketOrders, asked: Floats, why_scaled: str
+    ) -> None:
+        """Record orders of which all was done, but for what the account had cut before."""
+        done = market_orders.quantity
+        if asked is done:
+            self.ledger.record(ids, market_orders, done, OrderStatus.FILLED, "")
+            return
+        whole = MarketOrders(market_orders.sids, asked, market_orders.tags)
+        is_scaled, is_trimmed = done != asked, trimmed(asked, done)
+        self._record(~is_scaled, ids, whole, done, OrderStatus.FILLED, "")
+        self._record(is_scaled & is_trimmed, ids, whole, done, OrderStatus.FILLED, TRIMMED)
+        self._record(is_scaled & ~is_trimmed, ids, whole, done, OrderStatus.PARTIAL, why_scaled)
+
+    def _record(
+        self,
+        which: Bools,
+        ids: Ints,
+        market_orders: MarketOrders,
+        done: Floats,
+        status: OrderStatus,
+        reason: str,
+    ) -> None:
+        """Record those orders that ended in one way; most of the time it is all or none."""
+        n = np.count_nonzero(which)
+        if n == len(ids):
+            self.ledger.record(ids, market_orders, done, status, reason)
+        elif n:
+            some = market_orders.where(which)
+            self.ledger.record(ids[which], some, done[which], status, reason)
 
     def fill_free(self, batch: Batch, market_orders: MarketOrders, price: Floats) -> None:
         """Fill market orders of this very bar at a price without any costs."""

@@ -98,7 +98,7 @@ class OrderFiller:
         fits = fit(
             self._account, self._executor, batch, prices, sids, asked,
             self._executor.settlement.unsettled(batch.t), one_by_one=True,
-        )  # fmt: skip
+        ).quantity  # fmt: skip
         for one, most, fitting in zip(together, asked.tolist(), fits.tolist(), strict=True):
             if fitting != most:
                 amend(one, fitting=abs(fitting))
@@ -216,7 +216,7 @@ class OrderFiller:
         fits = fit(
             self._account, self._executor, batch, prices, sids, np.array([quantity]),
             self._executor.settlement.unsettled(batch.t), limit=limit, shortfall=own,
-        )  # fmt: skip
+        ).quantity  # fmt: skip
         return float(fits[0]) if fits[0] else self._account.lacks
 
     def _book_fill(
@@ -237,7 +237,7 @@ class OrderFiller:
             np.array([order.sid]),
             np.array([quantity]),
             np.array([base]),
-            (order.tag,),
+            order.tag,
             limit=None if limit is None else np.array([limit]),
             # What fills in the closing auction has not rested in the book.
             is_maker=limit is not None and base == limit and order.order_type.acts_inside,

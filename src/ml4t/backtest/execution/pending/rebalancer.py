@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.orders import OrderStatus
 from ml4t.backtest.core.tolerances import LEAST_SHARE
 from ml4t.backtest.execution.account.buying_power import fit
@@ -25,6 +24,7 @@ from ml4t.backtest.execution.pending.rebalance import (
     Rebalance,
     change_to,
     sized,
+    union,
 )
 from ml4t.backtest.execution.pending.tradability import NO_BAR, Tradability
 from ml4t.backtest.portfolio.portfolio import Seen
@@ -90,22 +90,44 @@ class Rebalancer:
         sids, change = self._wanted(batch, prices, rebalance, before, leaving, equity)
         return self._submitted(batch, sids, change)
 
-    def reduce(self, batch: Batch, prices: Floats, sids: Ints, change: Floats) -> Floats:
-        """Fill what only reduces positions; return what is left of each change."""
+    def reduce(
+        self, batch: Batch, prices: Floats, sids: Ints, change: Floats
+    ) -> tuple[Ints, Floats]:
+        """Fill what only reduces positions; return assets with what is left of their changes."""
         live = self._portfolio.quantity[sids]
-        reduction = np.where(live * change < 0, _toward_zero(change, live), 0.0)
-        market_orders = self._tradability.unlocked(batch, prices, _rebalancing(sids, reduction))
-        self._market_filler.fill(batch, prices, market_orders)
+        closes = live * change < 0
+        if np.count_nonzero(closes):
+            change = self._reduced(batch, prices, sids, change, live, closes)
         # At once: what is bought back at this very moment is another position.
         self._book.close_orphans(self._portfolio)
-        rest: Floats = change - reduction
+        stays = change != 0
+        return sids[stays], change[stays]
+
+    def _reduced(
+        self,
+        batch: Batch,
+        prices: Floats,
+        sids: Ints,
+        change: Floats,
+        live: Floats,
+        closes: Bools,
+    ) -> Floats:
+        """Fill the part of changes toward zero, of those that have one; return the rest of all."""
+        wish, most = change[closes], -live[closes]
+        reduction = np.where(np.abs(wish) > np.abs(most), most, wish)
+        market_orders = MarketOrders(sids[closes], reduction, REBALANCE)
+        market_orders = self._tradability.unlocked(batch, prices, market_orders)
+        self._market_filler.fill(batch, prices, market_orders)
+        rest = change.copy()
+        rest[closes] = wish - reduction
         return rest
 
     def increase(
         self, batch: Batch, prices: Floats, sids: Ints, quantity: Floats, seen: Seen
     ) -> None:
         """Open and add within what the account can carry, costs reserved."""
-        market_orders = self._tradability.unlocked(batch, prices, _rebalancing(sids, quantity))
+        market_orders = MarketOrders(sids, quantity, REBALANCE)
+        market_orders = self._tradability.unlocked(batch, prices, market_orders)
         if self._account.can_short:
             market_orders = self._tradability.borrowable(market_orders)
         if not len(market_orders):
@@ -113,18 +135,24 @@ class Rebalancer:
         # The bar's volume first: what cannot trade needs no cash.
         asked = market_orders.quantity
         capped = self._executor.within_volume(market_orders.sids, asked)
-        fitted = fit(
+        fitted, priced = fit(
             self._account, self._executor, batch, prices, market_orders.sids, capped,
             self._executor.settlement.unsettled(batch.t),
         )  # fmt: skip
         if fitted is asked:  # neither volume nor account cut anything
-            self._market_filler.fill(batch, prices, market_orders, seen=seen)
+            self._market_filler.fill(batch, prices, market_orders, seen=seen, priced=priced)
             return
+        is_capped = None if capped is asked else capped != asked
+        market_orders = MarketOrders(market_orders.sids, fitted, REBALANCE)
         fits = (np.abs(fitted) > LEAST_SHARE * np.abs(capped)) | (capped == 0)
-        self._ledger.end(market_orders.where(~fits), OrderStatus.REJECTED, self._account.lacks)
+        if np.count_nonzero(fits) < len(fits):
+            whole = MarketOrders(market_orders.sids, asked, REBALANCE)
+            self._ledger.end(whole.where(~fits), OrderStatus.REJECTED, self._account.lacks)
+            market_orders, asked, priced = market_orders.where(fits), asked[fits], None
+            is_capped = None if is_capped is None else is_capped[fits]
         self._market_filler.fill(
-            batch, prices, replace(market_orders, quantity=fitted).where(fits), asked=asked[fits],
-            is_capped=(capped != asked)[fits], why_scaled=f"cut: {self._account.lacks}", seen=seen,
+            batch, prices, market_orders, asked=asked, is_capped=is_capped, seen=seen,
+            why_scaled=f"cut: {self._account.lacks}", priced=priced,
         )  # fmt: skip
 
     def _wanted(
@@ -137,7 +165,7 @@ class Rebalancer:
         equity: float,
     ) -> tuple[Ints, Floats]:
         """Return what target weights change, after refusing what cannot trade."""
-        sids = np.union1d(before, rebalance.targets.sids)
+        sids = union(before, rebalance.targets.sids)
         if len(rebalance.untouched):
             sids = np.setdiff1d(sids, rebalance.untouched)
             rebalance = rebalance.without(rebalance.untouched)
@@ -145,8 +173,9 @@ class Rebalancer:
         weights = np.zeros(len(sids))
         place = np.searchsorted(sids, targets.sids)
         weights[place] = targets.weights
-        wanted = np.zeros(len(sids))
+        wanted = weights
         if quantities is not None:
+            wanted = np.zeros(len(sids))
             wanted[place] = quantities
         if leaving:
             # The exit wins: selling and buying back at one open would only pay costs. Selling
@@ -154,18 +183,15 @@ class Rebalancer:
             is_leaving = np.isin(sids, np.fromiter(leaving, dtype=np.int64)) & (weights != 0)
             self._end(sids[is_leaving], OrderStatus.DENIED, "risk exit pending")
             sids, weights, wanted = sids[~is_leaving], weights[~is_leaving], wanted[~is_leaving]
-        if np.isnan(prices[sids]).any():
-            market_orders = self._tradability.priced(
-                batch, prices, unsized(sids, (REBALANCE,) * len(sids))
-            )
+        if np.count_nonzero(np.isnan(prices[sids])):
+            market_orders = self._tradability.priced(batch, prices, unsized(sids, REBALANCE))
             can = np.isin(sids, market_orders.sids)
             sids, weights, wanted = sids[can], weights[can], wanted[can]
-        unpriced = np.isnan(wanted)
-        if unpriced.any():  # no close to size it by when it was decided
+        if quantities is not None and np.count_nonzero(unpriced := np.isnan(wanted)):
+            # no close to size it by when it was decided
             self._end(sids[unpriced], OrderStatus.REJECTED, NO_BAR)
             sids, weights, wanted = sids[~unpriced], weights[~unpriced], wanted[~unpriced]
-        if not self._account.can_short and (weights < 0).any():
-            short = weights < 0
+        if not self._account.can_short and np.count_nonzero(short := weights < 0):
             self._end(sids[short], OrderStatus.REJECTED, CANNOT_SHORT)
             weights, wanted = np.where(short, 0.0, weights), np.where(short, 0.0, wanted)
         if quantities is None:
@@ -188,7 +214,7 @@ class Rebalancer:
         if not self._account.checks_submission or not len(sids):
             return sids, change
         fits = fitting_changes(self._executor, batch, sids, change)
-        refused = _rebalancing(sids[~fits], change[~fits])
+        refused = MarketOrders(sids[~fits], change[~fits], REBALANCE)
         self._ledger.end(refused, OrderStatus.REJECTED, self._account.lacks)
         return sids[fits], change[fits]
 
@@ -200,14 +226,4 @@ class Rebalancer:
 
     def _end(self, sids: Ints, status: OrderStatus, reason: str) -> None:
         """Record targets that were never sized."""
-        self._ledger.end(unsized(sids, (REBALANCE,) * len(sids)), status, reason)
-
-
-def _rebalancing(sids: Ints, quantity: Floats) -> MarketOrders:
-    """Return the market orders of changes that are not zero."""
-    return MarketOrders(sids, quantity, (REBALANCE,) * len(sids)).where(quantity != 0)
-
-
-def _toward_zero(change: Floats, live: Floats) -> Floats:
-    """Return the part of a change that only reduces a position."""
-    return np.sign(change) * np.minimum(np.abs(change), np.abs(live))
+        self._ledger.end(unsized(sids, REBALANCE), status, reason)
