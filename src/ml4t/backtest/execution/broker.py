@@ -29,7 +29,7 @@ from ml4t.backtest.execution.orders.book import (
 )
 from ml4t.backtest.execution.orders.market_orders import MarketOrders, unsized
 from ml4t.backtest.execution.orders.order import Chance, Order, amend, go_ex, used_up
-from ml4t.backtest.execution.pending.changes import MADE, NO_SIDS
+from ml4t.backtest.execution.pending.changes import MADE
 from ml4t.backtest.execution.pending.exits import ExitFiller
 from ml4t.backtest.execution.pending.filler import PendingFiller
 from ml4t.backtest.execution.pending.market_filler import MarketOrderFiller
@@ -42,6 +42,7 @@ from ml4t.backtest.execution.pending.rebalancer import Rebalancer
 from ml4t.backtest.execution.pending.tradability import Tradability
 from ml4t.backtest.execution.pending.waiting import WaitingOrders
 from ml4t.backtest.execution.timing import traded
+from ml4t.backtest.portfolio.positions import NO_SIDS
 
 REINVESTMENT = "reinvestment"
 CLOSED_INSIDE = "a rule closed it in this bar"

@@ -6,7 +6,6 @@ it; commission comes on top; the bar's volume bounds the size.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -228,7 +227,7 @@ class Executor:
         """Return the commission of each fill, account currency."""
         quote = self._quote(batch, sids, quantity, price, self._commission, is_maker=is_maker)
         charged = one_each(self._commission.charge(quote), quote, self._commission, "charge")
-        if not math.isfinite(charged.sum()):
+        if np.count_nonzero(np.isfinite(charged)) < len(charged):
             raise CostError(
                 f"{self._commission!r} charged {charged[~np.isfinite(charged)][0]} for a fill; a "
                 "commission is a finite number",
@@ -284,17 +283,14 @@ class Executor:
             moment=self._moment(seen),
         )
         self.journal.record(fills)
-        opened = self.portfolio.apply(fills, seen)
+        moved = self.portfolio.apply(fills, seen)
         self.settlement.sold(fills)
         if self._volume_left is not None:
             np.subtract.at(self._volume_left, sids, np.abs(quantity))
         at_close = seen is Seen.NOTHING
-        if len(opened):
-            self._base_levels(batch, sids, base, opened, at_close=at_close)
-        closed = sids[:0]
-        if len(opened) < len(sids):
-            closed = sids[self.portfolio.quantity[sids] == 0]
-        return Booked(batch.t, opened, closed, at_close)
+        if len(moved.opened):
+            self._base_levels(batch, sids, base, moved.opened, at_close=at_close)
+        return Booked(batch.t, moved.opened, moved.gone, at_close)
 
     def fill_free(
         self, t: int, ids: Ints, sids: Ints, quantity: Floats, price: Floats, tags: Tags

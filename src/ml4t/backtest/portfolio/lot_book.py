@@ -24,11 +24,11 @@ from ml4t.backtest.portfolio.lots import (
 )
 
 # The place that no lot has: where a chain ends.
-NONE = 0
+NO_PLACE = 0
 FIRST_PLACES = 64
 
 
-class Touched(NamedTuple):
+class LotParts(NamedTuple):
     """Lots that fills close, whole or in part: fill by fill, each from the oldest on.
 
     Attributes
@@ -38,98 +38,115 @@ class Touched(NamedTuple):
     part : float array
         Shares that are closed of each, signed like it.
     by : int array or None
-        Place of the fill that closes each; None: each fill closes one.
+        Place of the fill that closes each; None: each fill closes one, in their order.
+    is_all, is_one_each : bool
+        Every position is closed to its last lot; each fill closes one.
     """
 
     places: Ints
     part: Floats
     by: Ints | None
+    is_all: bool
+    is_one_each: bool
 
 
 class LotBook:
     """Open lots by `sid`; costs are per share, as in `Lot`."""
 
     def __init__(self, n_assets: int) -> None:
-        self._oldest = np.full(n_assets, NONE)
-        self._newest = np.full(n_assets, NONE)
+        self._oldest = np.full(n_assets, NO_PLACE)
+        self._newest = np.full(n_assets, NO_PLACE)
         self._numbers = np.zeros((N_NUMBERS, FIRST_PLACES))
         self._t = np.zeros(FIRST_PLACES, dtype=np.int64)
         self._fill = np.zeros(FIRST_PLACES, dtype=np.int64)
-        self._next = np.full(FIRST_PLACES, NONE)
+        self._next = np.full(FIRST_PLACES, NO_PLACE)
         # Where there is no lot there is not a single one: what follows no lot is never read.
-        self._next[NONE] = -1
-        self._free = np.arange(FIRST_PLACES - 1, NONE, -1)
+        self._next[NO_PLACE] = -1
+        self._free = np.arange(FIRST_PLACES - 1, NO_PLACE, -1)
         self._n_free = FIRST_PLACES - 1
 
     # -- many assets at once ----------------------------------------------------------
 
-    def are_single(self, sids: Ints) -> Bools:
-        """Say which positions are one lot."""
-        is_single: Bools = self._next[self._oldest[sids]] == NONE
-        return is_single
+    def open(self, lots: Lots) -> None:
+        """Open a lot of each asset; none of them has any."""
+        self._oldest[lots.sids] = self._newest[lots.sids] = self._placed(lots)
 
     def append(self, lots: Lots) -> None:
         """Open a lot of each asset, behind those that it has."""
-        sids, places = lots.sids, self._take(len(lots.sids))
-        self._numbers[:, places] = lots.numbers
-        self._t[places], self._fill[places] = lots.t, lots.fill
+        sids, places = lots.sids, self._placed(lots)
         newest = self._newest[sids]
-        self._next[places], self._next[newest] = NONE, places
-        self._newest[sids] = places
-        is_first = newest == NONE
-        if np.count_nonzero(is_first) == len(sids):
-            self._oldest[sids] = places
-        else:
+        self._next[newest] = self._newest[sids] = places
+        is_first = newest == NO_PLACE
+        if np.count_nonzero(is_first):
             self._oldest[sids[is_first]] = places[is_first]
 
-    def touched(self, sids: Ints, left: Floats, is_flat: Bools) -> Touched:
-        """Return what closing `left` shares of each asset touches; `is_flat`: all of it is closed.
+    def touched(
+        self, sids: Ints, left: Floats, is_flat: Bools, is_turned: Bools | None = None
+    ) -> LotParts:
+        """Return what closing `left` shares of each asset touches, by position of one lot first.
 
         A position that ends is closed lot by lot whole, so that rounding in their sum leaves no
         dust behind.
+
+        Parameters
+        ----------
+        is_flat, is_turned : bool array
+            All of the position is closed; it is turned over, and counts as one of several lots.
         """
         places = self._oldest[sids]
-        size, asked = self._numbers[QUANTITY][places], np.abs(left)
-        part = np.where(is_flat, size, left)
-        goes_on = self._next[places] != NONE
-        if np.count_nonzero(goes_on):
-            goes_on &= is_flat | (np.abs(size) <= asked + DUST * asked)
-        if not np.count_nonzero(goes_on):
-            return Touched(places, part, None)
-        chains = {i: self.chain(int(sids[i]), float(left[i]), is_flat=bool(is_flat[i]))
-                  for i in np.flatnonzero(goes_on).tolist()}  # fmt: skip
+        size = self._numbers[QUANTITY][places]
+        is_all = np.count_nonzero(is_flat) == len(sids)
+        part = size if is_all else np.where(is_flat, size, left)
+        has_more = self._next[places] != NO_PLACE
+        is_later = has_more if is_turned is None else has_more | is_turned
+        if not np.count_nonzero(is_later):
+            return LotParts(places, part, None, is_all, is_one_each=True)
+        by = np.argsort(is_later, kind="stable")
+        asked = np.abs(left)
+        goes_on = has_more & (is_flat | (np.abs(size) <= asked + DUST * asked))
+        chains = [
+            (i, *self.chain(int(sids[i]), float(left[i]), is_flat=bool(is_flat[i])))
+            for i in np.flatnonzero(goes_on).tolist()
+        ]
+        if not chains:
+            return LotParts(places[by], part[by], by, is_all, is_one_each=True)
         n = np.ones(len(sids), dtype=np.int64)
-        for i, (own, _) in chains.items():
+        for i, own, _ in chains:
             n[i] = len(own)
-        by, start = np.repeat(np.arange(len(sids)), n), np.cumsum(n) - n
+        by, start = np.repeat(by, n[by]), np.empty_like(n)
+        start[by[::-1]] = np.arange(len(by) - 1, -1, -1)
         places, part = places[by], part[by]
-        for i, (own, shares) in chains.items():
+        for i, own, shares in chains:
             here = slice(int(start[i]), int(start[i]) + len(own))
             places[here], part[here] = own, shares
-        return Touched(places, part, by)
+        return LotParts(places, part, by, is_all, is_one_each=False)
 
     def read(self, places: Ints) -> OpenLots:
         """Return the lots at some places."""
         return OpenLots(self._numbers[:, places], self._t[places], self._fill[places])
 
-    def take_off(self, sids: Ints, touched: Touched) -> None:
+    def take_off(self, sids: Ints, touched: LotParts) -> None:
         """Take what was touched off the lots; those that are closed whole are gone."""
         places, by = touched.places, touched.by
+        if touched.is_all:
+            self._oldest[sids] = self._newest[sids] = NO_PLACE
+            self._put_back(places)
+            return
         left = self._numbers[QUANTITY][places] - touched.part
         self._numbers[QUANTITY][places] = left
         is_gone = left == 0
-        if by is not None:
-            # The oldest lot is now the last one that was touched, or the one after it.
-            is_last = np.diff(by, append=-1) != 0
-            sids, last = sids[by[is_last]], places[is_last]
-            follows = np.where(is_gone[is_last], self._next[last], last)
-        elif np.count_nonzero(is_gone) == len(places):
-            follows = self._next[places]
-        else:
-            follows = np.where(is_gone, self._next[places], places)
-        self._oldest[sids] = follows
-        self._newest[sids[follows == NONE]] = NONE
+        if not np.count_nonzero(is_gone):
+            return
         self._put_back(places[is_gone])
+        sids = sids if by is None else sids[by]
+        if by is not None and not touched.is_one_each:
+            # The oldest lot is now the last one that was touched, or the one after it.
+            is_last = np.ones(len(by), dtype=bool)
+            np.not_equal(by[1:], by[:-1], out=is_last[:-1])
+            sids, places, is_gone = sids[is_last], places[is_last], is_gone[is_last]
+        follows = np.where(is_gone, self._next[places], places)
+        self._oldest[sids] = follows
+        self._newest[sids[follows == NO_PLACE]] = NO_PLACE
 
     # -- one asset --------------------------------------------------------------------
 
@@ -148,9 +165,9 @@ class LotBook:
         self._numbers[:, place] = lot[:N_NUMBERS]
         self._t[place], self._fill[place] = lot.t, lot.fill
         newest = self._newest[sid]
-        self._next[place], self._next[newest] = NONE, place
+        self._next[place], self._next[newest] = NO_PLACE, place
         self._newest[sid] = place
-        if newest == NONE:
+        if newest == NO_PLACE:
             self._oldest[sid] = place
 
     def chain(self, sid: int, left: float, *, is_flat: bool) -> tuple[list[int], list[float]]:
@@ -158,7 +175,7 @@ class LotBook:
         places: list[int] = []
         parts: list[float] = []
         place, dust = self._oldest.item(sid), DUST * abs(left)
-        while place != NONE and (is_flat or abs(left) > dust):
+        while place != NO_PLACE and (is_flat or abs(left) > dust):
             size = self._numbers.item(QUANTITY, place)
             part = size if is_flat or abs(size) <= abs(left) + dust else left
             left -= part
@@ -177,8 +194,8 @@ class LotBook:
         else:
             follows = self._next.item(last)
         self._oldest[sid] = follows
-        if follows == NONE:
-            self._newest[sid] = NONE
+        if follows == NO_PLACE:
+            self._newest[sid] = NO_PLACE
         self._put_back(np.array(places[:n_gone], dtype=np.int64))
 
     def split(self, sid: int, ratio: float) -> None:
@@ -197,17 +214,24 @@ class LotBook:
         self._numbers[BORROWED, moved] += cost
         self._numbers[EARNED, moved] += gain
         places = sorted([*moved, *own], key=self._t.item)
-        self._next[places] = [*places[1:], NONE]
+        self._next[places] = [*places[1:], NO_PLACE]
         self._oldest[new], self._newest[new] = places[0], places[-1]
-        self._oldest[old] = self._newest[old] = NONE
+        self._oldest[old] = self._newest[old] = NO_PLACE
 
     # -- inside -----------------------------------------------------------------------
 
     def _places(self, sid: int) -> list[int]:
         places, place = [], self._oldest.item(sid)
-        while place != NONE:
+        while place != NO_PLACE:
             places.append(place)
             place = self._next.item(place)
+        return places
+
+    def _placed(self, lots: Lots) -> Ints:
+        """Write lots to places, at which their chains end, and return those."""
+        places = self._take(len(lots.sids))
+        self._numbers[:, places] = lots.numbers
+        self._t[places], self._fill[places], self._next[places] = lots.t, lots.fill, NO_PLACE
         return places
 
     def _take(self, n: int) -> Ints:

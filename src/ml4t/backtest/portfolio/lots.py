@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats, Ints
-from ml4t.backtest.core.orders import Tags, tag_of, tags_at
+from ml4t.backtest.core.orders import Fills, Tags, tag_of, tags_at
 from ml4t.backtest.core.trades import Trade, Trades
 
 
@@ -36,7 +36,7 @@ class Lot(NamedTuple):
 
 # Rows of a matrix of lots: the numbers of a `Lot`.
 QUANTITY, PRICE, COMMISSION, SLIPPAGE, IMPACT, BORROWED, EARNED = range(7)
-N_NUMBERS, COSTS = 7, slice(COMMISSION, IMPACT + 1)
+N_NUMBERS, COST_ROWS = 7, slice(COMMISSION, IMPACT + 1)
 
 
 class Lots(NamedTuple):
@@ -73,6 +73,21 @@ class Lots(NamedTuple):
             yield sid, lot, tag_of(self.reason, i)
 
 
+def lots_of(fills: Fills, number: int) -> Lots:
+    """Return fills as the lots that they open, the first of them fill `number` of the run.
+
+    What holding an asset has cost and brought so far is for `Positions` to say.
+    """
+    sids, size = fills.sids, np.abs(fills.quantity)
+    numbers = np.empty((N_NUMBERS, len(sids)))
+    numbers[QUANTITY], numbers[PRICE] = fills.quantity, fills.price
+    np.divide(fills.commission, size, out=numbers[COMMISSION])
+    np.divide(fills.slippage, size, out=numbers[SLIPPAGE])
+    np.divide(fills.impact, size, out=numbers[IMPACT])
+    numbers[BORROWED:] = 0.0
+    return Lots(sids, numbers, fills.t, fills.reason, np.arange(number, number + len(sids)))
+
+
 class OpenLots(NamedTuple):
     """Open lots of some assets, as an opposite fill finds them: numbers, entry bars and fills."""
 
@@ -82,7 +97,7 @@ class OpenLots(NamedTuple):
 
 
 def closed(
-    lots: OpenLots, part: Floats, fills: Lots, multiplier: Floats, *, is_carried: bool
+    lots: OpenLots, part: Floats, fills: Lots, multiplier: Floats | None, *, has_carried: bool
 ) -> Trades:
     """Return the trades of parts of lots, each closed by the fill at its place.
 
@@ -90,16 +105,24 @@ def closed(
     ----------
     part : float array
         Shares, signed like the lots.
-    is_carried : bool
-        Whether holding some asset may have cost fees or brought dividends.
+    multiplier : float array or None
+        None: that of every asset is 1.
+    has_carried : bool
+        Whether holding anything has ever cost a fee or brought a dividend.
     """
     size, own, now = np.abs(part), lots.numbers, fills.numbers
-    costs = size * (own[COSTS] + now[COSTS])
-    borrow = dividends = np.zeros(len(part))
-    if is_carried:
+    costs = size * (own[COST_ROWS] + now[COST_ROWS])
+    pnl = part * (now[PRICE] - own[PRICE])
+    if multiplier is not None:
+        pnl *= multiplier
+    pnl -= costs[0]
+    borrow, dividends = np.zeros(len(part)), part * 0.0
+    if has_carried:
         borrow = np.where(part < 0, size * (now[BORROWED] - own[BORROWED]), 0.0)
-        dividends = part * (now[EARNED] - own[EARNED]) * multiplier
-    gain = part * (now[PRICE] - own[PRICE]) * multiplier
+        dividends = part * (now[EARNED] - own[EARNED])
+        if multiplier is not None:
+            dividends *= multiplier
+        pnl = pnl - borrow + dividends
     return Trades(
         sid=fills.sids,
         quantity=part,
@@ -107,7 +130,7 @@ def closed(
         entry_price=own[PRICE],
         exit_t=fills.t,
         exit_price=now[PRICE],
-        pnl=gain - costs[0] - borrow + dividends,
+        pnl=pnl,
         commission=costs[0],
         slippage=costs[1],
         impact=costs[2],

@@ -6,6 +6,7 @@ What fills, splits and renames do to quantities and lots is in `positions`.
 from __future__ import annotations
 
 from enum import Enum
+from math import isnan
 
 import numpy as np
 
@@ -15,22 +16,8 @@ from ml4t.backtest.core.levels import LevelPolicy, TrailBy, TrailStart
 from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.stretch import Stretch, behind, carried
 from ml4t.backtest.core.trades import Trade
-from ml4t.backtest.portfolio.lots import (
-    BORROWED,
-    COMMISSION,
-    EARNED,
-    IMPACT,
-    N_NUMBERS,
-    PRICE,
-    QUANTITY,
-    SLIPPAGE,
-    Lot,
-    Lots,
-    open_part,
-)
-from ml4t.backtest.portfolio.positions import Positions
-
-NOTHING_NEW: Ints = np.empty(0, dtype=np.int64)
+from ml4t.backtest.portfolio.lots import Lot, lots_of, open_part
+from ml4t.backtest.portfolio.positions import NO_SIDS, Moved, Positions
 
 
 class Seen(Enum):
@@ -163,7 +150,13 @@ class Portfolio:
 
     def equity_at(self, prices: Floats) -> float:
         """Return cash plus positions at `prices`, at the mark where a price is missing."""
-        return self.cash + float(self.value_at(prices).sum())
+        value = self.quantity[self.held] * prices[self.held]
+        if self._has_multipliers:
+            value = value * self.multiplier[self.held]
+        total = float(value.sum())
+        if isnan(total):  # some price is missing
+            total = float(self.value_at(prices).sum())
+        return self.cash + total
 
     def open_trades(self) -> list[Trade]:
         """Return every open lot as a trade without an exit, its P&L at the mark."""
@@ -175,8 +168,8 @@ class Portfolio:
 
     # -- fills and closes -------------------------------------------------------------
 
-    def apply(self, fills: Fills, seen: Seen = Seen.ALL) -> Ints:
-        """Move cash and lots; return the assets that were opened from flat, or turned over.
+    def apply(self, fills: Fills, seen: Seen = Seen.ALL) -> Moved:
+        """Move cash and lots, and return what that did to positions.
 
         `seen` says what of this bar's range belongs to positions that these fills open.
         """
@@ -184,16 +177,16 @@ class Portfolio:
         if self._has_multipliers:
             value = value * self.multiplier[fills.sids]
         self.cash -= float((value + fills.commission).sum())
-        before = self.quantity[fills.sids]
-        opened = self._positions.fill(self._lots_of(fills))
-        self._moved(fills.sids[before == 0])
-        if seen is not Seen.ALL and len(opened):
+        moved = self._positions.fill(lots_of(fills, self._n_fills))
+        self._n_fills += len(fills.sids)
+        self._moved(moved.new, moved.gone)
+        if seen is not Seen.ALL and len(moved.opened):
             self._last_partial_t = fills.t
             if seen is Seen.NOTHING:
-                self.first_t[opened] = fills.t + 1
+                self.first_t[moved.opened] = fills.t + 1
             else:
-                self._only_close_t[opened] = fills.t
-        return opened
+                self._only_close_t[moved.opened] = fills.t
+        return moved
 
     def remark(self, closes: Floats) -> None:
         """Mark what is held at closes at which more may fill; water marks stay."""
@@ -277,6 +270,7 @@ class Portfolio:
 
     def charge_borrow(self, t: int, sids: Ints, fee: Floats) -> None:
         """Pay what borrowing short positions cost; `fee` in account currency, positive."""
+        self._positions.has_carried = True
         self._positions.borrowed[sids] += fee / np.abs(self.quantity[sids])
         self._positions.paid[sids] += fee
         for sid, amount in zip(sids.tolist(), fee.tolist(), strict=True):
@@ -316,7 +310,7 @@ class Portfolio:
             return False
         is_new = not self.quantity[new]
         with_levels = self._positions.rename(old, new)
-        self._moved(np.array([new]) if is_new else NOTHING_NEW)
+        self._moved(np.array([new]) if is_new else NO_SIDS, np.array([old]))
         return with_levels
 
     def close_out(self, t: int, sid: int, quantity: float, price: float, kind: str) -> None:
@@ -331,7 +325,7 @@ class Portfolio:
             self._positions.fill_one(sid, self._closing(sid, quantity, price)._replace(t=t), kind)
             amount = quantity * price * float(self.multiplier[sid])
             self.receive(t, sid, kind, amount, in_trades=True)
-            self._moved(NOTHING_NEW)
+            self._moved(NO_SIDS, np.array([sid]))
 
     def _net(self, t: int, old: int, new: int) -> None:
         """Close a long and a short against each other, as far as the smaller goes."""
@@ -379,31 +373,19 @@ class Portfolio:
         best = np.where(self._only_close_t[held] == t, by_close, best)
         return np.where(self.first_t[held] > t, mark, best)
 
-    def _lots_of(self, fills: Fills) -> Lots:
-        """Return fills as the lots that they open, costs per share."""
-        sids, size = fills.sids, np.abs(fills.quantity)
-        numbers = np.empty((N_NUMBERS, len(sids)))
-        numbers[QUANTITY], numbers[PRICE] = fills.quantity, fills.price
-        np.divide(fills.commission, size, out=numbers[COMMISSION])
-        np.divide(fills.slippage, size, out=numbers[SLIPPAGE])
-        np.divide(fills.impact, size, out=numbers[IMPACT])
-        numbers[BORROWED] = self._positions.borrowed[sids]
-        numbers[EARNED] = self._positions.earned[sids]
-        counted = np.arange(self._n_fills, self._n_fills + len(sids))
-        self._n_fills += len(sids)
-        return Lots(sids, numbers, fills.t, fills.reason, counted)
-
-    def _moved(self, new: Ints) -> None:
-        """Take note of what is held now; `new` may be held, and was not before.
-
-        Without a look at what nothing happened to: there may be thousands of assets.
-        """
-        held = np.concatenate((self.held, new)) if len(new) else self.held
-        held = held[self.quantity[held] != 0]
-        held.sort()
+    def _moved(self, new: Ints, gone: Ints) -> None:
+        """Take note of what is held now, without a look at what nothing happened to."""
+        self._is_marked = False
+        if not (len(new) or len(gone)):
+            return
+        held = self.held
+        if len(gone):
+            held = held[self.quantity[held] != 0]
+        if len(new):
+            held = np.concatenate((held, new))
+            held.sort()
         held.setflags(write=False)
         self.held = held
-        self._is_marked = False
 
     def _mark(self, closes: Floats) -> None:
         held = self.held

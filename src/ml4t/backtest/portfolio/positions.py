@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats, Ints
+from ml4t.backtest.core.event import NAN
 from ml4t.backtest.core.journal import Journal
 from ml4t.backtest.core.tolerances import DUST
 from ml4t.backtest.core.trades import Trades
 from ml4t.backtest.portfolio.lot_book import LotBook
 from ml4t.backtest.portfolio.lots import (
+    BORROWED,
     COMMISSION,
-    PRICE,
+    EARNED,
     QUANTITY,
     Lot,
     Lots,
@@ -22,10 +26,27 @@ from ml4t.backtest.portfolio.lots import (
 # Up to so many fills are faster one by one than as vectors.
 FEW = 4
 NO_SIDS: Ints = np.empty(0, dtype=np.int64)
-NAN = float("nan")
 # What there is of a position that is none: quantity, mark, water mark, peak quantity, base, basis,
 # what was paid and what was received.
 FLAT = np.array([[0.0], [NAN], [NAN], [0.0], [NAN], [0.0], [0.0], [0.0]])
+
+
+class Moved(NamedTuple):
+    """What fills have done to positions.
+
+    Attributes
+    ----------
+    opened : int array
+        Assets that were opened from flat, or turned over.
+    new : int array
+        Those of them that were flat.
+    gone : int array
+        Assets that are flat now.
+    """
+
+    opened: Ints
+    new: Ints
+    gone: Ints
 
 
 class Positions:
@@ -59,6 +80,8 @@ class Positions:
         Dividends of one share since the run began, in units of price.
     n_short : int
         Positions that are short.
+    has_carried : bool
+        Whether holding anything has ever cost a fee or brought a dividend.
     """
 
     def __init__(self, n_assets: int, journal: Journal, multiplier: Floats) -> None:
@@ -71,8 +94,8 @@ class Positions:
         bars: list[Ints] = list(self._bars)
         self.entry_t, self.first_t = bars
         self.borrowed, self.earned = np.zeros(n_assets), np.zeros(n_assets)
-        self.n_short, self._has_dividends = 0, False
-        self.multiplier = multiplier
+        self.n_short, self.has_carried = 0, False
+        self.multiplier, self._has_multipliers = multiplier, bool((multiplier != 1).any())
         self._lots = LotBook(n_assets)
         self._journal = journal
 
@@ -82,8 +105,11 @@ class Positions:
 
     # -- fills ------------------------------------------------------------------------
 
-    def fill(self, lots: Lots) -> Ints:
-        """Apply fills of one moment; return the assets opened from flat, or turned over."""
+    def fill(self, lots: Lots) -> Moved:
+        """Apply fills of one moment."""
+        if self.has_carried:
+            lots.numbers[BORROWED] = self.borrowed[lots.sids]
+            lots.numbers[EARNED] = self.earned[lots.sids]
         return self._fill_each(lots) if len(lots.sids) <= FEW else self._fill_many(lots)
 
     def fill_one(self, sid: int, fill: Lot, reason: str) -> bool:
@@ -121,7 +147,7 @@ class Positions:
 
     def entitle(self, sid: int, value: float) -> float:
         """Entitle the open lots to a dividend of `value` per share; return it in money."""
-        self._has_dividends = True
+        self.has_carried = True
         amount = float(self.quantity[sid]) * value * float(self.multiplier[sid])
         self.earned[sid] += value
         self.received[sid] += amount
@@ -155,79 +181,103 @@ class Positions:
 
     # -- inside -----------------------------------------------------------------------
 
-    def _fill_each(self, lots: Lots) -> Ints:
-        opened = [sid for sid, lot, reason in lots.rows() if self.fill_one(sid, lot, reason)]
-        return np.array(opened, dtype=np.int64)
+    def _fill_each(self, lots: Lots) -> Moved:
+        opened, new, gone = [], [], []
+        for sid, lot, reason in lots.rows():
+            was_flat = self.quantity[sid] == 0
+            if self.fill_one(sid, lot, reason):
+                opened.append(sid)
+                new += [sid] if was_flat else []
+            elif self.quantity[sid] == 0:
+                gone.append(sid)
+        return Moved(*(np.array(sids, dtype=np.int64) for sids in (opened, new, gone)))
 
-    def _fill_many(self, lots: Lots) -> Ints:
+    def _fill_many(self, lots: Lots) -> Moved:
         """Apply fills as vectors: what closes positions, then what opens or adds to them."""
         sids, quantity = lots.sids, lots.numbers[QUANTITY]
         before = self.quantity[sids]
-        closes = before * quantity < 0
+        if not np.count_nonzero(before):
+            self._open(lots)
+            return Moved(sids, sids, NO_SIDS)
+        after = before + quantity
+        if not np.count_nonzero(after):
+            self._reduce(lots, after, np.ones(len(sids), dtype=bool))
+            return Moved(NO_SIDS, NO_SIDS, sids)
+        new, closes = sids[before == 0], before * quantity < 0
         n_closing = np.count_nonzero(closes)
         if not n_closing:
             self._increase(lots, before)
-            opened: Ints = sids[before == 0]
-            return opened
-        after = before + quantity
+            return Moved(new, new, NO_SIDS)
         is_gone = np.abs(after) <= DUST * np.abs(before)
         is_turned = (before * after < 0) & ~is_gone
-        n_turned = np.count_nonzero(is_turned)
+        if np.count_nonzero(is_turned):
+            self._turn(lots, after, closes, is_gone, is_turned)
+            return Moved(np.concatenate((new, sids[is_turned])), new, sids[is_gone])
         if n_closing == len(sids):
-            self._reduce(lots, after, is_gone, is_turned)
-        else:
-            closing = lots.at(closes)
-            self._reduce(closing, after[closes], is_gone[closes], is_turned[closes])
-        if n_closing == len(sids) and not n_turned:
-            return NO_SIDS
-        increases = ~closes | is_turned
-        increase = lots.at(increases)
-        increase.numbers[QUANTITY] = np.where(is_turned, after, quantity)[increases]
-        self._increase(increase, self.quantity[increase.sids])
-        return np.concatenate((sids[before == 0], sids[is_turned]))
+            self._reduce(lots, after, is_gone)
+            return Moved(new, new, sids[is_gone])
+        self._reduce(lots.at(closes), after[closes], is_gone[closes])
+        self._increase(lots.at(~closes), before[~closes])
+        return Moved(new, new, sids[is_gone])
+
+    def _turn(
+        self, lots: Lots, after: Floats, closes: Bools, is_gone: Bools, is_turned: Bools
+    ) -> None:
+        """Apply fills some of which turn positions over: they close all, and open the rest."""
+        is_flat = is_gone | is_turned
+        self._reduce(lots.at(closes), after[closes], is_flat[closes], is_turned[closes])
+        opens = ~closes | is_turned
+        rest = lots.at(opens)
+        rest.numbers[QUANTITY] = np.where(is_turned, after, lots.numbers[QUANTITY])[opens]
+        self._increase(rest, self.quantity[rest.sids])
+
+    def _open(self, lots: Lots) -> None:
+        """Open positions from flat."""
+        sids, (quantity, price, commission, *_) = lots.sids, lots.numbers
+        size = np.abs(quantity)
+        self._lots.open(lots)
+        self.quantity[sids], self.peak_quantity[sids] = quantity, size
+        self.basis[sids], self.paid[sids] = quantity * price, size * commission
+        self.entry_t[sids] = self.first_t[sids] = lots.t
+        self.mark[sids] = self.water_mark[sids] = price
+        self.n_short += int(np.count_nonzero(quantity < 0))
 
     def _increase(self, lots: Lots, before: Floats) -> None:
-        """Open positions from flat, or add to them; `before`: what is held of each."""
-        sids, quantity = lots.sids, lots.numbers[QUANTITY]
-        price, commission = lots.numbers[PRICE], lots.numbers[COMMISSION]
-        after = before + quantity
+        """Add to positions, or open them; `before`: what is held of each."""
+        sids, (quantity, price, commission, *_) = lots.sids, lots.numbers
+        after, is_new = before + quantity, before == 0
         self._lots.append(lots)
         self.quantity[sids] = after
         self.peak_quantity[sids] = np.maximum(self.peak_quantity[sids], np.abs(after))
         self.basis[sids] += quantity * price
         self.paid[sids] += np.abs(quantity) * commission
-        is_new = before == 0
-        n_new = np.count_nonzero(is_new)
-        if n_new < len(sids):
-            sids, price, after = sids[is_new], price[is_new], after[is_new]
-        if n_new:
-            self.entry_t[sids] = self.first_t[sids] = lots.t
-            self.mark[sids] = self.water_mark[sids] = price
-            self.n_short += int(np.count_nonzero(after < 0))
+        if np.count_nonzero(is_new):
+            new, paid = sids[is_new], price[is_new]
+            self.entry_t[new] = self.first_t[new] = lots.t
+            self.mark[new] = self.water_mark[new] = paid
+            self.n_short += int(np.count_nonzero(after[is_new] < 0))
 
-    def _reduce(self, lots: Lots, after: Floats, is_gone: Bools, is_turned: Bools) -> None:
-        """Close positions, of which `after` is left, or which are turned over: none of it is."""
-        is_flat = is_gone | is_turned
-        # First, in the order of the trades, what is one lot and stays on its side.
-        is_first = self._lots.are_single(lots.sids) & ~is_turned
-        if np.count_nonzero(is_first) < len(is_first):
-            order = np.argsort(~is_first, kind="stable")
-            lots, after, is_flat = lots.at(order), after[order], is_flat[order]
+    def _reduce(
+        self, lots: Lots, after: Floats, is_flat: Bools, is_turned: Bools | None = None
+    ) -> None:
+        """Close positions, wholly where `is_flat`; of the others `after` is left."""
         sids = lots.sids
-        touched = self._lots.touched(sids, -lots.numbers[QUANTITY], is_flat)
+        touched = self._lots.touched(sids, -lots.numbers[QUANTITY], is_flat, is_turned)
         fills = lots if touched.by is None else lots.at(touched.by)
         trades = closed(
-            self._lots.read(touched.places), touched.part, fills, self.multiplier[fills.sids],
-            is_carried=self._has_dividends or self.n_short > 0,
+            self._lots.read(touched.places), touched.part, fills,
+            self.multiplier[fills.sids] if self._has_multipliers else None,
+            has_carried=self.has_carried,
         )  # fmt: skip
         self._journal.record(trades)
         self._lots.take_off(sids, touched)
         gone = sids
-        if np.count_nonzero(is_flat) < len(sids):
-            gone, stays = sids[is_flat], ~is_flat
-            self.quantity[sids[stays]] = after[stays]
+        if not touched.is_all:
             self._take_off(trades, fills.numbers[COMMISSION])
-        self.n_short -= int(np.count_nonzero(self.quantity[gone] < 0))
+            gone = sids[is_flat]
+        if self.n_short:
+            self.n_short -= int(np.count_nonzero(self.quantity[gone] < 0))
+        self.quantity[sids] = after
         self._own[:, gone], self._bars[:, gone] = FLAT, -1
 
     def _take_off(self, trades: Trades, commission: Floats) -> None:
@@ -235,7 +285,8 @@ class Positions:
         np.subtract.at(self.basis, trades.sid, trades.quantity * trades.entry_price)
         own = trades.commission - np.abs(trades.quantity) * commission
         np.subtract.at(self.paid, trades.sid, own + trades.borrow)
-        np.subtract.at(self.received, trades.sid, trades.dividends)
+        if self.has_carried:
+            np.subtract.at(self.received, trades.sid, trades.dividends)
 
     def _close(self, sid: int, fill: Lot, reason: str, *, is_flat: bool) -> None:
         places, parts = self._lots.chain(sid, -fill.quantity, is_flat=is_flat)

@@ -77,8 +77,9 @@ class Quote:
         CostError
             Some price is none; NaN is none either.
         """
-        if len(price) and not 0 < price.min() <= price.max() < np.inf:  # false where one is NaN
-            bad = ~((price > 0) & (price < np.inf))
+        is_price = (price > 0) & (price < np.inf)  # false where one is NaN
+        if np.count_nonzero(is_price) < len(price):
+            bad = ~is_price
             raise CostError(
                 f"slippage left a price of {float(price[bad][0]):g} of "
                 f"{float(self.price[bad][0]):g} at {bad.sum()} of {len(price)} fills; lower the "

@@ -11,9 +11,9 @@ from ml4t.backtest.execution.orders.market_orders import MarketOrderLedger, unsi
 from ml4t.backtest.execution.pending.no_trade_band import NoTradeBand
 from ml4t.backtest.execution.pending.rebalance import REBALANCE, Rebalance, sized
 from ml4t.backtest.execution.policy import SizedAt
+from ml4t.backtest.portfolio.positions import NO_SIDS
 
 END_OF_DATA = "end of data"
-NO_SIDS: Ints = np.empty(0, dtype=np.int64)
 MADE = NoTradeBand()  # every change is made
 Exits = dict[int, tuple[str, float]]
 

@@ -11,10 +11,11 @@ from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.book import POSITION_CLOSED, OrderBook
 from ml4t.backtest.execution.orders.market_orders import MarketOrders, unsized
 from ml4t.backtest.execution.orders.order import Order, amend
-from ml4t.backtest.execution.pending.changes import NO_SIDS, Exits, PendingChanges
+from ml4t.backtest.execution.pending.changes import Exits, PendingChanges
 from ml4t.backtest.execution.pending.market_filler import MarketOrderFiller
 from ml4t.backtest.execution.pending.order_filler import CUT_TO_HELD
 from ml4t.backtest.execution.pending.tradability import Tradability
+from ml4t.backtest.portfolio.positions import NO_SIDS
 
 
 class ExitFiller:

@@ -13,12 +13,13 @@ from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.book import OrderBook
 from ml4t.backtest.execution.orders.order import Chance, Order
-from ml4t.backtest.execution.pending.changes import NO_SIDS, PendingChanges
+from ml4t.backtest.execution.pending.changes import PendingChanges
 from ml4t.backtest.execution.pending.exits import ExitFiller
 from ml4t.backtest.execution.pending.order_filler import OrderFiller
 from ml4t.backtest.execution.pending.rebalance import Rebalance
 from ml4t.backtest.execution.pending.rebalancer import Rebalancer
 from ml4t.backtest.portfolio.portfolio import Seen
+from ml4t.backtest.portfolio.positions import NO_SIDS
 
 Chances = tuple[Chance, ...]
 

@@ -106,6 +106,10 @@ class MarketOrderFiller:
             return
         whole = MarketOrders(market_orders.sids, asked, market_orders.tags)
         is_scaled, is_trimmed = done != asked, trimmed(asked, done)
+        n_scaled = np.count_nonzero(is_scaled)
+        if n_scaled == len(ids) == np.count_nonzero(is_trimmed):  # by one factor, near to 1
+            self.ledger.record(ids, whole, done, OrderStatus.FILLED, TRIMMED)
+            return
         self._record(~is_scaled, ids, whole, done, OrderStatus.FILLED, "")
         self._record(is_scaled & is_trimmed, ids, whole, done, OrderStatus.FILLED, TRIMMED)
         self._record(is_scaled & ~is_trimmed, ids, whole, done, OrderStatus.PARTIAL, why_scaled)

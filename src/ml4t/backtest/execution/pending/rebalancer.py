@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
+from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.orders import OrderStatus
 from ml4t.backtest.core.tolerances import LEAST_SHARE
 from ml4t.backtest.execution.account.buying_power import fit
@@ -97,30 +97,22 @@ class Rebalancer:
         live = self._portfolio.quantity[sids]
         closes = live * change < 0
         if np.count_nonzero(closes):
-            change = self._reduced(batch, prices, sids, change, live, closes)
+            reduction, stays = change[closes], ~closes
+            if self._account.can_short or self._portfolio.has_shorts:
+                # A position that is turned over is left first.
+                most = -live[closes]
+                is_turned = np.abs(reduction) > np.abs(most)
+                stays[closes] = is_turned
+                change = change.copy()
+                reduction = np.where(is_turned, most, reduction)
+                change[closes] -= reduction
+            market_orders = MarketOrders(sids[closes], reduction, REBALANCE)
+            market_orders = self._tradability.unlocked(batch, prices, market_orders)
+            self._market_filler.fill(batch, prices, market_orders)
+            sids, change = sids[stays], change[stays]
         # At once: what is bought back at this very moment is another position.
         self._book.close_orphans(self._portfolio)
-        stays = change != 0
-        return sids[stays], change[stays]
-
-    def _reduced(
-        self,
-        batch: Batch,
-        prices: Floats,
-        sids: Ints,
-        change: Floats,
-        live: Floats,
-        closes: Bools,
-    ) -> Floats:
-        """Fill the part of changes toward zero, of those that have one; return the rest of all."""
-        wish, most = change[closes], -live[closes]
-        reduction = np.where(np.abs(wish) > np.abs(most), most, wish)
-        market_orders = MarketOrders(sids[closes], reduction, REBALANCE)
-        market_orders = self._tradability.unlocked(batch, prices, market_orders)
-        self._market_filler.fill(batch, prices, market_orders)
-        rest = change.copy()
-        rest[closes] = wish - reduction
-        return rest
+        return sids, change
 
     def increase(
         self, batch: Batch, prices: Floats, sids: Ints, quantity: Floats, seen: Seen
@@ -142,14 +134,15 @@ class Rebalancer:
         if fitted is asked:  # neither volume nor account cut anything
             self._market_filler.fill(batch, prices, market_orders, seen=seen, priced=priced)
             return
-        is_capped = None if capped is asked else capped != asked
         market_orders = MarketOrders(market_orders.sids, fitted, REBALANCE)
-        fits = (np.abs(fitted) > LEAST_SHARE * np.abs(capped)) | (capped == 0)
+        fits, is_capped = np.abs(fitted) > LEAST_SHARE * np.abs(capped), None
+        if capped is not asked:
+            fits, is_capped = fits | (capped == 0), capped != asked
         if np.count_nonzero(fits) < len(fits):
             whole = MarketOrders(market_orders.sids, asked, REBALANCE)
             self._ledger.end(whole.where(~fits), OrderStatus.REJECTED, self._account.lacks)
             market_orders, asked, priced = market_orders.where(fits), asked[fits], None
-            is_capped = None if is_capped is None else is_capped[fits]
+            is_capped = is_capped if is_capped is None else is_capped[fits]
         self._market_filler.fill(
             batch, prices, market_orders, asked=asked, is_capped=is_capped, seen=seen,
             why_scaled=f"cut: {self._account.lacks}", priced=priced,
