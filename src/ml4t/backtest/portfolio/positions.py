@@ -297,7 +297,8 @@ class Positions:
             self.paid[sid] -= trade.commission - abs(part) * fill.commission + trade.borrow
             self.received[sid] -= trade.dividends
             self._journal.record(trade)
-        self._lots.take_off_one(sid, places, parts)
+        if places:  # none where rounding had closed the last lot before
+            self._lots.take_off_one(sid, places, parts)
 
     def _forget(self, sid: int) -> None:
         """Reset what belongs to a position that is gone, dust included."""
