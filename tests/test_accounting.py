@@ -567,15 +567,15 @@ def test_a_lot_pays_its_share_of_both_commissions() -> None:
 
 def test_only_an_opening_fill_starts_the_clock_and_the_water_mark() -> None:
     portfolio = Portfolio(2, 10_000.0, Recorder())
-    assert portfolio.apply(fill(3, 1, 10, 50)).tolist() == [1]
+    assert portfolio.apply(fill(3, 1, 10, 50)).opened.tolist() == [1]
     portfolio.mark_to_close(batch(3, (NAN,) * 4, (50, 60, 40, 55)))
-    assert portfolio.apply(fill(4, 1, 10, 52)).tolist() == []
+    assert portfolio.apply(fill(4, 1, 10, 52)).opened.tolist() == []
     assert portfolio.entry_t.tolist() == [-1, 3]
     assert portfolio.water_mark[1] == 60.0
     assert portfolio.held.tolist() == [1]
     portfolio.apply(fill(5, 1, -20, 70))
     assert portfolio.held.tolist() == []
-    assert portfolio.apply(fill(6, 1, 1, 45)).tolist() == [1]
+    assert portfolio.apply(fill(6, 1, 1, 45)).opened.tolist() == [1]
     assert (portfolio.entry_t[1], portfolio.water_mark[1]) == (6, 45.0)
 
 

@@ -161,12 +161,14 @@ class LotBook:
 
     def append_one(self, sid: int, lot: Lot) -> None:
         """Open a lot behind those of its asset."""
-        place = self._take(1).item()
+        if not self._n_free:
+            self._grow(1)
+        self._n_free -= 1
+        place = self._free.item(self._n_free)
         self._numbers[:, place] = lot[:N_NUMBERS]
-        self._t[place], self._fill[place] = lot.t, lot.fill
-        newest = self._newest[sid]
-        self._next[place], self._next[newest] = NO_PLACE, place
-        self._newest[sid] = place
+        self._t[place], self._fill[place], self._next[place] = lot.t, lot.fill, NO_PLACE
+        newest = self._newest.item(sid)
+        self._next[newest] = self._newest[sid] = place
         if newest == NO_PLACE:
             self._oldest[sid] = place
 
@@ -186,17 +188,19 @@ class LotBook:
 
     def take_off_one(self, sid: int, places: list[int], parts: list[float]) -> None:
         """Take parts of the oldest lots of one asset off them, as `take_off` does."""
-        for place, part in zip(places, parts, strict=True):
-            self._numbers[QUANTITY, place] -= part
-        last, n_gone = places[-1], len(places)
-        if self._numbers.item(QUANTITY, last):
-            follows, n_gone = last, n_gone - 1
+        follows = places[-1]
+        left = self._numbers.item(QUANTITY, follows) - parts[-1]
+        if left:
+            self._numbers[QUANTITY, follows] = left
+            places = places[:-1]
         else:
-            follows = self._next.item(last)
+            follows = self._next.item(follows)
         self._oldest[sid] = follows
         if follows == NO_PLACE:
             self._newest[sid] = NO_PLACE
-        self._put_back(np.array(places[:n_gone], dtype=np.int64))
+        for place in places:
+            self._free[self._n_free] = place
+            self._n_free += 1
 
     def split(self, sid: int, ratio: float) -> None:
         """Turn each share into `ratio` shares."""

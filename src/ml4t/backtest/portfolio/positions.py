@@ -29,6 +29,7 @@ NO_SIDS: Ints = np.empty(0, dtype=np.int64)
 # What there is of a position that is none: quantity, mark, water mark, peak quantity, base, basis,
 # what was paid and what was received.
 FLAT = np.array([[0.0], [NAN], [NAN], [0.0], [NAN], [0.0], [0.0], [0.0]])
+FLAT_ONE = FLAT[:, 0]
 
 
 class Moved(NamedTuple):
@@ -182,7 +183,9 @@ class Positions:
     # -- inside -----------------------------------------------------------------------
 
     def _fill_each(self, lots: Lots) -> Moved:
-        opened, new, gone = [], [], []
+        opened: list[int] = []
+        new: list[int] = []
+        gone: list[int] = []
         for sid, lot, reason in lots.rows():
             was_flat = self.quantity[sid] == 0
             if self.fill_one(sid, lot, reason):
@@ -190,7 +193,7 @@ class Positions:
                 new += [sid] if was_flat else []
             elif self.quantity[sid] == 0:
                 gone.append(sid)
-        return Moved(*(np.array(sids, dtype=np.int64) for sids in (opened, new, gone)))
+        return Moved(_sids(opened), _sids(new), _sids(gone))
 
     def _fill_many(self, lots: Lots) -> Moved:
         """Apply fills as vectors: what closes positions, then what opens or adds to them."""
@@ -302,7 +305,7 @@ class Positions:
 
     def _forget(self, sid: int) -> None:
         """Reset what belongs to a position that is gone, dust included."""
-        self._own[:, sid], self._bars[:, sid] = FLAT[:, 0], -1
+        self._own[:, sid], self._bars[:, sid] = FLAT_ONE, -1
 
     def _merge(self, old: int, new: int) -> bool:
         # What borrowing has cost, and dividends, are counted from the new asset's own sums.
@@ -318,3 +321,7 @@ class Positions:
         self.n_short -= int(self.quantity[old] < 0)
         self._forget(old)
         return is_older
+
+
+def _sids(sids: list[int]) -> Ints:
+    return np.array(sids, dtype=np.int64) if sids else NO_SIDS
