@@ -23,7 +23,13 @@ BARS = st.lists(st.sampled_from([None, 0, None, -1, 5, 7]), min_size=21, max_siz
 VALUES = st.lists(st.sampled_from(["", None, 0.0, 1.0, 2.5]), min_size=21, max_size=21)
 
 
-def market(bars: list[int | None], values: list[float | str | None], *, has_open: bool) -> Catalog:
+def market(
+    bars: list[int | None],
+    values: list[float | str | None],
+    *,
+    has_open: bool,
+    lag: str | None = None,
+) -> Catalog:
     """Bars at the first and the last day of every asset, and those drawn between them."""
     cells = [(START + timedelta(days=t), f"A{i}") for t in range(N_BARS) for i in range(N_ASSETS)]
     ends = [5, 5, 5]
@@ -44,7 +50,7 @@ def market(bars: list[int | None], values: list[float | str | None], *, has_open
     ] or [{"timestamp": START, "asset_id": "A0", "x": 1.0, "flag": True}]
     catalog = Catalog(threads=1)
     catalog.register("prices", {name: [row[name] for row in rows] for name in rows[0]})
-    return catalog.register("features", {n: [row[n] for row in known] for n in known[0]})
+    return catalog.register("features", {n: [row[n] for row in known] for n in known[0]}, lag=lag)
 
 
 def chunks(catalog: Catalog, *, kept: int) -> list[Chunk]:
@@ -78,6 +84,19 @@ def test_what_is_kept_cannot_be_written() -> None:
     catalog = market([5] * 21, [1.0] * 21, has_open=True)
     with pytest.raises(ValueError, match="read-only"):
         chunks(catalog, kept=1 << 20)[0].signals["close"][0, 0] = 0.0
+
+
+@pytest.mark.parametrize(
+    ("values", "lag", "has_all"),
+    [([1.0] * 21, None, True), ([None] * 21, None, True), (["", *[1.0] * 20], None, False),
+     ([1.0] * 21, "1 day", False)],
+    ids=["a row at each bar", "rows without a value", "a bar without a row", "rows known later"],
+)  # fmt: skip
+def test_a_source_is_known_to_have_all_bars(
+    values: list[float | str | None], lag: str | None, *, has_all: bool
+) -> None:
+    market_panel = market([5] * 21, values, has_open=True, lag=lag).validate().panel
+    assert market_panel.has_all("features") == has_all
 
 
 def test_columns_that_do_not_fit_are_not_kept() -> None:

@@ -277,7 +277,7 @@ class Catalog(Diagnosed, ShowsSelections, Described):
                     prepared.warnings += map(as_record, found)
                 # These may be of another time, and of other assets: nothing happened in the run.
                 if not spec.makes_bars and not spec.may_be_quiet:
-                    prepared.warnings += require_overlap(source, prepared.database)
+                    prepared.warnings += require_overlap(source, panel, prepared.database)
             found = unapplied(self._sources, self._found["prices"], prepared.database)
             prepared.warnings += map(as_record, found)
             require_agreements(self._sources, self._found, prepared.database)

@@ -46,6 +46,8 @@ class ScanCounts:
     n_on_grid, n_cells : int
         Rows at a bar and an asset of prices, and how many such places they take: fewer where two
         rows have one key.
+    n_missed : int
+        Places with a bar and without a row of the source; -1: not known.
     has_halts : bool array
         ``[bars]``, where some asset has no volume.
     """
@@ -54,6 +56,7 @@ class ScanCounts:
     n_suspect: int
     n_on_grid: int
     n_cells: int
+    n_missed: int
     has_halts: Bools
 
     @property
@@ -92,11 +95,14 @@ class OnGrid:
         How each column is read that may be kept, by name.
     judged : Sql or None
         Its rows with the column ``__flags``: what checks of single rows say of each.
+    is_exact : bool
+        A row is known at the bar of its key.
     """
 
     source: str
     items: Mapping[str, str]
     judged: Sql | None
+    is_exact: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -121,6 +127,12 @@ class Panel:
     scans: dict[str, ScanCounts] = field(default_factory=dict)
     kept: dict[str, KeptColumns] = field(default_factory=dict)
     likely: Collection[str] = ()
+    _bars: NDArray[np.uint8] | None = None
+
+    def has_all(self, source: str) -> bool:
+        """Say whether a source is known to have a row at each bar, which counts from it on."""
+        counts = self.scans.get(source)
+        return counts is not None and counts.n_missed == 0 and self.readable[source].is_exact
 
     def scan(self, readable: OnGrid, database: Database) -> ScanCounts | None:
         """Read a source for its checks; None: its grid is too large to mark its rows."""
@@ -141,6 +153,8 @@ class Panel:
         wanted = set(names).intersection(() if readable is None else readable.items)
         if not wanted or (kept is not None and kept.columns.keys() >= wanted):
             return kept
+        if source not in self.scans or not self._has_room(len(wanted)):
+            return None
         self._read(source, {name.lower() for name in wanted}, database)
         return self.kept.pop(source, None)
 
@@ -184,17 +198,19 @@ class Panel:
             rows = _Rows(self.n_bars, self.n_assets, list(items), is_kept=bool(wanted))
             for part in database.stream(query):
                 rows.take(part)
-            return rows.arrays()
+            if readable.judged is not None:
+                self._bars = rows.marks.packed()
+            return rows.arrays(self._bars)
 
         needed = [COUNTS, HAS_HALTS, *((HAS_ROW, IS_HALTED) if wanted else ()), *wanted]
         grid = (self.n_bars, self.n_assets, bool(wanted), is_judged)
         about = {n: (n, "panel", source, wanted.get(n), readable.judged, *grid) for n in needed}
         found = database.columns(about, make)
         if known is None:
-            n_rows, n_suspect, n_on_grid, n_cells = found[COUNTS].tolist()
+            n_rows, n_suspect, n_on_grid, n_cells, n_missed = found[COUNTS].tolist()
             self.scans[source] = ScanCounts(
                 n_rows=n_rows, n_suspect=n_suspect, n_on_grid=n_on_grid, n_cells=n_cells,
-                has_halts=found[HAS_HALTS],
+                n_missed=n_missed, has_halts=found[HAS_HALTS],
             )  # fmt: skip
         if wanted:
             columns = {name: found[name] for name in wanted}
@@ -211,7 +227,7 @@ class _Rows:
     def __init__(self, n_bars: int, n_assets: int, names: list[str], *, is_kept: bool) -> None:
         self._shape, n_places = (n_bars, n_assets), n_bars * n_assets
         self._columns = {name: np.full(n_places, np.nan) for name in names}
-        self._marks = _Marks(n_places, has_bytes=is_kept or n_places <= CELLS_OF_BYTES)
+        self.marks = _Marks(n_places, has_bytes=is_kept or n_places <= CELLS_OF_BYTES)
         self._n_rows = self._n_suspect = self._n_on_grid = 0
         self._has_halts = np.zeros(n_bars, dtype=bool)
         self._is_halted = np.zeros(n_places if is_kept else 0, dtype=bool)
@@ -229,16 +245,25 @@ class _Rows:
         is_on_grid: slice | Bools = cells >= 0 if cells.min(initial=0) < 0 else slice(None)
         cells = cells[is_on_grid]
         self._n_on_grid += len(cells)
-        self._marks.add(cells)
+        self.marks.add(cells)
         for name, column in self._columns.items():
             column[cells] = part[name][is_on_grid]
 
-    def arrays(self) -> Arrays:
-        """Return what was found."""
-        counts = (self._n_rows, self._n_suspect, self._n_on_grid, self._marks.count())
+    def arrays(self, bars: NDArray[np.uint8] | None) -> Arrays:
+        """Return what was found.
+
+        Parameters
+        ----------
+        bars : uint8 array or None
+            The marks of prices, packed.
+        """
+        marks = self.marks.packed()
+        n_missed = -1 if bars is None else _count(bars & ~marks)
+        n_cells = _count(marks)
+        counts = (self._n_rows, self._n_suspect, self._n_on_grid, n_cells, n_missed)
         found = {COUNTS: np.array(counts), HAS_HALTS: self._has_halts}
         if len(self._is_halted):
-            found[HAS_ROW] = self._marks.places.view(bool).reshape(self._shape)
+            found[HAS_ROW] = self.marks.places.view(bool).reshape(self._shape)
             found[IS_HALTED] = self._is_halted.reshape(self._shape)
         columns = {name: column.reshape(self._shape) for name, column in self._columns.items()}
         return found | columns
@@ -258,11 +283,14 @@ class _Marks:
             bits = np.left_shift(np.uint8(1), (cells & 7).astype(np.uint8))
             np.bitwise_or.at(self.places, cells >> 3, bits)
 
-    def count(self) -> int:
-        if self._has_bytes:
-            return int(np.count_nonzero(self.places))
-        parts = range(0, len(self.places), BYTES_AT_ONCE)
-        return sum(
-            int(np.count_nonzero(np.unpackbits(self.places[at : at + BYTES_AT_ONCE])))
-            for at in parts
-        )
+    def packed(self) -> NDArray[np.uint8]:
+        """Return a bit for each place."""
+        return np.packbits(self.places, bitorder="little") if self._has_bytes else self.places
+
+
+def _count(packed: NDArray[np.uint8]) -> int:
+    """Return how many bits are set."""
+    parts = range(0, len(packed), BYTES_AT_ONCE)
+    return sum(
+        int(np.count_nonzero(np.unpackbits(packed[at : at + BYTES_AT_ONCE]))) for at in parts
+    )

@@ -16,6 +16,7 @@ def at_bars(
     *,
     name: str,
     clock: str,
+    has_all: bool = False,
 ) -> TempTable:
     """Make a table of the newest known values at bars.
 
@@ -28,6 +29,8 @@ def at_bars(
         Of the table.
     clock : str
         DuckDB type of the bars.
+    has_all : bool
+        It is known that the source has a row at each bar.
 
     Returns
     -------
@@ -46,6 +49,8 @@ def at_bars(
         times=at.times,
         columns=columns(names, "known"),
     )
+    if has_all:
+        return target
     if database.rows(render("signals/unmatched", bars=at.bars, target=target))[0][0]:
         first, last = database.rows(render("signals/span", times=at.times))[0]
         packed = ", ".join(f"{quote(f'_{i}')} := {quote(name)}" for i, name in enumerate(names))

@@ -29,15 +29,15 @@ class CrossSection:
     ----------
     price_columns : tuple of str
         Of ``prices``, ``asset_id`` among them where it is read.
-    known : tuple of (Known, columns)
-        Features sources, with the columns.
+    known : tuple of (Known, columns, bool)
+        Features sources, with the columns, and whether each is known to have a row at every bar.
     reads_membership, has_universe : bool
     timestamp_type : str
         DuckDB type of the bars.
     """
 
     price_columns: tuple[str, ...]
-    known: tuple[tuple[Known, tuple[str, ...]], ...]
+    known: tuple[tuple[Known, tuple[str, ...], bool], ...]
     reads_membership: bool
     has_universe: bool
     timestamp_type: str
@@ -45,7 +45,7 @@ class CrossSection:
     @property
     def names(self) -> tuple[str, ...]:
         """The columns by name, beside ``timestamp``."""
-        found = [*self.price_columns, *(name for _, names in self.known for name in names)]
+        found = [*self.price_columns, *(name for _, names, _ in self.known for name in names)]
         return (*found, "is_member") if self.reads_membership else tuple(found)
 
 
@@ -77,7 +77,7 @@ def cross_section(used: Collection[str], prepared: Prepared) -> CrossSection:
     for source in prepared.per_asset:
         read_here = tuple(name for name in source.columns if name in used)
         if read_here:
-            known.append((source, read_here))
+            known.append((source, read_here, prepared.panel.has_all(source.source)))
     return CrossSection(
         price_columns=tuple(n for n in ("asset_id", *prepared.price_columns) if n in used),
         known=tuple(known),
@@ -148,9 +148,11 @@ def joined(section: CrossSection, at: BarTables, database: Database) -> JoinedBa
     own = ["timestamp", *section.price_columns, *(["is_member"] * section.reads_membership)]
     items = {name: f"bars.{quote(name)}" for name in own}
     joins, tables = [], [(at.bars, tuple(own))]
-    for i, (known, names) in enumerate(section.known):
+    for i, (known, names, has_all) in enumerate(section.known):
         alias = f"at_{i}"
-        table = at_bars(known, names, at, database, name=alias, clock=section.timestamp_type)
+        table = at_bars(
+            known, names, at, database, name=alias, clock=section.timestamp_type, has_all=has_all
+        )
         items |= {name: f"{alias}.{quote(name)}" for name in names}
         joins.append(join_numbers(table, alias, "bars"))
         tables.append((table, names))

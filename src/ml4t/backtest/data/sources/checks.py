@@ -228,10 +228,12 @@ def _scanned(
     """Have a source scanned: of prices the bars are judged, of the others the keys alone."""
     judged = judged_bars(columns) if source.spec.makes_bars else None
     # With a lag rows are known at other bars than those of their keys.
-    kept = {} if source.lag is not None or source.spec.prefix else without_keys(columns)
+    is_exact = source.lag is None
+    kept = without_keys(columns) if is_exact and not source.spec.prefix else {}
     items = {
         name: as_read(f"source.{quote(name)}", kind)
         for name, kind in kept.items()
         if is_numeric(kind)
     }
-    return panel.scan(OnGrid(source=source.name, items=items, judged=judged), database)
+    readable = OnGrid(source=source.name, items=items, judged=judged, is_exact=is_exact)
+    return panel.scan(readable, database)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from ml4t.backtest.data.database import UTC, Database, EngineError
+from ml4t.backtest.data.panel import Panel
 from ml4t.backtest.data.sources.files import dated_columns
 from ml4t.backtest.data.sources.roles import ROLES
 from ml4t.backtest.data.sources.schema import UNTYPED
@@ -146,8 +147,10 @@ def _require_times_in_zone(bars: str, database: Database) -> None:
         )  # fmt: skip
 
 
-def require_overlap(source: Source, database: Database) -> list[dict[str, object]]:
+def require_overlap(source: Source, panel: Panel, database: Database) -> list[dict[str, object]]:
     """Refuse a source that no bar could ever see a row of, unless its rows may be of a later time.
+
+    A row at a bar of its asset, which the scan of the source has counted, is seen there.
 
     Returns
     -------
@@ -159,6 +162,9 @@ def require_overlap(source: Source, database: Database) -> list[dict[str, object
     DataError
         No asset is in prices, or a universe begins after the last bar.
     """
+    counts = panel.scans.get(source.name)
+    if counts is not None and counts.n_on_grid and source.lag is None:
+        return []
     relation = f"main.{quote(source.name)}"
     has_assets = source.spec.has_assets
     if source.spec.may_lack_asset and not database.rows(
