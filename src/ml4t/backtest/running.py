@@ -103,7 +103,7 @@ def run_once(
             actions=setup.catalog.actions(period),
             priced_limits=priced_limits(prepared),
         )
-        jumps = JumpWatch(prepared.n_assets)
+        jumps = JumpWatch(prepared, period)
         looked_at = jumps.watched(chunks) if setup.catalog.may_lack_actions else chunks
         recorder = Recorder()
         witnessed = Witnessed(recorder, prepared.n_assets, setup.evidence)

@@ -180,8 +180,17 @@ class Database:
             The one way to its rows: no statement and no other module knows the name.
         """
         table = TempTable(f"temp.{name}")
-        self.execute(render(file, target=table, **places), parameters)
+        self._make(table, render(file, target=table, **places), parameters)
         return table
+
+    def _make(
+        self,
+        table: TempTable,  # noqa: ARG002 - for who remembers which statement made it
+        statement: str,
+        parameters: Mapping[str, object] | None,
+    ) -> None:
+        """Run the statement that makes a temporary table."""
+        self.execute(statement, parameters)
 
     def rows(
         self, query: str, parameters: Mapping[str, object] | None = None
@@ -209,12 +218,12 @@ class Database:
     def columns(
         self, about: Mapping[str, Sequence[object]], make: Callable[[list[str]], Arrays]
     ) -> Arrays:
-        """Return arrays that are made of what this session answers.
+        """Return arrays made of what this session answers.
 
         Parameters
         ----------
         about : mapping of str to sequence
-            By name, all that decides an array beside the tables that it names; as text it says all.
+            By name, what decides an array beside the tables named in it; as text it says all.
         make : callable
             Takes names and returns their arrays, which nobody writes to.
         """

@@ -31,7 +31,6 @@ from ml4t.backtest.data.prepared_store.digests import (
     root_digest,
 )
 from ml4t.backtest.data.prepared_store.packs import Kept
-from ml4t.backtest.data.sql_files import render
 
 # How a statement begins that only reads.
 _READS = re.compile(r"\s*\(*\s*(select|with|from|values|describe)\b", re.IGNORECASE)
@@ -166,20 +165,12 @@ class RememberingDatabase(Database):
             untold = [name for name, one in self._named.items() if one is None]
             self._link(digest, next((name for name in untold if name in statement), "a statement"))
 
-    def make_table(
-        self,
-        name: str,
-        file: str,
-        parameters: Mapping[str, object] | None = None,
-        **places: str,
-    ) -> TempTable:
-        """Make a temporary table of this session, or put it off."""
-        table = TempTable(f"temp.{name}")
-        statement = render(file, target=table, **places)
+    def _make(
+        self, table: TempTable, statement: str, parameters: Mapping[str, object] | None
+    ) -> None:
         digest = self._digest("table", statement, parameters_text(parameters), but=table)
         self._do(digest, "execute", statement, parameters)
         self._named[table] = digest
-        return table
 
     def rows(
         self, query: str, parameters: Mapping[str, object] | None = None

@@ -7,11 +7,16 @@ few assets that are worth a question, which `sources.adjusting` asks after it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Chunk, Floats
 from ml4t.backtest.core.tolerances import LEAST_MERGER, LEAST_SPLIT
+from ml4t.backtest.data.asof.prepared import Prepared
+from ml4t.backtest.data.stream.period import Period
 
 
 class JumpWatch:
@@ -19,7 +24,9 @@ class JumpWatch:
 
     Parameters
     ----------
-    n_assets : int
+    prepared : Prepared
+    period : Period
+        The bars of the run.
 
     Attributes
     ----------
@@ -27,24 +34,35 @@ class JumpWatch:
         Assets that jumped.
     """
 
-    def __init__(self, n_assets: int) -> None:
+    def __init__(self, prepared: Prepared, period: Period) -> None:
         self.sids: set[int] = set()
-        self._last = np.full(n_assets, np.nan)  # closes of the bar before, or of one before it
+        self._database, self._begin_t = prepared.database, period.first_t
+        # Closes of the bar before, or of one before it.
+        self._last = np.full(prepared.n_assets, np.nan)
 
     def watched(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         """Hand on chunks, each looked at."""
         for chunk in chunks:
             closes = chunk.prices["close"]
-            self._look(chunk.prices.get("open", closes), closes)
+            opens = chunk.prices.get("open", closes)
+            bars = (self._begin_t, chunk.first_t, len(closes))
+            seen = self._database.columns(
+                {name: ("jumps", name, *bars) for name in ("jumped", "last")},
+                partial(self._look, opens, closes),
+            )
+            self.sids.update(seen["jumped"].tolist())
+            self._last = seen["last"]
             yield chunk
 
-    def _look(self, opens: Floats, closes: Floats) -> None:
+    def _look(self, opens: Floats, closes: Floats, _names: list[str]) -> dict[str, NDArray[Any]]:
+        """Return the assets that jumped, and the last close of each."""
         before = np.vstack([self._last, closes[:-1]])
         if np.isnan(before[1:]).any():
             for t in range(1, len(before)):  # rare: assets that are not listed, or halted
                 before[t] = np.where(np.isnan(before[t]), before[t - 1], before[t])
         first = np.where(np.isnan(opens), closes, opens)
         is_far = (before > LEAST_SPLIT * first) | (first > LEAST_MERGER * before)
-        if is_far.any():
-            self.sids.update(np.flatnonzero(is_far.any(axis=0)).tolist())
-        self._last = np.where(np.isnan(closes[-1]), before[-1], closes[-1])
+        return {
+            "jumped": np.flatnonzero(is_far.any(axis=0)),
+            "last": np.where(np.isnan(closes[-1]), before[-1], closes[-1]),
+        }
