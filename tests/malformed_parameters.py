@@ -40,7 +40,8 @@ from ml4t.backtest.strategies.predicate import Predicate
 # have a test of their own kind (registrations, runs, results, orders).
 NOT_SETTINGS = {
     "Strategy", "Batch", "Selection", "Order", "BacktestEngine", "Engine", "BacktestResult",
-    "RunStore", "Answer", "Held", "Limit", "RiskRule", "RiskContext", "RiskDecision", "Rule",
+    "PreparedStore", "RunStore", "Answer", "Held", "Limit", "RiskRule", "RiskContext",
+    "RiskDecision", "Rule",
     "Sizer", "LevelBase", "TrailStart", "TrailBy", "Trigger", "Shortfall", "SizedAt",
     "NextOpen", "NextClose", "ThisClose", "HybridStrategy", "LimitAction", "LimitKind",
     "AccountState", "Wish", "Predicate", "Entry", "BreachAction",
@@ -64,7 +65,11 @@ ALSO_CALLED = {
 }  # fmt: skip
 # subject -> (what it needs beside, {parameter: kind})
 PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
-    "Catalog": ({}, {"threads": whole(1, 1024) | NONE, "memory_limit": NONE, "timezone": NOTHING}),
+    "Catalog": (
+        {},
+        {"threads": whole(1, 1024) | NONE, "memory_limit": NONE, "timezone": NOTHING,
+         "cache": NAME | NONE},
+    ),
     "TopN": ({"n": 1, "by": "close"}, RANKING),
     "Ranking": ({"n": 1, "by": "close"}, RANKING),
     "SQLStrategy": (
