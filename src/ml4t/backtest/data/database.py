@@ -224,8 +224,7 @@ class Database:
         ----------
         about : mapping of str to sequence
             By name, what decides an array beside the tables named in it; as text it says all.
-        make : callable
-            Takes names and returns their arrays, which nobody writes to.
+        make : callable of names, whose arrays nobody writes to
         """
         return make(list(about))
 
