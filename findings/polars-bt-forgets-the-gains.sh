@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # polars_bt 0.2.2: a rebalance that keeps no asset is sized by the initial capital.
 #
-# Guess:    mosaic and tempo, the daily and the timestamp engine of the same package, give the same
-#           value for the same weights and returns, and weights are shares of the value of their time.
-#           Weights that sum to 1 without fees leave no cash.
+# Guess:    none was written down before: it was met when W1 of the benchmarks had another equity. What
+#           anybody would expect: mosaic and tempo, the daily and the timestamp engine
+#           of the same package, give the same value for the same weights and returns, and weights are
+#           shares of the value of their time. Weights that sum to 1 without fees leave no cash.
 # Expected: half of the value in an asset that rises by 10% a day, moved every day to the other one
 #           that rises as much: a value of 1.05 to the fifth power, 1.2763, from both. Two assets of
 #           weight 0.5 are both bought.
