@@ -1,5 +1,5 @@
 -- grain:  one row per rule or limit that acted
--- reads:  staged, beside
+-- reads:  :staged, :beside
 -- params: :held
 -- features holds what the rule saw when it decided; a missing value has no key.
 with
@@ -13,14 +13,14 @@ seen as (
                 order by beside.name
             )
         ) as features
-    from beside
+    from :beside as beside
     group by beside.decision
 )
 
 select
     :held,
     seen.features
-from staged
+from :staged as staged
 left join seen on staged.row = seen.decision
 -- A join may turn its sides.
 order by staged.row asc

@@ -1,5 +1,5 @@
 -- grain:  one row per bar
--- reads:  staged
+-- reads:  :staged
 -- params: $initial_capital, :held
 -- Drawdown is equity / highest equity so far - 1, the initial capital included: 0 or below.
 select
@@ -10,5 +10,5 @@ select
             order by staged.row rows between unbounded preceding and current row
         )
     ) - 1 as drawdown
-from staged
+from :staged as staged
 order by staged.row asc

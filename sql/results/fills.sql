@@ -1,8 +1,8 @@
 -- grain:  one row per fill
--- reads:  staged
+-- reads:  :staged
 -- params: :held
 -- Shares, positive buys, negative sells; slippage and impact are inside the price.
 select
     :held,
     staged.quantity * staged.price * staged.multiplier as value
-from staged
+from :staged as staged

@@ -1,6 +1,6 @@
 -- grain:  one row per row that events made
--- reads:  staged
+-- reads:  :staged
 -- params: :held
 -- Of a table that computes no column: what events hold, in the types that are declared.
 select :held
-from staged
+from :staged as staged

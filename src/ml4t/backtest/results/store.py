@@ -14,6 +14,9 @@ from ml4t.backtest.results.staging import Reading, Staged
 from ml4t.backtest.results.table import ROW, Table
 from ml4t.backtest.results.tables import RUN_ID, TABLES
 
+# What a statement reads: the rows of its table, and those that are looked up for them.
+STAGED, BESIDE = "staged", "beside"
+
 
 def open_store(timezone: str = UTC) -> Database:
     """Return an empty database for the tables of one run, in the zone of that run."""
@@ -51,9 +54,9 @@ def write(
         kinds = {one.name: reading.type_of(one) for one in (RUN_ID, *table.columns)}
         session.execute(empty_table_of(table.name, kinds))
         return
-    session.register("staged", reading.read(table, rows))
+    session.register(STAGED, reading.read(table, rows))
     if table.beside is not None:
-        session.register("beside", reading.read(table.beside, staged[table.beside.staged]))
+        session.register(BESIDE, reading.read(table.beside, staged[table.beside.staged]))
     statement = _statement(table, reading, facts.run_id)
     used = {"initial_capital": facts.initial_capital} if "$initial_capital" in statement else {}
     session.execute(statement, used)
@@ -61,11 +64,11 @@ def write(
 
 def _statement(table: Table, reading: Reading, run_id: str) -> Sql:
     """Return the statement that makes a table of what its events hold."""
-    held = [cast("staged", column.name, reading.type_of(column)) for column in table.held]
+    held = [cast(STAGED, column.name, reading.type_of(column)) for column in table.held]
     return render(
         "results/table",
         table=table.name,
         run_id=literal(run_id),
         columns=columns(column.name for column in table.columns),
-        rows=render(table.statement, held=", ".join(held)),
+        rows=render(table.statement, held=", ".join(held), staged=STAGED, beside=BESIDE),
     )
