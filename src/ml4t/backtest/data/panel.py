@@ -230,7 +230,7 @@ class _Rows:
         self.marks = _Marks(n_places, has_bytes=is_kept or n_places <= CELLS_OF_BYTES)
         self._n_rows = self._n_suspect = self._n_on_grid = 0
         self._has_halts = np.zeros(n_bars, dtype=bool)
-        self._is_halted = np.zeros(n_places if is_kept else 0, dtype=bool)
+        self._is_halted = np.zeros(n_places, dtype=bool) if is_kept else None
 
     def take(self, part: Mapping[str, NDArray[Any]]) -> None:
         """Take some rows: where each belongs, or -1, its flags and its columns."""
@@ -240,7 +240,7 @@ class _Rows:
             self._n_suspect += int(np.count_nonzero(flags & SUSPECT))
             halted = cells[(flags & HALTED).astype(bool) & (cells >= 0)]
             self._has_halts[halted // self._shape[1]] = True
-            if len(self._is_halted):
+            if self._is_halted is not None:
                 self._is_halted[halted] = True
         is_on_grid: slice | Bools = cells >= 0 if cells.min(initial=0) < 0 else slice(None)
         cells = cells[is_on_grid]
@@ -262,7 +262,7 @@ class _Rows:
         n_cells = _count(marks)
         counts = (self._n_rows, self._n_suspect, self._n_on_grid, n_cells, n_missed)
         found = {COUNTS: np.array(counts), HAS_HALTS: self._has_halts}
-        if len(self._is_halted):
+        if self._is_halted is not None:
             found[HAS_ROW] = self.marks.places.view(bool).reshape(self._shape)
             found[IS_HALTED] = self._is_halted.reshape(self._shape)
         columns = {name: column.reshape(self._shape) for name, column in self._columns.items()}
