@@ -404,7 +404,7 @@ def test_ctrl_c_ends_a_program_with_130(folder: Path, tmp_path: Path) -> None:
         "import os, signal, sys\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from ml4t.backtest.cli import commands\n"
-        "commands.engine_of = lambda path: os.kill(os.getpid(), signal.SIGINT)\n"
+        "commands.engine_of = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)\n"
         "commands.main()\n"
     )
     line = [sys.executable, "-c", code, "run", str(tmp_path / "run.toml")]
