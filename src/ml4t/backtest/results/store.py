@@ -15,7 +15,7 @@ from ml4t.backtest.results.table import ROW, Table
 from ml4t.backtest.results.tables import RUN_ID, TABLES
 
 # What a statement reads: the rows of its table, and those that are looked up for them.
-STAGED, BESIDE = "staged", "beside"
+STAGED_ROWS, ROWS_BESIDE = "staged", "beside"
 
 
 def open_store(timezone: str = UTC) -> Database:
@@ -54,9 +54,9 @@ def write(
         kinds = {one.name: reading.type_of(one) for one in (RUN_ID, *table.columns)}
         session.execute(empty_table_of(table.name, kinds))
         return
-    session.register(STAGED, reading.read(table, rows))
+    session.register(STAGED_ROWS, reading.read(table, rows))
     if table.beside is not None:
-        session.register(BESIDE, reading.read(table.beside, staged[table.beside.staged]))
+        session.register(ROWS_BESIDE, reading.read(table.beside, staged[table.beside.staged]))
     statement = _statement(table, reading, facts.run_id)
     used = {"initial_capital": facts.initial_capital} if "$initial_capital" in statement else {}
     session.execute(statement, used)
@@ -64,11 +64,11 @@ def write(
 
 def _statement(table: Table, reading: Reading, run_id: str) -> Sql:
     """Return the statement that makes a table of what its events hold."""
-    held = [cast(STAGED, column.name, reading.type_of(column)) for column in table.held]
+    held = [cast(STAGED_ROWS, column.name, reading.type_of(column)) for column in table.held]
     return render(
         "results/table",
         table=table.name,
         run_id=literal(run_id),
         columns=columns(column.name for column in table.columns),
-        rows=render(table.statement, held=", ".join(held), staged=STAGED, beside=BESIDE),
+        rows=render(table.statement, held=", ".join(held), staged=STAGED_ROWS, beside=ROWS_BESIDE),
     )
