@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -94,6 +95,74 @@ def run_once(
         prepared = setup.catalog.validate(words)
     period = find_period(start, end, prepared)
     plan, ranking = planned(setup, prepared, period)
+    walked = _walked(setup, plan, ranking, prepared, period, progress)
+    recorder, witnessed = walked.recorder, walked.witnessed
+    facts = RunFacts(
+        started_at=started_at,
+        finished_at=datetime.now(UTC),
+        initial_capital=setup.initial_capital,
+        fill_policy=setup.config.fill_policy,
+        configuration=configuration,
+        sources=setup.catalog.fingerprints(),
+        rows_dropped=prepared.dropped,
+        drop_rules=texts_of(prepared.dropped),
+        versions=versions(),
+        activity=walked.activity,
+        misses=walked.misses,
+        selection=selection_facts(ranking, recorder.chosen(), prepared, period)
+        | rule_facts(setup.strategy, recorder.n_orders, prepared, (start, end)),
+        periods_per_year=setup.periods_per_year,
+        warnings=[*prepared.warnings, *setup.catalog.jumps(walked.jumped, period)],
+        n_assets=count_assets(period, prepared),
+        n_bars=len(walked.market.axes.timestamps),
+        excursions_from=witnessed.measures,
+        **year_facts(setup.sessions_per_year, prepared.database),
+    )
+    tables = opening.result()
+    recorder.record(facts)
+    volume = witnessed.volume()
+    if volume is None:
+        volume = volumes(recorder.columns_of(FILLS), prepared, period)
+    recorder.add(FILLS, volume=volume)
+    axes, terms = walked.market.axes, walked.market.terms
+    witnessed.add_excursions(walked.market.actions, facts.n_bars)
+    write_tables(recorder.staged(), axes, terms, facts, tables)
+    setup.catalog.keep_prepared()
+    return BacktestResult(tables, Late(EVIDENCE, witnessed.evidence(), axes, terms, facts))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walked:
+    """What is left of a run once its last bar is done.
+
+    Attributes
+    ----------
+    market : Market
+    recorder : Recorder
+    witnessed : Witnessed
+    activity, misses : list of dict
+        How often rules and limits were asked, and what the strategy asked for in vain.
+    jumped : set of int
+        Assets whose prices jump as they do at splits.
+    """
+
+    market: Market
+    recorder: Recorder
+    witnessed: Witnessed
+    activity: list[dict[str, object]]
+    misses: list[dict[str, object]]
+    jumped: set[int]
+
+
+def _walked(
+    setup: RunSetup,
+    plan: BatchPlan,
+    ranking: SelectionPlan | None,
+    prepared: Prepared,
+    period: Period,
+    progress: Progress | None,
+) -> Walked:
+    """Walk the bars of a period, and keep what happened."""
     axes, provider = setup.catalog.axes(period), setup.computing_provider
     computing = None if provider is None else Computing(provider, axes)
     with batches(plan, ranking, prepared, period=period, computing=computing) as chunks:
@@ -118,38 +187,10 @@ def run_once(
         except CostError as error:
             error.locate(axes.time(session.t), axes.asset_ids.tolist())
             raise
-    facts = RunFacts(
-        started_at=started_at,
-        finished_at=datetime.now(UTC),
-        initial_capital=setup.initial_capital,
-        fill_policy=setup.config.fill_policy,
-        configuration=configuration,
-        sources=setup.catalog.fingerprints(),
-        rows_dropped=prepared.dropped,
-        drop_rules=texts_of(prepared.dropped),
-        versions=versions(),
-        activity=session.activity(),
-        misses=misses,
-        selection=selection_facts(ranking, recorder.chosen(), prepared, period)
-        | rule_facts(setup.strategy, recorder.n_orders, prepared, (start, end)),
-        periods_per_year=setup.periods_per_year,
-        warnings=[*prepared.warnings, *setup.catalog.jumps(jumps.sids, period)],
-        n_assets=count_assets(period, prepared),
-        n_bars=len(axes.timestamps),
-        excursions_from=witnessed.measures,
-        **year_facts(setup.sessions_per_year, prepared.database),
-    )
-    tables = opening.result()
-    recorder.record(facts)
-    volume = witnessed.volume()
-    if volume is None:
-        volume = volumes(recorder.columns_of(FILLS), prepared, period)
-    recorder.add(FILLS, volume=volume)
-    witnessed.add_excursions(market.actions, facts.n_bars)
-    write_tables(recorder.staged(), axes, market.terms, facts, tables)
-    setup.catalog.keep_prepared()
-    known = Late(EVIDENCE, witnessed.evidence(), axes, market.terms, facts)
-    return BacktestResult(tables, known)
+    return Walked(
+        market=market, recorder=recorder, witnessed=witnessed, activity=session.activity(),
+        misses=misses, jumped=jumps.sids,
+    )  # fmt: skip
 
 
 def planned(
