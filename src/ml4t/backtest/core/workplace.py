@@ -6,6 +6,7 @@ lock, and the next writer removes it.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -45,6 +46,13 @@ def place_beside(target: Path) -> Iterator[Path]:
                     restore(folder / OLD, target)
                     shutil.rmtree(folder, ignore_errors=True)
                 return
+
+
+def put_json(target: Path, said: object, place: Path) -> None:
+    """Write a JSON document in a writer's folder, and move it to `target` whole."""
+    made = place / target.name
+    made.write_text(json.dumps(said), encoding="utf-8")
+    made.replace(target)
 
 
 def sync(path: Path) -> None:

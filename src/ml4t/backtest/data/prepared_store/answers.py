@@ -16,7 +16,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import RLock, get_ident
 
-from ml4t.backtest.core.workplace import lock, place_beside, sync
+from ml4t.backtest.core.workplace import lock, place_beside, put_json, sync
 from ml4t.backtest.data.prepared_store.packs import (
     MAPPED,
     DamagedError,
@@ -29,6 +29,8 @@ from ml4t.backtest.data.prepared_store.packs import (
 )
 
 PACK = ".pack"
+# What a folder says of itself; its time is that of the last use.
+ABOUT_FILE = "about.json"
 # Which packs were found to be what was written, with what tells that a file is still that one.
 _CHECKED = "checked.json"
 
@@ -145,7 +147,7 @@ class Answers:
         with suppress(OSError):
             if self.folder.is_dir():
                 self._held.enter_context(lock(self.folder, wait=False, is_shared=True))
-                about = self.folder / "about.json"
+                about = self.folder / ABOUT_FILE
                 os.utime(about if about.exists() else self.folder)
 
     def _place(self) -> Path:
@@ -159,11 +161,9 @@ class Answers:
         self.folder.mkdir(parents=True, exist_ok=True)
         if is_new:
             self._hold()
-        about = self.folder / "about.json"
+        about = self.folder / ABOUT_FILE
         if self._about is not None and not about.exists():
-            made = self._place() / about.name
-            made.write_text(json.dumps({**self._about, **more}), encoding="utf-8")
-            made.replace(about)
+            put_json(about, {**self._about, **more}, self._place())
 
     def _read(self, path: Path) -> dict[str, Kept]:
         facts = _facts(path)
@@ -192,9 +192,8 @@ class Answers:
 
     def _write_checked(self) -> None:
         # Another that writes its own at this moment loses nothing but the time of one more check.
-        made = self._place() / _CHECKED
-        made.write_text(json.dumps(self._read_checked() | self._checked), encoding="utf-8")
-        made.replace(self.folder / _CHECKED)
+        checked = self._read_checked() | self._checked
+        put_json(self.folder / _CHECKED, checked, self._place())
 
 
 def _is_mapped(answer: Kept | None) -> bool:

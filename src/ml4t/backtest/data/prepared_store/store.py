@@ -19,13 +19,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ml4t.backtest.core.workplace import lock, place_beside
-from ml4t.backtest.data.prepared_store.answers import Answers
+from ml4t.backtest.core.workplace import lock, place_beside, put_json
+from ml4t.backtest.data.prepared_store.answers import ABOUT_FILE, Answers
 from ml4t.backtest.errors import ConfigError, require_path, require_whole
 
 _MARKER = "prepared.json"
 _MARK = {"form": "ml4t.backtest prepared data"}
-_ABOUT = "about.json"
 MOST_BYTES_KEPT = 10 * 1024**3
 MOST_AGE_KEPT = timedelta(days=90)
 
@@ -131,9 +130,7 @@ class PreparedStore:
         if not marker.exists():
             self._writing.mkdir(exist_ok=True)
             with place_beside(self._writing / "prepared") as place:
-                made = place / _MARKER
-                made.write_text(json.dumps(_MARK), encoding="utf-8")
-                made.replace(marker)
+                put_json(marker, _MARK, place)
 
     def kept(self) -> list[PreparedSources]:
         """Return what is kept, what was used last first."""
@@ -220,7 +217,7 @@ def _folders(path: Path) -> Iterator[Path]:
 
 def _about(path: Path) -> dict[str, Any] | None:
     try:
-        said = json.loads((path / _ABOUT).read_text(encoding="utf-8"))
+        said = json.loads((path / ABOUT_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return said if isinstance(said, dict) else None
@@ -230,7 +227,7 @@ def _look(path: Path) -> PreparedSources | None:
     """Return what is kept in a folder; None where it went meanwhile."""
     try:
         n_bytes = sum(one.stat().st_size for one in path.iterdir())
-        told = path / _ABOUT
+        told = path / ABOUT_FILE
         used = (told if told.exists() else path).stat().st_mtime
     except OSError:
         return None
