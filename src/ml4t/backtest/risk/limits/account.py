@@ -209,9 +209,10 @@ class _DailyLossBrake(_Brake):
         n_bars = account.quiet_session(len(equity))
         if self._is_on and account.session == self._session:
             return n_bars
-        before = account.before_session
-        loss = 1 - equity[:n_bars] / before if before > 0 else np.ones(n_bars)
-        return 0 if self._is_on else quiet_before(loss >= self._fraction - WITHIN_LIMIT)
+        if self._is_on:
+            return 0
+        loss = account.losses_in_session(equity[:n_bars])
+        return quiet_before(loss >= self._fraction - WITHIN_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ class AccountState:
         return quiet_before(following != self.session)
 
     @property
-    def before_session(self) -> float:
+    def _before_session(self) -> float:
         """Equity at the last close before the session of the last one."""
         first = int(np.searchsorted(self._sessions[: self.t + 1], self.session))
         return self._initial if first == 0 else float(self._equity[first - 1])
@@ -116,8 +116,12 @@ class AccountState:
         Negative is a gain. In the first session the first close stands in, before what was traded
         at it: nothing was held before. An account that had no equity left has lost all.
         """
-        before = self.before_session
-        return 1 - self.equity / before if before > 0 else 1.0
+        return float(self.losses_in_session(np.array([self.equity]))[0])
+
+    def losses_in_session(self, equity: Floats) -> Floats:
+        """Return the same at closes of this equity, all in the session of the last one."""
+        before = self._before_session
+        return 1 - equity / before if before > 0 else np.ones(len(equity))
 
     def unlevered_returns(self, window: int) -> Floats:
         """Return what a gross exposure of 1 earned, over the last bars that had exposure.
