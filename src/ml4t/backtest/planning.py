@@ -29,11 +29,7 @@ from ml4t.backtest.strategy.handlers import keeps_nothing, require_handler, word
 def likely(strategy: Strategy, manager: RiskManager, config: BacktestConfig) -> frozenset[str]:
     """Return words among which are the columns that a run will read at every bar."""
     has_range = (
-        manager.needs_range
-        or bool(manager.rules)
-        or strategy.needs_range
-        or config.follows_range
-        or config.reads_range
+        manager.needs_range or _follows_range(strategy, manager, config) or config.reads_range
     )
     names = {"open", "close", *(("high", "low") if has_range else ())}
     spoken = words_in(manager.conditions, strategy.conditions)
@@ -89,10 +85,7 @@ def plan_run(
     plan = plan_batches(
         prepared,
         has_levels=manager.needs_range,
-        has_rules=bool(manager.rules)
-        or strategy.needs_range
-        or config.follows_range
-        or {"high", "low"} <= signals,
+        has_rules=_follows_range(strategy, manager, config) or {"high", "low"} <= signals,
         holds_range=config.reads_range,
         features=(*manager.features, *strategy.features, *config.features),
         own_features=config.own_features,
@@ -124,6 +117,11 @@ def preload(strategy: Strategy, manager: RiskManager) -> None:
         if ranking is not None:
             texts += (ranking.by, ranking.where, ranking.when, ranking.weight, ranking.within)
     preload_parser(texts)
+
+
+def _follows_range(strategy: Strategy, manager: RiskManager, config: BacktestConfig) -> bool:
+    """Say whether highs and lows are read where prices have them."""
+    return bool(manager.rules) or strategy.needs_range or config.follows_range
 
 
 def _evidence_columns(names: tuple[str, ...], prepared: Prepared) -> tuple[set[str], set[str]]:
