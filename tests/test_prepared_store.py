@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import warnings
@@ -284,6 +285,44 @@ def test_a_damaged_file_is_noticed_and_made_anew(
         assert tables(run_on(data, store)) == tables(plain)
 
 
+def lengthened(path: Path) -> None:
+    """Have a pack say that its head is longer than any memory."""
+    data = bytearray(path.read_bytes())
+    data[8:16] = (1 << 39).to_bytes(8, "little")
+    path.write_bytes(data)
+
+
+def made_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+BROKEN = {
+    "*.pack": [lengthened, made_a_folder],
+    "checked.json": [lambda path: path.write_text("[" * 100_000)],
+    "about.json": [
+        lambda path: path.write_text('{"made": "x"}'),
+        lambda path: path.write_text('{"files": {"prices": 5}, "paths": []}'),
+        lambda path: path.write_text('{"files": {"prices": "[1]"}}'),
+        lambda path: path.write_text("[]"),
+    ],
+}
+
+
+def test_no_file_of_a_store_ends_a_run_whatever_is_in_it(
+    data: Path, plain: BacktestResult, tmp_path: Path
+) -> None:
+    run_on(data, tmp_path / "whole")
+    for k, (name, change) in enumerate((n, one) for n, all_ in BROKEN.items() for one in all_):
+        store = shutil.copytree(tmp_path / "whole", tmp_path / str(k))
+        for path in [*store.rglob(name)]:
+            change(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert tables(run_on(data, store)) == tables(plain)
+        call("cache", "ls", store)
+
+
 def test_a_pack_has_what_was_put_in_it(tmp_path: Path) -> None:
     rows = [
         (1, 2.5, float("inf"), "x", None, True, date(2024, 1, 2), datetime(2024, 1, 2, 3, 4, 5, 6)),
@@ -402,10 +441,27 @@ def test_a_full_disk_ends_no_run(data: Path, plain: BacktestResult, tmp_path: Pa
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(ConfigError, match=r"holds 'notes.txt' and no prepared data"):
+    with pytest.raises(ConfigError, match=r"holds 'notes.txt' and is no store of prepared data"):
         Catalog(cache=tmp_path)
     with pytest.raises(ConfigError, match="is no folder"):
         Catalog(cache=tmp_path / "notes.txt")
+
+
+@pytest.mark.parametrize("marker", [None, '{"form": "my own"}', "x"])
+def test_folders_that_are_called_as_ours_are_no_store(marker: str | None, tmp_path: Path) -> None:
+    (tmp_path / "sources" / "thesis").mkdir(parents=True)
+    if marker is not None:
+        (tmp_path / "prepared.json").write_text(marker)
+    with pytest.raises(ConfigError, match="store of prepared data"):
+        Catalog(cache=tmp_path)
+
+
+def test_what_is_not_ours_in_a_store_stays(data: Path, tmp_path: Path) -> None:
+    store = PreparedStore(tmp_path / "store")
+    run_on(data, store)
+    (store.path / "sources" / "thesis").mkdir()
+    assert (len(store.kept()), len(store.clear())) == (1, 1)
+    assert [one.name for one in (store.path / "sources").iterdir()] == ["thesis"]
 
 
 # -- limits ---------------------------------------------------------------------------------
@@ -436,6 +492,38 @@ def test_a_list_says_what_is_kept(data: Path, tmp_path: Path) -> None:
     assert json.loads((store.path / "prepared.json").read_text())["form"].startswith("ml4t")
 
 
+def written_again(path: Path) -> None:
+    """Write a file anew, of the size and the time that it had."""
+    facts = path.stat()
+    path.write_bytes(path.read_bytes())
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [written_again, Path.unlink, lambda path: shutil.copy(path, path.with_stem("features2"))],
+)
+def test_a_list_calls_stale_what_no_run_would_find(change: Any, tmp_path: Path) -> None:
+    store, folder = PreparedStore(tmp_path / "store"), files_in(tmp_path / "data")
+    catalog = Catalog(cache=store)
+    for role in ("prices", "features"):
+        catalog.register(role, folder / f"{role}*.parquet")
+    run_of_catalog(catalog)
+    assert [one.is_stale for one in store.kept()] == [False]
+    change(folder / "features.parquet")
+    assert [one.is_stale for one in store.kept()] == [True]
+
+
+def test_what_was_kept_of_sources_alone_goes_with_age(data: Path, tmp_path: Path) -> None:
+    store = PreparedStore(tmp_path / "store")
+    run_on(data, store)
+    packs = [*(store.path / "registered").glob("*.pack")]
+    long_ago = (datetime.now() - timedelta(days=9)).timestamp()
+    os.utime(packs[0], (long_ago, long_ago))
+    store.clear(older_than=timedelta(days=8))
+    assert [*(store.path / "registered").glob("*.pack")] == packs[1:]
+
+
 # -- command line and run file --------------------------------------------------------------
 
 
@@ -461,7 +549,7 @@ def test_the_command_line_lists_and_clears(data: Path, tmp_path: Path) -> None:
 def test_the_command_line_clears_no_other_folder(data: Path) -> None:
     done = CliRunner().invoke(app, ["cache", "clear", str(data)])
     assert (done.exit_code, len([*data.iterdir()])) == (1, 2)
-    assert "is no folder of prepared data" in done.stderr
+    assert "is no store of prepared data" in done.stderr
 
 
 def test_a_run_file_names_its_folder(data: Path, tmp_path: Path) -> None:

@@ -208,7 +208,7 @@ def test_a_damaged_run_can_be_deleted(store: RunStore) -> None:
     assert run_id not in listed_ids(store)
 
 
-@pytest.mark.parametrize("inside", ["notes.txt", "run.duckdb"])
+@pytest.mark.parametrize("inside", ["notes.txt", "run.duckdb", "runs"])
 def test_a_folder_of_something_else_is_refused_and_left_as_it_is(
     tmp_path: Path, inside: str
 ) -> None:
@@ -224,7 +224,7 @@ def test_a_file_and_a_store_of_another_form_are_refused(tmp_path: Path) -> None:
         RunStore(tmp_path / "file")
     store = RunStore(tmp_path / "newer")
     (store.path / "store.json").write_text('{"form": "x", "version": 2}', encoding="utf-8")
-    with pytest.raises(ResultError, match="a store of another form"):
+    with pytest.raises(ResultError, match="a store of runs of another form"):
         RunStore(tmp_path / "newer")
     with pytest.raises(ResultError, match="that of a store of runs"):
         RunStore("")

@@ -12,9 +12,9 @@ import typer
 
 from ml4t.backtest.cli.output import print_json, print_table
 from ml4t.backtest.data.prepared_store.store import (
+    PREPARED_STORE,
     PreparedSources,
     PreparedStore,
-    is_prepared_store,
 )
 from ml4t.backtest.errors import ConfigError
 
@@ -68,8 +68,8 @@ def _show(command: str, found: list[PreparedSources], *, as_json: bool) -> None:
 
 
 def _existing(folder: Path) -> PreparedStore:
-    if not is_prepared_store(folder):
-        raise ConfigError(f"'{folder}' is no folder of prepared data")
+    if not PREPARED_STORE.is_at(folder):
+        raise ConfigError(f"'{folder}' is no {PREPARED_STORE.what}")
     return PreparedStore(folder)
 
 

@@ -67,7 +67,7 @@ class Answers:
         if digest in self._found:
             return self._found[digest]
         found: dict[str, Kept] = {}
-        with suppress(FileNotFoundError, NotADirectoryError):
+        with suppress(OSError):  # what cannot be read is made anew, as what is not there
             found = self._read(self.folder / f"{digest}{PACK}")
         # A large answer is mapped for as long as its taker has it, which may be one part of a run.
         if len(found) > 1 or not _is_mapped(found.get(digest)):
@@ -184,7 +184,7 @@ class Answers:
         return found
 
     def _read_checked(self) -> dict[str, list[int]]:
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, RecursionError):
             found = json.loads((self.folder / _CHECKED).read_text(encoding="utf-8"))
             if isinstance(found, dict):
                 return found

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from functools import cache
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -64,9 +65,18 @@ def files_text(source: Source) -> str | None:
     time of change, which no program can set back, whatever its size and its own time say.
     """
     files = source.files() if source.is_files else []
-    if not files or source.prefixes():
-        return None
-    facts = [(str(path), path.stat()) for path in files]
+    return text_of_files(files) if files and not source.prefixes() else None
+
+
+def text_of_files(files: Iterable[Path]) -> str:
+    """Return the same of files.
+
+    Raises
+    ------
+    OSError
+        One of them is not there, or may not be looked at.
+    """
+    facts = [(str(path), path.stat()) for path in sorted(files)]
     return json.dumps(
         [
             [path, one.st_size, one.st_mtime_ns, one.st_ctime_ns, one.st_ino, one.st_dev]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import mmap
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -138,7 +139,8 @@ def read_pack(path: Path, *, is_checked: bool) -> dict[str, Kept]:
         if len(begin) < _BEGIN or begin[: len(_MAGIC)] != _MAGIC:
             raise DamagedError("it does not begin as one")
         n_head = int.from_bytes(begin[len(_MAGIC) : len(_MAGIC) + 8], "little")
-        head = file.read(n_head) if n_head < 1 << 40 else b""
+        # Read as far as there is any: so long a text is asked for as memory first.
+        head = file.read(min(n_head, os.fstat(file.fileno()).st_size))
         if len(head) != n_head or _sum(head) != begin[-16:]:
             raise DamagedError("its head is not what was written")
         said = json.loads(head)

@@ -11,20 +11,29 @@ writing/                       what is being written, or is going
 from __future__ import annotations
 
 import json
+import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ml4t.backtest.core.workplace import lock, place_beside, put_json
+from ml4t.backtest.core.own_folder import WRITING, OwnFolder
+from ml4t.backtest.core.workplace import lock, place_beside
 from ml4t.backtest.data.prepared_store.answers import ABOUT_FILE, Answers
+from ml4t.backtest.data.prepared_store.digests import text_of_files
+from ml4t.backtest.data.sources.source import files_of
 from ml4t.backtest.errors import ConfigError, require_path, require_whole
 
-_MARKER = "prepared.json"
-_MARK = {"form": "ml4t.backtest prepared data"}
+PREPARED_STORE = OwnFolder(
+    what="store of prepared data",
+    marker="prepared.json",
+    form={"form": "ml4t.backtest prepared data"},
+    error=ConfigError,
+)
+_KEY = re.compile("[0-9a-f]{32}")
 MOST_BYTES_KEPT = 10 * 1024**3
 MOST_AGE_KEPT = timedelta(days=90)
 
@@ -55,6 +64,17 @@ class PreparedSources:
     used: datetime
     is_stale: bool
     path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What a folder says of itself: paths and files of each source, and when it was begun."""
+
+    paths: dict[str, list[str]] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    made: datetime | None = None
+    n_bars: int = 0
+    n_assets: int = 0
 
 
 class PreparedStore:
@@ -97,15 +117,16 @@ class PreparedStore:
         if not isinstance(max_age, timedelta):
             raise ConfigError(f"max_age must be a timedelta, was {max_age!r}")
         self.max_age = max_age
-        self._sources, self._writing = self.path / "sources", self.path / "writing"
-        _require_ours(self.path)
+        self._sources, self._writing = self.path / "sources", self.path / WRITING
+        self._registered = self.path / "registered"
+        PREPARED_STORE.require(self.path)
 
     def __repr__(self) -> str:
         return f"<PreparedStore {self.path}>"
 
     def registered(self) -> Answers:
         """Return what was asked while sources were registered."""
-        return Answers(self.path / "registered", self._writing)
+        return Answers(self._registered, self._writing)
 
     def of_sources(self, key: str, about: Mapping[str, object]) -> Answers:
         """Return what was asked of all sources of a catalog.
@@ -125,12 +146,7 @@ class PreparedStore:
         OSError
             It cannot be made.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        marker = self.path / _MARKER
-        if not marker.exists():
-            self._writing.mkdir(exist_ok=True)
-            with place_beside(self._writing / "prepared") as place:
-                put_json(marker, _MARK, place)
+        PREPARED_STORE.make(self.path)
 
     def kept(self) -> list[PreparedSources]:
         """Return what is kept, what was used last first."""
@@ -159,7 +175,9 @@ class PreparedStore:
                 going.append(one)
                 left -= one.n_bytes
         if is_all:
-            self._remove(self.path / "registered")
+            self._remove(self._registered)
+        elif older_than is not None:
+            self._forget_registered((now - older_than).timestamp())
         return going
 
     def keep_limits(self) -> None:
@@ -170,14 +188,21 @@ class PreparedStore:
         """Remove what was kept of other files under the same names, and say so."""
         for path in _folders(self._sources):
             said = _about(path)
-            if said is None or said.get("paths") != about["paths"]:
+            if said.paths != about["paths"]:
                 continue
-            changed = _changed(said.get("files", {}), about["files"])
+            changed = _changed(said.files, about["files"])
             if changed and self._remove(path):
                 warnings.warn(
                     f"prepared data in '{self.path}' were of other files: source "
                     f"'{changed[0]}' has changed since; they are made anew", stacklevel=2,
                 )  # fmt: skip
+
+    def _forget_registered(self, before: float) -> None:
+        """Remove what was kept of sources alone and written before; who reads it has it whole."""
+        with suppress(OSError):
+            for one in self._registered.iterdir():
+                if one.stat().st_mtime < before:
+                    one.unlink(missing_ok=True)
 
     def _remove(self, path: Path) -> bool:
         """Remove a folder, unless somebody uses it; say whether it is gone."""
@@ -190,37 +215,28 @@ class PreparedStore:
         return False
 
 
-def is_prepared_store(path: Path) -> bool:
-    """Say whether a folder is one of prepared data."""
-    return (path / _MARKER).is_file()
-
-
-def _require_ours(path: Path) -> None:
-    try:
-        if path.exists() and not path.is_dir():
-            raise ConfigError(f"'{path}' is no folder; prepared data are kept in one")
-        others = {item.name for item in path.iterdir()} if path.is_dir() else set()
-    except OSError as error:
-        raise ConfigError(f"'{path}' cannot hold prepared data: {error}") from error
-    ours = {_MARKER, "registered", "sources", "writing"}
-    if others and _MARKER not in others and not others <= ours:
-        raise ConfigError(
-            f"'{path}' holds '{min(others - ours)}' and no prepared data; name an empty folder, or "
-            "one that is not there yet"
+def _folders(path: Path) -> Iterator[Path]:
+    with suppress(OSError):
+        yield from sorted(
+            one for one in path.iterdir() if _KEY.fullmatch(one.name) and one.is_dir()
         )
 
 
-def _folders(path: Path) -> Iterator[Path]:
-    with suppress(OSError):
-        yield from sorted(one for one in path.iterdir() if one.is_dir())
-
-
-def _about(path: Path) -> dict[str, Any] | None:
-    try:
+def _about(path: Path) -> About:
+    """Return what a folder says of itself; nothing of what is not what was written."""
+    said: Any = None
+    with suppress(OSError, ValueError, RecursionError):
         said = json.loads((path / ABOUT_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return said if isinstance(said, dict) else None
+    try:
+        return About(
+            paths={str(name): [*map(str, paths)] for name, paths in said["paths"].items()},
+            files={str(name): str(files) for name, files in said["files"].items()},
+            made=datetime.fromisoformat(said["made"]).astimezone(UTC),
+            n_bars=int(said["n_bars"]),
+            n_assets=int(said["n_assets"]),
+        )
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError):
+        return About()
 
 
 def _look(path: Path) -> PreparedSources | None:
@@ -231,25 +247,20 @@ def _look(path: Path) -> PreparedSources | None:
         used = (told if told.exists() else path).stat().st_mtime
     except OSError:
         return None
-    said = _about(path) or {}
-    files: dict[str, str] = said.get("files", {})
-    moment = datetime.fromtimestamp(used, UTC)
+    said, moment = _about(path), datetime.fromtimestamp(used, UTC)
+    changed = (_is_changed(said.paths.get(name, ()), one) for name, one in said.files.items())
     return PreparedSources(
-        key=path.name, sources=tuple(files), n_bytes=n_bytes, used=moment,
-        n_bars=said.get("n_bars", 0), n_assets=said.get("n_assets", 0),
-        made=datetime.fromisoformat(said["made"]) if "made" in said else moment,
-        is_stale=any(map(_is_changed, files.values())), path=path,
+        key=path.name, sources=tuple(said.files), n_bytes=n_bytes, used=moment,
+        n_bars=said.n_bars, n_assets=said.n_assets, made=said.made or moment,
+        is_stale=any(changed), path=path,
     )  # fmt: skip
 
 
-def _is_changed(files: str) -> bool:
-    """Say whether files are no longer those of `digests.files_text`."""
+def _is_changed(paths: Iterable[str], files: str) -> bool:
+    """Say whether the files of a source are no longer those that were read."""
     try:
-        return any(
-            (one := Path(path).stat()).st_size != size or one.st_mtime_ns != modified
-            for path, size, modified, *_ in json.loads(files)
-        )
-    except (OSError, ValueError):
+        return text_of_files({file for path in paths for file in files_of(path)}) != files
+    except OSError:
         return True
 
 

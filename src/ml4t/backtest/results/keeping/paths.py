@@ -16,11 +16,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ml4t.backtest.core.own_folder import OwnFolder
 from ml4t.backtest.core.workplace import OLD, lock, sync, workplaces
 from ml4t.backtest.errors import ConfigError, ResultError, require_path
 
-# What says that a folder is a store of runs, which is none to be written over.
-STORE_MARKER = "store.json"
+# A folder that is none to be written over.
+RUN_STORE = OwnFolder(
+    what="store of runs",
+    marker="store.json",
+    form={"form": "ml4t.backtest store of runs", "version": 1},
+    error=ResultError,
+)
 
 
 def usable_path(path: object, what: str) -> Path:
@@ -39,7 +45,7 @@ def usable_path(path: object, what: str) -> Path:
 
 def is_store(path: Path) -> bool:
     """Say whether there is a store of runs at `path`."""
-    return (path / STORE_MARKER).is_file()
+    return RUN_STORE.is_at(path)
 
 
 @contextmanager

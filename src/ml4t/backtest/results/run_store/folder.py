@@ -15,7 +15,6 @@ written by one writer is written again by another, so no append costs more than 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,13 +23,13 @@ from pathlib import Path
 from urllib.parse import quote as escaped
 from urllib.parse import unquote
 
+from ml4t.backtest.core.own_folder import WRITING
 from ml4t.backtest.core.workplace import place_beside, sync
 from ml4t.backtest.errors import ConfigError, ResultError
-from ml4t.backtest.results.keeping.paths import STORE_MARKER, exchange, is_store
+from ml4t.backtest.results.keeping.paths import RUN_STORE, exchange
 from ml4t.backtest.results.keeping.saving import NOT_WRITTEN, reason_of
 from ml4t.backtest.results.tables import TABLES
 
-STORE_FORM = {"form": "ml4t.backtest store of runs", "version": 1}
 KEY = "run_id="
 ENTRY = "metrics.parquet"
 TAGS = "tags"
@@ -77,40 +76,14 @@ class StoreFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
-        self.runs, self._writing = self.path / "runs", self.path / "writing"
+        self.runs, self._writing = self.path / "runs", self.path / WRITING
         self.index = self.path / "index.parquet"
+        RUN_STORE.require(self.path)
         try:
-            if not is_store(path):
-                self._make()
-            found = json.loads((path / STORE_MARKER).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ResultError(f"'{path}' cannot be a store of runs: {error}") from error
-        if found != STORE_FORM:
-            raise ResultError(
-                f"'{path}' is a store of another form, {found}; this version of the package reads "
-                f"{STORE_FORM}"
-            )
-
-    def _make(self) -> None:
-        if self.path.exists() and not self.path.is_dir():
-            raise ResultError(f"'{self.path}' is no folder; a store of runs is one")
-        self.path.mkdir(parents=True, exist_ok=True)
-        # Another that makes the same store at this moment has only these.
-        known = {STORE_MARKER, self.runs.name, self._writing.name}
-        strangers = sorted(item.name for item in self.path.iterdir() if item.name not in known)
-        if strangers:
-            raise ResultError(
-                f"'{self.path}' holds '{strangers[0]}' and is no store of runs; name an empty "
-                "folder, or one that is not there yet"
-            )
-        self.runs.mkdir(exist_ok=True)
-        self._writing.mkdir(exist_ok=True)
-        with self.workplace() as folder:
-            made = folder / STORE_MARKER
-            made.write_text(json.dumps(STORE_FORM), encoding="utf-8")
-            sync(made)
-            made.replace(self.path / STORE_MARKER)
-        sync(self.path)
+            RUN_STORE.make(self.path)
+            self.runs.mkdir(exist_ok=True)
+        except OSError as error:
+            raise RUN_STORE.unusable(self.path, error) from error
 
     @contextmanager
     def workplace(self) -> Iterator[Path]:
