@@ -115,9 +115,10 @@ class MaxDailyLoss(Limit):
 class _Brake(Limit):
     """A loss limit in one run: off, until its loss is reached; then on, until it resumes."""
 
-    def __init__(self, action: str, scale: float) -> None:
-        self._kind = LimitKind(action)
-        self._factor = {"halt": 1.0, "reduce": scale, "liquidate": 0.0}[action]
+    def __init__(self, limit: MaxDrawdown | MaxDailyLoss) -> None:
+        self._least_loss = limit.fraction - WITHIN_LIMIT
+        self._kind = LimitKind(limit.action)
+        self._factor = {"halt": 1.0, "reduce": limit.scale, "liquidate": 0.0}[limit.action]
         self._is_on = False
 
     @property
@@ -152,8 +153,7 @@ class _Brake(Limit):
 
 class _DrawdownBrake(_Brake):
     def __init__(self, limit: MaxDrawdown) -> None:
-        super().__init__(limit.action, limit.scale)
-        self._fraction = limit.fraction
+        super().__init__(limit)
         self._bars = math.inf if limit.resume_after is None else limit.resume_after
         self._peak, self._fired_t = -math.inf, 0
 
@@ -167,7 +167,7 @@ class _DrawdownBrake(_Brake):
             return (self._resume({"equity": equity}),)
         self._peak = max(self._peak, equity)
         drawdown = 1 - equity / self._peak
-        if drawdown < self._fraction - WITHIN_LIMIT:
+        if drawdown < self._least_loss:
             return ()
         self._fired_t = account.t
         return (self._fire({"drawdown": drawdown, "equity": equity, "peak": self._peak}),)
@@ -178,7 +178,7 @@ class _DrawdownBrake(_Brake):
             ts = account.t + 1 + np.arange(len(equity))
             return quiet_before((ts - self._fired_t >= self._bars) & (equity > 0))
         peak = np.maximum(np.maximum.accumulate(equity), self._peak)
-        return quiet_before(~(1 - equity / peak < self._fraction - WITHIN_LIMIT))
+        return quiet_before(1 - equity / peak >= self._least_loss)
 
     def pass_over(self, equity: Floats) -> None:
         """Move the peak."""
@@ -188,8 +188,7 @@ class _DrawdownBrake(_Brake):
 
 class _DailyLossBrake(_Brake):
     def __init__(self, limit: MaxDailyLoss) -> None:
-        super().__init__(limit.action, limit.scale)
-        self._fraction = limit.fraction
+        super().__init__(limit)
         self._session = -1
 
     def at_close(self, account: AccountState) -> Sequence[LimitAction]:
@@ -199,7 +198,7 @@ class _DailyLossBrake(_Brake):
         loss = account.loss_in_session()
         seen = {"loss": loss, "equity": account.equity}
         actions = [self._resume(seen)] if self._is_on else []
-        if loss >= self._fraction - WITHIN_LIMIT:
+        if loss >= self._least_loss:
             self._session = account.session
             actions.append(self._fire(seen))
         return actions
@@ -212,7 +211,7 @@ class _DailyLossBrake(_Brake):
         if self._is_on:
             return 0
         loss = account.losses_in_session(equity[:n_bars])
-        return quiet_before(loss >= self._fraction - WITHIN_LIMIT)
+        return quiet_before(loss >= self._least_loss)
 
 
 @dataclass(frozen=True, slots=True)
