@@ -48,6 +48,7 @@ class Sql(str):
         return named
 
 
+@cache
 def _roots() -> tuple[Path, Path]:
     """Return where ``sql/`` may be: inside the installed package, or at the checkout's top."""
     package = Path(__file__).resolve().parent.parent

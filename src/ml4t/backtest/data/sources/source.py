@@ -164,8 +164,10 @@ class Source:
         DataError
             A folder or a file may not be looked at.
         """
+        local = [path for path in _paths(self.given) or [] if not is_remote(path)]
         try:
-            return {path: files_of(path) for path in self.paths() if not is_remote(path)}
+            places = [_head_and_pattern(path) for path in local]
+            return {str(Path(*place)): _files_at(*place) for place in places}
         except OSError as error:
             raise DataError(self.name, "readable", f"could not be read: {error}") from error
 
@@ -175,9 +177,8 @@ def is_remote(path: str) -> bool:
     return _URL.match(path) is not None
 
 
-def files_of(path: str) -> list[Path]:
+def _files_at(head: Path, pattern: str) -> list[Path]:
     """Return the local files that a path, a folder or a glob stands for; hidden ones are left."""
-    head, pattern = _head_and_pattern(path)
     if not pattern and not head.is_dir():
         return [head] if head.is_file() else []
     # Path.glob would return hidden files too.
@@ -264,8 +265,9 @@ def of_lazy(name: str, ask: Callable[[], Any]) -> Any:
 def file_facts(source: Source) -> list[dict[str, object]]:
     """Return path, size and modification time of the files behind a source; [] for frames."""
     return [
-        {"path": str(path), "bytes": path.stat().st_size, "modified_ns": path.stat().st_mtime_ns}
+        {"path": str(path), "bytes": facts.st_size, "modified_ns": facts.st_mtime_ns}
         for path in source.files()
+        for facts in [path.stat()]
     ]
 
 
