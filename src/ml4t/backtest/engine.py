@@ -193,10 +193,10 @@ class BacktestEngine:
             raise ConfigError(
                 f"progress must be True or a function of (bars_done, bars), was {progress!r}"
             )
-        from ml4t.backtest.running import run_once
-
         bounds, add = self._bounds(start, end), self.storing.adder(store, tags)
         with two_threads if tunes_interpreter else nullcontext():
+            from ml4t.backtest.running import run_once
+
             result = run_once(self, progress_of(progress), *bounds)
         if add is not None:
             add(result)
