@@ -212,7 +212,7 @@ from ml4t.backtest import BacktestEngine, Catalog, TopN
 from ml4t.backtest.data.database import Database
 os.chdir(tempfile.mkdtemp())
 Database().execute("copy (select timestamp '2024-01-01' + interval (t) day as timestamp, "
-    "'A' || a as asset_id, 10.0 + a + t as open, 10.5 + a + t as close, a * t as score "
+    "'A' || a as asset_id, 10.0 + a + t as open, 10.5 + a + t as close, nullif(a * t, 2) as score "
     "from range(9) as x(t), range(3) as y(a)) to 'bars.parquet'")
 catalog = Catalog().register("prices", "bars.parquet")
 strategy = TopN(2, by="score", where="close > 1", when="true", every=2)
@@ -250,6 +250,11 @@ def test_a_run_loads_nothing_that_shows_keeps_or_diagnoses_one() -> None:
     assert {"running", "data.catalog", "results.result", "strategies.top_n"} <= loaded
     assert {room for room in rooms if any(name.startswith(room) for name in loaded)} == set()
     assert loaded & {"pandas", "polars", "pyarrow", "rich", "sqlglot", "typer"} == set()
+
+
+def test_a_run_over_missing_values_makes_no_masked_arrays() -> None:
+    """NumPy loads them when asked for one, for longer than a small run takes to decide."""
+    assert "numpy.ma" not in loaded_by_a_run()
 
 
 def test_frames_and_terminals_are_not_imported_at_module_level() -> None:

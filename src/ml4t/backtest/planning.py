@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.ranking import ALL
 from ml4t.backtest.core.selecting import asked_of
@@ -107,7 +105,6 @@ def preload(strategy: Strategy, manager: RiskManager) -> None:
     The parser loads if an expression is more than plain. Of a class that may keep something between
     two runs nothing is asked before its time.
     """
-    np.ma.getdata(np.empty(0))  # masked arrays, in which DuckDB returns columns
     texts: list[str | None] = [*manager.conditions, *strategy.conditions, *strategy.expressions]
     if keeps_nothing(strategy):
         ranking, query, _ = asked_of(strategy)

@@ -141,6 +141,8 @@ def _require(stream: _Stream, code: int, error: type[Exception]) -> None:
 
 def filled(values: NDArray[Any]) -> NDArray[Any]:
     """Return what `fetchnumpy` gave without its mask: NaN in numbers, NaT in times."""
+    if type(values) is np.ndarray:  # nothing is missing, and numpy.ma need not be loaded
+        return values
     data = np.ma.getdata(values)
     if isinstance(values, np.ma.MaskedArray) and data.dtype.kind in "fiumM":
         mask = np.ma.getmaskarray(values)

@@ -327,9 +327,11 @@ def inverse_of(size: str) -> str:
     return f"case when isfinite({size}) and {size} > 0 then 1 / {size} else 0 end"
 
 
-def cast(table: str, column: str, kind: str) -> str:
-    """Return a column of a table in a type, under its own name."""
+def cast(table: str, column: str, kind: str, *, none: int | None = None) -> str:
+    """Return a column of a table in a type, under its own name; `none` stands for NULL in it."""
     place = f"{table}.{quote(column)}"
+    if none is not None:
+        place = f"nullif({place}, {none})"
     # Python's arrays know no zone: a cast would take their times for those of the session's.
     moment = f"timezone('UTC', {place})" if kind == "TIMESTAMP WITH TIME ZONE" else place
     return f"cast({moment} as {kind}) as {quote(column)}"

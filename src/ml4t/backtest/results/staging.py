@@ -150,7 +150,6 @@ class Reading:
             Means.MULTIPLIER: lambda entries: self._multipliers[entries],
             Means.MOMENT: _moments,
             Means.FINITE: lambda entries: np.where(np.isfinite(entries), entries, np.nan),
-            Means.NUMBER_OR_NONE: lambda entries: np.ma.masked_equal(entries, -1),
         }
 
     def read(self, table: Table, columns: dict[str, Array]) -> dict[str, Array]:

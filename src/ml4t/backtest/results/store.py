@@ -11,7 +11,7 @@ from ml4t.backtest.data.database import UTC, Database
 from ml4t.backtest.data.sql_files import Sql, cast, columns, empty_table_of, literal, render
 from ml4t.backtest.results.run_facts import RunFacts
 from ml4t.backtest.results.staging import Reading, Staged
-from ml4t.backtest.results.table import ROW, Table
+from ml4t.backtest.results.table import ROW, Means, Table
 from ml4t.backtest.results.tables import RUN_ID, TABLES
 
 # What a statement reads: the rows of its table, and those that are looked up for them.
@@ -64,7 +64,13 @@ def write(
 
 def _statement(table: Table, reading: Reading, run_id: str) -> Sql:
     """Return the statement that makes a table of what its events hold."""
-    held = [cast(STAGED_ROWS, column.name, reading.type_of(column)) for column in table.held]
+    held = [
+        cast(
+            STAGED_ROWS, column.name, reading.type_of(column),
+            none=column.kind.missing if column.kind.means is Means.NUMBER_OR_NONE else None,
+        )
+        for column in table.held
+    ]  # fmt: skip
     return render(
         "results/table",
         table=table.name,

@@ -16,7 +16,7 @@ from ml4t.backtest.core.batch import NOTHING_CONSIDERED, Considered
 from ml4t.backtest.core.selecting import Asked
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.selection.cross_section import JoinedBars
-from ml4t.backtest.data.sources.schema import as_read, is_numeric
+from ml4t.backtest.data.sources.schema import as_filled, is_numeric
 from ml4t.backtest.data.sql_files import quote, rows_of
 
 _WORDS = re.compile(r"\w+")
@@ -85,4 +85,6 @@ class Witness:
     def _item(self, name: str) -> str:
         """Return how a column is read: numbers and flags as DOUBLE, all else as its text."""
         column, kind = quote(name), self._kinds[name]
-        return f"{as_read(column, kind) if is_numeric(kind) else f'{column}::varchar'} as {column}"
+        return (
+            f"{as_filled(column, kind) if is_numeric(kind) else f'{column}::varchar'} as {column}"
+        )

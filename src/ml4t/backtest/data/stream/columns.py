@@ -13,7 +13,7 @@ from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.asof.views import Known
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.panel import SPARE
-from ml4t.backtest.data.sources.schema import as_read
+from ml4t.backtest.data.sources.schema import as_filled
 from ml4t.backtest.data.sql_files import quote, render, rows_of
 from ml4t.backtest.data.stream.dense import ColumnValues, cells, missing, scatter
 
@@ -128,7 +128,7 @@ class ChunkColumns:
         database = self._database
         at = bars_at(every_bar(database, first_t, first_t + shape[0] - 1), database)
         known = at_bars(source, names, at, database, name="at_bars", clock=self._clock)
-        items = [f"{as_read(quote(name), self._kinds[name])} as {quote(name)}" for name in names]
+        items = [f"{as_filled(quote(name), self._kinds[name])} as {quote(name)}" for name in names]
         rows = database.numpy(rows_of(known, ", ".join(["t", "sid", *items])))
         return scatter(rows, list(names), first_t, shape, self._kinds)
 
@@ -137,7 +137,7 @@ class ChunkColumns:
         return column[bars].copy() if bars.stop > self._last_t else column[bars]
 
     def _item(self, table: str, name: str) -> str:
-        return as_read(f"{table}.{quote(name)}", self._kinds[name])
+        return as_filled(f"{table}.{quote(name)}", self._kinds[name])
 
     def _price_item(self, name: str) -> str:
         return "(prices.volume = 0)::double" if name == UNTRADED else self._item("prices", name)

@@ -18,7 +18,7 @@ from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.selection.conditions import Conditions, SqlCondition
 from ml4t.backtest.data.selection.selecting import SelectionPlan, select
 from ml4t.backtest.data.selection.witness import Witness
-from ml4t.backtest.data.sources.schema import as_read, without_keys
+from ml4t.backtest.data.sources.schema import as_filled, without_keys
 from ml4t.backtest.data.sql_files import first_bars, literal, quote, read, render
 from ml4t.backtest.data.stream.columns import UNTRADED, ChunkColumns
 from ml4t.backtest.data.stream.dense import (
@@ -286,7 +286,7 @@ class Reader:
 
     def _market_column(self, name: str) -> ColumnValues:
         """Read a column of ``market``, one value per bar."""
-        item = as_read(quote(name), self._market_kinds[name])
+        item = as_filled(quote(name), self._market_kinds[name])
         columns = f"{item} as {quote(name)}"
         query = render("batches/market", market=self._market_rows, columns=columns)
         found = self._database.numpy(query)

@@ -76,7 +76,8 @@ class WaitingOrders:
 
     def _levels_in_force(self) -> list[Waiting]:
         # What a rule leaves at the next open is past its levels.
-        held = np.setdiff1d(self._portfolio.held, self._pending.leaving())
+        held = self._portfolio.held
+        held = held[~np.isin(held, self._pending.leaving())]
         levels = self._levels
         return [
             Waiting(
