@@ -177,8 +177,12 @@ def is_remote(path: str) -> bool:
     return _URL.match(path) is not None
 
 
-def _files_at(head: Path, pattern: str) -> list[Path]:
+def files_of(path: str) -> list[Path]:
     """Return the local files that a path, a folder or a glob stands for; hidden ones are left."""
+    return _files_at(*_head_and_pattern(path))
+
+
+def _files_at(head: Path, pattern: str) -> list[Path]:
     if not pattern and not head.is_dir():
         return [head] if head.is_file() else []
     # Path.glob would return hidden files too.
