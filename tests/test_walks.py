@@ -40,7 +40,6 @@ SEEDS = (2, 5, 8, 11, 13, 14, 17, 21, 24, 26)
 @pytest.mark.parametrize("seed", some(SEEDS, 4))
 def test_both_walks_leave_the_same_tables(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(walk, "FEWEST", 1)
-    monkeypatch.setattr(walk, "FEWEST_WATCHED", 1)
     (universe, options), strategy = walk_case(seed)
     by_events = tables_of(engine_run(universe, options, strategy))
     with visiting_every_bar():
@@ -211,6 +210,20 @@ def test_rules_together_act_at_the_same_bars(
     assert len(seen) < 60  # of 80
 
 
+def test_a_bar_that_closes_a_position_at_its_level_is_passed_over(
+    minutes: Universe, seen: list[int]
+) -> None:
+    rules = risk.TrailingStop(0.004), risk.TakeProfit(0.004)
+    by_events = run(minutes, TopN(4, by="score", every=20), *rules)
+    with visiting_every_bar():
+        by_bars = run(minutes, TopN(4, by="score", every=20), *rules)
+    assert tables_of(by_events) == tables_of(by_bars)
+    bars = "select row_number() over (order by timestamp) - 1 as t, timestamp from equity"
+    closed = "select timestamp from fills semi join decisions using (timestamp, asset_id)"
+    ts = by_events.sql(f"select distinct t from ({bars}) semi join ({closed}) using (timestamp)")
+    assert len({t for (t,) in ts.fetchall()} - set(seen)) > 4
+
+
 # -- limits ---------------------------------------------------------------------------------
 
 WATCHING: list[list[risk.Limit]] = [
@@ -224,7 +237,7 @@ WATCHING: list[list[risk.Limit]] = [
 def test_limits_act_at_the_same_bars(
     limits: list[risk.Limit], minutes: Universe, seen: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(walk, "FEWEST_WATCHED", 1)
+    monkeypatch.setattr(walk, "FEWEST", 1)
     by_events = run(minutes, TopN(4, by="score", every=20), limits=limits)
     with visiting_every_bar():
         by_bars = run(minutes, TopN(4, by="score", every=20), limits=limits)

@@ -10,7 +10,7 @@ from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Batch, Chunk, Ints
 from ml4t.backtest.core.journal import Decision, Journal
-from ml4t.backtest.core.stretch import at_any, quiet_before
+from ml4t.backtest.core.stretch import Stretch, at_any, before, first_rows, quiet_before, runs_of
 from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution.account.margin_call import MarginWatch
@@ -172,8 +172,21 @@ class Session:
         )  # fmt: skip
         return watches and len(self.portfolio.held) > 0
 
-    def pass_over(self, chunk: Chunk, row: int, n_bars: int) -> int:
+    def closes_unseen(self, chunk: Chunk) -> bool:
+        """Whether levels can close positions in bars of a chunk that are passed over.
+
+        They do where that is all that happens: nothing is cut, held back or asks for the account.
+        """
+        asks = self.limits.watches or self.margin.watches
+        return not asks and self.broker.closes_whole(chunk)
+
+    def pass_over(self, chunk: Chunk, row: int, n_bars: int, *, closes: bool) -> int:
         """Do at once what quiet bars do to the account, up to the first that stirs anything.
+
+        Parameters
+        ----------
+        closes : bool
+            A bar in which levels close positions is a quiet one.
 
         Returns
         -------
@@ -181,18 +194,24 @@ class Session:
             How many of these bars were quiet.
         """
         stretch = self.portfolio.ahead(chunk, row, n_bars)
-        acts, looked = self.rules.look_ahead(stretch)
-        quiet = min(acts, self.margin.quiet_bars(stretch), self.limits.quiet_bars(stretch))
+        looked = self.rules.look_ahead(stretch)
+        leaves, touched = (None, None) if looked is None else self.rules.stirs(stretch, looked)
         if self._exits_members:
             is_gone = stretch.feature("is_member") == 0
-            quiet = min(quiet, quiet_before(at_any(is_gone)))
+            leaves = is_gone if leaves is None else leaves | is_gone
+        quiet = min(self.margin.quiet_bars(stretch), self.limits.quiet_bars(stretch))
+        ends = first_rows(touched, stretch.held, n_bars)
+        if not closes:
+            quiet = min(quiet, int(ends.min(initial=n_bars)))
+        if leaves is not None:
+            quiet = min(quiet, quiet_before(at_any(leaves & before(ends, n_bars))))
         if quiet:
-            stretch = stretch.first(quiet)
-            last = stretch.last
-            self.rules.pass_over(stretch, last, looked)
-            self.limits.pass_over(stretch)
-            self.portfolio.pass_over(stretch)
+            ends = np.minimum(ends, quiet)
+            last = chunk.batch(row + quiet - 1)
+            self.rules.pass_over(stretch, last, looked, ends)
+            self._hold(stretch, quiet, ends)
             self.broker.pass_over(last)
+            self.accruals.end_bar(last)
         return quiet
 
     def activity(self) -> list[dict[str, object]]:
@@ -203,6 +222,27 @@ class Session:
             for name, evaluated, fired in [*rules, *self.limits.activity()]
         ]
         return [*asked, *self.broker.passed_over.activity()]
+
+    def _hold(self, stretch: Stretch, n_bars: int, ends: Ints) -> None:
+        """Close positions at the levels that bars touch, and record the account at each close."""
+        first = 0
+        (closed,) = (ends < n_bars).nonzero()
+        if len(closed):
+            closed = closed[np.argsort(ends[closed], kind="stable")]
+            fills = self.broker.touched_at(stretch, ends[closed], closed)
+            for row, start, stop in runs_of(ends[closed]):
+                self._record_over(stretch, first, row, ends)
+                first, batch = row, stretch.batch(row)
+                self.t = batch.t
+                touched = self.broker.fill_levels(batch, fills.part(start, stop))
+                self.rules.report(batch.t, touched)
+        self._record_over(stretch, first, n_bars, ends)
+
+    def _record_over(self, stretch: Stretch, first: int, stop: int, ends: Ints) -> None:
+        if first < stop:
+            closes = stretch.closes(first, stop, ends)
+            self.limits.pass_over(closes.value)
+            self.portfolio.pass_over(closes)
 
     def _exposure(self) -> tuple[float, float]:
         """Return equity and gross exposure at the marks, account currency."""

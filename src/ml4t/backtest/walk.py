@@ -1,7 +1,7 @@
 """Walk: which bars of a run the loop visits.
 
 Between two bars at which something can happen nothing has to be done bar by bar: what is held is
-marked, and that is all. `EventWalk` yields the bars that the loop has to see and has the session
+marked, and levels close it where a bar touches them. `EventWalk` yields the bars that the loop has to see and has the session
 do at once what those between them do. `BarWalk` yields every bar: it is what the other is measured
 by, and both leave the same tables to the last bit.
 """
@@ -17,12 +17,11 @@ from ml4t.backtest.core.batch import Batch, Chunk
 from ml4t.backtest.session import Session
 from ml4t.backtest.strategy.run import StrategyRun
 
-# Fewer bars are visited as fast as they are passed over; where prices may stir something, several
-# of them are looked at for the one that is passed over.
-FEWEST, FEWEST_WATCHED = 3, 8
+# Fewer bars are visited as fast as they are passed over.
+FEWEST = 3
 # Bars that are looked at together where prices may stir something: at first so many, and after
 # each that were quiet so many times more.
-SHORTEST, GROWTH = 32, 4
+SHORTEST, GROWTH = 128, 4
 
 
 class Walk(Protocol):
@@ -80,10 +79,10 @@ class EventWalk:
         first_t = t = chunk.first_t + row
         until = min(planned[bisect_left(planned, t)], self._session.next_t)
         # What is looked at beyond the first bar that stirs something is looked at again.
-        is_watched = self._session.watches_prices
-        size, fewest = (SHORTEST, FEWEST_WATCHED) if is_watched else (until - t, FEWEST)
-        while (size := min(size, until - t)) >= fewest:
-            passed = self._session.pass_over(chunk, t - chunk.first_t, size)
+        size = SHORTEST if self._session.watches_prices else until - t
+        closes = not self._strategy.hears_fills and self._session.closes_unseen(chunk)
+        while (size := min(size, until - t)) >= FEWEST:
+            passed = self._session.pass_over(chunk, t - chunk.first_t, size, closes=closes)
             t += passed
             if passed < size:
                 break

@@ -264,6 +264,12 @@ class Chunk:
         """
         return column[row : row + n_bars].take(sids, axis=1)
 
+    def opens_at(self, rows: Ints, sids: Ints) -> Floats:
+        """Return the opens of some assets, each at a bar of its own."""
+        if self.traded_close is not None:
+            return np.full(len(sids), np.nan)
+        return self.prices["open"][rows, sids]
+
     def batches(self) -> Iterator[Batch]:
         """Yield one `Batch` per bar, in time order."""
         return map(self.batch, range(self.n_bars))

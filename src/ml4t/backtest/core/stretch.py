@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,24 @@ from ml4t.backtest.core.batch import Batch, Bools, Chunk, Floats, Ints
 
 # A bar that no run has.
 NEVER = sys.maxsize
+
+
+class AtCloses(NamedTuple):
+    """What is held at the closes of some bars of a stretch; see `Stretch`.
+
+    Attributes
+    ----------
+    t : int
+        The first of them.
+    mark, water_mark, value, stale
+        ``[bars, held]``.
+    """
+
+    t: int
+    mark: Floats
+    stale: Bools
+    water_mark: Floats
+    value: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,29 +79,33 @@ class Stretch:
         """Number of the first bar."""
         return self.chunk.first_t + self.row
 
-    @property
-    def last(self) -> Batch:
-        """The last bar."""
-        return self.chunk.batch(self.row + self.n_bars - 1)
+    def batch(self, row: int) -> Batch:
+        """Return one of the bars."""
+        return self.chunk.batch(self.row + row)
 
     def feature(self, name: str) -> Floats:
         """Return a feature of what is held."""
         return self.chunk.held(self.chunk.features[name], self.row, self.n_bars, self.held)
 
-    def first(self, n_bars: int) -> Stretch:
-        """Return the first bars alone."""
-        if n_bars == self.n_bars:
-            return self
-        return replace(
-            self,
-            close=self.close[:n_bars],
-            high=None if self.high is None else self.high[:n_bars],
-            low=None if self.low is None else self.low[:n_bars],
-            mark=self.mark[:n_bars],
-            stale=self.stale[:n_bars],
-            water_mark=self.water_mark[:n_bars],
-            value=self.value[:n_bars],
+    def closes(self, first: int, stop: int, ends: Ints) -> AtCloses:
+        """Return what is held from one row up to another.
+
+        Parameters
+        ----------
+        ends : int array
+            Row of the bar inside which each position is closed.
+        """
+        of_bars = slice(first, stop)
+        mark, water_mark, value = (
+            column[of_bars] for column in (self.mark, self.water_mark, self.value)
         )
+        stale, is_held = self.stale[of_bars], ends >= stop
+        if not is_held.all():
+            # Row after row in memory, so that rows add up as they do when nothing is left out.
+            (at,) = is_held.nonzero()
+            mark, water_mark, value = (one.take(at, axis=1) for one in (mark, water_mark, value))
+            stale = stale.take(at, axis=1)
+        return AtCloses(self.first_t + first, mark, stale, water_mark, value)
 
 
 def carried(before: Floats, values: Floats, is_known: Bools) -> Floats:
@@ -118,6 +142,28 @@ def at_any(cells: Bools) -> Bools:
 def quiet_before(stirs: Bools) -> int:
     """Return how many bars pass before the first that stirs; one entry per bar."""
     return int(stirs.argmax()) if stirs.any() else len(stirs)
+
+
+def first_rows(cells: Bools | None, held: Ints, n_bars: int) -> Ints:
+    """Return the first row at which something is true of each position, `n_bars`: at none."""
+    if cells is None or not (is_any := cells.any(axis=0)).any():
+        return np.full(len(held), n_bars)
+    return np.where(is_any, cells.argmax(axis=0), n_bars)
+
+
+def before(ends: Ints, n_bars: int) -> Bools:
+    """Return ``[bars, held]``: whether each position is still held at the close of a bar."""
+    still: Bools = np.arange(n_bars)[:, np.newaxis] < ends
+    return still
+
+
+def runs_of(values: Ints) -> Iterator[tuple[int, int, int]]:
+    """Yield each of some ascending values with the places of it: the first, and the one behind."""
+    start = 0
+    for value, equals in groupby(values.tolist()):
+        stop = start + len(list(equals))
+        yield value, start, stop
+        start = stop
 
 
 def total(values: Floats) -> Floats:

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Batch, Floats, Ints, Selection
+from ml4t.backtest.core.batch import Batch, Chunk, Floats, Ints, Selection
 from ml4t.backtest.core.journal import Ordered
 from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched
 from ml4t.backtest.core.orders import OrderStatus
+from ml4t.backtest.core.stretch import Stretch
 from ml4t.backtest.core.tolerances import WHOLE
 from ml4t.backtest.execution.account.rules import Account
 from ml4t.backtest.execution.executor import Executor
@@ -27,6 +28,7 @@ from ml4t.backtest.execution.orders.book import (
     WENT_EX,
     OrderBook,
 )
+from ml4t.backtest.execution.orders.level_book import LevelFills
 from ml4t.backtest.execution.orders.market_orders import MarketOrders, unsized
 from ml4t.backtest.execution.orders.order import Chance, Order, amend, go_ex, used_up
 from ml4t.backtest.execution.pending.changes import MADE
@@ -101,7 +103,7 @@ class BarBroker:
             executor, account=account, protective=protective, book=self._book,
             rule_names=rule_names,
         )  # fmt: skip
-        filler = LevelFiller(executor, post_trade, levels, rule_names)
+        self._level_filler = filler = LevelFiller(executor, post_trade, levels, rule_names)
         self._inside = InsideBar(
             executor.portfolio, self._levels, filler, self._book, order_filler,
             can_short=account.can_short, price_limits=executor.price_limits,
@@ -268,6 +270,21 @@ class BarBroker:
     def waits(self) -> bool:
         """Whether anything waits that the next bar may fill or end."""
         return bool(self._book) or self._pending.waits
+
+    def closes_whole(self, chunk: Chunk) -> bool:
+        """Whether a level that a bar of a chunk touches closes all of its position, at any size."""
+        executor = self.executor
+        is_cut = executor.policy.participation is not None or executor.price_limits.named(chunk)
+        return not is_cut and self._levels.closes_whole
+
+    def touched_at(self, stretch: Stretch, rows: Ints, places: Ints) -> LevelFills:
+        """Return the levels that positions of a stretch touch, see `LevelBook.touched_at`."""
+        return self._levels.touched_at(stretch, rows, places)
+
+    def fill_levels(self, batch: Batch, fills: LevelFills) -> Touched:
+        """Fill levels that a bar has touched in which nothing else happens."""
+        self.executor.start_bar(batch)
+        return self._level_filler.fill(batch, fills)
 
     def pass_over(self, last: Batch) -> None:
         """End bars at which nothing waited."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
+from ml4t.backtest.core.batch import Batch, Bools, Chunk, Floats, Ints
 from ml4t.backtest.core.tolerances import AT_PRICE_LIMIT
 
 # Columns by the side that they lock out: nobody sells at limit up, nobody buys at limit down.
@@ -30,9 +30,9 @@ class PriceLimits:
     priced: frozenset[str] = frozenset()
     are_known: bool = True
 
-    def named(self, batch: Batch) -> list[str]:
-        """Return the columns of a bar that hold price limits."""
-        return [name for name in LOCKS if self.are_known and name in batch.features]
+    def named(self, bars: Batch | Chunk) -> list[str]:
+        """Return the columns of a bar, or of several, that hold price limits."""
+        return [name for name in LOCKS if self.are_known and name in bars.features]
 
     def locked(
         self, batch: Batch, name: str, sids: Ints, quantity: Floats, prices: Floats

@@ -14,7 +14,7 @@ from ml4t.backtest.core.batch import Batch, Bools, Chunk, Floats, Ints
 from ml4t.backtest.core.journal import AccountAtClose, CashFlow, Journal
 from ml4t.backtest.core.levels import LevelPolicy, TrailBy, TrailStart
 from ml4t.backtest.core.orders import Fills
-from ml4t.backtest.core.stretch import Stretch, behind, carried
+from ml4t.backtest.core.stretch import AtCloses, Stretch, behind, carried
 from ml4t.backtest.core.trades import Trade
 from ml4t.backtest.portfolio.lots import Lot, lots_of, open_part
 from ml4t.backtest.portfolio.positions import NO_SIDS, Moved, Positions
@@ -250,14 +250,12 @@ class Portfolio:
             stale=stale, water_mark=best, value=self._value(mark),
         )  # fmt: skip
 
-    def pass_over(self, stretch: Stretch) -> None:
-        """Mark what is held at every close of a stretch, and hand them to the journal."""
+    def pass_over(self, closes: AtCloses) -> None:
+        """Mark what is held at each of some closes, and hand them to the journal."""
         held = self.held
-        self.mark[held], self.water_mark[held] = stretch.mark[-1], stretch.water_mark[-1]
-        self._stale, self._is_marked = stretch.stale[-1], True
-        self._record(
-            stretch.first_t, stretch.mark, stretch.value, stretch.stale, n_bars=stretch.n_bars
-        )
+        self.mark[held], self.water_mark[held] = closes.mark[-1], closes.water_mark[-1]
+        self._stale, self._is_marked = closes.stale[-1], True
+        self._record(closes.t, closes.mark, closes.value, closes.stale, n_bars=len(closes.mark))
 
     # -- what is no fill --------------------------------------------------------------
 

@@ -89,6 +89,11 @@ class StrategyRun:
         return bool(self._each) or not getattr(self._strategy.decide, ON_SELECTIONS, False)
 
     @property
+    def hears_fills(self) -> bool:
+        """Whether the strategy is told of every fill, at the close of its bar."""
+        return self.listener is not None
+
+    @property
     def must_see_next_bar(self) -> bool:
         """Whether there are fills that the strategy has not heard of."""
         return bool(self._fills)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.levels import LevelPolicy, Levels
-from ml4t.backtest.core.stretch import Stretch, at_any, behind, carried, quiet_before
+from ml4t.backtest.core.stretch import Stretch, behind, carried
 from ml4t.backtest.execution.orders import types
 from ml4t.backtest.portfolio.portfolio import Portfolio
 
@@ -66,6 +66,18 @@ class LevelFills:
             quantity=self.quantity[chosen],
         )
 
+    def part(self, first: int, stop: int) -> LevelFills:
+        """Return those from one place on, up to another."""
+        return LevelFills(
+            sids=self.sids[first:stop],
+            kind=self.kind[first:stop],
+            level=self.level[first:stop],
+            base=self.base[first:stop],
+            rule=self.rule[first:stop],
+            set_t=self.set_t[first:stop],
+            quantity=self.quantity[first:stop],
+        )
+
 
 class Protection(NamedTuple):
     """One level of one asset, for the walk through a single bar."""
@@ -109,6 +121,11 @@ class LevelBook:
     def is_empty(self) -> bool:
         """Whether no level was ever set."""
         return not any(self._has)
+
+    @property
+    def closes_whole(self) -> bool:
+        """Whether every level closes all of its position."""
+        return not self._has_parts
 
     def set(self, levels: Levels) -> None:
         """Replace the levels of `levels.sids`."""
@@ -229,10 +246,11 @@ class LevelBook:
         (at,) = _hits(worst, best, *levels).nonzero()
         if not len(at):
             return None
-        return self._fills(batch, sids[at], worst[at], best[at], None if side is None else side[at])
+        sids, side = sids[at], None if side is None else side[at]
+        return self._fills(batch.t, sids, batch.open[sids], worst[at], best[at], side)
 
-    def quiet_bars(self, stretch: Stretch, levels: Levels, asked: Bools) -> int:
-        """Return how many bars pass before the first that touches a level in force at it.
+    def touched_over(self, stretch: Stretch, levels: Levels, asked: Bools) -> Bools:
+        """Say at which bars a level in force of each position is touched.
 
         Parameters
         ----------
@@ -242,7 +260,7 @@ class LevelBook:
             ``[bars, held]``: whether they say it; where not, the levels before stay.
         """
         if stretch.low is None or stretch.high is None:
-            return stretch.n_bars
+            return np.zeros(asked.shape, dtype=bool)
         sids = stretch.held
         side = np.sign(self._portfolio.quantity[sids]) if self._portfolio.has_shorts else None
         worst, best = _mirrored(side, stretch.low, stretch.high)
@@ -254,15 +272,34 @@ class LevelBook:
             before, said = self._level[kind][sids], self._rounded(kind, sids, level)
             own = behind(before, carried(before, said, asked)[:-1])
             force.append(own if side is None else side * own)
-        return quiet_before(at_any(_hits(worst, best, *force)))
+        return _hits(worst, best, *force)
+
+    def touched_at(self, stretch: Stretch, rows: Ints, places: Ints) -> LevelFills:
+        """Return which levels some positions of a stretch touch, each at a bar of its own.
+
+        They are those that the book holds now.
+        """
+        assert stretch.low is not None
+        assert stretch.high is not None
+        sids = stretch.held[places]
+        side = np.sign(self._portfolio.quantity[sids]) if self._portfolio.has_shorts else None
+        low, high = stretch.low[rows, places], stretch.high[rows, places]
+        opens = stretch.chunk.opens_at(stretch.row + rows, sids)
+        return self._fills(stretch.first_t + rows, sids, opens, *_mirrored(side, low, high), side)
 
     def _fills(
-        self, batch: Batch, sids: Ints, worst: Floats, best: Floats, side: Floats | None
+        self,
+        t: int | Ints,
+        sids: Ints,
+        opens: Floats,
+        worst: Floats,
+        best: Floats,
+        side: Floats | None,
     ) -> LevelFills:
-        opens = batch.open[sids] if side is None else side * batch.open[sids]
+        opens = opens if side is None else side * opens
         stop = self._side_level(STOP_LEVEL, sids, side)
         if self._has[TARGET] or self._has[TRAIL]:
-            kind, level = self._first_touched(batch, sids, worst, best, stop, opens, side)
+            kind, level = self._first_touched(t, sids, worst, best, stop, opens, side)
             rule = self._rule[kind, sids]
             # The level, or the open where the bar opened beyond it.
             base = np.where(kind == TARGET, np.fmax(opens, level), np.fmin(opens, level))
@@ -284,7 +321,7 @@ class LevelBook:
 
     def _first_touched(
         self,
-        batch: Batch,
+        t: int | Ints,
         sids: Ints,
         worst: Floats,
         best: Floats,
@@ -296,7 +333,7 @@ class LevelBook:
         target, trail = self._side_level(TARGET, sids, side), self._side_level(TRAIL, sids, side)
         at_stop = worst <= stop
         if self._policy.open_first:
-            is_entry = self._portfolio.entry_t[sids] == batch.t
+            is_entry = self._portfolio.entry_t[sids] == t
             # Beyond both at the open: the stop, the worse of the two.
             at_stop &= is_entry | (opens <= stop) | ~(opens >= target)
         kind = np.where(at_stop, STOP_LEVEL, TARGET)

@@ -44,9 +44,9 @@ class ProtectiveOrders:
         """Replace the protective levels of `levels.sids`."""
         self.levels.set(levels)
 
-    def quiet_bars(self, stretch: Stretch, levels: Levels, asked: Bools) -> int:
-        """Return how many bars touch no level, see `LevelBook.quiet_bars`."""
-        return self.levels.quiet_bars(stretch, levels, asked)
+    def touched_over(self, stretch: Stretch, levels: Levels, asked: Bools) -> Bools:
+        """Say at which bars a level is touched, see `LevelBook.touched_over`."""
+        return self.levels.touched_over(stretch, levels, asked)
 
     def order_exits(
         self,

@@ -139,17 +139,23 @@ class LimitEngine:
             return stretch.n_bars
         if self._watch.liquidates and len(stretch.held):
             return 0
-        return self._watch.quiet_closes(self.account, self._equity(stretch))
+        return self._watch.quiet_closes(self.account, self._equity(stretch.value))
 
-    def pass_over(self, stretch: Stretch) -> None:
-        """Record the account at bars at which no limit acts on it."""
+    def pass_over(self, value: Floats) -> None:
+        """Record the account at bars at which no limit acts on it.
+
+        Parameters
+        ----------
+        value : float array
+            ``[bars, held]``, account currency.
+        """
         if self._has_limits:
-            equity = self._equity(stretch)
-            self.account.record_over(equity, total(np.abs(stretch.value)))
+            equity = self._equity(value)
+            self.account.record_over(equity, total(np.abs(value)))
             self._watch.pass_over(equity)
 
-    def _equity(self, stretch: Stretch) -> Floats:
-        equity: Floats = self._portfolio.cash + total(stretch.value)
+    def _equity(self, value: Floats) -> Floats:
+        equity: Floats = self._portfolio.cash + total(value)
         return equity
 
     @property

@@ -15,11 +15,11 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Bools, Chunk, Floats, Ints
 from ml4t.backtest.core.journal import Decision, Journal
 from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched, Trigger
-from ml4t.backtest.core.stretch import Stretch, quiet_before
+from ml4t.backtest.core.stretch import Stretch
 from ml4t.backtest.core.tolerances import UNSHRUNK
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.risk.rule_engine.evaluator import HeldPositions, RuleEvaluator
-from ml4t.backtest.risk.rule_engine.looking_ahead import Looked, levels_of
+from ml4t.backtest.risk.rule_engine.looking_ahead import Looked, last_of, levels_of
 from ml4t.backtest.risk.rule_engine.merge import Merged, touches
 from ml4t.backtest.risk.rule_engine.rule_tree import Whole, spans_bars
 
@@ -31,8 +31,8 @@ class ExitBroker(Protocol):
         """Replace the protective levels of ``levels.sids``."""
         ...
 
-    def quiet_bars(self, stretch: Stretch, levels: Levels, asked: Bools) -> int:
-        """Return how many bars pass before the first that touches a level in force at it."""
+    def touched_over(self, stretch: Stretch, levels: Levels, asked: Bools) -> Bools:
+        """Say at which bars a level in force of each position is touched."""
         ...
 
     def order_exits(
@@ -195,36 +195,51 @@ class RuleEngine:
         """Whether the rules read what is computed when they ask, so that they ask at every bar."""
         return not all(chunk.is_read(name) for name in self._memory.read)
 
-    def look_ahead(self, stretch: Stretch) -> tuple[int, Looked | None]:
-        """Return at how many bars no rule acts, counted from the first, and what the rules say."""
-        n_bars = stretch.n_bars
+    def look_ahead(self, stretch: Stretch) -> Looked | None:
+        """Return what the rules say of what is held, bar by bar; None: there is nothing to ask."""
         if not self._roots or not len(stretch.held):
-            return n_bars, None
-        ts = np.arange(stretch.first_t, stretch.first_t + n_bars)
+            return None
+        ts = np.arange(stretch.first_t, stretch.first_t + stretch.n_bars)
         bars_held = ts[:, np.newaxis] - self._first_t[stretch.held] + 1
         asked = ~stretch.stale
-        looked = Looked(*self._panel.ask_over(stretch, bars_held, asked), asked)
-        acts = looked.leaves
-        if self._has_levels and not self._rests:
-            acts |= looked.touched(stretch)
-        quiet = quiet_before(acts)
-        if self._has_levels and self._rests:
-            quiet = min(quiet, self._broker.quiet_bars(stretch, looked.levels(stretch), asked))
-        return quiet, looked
+        return Looked(*self._panel.ask_over(stretch, bars_held, asked), asked)
 
-    def pass_over(self, stretch: Stretch, last_bar: Batch, looked: Looked | None) -> None:
-        """Remember what was said at bars at which no rule acted, the first of those looked at."""
+    def stirs(self, stretch: Stretch, looked: Looked) -> tuple[Bools | None, Bools | None]:
+        """Return at which closes positions are to be left, and in which bars levels close them.
+
+        Each is ``[bars, held]``, or None: at none. A position that is closed inside a bar is none
+        any more at its close.
+        """
+        leaves = looked.leaves
+        if not self._has_levels:
+            return leaves, None
+        if self._rests:
+            levels = looked.levels(stretch)
+            return leaves, self._broker.touched_over(stretch, levels, looked.asked)
+        touched = looked.touched(stretch)
+        return touched if leaves is None else touched | leaves, None
+
+    def pass_over(
+        self, stretch: Stretch, last_bar: Batch, looked: Looked | None, ends: Ints
+    ) -> None:
+        """Remember what was said up to a bar of a stretch.
+
+        Parameters
+        ----------
+        ends : int array
+            Row of the bar at whose close each position is asked no more.
+        """
         if not self._roots:
             return
-        n_bars = stretch.n_bars
         self._closed_t = last_bar.t
         self._memory.know(last_bar.features)
         if looked is None:
             return
-        asked, last = looked.asked[:n_bars], looked.last(n_bars)
+        asked = looked.asked_before(last_bar.t + 1 - stretch.first_t, ends)
+        last = last_of(asked)
         self._n_asked += int(asked.sum())
         for i, names in list(self._blind.items()):
-            read = (looked.view.features[name][:n_bars] for name in names)
+            read = (looked.view.features[name][: len(asked)] for name in names)
             if any((~np.isnan(values) & asked).any() for values in read):
                 del self._blind[i]
         self._memory.keep_over(looked.view, last)

@@ -1,4 +1,4 @@
-"""LookingAhead: the rules of one run over a stretch of bars, up to the first at which one acts."""
+"""LookingAhead: what the rules of one run say over a stretch of bars, and what comes of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Ints
 from ml4t.backtest.core.levels import Levels
-from ml4t.backtest.core.stretch import Stretch, at_any
+from ml4t.backtest.core.stretch import Stretch, before
 from ml4t.backtest.risk.rule_engine.merge import Merged, touches
 from ml4t.backtest.risk.rule_engine.rule_tree import RuleView
 
@@ -29,29 +29,31 @@ class Looked(NamedTuple):
     asked: Bools
 
     @property
-    def leaves(self) -> Bools:
-        """Whether a rule wants to leave any position, at each bar."""
+    def leaves(self) -> Bools | None:
+        """Whether a rule wants to leave a position, at each close; None: none ever does."""
         exits = self.merged.exits
-        if exits is None:
-            return np.zeros(len(self.asked), dtype=bool)
-        return at_any((exits >= 0) & self.asked)
+        return None if exits is None else (exits >= 0) & self.asked
 
     def touched(self, stretch: Stretch) -> Bools:
-        """Return whether a bar touches any level of its own close, at each bar."""
+        """Return whether a bar touches a level of its own close, at each bar."""
         low = stretch.close if stretch.low is None else stretch.low
         high = stretch.close if stretch.high is None else stretch.high
         rule = touches(self.merged, self.view.side, low, high).rule
-        return at_any((rule >= 0) & self.asked)
+        return (rule >= 0) & self.asked
 
     def levels(self, stretch: Stretch) -> Levels:
         """Return the levels of every bar's close."""
         return levels_of(stretch.first_t, stretch.held, self.merged)
 
-    def last(self, n_bars: int) -> Ints:
-        """Return the row at which each position was last asked in the first bars, -1: at none."""
-        asked = self.asked[:n_bars]
-        latest = n_bars - 1 - asked[::-1].argmax(axis=0)
-        return np.where(asked.any(axis=0), latest, -1)
+    def asked_before(self, n_bars: int, ends: Ints) -> Bools:
+        """Say which positions were asked at the first bars, each before the bar of its end."""
+        return self.asked[:n_bars] & before(ends, n_bars)
+
+
+def last_of(asked: Bools) -> Ints:
+    """Return the row at which each position was last asked, -1: at none."""
+    latest = len(asked) - 1 - asked[::-1].argmax(axis=0)
+    return np.where(asked.any(axis=0), latest, -1)
 
 
 def levels_of(t: int | Ints, sids: Ints, merged: Merged) -> Levels:
