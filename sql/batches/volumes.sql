@@ -16,16 +16,26 @@ wanted as (
     inner join stage.assets as assets on filled.sid = assets.sid
 ),
 
+-- By their times alone first: a join by both keys at once would decode every row of the source.
+bars as (
+    select
+        prices.timestamp,
+        prices.asset_id,
+        prices.volume::double as volume
+    from main.prices as prices
+    where prices.timestamp in (select wanted.timestamp from wanted)
+),
+
 traded as (
     select
         wanted.t,
         wanted.sid,
-        prices.volume::double as volume
-    from main.prices as prices
+        bars.volume
+    from bars
     inner join wanted
         on
-            prices.timestamp = wanted.timestamp
-            and prices.asset_id = wanted.asset_id
+            bars.timestamp = wanted.timestamp
+            and bars.asset_id = wanted.asset_id
 )
 
 select traded.volume
