@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
+from random import Random
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 from effort import examples
 from ml4t.backtest import BacktestEngine, Catalog, TopN
 from ml4t.backtest.core.batch import Chunk
-from ml4t.backtest.data import panel
+from ml4t.backtest.data import panel, spilled
 from ml4t.backtest.data.stream.batches import batches, plan_batches
 
 START, N_BARS, N_ASSETS = date(2024, 1, 1), 7, 3
@@ -29,6 +32,7 @@ def market(
     *,
     has_open: bool,
     lag: str | None = None,
+    order: Random | None = None,
 ) -> Catalog:
     """Bars at the first and the last day of every asset, and those drawn between them."""
     cells = [(START + timedelta(days=t), f"A{i}") for t in range(N_BARS) for i in range(N_ASSETS)]
@@ -48,27 +52,45 @@ def market(
         for (day, asset), value in zip(cells, values, strict=True)
         if value != ""
     ] or [{"timestamp": START, "asset_id": "A0", "x": 1.0, "flag": True}]
+    if order is not None:
+        order.shuffle(rows)
+        order.shuffle(known)
     catalog = Catalog(threads=1)
     catalog.register("prices", {name: [row[name] for row in rows] for name in rows[0]})
     return catalog.register("features", {n: [row[n] for row in known] for n in known[0]}, lag=lag)
 
 
-def chunks(catalog: Catalog, *, kept: int) -> list[Chunk]:
+@contextmanager
+def room(place: str) -> Iterator[None]:
+    """Have columns be in memory, in a file of stretches of two bars, or nowhere."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(panel, "KEPT_BYTES", kept)
+        patch.setattr(panel, "KEPT_BYTES", 1 << 20 if place == "memory" else 0)
+        patch.setattr(spilled, "MOST_OF_FREE", 0.0 if place == "nowhere" else 0.5)
+        patch.setattr(spilled, "STRETCH_CELLS", 2 * N_ASSETS)
+        yield
+
+
+def chunks(catalog: Catalog, place: str, *, n_bars: int = 2) -> list[Chunk]:
+    with room(place):
         prepared = catalog.again().validate(READ)
-        assert bool(prepared.panel.kept) == bool(kept)
+        assert bool(prepared.panel.kept) == (place == "memory")
+        assert bool(prepared.panel.spilled) == (place == "file")
         plan = plan_batches(prepared, has_levels=True, features=("x", "flag", "volume"))
-        return list(batches(plan, None, prepared, chunk_cells=2 * N_ASSETS))
+        return list(batches(plan, None, prepared, chunk_cells=n_bars * N_ASSETS))
 
 
 @settings(max_examples=examples(25), deadline=None)
-@given(bars=BARS, values=VALUES, has_open=st.booleans())
+@given(
+    bars=BARS, values=VALUES, has_open=st.booleans(), place=st.sampled_from(["memory", "file"]),
+    n_bars=st.integers(1, 3), order=st.randoms(use_true_random=False),
+)  # fmt: skip
 def test_chunks_are_the_same_whether_they_are_kept_or_read(
-    bars: list[int | None], values: list[float | str | None], *, has_open: bool
-) -> None:
-    catalog = market(bars, values, has_open=has_open)
-    for kept, read in zip(chunks(catalog, kept=1 << 20), chunks(catalog, kept=0), strict=True):
+    bars: list[int | None], values: list[float | str | None], place: str, n_bars: int,
+    order: Random, *, has_open: bool,
+) -> None:  # fmt: skip
+    catalog = market(bars, values, has_open=has_open, order=order)
+    each = (chunks(catalog, one, n_bars=n_bars) for one in (place, "nowhere"))
+    for kept, read in zip(*each, strict=True):
         for name, values_read in {**read.prices, **read.features}.items():
             values_kept = (kept.prices if name in read.prices else kept.features)[name]
             np.testing.assert_array_equal(values_kept, values_read, err_msg=name)
@@ -80,10 +102,11 @@ def test_chunks_are_the_same_whether_they_are_kept_or_read(
             np.testing.assert_array_equal(kept.traded_close, read.traded_close)
 
 
-def test_what_is_kept_cannot_be_written() -> None:
+@pytest.mark.parametrize("place", ["memory", "file"])
+def test_what_is_kept_cannot_be_written(place: str) -> None:
     catalog = market([5] * 21, [1.0] * 21, has_open=True)
     with pytest.raises(ValueError, match="read-only"):
-        chunks(catalog, kept=1 << 20)[0].signals["close"][0, 0] = 0.0
+        chunks(catalog, place)[0].signals["close"][0, 0] = 0.0
 
 
 @pytest.mark.parametrize(
@@ -121,15 +144,14 @@ def test_volume_is_kept_for_fills_as_long_as_no_bar_needs_the_room(room: int) ->
 
 def test_fills_have_the_volume_of_their_bars_whether_it_was_kept_or_read() -> None:
     found = []
-    for kept in (1 << 20, 0):
+    for place in ("memory", "file", "nowhere"):
         catalog = market([5, 7, -1, 7, 5, -1, 7] * 3, [1.0, 2.5, 0.0] * 7, has_open=True)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(panel, "KEPT_BYTES", kept)
+        with room(place):
             result = BacktestEngine(catalog, TopN(2, by="x", every=1)).run()
         found.append(
             result.sql("select fill_id, timestamp, asset_id, volume from fills").fetchall()
         )
-    assert found[0] == found[1]
+    assert found[0] == found[1] == found[2]
     assert {volume for *_, volume in found[0]} == {None, 5.0, 7.0}
 
 
@@ -144,3 +166,25 @@ def test_a_run_takes_the_columns_along_and_the_next_reads_them_again() -> None:
     np.testing.assert_array_equal(first.columns["close"], again.columns["close"])
     assert again.columns.keys() >= {"open", "close"}
     assert all(prepared.panel.scans[name] is scans[name] for name in scans)
+
+
+def test_columns_that_do_not_fit_are_in_one_file_for_all_runs_of_a_catalog() -> None:
+    with room("file"):
+        prepared = market([5] * 21, [1.0] * 21, has_open=True).validate(("close", "x"))
+        taken = [prepared.panel.take("prices", ("close",), prepared.database) for _ in "ab"]
+    assert taken[0] is taken[1] is prepared.panel.spilled["prices"]
+    assert prepared.panel.spilled["features"].names == ("x",)
+
+
+def test_a_full_disk_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = []
+
+    def full(self: spilled.SpilledColumns, values: np.ndarray) -> int:
+        written.append(values)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(spilled.SpilledColumns, "_write", full)
+    with room("file"):
+        found = market([5] * 21, [1.0] * 21, has_open=True).validate(("close",)).panel
+    assert len(written) == 1
+    assert not found.spilled

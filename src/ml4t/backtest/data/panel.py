@@ -3,20 +3,21 @@
 1. The checks have `Panel.scan` read each source once: where its rows belong on the grid, how many
    of them may offend, and the columns that a run is likely to read at every bar.
 2. A run takes those columns with `Panel.take`, which reads what is not there. Chunks are views of
-   them; what does not fit into memory is read from the source chunk by chunk.
+   them; what does not fit into memory is in a temporary file, for all runs of the catalog.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml4t.backtest.core.batch import Bools, Floats
+from ml4t.backtest.core.batch import Bools
 from ml4t.backtest.data.database import Arrays, Database
+from ml4t.backtest.data.spilled import KeptColumns, SpilledColumns
 from ml4t.backtest.data.sql_files import Sql, quote, render
 
 # Bytes of all columns that are kept: five of 500 assets over ten years of days.
@@ -66,25 +67,6 @@ class ScanCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptColumns:
-    """Columns of a source, ``[bars, assets]`` of all bars of prices.
-
-    Attributes
-    ----------
-    columns : mapping of str to float array
-        As the source has them: numbers and flags, NaN where missing. Not to be written.
-    has_row : bool array
-        Where the source has a row.
-    is_halted : bool array
-        Where the row has no volume.
-    """
-
-    columns: Mapping[str, Floats]
-    has_row: Bools
-    is_halted: Bools
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class OnGrid:
     """How a source is scanned.
 
@@ -117,6 +99,8 @@ class Panel:
     scans : dict of str to ScanCounts
     kept : dict of str to KeptColumns
         Until a run takes it.
+    spilled : dict of str to SpilledColumns
+        What did not fit into memory.
     likely : collection of str
         Columns that will be read at every bar, in lower case.
     """
@@ -126,6 +110,7 @@ class Panel:
     readable: dict[str, OnGrid] = field(default_factory=dict)
     scans: dict[str, ScanCounts] = field(default_factory=dict)
     kept: dict[str, KeptColumns] = field(default_factory=dict)
+    spilled: dict[str, SpilledColumns] = field(default_factory=dict)
     likely: Collection[str] = ()
     _bars: NDArray[np.uint8] | None = None
 
@@ -142,12 +127,16 @@ class Panel:
             self._read(source, self.likely, database)
         return self.scans.get(source)
 
-    def take(self, source: str, names: Collection[str], database: Database) -> KeptColumns | None:
-        """Return columns of a source by bar and asset, which are the caller's from now on.
+    def take(
+        self, source: str, names: Collection[str], database: Database
+    ) -> KeptColumns | SpilledColumns | None:
+        """Return columns of a source by bar and asset; None where there are none.
 
-        Those that are neither numbers nor flags are not among them; None where there are none, or
-        where all of them do not fit into memory.
+        Those in memory are the caller's from now on: all that are numbers or flags. A file has
+        those that were likely when it was made.
         """
+        if source in self.spilled:
+            return self.spilled[source]
         kept = self.kept.pop(source, None)
         readable = self.readable.get(source)
         wanted = set(names).intersection(() if readable is None else readable.items)
@@ -171,35 +160,52 @@ class Panel:
             columns = {name: one for name, one in prices.columns.items() if name != SPARE}
             self.kept["prices"] = replace(prices, columns=columns)
 
-    def _read(self, source: str, likely: Collection[str], database: Database) -> None:
-        readable = self.readable[source]
-        wanted = {n: item for n, item in readable.items.items() if n.lower() in likely}
+    def _chosen(
+        self, source: str, likely: Collection[str]
+    ) -> tuple[dict[str, str], SpilledColumns | None]:
+        """Choose the columns to keep in memory; where it has no room for them, a file for them."""
+        items = self.readable[source].items
+        wanted = {name: item for name, item in items.items() if name.lower() in likely}
         if not self._has_room(len(wanted)):
             self._drop_spare()
-        if not self._has_room(len(wanted)):
-            wanted = {}
-        elif wanted and source == "prices" and self._has_room(len(wanted) + 1):
-            wanted |= {name: item for name, item in readable.items.items() if name == SPARE}
-        known = self.scans.get(source)
+        if self._has_room(len(wanted)):
+            if wanted and source == "prices" and self._has_room(len(wanted) + 1):
+                wanted |= {name: item for name, item in items.items() if name == SPARE}
+            return wanted, None
+        # Of a source that was scanned the loop reads its bars, which may be a few of them.
+        is_first = source not in self.scans
+        n_places = self.n_bars * self.n_assets
+        if not is_first or not SpilledColumns.has_room(len(wanted), n_places):
+            return {}, None
+        return {}, SpilledColumns(list(wanted), self.n_bars, self.n_assets)
+
+    def _read(self, source: str, likely: Collection[str], database: Database) -> None:
+        readable, known = self.readable[source], self.scans.get(source)
+        wanted, spilled = self._chosen(source, likely)
         if known is not None and not wanted:
             return
         # Once it is known that nothing halted, bars need not be judged again.
         is_judged = readable.judged is not None and (known is None or bool(known.has_halts.any()))
 
         def make(names: list[str]) -> Arrays:
-            items = {name: wanted[name] for name in names if name in wanted}
+            read = [name for name in names if name in wanted]
+            more = read if spilled is None else spilled.names
+            items = "".join(f", {readable.items[name]} as {quote(name)}" for name in more)
             query = render(
                 "panel/scan",
                 source=f"({readable.judged})" if is_judged else f"main.{quote(source)}",
                 n_assets=str(self.n_assets),
                 flags="source.__flags" if is_judged else "0",
-                more="".join(f", {item} as {quote(name)}" for name, item in items.items()),
+                more=items,
             )
-            rows = _Rows(self.n_bars, self.n_assets, list(items), is_kept=bool(wanted))
+            shape = (self.n_bars, self.n_assets)
+            rows = _Rows(shape, read, spilled, is_kept=bool(wanted))
             for part in database.stream(query):
                 rows.take(part)
             if readable.judged is not None:
                 self._bars = rows.marks.packed()
+            if rows.spilled is not None:
+                self.spilled[source] = rows.spilled
             return rows.arrays(self._bars)
 
         needed = [COUNTS, HAS_HALTS, *((HAS_ROW, IS_HALTED) if wanted else ()), *wanted]
@@ -224,30 +230,47 @@ class Panel:
 class _Rows:
     """Takes the rows of a source in any order, and puts each where it belongs."""
 
-    def __init__(self, n_bars: int, n_assets: int, names: list[str], *, is_kept: bool) -> None:
-        self._shape, n_places = (n_bars, n_assets), n_bars * n_assets
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        names: Sequence[str],
+        spilled: SpilledColumns | None,
+        *,
+        is_kept: bool,
+    ) -> None:
+        self._shape, n_places = shape, shape[0] * shape[1]
         self._columns = {name: np.full(n_places, np.nan) for name in names}
+        self.spilled = spilled
         self.marks = _Marks(n_places, has_bytes=is_kept or n_places <= CELLS_OF_BYTES)
         self._n_rows = self._n_suspect = self._n_on_grid = 0
-        self._has_halts = np.zeros(n_bars, dtype=bool)
+        self._has_halts = np.zeros(shape[0], dtype=bool)
         self._is_halted = np.zeros(n_places, dtype=bool) if is_kept else None
 
     def take(self, part: Mapping[str, NDArray[Any]]) -> None:
         """Take some rows: where each belongs, or -1, its flags and its columns."""
         cells, flags = part["cell"], part["flags"]
         self._n_rows += len(cells)
+        is_on_grid: slice | Bools = cells >= 0 if cells.min(initial=0) < 0 else slice(None)
+        cells = cells[is_on_grid]
+        is_halted = None
         if flags.any():
             self._n_suspect += int(np.count_nonzero(flags & SUSPECT))
-            halted = cells[(flags & HALTED).astype(bool) & (cells >= 0)]
+            is_halted = (flags[is_on_grid] & HALTED).astype(bool)
+            halted = cells[is_halted]
             self._has_halts[halted // self._shape[1]] = True
             if self._is_halted is not None:
                 self._is_halted[halted] = True
-        is_on_grid: slice | Bools = cells >= 0 if cells.min(initial=0) < 0 else slice(None)
-        cells = cells[is_on_grid]
         self._n_on_grid += len(cells)
         self.marks.add(cells)
         for name, column in self._columns.items():
             column[cells] = part[name][is_on_grid]
+        if self.spilled is not None:
+            columns = {name: part[name][is_on_grid] for name in self.spilled.names}
+            try:
+                self.spilled.put(cells, columns, is_halted)
+            except OSError:  # others have filled the disk: chunks are read from the source
+                self.spilled.close()
+                self.spilled = None
 
     def arrays(self, bars: NDArray[np.uint8] | None) -> Arrays:
         """Return what was found.

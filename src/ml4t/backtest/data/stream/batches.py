@@ -11,14 +11,16 @@ from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.selection.conditions import plan_conditions
 from ml4t.backtest.data.selection.selecting import SelectionPlan
 from ml4t.backtest.data.sources.schema import without_keys
+from ml4t.backtest.data.spilled import STRETCH_CELLS
 from ml4t.backtest.data.stream.feature_columns import find_feature_columns
 from ml4t.backtest.data.stream.period import Period, find_period
 from ml4t.backtest.data.stream.reader import BatchPlan, Reader
 from ml4t.backtest.errors import ConfigError
 
 EMPTY_TYPE = '"NULL"'
-# Cells per dense array: 2 MB a column, whatever the length of the run.
-CHUNK_CELLS = 1 << 18
+# Cells per dense array: 2 MB a column, whatever the length of the run. A chunk of a run from the
+# first bar is a stretch of what is in a file.
+CHUNK_CELLS = STRETCH_CELLS
 # Where rows become events the loop is the slower side: small parts of a short run are read while
 # the one before is walked, and fewer arrays stand at a time.
 EVENT_CELLS, EVENT_PARTS = 1 << 15, 4

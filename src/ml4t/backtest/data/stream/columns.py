@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ml4t.backtest.data.asof.views import Known
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.panel import SPARE
 from ml4t.backtest.data.sources.schema import as_filled
+from ml4t.backtest.data.spilled import KeptColumns, SpilledColumns
 from ml4t.backtest.data.sql_files import quote, render, rows_of
 from ml4t.backtest.data.stream.dense import ColumnValues, cells, missing, scatter
 
@@ -47,7 +48,14 @@ class ChunkColumns:
         self._database, self._clock = database, prepared.timestamp_type
         sources = ["prices", *(known.source for known in prepared.per_asset if known.has_clock)]
         panel = prepared.panel
-        self._kept = {name: kept for name in sources if (kept := panel.take(name, names, database))}
+        self._kept: dict[str, KeptColumns] = {}
+        self._spilled: dict[str, SpilledColumns] = {}
+        for name in sources:
+            taken = panel.take(name, names, database)
+            if isinstance(taken, KeptColumns):
+                self._kept[name] = taken
+            elif taken is not None:
+                self._spilled[name] = taken
 
     def let_go(self) -> None:
         """Keep nothing any more; what is asked for yet is read."""
@@ -72,16 +80,30 @@ class ChunkColumns:
             return found
 
         def make(names: list[str]) -> dict[str, ColumnValues]:
+            spilled = self._spilled_prices(names, bars)
+            names = [name for name in names if name not in spilled]
+            if not names:
+                return spilled
             query = render(
                 "batches/prices",
                 columns=", ".join(f"{items[name]} as {quote(name)}" for name in names),
                 first=self._times[first_t],
                 last=self._times[bars.stop - 1],
             )
-            return scatter(self._database.numpy(query), names, first_t, shape, self._kinds)
+            rows = self._database.numpy(query)
+            return spilled | scatter(rows, names, first_t, shape, self._kinds)
 
         about = {name: ("prices", name, item, first_t, shape) for name, item in items.items()}
         return found | self._database.columns(about, make)
+
+    def _spilled_prices(self, names: Iterable[str], bars: slice) -> dict[str, ColumnValues]:
+        """Return those columns of prices that are in a file."""
+        spilled = self._spilled.get("prices")
+        if spilled is None:
+            return {}
+        cut = spilled.cut([name for name in names if name in spilled.names], bars)
+        at_hand = {**cut.columns, UNTRADED: cut.is_halted}
+        return {name: at_hand[name] for name in names if name in at_hand}
 
     def known(
         self, source: Known, names: tuple[str, ...], first_t: int, has_bar: Bools
@@ -96,13 +118,18 @@ class ChunkColumns:
                 return _at_bars(found, is_known, has_bar)
         about = {name: (source.relation, name, first_t, shape) for name in names}
         return self._database.columns(
-            about, lambda names: self._read(source, tuple(names), first_t, has_bar)
+            about, lambda names: self._read(source, names, first_t, has_bar)
         )
 
     def _read(
-        self, source: Known, names: tuple[str, ...], first_t: int, has_bar: Bools
+        self, source: Known, names: list[str], first_t: int, has_bar: Bools
     ) -> dict[str, ColumnValues]:
         shape = has_bar.shape
+        spilled = self._spilled.get(source.source)
+        if spilled is not None and set(spilled.names) >= set(names):
+            cut = spilled.cut(names, slice(first_t, first_t + shape[0]))
+            if not (has_bar & ~cut.has_row).any():
+                return _at_bars(dict(cut.columns), cut.has_row, has_bar)
         if not source.has_clock:
             return self._as_of(source, names, first_t, shape)
         query = render(
@@ -118,16 +145,16 @@ class ChunkColumns:
         if (has_bar & ~is_known).any():
             found = self._as_of(source, names, first_t, shape)
         else:
-            found = scatter(rows, list(names), first_t, shape, self._kinds)
+            found = scatter(rows, names, first_t, shape, self._kinds)
         return _at_bars(found, is_known, has_bar)
 
     def _as_of(
-        self, source: Known, names: tuple[str, ...], first_t: int, shape: tuple[int, ...]
+        self, source: Known, names: Sequence[str], first_t: int, shape: tuple[int, ...]
     ) -> dict[str, ColumnValues]:
         """Read what was the newest known at the bars of a chunk."""
         database = self._database
         at = bars_at(every_bar(database, first_t, first_t + shape[0] - 1), database)
-        known = at_bars(source, names, at, database, name="at_bars", clock=self._clock)
+        known = at_bars(source, tuple(names), at, database, name="at_bars", clock=self._clock)
         items = [f"{as_filled(quote(name), self._kinds[name])} as {quote(name)}" for name in names]
         rows = database.numpy(rows_of(known, ", ".join(["t", "sid", *items])))
         return scatter(rows, list(names), first_t, shape, self._kinds)
