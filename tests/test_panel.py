@@ -122,6 +122,30 @@ def test_a_source_is_known_to_have_all_bars(
     assert market_panel.has_all("features") == has_all
 
 
+@pytest.mark.parametrize(
+    ("bars", "values", "has_others"),
+    [([5] * 21, [1.0] * 21, False), ([*[5] * 10, None, *[5] * 10], [1.0] * 21, True),
+     ([5] * 21, ["", *[1.0] * 20], True)],
+    ids=["the same rows", "a row between bars", "a bar without a row"],
+)  # fmt: skip
+def test_prices_are_not_read_for_a_ranking_of_a_source_with_the_same_rows(
+    bars: list[int | None], values: list[float | str | None], *, has_others: bool
+) -> None:
+    values = [value and -1.0 - n for n, value in enumerate(values)]
+    catalog = market(bars, values, has_open=True)
+    strategy = TopN(1, by="x", where="asset_id <> 'A0'", every=1)  # A1 is above A2
+    assert catalog.validate().panel.has_no_other("features") != has_others
+
+    result = BacktestEngine(catalog, strategy).run()
+
+    found = result.sql("select asset_id from selections order by timestamp").fetchall()
+    has_bar = [bars[3 * t + 1] is not None for t in range(N_BARS)]
+    assert found == [("A1",) if there else ("A2",) for there in has_bar]
+    read = " ".join(one.sql for one in catalog.explain(strategy) if "known_bars" in one.sql)
+    assert bool(read) != has_others
+    assert "main.prices" not in read
+
+
 def test_columns_that_do_not_fit_are_not_kept() -> None:
     catalog = market([5] * 21, [1.0] * 21, has_open=True)
     with pytest.MonkeyPatch.context() as patch:

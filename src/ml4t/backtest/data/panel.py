@@ -119,6 +119,10 @@ class Panel:
         counts = self.scans.get(source)
         return counts is not None and counts.n_missed == 0 and self.readable[source].is_exact
 
+    def has_no_other(self, source: str) -> bool:
+        """Say whether a source is known to have a row at each bar, and none anywhere between."""
+        return self.has_all(source) and self.scans[source].n_cells == self.scans["prices"].n_cells
+
     def scan(self, readable: OnGrid, database: Database) -> ScanCounts | None:
         """Read a source for its checks; None: its grid is too large to mark its rows."""
         source = readable.source

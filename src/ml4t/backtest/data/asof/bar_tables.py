@@ -17,10 +17,13 @@ class BarTables:
         ``(t, timestamp)``, one row per bar.
     bars : TempTable
         ``(t, sid, timestamp, columns...)``, one row per bar and asset.
+    source : str
+        Whose columns are in it; of another than prices it has all that are read there.
     """
 
     times: TempTable
     bars: TempTable
+    source: str = "prices"
 
 
 def market_rows(database: Database) -> TempTable:

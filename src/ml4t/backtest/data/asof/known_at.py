@@ -1,4 +1,8 @@
-"""Known at: a features source's values at the bars of a chunk, by `(t, sid)`."""
+"""Known at: a features source's values at the bars of a chunk, by `(t, sid)`.
+
+1. `bars_of` makes the bars themselves of a source that has a row at each of them and no other.
+2. `at_bars` finds the values at bars that were made of prices.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,24 @@ from ml4t.backtest.data.asof.bar_tables import BarTables
 from ml4t.backtest.data.asof.views import Known
 from ml4t.backtest.data.database import Database, TempTable
 from ml4t.backtest.data.sql_files import columns, literal, quote, render
+
+
+def bars_of(
+    known: Known, names: tuple[str, ...], times: TempTable, database: Database, *, has_asset: bool
+) -> BarTables:
+    """Make a table of the rows at some times of a source whose rows are those of prices.
+
+    Parameters
+    ----------
+    has_asset : bool
+        ``asset_id`` is one of its columns.
+    """
+    items = (*(["assets.asset_id"] * has_asset), columns(names, "known"))
+    bars = database.make_table(
+        "known_bars", "signals/bars_of", known=known.relation, times=times,
+        columns="".join(f", {item}" for item in items),
+    )  # fmt: skip
+    return BarTables(times=times, bars=bars, source=known.source)
 
 
 def at_bars(

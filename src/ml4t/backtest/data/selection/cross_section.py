@@ -1,7 +1,8 @@
 """Cross-section: the rows at decision bars with the columns of ``signals`` that somebody reads.
 
 1. `decide` makes a table of the decision bars of an era.
-2. `collect_bars` makes one of their rows of prices, members of the universe alone.
+2. `collect_bars` makes one of their rows of prices, members of the universe alone; where a source
+   has the same rows, of that one.
 3. `joined` finds what the features sources had said by then, and returns how to join it.
 """
 
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.data.asof.bar_tables import BarTables, bars_at
-from ml4t.backtest.data.asof.known_at import at_bars
+from ml4t.backtest.data.asof.known_at import at_bars, bars_of
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.asof.views import Known
 from ml4t.backtest.data.calendars.schedules import Due
@@ -31,6 +32,9 @@ class CrossSection:
         Of ``prices``, ``asset_id`` among them where it is read.
     known : tuple of (Known, columns, bool)
         Features sources, with the columns, and whether each is known to have a row at every bar.
+    alike : Known or None
+        One of them that has a row at each bar and no other, where nothing else says which rows of
+        prices there are.
     reads_membership, has_universe : bool
     timestamp_type : str
         DuckDB type of the bars.
@@ -38,6 +42,7 @@ class CrossSection:
 
     price_columns: tuple[str, ...]
     known: tuple[tuple[Known, tuple[str, ...], bool], ...]
+    alike: Known | None
     reads_membership: bool
     has_universe: bool
     timestamp_type: str
@@ -73,14 +78,19 @@ class JoinedBars:
 
 def cross_section(used: Collection[str], prepared: Prepared) -> CrossSection:
     """Find where the columns of ``signals`` that are used come from."""
-    known = []
+    known, alike = [], None
+    price_columns = tuple(n for n in ("asset_id", *prepared.price_columns) if n in used)
+    may_be_alike = not prepared.has_universe and set(price_columns) <= {"asset_id"}
     for source in prepared.per_asset:
         read_here = tuple(name for name in source.columns if name in used)
         if read_here:
             known.append((source, read_here, prepared.panel.has_all(source.source)))
+            if may_be_alike and prepared.panel.has_no_other(source.source):
+                alike = source
     return CrossSection(
-        price_columns=tuple(n for n in ("asset_id", *prepared.price_columns) if n in used),
+        price_columns=price_columns,
         known=tuple(known),
+        alike=alike,
         reads_membership=prepared.has_universe and "is_member" in used,
         has_universe=prepared.has_universe,
         timestamp_type=prepared.timestamp_type,
@@ -135,6 +145,10 @@ def decide(
 
 def collect_bars(section: CrossSection, times: TempTable, database: Database) -> BarTables:
     """Make a table of the rows of prices at some times, members of the universe alone."""
+    for known, names, _ in section.known:
+        if known is section.alike:
+            has_asset = "asset_id" in section.price_columns
+            return bars_of(known, names, times, database, has_asset=has_asset)
     member = read("signals/is_member") if section.has_universe else "true"
     items = [f"prices.{quote(name)}" for name in section.price_columns]
     if section.reads_membership:
@@ -146,9 +160,14 @@ def collect_bars(section: CrossSection, times: TempTable, database: Database) ->
 def joined(section: CrossSection, at: BarTables, database: Database) -> JoinedBars:
     """Make a table of each source's known values at bars, and say how to join them."""
     own = ["timestamp", *section.price_columns, *(["is_member"] * section.reads_membership)]
+    own += [
+        name for known, names, _ in section.known if known.source == at.source for name in names
+    ]
     items = {name: f"bars.{quote(name)}" for name in own}
     joins, tables = [], [(at.bars, tuple(own))]
     for i, (known, names, has_all) in enumerate(section.known):
+        if known.source == at.source:
+            continue
         alias = f"at_{i}"
         table = at_bars(
             known, names, at, database, name=alias, clock=section.timestamp_type, has_all=has_all
