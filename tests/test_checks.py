@@ -711,6 +711,14 @@ def test_the_gate_suspects_a_price_that_cannot_be(column: str, odd: float) -> No
     assert suspected(catalog) == [(DAYS[0],)]
 
 
+def test_the_gate_suspects_an_empty_range_around_an_open_that_rounding_could_have_made() -> None:
+    odd = bar(DAYS[0], open=100 - 9e-8, high=100 - 19e-8, low=100.0, close=100 - 9e-8)
+    catalog = Catalog().register("prices", prices(odd))
+
+    assert failed(catalog) == {"high_below_low": 1}
+    assert suspected(catalog) == [(DAYS[0],)]
+
+
 @settings(max_examples=20, deadline=None)
 @given(rows=st.lists(ROW, min_size=1, max_size=10), absent=ABSENT)
 def test_validation_refuses_a_source_iff_some_check_does(

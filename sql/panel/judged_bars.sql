@@ -23,6 +23,8 @@ select
             and :low - :tolerance * :low <= :close
             and :high + :tolerance * :high >= :open
             and :high + :tolerance * :high >= :close
+            -- Which an open and a close at the edges of both do not say.
+            and :low - :tolerance * :low <= :high
             and isfinite(timestamp)
             and coalesce(:volume >= 0 and isfinite(:volume), true)
             then 0
