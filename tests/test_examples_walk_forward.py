@@ -14,7 +14,8 @@ import duckdb
 import numpy as np
 import pytest
 
-from conftest import SHARED_DATA, check_invariants
+from conftest import SHARED_DATA
+from invariants import check_invariants
 from ml4t.backtest import BacktestResult
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"

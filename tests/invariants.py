@@ -1,0 +1,181 @@
+"""What must hold of any run, read back from its tables.
+
+Columns are read as they stand and added here: a query that joins and groups takes DuckDB longer to
+plan than it takes to read the few rows of a test, and every run of the suite is checked.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ml4t.backtest import BacktestResult, CashAccount, Catalog
+from ml4t.backtest.data.stream.period import Period
+from ml4t.backtest.results.summary import facts_lines, run_facts
+
+Columns = dict[str, Any]
+COSTS = ("commission", "slippage", "impact")
+ENDS = ("filled", "partial", "cancelled", "denied", "rejected", "expired")
+
+READ = {
+    "equity": """
+        select timestamp, equity, cash, coalesce(gross_exposure, 0) as gross from equity
+        order by timestamp
+    """,
+    "positions": "select timestamp, quantity, price, value from positions",
+    "fills": """
+        select timestamp, order_id, quantity, price, value, commission,
+            coalesce(slippage, 0) as slippage, coalesce(impact, 0) as impact
+        from fills
+    """,
+    "flows": "select timestamp, amount, kind, in_trades from cash_flows",
+    "trades": """
+        select coalesce(pnl, 0) as pnl, coalesce(dividends, 0) as dividends,
+            coalesce(commission, 0) as commission, coalesce(slippage, 0) as slippage,
+            coalesce(impact, 0) as impact, coalesce(borrow, 0) as borrow,
+            coalesce(exit_timestamp < entry_timestamp, false) as is_backwards
+        from trades
+    """,
+    "orders": """
+        select order_id, quantity, filled_quantity, limit_price, status, reason from orders
+    """,
+}
+
+
+def check_invariants(result: BacktestResult, account: object = None) -> None:
+    """Assert what must hold of any run."""
+    account = CashAccount() if account is None else account
+    # Queries of ours: `sql` guards against those of others, at a price that every run would pay.
+    read = {name: result._database.numpy(query) for name, query in READ.items()}
+    equity, flows = read["equity"], read["flows"]
+    final = equity["equity"][-1]
+    initial = flows["amount"][flows["kind"] == "deposit"].sum()
+    scale = max(initial, abs(final), equity["gross"].max())
+    check_equity(equity, read["positions"], scale)
+    check_cash(equity, read["fills"], flows, scale)
+    check_trades(read["trades"], read["fills"], flows, final, scale)
+    check_orders(read["orders"], read["fills"])
+    assert facts_lines(run_facts(result))  # whatever was set, a run can say what it was
+    if isinstance(account, CashAccount):
+        # Covering a short position at a loss may cost more than there is.
+        if account.shortfall != "none" and not account.shorting:
+            assert equity["cash"].min() >= -account.overdraft - 1e-9 * scale
+        if not account.shorting:
+            assert (read["positions"]["quantity"] > 0).all()
+
+
+def by_bar(equity: Columns, rows: Columns, amounts: Any) -> Any:
+    """Add amounts up at each bar, which every row has to be of."""
+    bars = equity["timestamp"]
+    at = np.searchsorted(bars, rows["timestamp"])
+    assert (bars[np.minimum(at, len(bars) - 1)] == rows["timestamp"]).all(), "rows of no bar"
+    return np.bincount(at, weights=amounts, minlength=len(bars))
+
+
+def check_equity(equity: Columns, positions: Columns, scale: float) -> None:
+    """Equity is cash plus positions, at every bar."""
+    held = by_bar(equity, positions, positions["value"])
+    gaps = np.abs(equity["equity"] - equity["cash"] - held)
+    assert gaps.max() <= 1e-9 * scale, gaps
+    assert np.isfinite(positions["value"]).all(), positions
+    assert not ((positions["quantity"] == 0) | (positions["price"] < 0)).any(), positions
+
+
+def check_cash(equity: Columns, fills: Columns, flows: Columns, scale: float) -> None:
+    """Cash moves by fills and flows alone, and a fill moves what its position is worth."""
+    moved = by_bar(equity, fills, -fills["value"] - fills["commission"])
+    gaps = np.abs(equity["cash"] - np.cumsum(moved + by_bar(equity, flows, flows["amount"])))
+    assert gaps.max() <= 1e-9 * scale, gaps
+
+
+def check_trades(
+    trades: Columns, fills: Columns, flows: Columns, final: float, scale: float
+) -> None:
+    """Trades and the flows outside of them are the final equity; their costs are the fills'.
+
+    But for dividends that are due after the last bar: the trades have them, no cash has.
+    """
+    paid = {kind: flows["amount"][flows["kind"] == kind].sum() for kind in ("dividend", "borrow")}
+    outside = flows["amount"][~flows["in_trades"].astype(bool)].sum()
+    due = trades["dividends"].sum() - paid["dividend"]
+    gaps = {name: trades[name].sum() - fills[name].sum() for name in COSTS}
+    gaps["borrow"] = trades["borrow"].sum() + paid["borrow"]
+    gaps["equity"] = trades["pnl"].sum() + outside - due - final
+    assert {name: gap for name, gap in gaps.items() if not abs(gap) <= 1e-8 * scale} == {}
+    assert not trades["is_backwards"].any()
+
+
+def check_orders(orders: Columns, fills: Columns) -> None:
+    """Every order has one end, a reason unless it filled whole, and the fills that it says."""
+    ids, first, n_of = np.unique(orders["order_id"], return_index=True, return_counts=True)
+    assert (n_of == 1).all(), f"ids twice: {ids[n_of > 1]}"
+    orders = {name: values[first] for name, values in orders.items()}
+    at = np.searchsorted(ids, fills["order_id"])
+    assert np.isin(fills["order_id"], ids).all(), "fills without an order"
+    limit, quantity, price = orders["limit_price"][at], fills["quantity"], fills["price"]
+    is_worse = ((quantity > 0) & (price > limit * (1 + 1e-12))) | (
+        (quantity < 0) & (price < limit * (1 - 1e-12))
+    )
+    assert not is_worse.any(), f"fills worse than their limit: {fills['order_id'][is_worse]}"
+    asked, filled = orders["quantity"], orders["filled_quantity"]
+    status, reason = orders["status"], orders["reason"]
+    is_filled = status == "filled"
+    summed = np.bincount(at, weights=quantity, minlength=len(ids))
+    ends_badly = (
+        (np.abs(filled - summed) > 1e-9 * np.abs(filled))
+        | ((is_filled | (status == "partial")) != (filled != 0))
+        | (is_filled & (np.abs(filled) <= 0.99 * np.abs(asked)))
+        | ((reason == "") & (~is_filled | (np.abs(filled - asked) > 1e-9 * np.abs(asked))))
+        | (np.abs(filled) > np.abs(asked) * (1 + 1e-9))
+        | (filled * asked < 0)
+        | ~np.isin(status.astype(str), ENDS)
+    )
+    assert not ends_badly.any(), f"ends that do not fit: {ids[ends_badly]}"
+
+
+def check_dividends(result: BacktestResult, catalog: Catalog, period: Period) -> None:
+    """Trades have earned what was held at the close before each ex-date; what is due is paid."""
+    actions = catalog.actions(period)
+    dividends = [action for action in actions if action.kind == "dividend"]
+    if not dividends:
+        return
+    rows = result._database.rows
+    axes, multiplier = catalog.axes(period), catalog.instruments().multiplier
+    number = {asset: sid for sid, asset in enumerate(axes.asset_ids)}
+    bars = "(select timestamp, row_number() over (order by timestamp) - 1 as t from equity) as bars"
+    held: dict[tuple[int, int], float] = {
+        (t + 1, number[str(asset)]): quantity
+        for t, asset, quantity in rows(
+            f"select t, asset_id, quantity from positions join {bars} using (timestamp)",
+        )
+    }
+    in_lieu = rows(
+        f"""
+        select t, asset_id, quantity from trades join {bars} on exit_timestamp = timestamp
+        where exit_rule = 'cash in lieu'
+        """,
+    )
+    cut = {(t, number[str(asset)]): 0.0 for t, asset, _ in in_lieu}
+    for t, asset, quantity in in_lieu:
+        cut[t, number[str(asset)]] += quantity
+    earned = []
+    for action in actions:
+        key = action.t, action.sid
+        if action.kind == "dividend":
+            earned.append(held.get(key, 0.0) * action.value * multiplier[action.sid])
+        elif action.kind == "split":
+            held[key] = held.get(key, 0.0) * action.value - cut.pop(key, 0.0)
+        elif action.kind == "rename":
+            new = action.t, action.new_sid
+            held[new] = held.get(new, 0.0) + held.pop(key, 0.0)
+        else:
+            held.pop(key, None)
+    is_paid = [max(action.pay_t, action.t) < len(axes.timestamps) for action in dividends]
+    paid = [amount for amount, arrives in zip(earned, is_paid, strict=True) if arrives]
+    scale = 1e-8 * sum(map(abs, earned)) + 1e-6
+    for table, expected in (
+        ("select sum(dividends) from trades", earned),
+        ("select sum(amount) from cash_flows where kind = 'dividend'", paid),
+    ):
+        assert abs((rows(table)[0][0] or 0) - sum(expected)) <= scale, table
