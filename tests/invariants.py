@@ -46,23 +46,29 @@ READ = {
 def check_invariants(result: BacktestResult, account: object = None) -> None:
     """Assert what must hold of any run."""
     account = CashAccount() if account is None else account
-    # Queries of ours: `sql` guards against those of others, at a price that every run would pay.
-    read = {name: result._database.numpy(query) for name, query in READ.items()}
-    equity, flows = read["equity"], read["flows"]
-    final = equity["equity"][-1]
-    initial = flows["amount"][flows["kind"] == "deposit"].sum()
-    scale = max(initial, abs(final), equity["gross"].max())
-    check_equity(equity, read["positions"], scale)
-    check_cash(equity, read["fills"], flows, scale)
-    check_trades(read["trades"], read["fills"], flows, final, scale)
+    read, scale = check_books(result)
     check_orders(read["orders"], read["fills"])
     assert facts_lines(run_facts(result))  # whatever was set, a run can say what it was
     if isinstance(account, CashAccount):
         # Covering a short position at a loss may cost more than there is.
         if account.shortfall != "none" and not account.shorting:
-            assert equity["cash"].min() >= -account.overdraft - 1e-9 * scale
+            assert read["equity"]["cash"].min() >= -account.overdraft - 1e-9 * scale
         if not account.shorting:
             assert (read["positions"]["quantity"] > 0).all()
+
+
+def check_books(result: BacktestResult) -> tuple[dict[str, Columns], float]:
+    """Assert that money adds up; return what was read for it, and the size of what adds up."""
+    # Queries of ours: `sql` guards against those of others, at a price that every run would pay.
+    read = {name: result._database.numpy(query) for name, query in READ.items()}
+    equity, flows = read["equity"], read["flows"]
+    final = equity["equity"][-1]
+    initial = flows["amount"][flows["kind"] == "deposit"].sum()
+    scale = float(max(initial, abs(final), equity["gross"].max()))
+    check_equity(equity, read["positions"], scale)
+    check_cash(equity, read["fills"], flows, scale)
+    check_trades(read["trades"], read["fills"], flows, final, scale)
+    return read, scale
 
 
 def by_bar(equity: Columns, rows: Columns, amounts: Any) -> Any:

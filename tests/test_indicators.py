@@ -15,8 +15,9 @@ import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import SHARED_DATA, check_invariants
+from conftest import SHARED_DATA
 from effort import some
+from invariants import check_invariants
 from ml4t.backtest import BacktestEngine, Catalog, ConfigError, DataError, TopN
 from ml4t.backtest.data.indicators import Indicators
 from ml4t.backtest.risk import RiskManager, VolatilityScaledStopLoss

@@ -16,11 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import reference as r
-from conftest import check_cash, check_equity, check_trades
 from effort import examples
+from invariants import check_books
 from ml4t.backtest import BacktestEngine, BacktestResult, TopN
 from money import (
-    CAPITAL,
     Case,
     catalog_of,
     compared,
@@ -159,11 +158,7 @@ def test_a_case_at_random_equals_the_reference_and_keeps_its_books(seed: int) ->
         opened = BacktestResult.open(result.save(f"{folder}/run.duckdb"))
         assert tables(opened) == tables(result)
         assert opened.summary() == result.summary()
-    gross = result.sql("select max(gross_exposure) from equity").fetchall()[0][0]
-    scale = max(CAPITAL, abs(result["final_value"]), gross)
-    check_equity(result, scale)
-    check_cash(result, scale)
-    check_trades(result, scale, result["final_value"])
+    check_books(result)
 
 
 def test_cases_that_do_everything_equal_the_reference() -> None:
