@@ -16,7 +16,7 @@ from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.core.computing import Computing
-from ml4t.backtest.core.journal import CashFlow, Compared, Selected
+from ml4t.backtest.core.journal import CashFlow, Compared
 from ml4t.backtest.core.terms import Action
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.benchmark import RunBars, compared
@@ -49,6 +49,7 @@ from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.handlers import require_fresh
 from ml4t.backtest.strategy.run import StrategyRun
 from ml4t.backtest.version import versions
+from ml4t.backtest.visit import Visit
 from ml4t.backtest.walk import walk_of
 
 if TYPE_CHECKING:
@@ -222,38 +223,16 @@ def _loop(
     recorder: Recorder,
     n_bars: int,
 ) -> list[dict[str, object]]:
-    """Visit the bars at which something can happen, each in ledger order.
-
-    Returns what the strategy asked for in vain.
-    """
-    broker, portfolio = session.broker, session.portfolio
-    recorder.record(CashFlow(t=0, sid=-1, kind="deposit", amount=portfolio.cash, in_trades=False))
+    """Walk through the bars, and end what is left; return what the strategy asked for in vain."""
+    cash = session.portfolio.cash
+    recorder.record(CashFlow(t=0, sid=-1, kind="deposit", amount=cash, in_trades=False))
     with StrategyRun(strategy, session.strategy) as handler:
         recorder.on_fills = handler.listener
-        walk = walk_of(session, handler, n_bars)
+        walk = walk_of(Visit(session, handler, recorder), n_bars)
         for chunk in chunks:
-            for batch in walk.bars(chunk):
-                session.t = batch.t
-                # Before the open: what time has cost, then splits, dividends and the like.
-                session.accruals.charge(batch.t)
-                session.actions.apply(batch.t)
-                # Open: what was decided at the last close fills.
-                broker.fill_open(batch)
-                # Inside the bar: levels and orders that rest.
-                for touched in broker.fill_inside(batch):
-                    session.rules.report(batch.t, touched)
-                # Close: what trades at it, then mark.
-                broker.fill_close(batch)
-                session.actions.at_close(batch)
-                portfolio.mark_to_close(batch)
-                # Protect and decide with what is known now.
-                session.protect(batch)
-                if batch.selection is not None:
-                    recorder.record(Selected(t=batch.t, selection=batch.selection))
-                handler.decide(batch)
-                session.settle(batch)
+            walk.through(chunk)
         handler.finish()
-    broker.expire()
-    for lot in portfolio.open_trades():
+    session.broker.expire()
+    for lot in session.portfolio.open_trades():
         recorder.record(lot)
     return handler.misses

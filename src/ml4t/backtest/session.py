@@ -65,7 +65,9 @@ class Session:
     Attributes
     ----------
     t : int
-        The bar that the loop is at.
+        The last bar at which something happened.
+    fills_decided : bool
+        Orders fill at the very close at which they are decided.
     """
 
     def __init__(
@@ -117,7 +119,7 @@ class Session:
         )  # fmt: skip
         self._exits_members = policy.exit_on_membership_end
         self._has_limits = bool(risk_manager.limits)
-        self._fills_at_decision = config.execution.timing.fills_decided
+        self.fills_decided = config.execution.timing.fills_decided
 
     def protect(self, batch: Batch) -> None:
         """Ask everything that guards the account at a close; exits wait for the next open."""
@@ -135,7 +137,7 @@ class Session:
 
     def settle(self, batch: Batch) -> None:
         """Fill what trades at this close, end what is over, and record the account."""
-        if self._fills_at_decision:
+        if self.fills_decided:
             self.broker.fill_decided(batch)
             if self._has_limits:
                 # What was opened at the close is marked at its fill until then.
@@ -160,8 +162,13 @@ class Session:
 
     @property
     def next_t(self) -> int:
-        """The next bar at which something happens whatever prices do."""
-        return self.t + 1 if self.broker.waits else self.actions.next_t
+        """The next bar at which something happens whatever prices do and orders wait for."""
+        return self.actions.next_t
+
+    @property
+    def is_quiet_after_open(self) -> bool:
+        """Whether the rest of a bar can be passed over, once orders have filled at its open."""
+        return not self.rules.waits and self.portfolio.trails_from_fill
 
     @property
     def watches_prices(self) -> bool:
@@ -210,7 +217,8 @@ class Session:
             last = chunk.batch(row + quiet - 1)
             self.rules.pass_over(stretch, last, looked, ends)
             self._hold(stretch, quiet, ends)
-            self.broker.pass_over(last)
+            self.limits.know(last.features)
+            self.broker.pass_over(last, stretch.held[ends == quiet - 1])
             self.accruals.end_bar(last)
         return quiet
 

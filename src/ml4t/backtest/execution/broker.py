@@ -286,9 +286,11 @@ class BarBroker:
         self.executor.start_bar(batch)
         return self._level_filler.fill(batch, fills)
 
-    def pass_over(self, last: Batch) -> None:
-        """End bars at which nothing waited."""
-        self.executor.end_bar(last)
+    def pass_over(self, last: Batch, closed: Ints) -> None:
+        """End bars at which nothing waited; of the last one rules have closed some assets."""
+        self.executor.pass_over(last)
+        self._protective.no_reentry.clear()
+        self._protective.note_closed(closed)
 
     def expire(self) -> None:
         """Note what waits after the last bar, and end it."""

@@ -138,6 +138,11 @@ class Executor:
         """Remember the closes: orders of the next bar were decided at them."""
         self.decided_close, self._owns_close = batch.close, False
 
+    def pass_over(self, last: Batch) -> None:
+        """End bars of which everything is valued at the close."""
+        self.bought.clear()
+        self.end_bar(last)
+
     def split(self, sid: int, ratio: float) -> None:
         """Restate the last close of an asset after a split."""
         self._own_close()[sid] /= ratio

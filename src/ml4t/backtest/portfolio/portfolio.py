@@ -104,6 +104,11 @@ class Portfolio:
     # -- reading ----------------------------------------------------------------------
 
     @property
+    def trails_from_fill(self) -> bool:
+        """Whether a new position trails from its fill on, whatever its first close is."""
+        return self._policy.trail_start is not TrailStart.ENTRY_CLOSE
+
+    @property
     def has_shorts(self) -> bool:
         """Whether any position is short."""
         return self._positions.n_short > 0

@@ -141,6 +141,10 @@ class LimitEngine:
             return 0
         return self._watch.quiet_closes(self.account, self._equity(stretch.value))
 
+    def know(self, features: Mapping[str, Floats]) -> None:
+        """Take what is known at a close at which limits were not asked, to decide with it."""
+        self._view.features = features
+
     def pass_over(self, value: Floats) -> None:
         """Record the account at bars at which no limit acts on it.
 

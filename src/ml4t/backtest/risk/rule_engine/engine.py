@@ -187,6 +187,11 @@ class RuleEngine:
         return bool(self._roots)
 
     @property
+    def waits(self) -> bool:
+        """Whether exits were ordered of which the next close has to be told what they have sold."""
+        return bool(self._waiting)
+
+    @property
     def must_see_every_bar(self) -> bool:
         """Whether some rule can be asked about one bar only."""
         return not all(spans_bars(root.rule) for root in self._roots)
