@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from ml4t.backtest.core.batch import Chunk, Floats
 from ml4t.backtest.core.tolerances import LEAST_MERGER, LEAST_SPLIT
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.stream.period import Period
+
+# Bars times assets that are looked at together: what is made of them stays close to the processor.
+BLOCK_CELLS: Final = 1 << 15
 
 
 class JumpWatch:
@@ -56,13 +59,17 @@ class JumpWatch:
 
     def _look(self, opens: Floats, closes: Floats, _names: list[str]) -> dict[str, NDArray[Any]]:
         """Return the assets that jumped, and the last close of each."""
-        before = np.vstack([self._last, closes[:-1]])
-        if np.isnan(before[1:]).any():
-            for t in range(1, len(before)):  # rare: assets that are not listed, or halted
-                before[t] = np.where(np.isnan(before[t]), before[t - 1], before[t])
-        first = np.where(np.isnan(opens), closes, opens)
-        is_far = (before > LEAST_SPLIT * first) | (first > LEAST_MERGER * before)
-        return {
-            "jumped": np.flatnonzero(is_far.any(axis=0)),
-            "last": np.where(np.isnan(closes[-1]), before[-1], closes[-1]),
-        }
+        last, is_far = self._last, np.zeros(closes.shape[1], dtype=bool)
+        step = max(1, BLOCK_CELLS // closes.shape[1])
+        for at in range(0, len(closes), step):
+            close, first = closes[at : at + step], opens[at : at + step]
+            before = np.concatenate((last[None], close))
+            if np.isnan(close.min()):
+                for t in range(1, len(before)):  # rare: assets that are not listed, or halted
+                    before[t] = np.where(np.isnan(before[t]), before[t - 1], before[t])
+            if np.isnan(first.min()):
+                first = np.where(np.isnan(first), close, first)
+            before, last = before[:-1], before[-1]
+            jumps = (before > LEAST_SPLIT * first) | (first > LEAST_MERGER * before)
+            is_far |= jumps.any(axis=0)
+        return {"jumped": np.flatnonzero(is_far), "last": last}
