@@ -31,6 +31,7 @@ from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.portfolio import Portfolio
 from ml4t.backtest.portfolio.settlement import Settlement
 from ml4t.backtest.results.recorder import Recorder
+from ml4t.backtest.results.trade_tables import TRADES
 from ml4t.backtest.risk import RiskManager, RiskRule, StopLoss, TakeProfit, TimeBasedExit
 
 COLUMNS = ("timestamp", "asset_id", "open", "high", "low", "close", "share")
@@ -542,7 +543,7 @@ def batch(t: int, *bars: tuple[float, float, float, float]) -> Batch:
 
 def trades_of(recorder: Recorder) -> list[tuple[float, ...]]:
     """(quantity, entry price, exit price, P&L, commission) of closed lot parts."""
-    table = recorder.staged()["staged_trades"]
+    table = recorder.columns_of(TRADES)
     names = ("quantity", "entry_price", "exit_price", "pnl", "commission")
     return list(zip(*(table[name].tolist() for name in names), strict=True))
 

@@ -33,6 +33,7 @@ from ml4t.backtest.risk import (
     TimeBasedExit,
     VolatilityScaledStopLoss,
 )
+from ml4t.backtest.running import run_once
 from universes import make_universe
 
 # The contract: run_id, then these, in this order; more may follow.
@@ -449,6 +450,21 @@ def test_a_query_over_a_source_says_what_a_result_has() -> None:
     (note,) = refused.value.__notes__
     assert "tables runs, orders, fills, trades" in note
     assert "catalog.sql" in note
+
+
+def test_a_table_is_written_for_the_first_query_that_may_read_it() -> None:
+    catalog = Catalog().register("prices", make_universe(1, n_bars=10).prices)
+    result = run_once(BacktestEngine(catalog, TopN(3, by="close")))
+    there = set[str]()
+    for query, names in (
+        ("select count(*) from Fills", {"fills"}),
+        ('select sum(pnl) from "trades" join main.runs using (run_id)', {"trades", "runs"}),
+        ("select count(*) from query('from equ' || 'ity')", set(TABLES)),
+    ):
+        assert result.sql(query).fetchall()
+        there |= names
+        found = result._tables.rows("select table_name from duckdb_tables()")
+        assert {name for (name,) in found} == there
 
 
 def test_whatever_shows_a_comment_has_it_written_first() -> None:

@@ -13,11 +13,12 @@ from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.journal import AccountAtClose
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.data.database import Database
+from ml4t.backtest.results import late as writing
 from ml4t.backtest.results import recorder as recording
-from ml4t.backtest.results import store as storing
+from ml4t.backtest.results.late import Late
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.run_facts import RunFacts
-from ml4t.backtest.results.store import open_store, write_tables
+from ml4t.backtest.results.store import open_store
 from ml4t.backtest.results.table import (
     ADDED,
     ASSET,
@@ -79,7 +80,8 @@ def stored(
 ) -> Database:
     """The tables of a run in which these events were all that happened."""
     monkeypatch.setattr(recording, "STAGED", (*STAGED, table))
-    monkeypatch.setattr(storing, "TABLES", {**TABLES, table.name: table})
+    tables = {**TABLES, table.name: table}
+    monkeypatch.setattr(writing, "TABLES", tables)
     ticks = np.array([FIRST, SECOND], dtype="datetime64[us]")
     if timestamp_type == "TIMESTAMP_NS":
         ticks = ticks.astype("datetime64[ns]")
@@ -101,7 +103,7 @@ def stored(
         recorder.record(event)
     recorder.add(table, **(added or {}))
     database = open_store("America/New_York")
-    write_tables(recorder.staged(), axes, Instruments.plain(2), facts, database)
+    Late(recorder.columns_of, axes, Instruments.plain(2), facts).write(tables, database)
     return database
 
 

@@ -39,9 +39,8 @@ from ml4t.backtest.results.late import Late
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_facts import RunFacts
-from ml4t.backtest.results.store import open_store, write_tables
+from ml4t.backtest.results.store import open_store
 from ml4t.backtest.results.tables import FILLS
-from ml4t.backtest.results.trade_tables import EVIDENCE
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.session import Market, Session
 from ml4t.backtest.settings import every_setting
@@ -78,7 +77,7 @@ def run_once(
     start: Bound | None = None,
     end: Bound | None = None,
 ) -> BacktestResult:
-    """Run from the first bar of a period to its last, and write what happened."""
+    """Run from the first bar of a period to its last, and keep what happened for its tables."""
     require_fresh(setup.strategy)
     # What a strategy keeps while it runs is not in it.
     configuration = every_setting(
@@ -119,17 +118,16 @@ def run_once(
         excursions_from=witnessed.measures,
         **year_facts(setup.sessions_per_year, prepared.database),
     )
-    tables = opening.result()
     recorder.record(facts)
-    volume = witnessed.volume()
-    if volume is None:
-        volume = volumes(recorder.columns_of(FILLS), prepared, period)
-    recorder.add(FILLS, volume=volume)
-    axes, terms = walked.market.axes, walked.market.terms
-    witnessed.add_excursions(walked.market.actions, facts.n_bars)
-    write_tables(recorder.staged(), axes, terms, facts, tables)
+    if not witnessed.has_volume:
+        # Now, while the sources are those that the run has read.
+        fills = recorder.columns_of(FILLS)
+        recorder.add(FILLS, volume=volumes(fills, prepared, period))
     setup.catalog.keep_prepared()
-    return BacktestResult(tables, Late(EVIDENCE, witnessed.evidence(), axes, terms, facts))
+    tables = opening.result()
+    tables.lock()
+    late = Late(witnessed.columns_of, walked.market.axes, walked.market.terms, facts)
+    return BacktestResult(tables, late)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +174,9 @@ def _walked(
         jumps = JumpWatch(prepared, period)
         looked_at = jumps.watched(chunks) if setup.catalog.may_lack_actions else chunks
         recorder = Recorder()
-        witnessed = Witnessed(recorder, prepared.n_assets, setup.evidence)
+        witnessed = Witnessed(
+            recorder, prepared.n_assets, setup.evidence, market.actions, period.n_bars
+        )
         beside = compared_to(setup, prepared, period, axes, market.actions)
         if beside is not None:
             recorder.record(beside)
@@ -232,6 +232,7 @@ def _loop(
         for chunk in chunks:
             walk.through(chunk)
         handler.finish()
+    recorder.on_fills = None
     session.broker.expire()
     for lot in session.portfolio.open_trades():
         recorder.record(lot)

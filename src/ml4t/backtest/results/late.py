@@ -1,55 +1,55 @@
-"""Late: a table of a run that is written when something first asks for it.
+"""Late: the tables of a run, each written when something first asks for it.
 
-To write it takes longer than to gather what is in it, and most results nobody asks for it.
+To write them all takes as long as to decide every bar of a year, and most of them nobody asks for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Collection
 from threading import Lock
 
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.results.run_facts import RunFacts
-from ml4t.backtest.results.staging import Reading, staged
-from ml4t.backtest.results.store import write, writing
-from ml4t.backtest.results.table import Table
+from ml4t.backtest.results.staging import Reading
+from ml4t.backtest.results.store import ColumnsOf, write, writing
+from ml4t.backtest.results.tables import TABLES
 
 
 class Late:
-    """Writes one table into the database of a run, once.
+    """Writes tables into the database of a run, each once.
 
     Parameters
     ----------
-    table : Table
-    gather : callable
-        Returns the event that holds its rows.
+    columns : callable
+        Returns what the rows of a table hold; it is let go once all are written.
     axes : Axes
     terms : Instruments
     facts : RunFacts
     """
 
-    def __init__(
-        self,
-        table: Table,
-        gather: Callable[[], object],
-        axes: Axes,
-        terms: Instruments,
-        facts: RunFacts,
-    ) -> None:
-        self.table = table
-        self._gather: Callable[[], object] | None = gather
-        self._reading, self._facts = Reading(axes, terms), facts
+    def __init__(self, columns: ColumnsOf, axes: Axes, terms: Instruments, facts: RunFacts) -> None:
+        self._left = dict(TABLES)
+        self._columns: ColumnsOf | None = columns
+        self._reading = Reading(axes, terms)
+        self._run_id, self._initial_capital = facts.run_id, facts.initial_capital
         self._writing = Lock()
 
-    def write(self, database: Database) -> bool:
-        """Write it where it is not there; return whether it was not."""
+    def write(self, names: Collection[str], database: Database) -> bool:
+        """Write those of some tables that are not there, all or none; say whether one was not."""
         with self._writing:
-            if self._gather is None:
+            tables = [table for name, table in self._left.items() if name in names]
+            if not tables or self._columns is None:
                 return False
-            columns = {self.table.staged: staged(self.table, [self._gather()])}
             with writing(database) as session:
-                write(self.table, columns, self._reading, self._facts, session)
-            self._gather = None  # what it holds is let go
+                for table in tables:
+                    write(
+                        table, self._columns, self._reading, session,
+                        run_id=self._run_id, initial_capital=self._initial_capital,
+                    )  # fmt: skip
+            for table in tables:
+                del self._left[table.name]
+            if not self._left:
+                self._columns = None
             return True

@@ -14,7 +14,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Ints, Selection
 from ml4t.backtest.core.journal import Computed, Ordered, Selected
 from ml4t.backtest.core.orders import Fills
-from ml4t.backtest.results.staging import Array, Staged, staged
+from ml4t.backtest.results.staging import Array, staged
 from ml4t.backtest.results.table import Table
 from ml4t.backtest.results.tables import STAGED
 
@@ -40,7 +40,7 @@ class Recorder:
             self._events.update(dict.fromkeys(table.events, kept))
         for kind in HEARD:
             self._events[kind] = []
-        self._staged: Staged = {}
+        self._staged: dict[str, dict[str, Array]] = {}
         self._n_orders = 0
 
     def new_ids(self, n: int) -> Ints:
@@ -81,16 +81,12 @@ class Recorder:
         """How many orders there were."""
         return self._n_orders
 
-    def staged(self) -> Staged:
-        """Join what was kept into columns, one mapping per staged table."""
-        return {table.staged: self.columns_of(table) for table in STAGED if not table.is_on_demand}
-
     def add(self, table: Table, **columns: Array) -> None:
         """Keep what was found out of all rows of a table, now that they are there."""
         self.columns_of(table).update(columns)
 
     def columns_of(self, table: Table) -> dict[str, Array]:
         """Join what was kept of one table, once it is all there."""
-        if table.staged not in self._staged:
-            self._staged[table.staged] = staged(table, self._events[table.events[0]])
-        return self._staged[table.staged]
+        if table.name not in self._staged:
+            self._staged[table.name] = staged(table, self._events[table.events[0]])
+        return self._staged[table.name]

@@ -46,7 +46,7 @@ class BacktestResult(Interchange, Mapping[str, Any]):
 
     @property
     def _database(self) -> Database:
-        """The tables with those that are written late."""
+        """All the tables."""
         self._report.complete()
         return self._tables
 
@@ -104,8 +104,8 @@ class BacktestResult(Interchange, Mapping[str, Any]):
     @property
     def run_id(self) -> str:
         """What equal runs have in common: made of code, parameters, data and versions."""
-        ((run_id,),) = self._tables.rows(rows_of("runs", RUN_ID.name))
-        return str(run_id)
+        (found,) = self._records(rows_of("runs", RUN_ID.name))
+        return str(found[RUN_ID.name])
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -115,10 +115,13 @@ class BacktestResult(Interchange, Mapping[str, Any]):
     def _row(self, view: str) -> dict[str, Any]:
         """Return the row of a view that has one, read once."""
         if view not in self._rows:
-            query = rows_of(VIEWS[view].place)
-            self._report.make(query)
-            (self._rows[view],) = self._tables.records(query)
+            (self._rows[view],) = self._records(rows_of(VIEWS[view].place))
         return self._rows[view]
+
+    def _records(self, query: str) -> list[dict[str, Any]]:
+        """Return the rows of a query of ours."""
+        self._report.make(query)
+        return self._tables.records(query)
 
     def deflated_sharpe(self, n_trials: int, variance: float) -> float | None:
         """Return how likely the true Sharpe ratio is above what the best of many has by luck.
@@ -185,9 +188,9 @@ class BacktestResult(Interchange, Mapping[str, Any]):
         from ml4t.backtest.results.story import story
 
         number = require_whole("trade_id", trade_id)
-        row = rows_of(VIEWS["trades_explained"].place, where=f"trade_id = {number}")
-        self._report.make(row)
-        found = self._tables.records(row)
+        found = self._records(
+            rows_of(VIEWS["trades_explained"].place, where=f"trade_id = {number}")
+        )
         if not found:
             last = self.metrics["n_trades"] + self.metrics["n_open_lots"] - 1
             raise ResultError(f"there is no trade {trade_id}; the last of the run is {last}")

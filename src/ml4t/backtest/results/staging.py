@@ -22,7 +22,6 @@ from ml4t.backtest.results.run_facts import as_json
 from ml4t.backtest.results.table import ADDED, ROW, Column, Kind, Means, Table
 
 Array = NDArray[Any]
-Staged = dict[str, dict[str, Array]]
 # NumPy's name for the resolution of the bars' own type; a DATE is a midnight until it is written.
 _UNITS = {"TIMESTAMP_S": "s", "TIMESTAMP_MS": "ms", "TIMESTAMP_NS": "ns"}
 

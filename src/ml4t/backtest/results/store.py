@@ -1,18 +1,17 @@
-"""Store: the result tables, written in one transaction at the end of a run."""
+"""Store: the result tables of one run, each written in one statement."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ml4t.backtest.core.axes import Axes
-from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.data.database import UTC, Database
 from ml4t.backtest.data.sql_files import Sql, cast, columns, empty_table_of, literal, render
-from ml4t.backtest.results.run_facts import RunFacts
-from ml4t.backtest.results.staging import Reading, Staged
+from ml4t.backtest.results.staging import Array, Reading
 from ml4t.backtest.results.table import ROW, Means, Table
-from ml4t.backtest.results.tables import RUN_ID, TABLES
+from ml4t.backtest.results.tables import RUN_ID
+
+ColumnsOf = Callable[[Table], dict[str, Array]]
 
 # What a statement reads: the rows of its table, and those that are looked up for them.
 STAGED_ROWS, ROWS_BESIDE = "staged", "beside"
@@ -24,18 +23,6 @@ def open_store(timezone: str = UTC) -> Database:
     return Database(threads=1, timezone=timezone, has_plain_text=True)
 
 
-def write_tables(
-    staged: Staged, axes: Axes, terms: Instruments, facts: RunFacts, database: Database
-) -> None:
-    """Write a run's tables but the late ones into an empty database, all or none, and lock it."""
-    with writing(database) as session:
-        reading = Reading(axes, terms)
-        for table in TABLES.values():
-            if not table.is_on_demand:
-                write(table, staged, reading, facts, session)
-    database.lock()
-
-
 @contextmanager
 def writing(database: Database) -> Iterator[Database]:
     """Yield a session that writes tables, all or none; what it reads of arrays goes with it."""
@@ -45,10 +32,16 @@ def writing(database: Database) -> Iterator[Database]:
 
 
 def write(
-    table: Table, staged: Staged, reading: Reading, facts: RunFacts, session: Database
+    table: Table,
+    columns_of: ColumnsOf,
+    reading: Reading,
+    session: Database,
+    *,
+    run_id: str,
+    initial_capital: float,
 ) -> None:
     """Write one table of what its events hold, in the order in which its rows are staged."""
-    rows = staged[table.staged]
+    rows = columns_of(table)
     if not len(rows[ROW]):
         # To plan its statement takes most of the time that a small run takes to write.
         kinds = {one.name: reading.type_of(one) for one in (RUN_ID, *table.columns)}
@@ -56,9 +49,9 @@ def write(
         return
     session.register(STAGED_ROWS, reading.read(table, rows))
     if table.beside is not None:
-        session.register(ROWS_BESIDE, reading.read(table.beside, staged[table.beside.staged]))
-    statement = _statement(table, reading, facts.run_id)
-    used = {"initial_capital": facts.initial_capital} if "$initial_capital" in statement else {}
+        session.register(ROWS_BESIDE, reading.read(table.beside, columns_of(table.beside)))
+    statement = _statement(table, reading, run_id)
+    used = {"initial_capital": initial_capital} if "$initial_capital" in statement else {}
     session.execute(statement, used)
 
 

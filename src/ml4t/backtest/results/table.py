@@ -128,8 +128,6 @@ class Table:
         Columns or helpers that the rows are sorted by; as they were made by default.
     is_later : bool
         Earlier files lack it, and to have no rows says of them what is so.
-    is_on_demand : bool
-        It is written when something asks for it, see `late`.
     """
 
     name: str
@@ -141,17 +139,11 @@ class Table:
     beside: Table | None = None
     order: tuple[str, ...] = ()
     is_later: bool = False
-    is_on_demand: bool = False
 
     @property
     def held(self) -> tuple[Column, ...]:
         """Columns and helpers that are there before its statement."""
         return tuple(one for one in (*self.columns, *self.helpers) if one.of != COMPUTED)
-
-    @property
-    def staged(self) -> str:
-        """Name of what it holds until it is written."""
-        return f"staged_{self.name}"
 
     @property
     def statement(self) -> str:

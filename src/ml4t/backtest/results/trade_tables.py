@@ -113,5 +113,4 @@ EVIDENCE = Table(
         Column("value_text", TEXT, "as it was known, where it is text"),
     ),
     is_later=True,
-    is_on_demand=True,
 )

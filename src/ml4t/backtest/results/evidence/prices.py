@@ -51,9 +51,12 @@ class HeldPrices:
         found = self._prices.get(name)
         return np.full(len(self.cells), np.nan) if found is None else np.concatenate(found)
 
-    def volume(self, t: Ints, sids: Ints) -> Floats | None:
-        """Return what traded at some of the places; None where not every chunk said it."""
-        if not self._cells or len(self._volume) < len(self._cells):
-            return None
+    @property
+    def has_volume(self) -> bool:
+        """Whether every chunk said what traded."""
+        return bool(self._cells) and len(self._volume) == len(self._cells)
+
+    def volume(self, t: Ints, sids: Ints) -> Floats:
+        """Return what traded at some of the places."""
         place = np.searchsorted(self.cells, t * self.n_assets + sids)
         return np.concatenate(self._volume)[place]

@@ -7,23 +7,24 @@ when the loop is through with them, at the few places that matter.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml4t.backtest.core.batch import Chunk, Floats, Ints
+from ml4t.backtest.core.batch import Chunk, Ints
 from ml4t.backtest.core.journal import AccountAtClose, Ordered
 from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.terms import Action
 from ml4t.backtest.results.evidence.excursions import excursions_of
 from ml4t.backtest.results.evidence.known import evidence_of
 from ml4t.backtest.results.evidence.prices import BAR_PRICES, HeldPrices
-from ml4t.backtest.results.gathered import Evidence, HeldRows
+from ml4t.backtest.results.gathered import HeldRows
 from ml4t.backtest.results.recorder import Recorder
+from ml4t.backtest.results.staging import Array
+from ml4t.backtest.results.table import Table
 from ml4t.backtest.results.tables import FILLS, ORDERS
-from ml4t.backtest.results.trade_tables import TRADES
+from ml4t.backtest.results.trade_tables import EVIDENCE, TRADES
 
 # Events that say which assets matter at a bar.
 MATTERS = (AccountAtClose, Fills, Ordered)
@@ -39,16 +40,32 @@ class Witnessed:
     n_assets : int
     asked : collection of str
         Prices that are evidence; a bar's own are read by every run, and are none by themselves.
+    actions : sequence of Action
+    n_bars : int
+        Of the run.
     """
 
-    def __init__(self, recorder: Recorder, n_assets: int, asked: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        n_assets: int,
+        asked: Collection[str],
+        actions: Sequence[Action],
+        n_bars: int,
+    ) -> None:
         self._recorder, self.n_assets = recorder, n_assets
+        self._actions, self._n_bars = actions, n_bars
         self._left_out = set(BAR_PRICES) - set(BAR_PRICES if "all" in asked else asked)
         self._told: dict[type, int] = dict.fromkeys(MATTERS, 0)
         self._cells: list[Ints] = []
         self._prices = HeldPrices(n_assets, asks_range=not {"high", "low"} & self._left_out)
         self._signals: list[dict[str, NDArray[Any]]] = []
         self._market: list[tuple[int, dict[str, NDArray[Any]]]] = []
+        self._adds: dict[str, Callable[[], None]] = {
+            FILLS.name: self._add_volume,
+            TRADES.name: self._add_excursions,
+            EVIDENCE.name: self._add_evidence,
+        }
 
     def watched(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         """Hand on chunks; each is looked at when the next one is asked for."""
@@ -61,24 +78,36 @@ class Witnessed:
         """What excursions are made of."""
         return "high and low" if self._prices.has_range else "close"
 
-    def add_excursions(self, actions: Sequence[Action], n_bars: int) -> None:
-        """Have the recorder say of each trade how far it went."""
+    @property
+    def has_volume(self) -> bool:
+        """Whether the loop was told what traded in the bars of its fills."""
+        return self._prices.has_volume
+
+    def columns_of(self, table: Table) -> dict[str, Array]:
+        """Return what was recorded of a table once the run is over, and what was seen for it."""
+        add = self._adds.pop(table.name, None)
+        if add is not None:
+            add()
+        return self._recorder.columns_of(table)
+
+    def _add_volume(self) -> None:
+        if self.has_volume:
+            fills = self._recorder.columns_of(FILLS)
+            volume = self._prices.volume(fills["timestamp"], fills["asset_id"])
+            self._recorder.add(FILLS, volume=volume)
+
+    def _add_excursions(self) -> None:
         trades, fills = self._recorder.columns_of(TRADES), self._recorder.columns_of(FILLS)
-        found = excursions_of(trades, fills, self._prices, actions, n_bars)
+        found = excursions_of(trades, fills, self._prices, self._actions, self._n_bars)
         self._recorder.add(TRADES, **found)
 
-    def volume(self) -> Floats | None:
-        """Return what traded in the bar of each fill; None where the loop was not told."""
-        fills = self._recorder.columns_of(FILLS)
-        return self._prices.volume(fills["timestamp"], fills["asset_id"])
-
-    def evidence(self) -> Callable[[], Evidence]:
-        """Return what finds what was known where orders were decided, and keeps nothing else."""
+    def _add_evidence(self) -> None:
         orders = self._recorder.columns_of(ORDERS)
-        return partial(
-            evidence_of, orders["created_at"], orders["asset_id"], self.n_assets,
+        found = evidence_of(
+            orders["created_at"], orders["asset_id"], self.n_assets,
             cells=self._cells, signals=self._signals, market=self._market,
         )  # fmt: skip
+        self._recorder.record(found)
 
     def _look(self, chunk: Chunk) -> None:
         shape = chunk.prices["close"].shape

@@ -1,11 +1,12 @@
-"""Making: the views and comments of a result in memory, for the first query that needs them.
+"""Making: tables, views and comments of a result in memory, for the first query that needs them.
 
-They take as long as to store a small run, and most results nobody asks for them.
+They take as long as a small run, and of most results few are asked for.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from threading import Lock
 
 from ml4t.backtest.data.database import Database
@@ -15,11 +16,16 @@ from ml4t.backtest.results.report.view import SCHEMA
 from ml4t.backtest.results.report.views import LISTS, comments, views_in
 from ml4t.backtest.results.tables import TABLES
 
-# Names a table that is written late, or puts the name of a table together.
-LATE = re.compile(
-    "|".join([*(table.name for table in TABLES.values() if table.is_on_demand), "query_table"]),
-    re.IGNORECASE,
-)
+_TABLE = re.compile(rf"\b({'|'.join(TABLES)})\b", re.IGNORECASE)
+# What puts the name of a table together, so that it stands nowhere.
+_PUTS_TOGETHER = re.compile(r"\bquery(_table)?\b|json_execute_serialized_sql", re.IGNORECASE)
+
+
+def tables_in(text: str) -> set[str]:
+    """Return the tables that a query may read; all of them where it lists what there is."""
+    if LISTS.search(text) or _PUTS_TOGETHER.search(text):
+        return set(TABLES)
+    return {name.lower() for name in _TABLE.findall(text)}
 
 
 class Report:
@@ -29,7 +35,7 @@ class Report:
     ----------
     database : Database
     late : Late, optional
-        Writes the table that the run has left out.
+        Writes the tables; without it they are all there.
     """
 
     def __init__(self, database: Database, late: Late | None = None) -> None:
@@ -45,9 +51,7 @@ class Report:
         """
         wanted = views_in(query)
         lists = bool(LISTS.search(query))
-        is_wider = False
-        if lists or LATE.search(query) or any(LATE.search(one.query) for one in wanted):
-            is_wider = self.complete()
+        is_wider = self._write(tables_in(query).union(*(tables_in(one.query) for one in wanted)))
         with self._making:
             new = [one for one in wanted if one.name not in self._made]
             statements: list[str] = [one.statement(in_memory=True) for one in new]
@@ -63,6 +67,10 @@ class Report:
             self._has_comments |= lists
         return bool(statements) or is_wider
 
-    def complete(self) -> bool:
-        """Write the tables that the run has left out; return whether there was one."""
-        return self._late is not None and self._late.write(self._database)
+    def complete(self) -> None:
+        """Write the tables that nothing has asked for."""
+        self._write(TABLES)
+
+    def _write(self, names: Collection[str]) -> bool:
+        """Write those of some tables that are not there; return whether there was one."""
+        return self._late is not None and self._late.write(names, self._database)
