@@ -216,7 +216,7 @@ Database().execute("copy (select timestamp '2024-01-01' + interval (t) day as ti
     "'A' || a as asset_id, 10.0 + a + t as open, 10.5 + a + t as close, nullif(a * t, 2) as score "
     "from range(9) as x(t), range(3) as y(a)) to 'bars.parquet'")
 catalog = Catalog().register("prices", "bars.parquet")
-strategy = TopN(2, by="score", where="close > 1", when="true", every=2)
+strategy = TopN(2, by="score", where="close > 1", when="true", every=3)  # at the last bar, too
 result = BacktestEngine(catalog, strategy).run()
 assert result.sql("select count(*) from fills").fetchall()[0][0] > 2
 print(*sys.modules)

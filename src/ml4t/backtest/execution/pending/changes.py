@@ -6,6 +6,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints, Selection
 from ml4t.backtest.core.orders import OrderStatus
+from ml4t.backtest.core.sids import union, without
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.market_orders import MarketOrderLedger, unsized
 from ml4t.backtest.execution.pending.no_trade_band import NoTradeBand
@@ -110,8 +111,8 @@ class PendingChanges:
         if self._rebalance is not None:
             self._ledger.created_t = self._rebalance.t
             targets = self._rebalance.targets
-            wanted = np.setdiff1d(np.union1d(self._portfolio.held, targets.sids), sids)
-            wanted = np.setdiff1d(wanted, self._rebalance.untouched)
+            wanted = without(union(self._portfolio.held, targets.sids), sids)
+            wanted = without(wanted, self._rebalance.untouched)
             self._ledger.end(unsized(wanted, REBALANCE), OrderStatus.EXPIRED, END_OF_DATA)
 
     @property

@@ -73,15 +73,6 @@ class Rebalance:
         return replace(self, quantity=np.where(self.targets.sids == sid, restated, self.quantity))
 
 
-def union(held: Ints, wanted: Ints) -> Ints:
-    """Return the assets of both, ascending: as `np.union1d`, which takes longer for the few."""
-    sids = np.concatenate((held, wanted))
-    sids.sort()
-    is_first = np.ones(len(sids), dtype=bool)
-    np.not_equal(sids[1:], sids[:-1], out=is_first[1:])
-    return sids[is_first]
-
-
 def sized(executor: Executor, sids: Ints, weights: Floats, price: Floats, equity: float) -> Floats:
     """Return the shares that target weights are; whole lots, unless the change is rounded."""
     # An account whose equity is gone wants nothing, long or short.

@@ -8,6 +8,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.orders import OrderStatus
+from ml4t.backtest.core.sids import union, without
 from ml4t.backtest.core.tolerances import LEAST_SHARE
 from ml4t.backtest.execution.account.buying_power import fit
 from ml4t.backtest.execution.account.rules import Account
@@ -24,7 +25,6 @@ from ml4t.backtest.execution.pending.rebalance import (
     Rebalance,
     change_to,
     sized,
-    union,
 )
 from ml4t.backtest.execution.pending.tradability import NO_BAR, Tradability
 from ml4t.backtest.portfolio.portfolio import Seen
@@ -160,7 +160,7 @@ class Rebalancer:
         """Return what target weights change, after refusing what cannot trade."""
         sids = union(before, rebalance.targets.sids)
         if len(rebalance.untouched):
-            sids = np.setdiff1d(sids, rebalance.untouched)
+            sids = without(sids, rebalance.untouched)
             rebalance = rebalance.without(rebalance.untouched)
         targets, quantities = rebalance.targets, rebalance.quantity
         weights = np.zeros(len(sids))

@@ -14,6 +14,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.event import NAN
 from ml4t.backtest.core.orders import TimeInForce, Waiting
+from ml4t.backtest.core.sids import union, without
 from ml4t.backtest.execution.account.rules import Account
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.book import OrderBook
@@ -121,8 +122,7 @@ class WaitingOrders:
         """Return assets, their target weights, and the shares that these are."""
         rebalance = rebalance.without(rebalance.untouched)
         targets = rebalance.targets
-        sids = np.union1d(self._portfolio.held, targets.sids)
-        sids = np.setdiff1d(sids, rebalance.untouched)
+        sids = without(union(self._portfolio.held, targets.sids), rebalance.untouched)
         place, weights = np.searchsorted(sids, targets.sids), np.zeros(len(sids))
         weights[place] = targets.weights
         # No target buys back what a rule leaves.

@@ -19,6 +19,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Floats, Ints, Selection
 from ml4t.backtest.core.journal import Journal
+from ml4t.backtest.core.sids import union
 from ml4t.backtest.core.stretch import Stretch, total
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.core.tolerances import ALL_OR_NONE, UNEDITED
@@ -195,7 +196,7 @@ class LimitEngine:
         self.untouched = self.untouched[:0]
         if equity <= 0:
             return self._without_equity(selection, equity)
-        sids = np.union1d(self._portfolio.held, selection.sids)
+        sids = union(self._portfolio.held, selection.sids)
         place = np.searchsorted(sids, selection.sids)
         wanted, rank = np.zeros(len(sids)), np.full(len(sids), UNRANKED)
         wanted[place], rank[place] = selection.weights, np.arange(len(place))
@@ -245,7 +246,7 @@ class LimitEngine:
         if self._intended_t != t:
             self._intended_t, self._intended = t, {}
         intended = self._intended
-        sids = np.union1d(self._portfolio.held, [sid, *intended]).astype(np.int64)
+        sids = union(self._portfolio.held, np.array([sid, *intended], dtype=np.int64))
         current = self._view.weights(sids, equity)
         before = current.copy()
         before[np.searchsorted(sids, list(intended))] = list(intended.values())
