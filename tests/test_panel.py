@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from effort import examples
-from ml4t.backtest import BacktestEngine, Catalog, TopN
+from ml4t.backtest import BacktestEngine, Catalog, TopN, risk
 from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.data import panel, spilled
 from ml4t.backtest.data.stream.batches import batches, plan_batches
@@ -212,3 +212,21 @@ def test_a_full_disk_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
         found = market([5] * 21, [1.0] * 21, has_open=True).validate(("close",)).panel
     assert len(written) == 1
     assert not found.spilled
+
+
+def test_columns_may_be_called_as_anything_that_is_read_beside_them() -> None:
+    """Only names that begin with two underscores are the package's own."""
+    names = ("cell", "flags", "source", "timeline", "assets", "n_assets", "more", "has_row")
+    days = [START + timedelta(days=t) for t in range(N_BARS)]
+    values = [float(t % 3 + 1) for t in range(N_BARS)]
+    prices = {"timestamp": days, "asset_id": ["A"] * N_BARS, "open": values, "close": values}
+    catalog = Catalog(threads=1).register("prices", {**prices, "volume": [1.0, 0.0] + [1.0] * 5})
+    catalog.register(
+        "features",
+        {"timestamp": days, "asset_id": ["A"] * N_BARS, **dict.fromkeys(names, values)},
+    )
+    for name in names:
+        rules = risk.RiskManager([risk.SignalExit(f"{name} > 2", features=(name,))])
+        run = BacktestEngine(catalog, TopN(1, by=name), risk_manager=rules).run()
+        seen = run.sql("select features from decisions").fetchall()
+        assert seen == [({name: 3.0},)] * 2

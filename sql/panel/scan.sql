@@ -4,8 +4,8 @@
 -- The one scan of a source: the place of each row on the grid of bars and assets, -1 where it has
 -- none, what its checks say of it, and columns to keep.
 select
-    coalesce(timeline.t::bigint * :n_assets + assets.sid, -1) as cell,
-    (:flags)::utinyint as flags
+    coalesce(timeline.t::bigint * :n_assets + assets.sid, -1) as __cell,
+    (:flags)::utinyint as __flags
     :more
 from :source as source
 left join stage.timeline as timeline on source.timestamp = timeline.timestamp

@@ -252,7 +252,7 @@ class _Rows:
 
     def take(self, part: Mapping[str, NDArray[Any]]) -> None:
         """Take some rows: where each belongs, or -1, its flags and its columns."""
-        cells, flags = part["cell"], part["flags"]
+        cells, flags = part["__cell"], part["__flags"]
         self._n_rows += len(cells)
         is_on_grid: slice | Bools = cells >= 0 if cells.min(initial=0) < 0 else slice(None)
         cells = cells[is_on_grid]
