@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from effort import examples
 from ml4t.backtest import BacktestEngine, Catalog, DataError, TopN
 from ml4t.backtest.data import panel
 from ml4t.backtest.data.sources.roles import ROLES
@@ -670,7 +671,7 @@ ROW = st.builds(
 ABSENT = st.sets(st.sampled_from(["open", "high", "low", "volume"]))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(rows=st.lists(ROW, min_size=1, max_size=40), absent=ABSENT)
 def test_the_gate_suspects_every_row_that_some_check_selects(
     rows: list[dict[str, object]], absent: set[str]
@@ -719,7 +720,7 @@ def test_the_gate_suspects_an_empty_range_around_an_open_that_rounding_could_hav
     assert suspected(catalog) == [(DAYS[0],)]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(rows=st.lists(ROW, min_size=1, max_size=10), absent=ABSENT)
 def test_validation_refuses_a_source_iff_some_check_does(
     rows: list[dict[str, object]], absent: set[str]
@@ -734,7 +735,7 @@ def test_validation_refuses_a_source_iff_some_check_does(
         assert catalog.validate().is_validated
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 @given(rows=st.lists(ROW, min_size=1, max_size=12))
 def test_after_a_drop_no_check_selects_a_row_and_the_rest_is_whole(
     rows: list[dict[str, object]],
@@ -774,7 +775,7 @@ def mark(patch: pytest.MonkeyPatch, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", MARKED)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(5), deadline=None)
 @given(
     keys=st.lists(
         st.tuples(st.integers(0, 2), st.sampled_from(["A", "B", "C"])), min_size=1, max_size=9

@@ -95,18 +95,28 @@ def test_a_special_dividend_closes_nothing_at_a_stop_that_lost_nothing() -> None
 def test_every_stop_falls_by_the_dividend_on_its_ex_date_and_stays_there(
     rule: RiskRule, level: float
 ) -> None:
-    sources = {**paying((2, 5.0)), **ATR}
-    for rows in (
-        [*flat(20, 2), (15, 15, level - 0.5, 15)],  # on the ex-date itself
-        [*flat(20, 2), *flat(15, 2), (15, 15, level - 0.5, 15)],  # from what was set after it
-    ):
-        held = [(*row[:2], level + 1e-6, row[3]) if i == len(rows) - 1 else row
-                for i, row in enumerate(rows)]  # fmt: skip
-        assert len(fills(play(held, {0: buy(100)}, rule, sources=sources))) == 1
-        left = play(rows, {0: buy(100)}, rule, sources=sources)
-        assert fills(left)[1:] == [(len(rows) - 1, "A", -100, level)]
-        acted = "select action, level from decisions"
-        assert left.sql(acted).fetchall() == [("stop", pytest.approx(level))]
+    left, held = (15, 15, level - 0.5, 15), (15, 15, level + 1e-6, 15)
+    before, after = flat(20, 2), flat(15, 2)
+    markets = {
+        "at once": [*before, left, *after],  # on the ex-date itself
+        "held at once": [*before, held, *after],
+        "later": [*before, *after, left],  # from what was set after it
+        "held later": [*before, *after, held],
+    }
+    paid, known = paying((2, 5.0))["actions"], ATR["features"]
+    sources = {
+        "actions": {name: values * 4 for name, values in paid.items()}
+        | {"asset_id": list(markets)},
+        "features": {name: values * 4 for name, values in known.items()}
+        | {"asset_id": [name for name in markets for _ in known["atr"]]},
+    }
+    everything = [lambda own, name=name: own.buy(name, 100) for name in markets]
+    result = play(markets, {0: everything}, rule, sources=sources)
+    assert fills(result)[4:] == [(2, "at once", -100, level), (4, "later", -100, level)]
+    acted = "select asset_id, action, level from decisions order by timestamp"
+    assert result.sql(acted).fetchall() == [
+        ("at once", "stop", pytest.approx(level)), ("later", "stop", pytest.approx(level)),
+    ]  # fmt: skip
 
 
 def test_targets_fall_too() -> None:

@@ -47,10 +47,39 @@ def walk(example):
 
 
 @pytest.fixture(scope="module")
-def walked(example, walk, tmp_path_factory):
+def data(walk, tmp_path_factory) -> Path:
+    """The market data, cut to the rows that the walk takes: every test of it reads them."""
+    folder = tmp_path_factory.mktemp("data")
+    for path in SHARED_DATA.iterdir():
+        (folder / path.name).symlink_to(path)
+    (folder / "sp500_daily.parquet").unlink()
+    duckdb.sql(
+        f"""
+        copy (
+            select * from '{SHARED_DATA}/sp500_daily.parquet' semi join (
+                select distinct asset_id from '{SHARED_DATA}/sp500_membership.parquet'
+                semi join '{SHARED_DATA}/sp500_daily.parquet' using (asset_id)
+                order by asset_id limit {walk.n_assets}
+            ) using (asset_id)
+            where year(timestamp)
+                between {walk.first_year - walk.train_years - 2} and {walk.last_year}
+        ) to '{folder}/sp500_daily.parquet'
+        """
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def walked(example, walk, data, tmp_path_factory):
     """The folds, the runs by name, and the folder of the Parquet files and the saved run."""
     out = tmp_path_factory.mktemp("walk_forward")
-    return *example.walk_years(SHARED_DATA, out, walk), out
+    return *example.walk_years(data, out, walk), out
+
+
+@pytest.fixture(scope="module")
+def plain(example, walk, data, tmp_path_factory):
+    with prepared(example, data, tmp_path_factory.mktemp("plain"), walk) as database:
+        yield database
 
 
 def parquet(path: Path, columns: str = "*") -> list[tuple]:
@@ -73,47 +102,40 @@ def training(example, database, walk, year: int) -> duckdb.DuckDBPyRelation:
 
 
 @needs_data
-def test_no_training_label_reaches_the_embargo_before_the_test_year(
-    example, walk, walked, tmp_path
-):
+def test_no_training_label_reaches_the_embargo_before_the_test_year(example, walk, walked, plain):
     folds, _, _ = walked
     assert [fold.year for fold in folds] == [2004, 2005]
-    with prepared(example, SHARED_DATA, tmp_path, walk) as database:
-        days = [
-            day
-            for (day,) in database.sql("select distinct timestamp from daily order by 1").fetchall()
-        ]
-        number = {day: i for i, day in enumerate(days)}
-        for fold in folds:
-            rows = training(example, database, walk, fold.year).fetchall()
-            first = next(i for i, day in enumerate(days) if day.year == fold.year)
-            ends = [number[row[0]] + 1 + walk.horizon for row in rows]
-            assert len(rows) == fold.n_train > 2_500
-            assert max(ends) + walk.embargo < first
-            assert days[max(ends)] == fold.label_end < fold.test_start == days[first]
-            assert fold.gap == first - max(ends) - 1 >= walk.embargo
+    days = [
+        day for (day,) in plain.sql("select distinct timestamp from daily order by 1").fetchall()
+    ]
+    number = {day: i for i, day in enumerate(days)}
+    for fold in folds:
+        rows = training(example, plain, walk, fold.year).fetchall()
+        first = next(i for i, day in enumerate(days) if day.year == fold.year)
+        ends = [number[row[0]] + 1 + walk.horizon for row in rows]
+        assert len(rows) == fold.n_train > 2_500
+        assert max(ends) + walk.embargo < first
+        assert days[max(ends)] == fold.label_end < fold.test_start == days[first]
+        assert fold.gap == first - max(ends) - 1 >= walk.embargo
 
 
 @needs_data
 def test_prices_from_the_test_year_on_change_no_training_row_and_no_earlier_score(
-    example, walk, walked, tmp_path
+    example, walk, walked, data, plain, tmp_path
 ):
-    data = tmp_path / "data"
-    data.mkdir()
-    (data / "sp500_membership.parquet").symlink_to(SHARED_DATA / "sp500_membership.parquet")
+    other_data = tmp_path / "data"
+    other_data.mkdir()
+    (other_data / "sp500_membership.parquet").symlink_to(data / "sp500_membership.parquet")
     shaken = ", ".join(
         f"if(timestamp >= date '2005-01-01', 1 + hash(asset_id, timestamp) % 97 / 50, 1) * {name} "
         f"as {name}"
         for name in ("open", "high", "low", "close", "volume")
     )
     duckdb.sql(
-        f"copy (select * replace ({shaken}) from '{SHARED_DATA}/sp500_daily.parquet') "
-        f"to '{data}/sp500_daily.parquet' (format parquet)"
+        f"copy (select * replace ({shaken}) from '{data}/sp500_daily.parquet') "
+        f"to '{other_data}/sp500_daily.parquet' (format parquet)"
     )
-    with (
-        prepared(example, SHARED_DATA, tmp_path / "plain", walk) as plain,
-        prepared(example, data, tmp_path / "shaken", walk) as other,
-    ):
+    with prepared(example, other_data, tmp_path / "shaken", walk) as other:
         rows = [training(example, database, walk, 2005).fetchall() for database in (plain, other)]
         assert rows[0] == rows[1]
         changed = [
@@ -266,7 +288,9 @@ def test_a_label_begins_at_the_next_close_and_counts_splits_and_dividends(exampl
 
 
 @needs_data
-def test_a_walk_that_looks_into_its_test_year_is_refused(example, walk, tmp_path, monkeypatch):
+def test_a_walk_that_looks_into_its_test_year_is_refused(
+    example, walk, data, tmp_path, monkeypatch
+):
     text = example.sql
     careless = text("walk_forward_training").replace(
         "samples.label_end_bar + $embargo", "$embargo - 1e9"
@@ -275,7 +299,7 @@ def test_a_walk_that_looks_into_its_test_year_is_refused(example, walk, tmp_path
         example, "sql", lambda name: careless if name == "walk_forward_training" else text(name)
     )
     with (
-        prepared(example, SHARED_DATA, tmp_path, replace(walk, last_year=2004)) as database,
+        prepared(example, data, tmp_path, replace(walk, last_year=2004)) as database,
         pytest.raises(AssertionError, match=r"a label of 2004 ends at 2004-01-\d\d"),
     ):
         example.walk_forward(replace(walk, last_year=2004), database)

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from effort import examples
 from ml4t.backtest import Catalog, ConfigError, DataError
 from ml4t.backtest.data.feature_provider import (
     CallableFeatureProvider,
@@ -183,7 +184,9 @@ moments = st.integers(0, 8)
 values = st.one_of(st.none(), st.sampled_from([float("nan"), 0.0, 1.5, -2.0]))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
+@settings(
+    max_examples=examples(12), deadline=None, suppress_health_check=[HealthCheck.data_too_large]
+)
 @given(
     rows=st.lists(
         st.tuples(moments, st.sampled_from(["A", "B", None]), moments, values, values, values),

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import SHARED_DATA
-from effort import some
+from effort import examples, some
 from invariants import check_invariants
 from ml4t.backtest import BacktestEngine, Catalog, ConfigError, DataError, TopN
 from ml4t.backtest.data.indicators import Indicators
@@ -196,7 +196,7 @@ def test_other_lengths_too(
         np.testing.assert_allclose(ours["x"], theirs(prices[asset]), rtol=1e-9, atol=1e-10)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 @given(n=st.integers(2, 40), closes=st.lists(st.floats(0.01, 1e6), min_size=1, max_size=60))
 def test_rolling_moments_are_those_of_numpy_for_any_length_and_scale(
     n: int, closes: list[float]

@@ -36,7 +36,7 @@ from zoned import ZONES
 
 # Seeds whose cases do everything together; found among the first 160.
 COVERING = (1, 8, 9, 20, 21, 30, 31, 35, 47, 48, 53, 55, 60, 64, 72, 73, 74, 91)
-MIXED = examples(8)
+MIXED = examples(4)
 SEEDS = [seed for seed in range(MIXED + len(COVERING)) if seed not in COVERING][:MIXED]
 BLOCK = 4  # cases a test: enough that a run is not all overhead, few enough to share them out
 
@@ -90,7 +90,7 @@ def _invariants() -> None:
 
 @pytest.mark.parametrize("feature", FEATURES)
 def test_each_feature_alone_equals_the_reference(feature: str) -> None:
-    for seed in range(examples(2)):
+    for seed in range(examples(1)):
         assert compared(case_with(feature, seed)) == [], seed
 
 

@@ -79,7 +79,7 @@ def chunks(catalog: Catalog, place: str, *, n_bars: int = 2) -> list[Chunk]:
         return list(batches(plan, None, prepared, chunk_cells=n_bars * N_ASSETS))
 
 
-@settings(max_examples=examples(25), deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(
     bars=BARS, values=VALUES, has_open=st.booleans(), place=st.sampled_from(["memory", "file"]),
     n_bars=st.integers(1, 3), order=st.randoms(use_true_random=False),

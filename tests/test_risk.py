@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desk_fakes import NAN, Bench
+from effort import examples
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.risk import (
     BreakevenStop,
@@ -291,7 +292,7 @@ closes = st.tuples(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     rules=st.lists(rules, min_size=1, max_size=5),
     quantities=st.tuples(*[st.sampled_from([-20.0, 10.0])] * 2),

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desk_fakes import NAN, Bench
+from effort import examples
 from ml4t.backtest.core.identity import identity
 from ml4t.backtest.errors import BacktestError, ConfigError
 from ml4t.backtest.risk import (
@@ -294,7 +295,7 @@ bars = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(rule=trees, quantity=st.sampled_from([5.0, -5.0]), path=bars)
 def test_a_desk_asks_a_tree_of_rules_as_each_rule_alone_would_be(
     rule: RiskRule, quantity: float, path: list[tuple[float, float, float, float, float]]
@@ -320,7 +321,7 @@ def test_a_desk_asks_a_tree_of_rules_as_each_rule_alone_would_be(
             assert (one.broker.levels, stop, target) == (None, None, None)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     rule=st.one_of(
         st.builds(TrailingStop, fractions),

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from effort import examples
 from ml4t.backtest import Catalog, ConfigError, DataError, ExpressionError, Ranking
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.terms import ACTION_KINDS, Action
@@ -254,7 +255,7 @@ ACTION = st.tuples(
 )  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(
     bars=st.sets(st.integers(0, 30), min_size=1, max_size=90),
     rows=st.lists(ACTION, min_size=1, max_size=90, unique_by=lambda row: row[:3]),

@@ -29,9 +29,9 @@ def recorded(package: str) -> dict[str, dict[str, matching.Run]]:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_preset_fills_as_the_package_did(package: str) -> None:
-    # Every scenario once, each seed a share of them; `make test` runs a fifth, other ones of each.
+    # Every scenario once, each seed a share of them; `make test` runs a tenth, other ones of each.
     names = list(enumerate(recorded(package)))
-    names = share(names, PACKAGES.index(package), 5)
+    names = share(names, PACKAGES.index(package), 10)
     unexplained, n_equal = [], 0
     for i, name in names:
         seed = i % N_SEEDS
