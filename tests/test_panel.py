@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -212,6 +215,25 @@ def test_a_full_disk_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
         found = market([5] * 21, [1.0] * 21, has_open=True).validate(("close",)).panel
     assert len(written) == 1
     assert not found.spilled
+
+
+def test_without_a_folder_for_temporary_files_there_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with room("file"):
+        assert not market([5] * 21, [1.0] * 21, has_open=True).validate(("close",)).panel.spilled
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no forks")
+def test_a_fork_does_not_move_what_another_reads() -> None:
+    with room("file"):
+        prepared = market([5] * 21, [1.0] * 21, has_open=True).validate(("close",))
+        taken = prepared.panel.take("prices", ("close",), prepared.database)
+    assert isinstance(taken, spilled.SpilledColumns)
+    before = taken._file.tell()
+    taken.cut(("close",), slice(0, N_BARS))
+    assert taken._file.tell() == before  # a place that forks share
 
 
 def test_columns_may_be_called_as_anything_that_is_read_beside_them() -> None:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -179,9 +180,10 @@ class Panel:
         # Of a source that was scanned the loop reads its bars, which may be a few of them.
         is_first = source not in self.scans
         n_places = self.n_bars * self.n_assets
-        if not is_first or not SpilledColumns.has_room(len(wanted), n_places):
-            return {}, None
-        return {}, SpilledColumns(list(wanted), self.n_bars, self.n_assets)
+        with suppress(OSError):  # there may be no folder for temporary files
+            if is_first and SpilledColumns.has_room(len(wanted), n_places):
+                return {}, SpilledColumns(list(wanted), self.n_bars, self.n_assets)
+        return {}, None
 
     def _read(self, source: str, likely: Collection[str], database: Database) -> None:
         readable, known = self.readable[source], self.scans.get(source)

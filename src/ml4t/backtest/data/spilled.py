@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
@@ -212,10 +214,22 @@ class SpilledColumns:
 
     def _read(self, part: _Part, name: str, first: int, into: NDArray[Any]) -> NDArray[Any]:
         """Fill an array with one of a part's, from a row of it on."""
-        self._file.seek(part.begins[name] + first * into.itemsize)
-        if self._file.readinto(into.data.cast("B")) != into.nbytes:
+        place = part.begins[name] + first * into.itemsize
+        if _read_at(self._file, place, into.data.cast("B")) != into.nbytes:
             raise OSError("a temporary file of columns is shorter than what was written to it")
         return into
+
+
+def _read_at(file: Any, place: int, into: memoryview) -> int:
+    """Read from a place on; return how many bytes.
+
+    Where the file stands at is left alone: a fork of this process stands there too, and moves it.
+    """
+    if sys.platform != "win32":  # nor are there forks
+        return os.preadv(file.fileno(), [into], place)
+    file.seek(place)
+    n_bytes: int = file.readinto(into)
+    return n_bytes
 
 
 def _close(file: IO[bytes]) -> None:
