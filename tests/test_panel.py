@@ -125,6 +125,15 @@ def test_a_source_is_known_to_have_all_bars(
     assert market_panel.has_all("features") == has_all
 
 
+def test_it_is_known_that_a_source_has_all_bars_whichever_was_registered_first() -> None:
+    days = [START + timedelta(days=t) for t in range(2)]
+    catalog = Catalog(threads=1)
+    catalog.register("features", {"timestamp": days, "asset_id": ["A"] * 2, "x": [1.0, 2.0]})
+    catalog.register("prices", {"timestamp": days, "asset_id": ["A"] * 2, "close": [1.0, 2.0]})
+
+    assert catalog.validate().panel.has_no_other("features")
+
+
 @pytest.mark.parametrize(
     ("bars", "values", "has_others"),
     [([5] * 21, [1.0] * 21, False), ([*[5] * 10, None, *[5] * 10], [1.0] * 21, True),

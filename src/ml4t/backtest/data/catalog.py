@@ -269,7 +269,8 @@ class Catalog(Diagnosed, ShowsSelections, Described):
                 raise DataError("prices", "overlap", "has no rows; there is nothing to run on")
             require_counted_once(self._sources, prepared.database)
             prepared.warnings += map(as_record, files_that_differ(self._read_changes))
-            for source in self._sources.values():
+            # Prices first: what the scans of the others count is beside the bars.
+            for source in sorted(self._sources.values(), key=lambda one: not one.spec.makes_bars):
                 spec = source.spec
                 if not source.drop_bad_rows or spec.keeps_rows_in_doubt:
                     columns = self._found[source.name]
