@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import get_args
@@ -149,7 +148,7 @@ def test_a_check_that_the_gate_of_a_role_does_not_count_is_run(
     role: Role, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     above = Check(rule="bid_above_ask", text="has bids above the ask; mend them")
-    spec = replace(ROLES[role], checks=(*ROLES[role].checks, above))
+    spec = ROLES[role]._replace(checks=(*ROLES[role].checks, above))
     monkeypatch.setitem(ROLES, role, spec)
     rows = {"timestamp": DAYS, "asset_id": ["A"] * 3, "bid": [1.0, 1.3, 1.2], "ask": [1.2] * 3}
     prices = {"timestamp": DAYS, "asset_id": ["A"] * 3, "close": [10.0, 11.0, 12.0]}

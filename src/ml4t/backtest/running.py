@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.axes import Axes
@@ -130,8 +129,7 @@ def run_once(
     return BacktestResult(tables, late)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Walked:
+class Walked(NamedTuple):
     """What is left of a run once its last bar is done.
 
     Attributes

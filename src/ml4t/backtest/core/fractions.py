@@ -28,7 +28,7 @@ coefficients, prices. Nor are weights that a query or an array yields: they are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ml4t.backtest.core import tolerances
 from ml4t.backtest.errors import ConfigError, as_float
@@ -36,8 +36,7 @@ from ml4t.backtest.errors import ConfigError, as_float
 HINT = "fractions: 0.15 is 15%"
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Numbers between two ends.
 
     Attributes

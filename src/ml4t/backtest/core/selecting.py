@@ -96,8 +96,7 @@ class Query:
         return Ranking(n=1, by="0", every=self.every, offset=self.offset, when=self.when)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleQuery:
+class RuleQuery(NamedTuple):
     """What declarative rules ask of signals and context, as the places of a query.
 
     Attributes

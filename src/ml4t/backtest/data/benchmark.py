@@ -12,8 +12,8 @@ assets that have a bar there, each since its own bar before. All are without cos
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 EQUAL_WEIGHT, UNIVERSE, INDEX, RISK_FREE = "equal_weight", "universe", "benchmark", "risk_free"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunBars:
+class RunBars(NamedTuple):
     """The bars of a run, and what happened to its assets at them."""
 
     prepared: Prepared

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +12,7 @@ from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.core.journal import AccountAtClose, Decision
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EquityCurve:
+class EquityCurve(NamedTuple):
     """What an account was worth at each close; every vector has one entry per bar."""
 
     t: Ints
@@ -74,8 +72,7 @@ def _starts(sizes: Ints) -> Ints:
     return np.cumsum(sizes) - sizes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PositionRows:
+class PositionRows(NamedTuple):
     """What was held at each close; every vector has one entry per bar and asset."""
 
     t: Ints
@@ -128,8 +125,7 @@ def equity_curve(closes: Sequence[AccountAtClose]) -> list[EquityCurve]:
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeenFeature:
+class SeenFeature(NamedTuple):
     """A value that a rule saw when it decided; `decision` counts decisions from 0."""
 
     decision: int
@@ -146,8 +142,7 @@ def seen_features(decisions: Sequence[Decision]) -> list[SeenFeature]:
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What was known where orders were decided; one entry per value, sid -1: market-wide."""
 
     t: Ints

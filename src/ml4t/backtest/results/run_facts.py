@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from operator import itemgetter
+from typing import NamedTuple
 
 # Of the tables, whatever version of the package writes them. 1, of files that say none, was before
 # `runs.format`, `benchmark` and what its comment calls later.
 FORMAT = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFacts:
+class RunFacts(NamedTuple):
     """The facts of a run, one field per column; mappings and lists are stored as JSON."""
 
     started_at: datetime

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from ml4t.backtest.core.event import NAN
 
@@ -32,8 +32,7 @@ class Means(Enum):
     NUMBER_OR_NONE = "number or none"  # a whole number, -1: none
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """A type of columns.
 
     Attributes
@@ -105,8 +104,7 @@ class Column:
             object.__setattr__(self, "of", self.name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(NamedTuple):
     """A result table.
 
     Attributes

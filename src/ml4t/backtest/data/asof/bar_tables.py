@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ml4t.backtest.data.database import Database, TempTable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BarTables:
+class BarTables(NamedTuple):
     """Some bars, and the rows of prices at them.
 
     Attributes

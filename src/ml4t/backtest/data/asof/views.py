@@ -10,7 +10,7 @@ That both agree is a test.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.common_types import N_SAMPLE
@@ -33,8 +33,7 @@ from ml4t.backtest.errors import DataError
 MARKET_KEY = "'market'"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(NamedTuple):
     """The rows of one source by the time they became known.
 
     Attributes

@@ -8,7 +8,7 @@ joined rows where one is not. A NaN counts as missing, as everywhere in the loop
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,7 @@ from ml4t.backtest.errors import ExpressionError
 _CELLS, _EARLIER = "__cells", "__earlier"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SqlCondition:
+class SqlCondition(NamedTuple):
     """A checked condition.
 
     Attributes

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.sources.adapted import Change
@@ -25,8 +24,7 @@ from ml4t.backtest.errors import ConfigError, DataError
 _NUMBERED = re.compile(r"(.+)_\d+")
 
 
-@dataclass(frozen=True, slots=True)
-class Attached:
+class Attached(NamedTuple):
     """What stands as ``raw.<name>``.
 
     Attributes

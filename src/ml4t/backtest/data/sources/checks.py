@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.panel import OnGrid, Panel, ScanCounts
@@ -33,8 +33,7 @@ SAMPLE_ROWS = 3
 FILES_DIFFER = "files_differ"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckResult:
+class CheckResult(NamedTuple):
     """One check on one source.
 
     Attributes

@@ -6,9 +6,8 @@ nothing is decided, traded or measured. What is after its last bar is not read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -22,8 +21,7 @@ DateLike = date | datetime | str | np.datetime64 | None
 TIME_UNITS: Final = ("D", "h", "m", "s", "ms", "us", "ns")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Period:
+class Period(NamedTuple):
     """Bars of the sources by number, from `first_t` to `last_t`; a run counts them from 0."""
 
     first_t: int
@@ -40,8 +38,7 @@ class Period:
         return slice(self.first_t, self.last_t + 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bound:
+class Bound(NamedTuple):
     """A side of a period as it was said.
 
     Attributes

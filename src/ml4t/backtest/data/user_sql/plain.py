@@ -19,8 +19,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from ml4t.backtest.data.user_sql.words import SQL_WORDS
 
@@ -43,8 +43,7 @@ _CONSTANTS = frozenset(["null", "true", "false"])
 _LONGEST, _DEEPEST = 2_000, 40
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
+class Plain(NamedTuple):
     """What a plain expression says.
 
     Attributes

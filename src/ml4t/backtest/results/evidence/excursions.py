@@ -18,7 +18,7 @@ a renamed asset goes on under its new name.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,8 +29,7 @@ from ml4t.backtest.results.evidence.prices import HeldPrices
 from ml4t.backtest.results.staging import Array
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Spans:
+class _Spans(NamedTuple):
     """Bars of one asset that are wholly a trade's; `factor` restates prices as at its exit."""
 
     trade: Ints

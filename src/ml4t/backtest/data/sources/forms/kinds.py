@@ -7,8 +7,8 @@ log of one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 # Of text alone: DuckDB unpacks these two on its way.
 PACKED = (".gz", ".zst")
@@ -16,8 +16,7 @@ _SQLITE_MAGIC = b"SQLite format 3\0"
 _N_SHOWN = 40
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileKind:
+class FileKind(NamedTuple):
     """A kind of file.
 
     Attributes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ml4t.backtest.errors import ConfigError
 
@@ -11,8 +11,7 @@ FILENAME = "filename"
 BY_FOLDER = "folder"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileReading:
+class FileReading(NamedTuple):
     """How the files of a source are read, where their kind leaves it open.
 
     Attributes

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.forms.kinds import ENDINGS, stem_of
@@ -21,8 +21,7 @@ FILE = "__file"
 _IN_FOLDER = r"([^/\\]+)[/\\][^/\\]*$"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
+class Scan(NamedTuple):
     """What DuckDB scans of a source's files: a query, or rows of Arrow.
 
     Attributes

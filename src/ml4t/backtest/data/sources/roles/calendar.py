@@ -6,8 +6,6 @@ are, and that is a warning: halts, gaps of a file and errors of calendars look a
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ml4t.backtest.data.sources.roles.check import DUPLICATE_KEYS, INFINITE_TIME, Check, has
 from ml4t.backtest.data.sources.roles.spec import RoleSpec
 
@@ -70,6 +68,6 @@ CALENDAR_ROLE = RoleSpec(
     is_single=True,
     clock=None,
 )
-CORRECTIONS_ROLE = replace(
-    CALENDAR_ROLE, name="calendar_corrections", checks=_ROWS, may_be_quiet=True
+CORRECTIONS_ROLE = CALENDAR_ROLE._replace(
+    name="calendar_corrections", checks=_ROWS, may_be_quiet=True
 )

@@ -6,8 +6,7 @@ A check is a file that selects offending rows and a `Check` in the spec of each 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ml4t.backtest.data.sql_files import quote, render
 
@@ -17,8 +16,7 @@ from ml4t.backtest.data.sql_files import quote, render
 Severity = Literal["refusal", "contradiction", "warning"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedRows:
+class CheckedRows(NamedTuple):
     """The rows that a check looks at.
 
     Attributes
@@ -41,8 +39,7 @@ class CheckedRows:
     has_clock: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(NamedTuple):
     """One check, of one role or of several.
 
     Attributes
@@ -72,8 +69,7 @@ class Check:
         return render(f"checks/{self.rule}", source=rows.relation, **self.places(rows))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agreement:
+class Agreement(NamedTuple):
     """What rows of two sources must not be beside each other.
 
     Attributes

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.roles.check import CLOCKED, NULL_TIMESTAMP, Agreement, Check
@@ -12,8 +13,7 @@ from ml4t.backtest.data.sources.roles.check import CLOCKED, NULL_TIMESTAMP, Agre
 Stage = Callable[[Mapping[str, str], Mapping[str, str], Database], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoleSpec:
+class RoleSpec(NamedTuple):
     """What a source of one role has, how it is read, and which checks it is held to.
 
     Attributes
@@ -79,7 +79,7 @@ class RoleSpec:
     flags: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     dates: tuple[str, ...] = ()
-    nouns: Mapping[str, str] = field(default_factory=dict, hash=False)
+    nouns: Mapping[str, str] = MappingProxyType({})
     key: tuple[str, ...] = ("asset_id", "timestamp")
     checks: tuple[Check, ...] = (NULL_TIMESTAMP, *CLOCKED)
     agreements: tuple[Agreement, ...] = ()
