@@ -56,7 +56,6 @@ def excursions_of(
     actions : sequence of Action
         Of the run, in the order in which they apply.
     """
-    bars = _Bars(held, n_bars)
     entry, leave = trades["entry_fill_id"], trades["exit_fill_id"]
     entry_t, is_open = trades["entry_t"], trades["exit_t"] < 0
     exit_t = np.where(is_open, n_bars, trades["exit_t"])
@@ -70,15 +69,15 @@ def excursions_of(
         last=exit_t - ~by_close,
         factor=np.ones(len(entry)),
     )
-    high, low = bars.extremes(_restated(spans, trades, fills, actions), len(entry))
+    high, low = _extremes(_restated(spans, trades, fills, actions), held, n_bars, len(entry))
     # A limit inside the entry bar saw its close, an exit inside a bar its open.
     saw_close = (moment == Moment.LIMIT) & (spans.last >= entry_t)
     saw_open = ~is_open & (leave >= 0) & ~by_close & (exit_t > entry_t)
     paid = trades["entry_price"]
     seen = [
-        np.where(saw_close, bars.at("close", fills["asset_id"][entry], entry_t), np.nan)
+        np.where(saw_close, held.at_fills("close", entry_t, fills["asset_id"][entry]), np.nan)
         * (paid / fills["price"][entry]),
-        np.where(saw_open, bars.at("open", trades["asset_id"], exit_t), np.nan),
+        np.where(saw_open, held.at_fills("open", exit_t, trades["asset_id"]), np.nan),
         trades["exit_price"],
     ]
     for price in seen:
@@ -92,58 +91,44 @@ def excursions_of(
     }
 
 
-class _Bars:
-    """The prices of what was held, asset by asset."""
+def _extremes(spans: _Spans, held: HeldPrices, n_bars: int, n_trades: int) -> tuple[Floats, Floats]:
+    """Return the highest and the lowest price of each trade's spans, NaN where none is."""
+    size = len(spans.trade)
+    highest, lowest = np.full(size, np.nan), np.full(size, np.nan)
+    for bars in held.by_asset():
+        of = np.flatnonzero((spans.sid >= bars.first_sid) & (spans.sid < bars.end_sid))
+        keys = bars.sid * n_bars + bars.t
+        start = np.searchsorted(keys, spans.sid[of] * n_bars + spans.first[of])
+        end = np.searchsorted(keys, spans.sid[of] * n_bars + spans.last[of], side="right")
+        length = np.where(spans.last[of] >= spans.first[of], end - start, 0)
+        highest[of], lowest[of] = _within(bars.high, bars.low, start, length)
+    highest, lowest = highest * spans.factor, lowest * spans.factor
+    if size == n_trades:  # one span each
+        return highest, lowest
+    found = np.full(n_trades, np.nan), np.full(n_trades, np.nan)
+    np.fmax.at(found[0], spans.trade, highest)
+    np.fmin.at(found[1], spans.trade, lowest)
+    return found
 
-    def __init__(self, held: HeldPrices, n_bars: int) -> None:
-        t, sid = np.divmod(held.cells, held.n_assets)
-        # Places ascend by bar: what is sorted by asset alone is by bar too, and faster.
-        by = np.uint16 if held.n_assets <= np.iinfo(np.uint16).max else np.int64
-        order = np.argsort(sid.astype(by), kind="stable")
-        self._n_bars = n_bars
-        self._keys = (sid * n_bars + t)[order]
-        self._prices = {name: held.price(name)[order] for name in ("open", "close")}
-        close = self._prices["close"]
-        self._high = self._low = close
-        if held.has_range:
-            self._high = np.fmax(held.price("high")[order], close)
-            self._low = np.fmin(held.price("low")[order], close)
 
-    def at(self, name: str, sid: Ints, t: Ints) -> Floats:
-        """Return a price of assets at bars, NaN where it is not there."""
-        if not len(self._keys):
-            return np.full(len(sid), np.nan)
-        key = sid * self._n_bars + t
-        place = np.minimum(np.searchsorted(self._keys, key), len(self._keys) - 1)
-        return np.where(self._keys[place] == key, self._prices[name][place], np.nan)
+def _within(high: Floats, low: Floats, start: Ints, length: Ints) -> tuple[Floats, Floats]:
+    """Return the highest and the lowest of each stretch of bars, NaN where there is none.
 
-    def extremes(self, spans: _Spans, n_trades: int) -> tuple[Floats, Floats]:
-        """Return the highest and the lowest price of each trade's spans, NaN where none is.
-
-        A span of n bars is two of 2 ** k, the largest that fit, one at each end. Those of one k
-        are one vector, and that of the next k is made of it.
-        """
-        start = np.searchsorted(self._keys, spans.sid * self._n_bars + spans.first)
-        end = np.searchsorted(self._keys, spans.sid * self._n_bars + spans.last, side="right")
-        size = np.where(spans.last >= spans.first, end - start, 0)
-        highest, lowest = np.full(len(size), np.nan), np.full(len(size), np.nan)
-        high, low = self._high, self._low
-        width, longest = 1, int(size.max(initial=0))
-        while width <= longest:
-            of = np.flatnonzero((size >= width) & (size < 2 * width))
-            ends = start[of], end[of] - width
-            highest[of] = np.fmax(*(high[at] for at in ends)) * spans.factor[of]
-            lowest[of] = np.fmin(*(low[at] for at in ends)) * spans.factor[of]
-            if 2 * width <= longest:
-                high = np.fmax(high[:-width], high[width:])
-                low = np.fmin(low[:-width], low[width:])
-            width *= 2
-        if len(size) == n_trades:  # one span each
-            return highest, lowest
-        found = np.full(n_trades, np.nan), np.full(n_trades, np.nan)
-        np.fmax.at(found[0], spans.trade, highest)
-        np.fmin.at(found[1], spans.trade, lowest)
-        return found
+    A stretch of n bars is two of 2 ** k, the largest that fit, one at each end. Those of one k are
+    one vector, and that of the next k is made of it.
+    """
+    highest, lowest = np.full(len(start), np.nan), np.full(len(start), np.nan)
+    width, longest = 1, int(length.max(initial=0))
+    while width <= longest:
+        of = np.flatnonzero((length >= width) & (length < 2 * width))
+        ends = start[of], start[of] + length[of] - width
+        highest[of] = np.fmax(*(high[at] for at in ends))
+        lowest[of] = np.fmin(*(low[at] for at in ends))
+        if 2 * width <= longest:
+            high = np.fmax(high[:-width], high[width:])
+            low = np.fmin(low[:-width], low[width:])
+        width *= 2
+    return highest, lowest
 
 
 def _restated(

@@ -6,6 +6,7 @@ A missing value has no row.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,27 @@ KnownValues = NDArray[Any]
 NO_TEXT = None
 
 
+@dataclass(frozen=True, slots=True)
+class KnownInChunk:
+    """What was known in a chunk.
+
+    Attributes
+    ----------
+    first_t : int
+        Its first bar.
+    signals : mapping of str to (int array, array)
+        By name, at some places: bar times assets, plus the asset, ascending; and the values there.
+    market : mapping of str to array
+        Market-wide values at its bars.
+    """
+
+    first_t: int
+    signals: Mapping[str, tuple[Ints, KnownValues]]
+    market: Mapping[str, KnownValues]
+
+
 def evidence_of(
-    created_t: Ints,
-    sids: Ints,
-    n_assets: int,
-    *,
-    cells: Sequence[Ints],
-    signals: Sequence[Mapping[str, KnownValues]],
-    market: Sequence[tuple[int, Mapping[str, KnownValues]]],
+    created_t: Ints, sids: Ints, n_assets: int, known: Sequence[KnownInChunk]
 ) -> Evidence:
     """Pick the places at which something was ordered.
 
@@ -33,26 +47,24 @@ def evidence_of(
     ----------
     created_t, sids : int array
         Of orders; -1: of no bar.
-    cells : sequence of int array
-        Bar times `n_assets` plus the asset of each place that was looked at, chunk by chunk.
-    signals : sequence of mapping
-        KnownValues at those places, by name; a chunk may lack a name that a later one has.
-    market : sequence of (int, mapping)
-        First bar of each chunk, and market-wide values at its bars.
+    known : sequence of KnownInChunk
+        In time order; one may lack a name that a later one has.
     """
     is_of_bar = created_t >= 0
     ordered = np.unique(created_t[is_of_bar] * n_assets + sids[is_of_bar])
     bars = np.unique(ordered // n_assets) if len(ordered) else ordered
-    own = {name for values in signals for name in values}
+    own = {name for chunk in known for name in chunk.signals}
     parts: list[tuple[Ints, Ints, str, KnownValues]] = []
-    for (first_t, columns), at, values in zip(market, cells, signals, strict=True):
-        here = np.flatnonzero(_is_in(at, ordered))
-        t, sid = np.divmod(at[here], n_assets)
-        parts += [(t, sid, name, values[name][here]) for name in sorted(values)]
-        for name in sorted(columns):
-            t = bars[(bars >= first_t) & (bars < first_t + len(columns[name]))]
+    for chunk in known:
+        for name, (cells, values) in sorted(chunk.signals.items()):
+            here = np.flatnonzero(_is_in(cells, ordered))
+            t, sid = np.divmod(cells[here], n_assets)
+            parts.append((t, sid, name, values[here]))
+        first_t = chunk.first_t
+        for name, column in sorted(chunk.market.items()):
+            t = bars[(bars >= first_t) & (bars < first_t + len(column))]
             called = f"market.{name}" if name in own else name  # as in a rule's feature
-            parts.append((t, np.full(len(t), -1), called, columns[name][t - first_t]))
+            parts.append((t, np.full(len(t), -1), called, column[t - first_t]))
     return _joined(parts, n_assets)
 
 

@@ -10,14 +10,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Chunk, Ints
 from ml4t.backtest.core.journal import AccountAtClose, Ordered
 from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.terms import Action
 from ml4t.backtest.results.evidence.excursions import excursions_of
-from ml4t.backtest.results.evidence.known import evidence_of
+from ml4t.backtest.results.evidence.known import KnownInChunk, KnownValues, evidence_of
 from ml4t.backtest.results.evidence.prices import BAR_PRICES, HeldPrices
 from ml4t.backtest.results.gathered import HeldRows
 from ml4t.backtest.results.recorder import Recorder
@@ -57,10 +56,8 @@ class Witnessed:
         self._actions, self._n_bars = actions, n_bars
         self._left_out = set(BAR_PRICES) - set(BAR_PRICES if "all" in asked else asked)
         self._told: dict[type, int] = dict.fromkeys(MATTERS, 0)
-        self._cells: list[Ints] = []
         self._prices = HeldPrices(n_assets, asks_range=not {"high", "low"} & self._left_out)
-        self._signals: list[dict[str, NDArray[Any]]] = []
-        self._market: list[tuple[int, dict[str, NDArray[Any]]]] = []
+        self._known: list[KnownInChunk] = []
         self._adds: dict[str, Callable[[], None]] = {
             FILLS.name: self._add_volume,
             TRADES.name: self._add_excursions,
@@ -85,15 +82,15 @@ class Witnessed:
 
     def columns_of(self, table: Table) -> dict[str, Array]:
         """Return what was recorded of a table once the run is over, and what was seen for it."""
-        add = self._adds.pop(table.name, None)
-        if add is not None:
-            add()
+        if table.name in self._adds:
+            self._adds[table.name]()
+            del self._adds[table.name]
         return self._recorder.columns_of(table)
 
     def _add_volume(self) -> None:
         if self.has_volume:
             fills = self._recorder.columns_of(FILLS)
-            volume = self._prices.volume(fills["timestamp"], fills["asset_id"])
+            volume = self._prices.at_fills("volume", fills["timestamp"], fills["asset_id"])
             self._recorder.add(FILLS, volume=volume)
 
     def _add_excursions(self) -> None:
@@ -103,31 +100,30 @@ class Witnessed:
 
     def _add_evidence(self) -> None:
         orders = self._recorder.columns_of(ORDERS)
-        found = evidence_of(
-            orders["created_at"], orders["asset_id"], self.n_assets,
-            cells=self._cells, signals=self._signals, market=self._market,
-        )  # fmt: skip
+        found = evidence_of(orders["created_at"], orders["asset_id"], self.n_assets, self._known)
         self._recorder.record(found)
 
     def _look(self, chunk: Chunk) -> None:
         shape = chunk.prices["close"].shape
-        matters = np.zeros(shape, dtype=bool)
-        for t, sids in self._new():
+        matters, is_filled = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+        for kind, t, sids in self._new():
             matters[t - chunk.first_t, sids] = True
+            if kind is Fills:
+                is_filled[t - chunk.first_t, sids] = True
         at = np.flatnonzero(matters)
-        self._cells.append(at + chunk.first_t * self.n_assets)
-        self._prices.add(chunk, at)
-        rows, sids = at // self.n_assets, at % self.n_assets
-        known = _considered(chunk, rows, sids)
-        known |= {
-            name: values[rows, sids]
+        self._prices.add(chunk, at, np.flatnonzero(is_filled))
+        cells = at + chunk.first_t * self.n_assets
+        rows, sids = np.divmod(at, self.n_assets)
+        signals = {
+            name: (cells, values[rows, sids])
             for name, values in chunk.signals.items()
             if name not in self._left_out
         }
-        self._signals.append(known)
-        self._market.append((chunk.first_t, dict(chunk.market)))
+        considered = _considered(chunk, rows, sids, cells)
+        known = KnownInChunk(chunk.first_t, considered | signals, dict(chunk.market))
+        self._known.append(known)
 
-    def _new(self) -> Iterator[tuple[Ints, Ints]]:
+    def _new(self) -> Iterator[tuple[type, Ints, Ints]]:
         """Yield bars and assets of what was recorded since the chunk before."""
         for kind, start in self._told.items():
             events: Sequence[Any] = self._recorder.told(kind)[start:]
@@ -136,24 +132,22 @@ class Witnessed:
                 continue
             if kind is AccountAtClose:
                 rows = HeldRows(events)
-                yield rows.of_bars(rows.bars), rows.of_assets("held")
+                yield kind, rows.of_bars(rows.bars), rows.of_assets("held")
             else:
                 sids = [event.sids for event in events]
                 ts = np.repeat([event.t for event in events], [len(each) for each in sids])
-                yield ts, np.concatenate(sids)
+                yield kind, ts, np.concatenate(sids)
 
 
-def _considered(chunk: Chunk, rows: Ints, sids: Ints) -> dict[str, NDArray[Any]]:
-    """Return what a strategy that chooses in SQL read at some places, missing at other bars."""
-    ts, found = chunk.considered.ts, {}
+def _considered(
+    chunk: Chunk, rows: Ints, sids: Ints, cells: Ints
+) -> dict[str, tuple[Ints, KnownValues]]:
+    """Return what a strategy that chooses in SQL read at those places that it looked at."""
+    ts = chunk.considered.ts
     if not len(ts):
         return {}
     bars = np.arange(len(chunk.prices["close"])) + chunk.first_t
     place_of = np.minimum(np.searchsorted(ts, bars), len(ts) - 1)
     is_there = np.flatnonzero((ts[place_of] == bars)[rows])
-    rows, sids, n_places = place_of[rows[is_there]], sids[is_there], len(rows)
-    for name, column in chunk.considered.columns.items():
-        values = np.full(n_places, np.nan if column.dtype == np.float64 else None, column.dtype)
-        values[is_there] = column[rows, sids]
-        found[name] = values
-    return found
+    rows, sids, cells = place_of[rows[is_there]], sids[is_there], cells[is_there]
+    return {name: (cells, column[rows, sids]) for name, column in chunk.considered.columns.items()}
