@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -13,6 +14,7 @@ from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.journal import AccountAtClose
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.data.database import Database
+from ml4t.backtest.results import gathered
 from ml4t.backtest.results import late as writing
 from ml4t.backtest.results import recorder as recording
 from ml4t.backtest.results.late import Late
@@ -71,13 +73,13 @@ NOTES = Table(
 )
 
 
-def stored(
+def unwritten(
     monkeypatch: pytest.MonkeyPatch,
     table: Table,
     *events: Any,
     timestamp_type: str = "TIMESTAMP",
     added: dict[str, Any] | None = None,
-) -> Database:
+) -> Late:
     """The tables of a run in which these events were all that happened."""
     monkeypatch.setattr(recording, "STAGED", (*STAGED, table))
     tables = {**TABLES, table.name: table}
@@ -102,8 +104,14 @@ def stored(
     for event in (*events, facts):
         recorder.record(event)
     recorder.add(table, **(added or {}))
+    return Late(recorder.parts, axes, Instruments.plain(2), facts)
+
+
+def stored(monkeypatch: pytest.MonkeyPatch, table: Table, *events: Any, **more: Any) -> Database:
+    """The same, written."""
     database = open_store("America/New_York")
-    Late(recorder.columns_of, axes, Instruments.plain(2), facts).write(tables, database)
+    late = unwritten(monkeypatch, table, *events, **more)
+    late.write({**TABLES, table.name: table}, database)
     return database
 
 
@@ -172,23 +180,27 @@ def closed(t: int, value: Any, *, cash: float = 5.0, n_bars: int = 1) -> Account
     at = np.array(value)
     return AccountAtClose(
         t=t, n_bars=n_bars, cash=cash, held=np.array([0, 1]), quantity=np.array([1.0, -2.0]),
-        mark=at, value=at * 3, unrealized=at + 1, stale=at > 11,
+        cost=np.array([7.0, -50.0]), mark=at, stale=at > 11, multiplier=np.array([1.0, 3.0]),
     )  # fmt: skip
 
 
-def test_a_stretch_of_bars_makes_the_rows_of_its_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("n_rows", [1, 3, 1 << 17])
+def test_a_stretch_of_bars_makes_the_rows_of_its_bars(
+    monkeypatch: pytest.MonkeyPatch, n_rows: int
+) -> None:
+    monkeypatch.setattr(gathered, "ROWS_AT_ONCE", n_rows)
     at_once = stored(monkeypatch, NOTES, closed(0, [[10.0, 20.0], [11.0, 21.0]], n_bars=2))
     by_bars = stored(monkeypatch, NOTES, closed(0, [10.0, 20.0]), closed(1, [11.0, 21.0]))
     for table in ("positions", "equity"):
         assert at_once.rows(f"from {table}") == by_bars.rows(f"from {table}")
     assert at_once.rows("select * exclude (run_id) from positions") == [
-        (FIRST, "A", 1.0, 10.0, 30.0, 11.0, False),
-        (FIRST, "B", -2.0, 20.0, 60.0, 21.0, True),
-        (SECOND, "A", 1.0, 11.0, 33.0, 12.0, False),
-        (SECOND, "B", -2.0, 21.0, 63.0, 22.0, True),
+        (FIRST, "A", 1.0, 10.0, 10.0, 3.0, False),
+        (FIRST, "B", -2.0, 20.0, -120.0, -70.0, True),
+        (SECOND, "A", 1.0, 11.0, 11.0, 4.0, False),
+        (SECOND, "B", -2.0, 21.0, -126.0, -76.0, True),
     ]
     assert at_once.rows("select timestamp, equity, cash, n_positions from equity") == [
-        (FIRST, 95.0, 5.0, 2), (SECOND, 101.0, 5.0, 2),
+        (FIRST, -105.0, 5.0, 2), (SECOND, -110.0, 5.0, 2),
     ]  # fmt: skip
 
 
@@ -217,3 +229,24 @@ def test_a_table_says_of_every_column_what_it_means_once(table: Table) -> None:
     assert len(names) == len(set(names))
     assert all(column.comment.strip() for column in (*table.columns, *table.helpers))
     assert set(table.order) <= {ROW, *names}
+
+
+def test_a_table_whose_writing_failed_is_written_whole_when_it_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parts = Recorder.parts
+
+    def failing(recorder: Recorder, table: Table) -> Iterator[dict[str, Any]]:
+        yield next(parts(recorder, table))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gathered, "ROWS_AT_ONCE", 1)
+    database = open_store()
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "parts", failing)
+        late = unwritten(monkeypatch, NOTES, closed(0, [10.0, 20.0]), closed(1, [11.0, 21.0]))
+        with pytest.raises(KeyboardInterrupt):
+            late.write(["positions"], database)
+    late = unwritten(monkeypatch, NOTES, closed(0, [10.0, 20.0]), closed(1, [11.0, 21.0]))
+    assert late.write(["positions"], database)
+    assert database.rows("select count(*) from positions") == [(4,)]

@@ -125,7 +125,7 @@ def run_once(
     setup.catalog.keep_prepared()
     tables = opening.result()
     tables.lock()
-    late = Late(witnessed.columns_of, walked.market.axes, walked.market.terms, facts)
+    late = Late(witnessed.parts_of, walked.market.axes, walked.market.terms, facts)
     return BacktestResult(tables, late)
 
 

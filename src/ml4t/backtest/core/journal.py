@@ -104,11 +104,14 @@ class AccountAtClose:
         Assets, ascending.
     quantity : float array
         Shares of each.
-    mark, value, unrealized : float array
-        Price of the mark, and both values in account currency: of each held asset, bar after bar,
-        ``[held]`` or ``[bars, held]``.
+    cost : float array
+        What each cost, account currency: with commission and borrow, less dividends.
+    mark : float array
+        Price of the mark: of each held asset, bar after bar, ``[held]`` or ``[bars, held]``.
     stale : bool array
         The mark is an older close; shaped alike.
+    multiplier : float array or None
+        Account currency per unit of price and quantity, of each; None: 1.
     n_bars : int
         How many bars the stretch has, all of one chunk.
     """
@@ -117,11 +120,24 @@ class AccountAtClose:
     cash: float
     held: Ints
     quantity: Floats
+    cost: Floats
     mark: Floats
-    value: Floats
-    unrealized: Floats
     stale: NDArray[np.bool_]
+    multiplier: Floats | None = None
     n_bars: int = 1
+
+    # Not kept: of minutes they would be most of what a run keeps.
+
+    @property
+    def value(self) -> Floats:
+        """Account currency, at the marks."""
+        value: Floats = self.quantity * self.mark
+        return value if self.multiplier is None else value * self.multiplier
+
+    @property
+    def unrealized(self) -> Floats:
+        """What it would gain to close each at its mark, account currency."""
+        return self.value - self.cost
 
 
 @dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field

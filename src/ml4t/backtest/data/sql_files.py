@@ -179,9 +179,21 @@ def table_of(target: str, query: str) -> Sql:
     return render("relations/table", target=target, query=query)
 
 
-def empty_table_of(name: str, columns: Mapping[str, str]) -> str:
-    """Return the statement that makes a table without rows, of columns with their types."""
-    given = (f"{quote(column)} {kind}" for column, kind in columns.items())
+def empty_table_of(
+    name: str, columns: Mapping[str, str], same: Mapping[str, str] | None = None
+) -> str:
+    """Return the statement that makes a table without rows, of columns with their types.
+
+    Parameters
+    ----------
+    same : mapping of str to str, optional
+        Texts of columns that say the same in every row, and are not kept for each.
+    """
+    given = [
+        f"{quote(column)} {kind}"
+        + (f" generated always as ({literal(same[column])})" if same and column in same else "")
+        for column, kind in columns.items()
+    ]
     return f"create table {name} ({', '.join(given)})"
 
 

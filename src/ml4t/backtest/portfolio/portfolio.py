@@ -220,7 +220,7 @@ class Portfolio:
         if not self._is_marked:  # fills at this close came after the mark
             self._mark(batch.close)
         mark = self.mark[self.held]
-        self._record(batch.t, mark, self._value(mark), self._stale)
+        self._record(batch.t, mark, self._stale)
 
     def rebase(self, sids: Ints, base: Floats | None, water_mark: Floats | None) -> None:
         """Set where levels of newly opened positions count from, and where trails start."""
@@ -260,7 +260,7 @@ class Portfolio:
         held = self.held
         self.mark[held], self.water_mark[held] = closes.mark[-1], closes.water_mark[-1]
         self._stale, self._is_marked = closes.stale[-1], True
-        self._record(closes.t, closes.mark, closes.value, closes.stale, n_bars=len(closes.mark))
+        self._record(closes.t, closes.mark, closes.stale, n_bars=len(closes.mark))
 
     # -- what is no fill --------------------------------------------------------------
 
@@ -345,21 +345,20 @@ class Portfolio:
         value: Floats = self.quantity[self.held] * price
         return value * self.multiplier[self.held] if self._has_multipliers else value
 
-    def _record(
-        self, t: int, mark: Floats, value: Floats, stale: Bools, *, n_bars: int = 1
-    ) -> None:
+    def _record(self, t: int, mark: Floats, stale: Bools, *, n_bars: int = 1) -> None:
         """Hand the account at one close, or at several, to the journal."""
         held = self.held
-        cost = self._positions.basis[held]
+        cost, multiplier = self._positions.basis[held], None
         if self._has_multipliers:
-            cost = cost * self.multiplier[held]
+            multiplier = self.multiplier[held]
+            cost = cost * multiplier
         cost = cost + self._positions.paid[held]
         if self.has_dividends:
             cost = cost - self._positions.received[held]
         self._journal.record(
             AccountAtClose(
                 t=t, n_bars=n_bars, cash=self.cash, held=held, quantity=self.quantity[held],
-                mark=mark, value=value, unrealized=value - cost, stale=stale,
+                cost=cost, mark=mark, stale=stale, multiplier=multiplier,
             )
         )  # fmt: skip
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.core.journal import AccountAtClose, Decision
+
+# Of positions: a few arrays of 1 MB, however long a run is.
+ROWS_AT_ONCE: Final = 1 << 17
 
 
 class EquityCurve(NamedTuple):
@@ -84,6 +88,14 @@ class PositionRows(NamedTuple):
     stale: NDArray[np.bool_]
 
 
+def few_rows(closes: Sequence[AccountAtClose]) -> Iterator[Sequence[AccountAtClose]]:
+    """Yield closes that have so many positions together as are joined at once."""
+    n_rows = np.array([len(one.held) * one.n_bars for one in closes], dtype=np.int64)
+    ends = np.flatnonzero(np.diff(np.cumsum(n_rows) // ROWS_AT_ONCE)) + 1
+    for first, end in pairwise([0, *ends.tolist(), len(closes)]):
+        yield closes[first:end]
+
+
 def position_rows(closes: Sequence[AccountAtClose]) -> list[PositionRows]:
     """Join the positions of every close."""
     if not closes:
@@ -103,9 +115,11 @@ def position_rows(closes: Sequence[AccountAtClose]) -> list[PositionRows]:
 
 
 def equity_curve(closes: Sequence[AccountAtClose]) -> list[EquityCurve]:
-    """Add up the positions of every close at once: one by one it would cost more than the rest."""
-    if not closes:
-        return []
+    """Add up the positions of many closes at once: one by one it would cost more than the rest."""
+    return [_added(few) for few in few_rows(closes)] if closes else []
+
+
+def _added(closes: Sequence[AccountAtClose]) -> EquityCurve:
     rows = HeldRows(closes)
     n_bars, value = len(rows.bars), rows.own("value")
     row = rows.of_bars(np.arange(n_bars))
@@ -113,16 +127,14 @@ def equity_curve(closes: Sequence[AccountAtClose]) -> list[EquityCurve]:
     net = np.bincount(row, weights=value, minlength=n_bars).astype(np.float64)
     gross = np.bincount(row, weights=np.abs(value), minlength=n_bars).astype(np.float64)
     cash = rows.cash
-    return [
-        EquityCurve(
-            t=rows.bars,
-            cash=cash,
-            equity=cash + net,
-            gross_exposure=gross,
-            net_exposure=net,
-            n_positions=rows.n_held,
-        )
-    ]
+    return EquityCurve(
+        t=rows.bars,
+        cash=cash,
+        equity=cash + net,
+        gross_exposure=gross,
+        net_exposure=net,
+        n_positions=rows.n_held,
+    )
 
 
 class SeenFeature(NamedTuple):

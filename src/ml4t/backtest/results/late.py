@@ -13,7 +13,7 @@ from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.results.run_facts import RunFacts
 from ml4t.backtest.results.staging import Reading
-from ml4t.backtest.results.store import ColumnsOf, write, writing
+from ml4t.backtest.results.store import PartsOf, write
 from ml4t.backtest.results.tables import TABLES
 
 
@@ -22,34 +22,33 @@ class Late:
 
     Parameters
     ----------
-    columns : callable
+    parts : callable
         Returns what the rows of a table hold; it is let go once all are written.
     axes : Axes
     terms : Instruments
     facts : RunFacts
     """
 
-    def __init__(self, columns: ColumnsOf, axes: Axes, terms: Instruments, facts: RunFacts) -> None:
+    def __init__(self, parts: PartsOf, axes: Axes, terms: Instruments, facts: RunFacts) -> None:
         self._left = dict(TABLES)
-        self._columns: ColumnsOf | None = columns
+        self._parts: PartsOf | None = parts
         self._reading = Reading(axes, terms)
         self._run_id, self._initial_capital = facts.run_id, facts.initial_capital
         self._writing = Lock()
 
     def write(self, names: Collection[str], database: Database) -> bool:
-        """Write those of some tables that are not there, all or none; say whether one was not."""
+        """Write those of some tables that are not there; say whether one was not."""
         with self._writing:
             tables = [table for name, table in self._left.items() if name in names]
-            if not tables or self._columns is None:
+            if not tables or self._parts is None:
                 return False
-            with writing(database) as session:
-                for table in tables:
-                    write(
-                        table, self._columns, self._reading, session,
-                        run_id=self._run_id, initial_capital=self._initial_capital,
-                    )  # fmt: skip
+            session = database.cursor()
             for table in tables:
+                write(
+                    table, self._parts, self._reading, session,
+                    run_id=self._run_id, initial_capital=self._initial_capital,
+                )  # fmt: skip
                 del self._left[table.name]
             if not self._left:
-                self._columns = None
+                self._parts = None
             return True

@@ -6,7 +6,7 @@ make the rows of which table is declared in `tables`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from ml4t.backtest.core.batch import Ints, Selection
 from ml4t.backtest.core.journal import Computed, Ordered, Selected
 from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.results.staging import Array, staged
-from ml4t.backtest.results.table import Table
+from ml4t.backtest.results.table import ROW, Table
 from ml4t.backtest.results.tables import STAGED
 
 # What makes no row of its own.
@@ -90,3 +90,14 @@ class Recorder:
         if table.name not in self._staged:
             self._staged[table.name] = staged(table, self._events[table.events[0]])
         return self._staged[table.name]
+
+    def parts(self, table: Table) -> Iterator[dict[str, Array]]:
+        """Yield the rows of a table part by part: many of them are not joined at once."""
+        if table.parted is None:
+            yield self.columns_of(table)
+            return
+        n_rows = 0
+        for events in table.parted(self._events[table.events[0]]):
+            columns = staged(table, events, n_rows)
+            n_rows += len(columns[ROW])
+            yield columns

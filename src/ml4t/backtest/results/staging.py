@@ -26,7 +26,7 @@ Array = NDArray[Any]
 _UNITS = {"TIMESTAMP_S": "s", "TIMESTAMP_MS": "ms", "TIMESTAMP_NS": "ns"}
 
 
-def staged(table: Table, events: Sequence[Any]) -> dict[str, Array]:
+def staged(table: Table, events: Sequence[Any], first_row: int = 0) -> dict[str, Array]:
     """Return the columns that events of a table hold, and the number of each row.
 
     What is added later is missing in all rows.
@@ -39,7 +39,7 @@ def staged(table: Table, events: Sequence[Any]) -> dict[str, Array]:
     sizes = np.ones(len(events), dtype=np.int64)
     sizes[: len(counted)] = [len(one) if isinstance(one, np.ndarray) else 1 for one in counted]
     n_rows = int(sizes.sum())
-    columns: dict[str, Array] = {ROW: np.arange(n_rows)}
+    columns: dict[str, Array] = {ROW: np.arange(first_row, first_row + n_rows)}
     joined: dict[tuple[str, type], Array] = {(ROW, int): columns[ROW]}
     for column in table.held:
         of, kind = column.of, column.kind

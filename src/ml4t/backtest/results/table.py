@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
@@ -118,6 +118,9 @@ class Table(NamedTuple):
     gathered : callable or None
         Makes the events that have the columns' attributes of all events of the run, where a row
         is not a part of one event.
+    parted : callable or None
+        Cuts the events of the run, of which rows are made and written part by part: of a table with
+        many rows, none of which needs another.
     helpers : tuple of Column
         What only the statement reads.
     beside : Table or None
@@ -133,6 +136,7 @@ class Table(NamedTuple):
     events: tuple[type, ...]
     counted: str | None = None
     gathered: Callable[[Sequence[Any]], Sequence[Any]] | None = None
+    parted: Callable[[Sequence[Any]], Iterator[Sequence[Any]]] | None = None
     helpers: tuple[Column, ...] = ()
     beside: Table | None = None
     order: tuple[str, ...] = ()

@@ -17,7 +17,12 @@ from ml4t.backtest.core.journal import (
 )
 from ml4t.backtest.core.orders import Ended, Fills
 from ml4t.backtest.data.sql_files import comment
-from ml4t.backtest.results.gathered import equity_curve, position_rows, seen_features
+from ml4t.backtest.results.gathered import (
+    equity_curve,
+    few_rows,
+    position_rows,
+    seen_features,
+)
 from ml4t.backtest.results.runs_table import RUNS
 from ml4t.backtest.results.table import (
     ADDED,
@@ -132,6 +137,7 @@ POSITIONS = Table(
     events=(AccountAtClose,),
     counted="held",
     gathered=position_rows,
+    parted=few_rows,
     columns=(
         Column("timestamp", BAR, "bar", "t"),
         Column("asset_id", ASSET, "asset", "held"),

@@ -79,7 +79,7 @@ class HeldPrices:
                 self._at_fills[name].append(column.reshape(-1)[filled])
 
     def by_asset(self) -> Iterator[AssetBars]:
-        """Yield the bars of what was held, asset by asset."""
+        """Yield the bars of what was held, asset by asset, and let go of them."""
         if not self._at:
             return
         # Places ascend by bar: what is sorted by asset alone is by bar too, and faster.
@@ -94,8 +94,11 @@ class HeldPrices:
                 for at, t in zip(self._at, self._starts, strict=True)
             ]
         )
+        self._at.clear()
         high = np.concatenate(self._high)
+        self._high.clear()
         low = np.concatenate(self._low) if self.has_range else high
+        self._low.clear()
         ends = np.cumsum(n_held)
         sid = start = 0
         while sid < self._n_assets:

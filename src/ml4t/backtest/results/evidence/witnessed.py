@@ -80,12 +80,12 @@ class Witnessed:
         """Whether the loop was told what traded in the bars of its fills."""
         return self._prices.has_volume
 
-    def columns_of(self, table: Table) -> dict[str, Array]:
-        """Return what was recorded of a table once the run is over, and what was seen for it."""
+    def parts_of(self, table: Table) -> Iterator[dict[str, Array]]:
+        """Return the rows of a table once the run is over, with what was seen for them."""
         if table.name in self._adds:
             self._adds[table.name]()
             del self._adds[table.name]
-        return self._recorder.columns_of(table)
+        return self._recorder.parts(table)
 
     def _add_volume(self) -> None:
         if self.has_volume:
