@@ -6,7 +6,8 @@ kills itself; with a STEP of -1 it goes through and prints how many lines there 
 the system has no way to exchange two paths.
 
 With a comma between steps it does so once for each, `{}` in TARGET being the step, in forks of a
-process that has imported everything and opened nothing; it prints how each of them ended.
+process that has imported everything and opened nothing; it prints how each of them ended. A first
+fork goes through: each step is a share of its lines, or, below 0, a line counted from the last.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ml4t.backtest.core import workplace
 from ml4t.backtest.results.keeping import paths as places
 
 
-def main(run: str, target: str, step: int, *, aside: bool) -> None:
+def main(run: str, target: str, step: int, *, aside: bool) -> int:
     result = BacktestResult.open(run)
     if aside:
         places.exchange = lambda one, other: False  # type: ignore[assignment]
@@ -30,13 +31,23 @@ def main(run: str, target: str, step: int, *, aside: bool) -> None:
     with killed_before(step, *within) as steps:
         result.save(target)
     print(steps.done, flush=True)  # noqa: T201
+    return steps.done
 
 
-def main_of_each(run: str, target: str, steps: list[int], *, aside: bool) -> None:
+def main_of_each(run: str, target: str, steps: list[str], *, aside: bool) -> None:
+    counted, counting = os.pipe()
+    if not os.fork():
+        n_lines = main(run, target.format("count"), -1, aside=aside)
+        os.write(counting, str(n_lines).encode())
+        os._exit(0)
+    os.wait()
+    n_steps = int(os.read(counted, 20))
     for step in steps:
+        share = float(step)
         child = os.fork()
         if not child:
-            main(run, target.format(step), step, aside=aside)
+            line = round(share * (n_steps - 1)) if share >= 0 else n_steps + int(share)
+            main(run, target.format(step), line, aside=aside)
             os._exit(0)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
@@ -45,6 +56,6 @@ def main_of_each(run: str, target: str, steps: list[int], *, aside: bool) -> Non
 if __name__ == "__main__":
     saved, place, chosen, *words = sys.argv[1:]
     if "," in chosen:
-        main_of_each(saved, place, [*map(int, chosen.split(","))], aside="aside" in words)
+        main_of_each(saved, place, chosen.split(","), aside="aside" in words)
     else:
         main(saved, place, int(chosen), aside="aside" in words)
