@@ -1,8 +1,9 @@
 """The engine and the reference on one case: the same run twice, and where its rows differ.
 
 A case is a universe and the options of `reference.run`. `engine_run` says them in the engine's
-words: sources, configuration, rules, limits, and a strategy that carries out the script. Two
-options are the engine's alone: `costs`, its cost models, and `delisting_return`, of all delistings.
+words: sources, configuration, rules, limits, and a strategy that carries out the script. Some
+options are the engine's alone: `costs`, its cost models, `delisting_return`, of all delistings, and
+what no case of the reference has: `own_rules`, its `levels` and more settings of its `execution`.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ from ml4t.backtest import (
     risk,
 )
 from ml4t.backtest.core.batch import Batch
+from ml4t.backtest.core.levels import LevelPolicy
 from ml4t.backtest.execution import Quote
 from ml4t.backtest.execution.orders.order import amend
 from ml4t.backtest.strategy.broker import StrategyBroker
@@ -66,7 +68,7 @@ ROUNDING = {
     "fills": SHARES, "positions": SHARES, "orders": SHARES, "trades": LOTS, "open lots": LOTS,
     "equity": SUMS, "cash flows": SUMS,
 }  # fmt: skip
-OURS_ALONE = {"files", "costs", "delisting_return"}
+OURS_ALONE = {"files", "costs", "delisting_return", "own_rules", "levels", "execution"}
 Case = tuple[Universe, dict[str, Any]]
 Row = tuple[Any, ...]
 
@@ -350,7 +352,7 @@ def engine_run(
     Without a high and a low among the evidence excursions may be of closes alone.
     """
     manager = risk.RiskManager(
-        [rule_of(rule) for rule in options.get("rules", ())],
+        [*map(rule_of, options.get("rules", ())), *options.get("own_rules", ())],
         [limit_of(limit) for limit in options.get("limits", ())],
     )
     with TemporaryDirectory() as folder:
@@ -448,7 +450,9 @@ def config_of(options: Mapping[str, Any]) -> BacktestConfig:
             timing=TIMINGS[options.get("timing", "next_open")],
             participation=options.get("participation"),
             within_range=options.get("within_range", False),
+            **options.get("execution", {}),
         ),
+        levels=options.get("levels", LevelPolicy()),
         actions=ActionPolicy(
             reinvest_dividends=options.get("reinvest_dividends", False),
             dividends_move_levels=options.get("dividends_move_levels", True),

@@ -32,7 +32,7 @@ from ml4t.backtest.visit import Visit
 from ml4t.backtest.walk import EventWalk, visiting_every_bar
 from money import engine_run
 from universes import Universe, make_universe
-from walks import tables_of, walk_case
+from walks import read_in_parts, tables_of, walk_case
 
 NAN = float("nan")
 SEEDS = (2, 5, 8, 11, 13, 14, 17, 21, 24, 26)
@@ -43,7 +43,7 @@ def test_both_walks_leave_the_same_tables(seed: int, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(walk, "FEWEST", 1)
     (universe, options), strategy = walk_case(seed)
     by_events = tables_of(engine_run(universe, options, strategy))
-    with visiting_every_bar():
+    with visiting_every_bar(), read_in_parts(seed):
         by_bars = tables_of(engine_run(universe, options, walk_case(seed)[1]))
     assert by_events == by_bars
 
