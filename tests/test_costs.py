@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from ml4t.backtest.core.batch import Floats
 from ml4t.backtest.errors import BacktestError, ConfigError, CostError
+from ml4t.backtest.execution.costs.basis_points import BasisPointCommission, BasisPointSlippage
 from ml4t.backtest.execution.costs.commission import (
-    BasisPointCommission,
     MakerTakerCommission,
     PerOrderCommission,
     PerShareCommission,
@@ -22,7 +22,6 @@ from ml4t.backtest.execution.costs.commission import (
 from ml4t.backtest.execution.costs.contract import Commission, Quote, Slippage, one_each
 from ml4t.backtest.execution.costs.financing import Financing
 from ml4t.backtest.execution.costs.slippage import (
-    BasisPointSlippage,
     FixedSlippage,
     SpreadSlippage,
     SquareRootImpact,

@@ -134,8 +134,8 @@ _named, __dir__ = names_of(
             "SignalError",
         ),
         "execution.account.rules": ("CashAccount", "MarginAccount", "Shortfall"),
+        "execution.costs.basis_points": ("BasisPointCommission", "BasisPointSlippage"),
         "execution.costs.commission": (
-            "BasisPointCommission",
             "MakerTakerCommission",
             "PerOrderCommission",
             "PerShareCommission",
@@ -143,7 +143,6 @@ _named, __dir__ = names_of(
         ),
         "execution.costs.financing": ("Financing",),
         "execution.costs.slippage": (
-            "BasisPointSlippage",
             "FixedSlippage",
             "SpreadSlippage",
             "SquareRootImpact",

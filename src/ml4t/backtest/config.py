@@ -16,10 +16,9 @@ from ml4t.backtest.core.shown import FUNCTIONS, shown
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.errors import ConfigError, did_you_mean, require_columns, require_number
 from ml4t.backtest.execution.account.rules import Account, CashAccount, MarginAccount
-from ml4t.backtest.execution.costs.commission import BasisPointCommission
+from ml4t.backtest.execution.costs.basis_points import BasisPointCommission, BasisPointSlippage
 from ml4t.backtest.execution.costs.contract import Commission, Slippage
 from ml4t.backtest.execution.costs.financing import Financing
-from ml4t.backtest.execution.costs.slippage import BasisPointSlippage
 from ml4t.backtest.execution.policy import ActionPolicy, ExecutionPolicy
 
 if TYPE_CHECKING:

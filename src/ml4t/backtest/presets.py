@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from ml4t.backtest.core.levels import LevelBase, LevelPolicy, TrailBy, TrailStart, Trigger
 from ml4t.backtest.errors import ConfigError, did_you_mean
 from ml4t.backtest.execution.account.rules import CashAccount, MarginAccount, Shortfall
-from ml4t.backtest.execution.costs.commission import BasisPointCommission, PerShareCommission
+from ml4t.backtest.execution.costs.basis_points import BasisPointCommission, BasisPointSlippage
+from ml4t.backtest.execution.costs.commission import PerShareCommission
 from ml4t.backtest.execution.costs.financing import Financing
-from ml4t.backtest.execution.costs.slippage import BasisPointSlippage, VolumeShareSlippage
+from ml4t.backtest.execution.costs.slippage import VolumeShareSlippage
 from ml4t.backtest.execution.policy import (
     ActionPolicy,
     ExecutionPolicy,

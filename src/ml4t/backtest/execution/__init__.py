@@ -6,8 +6,8 @@ from ml4t.backtest.lazy import names_of
 
 if TYPE_CHECKING:
     from ml4t.backtest.execution.account.rules import CashAccount, MarginAccount, Shortfall
+    from ml4t.backtest.execution.costs.basis_points import BasisPointCommission, BasisPointSlippage
     from ml4t.backtest.execution.costs.commission import (
-        BasisPointCommission,
         MakerTakerCommission,
         PerOrderCommission,
         PerShareCommission,
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ml4t.backtest.execution.costs.contract import Commission, Quote, Slippage
     from ml4t.backtest.execution.costs.financing import Financing
     from ml4t.backtest.execution.costs.slippage import (
-        BasisPointSlippage,
         FixedSlippage,
         SpreadSlippage,
         SquareRootImpact,
@@ -71,8 +70,8 @@ __getattr__, __dir__ = names_of(
     __name__,
     {
         "account.rules": ("CashAccount", "MarginAccount", "Shortfall"),
+        "costs.basis_points": ("BasisPointCommission", "BasisPointSlippage"),
         "costs.commission": (
-            "BasisPointCommission",
             "MakerTakerCommission",
             "PerOrderCommission",
             "PerShareCommission",
@@ -81,7 +80,6 @@ __getattr__, __dir__ = names_of(
         "costs.contract": ("Commission", "Quote", "Slippage"),
         "costs.financing": ("Financing",),
         "costs.slippage": (
-            "BasisPointSlippage",
             "FixedSlippage",
             "SpreadSlippage",
             "SquareRootImpact",

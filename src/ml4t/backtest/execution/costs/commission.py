@@ -18,27 +18,6 @@ from ml4t.backtest.errors import ConfigError, require_list, require_number, requ
 from ml4t.backtest.execution.costs.contract import Quote
 
 
-@dataclass(frozen=True, slots=True)
-class BasisPointCommission:
-    """A share of the traded value: ``value * basis_points / 10,000``.
-
-    Parameters
-    ----------
-    basis_points : float
-        From 0 to below 10,000; 0 trades free of charge.
-    """
-
-    basis_points: float
-    features: ClassVar[tuple[str, ...]] = ()
-
-    def __post_init__(self) -> None:
-        require_within("commission basis_points", self.basis_points, below=10_000)
-
-    def charge(self, quote: Quote) -> Floats:
-        """Return ``|q| * price * multiplier * basis_points / 10,000`` per fill."""
-        return quote.value * (self.basis_points / 10_000)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MakerTakerCommission:
     """A share of the traded value that depends on who waited: ``value * basis_points / 10,000``.

@@ -21,27 +21,6 @@ from ml4t.backtest.execution.costs.contract import Quote
 
 
 @dataclass(frozen=True, slots=True)
-class BasisPointSlippage:
-    """A share of the price: ``price * (1 + side * basis_points / 10,000)``.
-
-    Parameters
-    ----------
-    basis_points : float
-        From 0 to below 10,000; 0 fills at the price quoted.
-    """
-
-    basis_points: float
-    features: ClassVar[tuple[str, ...]] = ()
-
-    def __post_init__(self) -> None:
-        require_within("slippage basis_points", self.basis_points, below=10_000)
-
-    def fill_price(self, quote: Quote) -> Floats:
-        """Return ``price * (1 + side * basis_points / 10,000)``."""
-        return quote.price * (1 + quote.side * (self.basis_points / 10_000))
-
-
-@dataclass(frozen=True, slots=True)
 class FixedSlippage:
     """An amount per share: ``price + side * amount``.
 

@@ -30,9 +30,8 @@ from ml4t.backtest.core.event import MarketEvent
 from ml4t.backtest.core.orders import OrderStatus
 from ml4t.backtest.core.tolerances import NO_CHANGE
 from ml4t.backtest.errors import ConfigError, require_number
-from ml4t.backtest.execution.costs.commission import BasisPointCommission
+from ml4t.backtest.execution.costs.basis_points import BasisPointCommission, BasisPointSlippage
 from ml4t.backtest.execution.costs.contract import Commission, Slippage
-from ml4t.backtest.execution.costs.slippage import BasisPointSlippage
 from ml4t.backtest.execution.hand_loop.asset_broker import (
     NOT_MET,
     AssetBroker,
