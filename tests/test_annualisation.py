@@ -169,10 +169,10 @@ def test_the_sharpe_of_a_year_does_not_depend_on_what_a_bar_is() -> None:
     closes = np.cumprod(1 + np.random.default_rng(1).normal(0.003, 0.01, len(days))) * 100
     daily = {"timestamp": days, "asset_id": ["A"] * 252, "open": closes, "close": closes}
     fine = {
-        "timestamp": five_minutes(days),
-        "asset_id": ["A"] * 252 * 78,
-        "open": np.repeat(closes, 78),
-        "close": np.repeat(closes, 78),
+        "timestamp": five_minutes(days, 13),
+        "asset_id": ["A"] * 252 * 13,
+        "open": np.repeat(closes, 13),
+        "close": np.repeat(closes, 13),
     }
     sharpes = [
         BacktestEngine(Catalog(threads=1).register("prices", one), TopN(1, by="close")).run()[

@@ -196,7 +196,7 @@ PLACES: dict[str, Place] = {
 
 def wrong(place: Place, which: int) -> dict[str, str]:
     kind, called, use = place
-    values = share([*VALUES.items()], which, 3)
+    values = share([*VALUES.items()], which, 6)
     found = {label: verdict(kind, called, value, use) for label, value in values}
     return {label: said for label, said in found.items() if said != "right"}
 

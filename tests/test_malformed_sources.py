@@ -89,7 +89,7 @@ def said(role: str, column: str, value: object) -> str:
 
 @pytest.mark.parametrize(("role", "column"), EACH)
 def test_a_malformed_column_is_refused_in_words_or_means_something(role: str, column: str) -> None:
-    wrong = share([*WRONG.items()], EACH.index((role, column)), 3)
+    wrong = share([*WRONG.items()], EACH.index((role, column)), 6)
     found = {label: said(role, column, value) for label, value in wrong}
     accepted = {label for label, one in found.items() if one == "accepted"}
 

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from money import compared, engine_run, zoned_case
+from money import differences, engine_run, reference_run, zoned_case
 
 TABLES = ("orders", "fills", "equity", "positions", "trades", "cash_flows", "decisions")
 
@@ -16,5 +16,5 @@ def main(seeds: list[int]) -> None:
             name: result.sql(f"select * exclude run_id from {name} order by all").fetchall()
             for name in TABLES
         }
-        told = [compared(case), case[0].timezone, dict(result), rows]
+        told = [differences(result, reference_run(*case)), case[0].timezone, dict(result), rows]
         sys.stdout.write(json.dumps(told, default=str) + "\n")
