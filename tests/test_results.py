@@ -452,6 +452,13 @@ def test_a_query_over_a_source_says_what_a_result_has() -> None:
     assert "catalog.sql" in note
 
 
+def test_a_misspelt_table_is_told_the_nearest_of_those_that_nobody_asked_for_too() -> None:
+    catalog = Catalog().register("prices", make_universe(1, n_bars=10).prices)
+    result = run_once(BacktestEngine(catalog, TopN(3, by="close")))
+    with pytest.raises(duckdb.CatalogException, match='Did you mean "positions"'):
+        result.sql("from positons")
+
+
 def test_a_table_is_written_for_the_first_query_that_may_read_it() -> None:
     catalog = Catalog().register("prices", make_universe(1, n_bars=10).prices)
     result = run_once(BacktestEngine(catalog, TopN(3, by="close")))

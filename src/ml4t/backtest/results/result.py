@@ -62,7 +62,8 @@ class BacktestResult(Interchange, Mapping[str, Any]):
         Returns
         -------
         duckdb.DuckDBPyRelation
-            Lazy; ``.fetchall()``, ``.pl()``, ``.df()``, ``.to_arrow_table()`` run it.
+            Lazy; ``.fetchall()``, ``.pl()``, ``.df()``, ``.to_arrow_table()`` run it. Tables that
+            only its own methods name, as in ``.query(...)``, may not be there: name them here.
 
         Raises
         ------
@@ -76,6 +77,8 @@ class BacktestResult(Interchange, Mapping[str, Any]):
             if "read-only mode" in str(error):
                 raise ResultError("a query cannot change a result; select from it") from error
             if "Table with name" in str(error):
+                if self._report.complete():
+                    return self.sql(query)  # DuckDB says which is the nearest of all
                 names = ", ".join(TABLES)
                 error.add_note(f"a result has the tables {names}; sources: catalog.sql")
             raise

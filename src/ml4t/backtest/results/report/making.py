@@ -67,9 +67,9 @@ class Report:
             self._has_comments |= lists
         return bool(statements) or is_wider
 
-    def complete(self) -> None:
-        """Write the tables that nothing has asked for."""
-        self._write(TABLES)
+    def complete(self) -> bool:
+        """Write the tables that nothing has asked for; return whether there was one."""
+        return self._write(TABLES)
 
     def _write(self, names: Collection[str]) -> bool:
         """Write those of some tables that are not there; return whether there was one."""
