@@ -67,8 +67,8 @@ LAYERS: dict[str, set[str]] = {
 LOADS_PARSER = {f"data.user_sql.{name}" for name in ("parsed", "queries", "scopes", "total_order")}
 # Rooms and modules of the execution: each imports of the others only what stands before it.
 EXECUTION = (
-    "timing", "policy", "price_limits", "costs", "orders", "executor", "account", "pending",
-    "intrabar", "broker", "hand_loop", "__init__",
+    "timing", "policy", "price_limits", "costs", "orders", "pricing", "executor", "account",
+    "pending", "intrabar", "broker", "hand_loop", "__init__",
 )  # fmt: skip
 
 

@@ -18,10 +18,11 @@ N_ASSETS, N_STEPS = 30, 120
 
 
 class Kept:
-    """A journal that keeps the trades of each asset in order."""
+    """A journal that keeps trades in order, of all and of each asset."""
 
     def __init__(self) -> None:
         self.trades: dict[int, list[tuple[Any, ...]]] = {}
+        self.rows: list[tuple[Any, ...]] = []
 
     def new_ids(self, n: int) -> Ints:
         raise NotImplementedError
@@ -29,10 +30,12 @@ class Kept:
     def record(self, event: object) -> None:
         if isinstance(event, Trade):
             self.trades.setdefault(event.sid, []).append(tuple(event))
+            self.rows.append(tuple(event))
         elif isinstance(event, Trades):
             columns = [np.broadcast_to(np.array(one), len(event.sid)).tolist() for one in event]
             for row in zip(*columns, strict=True):
                 self.trades.setdefault(row[0], []).append(row)
+                self.rows.append(row)
 
 
 def played(seed: int) -> tuple[Kept, Portfolio]:
@@ -101,3 +104,39 @@ def test_the_book_has_room_for_more_lots_than_it_began_with() -> None:
         )  # fmt: skip
     lots = [(one.sid, one.entry_t, one.quantity) for one in portfolio.open_trades()]
     assert lots == [(sid, t, t + 1.0) for sid in range(N_ASSETS) for t in range(n)]
+
+
+SIZES = (1, 2, 6, 3, 4, 5)  # of moments: up to `FEW` fills, and more
+
+
+def closed(*, at_once: bool) -> tuple[list[float], list[tuple[Any, ...]]]:
+    """Close all positions in six moments; return the cash that each left, and the trades."""
+    journal, portfolio = played(1)
+    journal.rows.clear()
+    random, sids = np.random.default_rng(9), np.sort(portfolio.held)[: sum(SIZES)]
+    assert len(sids) == sum(SIZES)
+    price, starts = random.uniform(9, 11, len(sids)), np.cumsum((0, *SIZES[:-1]))
+    ts = np.repeat(np.arange(len(SIZES)) + N_STEPS, SIZES)
+
+    def fills(t: int | Ints, some: slice) -> Fills:
+        quantity = -portfolio.quantity[sids[some]]
+        nothing = np.zeros(len(quantity))
+        return Fills(
+            t=t, ids=np.arange(len(quantity)), sids=sids[some], quantity=quantity,
+            price=price[some], commission=price[some] / 7, slippage=nothing, impact=nothing,
+            reason="StopLoss",
+        )  # fmt: skip
+
+    if at_once:
+        return portfolio.close_over(fills(ts, slice(None)), starts.tolist()), journal.rows
+    cash = []
+    for t, start, size in zip(np.unique(ts).tolist(), starts.tolist(), SIZES, strict=True):
+        portfolio.apply(fills(t, slice(start, start + size)))
+        cash.append(portfolio.cash)
+    return cash, journal.rows
+
+
+def test_positions_closed_in_several_bars_at_once_are_those_closed_bar_by_bar() -> None:
+    cash, rows = closed(at_once=True)
+    assert (cash, rows) == closed(at_once=False)
+    assert len(rows) > sum(SIZES)  # some have several lots

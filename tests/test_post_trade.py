@@ -13,8 +13,9 @@ from ml4t.backtest.execution import ExecutionPolicy
 from ml4t.backtest.execution.executor import Booked, Executor
 from ml4t.backtest.execution.pending.post_trade import PostTrade
 from ml4t.backtest.execution.pending.protective_orders import ProtectiveOrders
-from ml4t.backtest.portfolio.portfolio import Portfolio, Seen
+from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.portfolio.settlement import Settlement
+from ml4t.backtest.portfolio.water_marks import Seen
 from ml4t.backtest.results.recorder import Recorder
 
 FIRST = np.array([0])

@@ -9,10 +9,18 @@ import numpy as np
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Batch, Chunk, Ints
-from ml4t.backtest.core.journal import Decision, Journal
-from ml4t.backtest.core.stretch import Stretch, at_any, before, first_rows, quiet_before, runs_of
+from ml4t.backtest.core.journal import AccountAtClose, Decision, Journal
+from ml4t.backtest.core.stretch import (
+    Stretch,
+    at_any,
+    before,
+    first_rows,
+    quiet_before,
+    runs_of,
+    starts_of,
+)
 from ml4t.backtest.core.terms import Action, Instruments
-from ml4t.backtest.errors import ConfigError
+from ml4t.backtest.errors import ConfigError, CostError
 from ml4t.backtest.execution.account.margin_call import MarginWatch
 from ml4t.backtest.execution.broker import BarBroker
 from ml4t.backtest.execution.executor import Executor
@@ -233,24 +241,45 @@ class Session:
 
     def _hold(self, stretch: Stretch, n_bars: int, ends: Ints) -> None:
         """Close positions at the levels that bars touch, and record the account at each close."""
-        first = 0
-        (closed,) = (ends < n_bars).nonzero()
-        if len(closed):
-            closed = closed[np.argsort(ends[closed], kind="stable")]
-            fills = self.broker.touched_at(stretch, ends[closed], closed)
-            for row, start, stop in runs_of(ends[closed]):
-                self._record_over(stretch, first, row, ends)
-                first, batch = row, stretch.batch(row)
-                self.t = batch.t
-                touched = self.broker.fill_levels(batch, fills.part(start, stop))
-                self.rules.report(batch.t, touched)
-        self._record_over(stretch, first, n_bars, ends)
+        cash, first = self.portfolio.cash, 0
+        for row, left in self._close_over(stretch, n_bars, ends):
+            if first < row:
+                self._record(stretch.closes(first, row, ends, cash))
+            cash, first = left, row
+        self._record(stretch.closes(first, n_bars, ends, cash))
+        self.portfolio.pass_over(stretch, n_bars, ends)
 
-    def _record_over(self, stretch: Stretch, first: int, stop: int, ends: Ints) -> None:
-        if first < stop:
-            closes = stretch.closes(first, stop, ends)
-            self.limits.pass_over(closes.value)
-            self.portfolio.pass_over(closes)
+    def _record(self, closes: AccountAtClose) -> None:
+        self.limits.pass_over(closes)
+        self._journal.record(closes)
+
+    def _close_over(self, stretch: Stretch, n_bars: int, ends: Ints) -> list[tuple[int, float]]:
+        """Close positions each in the bar of its end; return rows, and the cash that each left."""
+        (closed,) = (ends < n_bars).nonzero()
+        if not len(closed):
+            return []
+        closed = closed[np.argsort(ends[closed], kind="stable")]
+        rows = ends[closed]
+        fills = self.broker.touched_at(stretch, rows, closed)
+        self.rules.report(stretch.first_t + rows, fills.touched())
+        in_turn = np.lexsort((fills.kind, rows))
+        rows, fills = rows[in_turn], fills.at(in_turn)
+        executor = self.broker.executor
+        if executor.fills_over_bars:
+            batch = stretch.batch_of(rows, fills.sids, executor.pricing.columns)
+            starts = starts_of(rows, fills.kind)
+            try:
+                cash = self.broker.close_over(batch, stretch.first_t + rows, fills, starts)
+                return list(zip(rows[starts].tolist(), cash, strict=True))
+            except CostError:  # bar by bar it says in which
+                pass
+        left = []
+        for row, start, stop in runs_of(rows):
+            batch, some = stretch.batch(row), fills.at(slice(start, stop))
+            self.t = batch.t
+            cash = self.broker.close_over(batch, batch.t, some, starts_of(some.kind))
+            left.append((row, cash[-1]))
+        return left
 
     def _exposure(self) -> tuple[float, float]:
         """Return equity and gross exposure at the marks, account currency."""

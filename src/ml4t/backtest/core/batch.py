@@ -7,7 +7,7 @@ asset has no bar, so that the loop reads any held asset by plain indexing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NoReturn
@@ -263,6 +263,34 @@ class Chunk:
         A sum over a row is that over the same values of one bar, to the last bit.
         """
         return column[row : row + n_bars].take(sids, axis=1)
+
+    def batch_of(self, rows: Ints, sids: Ints, features: Sequence[str]) -> Batch:
+        """Return what is known of some assets, each at a bar of its own; of all others NaN.
+
+        Parameters
+        ----------
+        features : sequence of str
+            Those that the batch has.
+        """
+
+        def of(column: Floats) -> Floats:
+            own = np.full(column.shape[1], np.nan)
+            own[sids] = column[rows, sids]
+            return own
+
+        prices = {name: of(column) for name, column in self.prices.items()}
+        return Batch(
+            t=self.first_t + int(rows[0]),
+            open=prices["open"]
+            if self.traded_close is None
+            else np.full_like(prices["close"], np.nan),
+            high=prices.get("high"),
+            low=prices.get("low"),
+            close=prices["close"],
+            features=Features((name, of(self.features[name])) for name in features),
+            selection=None,
+            traded_close=None if self.traded_close is None else of(self.traded_close),
+        )
 
     def opens_at(self, rows: Ints, sids: Ints) -> Floats:
         """Return the opens of some assets, each at a bar of its own."""

@@ -172,8 +172,8 @@ class Fills:
 
     Attributes
     ----------
-    t : int
-        Bar of the fill.
+    t : int or int array
+        Bar of the fill; of fills that close positions in several bars that of each.
     ids : int array
         The orders' numbers.
     sids : int array
@@ -189,7 +189,7 @@ class Fills:
         When in the bar.
     """
 
-    t: int
+    t: int | Ints
     ids: Ints
     sids: Ints
     quantity: Floats

@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Batch, Bools, Chunk, Floats, Ints
+from ml4t.backtest.core.journal import AccountAtClose
 
 # A bar that no run has.
 NEVER = sys.maxsize
-
-
-class AtCloses(NamedTuple):
-    """What is held at the closes of some bars of a stretch; see `Stretch`.
-
-    Attributes
-    ----------
-    t : int
-        The first of them.
-    mark, water_mark, value, stale
-        ``[bars, held]``.
-    """
-
-    t: int
-    mark: Floats
-    stale: Bools
-    water_mark: Floats
-    value: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +29,8 @@ class Stretch:
         Place of the first bar in it.
     held : int array
         Assets with a position, ascending.
+    quantity, cost, multiplier : float array
+        Of each, as in `AccountAtClose`.
     close, high, low : float array
         NaN where the asset has no bar; `high` and `low` are None when nobody reads them.
     mark : float array
@@ -61,6 +46,9 @@ class Stretch:
     chunk: Chunk
     row: int
     held: Ints
+    quantity: Floats
+    cost: Floats
+    multiplier: Floats | None
     close: Floats
     high: Floats | None
     low: Floats | None
@@ -83,29 +71,34 @@ class Stretch:
         """Return one of the bars."""
         return self.chunk.batch(self.row + row)
 
+    def batch_of(self, rows: Ints, sids: Ints, features: Sequence[str]) -> Batch:
+        """Return some assets, each at a bar of its own, see `Chunk.batch_of`."""
+        return self.chunk.batch_of(self.row + rows, sids, features)
+
     def feature(self, name: str) -> Floats:
         """Return a feature of what is held."""
         return self.chunk.held(self.chunk.features[name], self.row, self.n_bars, self.held)
 
-    def closes(self, first: int, stop: int, ends: Ints) -> AtCloses:
-        """Return what is held from one row up to another.
+    def closes(self, first: int, stop: int, ends: Ints, cash: float) -> AccountAtClose:
+        """Return the account from one row up to another.
 
         Parameters
         ----------
         ends : int array
             Row of the bar inside which each position is closed.
         """
-        of_bars = slice(first, stop)
-        mark, water_mark, value = (
-            column[of_bars] for column in (self.mark, self.water_mark, self.value)
-        )
-        stale, is_held = self.stale[of_bars], ends >= stop
+        mark, stale, is_held = self.mark[first:stop], self.stale[first:stop], ends >= stop
+        held, quantity, cost, multiplier = self.held, self.quantity, self.cost, self.multiplier
         if not is_held.all():
-            # Row after row in memory, so that rows add up as they do when nothing is left out.
             (at,) = is_held.nonzero()
-            mark, water_mark, value = (one.take(at, axis=1) for one in (mark, water_mark, value))
-            stale = stale.take(at, axis=1)
-        return AtCloses(self.first_t + first, mark, stale, water_mark, value)
+            held, quantity, cost = held[at], quantity[at], cost[at]
+            multiplier = None if multiplier is None else multiplier[at]
+            # Row after row in memory, so that rows add up as they do when nothing is left out.
+            mark, stale = mark.take(at, axis=1), stale.take(at, axis=1)
+        return AccountAtClose(
+            t=self.first_t + first, n_bars=stop - first, cash=cash, held=held, quantity=quantity,
+            cost=cost, mark=mark, stale=stale, multiplier=multiplier,
+        )  # fmt: skip
 
 
 def carried(before: Floats, values: Floats, is_known: Bools) -> Floats:
@@ -164,6 +157,14 @@ def runs_of(values: Ints) -> Iterator[tuple[int, int, int]]:
         stop = start + len(list(equals))
         yield value, start, stop
         start = stop
+
+
+def starts_of(*keys: Ints) -> list[int]:
+    """Return the places at which any of some keys is another than before it."""
+    is_new = np.ones(len(keys[0]), dtype=bool)
+    is_new[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    starts: list[int] = is_new.nonzero()[0].tolist()
+    return starts
 
 
 def total(values: Floats) -> Floats:

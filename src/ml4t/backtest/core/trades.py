@@ -37,13 +37,16 @@ class Trade(NamedTuple):
 
 
 class Trades(NamedTuple):
-    """Lots that were closed at one moment; the fields are those of `Trade`, as vectors."""
+    """Lots that were closed at one moment, or each at a bar of its own.
+
+    The fields are those of `Trade`, as vectors.
+    """
 
     sid: Ints
     quantity: Floats
     entry_t: Ints
     entry_price: Floats
-    exit_t: int
+    exit_t: int | Ints
     exit_price: Floats
     pnl: Floats
     commission: Floats

@@ -7,7 +7,7 @@ checked against the live quantity, so two reasons to leave one position never ma
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -171,7 +171,7 @@ class BarBroker:
             if price is None:
                 return None
             sids, given = np.array([order.sid]), np.array([price])
-            return float(self.executor.round_price(sids, given, up=np.array([up]))[0])
+            return float(self.executor.pricing.round_price(sids, given, up=np.array([up]))[0])
 
         amend(
             order,
@@ -281,10 +281,12 @@ class BarBroker:
         """Return the levels that positions of a stretch touch, see `LevelBook.touched_at`."""
         return self._levels.touched_at(stretch, rows, places)
 
-    def fill_levels(self, batch: Batch, fills: LevelFills) -> Touched:
-        """Fill levels that a bar has touched in which nothing else happens."""
+    def close_over(
+        self, batch: Batch, t: int | Ints, fills: LevelFills, starts: Sequence[int]
+    ) -> list[float]:
+        """Fill levels of bars in which nothing else happens, see `LevelFiller.close_over`."""
         self.executor.start_bar(batch)
-        return self._level_filler.fill(batch, fills)
+        return self._level_filler.close_over(batch, t, fills, starts)
 
     def pass_over(self, last: Batch, closed: Ints) -> None:
         """End bars at which nothing waited; of the last one rules have closed some assets."""

@@ -1,12 +1,11 @@
 """Executor: one way for every fill, from a base price to the ledger.
 
-Slippage and impact move the price against the trader, ticks round it against him, a limit caps
-it; commission comes on top; the bar's volume bounds the size.
+What it pays says `pricing`; the bar's volume bounds the size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,15 +16,16 @@ from ml4t.backtest.core.levels import LevelBase, LevelPolicy, TrailStart
 from ml4t.backtest.core.orders import Fills, Moment, Tags
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.core.tolerances import WHOLE
-from ml4t.backtest.errors import CostError
-from ml4t.backtest.execution.costs.contract import Commission, Quote, Slippage, one_each
-from ml4t.backtest.execution.orders.ticks import on_ticks
+from ml4t.backtest.execution.costs.contract import (
+    Commission,
+    Slippage,
+)
 from ml4t.backtest.execution.policy import ExecutionPolicy
 from ml4t.backtest.execution.price_limits import PriceLimits
-from ml4t.backtest.portfolio.portfolio import Portfolio, Seen
+from ml4t.backtest.execution.pricing import Priced, Pricing
+from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.portfolio.settlement import Settlement
-
-NO_COLUMNS: Mapping[str, Floats] = {}
+from ml4t.backtest.portfolio.water_marks import Seen
 
 
 class Booked(NamedTuple):
@@ -44,24 +44,6 @@ class Booked(NamedTuple):
     opened: Ints
     closed: Ints
     at_close: bool
-
-
-class Priced(NamedTuple):
-    """What orders of these quantities pay where they fill, costs included.
-
-    Attributes
-    ----------
-    quantity : float array
-    slipped, paid : float array
-        Price per share before and after impact.
-    charge : float array
-        Commission, account currency.
-    """
-
-    quantity: Floats
-    slipped: Floats
-    paid: Floats
-    charge: Floats
 
 
 class Executor:
@@ -86,6 +68,8 @@ class Executor:
     ----------
     decided_close : float array, by sid
         The closes at which the orders of this bar were decided.
+    pricing : Pricing
+        What fills pay.
     bought : dict of int to list of (float, float)
         What orders have opened or added in this bar, signed, and the price before costs of each;
         empty once everything is valued at the close.
@@ -108,16 +92,14 @@ class Executor:
         price_limits: PriceLimits | None = None,
     ) -> None:
         self.portfolio, self.journal, self.terms, self.policy = portfolio, journal, terms, policy
-        self._commission, self._slippage, self._impact = commission, slippage, impact
         self._levels, self.settlement = levels, settlement
         self.price_limits = PriceLimits() if price_limits is None else price_limits
         self.lot_size = np.maximum(terms.lot_size, 1.0) if policy.whole_shares else terms.lot_size
         self.has_lots = bool((self.lot_size > 0).any())
-        self.has_ticks = bool((terms.tick_size > 0).any())
         self._has_multipliers = bool((terms.multiplier != 1).any())
-        # Whether anything but a limit of its own bounds the price of a fill.
-        self._is_bounded = bool(
-            self.has_ticks or policy.within_range or self.price_limits.priced
+        self.pricing = Pricing(
+            commission, slippage, impact, terms, self.price_limits,
+            within_range=policy.within_range,
         )  # fmt: skip
         self._volume = np.empty(0)  # of this bar, as far as this account may trade it
         self._volume_left: Floats | None = None
@@ -196,56 +178,6 @@ class Executor:
             taken[sid] += abs(float(cut[i]))
         return cut
 
-    # -- prices -----------------------------------------------------------------------
-
-    def priced(
-        self,
-        batch: Batch,
-        sids: Ints,
-        quantity: Floats,
-        base: Floats,
-        limit: Floats | None = None,
-        *,
-        is_maker: bool = False,
-    ) -> Priced:
-        """Return what orders pay at a base price; never past a limit, NaN = none."""
-        slipped, paid = self._price(batch, sids, quantity, base, limit)
-        charge = self.charge(batch, sids, quantity, paid, is_maker=is_maker)
-        return Priced(quantity, slipped, paid, charge)
-
-    def _price(
-        self, batch: Batch, sids: Ints, quantity: Floats, base: Floats, limit: Floats | None
-    ) -> tuple[Floats, Floats]:
-        """Return the price per share before and after impact."""
-        quote = self._quote(batch, sids, quantity, base, self._slippage)
-        slipped = self._capped(batch, sids, quantity, _filled_at(quote, self._slippage), limit)
-        quote.require_price(slipped)  # a model of the user's may return anything
-        if self._impact is None:
-            return slipped, slipped
-        quote = self._quote(batch, sids, quantity, slipped, self._impact)
-        paid = self._capped(batch, sids, quantity, _filled_at(quote, self._impact), limit)
-        return slipped, quote.require_price(paid)
-
-    def charge(
-        self, batch: Batch, sids: Ints, quantity: Floats, price: Floats, *, is_maker: bool = False
-    ) -> Floats:
-        """Return the commission of each fill, account currency."""
-        quote = self._quote(batch, sids, quantity, price, self._commission, is_maker=is_maker)
-        charged = one_each(self._commission.charge(quote), quote, self._commission, "charge")
-        if np.count_nonzero(np.isfinite(charged)) < len(charged):
-            raise CostError(
-                f"{self._commission!r} charged {charged[~np.isfinite(charged)][0]} for a fill; a "
-                "commission is a finite number",
-                sids=sids[~np.isfinite(charged)],
-            )
-        return charged
-
-    def round_price(self, sids: Ints, price: Floats, *, up: Floats) -> Floats:
-        """Return prices on their assets' ticks; rounded up where `up` > 0, else down."""
-        if not self.has_ticks:
-            return price
-        return on_ticks(price, self.terms.tick_size[sids], up)
-
     # -- fills ------------------------------------------------------------------------
 
     def fill(
@@ -267,27 +199,11 @@ class Executor:
 
         `priced`: what these very orders pay, where somebody has asked before.
         """
-        if not slips:
-            charge = self.charge(batch, sids, quantity, base, is_maker=is_maker)
-            priced = Priced(quantity, base, base, charge)
-        elif priced is None:
-            priced = self.priced(batch, sids, quantity, base, limit, is_maker=is_maker)
-        slipped, paid, units = priced.slipped, priced.paid, np.abs(quantity)
-        if self._has_multipliers:
-            units = units * self.terms.multiplier[sids]
-        fills = Fills(
-            t=batch.t,
-            ids=ids,
-            sids=sids,
-            quantity=quantity,
-            price=paid,
-            commission=priced.charge,
-            slippage=units * np.abs(slipped - base),
-            impact=np.zeros(len(sids)) if paid is slipped else units * np.abs(paid - slipped),
-            reason=reason,
-            moment=self._moment(seen),
-        )
-        self.journal.record(fills)
+        if priced is None:
+            priced = self.pricing.priced(
+                batch, sids, quantity, base, limit, is_maker=is_maker, slips=slips
+            )
+        fills = self._fills(batch.t, ids, sids, base, reason, priced, seen)
         moved = self.portfolio.apply(fills, seen)
         self.settlement.sold(fills)
         if self._volume_left is not None:
@@ -296,6 +212,64 @@ class Executor:
         if len(moved.opened):
             self._base_levels(batch, sids, base, moved.opened, at_close=at_close)
         return Booked(batch.t, moved.opened, moved.gone, at_close)
+
+    @property
+    def fills_over_bars(self) -> bool:
+        """Whether positions can be closed at once that are closed in several bars."""
+        return self.pricing.spans_bars and not self.settlement.is_late
+
+    def close_over(
+        self,
+        t: int | Ints,
+        ids: Ints,
+        sids: Ints,
+        base: Floats,
+        reason: Tags,
+        priced: Priced,
+        starts: Sequence[int],
+    ) -> list[float]:
+        """Book fills that close positions whole; return cash after each moment.
+
+        Parameters
+        ----------
+        t : int or int array
+            Bar of all fills, or of each.
+        starts : sequence of int
+            Places of the fills with which a moment begins.
+        """
+        fills = self._fills(t, ids, sids, base, reason, priced, Seen.ALL)
+        cash = self.portfolio.close_over(fills, starts)
+        self.settlement.sold(fills)
+        return cash
+
+    def _fills(
+        self,
+        t: int | Ints,
+        ids: Ints,
+        sids: Ints,
+        base: Floats,
+        reason: Tags,
+        priced: Priced,
+        seen: Seen,
+    ) -> Fills:
+        """Tell the journal of fills, and return them."""
+        slipped, paid, units = priced.slipped, priced.paid, np.abs(priced.quantity)
+        if self._has_multipliers:
+            units = units * self.terms.multiplier[sids]
+        fills = Fills(
+            t=t,
+            ids=ids,
+            sids=sids,
+            quantity=priced.quantity,
+            price=paid,
+            commission=priced.charge,
+            slippage=units * np.abs(slipped - base),
+            impact=np.zeros(len(sids)) if paid is slipped else units * np.abs(paid - slipped),
+            reason=reason,
+            moment=self._moment(seen),
+        )
+        self.journal.record(fills)
+        return fills
 
     def fill_free(
         self, t: int, ids: Ints, sids: Ints, quantity: Floats, price: Floats, tags: Tags
@@ -334,43 +308,3 @@ class Executor:
         if at_close:
             starts[TrailStart.ENTRY_CLOSE] = batch.close[opened]
         self.portfolio.rebase(opened, bases.get(levels.base), starts.get(levels.trail_start))
-
-    def _quote(
-        self,
-        batch: Batch,
-        sids: Ints,
-        quantity: Floats,
-        price: Floats,
-        model: Commission | Slippage,
-        *,
-        is_maker: bool = False,
-    ) -> Quote:
-        names = model.features
-        market = {name: batch.features[name][sids] for name in names} if names else NO_COLUMNS
-        return Quote(
-            sids=sids,
-            quantity=quantity,
-            price=price,
-            multiplier=self.terms.multiplier[sids],
-            market=market,
-            is_maker=is_maker,
-        )
-
-    def _capped(
-        self, batch: Batch, sids: Ints, quantity: Floats, price: Floats, limit: Floats | None
-    ) -> Floats:
-        if limit is None and not self._is_bounded:
-            return price
-        price = self.round_price(sids, price, up=quantity)
-        bounds = self.price_limits.bounds(batch, sids, quantity)
-        bounds += [] if limit is None else [limit]
-        if self.policy.within_range and batch.high is not None and batch.low is not None:
-            bounds.append(np.where(quantity > 0, batch.high[sids], batch.low[sids]))
-        for bound in bounds:
-            # fmin and fmax ignore NaN: no limit.
-            price = np.where(quantity > 0, np.fmin(price, bound), np.fmax(price, bound))
-        return price
-
-
-def _filled_at(quote: Quote, model: Slippage) -> Floats:
-    return one_each(model.fill_price(quote), quote, model, "fill_price")

@@ -81,7 +81,13 @@ class LotBook:
             self._oldest[sids[is_first]] = places[is_first]
 
     def touched(
-        self, sids: Ints, left: Floats, is_flat: Bools, is_turned: Bools | None = None
+        self,
+        sids: Ints,
+        left: Floats,
+        is_flat: Bools,
+        is_turned: Bools | None = None,
+        *,
+        in_turn: bool = False,
     ) -> LotParts:
         """Return what closing `left` shares of each asset touches, by position of one lot first.
 
@@ -92,6 +98,8 @@ class LotBook:
         ----------
         is_flat, is_turned : bool array
             All of the position is closed; it is turned over, and counts as one of several lots.
+        in_turn : bool
+            One asset after the other, however many lots it has.
         """
         places = self._oldest[sids]
         size = self._numbers[QUANTITY][places]
@@ -101,7 +109,7 @@ class LotBook:
         is_later = has_more if is_turned is None else has_more | is_turned
         if not np.count_nonzero(is_later):
             return LotParts(places, part, None, is_all, is_one_each=True)
-        by = np.argsort(is_later, kind="stable")
+        by = np.arange(len(sids)) if in_turn else np.argsort(is_later, kind="stable")
         asked = np.abs(left)
         goes_on = has_more & (is_flat | (np.abs(size) <= asked + DUST * asked))
         chains = [

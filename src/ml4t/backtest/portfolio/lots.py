@@ -40,33 +40,36 @@ N_NUMBERS, COST_ROWS = 7, slice(COMMISSION, IMPACT + 1)
 
 
 class Lots(NamedTuple):
-    """Fills of one moment as lots, one per asset.
+    """Fills as lots, one per asset.
 
     Attributes
     ----------
     sids : int array
     numbers : float array
         ``[number, lot]``, in the order of `QUANTITY` to `EARNED`.
-    t : int
+    t : int or int array
+        Bar of the fill, or of each.
     reason : Tags
     fill : int array
     """
 
     sids: Ints
     numbers: Floats
-    t: int
+    t: int | Ints
     reason: Tags
     fill: Ints
 
     def at(self, chosen: Ints | Bools) -> Lots:
         """Return the lots at some places, or those that a mask keeps."""
         return Lots(
-            self.sids[chosen], self.numbers[:, chosen], self.t,
+            self.sids[chosen], self.numbers[:, chosen],
+            self.t if isinstance(self.t, int) else self.t[chosen],
             tags_at(self.reason, chosen), self.fill[chosen],
         )  # fmt: skip
 
     def rows(self) -> Iterator[tuple[int, Lot, str]]:
-        """Yield asset, lot and reason of each."""
+        """Yield asset, lot and reason of each; all are of one bar."""
+        assert isinstance(self.t, int)
         of_each = zip(self.sids.tolist(), self.numbers.T.tolist(), self.fill.tolist(), strict=True)
         for i, (sid, numbers, number) in enumerate(of_each):
             lot = Lot._make((*numbers, self.t, number))

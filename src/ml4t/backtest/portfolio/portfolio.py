@@ -5,27 +5,21 @@ What fills, splits and renames do to quantities and lots is in `positions`.
 
 from __future__ import annotations
 
-from enum import Enum
+from collections.abc import Sequence
+from itertools import pairwise
 from math import isnan
 
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Bools, Chunk, Floats, Ints
 from ml4t.backtest.core.journal import AccountAtClose, CashFlow, Journal
-from ml4t.backtest.core.levels import LevelPolicy, TrailBy, TrailStart
+from ml4t.backtest.core.levels import LevelPolicy
 from ml4t.backtest.core.orders import Fills
-from ml4t.backtest.core.stretch import AtCloses, Stretch, behind, carried
+from ml4t.backtest.core.stretch import Stretch, carried
 from ml4t.backtest.core.trades import Trade
 from ml4t.backtest.portfolio.lots import Lot, lots_of, open_part
 from ml4t.backtest.portfolio.positions import NO_SIDS, Moved, Positions
-
-
-class Seen(Enum):
-    """What of its entry bar a new position has seen."""
-
-    ALL = "all"  # it was opened at the open, or by a move that went on
-    CLOSE = "close"  # it was opened inside, by a limit
-    NOTHING = "nothing"  # it was opened at the close
+from ml4t.backtest.portfolio.water_marks import Seen, WaterMarks
 
 
 class Portfolio:
@@ -90,9 +84,7 @@ class Portfolio:
         self.quantity, self.mark = positions.quantity, positions.mark
         self.water_mark, self.peak_quantity = positions.water_mark, positions.peak_quantity
         self.entry_t, self.first_t = positions.entry_t, positions.first_t
-        self._only_close_t = np.full(n_assets, -1, dtype=np.int64)
-        self._last_partial_t = -1
-        self._policy = policy if policy is not None else LevelPolicy()
+        self._water_marks = WaterMarks(positions, LevelPolicy() if policy is None else policy)
         self._has_bases = False
         self.has_dividends = False
         self._moves_levels = dividends_move_levels
@@ -106,7 +98,7 @@ class Portfolio:
     @property
     def trails_from_fill(self) -> bool:
         """Whether a new position trails from its fill on, whatever its first close is."""
-        return self._policy.trail_start is not TrailStart.ENTRY_CLOSE
+        return self._water_marks.start_at_fill
 
     @property
     def has_shorts(self) -> bool:
@@ -178,19 +170,13 @@ class Portfolio:
 
         `seen` says what of this bar's range belongs to positions that these fills open.
         """
-        value = fills.quantity * fills.price
-        if self._has_multipliers:
-            value = value * self.multiplier[fills.sids]
-        self.cash -= float((value + fills.commission).sum())
+        assert isinstance(fills.t, int)
+        self.cash -= float(self._spent(fills).sum())
         moved = self._positions.fill(lots_of(fills, self._n_fills))
         self._n_fills += len(fills.sids)
         self._moved(moved.new, moved.gone)
         if seen is not Seen.ALL and len(moved.opened):
-            self._last_partial_t = fills.t
-            if seen is Seen.NOTHING:
-                self.first_t[moved.opened] = fills.t + 1
-            else:
-                self._only_close_t[moved.opened] = fills.t
+            self._water_marks.note_partial(fills.t, moved.opened, seen)
         return moved
 
     def remark(self, closes: Floats) -> None:
@@ -200,27 +186,20 @@ class Portfolio:
     def mark_to_close(self, batch: Batch) -> None:
         """Mark at the close and move the water marks; no bar: the last mark, stale."""
         self._mark(batch.close)
-        held, close = self.held, batch.close[self.held]
-        by_close = self._policy.trail_by is TrailBy.CLOSE
-        # fmax and fmin ignore the NaN of an asset without a bar.
-        high = close if by_close or batch.high is None else batch.high[held]
-        best = np.fmax(self.water_mark[held], high)
-        if self._positions.n_short:
-            low = close if by_close or batch.low is None else batch.low[held]
-            lowest = np.fmin(self.water_mark[held], low)
-            best = np.where(self.quantity[held] < 0, lowest, best)
-        if self._last_partial_t == batch.t:
-            best = self._partly_seen(batch.t, held, close, best)
-        if self._policy.trail_start is TrailStart.ENTRY_CLOSE:
-            best = np.where(self.entry_t[held] == batch.t, self.mark[held], best)
-        self.water_mark[held] = best
+        self._water_marks.move(batch, self.held)
 
     def record(self, batch: Batch) -> None:
         """Hand the account at the close to the journal."""
         if not self._is_marked:  # fills at this close came after the mark
             self._mark(batch.close)
-        mark = self.mark[self.held]
-        self._record(batch.t, mark, self._stale)
+        held = self.held
+        self._journal.record(
+            AccountAtClose(
+                t=batch.t, cash=self.cash, held=held, quantity=self.quantity[held],
+                cost=self._cost(), mark=self.mark[held], stale=self._stale,
+                multiplier=self._multiplier(),
+            )
+        )  # fmt: skip
 
     def rebase(self, sids: Ints, base: Floats | None, water_mark: Floats | None) -> None:
         """Set where levels of newly opened positions count from, and where trails start."""
@@ -242,25 +221,36 @@ class Portfolio:
         assert close is not None
         stale = np.isnan(close)
         mark = carried(self.mark[held], close, ~stale)
-        by_close = self._policy.trail_by is TrailBy.CLOSE
-        water_mark = self.water_mark[held]
-        best = close if by_close or high is None else high
-        best = np.fmax.accumulate(behind(water_mark, best))[1:]
-        if self._positions.n_short:
-            lowest = close if by_close or low is None else low
-            lowest = np.fmin.accumulate(behind(water_mark, lowest))[1:]
-            best = np.where(self.quantity[held] < 0, lowest, best)
+        best = self._water_marks.over_bars(held, close, high, low)
         return Stretch(
-            chunk=chunk, row=row, held=held, close=close, high=high, low=low, mark=mark,
+            chunk=chunk, row=row, held=held, quantity=self.quantity[held], cost=self._cost(),
+            multiplier=self._multiplier(), close=close, high=high, low=low, mark=mark,
             stale=stale, water_mark=best, value=self._value(mark),
         )  # fmt: skip
 
-    def pass_over(self, closes: AtCloses) -> None:
-        """Mark what is held at each of some closes, and hand them to the journal."""
-        held = self.held
-        self.mark[held], self.water_mark[held] = closes.mark[-1], closes.water_mark[-1]
-        self._stale, self._is_marked = closes.stale[-1], True
-        self._record(closes.t, closes.mark, closes.stale, n_bars=len(closes.mark))
+    def close_over(self, fills: Fills, starts: Sequence[int]) -> list[float]:
+        """Close positions whole, each at a bar of its own; return cash after each moment.
+
+        Parameters
+        ----------
+        starts : sequence of int
+            Places of the fills with which a moment begins.
+        """
+        spent, cash = self._spent(fills), list[float]()
+        for start, stop in pairwise([*starts, len(spent)]):
+            self.cash -= float(spent[start:stop].sum())
+            cash.append(self.cash)
+        self._positions.close_over(lots_of(fills, self._n_fills), starts)
+        self._n_fills += len(spent)
+        self._moved(NO_SIDS, fills.sids)
+        return cash
+
+    def pass_over(self, stretch: Stretch, n_bars: int, ends: Ints) -> None:
+        """Mark what is left of a stretch at the close of one of its bars, the last of so many."""
+        row, (at,) = n_bars - 1, (ends >= n_bars).nonzero()
+        held = stretch.held[at]
+        self.mark[held], self.water_mark[held] = stretch.mark[row, at], stretch.water_mark[row, at]
+        self._stale, self._is_marked = stretch.stale[row, at], True
 
     # -- what is no fill --------------------------------------------------------------
 
@@ -345,35 +335,30 @@ class Portfolio:
         value: Floats = self.quantity[self.held] * price
         return value * self.multiplier[self.held] if self._has_multipliers else value
 
-    def _record(self, t: int, mark: Floats, stale: Bools, *, n_bars: int = 1) -> None:
-        """Hand the account at one close, or at several, to the journal."""
-        held = self.held
-        cost, multiplier = self._positions.basis[held], None
+    def _spent(self, fills: Fills) -> Floats:
+        """Return what each fill takes from cash."""
+        value = fills.quantity * fills.price
         if self._has_multipliers:
-            multiplier = self.multiplier[held]
-            cost = cost * multiplier
+            value = value * self.multiplier[fills.sids]
+        spent: Floats = value + fills.commission
+        return spent
+
+    def _cost(self) -> Floats:
+        """Return what each held position has cost so far, account currency."""
+        held = self.held
+        cost: Floats = self._positions.basis[held]
+        if self._has_multipliers:
+            cost = cost * self.multiplier[held]
         cost = cost + self._positions.paid[held]
-        if self.has_dividends:
-            cost = cost - self._positions.received[held]
-        self._journal.record(
-            AccountAtClose(
-                t=t, n_bars=n_bars, cash=self.cash, held=held, quantity=self.quantity[held],
-                cost=cost, mark=mark, stale=stale, multiplier=multiplier,
-            )
-        )  # fmt: skip
+        return cost - self._positions.received[held] if self.has_dividends else cost
+
+    def _multiplier(self) -> Floats | None:
+        return self.multiplier[self.held] if self._has_multipliers else None
 
     def _closing(self, sid: int, quantity: float, price: float) -> Lot:
         """Return the fill that would close `quantity` shares at `price` without costs."""
         borrowed, earned = self._positions.borrowed.item(sid), self._positions.earned.item(sid)
         return Lot(-quantity, price, 0.0, 0.0, 0.0, borrowed, earned)
-
-    def _partly_seen(self, t: int, held: Ints, close: Floats, best: Floats) -> Floats:
-        """Return the water marks, held back for what was opened inside or after this bar."""
-        mark = self.water_mark[held]
-        side = np.sign(self.quantity[held])
-        by_close = side * np.fmax(side * mark, side * close)
-        best = np.where(self._only_close_t[held] == t, by_close, best)
-        return np.where(self.first_t[held] > t, mark, best)
 
     def _moved(self, new: Ints, gone: Ints) -> None:
         """Take note of what is held now, without a look at what nothing happened to."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -108,10 +110,22 @@ class Positions:
 
     def fill(self, lots: Lots) -> Moved:
         """Apply fills of one moment."""
-        if self.has_carried:
-            lots.numbers[BORROWED] = self.borrowed[lots.sids]
-            lots.numbers[EARNED] = self.earned[lots.sids]
+        self._note_carried(lots)
         return self._fill_each(lots) if len(lots.sids) <= FEW else self._fill_many(lots)
+
+    def close_over(self, lots: Lots, starts: Sequence[int]) -> None:
+        """Apply fills that close positions whole, of several moments that begin at some places.
+
+        It is what `fill` makes of each moment, one after the other.
+        """
+        self._note_carried(lots)
+        n_fills, first = len(lots.sids), 0
+        for start, stop in pairwise([*starts, n_fills]):
+            if stop - start > FEW:
+                self._close_all(lots, first, start, in_turn=True)
+                self._close_all(lots, start, stop, in_turn=False)
+                first = stop
+        self._close_all(lots, first, n_fills, in_turn=True)
 
     def fill_one(self, sid: int, fill: Lot, reason: str) -> bool:
         """Apply one fill to one asset; return whether it opened a position or turned one over."""
@@ -181,6 +195,20 @@ class Positions:
         return True
 
     # -- inside -----------------------------------------------------------------------
+
+    def _note_carried(self, lots: Lots) -> None:
+        """Note what holding one share has cost and brought until these fills."""
+        if self.has_carried:
+            lots.numbers[BORROWED] = self.borrowed[lots.sids]
+            lots.numbers[EARNED] = self.earned[lots.sids]
+
+    def _close_all(self, lots: Lots, first: int, stop: int, *, in_turn: bool) -> None:
+        """Close positions whole by the fills from one place up to another."""
+        n_fills = stop - first
+        if n_fills:
+            some = lots if n_fills == len(lots.sids) else lots.at(np.arange(first, stop))
+            after, is_flat = np.zeros(n_fills), np.ones(n_fills, dtype=bool)
+            self._reduce(some, after, is_flat, in_turn=in_turn)
 
     def _fill_each(self, lots: Lots) -> Moved:
         opened: list[int] = []
@@ -261,11 +289,17 @@ class Positions:
             self.n_short += int(np.count_nonzero(after[is_new] < 0))
 
     def _reduce(
-        self, lots: Lots, after: Floats, is_flat: Bools, is_turned: Bools | None = None
+        self,
+        lots: Lots,
+        after: Floats,
+        is_flat: Bools,
+        is_turned: Bools | None = None,
+        *,
+        in_turn: bool = False,
     ) -> None:
         """Close positions, wholly where `is_flat`; of the others `after` is left."""
-        sids = lots.sids
-        touched = self._lots.touched(sids, -lots.numbers[QUANTITY], is_flat, is_turned)
+        sids, asked = lots.sids, -lots.numbers[QUANTITY]
+        touched = self._lots.touched(sids, asked, is_flat, is_turned, in_turn=in_turn)
         fills = lots if touched.by is None else lots.at(touched.by)
         trades = closed(
             self._lots.read(touched.places), touched.part, fills,

@@ -28,9 +28,15 @@ class Settlement:
         self._number = np.cumsum(np.diff(sessions, prepend=sessions[:1]) > 0) if delay else sessions
         self._pending: deque[tuple[int, float]] = deque()
 
+    @property
+    def is_late(self) -> bool:
+        """Whether proceeds wait at all."""
+        return self._delay > 0
+
     def sold(self, fills: Fills) -> None:
         """Note what sales brought in, net of their commission; buys are passed over."""
         if self._delay:
+            assert isinstance(fills.t, int)
             value = -fills.quantity * fills.price * self._multiplier[fills.sids]
             # A sale that its commission eats up costs cash at once.
             proceeds = float(np.maximum(value - fills.commission, 0)[fills.quantity < 0].sum())

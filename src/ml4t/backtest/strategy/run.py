@@ -207,6 +207,7 @@ class StrategyRun:
         told = list(self._fills)
         self._fills.clear()
         for fills in told:
+            assert isinstance(fills.t, int)  # it hears of fills at the close of their bar
             for i, sid in enumerate(fills.sids.tolist()):
                 fill = Fill(
                     timestamp=self._broker.axes.moment(fills.t),

@@ -12,7 +12,8 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.tolerances import CASH_KEPT, LEAST_SHARE, USED_UP
 from ml4t.backtest.execution.account.rules import Account, Increase, Shortfall, closing_part
-from ml4t.backtest.execution.executor import Executor, Priced
+from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.pricing import Priced
 
 # Cuts in proportion; and steps in which the share between two others must have been found.
 FEW_STEPS, MOST_STEPS = 4, 60
@@ -125,7 +126,7 @@ class _Asked:
         if self.before is not None:
             held = held + self.before[index] * share
         base = self.prices[sids]
-        priced = self.executor.priced(self.batch, sids, asked, base, self.cap)
+        priced = self.executor.pricing.priced(self.batch, sids, asked, base, self.cap)
         self.share, self.priced = share, priced
         increase = Increase(
             sids=sids, quantity=asked, held=held, base=base, price=priced.paid,

@@ -48,6 +48,6 @@ def _decided(executor: Executor, sids: Ints) -> Floats:
 
 
 def _cost(executor: Executor, batch: Batch, sids: Ints, quantity: Floats, price: Floats) -> Floats:
-    charge = executor.charge(batch, sids, quantity, price)
+    charge = executor.pricing.charge(batch, sids, quantity, price)
     cost: Floats = quantity * price * executor.terms.multiplier[sids] + charge
     return cost

@@ -89,6 +89,14 @@ class Quote:
         return price
 
 
+def prices_each(model: object) -> bool:
+    """Whether a model prices each fill by itself, whatever it is asked about besides.
+
+    Those of this package do; one of the user's may count the fills of a bar.
+    """
+    return type(model).__module__.rpartition(".")[0] == __package__
+
+
 def one_each(found: object, quote: Quote, model: object, what: str) -> Floats:
     """Return what a model gave as one number of each fill; one number alone is that of each.
 

@@ -38,7 +38,8 @@ from ml4t.backtest.execution.orders.touch import (
 )
 from ml4t.backtest.execution.pending.order_filler import OrderFiller
 from ml4t.backtest.execution.price_limits import PriceLimits
-from ml4t.backtest.portfolio.portfolio import Portfolio, Seen
+from ml4t.backtest.portfolio.portfolio import Portfolio
+from ml4t.backtest.portfolio.water_marks import Seen
 
 Event = tuple[Touch, int, "Order | Protection"]
 # The numbers that levels have among the orders of a walk.

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.levels import LevelPolicy, Touched
 from ml4t.backtest.core.orders import Ended, OrderStatus, TimeInForce
-from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.executor import Booked, Executor
 from ml4t.backtest.execution.orders.level_book import ORDER_TYPES, TARGET, LevelFills
 from ml4t.backtest.execution.pending.post_trade import PostTrade
+from ml4t.backtest.execution.pricing import Priced
+from ml4t.backtest.portfolio.positions import NO_SIDS
 
 CARRIED = "volume limit: the rest follows at the next open"
 STAYS = "volume limit: the rest stays its target"
@@ -75,6 +79,44 @@ class LevelFiller:
             level=fills.level,
             is_done=is_done,
         )
+
+    def close_over(
+        self, batch: Batch, t: int | Ints, fills: LevelFills, starts: Sequence[int]
+    ) -> list[float]:
+        """Fill levels that close positions whole; return cash after each moment.
+
+        Parameters
+        ----------
+        t : int or int array
+            Bar of all fills, or of each; `batch` is that bar, or has each asset at its own.
+        starts : sequence of int
+            Places of the fills with which a moment begins: fills of one kind in one bar.
+        """
+        executor, sids = self._executor, fills.sids
+        kinds = sorted(set(fills.kind.tolist()))
+        of_kinds = [fills.kind == kind for kind in kinds]
+        priced = [
+            self._priced(batch, fills.where(which), is_target=kind == TARGET)
+            for kind, which in zip(kinds, of_kinds, strict=True)
+        ]
+        ids = executor.journal.new_ids(len(sids))
+        tags = tuple(self._rule_names[i] for i in fills.rule.tolist())
+        paid = priced[0] if len(kinds) == 1 else _joined(priced, of_kinds)
+        cash = executor.close_over(t, ids, sids, fills.base, tags, paid, starts)
+        self._post_trade.process(Booked(batch.t, NO_SIDS, sids, at_close=False))
+        for kind, which in zip(kinds, of_kinds, strict=True):
+            some = fills.where(which)
+            self._record(
+                ids[which], some, some.quantity, some.quantity, _chosen(tags, which), kind,
+                OrderStatus.FILLED, "",
+            )  # fmt: skip
+        return cash
+
+    def _priced(self, batch: Batch, fills: LevelFills, *, is_target: bool) -> Priced:
+        return self._executor.pricing.priced(
+            batch, fills.sids, fills.quantity, fills.base, fills.level if is_target else None,
+            is_maker=is_target, slips=self._slips,
+        )  # fmt: skip
 
     def _fill_kind(self, batch: Batch, fills: LevelFills, kind: int, step: Floats | None) -> Bools:
         """Fill levels of one kind; return which are done."""
@@ -167,6 +209,14 @@ class LevelFiller:
             return asked
         live = self._portfolio.quantity[sids]
         return np.where(asked == -live, asked, self._executor.whole(sids, asked))
+
+
+def _joined(parts: Sequence[Priced], places: Sequence[Bools]) -> Priced:
+    """Join what orders of several kinds pay, each where they stand."""
+    joined = np.empty((len(Priced._fields), len(places[0])))
+    for part, where in zip(parts, places, strict=True):
+        joined[:, where] = part
+    return Priced(*joined)
 
 
 def _chosen(tags: tuple[str, ...], which: Bools) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
-from ml4t.backtest.core.levels import LevelPolicy, Levels
+from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched
 from ml4t.backtest.core.stretch import Stretch, behind, carried
 from ml4t.backtest.execution.orders import types
 from ml4t.backtest.portfolio.portfolio import Portfolio
@@ -52,6 +52,16 @@ class LevelFills:
     set_t: Ints
     quantity: Floats
 
+    def touched(self) -> Touched:
+        """Return the levels as those of positions that they close."""
+        return Touched(
+            sids=self.sids,
+            is_stop=self.kind != TARGET,
+            rule=self.rule,
+            level=self.level,
+            is_done=np.ones(len(self.sids), dtype=bool),
+        )
+
     def where(self, chosen: Bools) -> LevelFills:
         """Return the levels that a mask keeps."""
         if chosen.all():  # most of the time
@@ -66,16 +76,16 @@ class LevelFills:
             quantity=self.quantity[chosen],
         )
 
-    def part(self, first: int, stop: int) -> LevelFills:
-        """Return those from one place on, up to another."""
+    def at(self, chosen: Ints | slice) -> LevelFills:
+        """Return the levels at some places."""
         return LevelFills(
-            sids=self.sids[first:stop],
-            kind=self.kind[first:stop],
-            level=self.level[first:stop],
-            base=self.base[first:stop],
-            rule=self.rule[first:stop],
-            set_t=self.set_t[first:stop],
-            quantity=self.quantity[first:stop],
+            sids=self.sids[chosen],
+            kind=self.kind[chosen],
+            level=self.level[chosen],
+            base=self.base[chosen],
+            rule=self.rule[chosen],
+            set_t=self.set_t[chosen],
+            quantity=self.quantity[chosen],
         )
 
 

@@ -18,8 +18,8 @@ from ml4t.backtest.execution.pending.exits import ExitFiller
 from ml4t.backtest.execution.pending.order_filler import OrderFiller
 from ml4t.backtest.execution.pending.rebalance import Rebalance
 from ml4t.backtest.execution.pending.rebalancer import Rebalancer
-from ml4t.backtest.portfolio.portfolio import Seen
 from ml4t.backtest.portfolio.positions import NO_SIDS
+from ml4t.backtest.portfolio.water_marks import Seen
 
 Chances = tuple[Chance, ...]
 

@@ -6,11 +6,12 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.orders import OrderStatus
-from ml4t.backtest.execution.executor import Executor, Priced
+from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.ending import TRIMMED, trimmed
 from ml4t.backtest.execution.orders.market_orders import MarketOrders
 from ml4t.backtest.execution.pending.post_trade import PostTrade
-from ml4t.backtest.portfolio.portfolio import Seen
+from ml4t.backtest.execution.pricing import Priced
+from ml4t.backtest.portfolio.water_marks import Seen
 
 VOLUME_LIMIT = "volume limit"
 

@@ -18,7 +18,7 @@ from ml4t.backtest.execution.orders.ending import why_cut
 from ml4t.backtest.execution.orders.order import Order, amend
 from ml4t.backtest.execution.pending.post_trade import PostTrade
 from ml4t.backtest.execution.pending.tradability import NO_BORROW, Tradability
-from ml4t.backtest.portfolio.portfolio import Seen
+from ml4t.backtest.portfolio.water_marks import Seen
 
 CANNOT_SHORT = "cash account cannot short"
 CUT_TO_HELD = "cut to what is held"

@@ -33,7 +33,7 @@ class ProtectiveOrders:
     """
 
     def __init__(self, executor: Executor, policy: LevelPolicy) -> None:
-        round_price = executor.round_price if executor.has_ticks else None
+        round_price = executor.pricing.round_price if executor.pricing.has_ticks else None
         self.levels = LevelBook(executor.portfolio, policy, round_price)
         self.ledger = MarketOrderLedger(executor.journal)
         self.pending = PendingChanges(executor, self.ledger)

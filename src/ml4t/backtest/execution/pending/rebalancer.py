@@ -27,7 +27,7 @@ from ml4t.backtest.execution.pending.rebalance import (
     sized,
 )
 from ml4t.backtest.execution.pending.tradability import NO_BAR, Tradability
-from ml4t.backtest.portfolio.portfolio import Seen
+from ml4t.backtest.portfolio.water_marks import Seen
 
 
 class Rebalancer:

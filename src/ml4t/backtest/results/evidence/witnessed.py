@@ -135,8 +135,11 @@ class Witnessed:
                 yield kind, rows.of_bars(rows.bars), rows.of_assets("held")
             else:
                 sids = [event.sids for event in events]
-                ts = np.repeat([event.t for event in events], [len(each) for each in sids])
-                yield kind, ts, np.concatenate(sids)
+                ts = [
+                    np.broadcast_to(event.t, len(each))
+                    for event, each in zip(events, sids, strict=True)
+                ]
+                yield kind, np.concatenate(ts), np.concatenate(sids)
 
 
 def _considered(

@@ -18,7 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats, Ints, Selection
-from ml4t.backtest.core.journal import Journal
+from ml4t.backtest.core.journal import AccountAtClose, Journal
 from ml4t.backtest.core.sids import union
 from ml4t.backtest.core.stretch import Stretch, total
 from ml4t.backtest.core.terms import Instruments
@@ -140,28 +140,19 @@ class LimitEngine:
             return stretch.n_bars
         if self._watch.liquidates and len(stretch.held):
             return 0
-        return self._watch.quiet_closes(self.account, self._equity(stretch.value))
+        return self._watch.quiet_closes(self.account, self._portfolio.cash + total(stretch.value))
 
     def know(self, features: Mapping[str, Floats]) -> None:
         """Take what is known at a close at which limits were not asked, to decide with it."""
         self._view.features = features
 
-    def pass_over(self, value: Floats) -> None:
-        """Record the account at bars at which no limit acts on it.
-
-        Parameters
-        ----------
-        value : float array
-            ``[bars, held]``, account currency.
-        """
+    def pass_over(self, closes: AccountAtClose) -> None:
+        """Record the account at bars at which no limit acts on it."""
         if self._has_limits:
-            equity = self._equity(value)
+            value = closes.value
+            equity = closes.cash + total(value)
             self.account.record_over(equity, total(np.abs(value)))
             self._watch.pass_over(equity)
-
-    def _equity(self, value: Floats) -> Floats:
-        equity: Floats = self._portfolio.cash + total(value)
-        return equity
 
     @property
     def braking(self) -> str:

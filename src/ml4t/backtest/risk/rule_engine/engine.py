@@ -142,13 +142,14 @@ class RuleEngine:
             # On the entry bar they are those that the close before it decided.
             self._set_levels(t if is_closed else t - 1, opened, merged)
 
-    def report(self, t: int, touched: Touched) -> None:
+    def report(self, t: int | Ints, touched: Touched) -> None:
         """Log the levels that closed a position or a part of it, and count the steps done."""
-        for sid, is_stop, rule, level, is_done in zip(
-            touched.sids.tolist(), touched.is_stop.tolist(), touched.rule.tolist(),
+        ts = np.broadcast_to(t, len(touched.sids)).tolist()
+        for at, sid, is_stop, rule, level, is_done in zip(
+            ts, touched.sids.tolist(), touched.is_stop.tolist(), touched.rule.tolist(),
             touched.level.tolist(), touched.is_done.tolist(), strict=True,
         ):  # fmt: skip
-            self._log(t, sid, rule, "stop" if is_stop else "target", level)
+            self._log(at, sid, rule, "stop" if is_stop else "target", level)
             row = self._step_row(rule, sid, level) if is_done and not is_stop else -1
             if row >= 0:
                 self._memory.steps_done[row][sid] += 1
