@@ -21,6 +21,10 @@ from scripts import run_script  # noqa: F401 - a fixture
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
+# Whose tests share what takes seconds to make. They come first: workers split what is left at the
+# end, and each would make it.
+SHARED_FOR_LONG = {"test_zones", "test_examples_walk_forward", "test_coming_from"}
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "each_value: see tests/effort.py")
@@ -32,18 +36,22 @@ def pytest_configure(config: pytest.Config) -> None:
 
         def with_few_threads(given: dict[str, Any]) -> Any:
             # A sixth of the time of a small run goes into threads with nothing to do.
-            few = {"threads": 1} if next(made) % 4 else {}
+            few = {"threads": 1} if next(made) % 8 else {}
             return connect({**few, **given})
 
         database._connect = with_few_threads
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out combinations that only a test of more effort runs; pytest counts them."""
+    """Leave out combinations that only a test of more effort runs; pytest counts them.
+
+    What several tests share and takes long comes first.
+    """
     # Who names one test by its parameters wants it run.
     if EFFORT == 1 and not any("[" in str(one) for one in config.args):
         items[:], waiting = thinned(items)
         config.hook.pytest_deselected(items=waiting)
+    items.sort(key=lambda item: item.path.stem not in SHARED_FOR_LONG)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
