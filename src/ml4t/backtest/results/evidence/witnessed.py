@@ -136,7 +136,7 @@ class Witnessed:
             else:
                 sids = [event.sids for event in events]
                 ts = [
-                    np.broadcast_to(event.t, len(each))
+                    event.t if isinstance(event.t, np.ndarray) else np.full(len(each), event.t)
                     for event, each in zip(events, sids, strict=True)
                 ]
                 yield kind, np.concatenate(ts), np.concatenate(sids)
