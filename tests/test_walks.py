@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,12 @@ import pytest
 
 from effort import some
 from ml4t.backtest import (
+    ActionPolicy,
     BacktestConfig,
     BacktestEngine,
     BacktestResult,
+    BasisPointCommission,
+    BasisPointSlippage,
     Catalog,
     Strategy,
     TopN,
@@ -250,6 +254,23 @@ def test_limits_act_at_the_same_bars(
     assert tables_of(by_events) == tables_of(by_bars)
     assert by_events.sql("from decisions where asset_id is null").fetchall()
     assert len(seen) < 50  # of 80
+
+
+def test_an_account_that_has_lost_all_is_passed_over_too(seen: list[int]) -> None:
+    days = [date(2024, 1, 1) + timedelta(days=t) for t in range(20)]
+    bars = {"timestamp": [*days[:5], *days], "asset_id": ["A"] * 5 + ["B"] * 20}
+    prices = {**bars, "open": [10.0] * 25, "close": [10.0] * 25}
+    gone = {"asset_id": ["A"], "ex_date": [days[5]], "kind": ["delisting"], "value": [None]}
+    catalog = Catalog().register("prices", prices).register("actions", gone)
+    nothing = BasisPointCommission(0), BasisPointSlippage(0)
+    config = BacktestConfig(
+        commission=nothing[0], slippage=nothing[1], actions=ActionPolicy(delisting_return=-1.0)
+    )
+    strategy = TopN(1, by="case when asset_id = 'A' then 2 else 1 end", every=20, offset=1)
+    manager = risk.RiskManager([], [risk.MaxDrawdown(0.5), risk.MaxVaR(0.1, window=2)])
+    engine = BacktestEngine(catalog, strategy, risk_manager=manager, config=config)
+    assert engine.run()["final_value"] == 0.0
+    assert len(seen) < 10  # of 20
 
 
 class Watchful(risk.Limit):

@@ -94,8 +94,10 @@ class AccountState:
         weight = np.divide(gross, equity, out=np.zeros(len(equity)), where=has_equity)
         self._gross[first_t : self.t + 1] = weight
         self.peak = max(self.peak, float(equity.max()))
-        exposed = self._gross[before : self.t] > LEAST_EXPOSURE
-        earned = (equity / self._equity[before : self.t] - 1)[exposed]
+        (exposed,) = (
+            self._gross[before : self.t] > LEAST_EXPOSURE
+        ).nonzero()  # none without equity
+        earned = equity[exposed] / self._equity[before : self.t][exposed] - 1
         start, self._n_returns = self._n_returns, self._n_returns + len(earned)
         self._returns[start : self._n_returns] = earned / self._gross[before : self.t][exposed]
 
