@@ -14,8 +14,10 @@ import json
 import time
 import tracemalloc
 from collections.abc import Callable
+from typing import Any
+from unittest.mock import patch
 
-from ml4t.backtest import BacktestEngine, BacktestResult, Catalog, Strategy, TopN
+from ml4t.backtest import BacktestEngine, BacktestResult, Catalog, Strategy, TopN, running
 from ml4t.backtest.strategies import (
     HybridStrategy,
     PercentSizer,
@@ -117,16 +119,18 @@ def catalog_of(data: str, n_columns: int | None = None) -> Catalog:
 def run(catalog: Catalog, strategy: Strategy) -> tuple[BacktestResult, float]:
     """Run, and return the seconds of the loop too."""
     engine = BacktestEngine(catalog, strategy, initial_capital=1_000_000)
-    loop, seconds = engine._loop, 0.0
+    loop, seconds = running._loop, 0.0
 
-    def timed(*arguments) -> None:
+    def timed(*arguments: Any) -> Any:
         nonlocal seconds
         start = time.perf_counter()
-        loop(*arguments)
+        misses = loop(*arguments)
         seconds = time.perf_counter() - start
+        return misses
 
-    engine._loop = timed  # type: ignore[method-assign]
-    return engine.run(), seconds
+    with patch.object(running, "_loop", timed):
+        result = engine.run()
+    return result, seconds
 
 
 def peak_megabytes(data: str, n_columns: int) -> float:

@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from ml4t.backtest import BacktestEngine, Catalog, TopN
+from ml4t.backtest import BacktestConfig, TopN, running
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Chunk, Selection
 from ml4t.backtest.core.terms import Instruments
@@ -62,7 +62,7 @@ def seconds_per_bar(n_assets: int) -> float:
     rules = RiskManager(
         [VolatilityScaledStopLoss(2.0), DynamicTrailingStop(0.05), TimeBasedExit(60)]
     )
-    engine = BacktestEngine(Catalog(), TopN(N_HELD, by="score"), risk_manager=rules)
+    strategy = TopN(N_HELD, by="score")
     chunk, best = chunk_of(n_assets), float("inf")
     market = Market(
         axes=Axes(
@@ -74,9 +74,9 @@ def seconds_per_bar(n_assets: int) -> float:
     )  # fmt: skip
     for _ in range(ROUNDS):
         recorder = Recorder()
-        session = Session(engine.config, rules, market, 1_000_000.0, recorder)
+        session = Session(BacktestConfig(), rules, market, 1_000_000.0, recorder)
         start = time.perf_counter()
-        engine._loop([chunk], session, recorder)
+        running._loop(strategy, [chunk], session, recorder, N_BARS)
         best = min(best, time.perf_counter() - start)
     return best / N_BARS
 
