@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
@@ -16,18 +15,16 @@ from ml4t.backtest.synthetic import make_market
 SCRIPTS = Path(__file__).parents[1] / "benchmarks"
 
 
-@pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """Import scripts of the folder, which are gone again after the test."""
-    before = set(sys.modules)
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    yield import_module
-    for name in set(sys.modules) - before:
-        if str(SCRIPTS) in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
+def script(name: str) -> ModuleType:
+    spec = spec_from_file_location(f"timing_{name}", SCRIPTS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def test_the_loop_alone_is_timed(script, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_loop_alone_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = script("loop")
     monkeypatch.setattr(loop, "N_BARS", 30)
     monkeypatch.setattr(loop, "ROUNDS", 1)
@@ -35,7 +32,7 @@ def test_the_loop_alone_is_timed(script, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_every_table_is_counted_in_a_timed_run(
-    script, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_market(tmp_path, n_assets=40, n_bars=30)
     ours, forms = script("ours"), script("forms")
