@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -10,13 +11,13 @@ from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Batch, Chunk, Ints
 from ml4t.backtest.core.journal import AccountAtClose, Decision, Journal
+from ml4t.backtest.core.sids import without
 from ml4t.backtest.core.stretch import (
     Stretch,
     at_any,
     before,
     first_rows,
     quiet_before,
-    runs_of,
     starts_of,
 )
 from ml4t.backtest.core.terms import Action, Instruments
@@ -261,7 +262,7 @@ class Session:
         closed = closed[np.argsort(ends[closed], kind="stable")]
         rows = ends[closed]
         fills = self.broker.touched_at(stretch, rows, closed)
-        self.rules.report(stretch.first_t + rows, fills.touched())
+        self.rules.report(stretch.first_t + rows, fills.touched(np.ones(len(rows), dtype=bool)))
         in_turn = np.lexsort((fills.kind, rows))
         rows, fills = rows[in_turn], fills.at(in_turn)
         executor = self.broker.executor
@@ -274,7 +275,8 @@ class Session:
             except CostError:  # bar by bar it says in which
                 pass
         left = []
-        for row, start, stop in runs_of(rows):
+        for start, stop in pairwise([*starts_of(rows), len(rows)]):
+            row = int(rows[start])
             batch, some = stretch.batch(row), fills.at(slice(start, stop))
             self.t = batch.t
             cash = self.broker.close_over(batch, batch.t, some, starts_of(some.kind))
@@ -288,8 +290,7 @@ class Session:
 
     def _leave_non_members(self, batch: Batch) -> None:
         held = self.portfolio.held
-        gone = held[batch.features["is_member"][held] == 0]
-        gone = gone[~np.isin(gone, self.broker.leaving())]
+        gone = without(held[batch.features["is_member"][held] == 0], self.broker.leaving())
         if len(gone):
             self.broker.order_exits(batch.t, gone, (MEMBERSHIP,) * len(gone))
         for sid in gone.tolist():

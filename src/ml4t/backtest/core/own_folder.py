@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml4t.backtest.core.workplace import place_beside, sync
+from ml4t.backtest.core.workplace import place_beside, put_json
 from ml4t.backtest.errors import BacktestError
 
 # What is being written stands there before anything else does.
@@ -78,11 +78,7 @@ class OwnFolder:
         if not self.is_at(path):
             (path / WRITING).mkdir(exist_ok=True)
             with place_beside(path / WRITING / "marker") as place:
-                made = place / self.marker
-                made.write_text(json.dumps(dict(self.form)), encoding="utf-8")
-                sync(made)
-                made.replace(path / self.marker)
-            sync(path)
+                put_json(path / self.marker, dict(self.form), place, syncs=True)
 
     def unusable(self, path: Path, error: Exception) -> BacktestError:
         """Return what says that there cannot be one."""

@@ -6,6 +6,8 @@ and take longer for the few assets that an account holds.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ml4t.backtest.core.batch import Ints
@@ -20,6 +22,6 @@ def union(held: Ints, wanted: Ints) -> Ints:
     return sids[is_first]
 
 
-def without(sids: Ints, others: Ints) -> Ints:
+def without(sids: Ints, others: Ints | Sequence[int]) -> Ints:
     """Return assets but those of some others, in their order."""
     return sids[~np.isin(sids, others)] if len(others) else sids

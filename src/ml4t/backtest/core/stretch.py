@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -148,15 +147,6 @@ def before(ends: Ints, n_bars: int) -> Bools:
     """Return ``[bars, held]``: whether each position is still held at the close of a bar."""
     still: Bools = np.arange(n_bars)[:, np.newaxis] < ends
     return still
-
-
-def runs_of(values: Ints) -> Iterator[tuple[int, int, int]]:
-    """Yield each of some ascending values with the places of it: the first, and the one behind."""
-    start = 0
-    for value, equals in groupby(values.tolist()):
-        stop = start + len(list(equals))
-        yield value, start, stop
-        start = stop
 
 
 def starts_of(*keys: Ints) -> list[int]:

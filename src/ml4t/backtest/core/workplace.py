@@ -48,11 +48,18 @@ def place_beside(target: Path) -> Iterator[Path]:
                 return
 
 
-def put_json(target: Path, said: object, place: Path) -> None:
-    """Write a JSON document in a writer's folder, and move it to `target` whole."""
+def put_json(target: Path, said: object, place: Path, *, syncs: bool = False) -> None:
+    """Write a JSON document in a writer's folder, and move it to `target` whole.
+
+    `syncs`: when it is there, it is on the disk too.
+    """
     made = place / target.name
     made.write_text(json.dumps(said), encoding="utf-8")
+    if syncs:
+        sync(made)
     made.replace(target)
+    if syncs:
+        sync(target.parent)
 
 
 def sync(path: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.levels import Touched
 from ml4t.backtest.core.orders import TimeInForce
+from ml4t.backtest.core.sids import without
 from ml4t.backtest.execution.intrabar.level_filler import LevelFiller
 from ml4t.backtest.execution.orders.book import OrderBook
 from ml4t.backtest.execution.orders.level_book import (
@@ -82,10 +83,7 @@ class InsideBar:
             return
         resting = [sid for sid in self._book.sids() if self._resting(sid)] if self._book else []
         if not self._levels.is_empty:
-            sids = self._portfolio.held
-            if resting:
-                sids = sids[~np.isin(sids, resting)]
-            sids = self._filler.without_pending(sids)
+            sids = self._filler.without_pending(without(self._portfolio.held, resting))
             fills = self._levels.touched(batch, sids)
             if fills is not None:
                 yield from self._fill_levels(batch, fills)

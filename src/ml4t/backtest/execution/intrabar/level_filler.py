@@ -9,6 +9,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.levels import LevelPolicy, Touched
 from ml4t.backtest.core.orders import Ended, OrderStatus, TimeInForce
+from ml4t.backtest.core.sids import without
 from ml4t.backtest.execution.executor import Booked, Executor
 from ml4t.backtest.execution.orders.level_book import ORDER_TYPES, TARGET, LevelFills
 from ml4t.backtest.execution.pending.post_trade import PostTrade
@@ -47,8 +48,7 @@ class LevelFiller:
 
     def without_pending(self, sids: Ints) -> Ints:
         """Return the assets of which no exit is on its way already."""
-        pending = self._pending.leaving()
-        return sids[~np.isin(sids, pending)] if pending else sids
+        return without(sids, self._pending.leaving())
 
     def fill(self, batch: Batch, fills: LevelFills, step: Floats | None = None) -> Touched:
         """Fill levels and return those that no price limit of the exchange held back.
@@ -72,13 +72,7 @@ class LevelFiller:
                 of_kind = fills.kind == kind
                 is_done[of_kind] = self._fill_kind(batch, fills.where(of_kind), kind, step)
         self._pending.closed_inside(fills.sids)
-        return Touched(
-            sids=fills.sids,
-            is_stop=fills.kind != TARGET,
-            rule=fills.rule,
-            level=fills.level,
-            is_done=is_done,
-        )
+        return fills.touched(is_done)
 
     def close_over(
         self, batch: Batch, t: int | Ints, fills: LevelFills, starts: Sequence[int]

@@ -52,31 +52,21 @@ class LevelFills:
     set_t: Ints
     quantity: Floats
 
-    def touched(self) -> Touched:
-        """Return the levels as those of positions that they close."""
+    def touched(self, is_done: Bools) -> Touched:
+        """Return the levels as those of positions, with whether each is done with."""
         return Touched(
             sids=self.sids,
             is_stop=self.kind != TARGET,
             rule=self.rule,
             level=self.level,
-            is_done=np.ones(len(self.sids), dtype=bool),
+            is_done=is_done,
         )
 
     def where(self, chosen: Bools) -> LevelFills:
         """Return the levels that a mask keeps."""
-        if chosen.all():  # most of the time
-            return self
-        return LevelFills(
-            sids=self.sids[chosen],
-            kind=self.kind[chosen],
-            level=self.level[chosen],
-            base=self.base[chosen],
-            rule=self.rule[chosen],
-            set_t=self.set_t[chosen],
-            quantity=self.quantity[chosen],
-        )
+        return self if chosen.all() else self.at(chosen)  # all, most of the time
 
-    def at(self, chosen: Ints | slice) -> LevelFills:
+    def at(self, chosen: Ints | Bools | slice) -> LevelFills:
         """Return the levels at some places."""
         return LevelFills(
             sids=self.sids[chosen],

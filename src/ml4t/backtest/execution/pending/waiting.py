@@ -77,8 +77,7 @@ class WaitingOrders:
 
     def _levels_in_force(self) -> list[Waiting]:
         # What a rule leaves at the next open is past its levels.
-        held = self._portfolio.held
-        held = held[~np.isin(held, self._pending.leaving())]
+        held = without(self._portfolio.held, self._pending.leaving())
         levels = self._levels
         return [
             Waiting(
