@@ -1,9 +1,8 @@
-"""BacktestResult: the tables of a run, its metrics, and how to keep them."""
+"""BacktestResult: the tables of a run, its metrics, and how to open one that was saved."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +15,9 @@ from ml4t.backtest.results.report.making import Report
 from ml4t.backtest.results.report.metric_views import METRICS
 from ml4t.backtest.results.report.views import VIEWS
 from ml4t.backtest.results.tables import RUN_ID, TABLES
+from ml4t.backtest.results.writing import Writing, usable
 
 if TYPE_CHECKING:
-    from ml4t.backtest.results.page.trust import Trials
     from ml4t.backtest.results.plot.plots import Plots
     from ml4t.backtest.results.story import Story
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 READS = ("SELECT", "EXPLAIN", "MULTI")
 
 
-class BacktestResult(Interchange, Mapping[str, Any]):
+class BacktestResult(Interchange, Writing, Mapping[str, Any]):
     """A finished run. As a mapping it holds the metrics; `sql` reads its tables.
 
     The tables ``runs orders fills trades positions equity decisions selections cash_flows
@@ -237,139 +236,6 @@ class BacktestResult(Interchange, Mapping[str, Any]):
 
         return summary_text(self)
 
-    def save(self, path: str | Path) -> Path:
-        """Write the tables to a DuckDB file, or as Parquet into a folder.
-
-        Parameters
-        ----------
-        path : str or Path
-            A name that ends in ``.duckdb`` or ``.db`` makes a file; any other a folder with one
-            Parquet file per table, and their checksums. A saved run that stood there is replaced
-            in one step, once the new one is complete and on the disk; until then it is whole. A
-            store is added to: `RunStore.add`.
-
-        Returns
-        -------
-        Path
-            Where it was written.
-
-        Raises
-        ------
-        ResultError
-            Something else than a saved run stands at `path`, or more than one, or it cannot be
-            written (no space, no permission); what stood there is as it was.
-        """
-        from ml4t.backtest.results.keeping.saving import save
-
-        target = _usable(path)
-        save(self._database, target)
-        return target
-
-    def to_csv(self, folder: str | Path) -> Path:
-        """Write every table to a file of CSV in a folder, with a header and times in ISO 8601.
-
-        What is NULL is an empty field; numbers have all their digits. CSV keeps no types: a run
-        that is to be opened again is saved, see `save`.
-
-        Returns
-        -------
-        Path
-            The folder.
-
-        Raises
-        ------
-        ResultError
-            Something else than such tables stands there, or it cannot be written.
-        """
-        from ml4t.backtest.results.keeping.saving import export_csv
-
-        target = _usable(folder)
-        export_csv(self._database, target)
-        return target
-
-    def to_excel(self, path: str | Path, tables: Sequence[str] = tuple(TABLES)) -> Path:
-        """Write tables to a workbook of Excel, a sheet each, after the metrics.
-
-        Excel has no zones: times are the clock of the catalog's zone, to the millisecond, and the
-        sheet ``columns`` says which zone that is, beside what each column means. Numbers have 16
-        digits, of which Excel shows 15; whole numbers of 16 digits and more, infinities and days
-        before March 1900 are texts. A text longer than a cell takes (32,767 characters; the
-        configuration of a run may be) ends in how long it is. What is NULL is an empty cell.
-
-        Parameters
-        ----------
-        path : str or Path
-            Ends in ``.xlsx``. A workbook of a run that stood there is replaced in one step, see
-            `save`.
-        tables : sequence of str
-            All by default.
-
-        Returns
-        -------
-        Path
-            The file.
-
-        Raises
-        ------
-        ConfigError
-            openpyxl is not installed: ``pip install 'ml4t-backtest-duckdb[excel]'``.
-        ResultError
-            A table has more rows than a sheet takes (1,048,575): nothing is written. Something else
-            than a run's workbook stands there, or it cannot be written.
-        """
-        from ml4t.backtest.results.keeping.workbook import save_workbook
-
-        target = _usable(path)
-        save_workbook(self._database, target, tables, self.metrics)
-        return target
-
-    def report(
-        self, path: str | Path, *, trials: Trials | None = None, with_sql: bool = False
-    ) -> Path:
-        """Write the run as one page of HTML that needs no network, and no program but a browser.
-
-        It opens with what was proved, checked, assumed and not verified, and shows equity and
-        drawdown, returns by month, exposures, what made the money, every trade and one on its
-        price, costs and all metrics. Under each figure stand its query, what the query gives, and
-        how to run it. `report_runs` writes the page of several runs, `RunStore.report` one that
-        knows how many others there are.
-
-        A page holds of lines longer than 12,000 bars the lowest and highest of each stretch, 50,000
-        trades and 120,000 closes, and says what it leaves out. Columns of more than 6,000 rows are
-        rounded: money to the cent, fractions to a millionth.
-
-        Parameters
-        ----------
-        path : str or Path
-            Such as ``report.html``. A page of ours that stood there is replaced in one step.
-        trials : Trials, optional
-            How many runs it is one of, which `RunStore.report` knows.
-        with_sql : bool, default False
-            Whether the page is a database too: the run and DuckDB for browsers are in it (about
-            11 MB more), and each query can be edited and run there, without a network.
-
-        Returns
-        -------
-        Path
-            The page.
-
-        Raises
-        ------
-        ConfigError
-            `with_sql` without its package: ``pip install 'ml4t-backtest-duckdb[page-sql]'``.
-        ResultError
-            Something else stands there, or it cannot be written.
-
-        Examples
-        --------
-        >>> result.report("report.html")                                  # doctest: +SKIP
-        """
-        from ml4t.backtest.results.page.writing import write_page
-
-        target = _usable(path)
-        write_page(self, self._database, target, trials=trials, with_sql=with_sql)
-        return target
-
     @property
     def timezone(self) -> str:
         """The zone in which times with a zone have a date and an hour."""
@@ -387,7 +253,7 @@ class BacktestResult(Interchange, Mapping[str, Any]):
         from ml4t.backtest.results.keeping.opening import load
         from ml4t.backtest.results.summary import facts_lines, run_facts
 
-        source = _usable(path)
+        source = usable(path)
         result = cls(load(source))
         try:
             facts_lines(run_facts(result))
@@ -403,10 +269,3 @@ class BacktestResult(Interchange, Mapping[str, Any]):
 def _left_open(metrics: Mapping[str, Any]) -> str:
     n_lots = metrics["n_open_lots"]
     return f", {n_lots:,} open lot{'s' if n_lots > 1 else ''}" if n_lots else ""
-
-
-def _usable(path: object) -> Path:
-    from ml4t.backtest.results.keeping.paths import usable_path
-
-    given = os.fspath(path) if isinstance(path, os.PathLike) else path  # a store has one, too
-    return usable_path(given, "that of a saved run")
