@@ -263,11 +263,14 @@ class Session:
         rows = ends[closed]
         fills = self.broker.touched_at(stretch, rows, closed)
         self.rules.report(stretch.first_t + rows, fills.touched(np.ones(len(rows), dtype=bool)))
-        in_turn = np.lexsort((fills.kind, rows))
-        rows, fills = rows[in_turn], fills.at(in_turn)
+        if not fills.is_of_one_kind:
+            in_turn = np.lexsort((fills.kind, rows))
+            rows, fills = rows[in_turn], fills.at(in_turn)
         executor = self.broker.executor
         if executor.fills_over_bars:
-            batch = stretch.batch_of(rows, fills.sids, executor.pricing.columns)
+            batch = stretch.batch_of(
+                rows, fills.sids, executor.pricing.columns, has_range=executor.pricing.within_range
+            )
             starts = starts_of(rows, fills.kind)
             try:
                 cash = self.broker.close_over(batch, stretch.first_t + rows, fills, starts)

@@ -264,13 +264,17 @@ class Chunk:
         """
         return column[row : row + n_bars].take(sids, axis=1)
 
-    def batch_of(self, rows: Ints, sids: Ints, features: Sequence[str]) -> Batch:
-        """Return what is known of some assets, each at a bar of its own; of all others NaN.
+    def batch_of(
+        self, rows: Ints, sids: Ints, features: Sequence[str], *, has_range: bool
+    ) -> Batch:
+        """Return what is asked for of some assets, each at a bar of its own; of all others NaN.
 
         Parameters
         ----------
         features : sequence of str
             Those that the batch has.
+        has_range : bool
+            It has highs and lows, where the chunk has them; no other prices.
         """
 
         def of(column: Floats) -> Floats:
@@ -278,18 +282,16 @@ class Chunk:
             own[sids] = column[rows, sids]
             return own
 
-        prices = {name: of(column) for name, column in self.prices.items()}
+        highs, lows = (self.prices.get(name) if has_range else None for name in ("high", "low"))
+        missing = np.full(self.prices["close"].shape[1], np.nan)
         return Batch(
             t=self.first_t + int(rows[0]),
-            open=prices["open"]
-            if self.traded_close is None
-            else np.full_like(prices["close"], np.nan),
-            high=prices.get("high"),
-            low=prices.get("low"),
-            close=prices["close"],
+            open=missing,
+            high=None if highs is None else of(highs),
+            low=None if lows is None else of(lows),
+            close=missing,
             features=Features((name, of(self.features[name])) for name in features),
             selection=None,
-            traded_close=None if self.traded_close is None else of(self.traded_close),
         )
 
     def opens_at(self, rows: Ints, sids: Ints) -> Floats:

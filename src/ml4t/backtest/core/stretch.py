@@ -70,9 +70,11 @@ class Stretch:
         """Return one of the bars."""
         return self.chunk.batch(self.row + row)
 
-    def batch_of(self, rows: Ints, sids: Ints, features: Sequence[str]) -> Batch:
+    def batch_of(
+        self, rows: Ints, sids: Ints, features: Sequence[str], *, has_range: bool
+    ) -> Batch:
         """Return some assets, each at a bar of its own, see `Chunk.batch_of`."""
-        return self.chunk.batch_of(self.row + rows, sids, features)
+        return self.chunk.batch_of(self.row + rows, sids, features, has_range=has_range)
 
     def feature(self, name: str) -> Floats:
         """Return a feature of what is held."""
@@ -151,8 +153,10 @@ def before(ends: Ints, n_bars: int) -> Bools:
 
 def starts_of(*keys: Ints) -> list[int]:
     """Return the places at which any of some keys is another than before it."""
-    is_new = np.ones(len(keys[0]), dtype=bool)
-    is_new[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    is_new = np.zeros(len(keys[0]), dtype=bool)
+    is_new[:1] = True
+    for key in keys:
+        is_new[1:] |= key[1:] != key[:-1]
     starts: list[int] = is_new.nonzero()[0].tolist()
     return starts
 

@@ -70,7 +70,7 @@ class Pricing:
         within_range: bool,
     ) -> None:
         self._commission, self._slippage, self._impact = commission, slippage, impact
-        self._terms, self._price_limits, self._within_range = terms, price_limits, within_range
+        self._terms, self._price_limits, self.within_range = terms, price_limits, within_range
         self.has_ticks = bool((terms.tick_size > 0).any())
         # Whether anything but a limit of its own bounds the price of a fill.
         self._is_bounded = bool(self.has_ticks or within_range or price_limits.priced)
@@ -158,7 +158,7 @@ class Pricing:
         price = self.round_price(sids, price, up=quantity)
         bounds = self._price_limits.bounds(batch, sids, quantity)
         bounds += [] if limit is None else [limit]
-        if self._within_range and batch.high is not None and batch.low is not None:
+        if self.within_range and batch.high is not None and batch.low is not None:
             bounds.append(np.where(quantity > 0, batch.high[sids], batch.low[sids]))
         for bound in bounds:
             # fmin and fmax ignore NaN: no limit.

@@ -6,6 +6,7 @@ with the lots that are open at once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from ml4t.backtest.core.tolerances import DUST
 from ml4t.backtest.portfolio.lots import (
     BORROWED,
     EARNED,
+    FEW,
     N_NUMBERS,
     PRICE,
     QUANTITY,
@@ -87,7 +89,7 @@ class LotBook:
         is_flat: Bools,
         is_turned: Bools | None = None,
         *,
-        in_turn: bool = False,
+        starts: Sequence[int] | None = None,
     ) -> LotParts:
         """Return what closing `left` shares of each asset touches, by position of one lot first.
 
@@ -98,8 +100,9 @@ class LotBook:
         ----------
         is_flat, is_turned : bool array
             All of the position is closed; it is turned over, and counts as one of several lots.
-        in_turn : bool
-            One asset after the other, however many lots it has.
+        starts : sequence of int, optional
+            Places of the fills with which a moment begins, where there are several; at those of few
+            fills one asset follows the other, however many lots it has.
         """
         places = self._oldest[sids]
         size = self._numbers[QUANTITY][places]
@@ -109,7 +112,7 @@ class LotBook:
         is_later = has_more if is_turned is None else has_more | is_turned
         if not np.count_nonzero(is_later):
             return LotParts(places, part, None, is_all, is_one_each=True)
-        by = np.arange(len(sids)) if in_turn else np.argsort(is_later, kind="stable")
+        by = np.argsort(is_later, kind="stable") if starts is None else _by_moment(is_later, starts)
         asked = np.abs(left)
         goes_on = has_more & (is_flat | (np.abs(size) <= asked + DUST * asked))
         chains = [
@@ -269,3 +272,10 @@ class LotBook:
         free = self._free[: self._n_free]
         self._free = np.pad(np.append(free, np.arange(size, size + more)), (0, size - len(free)))
         self._n_free += more
+
+
+def _by_moment(is_later: Bools, starts: Sequence[int]) -> Ints:
+    """Return the places of fills by moment, and in one of many fills those that are later last."""
+    n_each = np.diff([*starts, len(is_later)])
+    moment = np.repeat(np.arange(len(n_each)), n_each)
+    return np.lexsort((is_later & (n_each > FEW)[moment], moment))

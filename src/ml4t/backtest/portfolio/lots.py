@@ -37,6 +37,8 @@ class Lot(NamedTuple):
 # Rows of a matrix of lots: the numbers of a `Lot`.
 QUANTITY, PRICE, COMMISSION, SLIPPAGE, IMPACT, BORROWED, EARNED = range(7)
 N_NUMBERS, COST_ROWS = 7, slice(COMMISSION, IMPACT + 1)
+# Up to so many fills of a moment are faster one by one than as vectors.
+FEW = 4
 
 
 class Lots(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from ml4t.backtest.portfolio.lots import (
     BORROWED,
     COMMISSION,
     EARNED,
+    FEW,
     QUANTITY,
     Lot,
     Lots,
@@ -25,8 +25,6 @@ from ml4t.backtest.portfolio.lots import (
     closed_one,
 )
 
-# Up to so many fills are faster one by one than as vectors.
-FEW = 4
 NO_SIDS: Ints = np.empty(0, dtype=np.int64)
 # What there is of a position that is none: quantity, mark, water mark, peak quantity, base, basis,
 # what was paid and what was received.
@@ -119,13 +117,8 @@ class Positions:
         It is what `fill` makes of each moment, one after the other.
         """
         self._note_carried(lots)
-        n_fills, first = len(lots.sids), 0
-        for start, stop in pairwise([*starts, n_fills]):
-            if stop - start > FEW:
-                self._close_all(lots, first, start, in_turn=True)
-                self._close_all(lots, start, stop, in_turn=False)
-                first = stop
-        self._close_all(lots, first, n_fills, in_turn=True)
+        n_fills = len(lots.sids)
+        self._reduce(lots, np.zeros(n_fills), np.ones(n_fills, dtype=bool), starts=starts)
 
     def fill_one(self, sid: int, fill: Lot, reason: str) -> bool:
         """Apply one fill to one asset; return whether it opened a position or turned one over."""
@@ -201,14 +194,6 @@ class Positions:
         if self.has_carried:
             lots.numbers[BORROWED] = self.borrowed[lots.sids]
             lots.numbers[EARNED] = self.earned[lots.sids]
-
-    def _close_all(self, lots: Lots, first: int, stop: int, *, in_turn: bool) -> None:
-        """Close positions whole by the fills from one place up to another."""
-        n_fills = stop - first
-        if n_fills:
-            some = lots if n_fills == len(lots.sids) else lots.at(np.arange(first, stop))
-            after, is_flat = np.zeros(n_fills), np.ones(n_fills, dtype=bool)
-            self._reduce(some, after, is_flat, in_turn=in_turn)
 
     def _fill_each(self, lots: Lots) -> Moved:
         opened: list[int] = []
@@ -295,11 +280,11 @@ class Positions:
         is_flat: Bools,
         is_turned: Bools | None = None,
         *,
-        in_turn: bool = False,
+        starts: Sequence[int] | None = None,
     ) -> None:
         """Close positions, wholly where `is_flat`; of the others `after` is left."""
         sids, asked = lots.sids, -lots.numbers[QUANTITY]
-        touched = self._lots.touched(sids, asked, is_flat, is_turned, in_turn=in_turn)
+        touched = self._lots.touched(sids, asked, is_flat, is_turned, starts=starts)
         fills = lots if touched.by is None else lots.at(touched.by)
         trades = closed(
             self._lots.read(touched.places), touched.part, fills,

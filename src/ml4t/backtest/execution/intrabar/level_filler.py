@@ -87,23 +87,24 @@ class LevelFiller:
             Places of the fills with which a moment begins: fills of one kind in one bar.
         """
         executor, sids = self._executor, fills.sids
+        ids = executor.journal.new_ids(len(sids))
+        tags = tuple(map(self._rule_names.__getitem__, fills.rule.tolist()))
+        if fills.is_of_one_kind:
+            kind = fills.kind.item(0)
+            priced = self._priced(batch, fills, is_target=kind == TARGET)
+            cash = executor.close_over(t, ids, sids, fills.base, tags, priced, starts)
+            self._post_trade.process(Booked(batch.t, NO_SIDS, sids, at_close=False))
+            self._record_filled(ids, fills, tags, kind)
+            return cash
         kinds = sorted(set(fills.kind.tolist()))
         of_kinds = [fills.kind == kind for kind in kinds]
-        priced = [
-            self._priced(batch, fills.where(which), is_target=kind == TARGET)
-            for kind, which in zip(kinds, of_kinds, strict=True)
-        ]
-        ids = executor.journal.new_ids(len(sids))
-        tags = tuple(self._rule_names[i] for i in fills.rule.tolist())
-        paid = priced[0] if len(kinds) == 1 else _joined(priced, of_kinds)
+        parts = list(zip(kinds, of_kinds, map(fills.at, of_kinds), strict=True))
+        each = [self._priced(batch, part, is_target=kind == TARGET) for kind, _, part in parts]
+        paid = _joined(each, of_kinds)
         cash = executor.close_over(t, ids, sids, fills.base, tags, paid, starts)
         self._post_trade.process(Booked(batch.t, NO_SIDS, sids, at_close=False))
-        for kind, which in zip(kinds, of_kinds, strict=True):
-            some = fills.where(which)
-            self._record(
-                ids[which], some, some.quantity, some.quantity, _chosen(tags, which), kind,
-                OrderStatus.FILLED, "",
-            )  # fmt: skip
+        for kind, which, part in parts:
+            self._record_filled(ids[which], part, _chosen(tags, which), kind)
         return cash
 
     def _priced(self, batch: Batch, fills: LevelFills, *, is_target: bool) -> Priced:
@@ -168,6 +169,12 @@ class LevelFiller:
             limit=fills.level if is_target else None, is_maker=is_target, slips=self._slips,
         )  # fmt: skip
         self._post_trade.process(booked)
+
+    def _record_filled(
+        self, ids: Ints, fills: LevelFills, tags: tuple[str, ...], kind: int
+    ) -> None:
+        quantity = fills.quantity
+        self._record(ids, fills, quantity, quantity, tags, kind, OrderStatus.FILLED, "")
 
     def _record(
         self,

@@ -52,6 +52,12 @@ class LevelFills:
     set_t: Ints
     quantity: Floats
 
+    @property
+    def is_of_one_kind(self) -> bool:
+        """Whether all are of one kind, as they are most of the time."""
+        is_one: bool = np.count_nonzero(self.kind == self.kind[0]) == len(self.kind)
+        return is_one
+
     def touched(self, is_done: Bools) -> Touched:
         """Return the levels as those of positions, with whether each is done with."""
         return Touched(
@@ -64,7 +70,8 @@ class LevelFills:
 
     def where(self, chosen: Bools) -> LevelFills:
         """Return the levels that a mask keeps."""
-        return self if chosen.all() else self.at(chosen)  # all, most of the time
+        is_all = np.count_nonzero(chosen) == len(chosen)  # most of the time
+        return self if is_all else self.at(chosen)
 
     def at(self, chosen: Ints | Bools | slice) -> LevelFills:
         """Return the levels at some places."""

@@ -7,6 +7,7 @@ the next open. Steps: ask and merge (`panel`, `tree`, `merge`), remember (`memor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -144,12 +145,14 @@ class RuleEngine:
 
     def report(self, t: int | Ints, touched: Touched) -> None:
         """Log the levels that closed a position or a part of it, and count the steps done."""
-        ts = np.broadcast_to(t, len(touched.sids)).tolist()
-        for at, sid, is_stop, rule, level, is_done in zip(
-            ts, touched.sids.tolist(), touched.is_stop.tolist(), touched.rule.tolist(),
-            touched.level.tolist(), touched.is_done.tolist(), strict=True,
+        sids = touched.sids
+        ts = [t] * len(sids) if isinstance(t, int) else t.tolist()
+        rules = touched.rule.tolist()
+        for at, sid, is_stop, rule, level, is_done, seen in zip(
+            ts, sids.tolist(), touched.is_stop.tolist(), rules, touched.level.tolist(),
+            touched.is_done.tolist(), self._seen(sids, rules), strict=True,
         ):  # fmt: skip
-            self._log(at, sid, rule, "stop" if is_stop else "target", level)
+            self._log(at, sid, rule, "stop" if is_stop else "target", level, seen)
             row = self._step_row(rule, sid, level) if is_done and not is_stop else -1
             if row >= 0:
                 self._memory.steps_done[row][sid] += 1
@@ -302,8 +305,8 @@ class RuleEngine:
         if rules:
             sids = sids[stands]
             self._broker.order_exits(t, sids, tuple(self._names[i] for i in rules))
-            for sid, i in zip(sids.tolist(), rules, strict=True):
-                self._log(t, sid, i, "exit", float("nan"))
+            for sid, i, seen in zip(sids.tolist(), rules, self._seen(sids, rules), strict=True):
+                self._log(t, sid, i, "exit", float("nan"), seen)
 
     def _leave_touched(self, batch: Batch, sids: Ints, merged: Merged) -> None:
         """Order the exits that stand and, elsewhere, those whose level this bar touched."""
@@ -326,10 +329,11 @@ class RuleEngine:
         else:
             parts = np.where(is_target, merged.targets.part, 1.0)
             self._broker.order_exits(batch.t, sids[leaves], names, parts[leaves])
-        for k in leaves.tolist():
+        seen = self._seen(sids[leaves], rule[leaves].tolist())
+        for k, features in zip(leaves.tolist(), seen, strict=True):
             action = "stop" if is_stop[k] else "target" if is_target[k] else "exit"
             sid, i, price = int(sids[k]), int(rule[k]), float(level[k])
-            self._log(batch.t, sid, i, action, price)
+            self._log(batch.t, sid, i, action, price, features)
             row = self._step_row(i, sid, price) if is_target[k] else -1
             if row >= 0:
                 self._waiting[sid] = (row, self._share(sid))
@@ -357,7 +361,17 @@ class RuleEngine:
                 self._memory.steps_done[row][sid] += 1
         self._waiting = {}
 
-    def _log(self, t: int, sid: int, rule: int, action: str, level: float) -> None:
+    def _seen(self, sids: Ints, rules: Sequence[int]) -> list[dict[str, float]]:
+        """Return what the rule that acts on each asset saw when last asked, if it has a value."""
+        values = self._memory.seen(sids)
+        return [
+            {name: value for name in self._seen_by[rule] if (value := values[name][i]) == value}
+            for i, rule in enumerate(rules)
+        ]
+
+    def _log(
+        self, t: int, sid: int, rule: int, action: str, level: float, seen: dict[str, float]
+    ) -> None:
         self._n_fired[rule] += 1
         self._journal.record(
             Decision(
@@ -367,6 +381,6 @@ class RuleEngine:
                 action=action,
                 level=level,
                 reason=self._reasons[rule],
-                features=self._memory.seen(sid, self._seen_by[rule]),
+                features=seen,
             )
         )

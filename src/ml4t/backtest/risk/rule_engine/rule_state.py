@@ -68,10 +68,9 @@ class RuleState:
             values[sids] = looked[name]
         return looked
 
-    def seen(self, sid: int, names: Sequence[str]) -> dict[str, float]:
-        """Return what the rules saw of one asset when last asked; a missing value has no key."""
-        values = {name: float(self._seen[name][sid]) for name in names}
-        return {name: value for name, value in values.items() if value == value}
+    def seen(self, sids: Ints) -> dict[str, list[float]]:
+        """Return what the rules saw of some assets when last asked, NaN where it was missing."""
+        return {name: values[sids].tolist() for name, values in self._seen.items()}
 
     def keep(self, view: RuleView) -> None:
         """Keep what the rules said of the positions that they were shown."""
