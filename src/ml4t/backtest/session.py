@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -40,8 +40,7 @@ from ml4t.backtest.strategy.broker import StrategyBroker
 MEMBERSHIP = "membership"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Market:
+class Market(NamedTuple):
     """What a run knows of its assets beyond bars.
 
     Attributes

@@ -8,8 +8,7 @@ declared beside that table.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,7 @@ from numpy.typing import NDArray
 from ml4t.backtest.core.batch import Floats, Ints, Selection
 
 
-@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
-class Decision:
+class Decision(NamedTuple):
     """A rule or limit that acted, with what it saw.
 
     Attributes
@@ -44,8 +42,7 @@ class Decision:
     features: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class Compared(NamedTuple):
     """What a run is compared with; every vector has one entry per bar.
 
     Attributes
@@ -61,8 +58,7 @@ class Compared:
     risk_free_rate: Floats
 
 
-@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
-class CashFlow:
+class CashFlow(NamedTuple):
     """Cash that moved without a fill.
 
     Attributes
@@ -84,16 +80,14 @@ class CashFlow:
     in_trades: bool
 
 
-@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
-class Ordered:
+class Ordered(NamedTuple):
     """Assets of which something was ordered at the close of bar `t`, filled or not."""
 
     t: int
     sids: Ints | tuple[int, ...]
 
 
-@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
-class AccountAtClose:
+class AccountAtClose(NamedTuple):
     """The account at the close of bar `t`, or at those of a stretch of bars in which nothing moved.
 
     Attributes
@@ -140,8 +134,7 @@ class AccountAtClose:
         return self.value - self.cost
 
 
-@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
-class Selected:
+class Selected(NamedTuple):
     """What the ranking put forward at the close of bar `t`, best first."""
 
     t: int
@@ -168,8 +161,7 @@ class Selected:
         return self.selection.weights
 
 
-@dataclass(slots=True, kw_only=True)
-class Computed:
+class Computed(NamedTuple):
     """A value that a feature provider computed in the run; sid -1: it is market-wide."""
 
     t: int

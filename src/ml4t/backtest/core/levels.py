@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,8 +92,7 @@ class LevelPolicy:
         )  # fmt: skip
 
 
-@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
-class Levels:
+class Levels(NamedTuple):
     """Protective levels of some held assets; NaN where there is none.
 
     Attributes
@@ -144,8 +144,7 @@ class Levels:
         )
 
 
-@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
-class Touched:
+class Touched(NamedTuple):
     """Levels that were touched inside a bar and closed their position, or a part of it.
 
     `is_done` is false where the bar's volume left a part of a target for later.

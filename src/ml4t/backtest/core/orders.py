@@ -5,10 +5,9 @@ Positive buys, negative sells.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from math import isnan
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -69,8 +68,7 @@ def parse_choice(kind: type[Choice], name: str, value: str) -> Choice:
     )
 
 
-@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
-class Ended:
+class Ended(NamedTuple):
     """Orders that met one fate together; the rows of the `orders` table.
 
     Every array has one entry per order.
@@ -113,8 +111,7 @@ class Ended:
     parent: Ints | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class Waiting(NamedTuple):
     """One order that the bar after the last would have met; a row of the `waiting` table.
 
     Attributes
@@ -137,15 +134,15 @@ class Waiting:
 
     kind: str
     sid: int
-    order_id: int = -1
-    parent_id: int = -1
     created_t: int
     quantity: float
     order_type: str
-    limit: float | None = None
-    stop: float | None = None
     time_in_force: TimeInForce
     tag: str
+    order_id: int = -1
+    parent_id: int = -1
+    limit: float | None = None
+    stop: float | None = None
     weight: float = NAN
     held: float = 0.0
     price: float = NAN
@@ -166,8 +163,7 @@ class Moment(IntEnum):
     CLOSE = 2  # nothing; all of it came before
 
 
-@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
-class Fills:
+class Fills(NamedTuple):
     """Fills of one moment, in the order in which cash moved; one entry per fill.
 
     Attributes

@@ -7,8 +7,7 @@ so many periods. Which bars that are is known from the bars for starts, from a c
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ml4t.backtest.errors import ConfigError, did_you_mean, require_whole
 
@@ -27,8 +26,7 @@ _HELP = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
+class Schedule(NamedTuple):
     """Which bars decide.
 
     Attributes

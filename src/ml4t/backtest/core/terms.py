@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -11,8 +10,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Floats, Ints
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instruments:
+class Instruments(NamedTuple):
     """Contract terms by `sid`, from the ``assets`` source; every array is as long as the assets.
 
     Attributes
@@ -36,8 +34,8 @@ class Instruments:
     tick_size: Floats
     initial_margin: Floats
     maintenance_margin: Floats
-    groups: Mapping[str, Ints] = field(default_factory=dict)
-    group_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    groups: Mapping[str, Ints] = {}
+    group_names: Mapping[str, tuple[str, ...]] = {}
 
     @staticmethod
     def plain(n_assets: int) -> Instruments:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +37,7 @@ COUNTS, HAS_HALTS, HAS_ROW, IS_HALTED = "__counts", "__has_halts", "__has_row", 
 SUSPECT, HALTED = 1, 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanCounts:
+class ScanCounts(NamedTuple):
     """What a scan of a source has counted.
 
     Attributes
@@ -67,8 +66,7 @@ class ScanCounts:
         return bool(self.n_suspect) or self.n_cells < self.n_on_grid or self.n_on_grid < self.n_rows
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OnGrid:
+class OnGrid(NamedTuple):
     """How a source is scanned.
 
     Attributes
@@ -163,7 +161,7 @@ class Panel:
         prices = self.kept.get("prices")
         if prices is not None and SPARE not in self.likely:
             columns = {name: one for name, one in prices.columns.items() if name != SPARE}
-            self.kept["prices"] = replace(prices, columns=columns)
+            self.kept["prices"] = prices._replace(columns=columns)
 
     def _chosen(
         self, source: str, likely: Collection[str]

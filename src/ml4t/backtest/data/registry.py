@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any, Self
@@ -249,15 +248,15 @@ class SourceRegistry:
                 raise ConfigError(
                     f"columns names {AVAILABLE_AT!r}, and {AVAILABLE_AT}= is given; keep one"
                 )
-            entry = replace(entry, available_at=said.pop(AVAILABLE_AT))
+            entry = entry._replace(available_at=said.pop(AVAILABLE_AT))
         shape = Said(
             name=entry.name, spec=entry.spec, columns=said, fields=fields_of(field),
-            timestamps=timestamps, asset_ids=asset_ids, date_format=date_format,
+            timestamps=timestamps, asset_ids=asset_ids, date_format=date_format, n_read=[],
         )  # fmt: skip
         made = taken(source, shape)
         written = shape.written(made)
-        entry = replace(
-            entry, given=made.rows, columns=made.columns(said),
+        entry = entry._replace(
+            given=made.rows, columns=made.columns(said),
             changes=(*changes, *made.changes, *written),
             date_format=None if written else date_format,
         )  # fmt: skip
@@ -307,24 +306,24 @@ class SourceRegistry:
         if found is not None:
             changes = (*entry.changes, *self._read_changes[entry.name], *found[1])
             detach(entry, self._database)
-            entry = replace(found[0], changes=changes, reading=PLAINLY)
+            entry = found[0]._replace(changes=changes, reading=PLAINLY)
             raw = self._attach(entry)
         names = column_names(
             entry.name, entry.spec, raw, entry.columns, way_out=way_out(entry, raw, shape)
         )
-        entry = replace(entry, columns=names, changes=(*entry.changes, *renamings(names)))
+        entry = entry._replace(columns=names, changes=(*entry.changes, *renamings(names)))
         if "available_at" in raw and entry.available_at is None and entry.spec.is_clocked:
             # The contract's own name for the clock: unread, the rows would be seen too early.
             if entry.lag is not None:
                 raise ConfigError(
                     f"source {entry.name!r} has a column available_at and takes no lag"
                 )
-            entry = replace(entry, available_at="available_at")
+            entry = entry._replace(available_at="available_at")
         texts = self._view(entry, raw)
         if is_at_open:
             entry = moved_to_end(entry, self._found[entry.name]["timestamp"], self._database)
             self._view(entry, raw)
-        self._sources[entry.name] = replace(entry, changes=(*entry.changes, *texts))
+        self._sources[entry.name] = entry._replace(changes=(*entry.changes, *texts))
 
     def _attach(self, source: Source) -> dict[str, str]:
         """Make a source readable, remember what its files were then, and return its columns."""

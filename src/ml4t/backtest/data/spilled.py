@@ -15,9 +15,8 @@ import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from threading import Lock
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +33,7 @@ _PLACES, _HALTS = "__places", "__halts"
 _PLACE: Final = np.dtype(np.int32)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptColumns:
+class KeptColumns(NamedTuple):
     """Columns of a source, ``[bars, assets]``.
 
     Attributes
@@ -61,8 +59,7 @@ class KeptColumns:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(NamedTuple):
     """Rows that were written together, those of one stretch after those of another.
 
     Attributes

@@ -68,9 +68,10 @@ class FillTiming:
         return None
 
 
-@dataclass(frozen=True, slots=True)
 class NextOpen(FillTiming):
     """Decided at a close, filled at the next bar's open: the default."""
+
+    __slots__ = ()
 
     @property
     def column(self) -> str:
@@ -87,13 +88,14 @@ class NextOpen(FillTiming):
         return batch.open
 
 
-@dataclass(frozen=True, slots=True)
 class ThisClose(FillTiming):
     """Decided at a close and filled at that very close.
 
     Optimistic: the price is known when the order is decided. For comparisons with engines that
     trade so.
     """
+
+    __slots__ = ()
 
     @property
     def column(self) -> str:
@@ -110,9 +112,10 @@ class ThisClose(FillTiming):
         return traded(batch)
 
 
-@dataclass(frozen=True, slots=True)
 class NextClose(FillTiming):
     """Decided at a close, filled at the next bar's close."""
+
+    __slots__ = ()
 
     is_closing: ClassVar[bool] = True
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Batch, Ints
-from ml4t.backtest.core.position import Position
 from ml4t.backtest.errors import ConfigError, did_you_mean
 from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.strategy.order_entry import OrderEntry
 from ml4t.backtest.strategy.portfolio_view import PortfolioView, PositionArrays
+
+if TYPE_CHECKING:
+    from ml4t.backtest.core.position import Position
 
 
 class AccountReader:
@@ -96,6 +100,9 @@ class AccountReader:
 
     def get_position(self, asset: object) -> Position:
         """Return what is held of an asset, flat or not, with entry price and last close."""
+        # Loaded by strategies that ask for one.
+        from ml4t.backtest.core.position import Position
+
         sid = self.sid(asset)
         return Position(
             asset_id=asset,

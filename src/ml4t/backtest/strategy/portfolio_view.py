@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats, Ints
-from ml4t.backtest.core.position import Position
 from ml4t.backtest.portfolio.portfolio import Portfolio
+
+if TYPE_CHECKING:
+    from ml4t.backtest.core.position import Position
 
 
 class ReadableAccount(Protocol):
@@ -58,7 +60,7 @@ class PortfolioView:
         return self._account.equity
 
 
-class OpenPositions(Mapping[object, Position]):
+class OpenPositions(Mapping[object, "Position"]):
     """Open positions by asset, in asset order; each is made when it is asked for."""
 
     def __init__(self, account: ReadableAccount) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
@@ -149,7 +148,7 @@ def read_known(given: object) -> tuple[Lookup | None, Lookup | None, Clock]:
     source = Source(role="features", name=NAME, given=given)
     raw = attach(source, database).columns
     if "available_at" in raw:
-        source = replace(source, available_at="available_at")
+        source = source._replace(available_at="available_at")
     texts, _ = time_texts(source, raw, database)
     items = ", ".join(canonical_columns(source, raw, texts).values())
     database.execute(view_of(f"main.{NAME}", rows_of(f"raw.{NAME}", items)))

@@ -94,6 +94,7 @@ class FeedRows:
         said = Said(
             name=self.name, spec=PRICES_ROLE, columns=self.columns, fields=self.fields,
             timestamps=self.timestamps, asset_ids=self.asset_ids, date_format=self.date_format,
+            n_read=[],
         )  # fmt: skip
         if not is_one_table(self.given, said):
             return self._attach_shaped(shaped(self.given, said), said, database)

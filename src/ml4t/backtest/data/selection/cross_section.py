@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.data.asof.bar_tables import BarTables, bars_at
@@ -22,8 +22,7 @@ from ml4t.backtest.data.database import Database, TempTable
 from ml4t.backtest.data.sql_files import join_numbers, quote, read, render
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrossSection:
+class CrossSection(NamedTuple):
     """Which columns of ``signals`` are read, by where they come from.
 
     Attributes
@@ -54,8 +53,7 @@ class CrossSection:
         return (*found, "is_member") if self.reads_membership else tuple(found)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JoinedBars:
+class JoinedBars(NamedTuple):
     """Bars with what is known at them, as parts of a query over ``<bars> as bars``.
 
     Attributes

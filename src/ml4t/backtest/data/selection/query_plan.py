@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ml4t.backtest.core.selecting import KINDS, Query, QueryKind
 from ml4t.backtest.data.asof.prepared import Prepared
@@ -21,8 +21,7 @@ OWN = ("score", "rank", "weight")
 _UNREAD = "(values (true)) as unread (is_unread)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueryPlan:
+class QueryPlan(NamedTuple):
     """A checked query with the columns it needs.
 
     Attributes

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,8 +44,7 @@ from ml4t.backtest.errors import DataError, ExpressionError
 BOUNDED_BELOW = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RankingPlan:
+class RankingPlan(NamedTuple):
     """A checked ranking with the columns it needs.
 
     Attributes

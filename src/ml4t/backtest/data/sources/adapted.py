@@ -7,8 +7,7 @@ round or leaves out it writes down as a `Change`; `Catalog.describe` shows them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ml4t.backtest.data.sources.roles import Role
 
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One thing that was changed between the user's data and the views.
 
     Attributes
@@ -38,8 +36,7 @@ class Change:
         return self.what if self.n_rows is None else f"{self.what} ({self.n_rows:,} rows)"
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedRows:
+class ChangedRows(NamedTuple):
     """What the package itself hands to `Catalog.register`: rows, and what it changed in them.
 
     Attributes
@@ -53,8 +50,7 @@ class ChangedRows:
     changes: tuple[Change, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdaptedSource:
+class AdaptedSource(NamedTuple):
     """One table of a vendor's data under our names.
 
     Attributes
@@ -72,7 +68,7 @@ class AdaptedSource:
     role: Role
     rows: pa.Table
     changes: tuple[Change, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = {}
 
 
 class Adapted:

@@ -10,9 +10,8 @@ import glob
 import re
 import reprlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ml4t.backtest.data.database import Database, EngineError, is_relation
 from ml4t.backtest.data.sources.adapted import Change
@@ -42,8 +41,7 @@ _URL = re.compile(r"[a-z0-9]+://", re.IGNORECASE)
 TAKEN = re.compile(r"market|signals|timeline|raw|stage|bars|decisions|at_\w+|__.*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(NamedTuple):
     """One registered source.
 
     Attributes
@@ -79,7 +77,7 @@ class Source:
     lag: str | None = None
     max_age: str | None = None
     drop_bad_rows: bool = False
-    columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = {}
     date_format: str | None = None
     adjusted: bool | str | None = None
     reading: FileReading = PLAINLY

@@ -6,8 +6,6 @@ decision at it sees the whole bar. One that is stamped at its open would be seen
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.source import Source
@@ -47,7 +45,7 @@ def moved_to_end(source: Source, kind: str, database: Database) -> Source:
     length = bar_length(kind, relation, database)
     n_rows = database.rows(count_of(rows_of(relation)))[0][0]
     text = f"timestamp: bars of {length} stamped at their open, moved to their end"
-    return replace(source, stamp_shift=length, changes=(*source.changes, Change(text, n_rows)))
+    return source._replace(stamp_shift=length, changes=(*source.changes, Change(text, n_rows)))
 
 
 def at_end(select: str, length: str, database: Database) -> Sql:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -38,8 +37,7 @@ CHUNKS_PER_RANKING = 8
 TRADED = ("open", "high", "low")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchPlan:
+class BatchPlan(NamedTuple):
     """What the loop reads at every bar.
 
     Attributes
@@ -206,7 +204,7 @@ class Reader:
     def _considered(self) -> Considered:
         """Return what was read of the bars that were ranked last, in the numbers of the run."""
         taken, begin_t = self._witness.considered, self._period.first_t
-        return replace(taken, ts=taken.ts - begin_t) if begin_t else taken
+        return taken._replace(ts=taken.ts - begin_t) if begin_t else taken
 
     def _on_demand(
         self,

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,8 +40,7 @@ class Shortfall(StrEnum):
     NONE = "none"
 
 
-@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
-class Increase:
+class Increase(NamedTuple):
     """Orders that open or add to positions; every array has one entry per order.
 
     Attributes

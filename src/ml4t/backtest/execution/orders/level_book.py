@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -27,8 +26,7 @@ STOP_LEVEL, TARGET, TRAIL = 0, 1, 2
 ORDER_TYPES = (types.STOP, types.LIMIT, types.TRAILING_STOP)
 
 
-@dataclass(slots=True, kw_only=True)  # hot: freezing costs a call per field
-class LevelFills:
+class LevelFills(NamedTuple):
     """Levels that a bar touched, before costs; every array has one entry per position.
 
     Attributes

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,8 +16,7 @@ REBALANCE = "rebalance"
 BELOW_LOT = "below one lot"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rebalance:
+class Rebalance(NamedTuple):
     """Target weights that wait for their fill, zero for all else held.
 
     Attributes
@@ -36,20 +36,20 @@ class Rebalance:
     targets: Selection
     untouched: Ints
     quantity: Floats | None
-    no_trade_band: NoTradeBand = field(default_factory=NoTradeBand)
+    no_trade_band: NoTradeBand = NoTradeBand()
 
     def without(self, sids: Ints) -> Rebalance:
         """Return the targets but those of some assets."""
         stays = ~np.isin(self.targets.sids, sids)
         quantity = self.quantity if self.quantity is None else self.quantity[stays]
-        return replace(self, targets=self.targets.where(stays), quantity=quantity)
+        return self._replace(targets=self.targets.where(stays), quantity=quantity)
 
     def rename(self, old: int, new: int) -> Rebalance:
         """Return the targets under the new name; where both have one, they add up."""
         untouched = np.where(self.untouched == old, new, self.untouched)
         targets, quantity = self.targets, self.quantity
         if old not in targets.sids:
-            return replace(self, untouched=untouched)
+            return self._replace(untouched=untouched)
         sids, weights = np.where(targets.sids == old, new, targets.sids), targets.weights.copy()
         stays = np.ones(len(sids), dtype=bool)
         both = np.flatnonzero(sids == new).tolist()
@@ -61,7 +61,7 @@ class Rebalance:
                 quantity[both[0]] += quantity[both[1]]
                 quantity = quantity[stays]
         targets = replace(targets, sids=sids, weights=weights).where(stays)
-        return replace(self, targets=targets, untouched=untouched, quantity=quantity)
+        return self._replace(targets=targets, untouched=untouched, quantity=quantity)
 
     def split(self, sid: int, ratio: float, executor: Executor) -> Rebalance:
         """Return the targets with those that are shares already restated."""
@@ -70,7 +70,7 @@ class Rebalance:
         restated = self.quantity * ratio
         if not executor.policy.rounds_change:
             restated = executor.whole(self.targets.sids, restated)
-        return replace(self, quantity=np.where(self.targets.sids == sid, restated, self.quantity))
+        return self._replace(quantity=np.where(self.targets.sids == sid, restated, self.quantity))
 
 
 def sized(executor: Executor, sids: Ints, weights: Floats, price: Floats, equity: float) -> Floats:

@@ -7,8 +7,6 @@ they are shown as they would be if the next prices were the last closes known.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints
@@ -149,8 +147,7 @@ class _Known:
 
     def beside(self, one: Waiting) -> Waiting:
         """Return a row with what is known of its asset."""
-        return replace(
-            one,
+        return one._replace(
             held=float(self._quantity[one.sid]),
             price=float(self.price[one.sid]),
             price_t=self._t if self._has_bar[one.sid] else -1,

@@ -6,8 +6,7 @@ A missing value has no row.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +18,7 @@ KnownValues = NDArray[Any]
 NO_TEXT = None
 
 
-@dataclass(frozen=True, slots=True)
-class KnownInChunk:
+class KnownInChunk(NamedTuple):
     """What was known in a chunk.
 
     Attributes

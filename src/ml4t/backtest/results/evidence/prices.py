@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +14,7 @@ BAR_PRICES = ("open", "high", "low", "close")
 PLACES_AT_ONCE = 1 << 19
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssetBars:
+class AssetBars(NamedTuple):
     """The bars of some assets that follow one another, asset by asset.
 
     Attributes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ml4t.backtest.data.sql_files import Sql, comment, comment_on, read, table_of, view_of
 
@@ -14,8 +14,7 @@ IS_NAMED = re.compile(rf"\b{SCHEMA}\b", re.IGNORECASE)
 NAMED = re.compile(rf'\b{SCHEMA}"?\s*\.\s*"?(\w+)', re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(NamedTuple):
     """A view of the schema ``report``.
 
     It takes no parameter, reads the tables as ``main.equity`` and other views as ``report.x``, and
@@ -37,7 +36,7 @@ class View:
     name: str
     comment: str
     is_kept: bool = False
-    columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = {}
 
     @property
     def place(self) -> str:

@@ -8,8 +8,7 @@ the next open. Steps: ask and merge (`panel`, `tree`, `merge`), remember (`memor
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -43,8 +42,7 @@ class ExitBroker(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleActivity:
+class RuleActivity(NamedTuple):
     """How often a rule of a run was asked, and acted.
 
     Attributes

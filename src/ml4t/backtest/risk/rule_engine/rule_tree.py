@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,8 +22,7 @@ MOST_PASSED_OVER = 100
 Whole = Callable[[Ints, Floats], Floats]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleNode:
+class RuleNode(NamedTuple):
     """A rule with its place in the state of a run.
 
     Attributes

@@ -6,7 +6,6 @@ A file or a query whose columns are assets is a wide frame, by the rule of those
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +92,7 @@ def unfolded(
     names = dict(said.columns)
     if not said.is_called(times[0], "timestamp"):
         names["timestamp"] = times[0]
-    made: Shaped = shaped(table, replace(said, columns=names, fields=said.fields or ("close",)))
+    made: Shaped = shaped(table, said._replace(columns=names, fields=said.fields or ("close",)))
     return _made(source, made, said)
 
 
@@ -118,8 +117,8 @@ def _members(
 
 def _made(source: Source, made: Shaped, said: Said) -> tuple[Source, tuple[Change, ...]]:
     written = said.written(made)
-    source = replace(
-        source, given=made.rows, columns=made.columns(source.columns),
+    source = source._replace(
+        given=made.rows, columns=made.columns(source.columns),
         date_format=None if written else source.date_format,
     )  # fmt: skip
     return source, (*made.changes, *written)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.naming import USUAL, key_of
@@ -20,8 +19,7 @@ _FIELD_LEVELS = ("field", "fields", "price", "feature", "features", "attribute",
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Shaped:
+class Shaped(NamedTuple):
     """A source as one long table, what was made of it, and whether its keys have our names."""
 
     rows: Any
@@ -34,8 +32,7 @@ class Shaped:
         return {ours: theirs for ours, theirs in said.items() if ours not in names}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Said(NamedTuple):
     """What a user says of a source's shape.
 
     Attributes
@@ -58,11 +55,11 @@ class Said:
     name: str
     spec: RoleSpec
     columns: Mapping[str, str]
+    n_read: list[int]
     fields: tuple[str, ...] | None = None
     timestamps: Any = None
     asset_ids: Any = None
     date_format: str | None = None
-    n_read: list[int] = field(default_factory=list)
 
     def written(self, made: Shaped) -> tuple[Change, ...]:
         """Return what `describe` says of times that the format has read; empty: it is to read them.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +61,7 @@ def _from(found: Shaped | Sheet | None, given: Any, said: Said) -> Shaped:
             if said.spec.name == "universe":
                 snapshots = of_snapshots(table, said)
                 if snapshots is not None:
-                    return replace(snapshots, changes=(*before, *snapshots.changes))
+                    return snapshots._replace(changes=(*before, *snapshots.changes))
             found = _sheet(table, said)
     if isinstance(found, Sheet):
         if said.spec.name == "universe":
