@@ -25,7 +25,7 @@ from ml4t.backtest.risk import (
     VolatilityScaledStopLoss,
     VolatilityTrailingStop,
 )
-from ml4t.backtest.risk.rule_engine.engine import RuleActivity
+from ml4t.backtest.risk.rule_engine.activity import RuleActivity
 
 AT_NEXT_OPEN = LevelPolicy(trigger=Trigger.NEXT_OPEN)
 STEPS = ((0.1, 0.5), (0.2, 0.25), (0.3, 0.25))

@@ -195,6 +195,14 @@ class Session:
         asks = self.limits.watches or self.margin.watches
         return not asks and self.broker.closes_whole(chunk)
 
+    def hold_entries(self) -> None:
+        """Have `pass_over` ask for the first levels of what a rebalance opens at this open.
+
+        Orders of their own may add to what they have opened, so that levels are set fill by fill.
+        """
+        if not self.broker.has_orders:
+            self.rules.hold_entries()
+
     def pass_over(self, chunk: Chunk, row: int, n_bars: int, *, closes: bool) -> int:
         """Do at once what quiet bars do to the account, up to the first that stirs anything.
 

@@ -95,11 +95,14 @@ class EventWalk:
         """Visit a bar, or its open and pass over what follows; return how many bars there were."""
         batch = chunk.batch(row)
         is_whole = ahead.is_seen(batch.t) or self._session.next_t <= batch.t
+        if not is_whole:
+            self._session.hold_entries()
         self._visit.open(batch)
         if not is_whole and self._session.is_quiet_after_open:
             passed = self._pass_over(chunk, row, ahead)
             if passed:
                 return passed
+        self._session.rules.protect_entries(batch.t)
         self._by_bars.after_open(batch)
         return 1
 

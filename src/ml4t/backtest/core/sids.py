@@ -12,6 +12,8 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Ints
 
+NO_SIDS: Ints = np.empty(0, dtype=np.int64)
+
 
 def union(held: Ints, wanted: Ints) -> Ints:
     """Return the assets of both, ascending."""

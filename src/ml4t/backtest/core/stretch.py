@@ -102,11 +102,16 @@ class Stretch(NamedTuple):
 
 def carried(before: Floats, values: Floats, is_known: Bools) -> Floats:
     """Return the last known value after each bar, that of `before` until there is one."""
-    if is_known.all():
-        return np.broadcast_to(values, is_known.shape) if values.ndim == 1 else values
+    each = np.broadcast_to(values, is_known.shape) if values.ndim == 1 else values
+    if is_known[1:].all():
+        first = is_known[0]
+        if first.all():
+            return each
+        each = each.copy()
+        each[0] = np.where(first, each[0], before)
+        return each
     bars = np.arange(len(is_known))[:, np.newaxis]
     last = np.maximum.accumulate(np.where(is_known, bars, -1))
-    each = np.broadcast_to(values, is_known.shape)
     found = np.take_along_axis(each, np.maximum(last, 0), axis=0)
     return np.where(last < 0, before, found)
 
@@ -143,9 +148,9 @@ def first_rows(cells: Bools | None, held: Ints, n_bars: int) -> Ints:
     return np.where(is_any, cells.argmax(axis=0), n_bars)
 
 
-def before(ends: Ints, n_bars: int) -> Bools:
+def before(ends: Ints, n_bars: int, first: int = 0) -> Bools:
     """Return ``[bars, held]``: whether each position is still held at the close of a bar."""
-    still: Bools = np.arange(n_bars)[:, np.newaxis] < ends
+    still: Bools = np.arange(first, n_bars)[:, np.newaxis] < ends
     return still
 
 

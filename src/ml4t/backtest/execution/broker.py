@@ -15,6 +15,7 @@ from ml4t.backtest.core.batch import Batch, Chunk, Floats, Ints, Selection
 from ml4t.backtest.core.journal import Ordered
 from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched
 from ml4t.backtest.core.orders import OrderStatus
+from ml4t.backtest.core.sids import NO_SIDS
 from ml4t.backtest.core.stretch import Stretch
 from ml4t.backtest.core.tolerances import WHOLE
 from ml4t.backtest.execution.account.rules import Account
@@ -44,7 +45,6 @@ from ml4t.backtest.execution.pending.rebalancer import Rebalancer
 from ml4t.backtest.execution.pending.tradability import Tradability
 from ml4t.backtest.execution.pending.waiting import WaitingOrders
 from ml4t.backtest.execution.timing import traded
-from ml4t.backtest.portfolio.positions import NO_SIDS
 
 REINVESTMENT = "reinvestment"
 CLOSED_INSIDE = "a rule closed it in this bar"
@@ -265,6 +265,11 @@ class BarBroker:
             self._book.end_decided(batch.t)
         self.executor.end_bar(batch)
         self._last = batch
+
+    @property
+    def has_orders(self) -> bool:
+        """Whether any single order is open."""
+        return bool(self._book)
 
     @property
     def waits(self) -> bool:

@@ -15,10 +15,11 @@ from ml4t.backtest.core.batch import Batch, Bools, Chunk, Floats, Ints
 from ml4t.backtest.core.journal import AccountAtClose, CashFlow, Journal
 from ml4t.backtest.core.levels import LevelPolicy
 from ml4t.backtest.core.orders import Fills
+from ml4t.backtest.core.sids import NO_SIDS
 from ml4t.backtest.core.stretch import Stretch, carried
 from ml4t.backtest.core.trades import Trade
 from ml4t.backtest.portfolio.lots import Lot, lots_of, open_part
-from ml4t.backtest.portfolio.positions import NO_SIDS, Moved, Positions
+from ml4t.backtest.portfolio.positions import Moved, Positions
 from ml4t.backtest.portfolio.water_marks import Seen, WaterMarks
 
 

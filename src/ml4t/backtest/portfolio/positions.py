@@ -10,6 +10,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Bools, Floats, Ints
 from ml4t.backtest.core.event import NAN
 from ml4t.backtest.core.journal import Journal
+from ml4t.backtest.core.sids import NO_SIDS
 from ml4t.backtest.core.tolerances import DUST
 from ml4t.backtest.core.trades import Trades
 from ml4t.backtest.portfolio.lot_book import LotBook
@@ -25,7 +26,6 @@ from ml4t.backtest.portfolio.lots import (
     closed_one,
 )
 
-NO_SIDS: Ints = np.empty(0, dtype=np.int64)
 # What there is of a position that is none: quantity, mark, water mark, peak quantity, base, basis,
 # what was paid and what was received.
 FLAT = np.array([[0.0], [NAN], [NAN], [0.0], [NAN], [0.0], [0.0], [0.0]])

@@ -9,12 +9,11 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.levels import LevelPolicy, Touched
 from ml4t.backtest.core.orders import Ended, OrderStatus, TimeInForce
-from ml4t.backtest.core.sids import without
+from ml4t.backtest.core.sids import NO_SIDS, without
 from ml4t.backtest.execution.executor import Booked, Executor
 from ml4t.backtest.execution.orders.level_book import ORDER_TYPES, TARGET, LevelFills
 from ml4t.backtest.execution.pending.post_trade import PostTrade
 from ml4t.backtest.execution.pricing import Priced
-from ml4t.backtest.portfolio.positions import NO_SIDS
 
 CARRIED = "volume limit: the rest follows at the next open"
 STAYS = "volume limit: the rest stays its target"

@@ -262,10 +262,11 @@ class LevelBook:
         levels : Levels
             What the rules say at each bar, in force from the next one on.
         asked : bool array
-            ``[bars, held]``: whether they say it; where not, the levels before stay.
+            ``[bars, held]``: whether they say it; where not, the levels before stay. One row more
+            than bars: the first is what they said before the first bar.
         """
         if stretch.low is None or stretch.high is None:
-            return np.zeros(asked.shape, dtype=bool)
+            return np.zeros(stretch.close.shape, dtype=bool)
         sids = stretch.held
         side = np.sign(self._portfolio.quantity[sids]) if self._portfolio.has_shorts else None
         worst, best = _mirrored(side, stretch.low, stretch.high)
@@ -275,7 +276,8 @@ class LevelBook:
                 force.append(None)
                 continue
             before, said = self._level[kind][sids], self._rounded(kind, sids, level)
-            own = behind(before, carried(before, said, asked)[:-1])
+            own = carried(before, said, asked)[:-1]
+            own = own if len(asked) > stretch.n_bars else behind(before, own)
             force.append(own if side is None else side * own)
         return _hits(worst, best, *force)
 

@@ -6,13 +6,12 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints, Selection
 from ml4t.backtest.core.orders import OrderStatus
-from ml4t.backtest.core.sids import union, without
+from ml4t.backtest.core.sids import NO_SIDS, union, without
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.market_orders import MarketOrderLedger, unsized
 from ml4t.backtest.execution.pending.no_trade_band import NoTradeBand
 from ml4t.backtest.execution.pending.rebalance import REBALANCE, Rebalance, sized
 from ml4t.backtest.execution.policy import SizedAt
-from ml4t.backtest.portfolio.positions import NO_SIDS
 
 END_OF_DATA = "end of data"
 MADE = NoTradeBand()  # every change is made

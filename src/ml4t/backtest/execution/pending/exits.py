@@ -6,6 +6,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.orders import OrderStatus, tag_of
+from ml4t.backtest.core.sids import NO_SIDS
 from ml4t.backtest.core.tolerances import NO_CHANGE, WHOLE
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.book import POSITION_CLOSED, OrderBook
@@ -15,7 +16,6 @@ from ml4t.backtest.execution.pending.changes import Exits, PendingChanges
 from ml4t.backtest.execution.pending.market_filler import MarketOrderFiller
 from ml4t.backtest.execution.pending.order_filler import CUT_TO_HELD
 from ml4t.backtest.execution.pending.tradability import Tradability
-from ml4t.backtest.portfolio.positions import NO_SIDS
 
 
 class ExitFiller:

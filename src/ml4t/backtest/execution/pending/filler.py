@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.sids import NO_SIDS
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.book import OrderBook
 from ml4t.backtest.execution.orders.order import Chance, Order
@@ -18,7 +19,6 @@ from ml4t.backtest.execution.pending.exits import ExitFiller
 from ml4t.backtest.execution.pending.order_filler import OrderFiller
 from ml4t.backtest.execution.pending.rebalance import Rebalance
 from ml4t.backtest.execution.pending.rebalancer import Rebalancer
-from ml4t.backtest.portfolio.positions import NO_SIDS
 from ml4t.backtest.portfolio.water_marks import Seen
 
 Chances = tuple[Chance, ...]

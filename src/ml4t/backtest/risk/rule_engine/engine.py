@@ -8,16 +8,18 @@ the next open. Steps: ask and merge (`panel`, `tree`, `merge`), remember (`memor
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Bools, Chunk, Floats, Ints
 from ml4t.backtest.core.journal import Decision, Journal
 from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched, Trigger
+from ml4t.backtest.core.sids import NO_SIDS
 from ml4t.backtest.core.stretch import Stretch
 from ml4t.backtest.core.tolerances import UNSHRUNK
 from ml4t.backtest.risk.manager import RiskManager
+from ml4t.backtest.risk.rule_engine.activity import RuleActivity
 from ml4t.backtest.risk.rule_engine.evaluator import HeldPositions, RuleEvaluator
 from ml4t.backtest.risk.rule_engine.looking_ahead import Looked, last_of, levels_of
 from ml4t.backtest.risk.rule_engine.merge import Merged, touches
@@ -40,23 +42,6 @@ class ExitBroker(Protocol):
     ) -> None:
         """Close positions at the next open: `parts` of their peak quantity, None: all of it."""
         ...
-
-
-class RuleActivity(NamedTuple):
-    """How often a rule of a run was asked, and acted.
-
-    Attributes
-    ----------
-    name : str
-    evaluated : int
-        Positions times closes at which it was asked; 0 where what it reads never had a value.
-    fired : int
-        Times a level of it was touched, or it asked for an exit that stood.
-    """
-
-    name: str
-    evaluated: int
-    fired: int
 
 
 class RuleEngine:
@@ -91,6 +76,12 @@ class RuleEngine:
         self._rests = policy.trigger != Trigger.NEXT_OPEN
         self._has_levels = manager.has_levels
         self._closed_t = -1
+        # On an entry bar a rule made of rules hears only those with levels, and only a target of a
+        # part says that it closes one: both are asked at the fill.
+        is_plain = not any(root.children or root.step_row >= 0 for root in self._roots)
+        from_entry = policy.stop_from_entry and policy.trail_from_entry
+        self._can_hold, self._holds_entries = is_plain and from_entry, False
+        self._entries = NO_SIDS
         # The first bar that a position saw: not that at whose close it was opened.
         self._first_t = np.zeros(len(portfolio.quantity), dtype=np.int64)
         # Steps whose exit is ordered: sid -> row of the step, share of the peak quantity held.
@@ -133,13 +124,34 @@ class RuleEngine:
         for sid in opened.tolist() if self._waiting else ():
             self._waiting.pop(sid, None)
         is_on_entry_bar = self._policy.stop_from_entry and not at_close
-        if self._rests and self._has_levels and (is_closed or is_on_entry_bar):
-            has_trails = is_closed or self._policy.trail_from_entry
-            bars_held = np.zeros(len(opened), dtype=np.int64)
-            close = self._portfolio.mark[opened]
-            merged = self._panel.ask(opened, close, bars_held, is_entry=True, has_trails=has_trails)
-            # On the entry bar they are those that the close before it decided.
-            self._set_levels(t if is_closed else t - 1, opened, merged)
+        if not (self._rests and self._has_levels and (is_closed or is_on_entry_bar)):
+            return
+        if self._holds_entries and not (at_close or is_closed):
+            self._entries = opened
+        else:
+            self._protect_entries(t, opened, is_closed=is_closed)
+
+    def hold_entries(self) -> None:
+        """Set no levels at the fills of this open, after which the rest of the bar is looked at.
+
+        `look_ahead` asks for them beside those of the bars that follow; where nothing of it is
+        passed over, `protect_entries` is to be called.
+        """
+        self._holds_entries = self._can_hold
+
+    def protect_entries(self, t: int) -> None:
+        """Set the first levels of what was opened at the open of a bar and has none yet."""
+        opened, self._entries, self._holds_entries = self._entries, NO_SIDS, False
+        if len(opened):
+            self._protect_entries(t, opened, is_closed=False)
+
+    def _protect_entries(self, t: int, opened: Ints, *, is_closed: bool) -> None:
+        has_trails = is_closed or self._policy.trail_from_entry
+        bars_held = np.zeros(len(opened), dtype=np.int64)
+        close = self._portfolio.mark[opened]
+        merged = self._panel.ask(opened, close, bars_held, is_entry=True, has_trails=has_trails)
+        # On the entry bar they are those that the close before it decided.
+        self._set_levels(t if is_closed else t - 1, opened, merged)
 
     def report(self, t: int | Ints, touched: Touched) -> None:
         """Log the levels that closed a position or a part of it, and count the steps done."""
@@ -206,10 +218,7 @@ class RuleEngine:
         """Return what the rules say of what is held, bar by bar; None: there is nothing to ask."""
         if not self._roots or not len(stretch.held):
             return None
-        ts = np.arange(stretch.first_t, stretch.first_t + stretch.n_bars)
-        bars_held = ts[:, np.newaxis] - self._first_t[stretch.held] + 1
-        asked = ~stretch.stale
-        return Looked(*self._panel.ask_over(stretch, bars_held, asked), asked)
+        return self._panel.ask_over(stretch, self._first_t[stretch.held], self._entries)
 
     def stirs(self, stretch: Stretch, looked: Looked) -> tuple[Bools | None, Bools | None]:
         """Return at which closes positions are to be left, and in which bars levels close them.
@@ -240,14 +249,15 @@ class RuleEngine:
             return
         self._closed_t = last_bar.t
         self._memory.know(last_bar.features)
+        self._entries, self._holds_entries = NO_SIDS, False
         if looked is None:
             return
         asked = looked.asked_before(last_bar.t + 1 - stretch.first_t, ends)
-        last = last_of(asked)
-        self._n_asked += int(asked.sum())
+        last, at_closes = last_of(asked), asked[looked.n_before :]
+        self._n_asked += int(np.count_nonzero(at_closes))
         for i, names in list(self._blind.items()):
-            read = (looked.view.features[name][: len(asked)] for name in names)
-            if any((~np.isnan(values) & asked).any() for values in read):
+            read = (looked.view.features[name][looked.n_before : len(asked)] for name in names)
+            if any((~np.isnan(values) & at_closes).any() for values in read):
                 del self._blind[i]
         self._memory.keep_over(looked.view, last)
         if self._has_levels and self._rests:

@@ -7,9 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Bools, Floats, Ints
+from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.core.levels import LevelPolicy
-from ml4t.backtest.core.stretch import Stretch
+from ml4t.backtest.core.stretch import Stretch, behind
+from ml4t.backtest.risk.rule_engine.looking_ahead import Looked
 from ml4t.backtest.risk.rule_engine.merge import Blank, Merged, Offers
 from ml4t.backtest.risk.rule_engine.rule_state import RuleState
 from ml4t.backtest.risk.rule_engine.rule_tree import RuleView, Whole, ask, grow
@@ -92,19 +93,32 @@ class RuleEvaluator:
         self.memory.keep(view)
         return merged
 
-    def ask_over(self, stretch: Stretch, bars_held: Ints, asked: Bools) -> tuple[RuleView, Merged]:
+    def ask_over(self, stretch: Stretch, first_t: Ints, new: Ints) -> Looked:
         """Ask every rule about what is held at each bar of a stretch; nothing is remembered.
 
         Parameters
         ----------
-        bars_held : int array
-        asked : bool array
-            The asset has a bar.
+        first_t : int array
+            First bar that each position sees.
+        new : int array
+            Positions that were opened at the open of the first bar, and have no levels yet.
         """
+        held, asked, n_before = stretch.held, ~stretch.stale, int(len(new) > 0)
+        close, water_mark = stretch.close, stretch.water_mark
         features = {name: stretch.feature(name) for name in self.memory.read}
-        view = self._view(stretch.held, stretch.close, bars_held, stretch.water_mark, features)
+        if n_before:
+            is_new = np.zeros(len(held), dtype=bool)
+            is_new[np.searchsorted(held, new)] = True
+            asked = np.concatenate((is_new[np.newaxis], asked))
+            close = behind(self._portfolio.mark[held], close)
+            water_mark = behind(self._portfolio.water_mark[held], water_mark)
+            known = self.memory.known(held)
+            features = {name: behind(known[name], each) for name, each in features.items()}
+        ts = np.arange(stretch.first_t - n_before, stretch.first_t + stretch.n_bars)
+        bars_held = ts[:, np.newaxis] - first_t + 1
+        view = self._view(held, close, bars_held, water_mark, features)
         view.asked = asked
-        return view, self._merge(view)
+        return Looked(view, self._merge(view), asked, n_before)
 
     def _view(
         self, sids: Ints, close: Floats, bars_held: Ints, water_mark: Floats,

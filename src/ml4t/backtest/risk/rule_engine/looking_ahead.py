@@ -22,17 +22,21 @@ class Looked(NamedTuple):
     merged : Merged
     asked : bool array
         ``[bars, held]``: the asset has a bar, so that rules are asked about it.
+    n_before : int
+        Rows in front of the first bar: 1 where positions were opened at its open whose first levels
+        come from what was known before it, else 0. Only those are asked there.
     """
 
     view: RuleView
     merged: Merged
     asked: Bools
+    n_before: int
 
     @property
     def leaves(self) -> Bools | None:
         """Whether a rule wants to leave a position, at each close; None: none ever does."""
         exits = self.merged.exits
-        return None if exits is None else (exits >= 0) & self.asked
+        return None if exits is None else ((exits >= 0) & self.asked)[self.n_before :]
 
     def touched(self, stretch: Stretch) -> Bools:
         """Return whether a bar touches a level of its own close, at each bar."""
@@ -43,11 +47,11 @@ class Looked(NamedTuple):
 
     def levels(self, stretch: Stretch) -> Levels:
         """Return the levels of every bar's close."""
-        return levels_of(stretch.first_t, stretch.held, self.merged)
+        return levels_of(stretch.first_t - self.n_before, stretch.held, self.merged)
 
     def asked_before(self, n_bars: int, ends: Ints) -> Bools:
-        """Say which positions were asked at the first bars, each before the bar of its end."""
-        return self.asked[:n_bars] & before(ends, n_bars)
+        """Say which positions were asked up to some bar, each before the bar of its end."""
+        return self.asked[: n_bars + self.n_before] & before(ends, n_bars, -self.n_before)
 
 
 def last_of(asked: Bools) -> Ints:

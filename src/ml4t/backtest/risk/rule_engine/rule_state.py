@@ -60,13 +60,18 @@ class RuleState:
         self._known, self._copied = features, {}
 
     def look(self, sids: Ints) -> dict[str, Floats]:
-        """Return what is known of some assets, NaN before the first close, and note it as seen."""
+        """Return what is known of some assets, and note it as seen."""
+        looked = self.known(sids)
+        if self._known:
+            for name, values in self._seen.items():
+                values[sids] = looked[name]
+        return looked
+
+    def known(self, sids: Ints) -> dict[str, Floats]:
+        """Return what is known of some assets, NaN before the first close."""
         if not self._known:
             return {name: np.full(len(sids), np.nan) for name in self.read}
-        looked = {name: self._of(name)[sids] for name in self.read}
-        for name, values in self._seen.items():
-            values[sids] = looked[name]
-        return looked
+        return {name: self._of(name)[sids] for name in self.read}
 
     def seen(self, sids: Ints) -> dict[str, list[float]]:
         """Return what the rules saw of some assets when last asked, NaN where it was missing."""
