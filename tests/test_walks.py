@@ -234,6 +234,19 @@ def test_a_bar_that_closes_a_position_at_its_level_is_passed_over(
     assert len({t for (t,) in ts.fetchall()} - set(seen)) > 4
 
 
+@pytest.mark.parametrize("from_entry", [True, False])
+def test_a_step_that_no_level_was_set_for_before_closes_its_part(
+    from_entry: bool, minutes: Universe
+) -> None:
+    config = BacktestConfig(levels=LevelPolicy(stop_from_entry=from_entry))
+    rule = risk.ScaledExit(((0.001, 0.3), (0.05, 0.4)))
+    by_events = run(minutes, TopN(4, by="score", every=20), rule, config=config)
+    with visiting_every_bar():
+        by_bars = run(minutes, TopN(4, by="score", every=20), rule, config=config)
+    assert tables_of(by_events) == tables_of(by_bars)
+    assert by_events.sql("from decisions").fetchall()
+
+
 # -- limits ---------------------------------------------------------------------------------
 
 WATCHING: list[list[risk.Limit]] = [

@@ -192,7 +192,8 @@ class Session:
 
         They do where that is all that happens: nothing is cut, held back or asks for the account.
         """
-        asks = self.limits.watches or self.margin.watches
+        # The book of levels learns of parts with the first target that has one.
+        asks = self.limits.watches or self.margin.watches or self.rules.has_steps
         return not asks and self.broker.closes_whole(chunk)
 
     def hold_entries(self) -> None:

@@ -128,11 +128,6 @@ class AccountAtClose(NamedTuple):
         value: Floats = self.quantity * self.mark
         return value if self.multiplier is None else value * self.multiplier
 
-    @property
-    def unrealized(self) -> Floats:
-        """What it would gain to close each at its mark, account currency."""
-        return self.value - self.cost
-
 
 class Selected(NamedTuple):
     """What the ranking put forward at the close of bar `t`, best first."""

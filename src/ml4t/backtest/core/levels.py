@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.core.orders import parse_choice
-from ml4t.backtest.core.stretch import at_rows
+from ml4t.backtest.core.stretch import LastRows
 from ml4t.backtest.errors import require_flags
 
 
@@ -121,26 +121,23 @@ class Levels(NamedTuple):
     trail: Floats | None = None
     trail_rule: Ints | None = None
 
-    def at(self, last: Ints) -> Levels:
-        """Return, of levels of a stretch, those of each position at a row of its own; -1: at none.
+    def at(self, last: LastRows) -> Levels:
+        """Return, of levels of a stretch, those of each position at a row of its own.
 
         A stretch has arrays ``[bars, positions]``, or vectors of what is the same at every bar; its
         `set_t` is the first bar.
         """
-        part, trail, trail_rule = (
-            None if values is None else at_rows(values, last)
-            for values in (self.target_part, self.trail, self.trail_rule)
-        )
+        part, trail, trail_rule = self.target_part, self.trail, self.trail_rule
         return Levels(
-            set_t=self.set_t + last[last >= 0],
-            sids=self.sids[last >= 0],
-            stop=at_rows(self.stop, last),
-            target=at_rows(self.target, last),
-            stop_rule=at_rows(self.stop_rule, last),
-            target_rule=at_rows(self.target_rule, last),
-            target_part=part,
-            trail=trail,
-            trail_rule=trail_rule,
+            set_t=self.set_t + last.rows,
+            sids=self.sids[last.places],
+            stop=last.of(self.stop),
+            target=last.of(self.target),
+            stop_rule=last.of(self.stop_rule),
+            target_rule=last.of(self.target_rule),
+            target_part=None if part is None else last.of(part),
+            trail=None if trail is None else last.of(trail),
+            trail_rule=None if trail_rule is None else last.of(trail_rule),
         )
 
 

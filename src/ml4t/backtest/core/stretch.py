@@ -116,14 +116,35 @@ def carried(before: Floats, values: Floats, is_known: Bools) -> Floats:
     return np.where(last < 0, before, found)
 
 
-def at_rows(values: NDArray[Any], last: Ints) -> NDArray[Any]:
-    """Return what is said of each position at a row of its own, without those of row -1.
+class LastRows(NamedTuple):
+    """The rows of a stretch at which positions were last asked something.
 
-    A vector says the same at every row.
+    Attributes
+    ----------
+    places : int array
+        Of the positions that were asked at any.
+    rows : int array
+        That of each of them.
     """
-    (at,) = (last >= 0).nonzero()
-    found: NDArray[Any] = values[at] if values.ndim == 1 else values[last[at], at]
-    return found
+
+    places: Ints
+    rows: Ints
+
+    def of(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return what is said of each position at its row.
+
+        `values` are ``[bars, positions]``, or a vector of what is the same at every bar.
+        """
+        found: NDArray[Any]
+        found = values[self.places] if values.ndim == 1 else values[self.rows, self.places]
+        return found
+
+
+def last_rows(asked: Bools) -> LastRows:
+    """Return where positions were last asked; `asked` is ``[bars, positions]``."""
+    latest = len(asked) - 1 - asked[::-1].argmax(axis=0)
+    (places,) = np.logical_or.reduce(asked, axis=0).nonzero()
+    return LastRows(places, latest[places])
 
 
 def behind(before: Floats, values: Floats) -> Floats:

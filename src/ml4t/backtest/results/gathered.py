@@ -70,6 +70,11 @@ class HeldRows:
         """Return what is said of each row by itself."""
         return np.concatenate([getattr(one, name) for one in self._closes], axis=None)
 
+    def value(self, quantity: Floats, mark: Floats) -> Floats:
+        """Return what each row is worth, as `AccountAtClose.value` does close by close."""
+        value: Floats = quantity * mark
+        return value if self._closes[0].multiplier is None else value * self.of_assets("multiplier")
+
 
 def _starts(sizes: Ints) -> Ints:
     """Return where each of some stretches begins that follow upon each other."""
@@ -101,14 +106,16 @@ def position_rows(closes: Sequence[AccountAtClose]) -> list[PositionRows]:
     if not closes:
         return []
     rows = HeldRows(closes)
+    quantity, mark = rows.of_assets("quantity"), rows.own("mark")
+    value = rows.value(quantity, mark)
     return [
         PositionRows(
             t=rows.of_bars(rows.bars),
             held=rows.of_assets("held"),
-            quantity=rows.of_assets("quantity"),
-            mark=rows.own("mark"),
-            value=rows.own("value"),
-            unrealized=rows.own("unrealized"),
+            quantity=quantity,
+            mark=mark,
+            value=value,
+            unrealized=value - rows.of_assets("cost"),
             stale=rows.own("stale"),
         )
     ]
@@ -121,7 +128,7 @@ def equity_curve(closes: Sequence[AccountAtClose]) -> list[EquityCurve]:
 
 def _added(closes: Sequence[AccountAtClose]) -> EquityCurve:
     rows = HeldRows(closes)
-    n_bars, value = len(rows.bars), rows.own("value")
+    n_bars, value = len(rows.bars), rows.value(rows.of_assets("quantity"), rows.own("mark"))
     row = rows.of_bars(np.arange(n_bars))
     # Without any position bincount would count in integers.
     net = np.bincount(row, weights=value, minlength=n_bars).astype(np.float64)

@@ -16,12 +16,12 @@ from ml4t.backtest.core.batch import Batch, Bools, Chunk, Floats, Ints
 from ml4t.backtest.core.journal import Decision, Journal
 from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched, Trigger
 from ml4t.backtest.core.sids import NO_SIDS
-from ml4t.backtest.core.stretch import Stretch
+from ml4t.backtest.core.stretch import Stretch, last_rows
 from ml4t.backtest.core.tolerances import UNSHRUNK
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.risk.rule_engine.activity import RuleActivity
 from ml4t.backtest.risk.rule_engine.evaluator import HeldPositions, RuleEvaluator
-from ml4t.backtest.risk.rule_engine.looking_ahead import Looked, last_of, levels_of
+from ml4t.backtest.risk.rule_engine.looking_ahead import Looked, levels_of
 from ml4t.backtest.risk.rule_engine.merge import Merged, touches
 from ml4t.backtest.risk.rule_engine.rule_tree import Whole, spans_bars
 
@@ -56,6 +56,11 @@ class RuleEngine:
     whole : callable, optional
         ``whole(sids, quantity)`` cuts quantities toward zero to whole lots; by default any
         fraction can be traded.
+
+    Attributes
+    ----------
+    has_steps : bool
+        Whether a target of some rule closes a part of its position.
     """
 
     def __init__(
@@ -78,7 +83,8 @@ class RuleEngine:
         self._closed_t = -1
         # On an entry bar a rule made of rules hears only those with levels, and only a target of a
         # part says that it closes one: both are asked at the fill.
-        is_plain = not any(root.children or root.step_row >= 0 for root in self._roots)
+        self.has_steps = any(one.step_row >= 0 for root in self._roots for one in root.walk())
+        is_plain = not (self.has_steps or any(root.children for root in self._roots))
         from_entry = policy.stop_from_entry and policy.trail_from_entry
         self._can_hold, self._holds_entries = is_plain and from_entry, False
         self._entries = NO_SIDS
@@ -253,7 +259,7 @@ class RuleEngine:
         if looked is None:
             return
         asked = looked.asked_before(last_bar.t + 1 - stretch.first_t, ends)
-        last, at_closes = last_of(asked), asked[looked.n_before :]
+        last, at_closes = last_rows(asked), asked[looked.n_before :]
         self._n_asked += int(np.count_nonzero(at_closes))
         for i, names in list(self._blind.items()):
             read = (looked.view.features[name][looked.n_before : len(asked)] for name in names)

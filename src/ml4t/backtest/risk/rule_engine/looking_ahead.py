@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from ml4t.backtest.core.batch import Bools, Ints
 from ml4t.backtest.core.levels import Levels
 from ml4t.backtest.core.stretch import Stretch, before
@@ -52,12 +50,6 @@ class Looked(NamedTuple):
     def asked_before(self, n_bars: int, ends: Ints) -> Bools:
         """Say which positions were asked up to some bar, each before the bar of its end."""
         return self.asked[: n_bars + self.n_before] & before(ends, n_bars, -self.n_before)
-
-
-def last_of(asked: Bools) -> Ints:
-    """Return the row at which each position was last asked, -1: at none."""
-    latest = len(asked) - 1 - asked[::-1].argmax(axis=0)
-    return np.where(asked.any(axis=0), latest, -1)
 
 
 def levels_of(t: int | Ints, sids: Ints, merged: Merged) -> Levels:

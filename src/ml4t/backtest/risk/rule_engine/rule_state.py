@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats, Ints
-from ml4t.backtest.core.stretch import at_rows
+from ml4t.backtest.core.stretch import LastRows
 from ml4t.backtest.risk.rule_engine.rule_tree import RuleNode, RuleView
 
 
@@ -87,24 +87,24 @@ class RuleState:
         for count, done in zip(self.steps_done, view.steps_done, strict=True):
             count[sids] = done
 
-    def keep_over(self, view: RuleView, last: Ints) -> None:
-        """Keep what the rules said and saw of each position at the bar at which it was last asked.
+    def keep_over(self, view: RuleView, last: LastRows) -> None:
+        """Keep what the rules said and saw of each position at the bar at which it was asked last.
 
         Parameters
         ----------
-        last : int array
-            Row of that bar in the view, -1: at none.
+        last : LastRows
+            Of the view.
         """
-        sids = view.sids[last >= 0]
+        sids = view.sids[last.places]
         for kept, said in (
             (self.last_stop, view.last_stop),
             (self.offered, view.offered),
             (self.steps_done, view.steps_done),
         ):
             for row, values in zip(kept, said, strict=True):
-                row[sids] = at_rows(values, last)
+                row[sids] = last.of(values)
         for name, seen in self._seen.items():
-            seen[sids] = at_rows(view.features[name], last)
+            seen[sids] = last.of(view.features[name])
 
     def forget(self, sids: Ints) -> None:
         """Start anew for positions that are gone, opened from flat or turned over."""
