@@ -74,6 +74,8 @@ class Session:
     ----------
     t : int
         The last bar at which something happened.
+    last_passed : Batch or None
+        The last bar that was passed over.
     fills_decided : bool
         Orders fill at the very close at which they are decided.
     """
@@ -87,6 +89,7 @@ class Session:
         journal: Journal,
     ) -> None:
         self.t = -1
+        self.last_passed: Batch | None = None
         axes, terms = market.axes, market.terms
         _require_shares_financed(config, market)
         self.portfolio = Portfolio(
@@ -237,6 +240,7 @@ class Session:
             self.limits.know(last.features)
             self.broker.pass_over(last, stretch.held[ends == quiet - 1])
             self.accruals.end_bar(last)
+            self.last_passed = last
         return quiet
 
     def activity(self) -> list[dict[str, object]]:

@@ -126,8 +126,8 @@ class EventWalk:
             if passed < size:
                 break
             size *= GROWTH
-        if t == decided_t + 1 > first_t:
-            self._visit.decide(chunk.batch(decided_t - chunk.first_t))
+        if t == decided_t + 1 > first_t and session.last_passed is not None:
+            self._visit.decide(session.last_passed)
         return t - first_t
 
 

@@ -36,8 +36,6 @@ class Stretch(NamedTuple):
         The mark is an older close.
     water_mark : float array
         Best price since entry, after each bar.
-    value : float array
-        Account currency, at the marks.
     """
 
     chunk: Chunk
@@ -52,7 +50,12 @@ class Stretch(NamedTuple):
     mark: Floats
     stale: Bools
     water_mark: Floats
-    value: Floats
+
+    @property
+    def value(self) -> Floats:
+        """What each position is worth after each bar, account currency."""
+        value: Floats = self.quantity * self.mark
+        return value if self.multiplier is None else value * self.multiplier
 
     @property
     def n_bars(self) -> int:
@@ -88,8 +91,8 @@ class Stretch(NamedTuple):
         """
         mark, stale, is_held = self.mark[first:stop], self.stale[first:stop], ends >= stop
         held, quantity, cost, multiplier = self.held, self.quantity, self.cost, self.multiplier
-        if not is_held.all():
-            (at,) = is_held.nonzero()
+        (at,) = is_held.nonzero()
+        if len(at) < len(held):
             held, quantity, cost = held[at], quantity[at], cost[at]
             multiplier = None if multiplier is None else multiplier[at]
             # Row after row in memory, so that rows add up as they do when nothing is left out.
@@ -103,10 +106,11 @@ class Stretch(NamedTuple):
 def carried(before: Floats, values: Floats, is_known: Bools) -> Floats:
     """Return the last known value after each bar, that of `before` until there is one."""
     each = np.broadcast_to(values, is_known.shape) if values.ndim == 1 else values
-    if is_known[1:].all():
-        first = is_known[0]
-        if first.all():
-            return each
+    n_missing = is_known.size - np.count_nonzero(is_known)
+    if not n_missing:
+        return each
+    first = is_known[0]
+    if n_missing == len(first) - np.count_nonzero(first):  # all of them at the first bar
         each = each.copy()
         each[0] = np.where(first, each[0], before)
         return each

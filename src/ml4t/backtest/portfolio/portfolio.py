@@ -226,7 +226,7 @@ class Portfolio:
         return Stretch(
             chunk=chunk, row=row, held=held, quantity=self.quantity[held], cost=self._cost(),
             multiplier=self._multiplier(), close=close, high=high, low=low, mark=mark,
-            stale=stale, water_mark=best, value=self._value(mark),
+            stale=stale, water_mark=best,
         )  # fmt: skip
 
     def close_over(self, fills: Fills, starts: Sequence[int]) -> list[float]:

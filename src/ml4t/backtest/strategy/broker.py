@@ -75,7 +75,8 @@ class StrategyBroker(AccountReader):
         """
         n_assets = len(self._portfolio.quantity)
         sids = selection.sids
-        if not np.isfinite(selection.weights).all():
+        weights = selection.weights
+        if np.count_nonzero(np.isfinite(weights)) < len(weights):
             raise ConfigError(f"target weights must be finite, were {selection.weights!r}")
         # A set is ten times faster than numpy's unique, and this is asked at every decision.
         named = set(sids.tolist())

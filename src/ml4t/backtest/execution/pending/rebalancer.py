@@ -164,7 +164,7 @@ class Rebalancer:
             rebalance = rebalance.without(rebalance.untouched)
         targets, quantities = rebalance.targets, rebalance.quantity
         weights = np.zeros(len(sids))
-        place = np.searchsorted(sids, targets.sids)
+        place = sids.searchsorted(targets.sids)
         weights[place] = targets.weights
         wanted = weights
         if quantities is not None:
@@ -176,19 +176,21 @@ class Rebalancer:
             is_leaving = np.isin(sids, np.fromiter(leaving, dtype=np.int64)) & (weights != 0)
             self._end(sids[is_leaving], OrderStatus.DENIED, "risk exit pending")
             sids, weights, wanted = sids[~is_leaving], weights[~is_leaving], wanted[~is_leaving]
-        if np.count_nonzero(np.isnan(prices[sids])):
+        price = prices[sids]
+        if np.count_nonzero(np.isnan(price)):
             market_orders = self._tradability.priced(batch, prices, unsized(sids, REBALANCE))
             can = np.isin(sids, market_orders.sids)
-            sids, weights, wanted = sids[can], weights[can], wanted[can]
+            sids, weights, wanted, price = sids[can], weights[can], wanted[can], price[can]
         if quantities is not None and np.count_nonzero(unpriced := np.isnan(wanted)):
             # no close to size it by when it was decided
             self._end(sids[unpriced], OrderStatus.REJECTED, NO_BAR)
             sids, weights, wanted = sids[~unpriced], weights[~unpriced], wanted[~unpriced]
+            price = price[~unpriced]
         if not self._account.can_short and np.count_nonzero(short := weights < 0):
             self._end(sids[short], OrderStatus.REJECTED, CANNOT_SHORT)
             weights, wanted = np.where(short, 0.0, weights), np.where(short, 0.0, wanted)
         if quantities is None:
-            wanted = sized(self._executor, sids, weights, prices[sids], equity)
+            wanted = sized(self._executor, sids, weights, price, equity)
         live = self._portfolio.quantity[sids]
         if self._executor.has_lots and equity > 0:
             self._end_below_lot(sids, weights, wanted, live)
@@ -196,7 +198,7 @@ class Rebalancer:
         sids, change = sids[is_real], change[is_real]
         if not rebalance.no_trade_band:
             return sids, change
-        value = np.abs(change) * prices[sids] * self._executor.terms.multiplier[sids]
+        value = np.abs(change) * price[is_real] * self._executor.terms.multiplier[sids]
         is_made = self._passed_over.allows(
             rebalance.no_trade_band, wanted[is_real], live[is_real], value, max(equity, 0.0)
         )

@@ -174,6 +174,8 @@ class Offers:
         if not self._offers:
             n = len(tighter)
             return Settled(blank.missing(n), blank.nobody(n), None)
+        if len(self._offers) == 1:
+            return self._offers[0][1]
         best: Settled | None = None
         for _, equals in groupby(self._offers, key=lambda offer: offer[0]):
             tightest: Settled | None = None
