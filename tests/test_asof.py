@@ -745,3 +745,28 @@ def test_an_asset_without_a_bar_has_no_features_at_it() -> None:
     assert chunk.features["x"][1, 0] == 1.0
     assert math.isnan(chunk.features["x"][1, 1])
     assert math.isnan(chunk.prices["close"][1, 1])
+
+
+def test_the_types_of_the_views_are_those_that_duckdb_says() -> None:
+    bars = price_table([(t, asset) for t in range(3) for asset in ASSETS])
+    known = {"timestamp": [day(0)], "asset_id": ["AAPL"]}
+    catalog = Catalog().register("prices", bars.append_column("traded", pa.array([1] * 9)))
+    members = {"asset_id": ["AAPL"], "start_date": [day(0)], "end_date": [day(2)]}
+    catalog.register("universe", members)
+    catalog.register("assets", {"asset_id": ["AAPL"], "sector": ["tech"]})
+    catalog.register("borrow", known | {"fee": [0.01]})
+    catalog.register("features", known | {"n": [1], "word": ["x"]}, max_age="1 day")
+    catalog.register(
+        "features", known | {"available_at": [day(1)], "on": [date(2024, 1, 1)]}, name="other"
+    )
+    catalog.register(
+        "features",
+        {"timestamp": [day(0)] * 2, "asset_id": ["AAPL", None], "own": [1, None], "all": [None, 2]},
+        name="both",
+    )
+    catalog.register("context", {"timestamp": [day(0)], "vix": [1.0], "is_open": [True]})
+    prepared = catalog.prepare()
+    assert prepared.signal_columns == prepared.database.schema("select * from main.signals")
+    assert prepared.market_columns == prepared.database.schema("select * from main.market")
+    assert {"sector", "word", "on", "own", "is_member"} <= prepared.signal_columns.keys()
+    assert prepared.market_columns.keys() == {"timestamp", "all", "vix", "is_open"}

@@ -115,7 +115,7 @@ def run_once(
         n_assets=count_assets(period, prepared),
         n_bars=len(walked.market.axes.timestamps),
         excursions_from=witnessed.measures,
-        **year_facts(setup.sessions_per_year, prepared.database),
+        **year_facts(setup.sessions_per_year, prepared),
     )
     recorder.record(facts)
     if not witnessed.has_volume:

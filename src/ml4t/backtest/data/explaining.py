@@ -254,7 +254,7 @@ def explain(
     priced_limits(prepared)
     if beside is not None:
         beside(prepared, period, axes, actions)
-    year_facts(None, prepared.database)
+    year_facts(None, prepared)
     heard.fingerprints()
     return Explanation(transcript.statements)
 

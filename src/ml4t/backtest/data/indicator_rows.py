@@ -165,7 +165,10 @@ class Rows:
         # The rows behind ``signals``, without the view or table that the statement puts them in.
         _, _, query = statement.partition(" as\n")
         return Known(
-            source=source.name, relation=f"({query})", columns=names, max_age=source.max_age
+            source=source.name,
+            relation=f"({query})",
+            types={name: self.found[source.name][name] for name in names},
+            max_age=source.max_age,
         )
 
 

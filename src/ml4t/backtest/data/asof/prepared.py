@@ -17,7 +17,7 @@ from ml4t.backtest.data.panel import Panel
 from ml4t.backtest.data.sources.checks import drop_bad_rows
 from ml4t.backtest.data.sources.contracts import require_one_clock, require_one_spelling
 from ml4t.backtest.data.sources.source import Source, file_facts
-from ml4t.backtest.data.sql_files import read, rows_of
+from ml4t.backtest.data.sql_files import read
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +40,9 @@ class Prepared:
     panel : Panel
         What the checks have read of the sources already.
     n_assets, n_bars : int
+    is_intraday : bool
+        Some bar is at a time of day.
+    has_calendar : bool
     timestamp_type : str
         DuckDB type of the bars.
     """
@@ -54,6 +57,8 @@ class Prepared:
     panel: Panel
     n_assets: int
     n_bars: int
+    is_intraday: bool
+    has_calendar: bool
     timestamp_type: str
     file_facts: dict[str, object]
     has_universe: bool
@@ -84,14 +89,15 @@ def prepare(
     dropped = _drop([sources["prices"]], found, database)
     database.execute(read("timeline/timeline"))
     database.execute(read("timeline/assets"))
-    require_one_clock(sources, found, database)
+    n_assets, n_bars, is_intraday = database.rows(read("timeline/grid"))[0]
+    require_one_clock(sources, found, database, is_intraday=is_intraday)
     require_one_spelling(sources, found)
     others = [source for source in sources.values() if not source.spec.makes_bars]
     for source in others:
         if source.spec.stage is not None:
             source.spec.stage(found[source.name], price_columns, database)
     dropped |= _drop(others, found, database)
-    build_sessions(sources, found, database)
+    has_calendar = build_sessions(sources, found, database, is_intraday=is_intraday)
     per_asset, market = [], []
     for source in sources.values():
         if source.spec.is_clocked:
@@ -112,21 +118,25 @@ def prepare(
     create_views(
         list(price_columns), per_asset, market, has_universe=has_universe, database=database
     )
+    keys = {name: prices[name] for name in ("timestamp", "asset_id")}
+    members = {"is_member": "BOOLEAN"} if has_universe else {}
     files = {str(file) for source in sources.values() for file in source.scanned()}
     prefixes = {prefix for source in sources.values() for prefix in source.prefixes()}
     database.lock(sorted(files), sorted(prefixes))
-    n_bars, n_assets = database.rows(read("timeline/grid"))[0]
     return Prepared(
         database=database,
         price_columns=price_columns,
         per_asset=per_asset,
         market=market,
-        signal_columns=database.schema(rows_of("main.signals")),
-        market_columns=database.schema(rows_of("main.market")),
+        # Types that DuckDB would take as long to say again as to count rows.
+        signal_columns=keys | price_columns | members | _types(per_asset),
+        market_columns={"timestamp": prices["timestamp"]} | _types(market),
         dropped=dropped,
         panel=Panel(n_bars=n_bars, n_assets=n_assets),
         n_assets=n_assets,
         n_bars=n_bars,
+        is_intraday=is_intraday,
+        has_calendar=has_calendar,
         timestamp_type=prices["timestamp"],
         file_facts=dict(file_facts),
         has_universe=has_universe,
@@ -136,6 +146,10 @@ def prepare(
 def facts_of_files(sources: Mapping[str, Source]) -> dict[str, object]:
     """Return path, size and time of the files behind every source."""
     return {name: file_facts(source) for name, source in sources.items()}
+
+
+def _types(known: list[Known]) -> dict[str, str]:
+    return {name: kind for one in known for name, kind in one.types.items()}
 
 
 def _drop(

@@ -41,7 +41,8 @@ class Known(NamedTuple):
     source : str
     relation : str
         ``(asset_id, available_at, columns...)``.
-    columns : tuple of str
+    types : mapping of str to str
+        Its columns beside the keys, with DuckDB types.
     max_age : str or None
         Interval beyond which a match is NULL.
     has_clock : bool
@@ -50,9 +51,14 @@ class Known(NamedTuple):
 
     source: str
     relation: str
-    columns: tuple[str, ...]
+    types: Mapping[str, str]
     max_age: str | None
     has_clock: bool = True
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns by name."""
+        return tuple(self.types)
 
     def is_fresh(self, bar_time: str, known_at: str) -> str:
         """Return the SQL condition that a match is young enough."""
@@ -73,32 +79,33 @@ def known_rows(
         that come later.
     """
     keys = {"timestamp", "asset_id", "available_at"}
-    values = tuple(name for name in found if name not in keys)
+    types = {name: kind for name, kind in found.items() if name not in keys}
     main = f"main.{quote(source.name)}"
     prefix = source.spec.prefix
     if prefix:
         # Its columns have short names; in signals they say whose they are.
-        named = ", ".join(f"{quote(name)} as {quote(prefix + name)}" for name in values)
+        named = ", ".join(f"{quote(name)} as {quote(prefix + name)}" for name in types)
         kept = columns(name for name in found if name in keys)
-        values = tuple(prefix + name for name in values)
+        types = {prefix + name: kind for name, kind in types.items()}
         main = f"({rows_of(main, f'{kept}, {named}')})"
     if not source.spec.has_assets:
         rows = rows_of(main, f"{MARKET_KEY} as asset_id, *")
-        return None, _known(source, f"({rows})", values, "market", "true", database)
+        return None, _known(source, f"({rows})", types, "market", "true", database)
     market = (
-        _filled_where(main, values, "asset_id is null", database)
+        _filled_where(main, types, "asset_id is null", database)
         if source.spec.may_lack_asset else None
     )  # fmt: skip
     if market is None:
-        return _known(source, main, values, "asset", "true", database), None
-    filled = _filled_where(main, values, "asset_id is not null", database) or ()
+        return _known(source, main, types, "asset", "true", database), None
+    filled = _filled_where(main, types, "asset_id is not null", database) or ()
     _refuse_mixed(source, main, [name for name in market if name in filled], database)
     # A column without any value is one of the assets', as in a source without market rows.
-    per_asset = tuple(name for name in values if name in filled or name not in market)
+    per_asset = {n: kind for n, kind in types.items() if n in filled or n not in market}
+    of_market = {name: types[name] for name in market}
     rows = rows_of(main, f"* replace ({MARKET_KEY} as asset_id)", where="asset_id is null")
     return (
         _known(source, main, per_asset, "asset", "asset_id is not null", database),
-        _known(source, f"({rows})", market, "market", "true", database),
+        _known(source, f"({rows})", of_market, "market", "true", database),
     )
 
 
@@ -120,7 +127,7 @@ def constant_rows(source: Source, found: Mapping[str, str], taken: Collection[st
     return Known(
         source=source.name,
         relation=f"({rows_of(f'main.{quote(source.name)}', items)})",
-        columns=texts,
+        types=dict.fromkeys(texts, "VARCHAR"),
         max_age=None,
         has_clock=False,
     )
@@ -182,7 +189,7 @@ def _items(known: Known, left: str) -> list[str]:
 def _known(
     source: Source,
     relation: str,
-    values: tuple[str, ...],
+    types: Mapping[str, str],
     kind: str,
     condition: str,
     database: Database,
@@ -193,7 +200,7 @@ def _known(
         "target": target,
         "available": "available_at" if source.available_at else f"timestamp{lag}",
         "source": relation,
-        "columns": columns(values) if values else "1 as is_known",
+        "columns": columns(types) if types else "1 as is_known",
         "filter": condition,
     }
     is_calendar = (
@@ -201,11 +208,11 @@ def _known(
     )
     two_clocks = source.available_at is not None or is_calendar
     database.execute(render("signals/known_revisions" if two_clocks else "signals/known", **places))
-    return Known(source=source.name, relation=target, columns=values, max_age=source.max_age)
+    return Known(source=source.name, relation=target, types=types, max_age=source.max_age)
 
 
 def _filled_where(
-    relation: str, values: tuple[str, ...], condition: str, database: Database
+    relation: str, values: Collection[str], condition: str, database: Database
 ) -> tuple[str, ...] | None:
     """Return the columns with a value in some row of a kind; None where there is no such row."""
     counts = ", ".join(["count(*)", *(f"count({quote(name)})" for name in values)])

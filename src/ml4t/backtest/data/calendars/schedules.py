@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.core.schedule import Schedule, schedule_of
+from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sql_files import read, render, rows_of
 from ml4t.backtest.errors import ConfigError
@@ -19,7 +20,7 @@ Due = tuple[int, ...] | None
 
 
 def due_bars(
-    ranking: Ranking, database: Database, *, begin_t: int = 0, end_t: int | None = None
+    ranking: Ranking, prepared: Prepared, *, begin_t: int = 0, end_t: int | None = None
 ) -> Due:
     """Return the numbers of the bars that decide, in order; None where bars are counted.
 
@@ -39,8 +40,8 @@ def due_bars(
     if not isinstance(ranking.every, str):
         return None
     schedule = schedule_of(ranking.every)
-    has_calendar = bool(database.rows(read("calendar/is_there"))[0][0])
-    is_intraday = bool(database.rows(read("validate/intraday"))[0][0])
+    database, has_calendar = prepared.database, prepared.has_calendar
+    is_intraday = prepared.is_intraday
     # Daily bars are sessions.
     if schedule.at_end and not has_calendar and (is_intraday or schedule.unit != "session"):
         _refuse_without_calendar(schedule)

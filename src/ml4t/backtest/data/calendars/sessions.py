@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.source import Source
-from ml4t.backtest.data.sql_files import all_of, quote, read, render
+from ml4t.backtest.data.sql_files import all_of, quote, render
 from ml4t.backtest.errors import ConfigError
 
 # In the order in which the later goes before the earlier.
@@ -19,7 +19,11 @@ OPTIONAL = ("is_open", "opens", "closes", "known_at")
 
 
 def build_sessions(
-    sources: Mapping[str, Source], found: Mapping[str, Mapping[str, str]], database: Database
+    sources: Mapping[str, Source],
+    found: Mapping[str, Mapping[str, str]],
+    database: Database,
+    *,
+    is_intraday: bool,
 ) -> bool:
     """Build the tables of sessions from the sources; say whether there is a calendar.
 
@@ -51,6 +55,5 @@ def build_sessions(
                 )
             )
     database.execute(render("calendar/sessions", stated=all_of(stated)))
-    is_intraday = bars != "DATE" and bool(database.rows(read("validate/intraday"))[0][0])
     database.execute(render("calendar/bar_sessions", is_intraday=str(is_intraday).lower()))
     return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.sql_files import read
 from ml4t.backtest.errors import ConfigError, did_you_mean, require_number
 
@@ -31,13 +31,13 @@ def require_sessions_per_year(given: object) -> float | str | None:
     return float(given)  # type: ignore[arg-type]
 
 
-def year_facts(given: float | str | None, database: Database) -> dict[str, float | str | None]:
+def year_facts(given: float | str | None, prepared: Prepared) -> dict[str, float | str | None]:
     """Return what the `runs` table keeps: sessions of a year, bars of a session, and whence."""
     facts: dict[str, float | str | None] = {
         "sessions_per_year": None, "bars_per_session": None, "sessions_from": None,
     }  # fmt: skip
-    if database.rows(read("calendar/is_there"))[0][0]:
-        found = database.rows(read("calendar/year"))
+    if prepared.has_calendar:
+        found = prepared.database.rows(read("calendar/year"))
         if found and found[0][0] is not None:
             facts["sessions_per_year"], facts["bars_per_session"] = found[0]
             facts["sessions_from"] = "calendar"

@@ -116,7 +116,7 @@ def plan_query(
         relations=frozenset(local.reads),
         ranking=ranking,
         long_only=long_only,
-        due=due_bars(query.schedule, prepared.database, begin_t=begin_t, end_t=end_t),
+        due=due_bars(query.schedule, prepared, begin_t=begin_t, end_t=end_t),
         begin_t=begin_t,
     )
     _require_types(plan, prepared)

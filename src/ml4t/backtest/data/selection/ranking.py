@@ -121,7 +121,7 @@ def plan_ranking(
         # In a weight, score and rank are the ranking's own, whatever the market has.
         market_columns=tuple(sorted(n for n in market if n.lower() not in ("score", "rank"))),
         long_only=long_only,
-        due=due_bars(ranking, database, begin_t=begin_t, end_t=end_t),
+        due=due_bars(ranking, prepared, begin_t=begin_t, end_t=end_t),
         begin_t=begin_t,
         n_assets=prepared.n_assets,
     )

@@ -92,12 +92,13 @@ def require_one_spelling(sources: RegisteredSources, found: SourceColumns) -> No
                 )  # fmt: skip
 
 
-def require_one_clock(sources: RegisteredSources, found: SourceColumns, database: Database) -> None:
+def require_one_clock(
+    sources: RegisteredSources, found: SourceColumns, database: Database, *, is_intraday: bool
+) -> None:
     """Refuse mixed time zones, and dates next to intraday bars (or times next to daily ones)."""
     bars = found["prices"]["timestamp"]
     if database.timezone != UTC:
         _require_times_in_zone(bars, database)
-    is_intraday = bars != "DATE" and database.rows(read("validate/intraday"))[0][0]
     if is_intraday and "timestamp" in dated_columns(sources["prices"], database):
         raise DataError(
             "prices", "date_on_intraday_bars", "has dates in some files and times of day in "
