@@ -18,6 +18,7 @@ from ml4t.backtest import (
     BacktestResult,
     BasisPointCommission,
     BasisPointSlippage,
+    CashAccount,
     Catalog,
     Strategy,
     TopN,
@@ -27,6 +28,7 @@ from ml4t.backtest import (
 from ml4t.backtest.core.batch import Batch, Chunk
 from ml4t.backtest.core.levels import LevelPolicy
 from ml4t.backtest.core.stretch import carried, quiet_before, total
+from ml4t.backtest.execution.pending.rebalancer import Rebalancer
 from ml4t.backtest.risk.limits.account_state import AccountState
 from ml4t.backtest.risk.limits.limit import LimitAction
 from ml4t.backtest.risk.rule_engine.rule_tree import spans_bars
@@ -232,6 +234,26 @@ def test_a_bar_that_closes_a_position_at_its_level_is_passed_over(
     closed = "select timestamp from fills semi join decisions using (timestamp, asset_id)"
     ts = by_events.sql(f"select distinct t from ({bars}) semi join ({closed}) using (timestamp)")
     assert len({t for (t,) in ts.fetchall()} - set(seen)) > 4
+
+
+@pytest.mark.parametrize("shortfall", ["scale", "in_turn", "reject"])
+def test_sales_and_purchases_of_one_event_are_those_of_two(
+    shortfall: str, minutes: Universe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = BacktestConfig(account=CashAccount(shortfall=shortfall))
+    at_once, rule = [], risk.TrailingStop(0.004)
+    change = Rebalancer.change
+
+    def noted(self: Rebalancer, *given: Any) -> bool:
+        at_once.append(change(self, *given))
+        return at_once[-1]
+
+    monkeypatch.setattr(Rebalancer, "change", noted)
+    one = run(minutes, TopN(4, by="score", every=5), rule, config=config)
+    monkeypatch.setattr(Rebalancer, "change", lambda *_: False)
+    two = run(minutes, TopN(4, by="score", every=5), rule, config=config)
+    assert tables_of(one) == tables_of(two)
+    assert any(at_once)
 
 
 @pytest.mark.parametrize("from_entry", [True, False])

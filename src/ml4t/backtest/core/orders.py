@@ -202,10 +202,12 @@ def tag_of(tags: Tags, place: int) -> str:
     return tags if isinstance(tags, str) else tags[place]
 
 
-def tags_at(tags: Tags, chosen: Ints | Bools) -> Tags:
+def tags_at(tags: Tags, chosen: Ints | Bools | slice) -> Tags:
     """Return the words of orders at some places, or of those that a mask keeps."""
     if isinstance(tags, str):
         return tags
+    if isinstance(chosen, slice):
+        return tags[chosen]
     places = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
     return tuple(tags[place] for place in places.tolist())
 

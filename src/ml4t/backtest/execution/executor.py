@@ -194,17 +194,23 @@ class Executor:
         slips: bool = True,
         seen: Seen = Seen.ALL,
         priced: Priced | None = None,
+        n_closing: int = 0,
     ) -> Booked:
         """Book fills at a base price, costs on top; return what they opened and closed.
 
-        `priced`: what these very orders pay, where somebody has asked before.
+        Parameters
+        ----------
+        priced : Priced, optional
+            What these very orders pay, where somebody has asked before.
+        n_closing : int
+            See `Portfolio.apply`.
         """
         if priced is None:
             priced = self.pricing.priced(
                 batch, sids, quantity, base, limit, is_maker=is_maker, slips=slips
             )
         fills = self._fills(batch.t, ids, sids, base, reason, priced, seen)
-        moved = self.portfolio.apply(fills, seen)
+        moved = self.portfolio.apply(fills, seen, n_closing)
         self.settlement.sold(fills)
         if self._volume_left is not None:
             np.subtract.at(self._volume_left, sids, np.abs(quantity))

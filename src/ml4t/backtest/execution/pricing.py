@@ -44,6 +44,20 @@ class Priced(NamedTuple):
     paid: Floats
     charge: Floats
 
+    def at(self, places: slice) -> Priced:
+        """Return what some of the orders pay."""
+        slipped = self.slipped[places]
+        paid = slipped if self.paid is self.slipped else self.paid[places]
+        return Priced(self.quantity[places], slipped, paid, self.charge[places])
+
+    def then(self, other: Priced) -> Priced:
+        """Return what these orders pay, and then others."""
+        slipped = np.concatenate((self.slipped, other.slipped))
+        is_both = self.paid is self.slipped and other.paid is other.slipped
+        paid = slipped if is_both else np.concatenate((self.paid, other.paid))
+        quantity = np.concatenate((self.quantity, other.quantity))
+        return Priced(quantity, slipped, paid, np.concatenate((self.charge, other.charge)))
+
 
 class Pricing:
     """Asks the cost models of a run what fills pay.

@@ -61,7 +61,7 @@ class Lots(NamedTuple):
     reason: Tags
     fill: Ints
 
-    def at(self, chosen: Ints | Bools) -> Lots:
+    def at(self, chosen: Ints | Bools | slice) -> Lots:
         """Return the lots at some places, or those that a mask keeps."""
         return Lots(
             self.sids[chosen], self.numbers[:, chosen],

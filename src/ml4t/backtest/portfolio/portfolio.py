@@ -164,16 +164,32 @@ class Portfolio:
             for lot in self._positions.lots_of(sid)
         ]
 
+    def spent_on(self, sids: Ints, quantity: Floats, price: Floats, commission: Floats) -> float:
+        """Return what fills would take from cash, below 0 where they bring some."""
+        return float(self._spent(sids, quantity, price, commission).sum())
+
     # -- fills and closes -------------------------------------------------------------
 
-    def apply(self, fills: Fills, seen: Seen = Seen.ALL) -> Moved:
+    def apply(self, fills: Fills, seen: Seen = Seen.ALL, n_closing: int = 0) -> Moved:
         """Move cash and lots, and return what that did to positions.
 
-        `seen` says what of this bar's range belongs to positions that these fills open.
+        Parameters
+        ----------
+        seen : Seen
+            What of this bar's range belongs to positions that these fills open.
+        n_closing : int
+            So many of the first fills reduce positions, before all others increase some.
         """
         assert isinstance(fills.t, int)
-        self.cash -= float(self._spent(fills).sum())
-        moved = self._positions.fill(lots_of(fills, self._n_fills))
+        spent = self._spent(fills.sids, fills.quantity, fills.price, fills.commission)
+        lots = lots_of(fills, self._n_fills)
+        if n_closing:
+            self.cash -= float(spent[:n_closing].sum())
+            self.cash -= float(spent[n_closing:].sum())
+            moved = self._positions.change(lots, n_closing)
+        else:
+            self.cash -= float(spent.sum())
+            moved = self._positions.fill(lots)
         self._n_fills += len(fills.sids)
         self._moved(moved.new, moved.gone)
         if seen is not Seen.ALL and len(moved.opened):
@@ -237,7 +253,8 @@ class Portfolio:
         starts : sequence of int
             Places of the fills with which a moment begins.
         """
-        spent, cash = self._spent(fills), list[float]()
+        spent = self._spent(fills.sids, fills.quantity, fills.price, fills.commission)
+        cash = list[float]()
         for start, stop in pairwise([*starts, len(spent)]):
             self.cash -= float(spent[start:stop].sum())
             cash.append(self.cash)
@@ -336,12 +353,12 @@ class Portfolio:
         value: Floats = self.quantity[self.held] * price
         return value * self.multiplier[self.held] if self._has_multipliers else value
 
-    def _spent(self, fills: Fills) -> Floats:
+    def _spent(self, sids: Ints, quantity: Floats, price: Floats, commission: Floats) -> Floats:
         """Return what each fill takes from cash."""
-        value = fills.quantity * fills.price
-        if self._has_multipliers:
-            value = value * self.multiplier[fills.sids]
-        spent: Floats = value + fills.commission
+        value = quantity * price
+        spent: Floats = (
+            value * self.multiplier[sids] if self._has_multipliers else value
+        ) + commission
         return spent
 
     def _cost(self) -> Floats:

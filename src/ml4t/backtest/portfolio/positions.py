@@ -111,6 +111,26 @@ class Positions:
         self._note_carried(lots)
         return self._fill_each(lots) if len(lots.sids) <= FEW else self._fill_many(lots)
 
+    def change(self, lots: Lots, n_closing: int) -> Moved:
+        """Apply fills of one moment, at first so many that reduce positions, then increases.
+
+        It is what `fill` makes of these and of those, one after the other.
+        """
+        self._note_carried(lots)
+        closing, opening = lots.at(slice(n_closing)), lots.at(slice(n_closing, None))
+        before = self.quantity[closing.sids]
+        after = before + closing.numbers[QUANTITY]
+        is_gone = np.abs(after) <= DUST * np.abs(before)
+        gone = closing.sids[is_gone]
+        self._reduce(closing, after, is_gone, starts=(0,))
+        before = self.quantity[opening.sids]
+        if not np.count_nonzero(before):
+            self._open(opening)
+            return Moved(opening.sids, opening.sids, gone)
+        self._increase(opening, before)
+        new = opening.sids[before == 0]
+        return Moved(new, new, gone)
+
     def close_over(self, lots: Lots, starts: Sequence[int]) -> None:
         """Apply fills that close positions whole, of several moments that begin at some places.
 

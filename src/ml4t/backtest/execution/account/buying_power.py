@@ -17,6 +17,7 @@ from ml4t.backtest.execution.pricing import Priced
 
 # Cuts in proportion; and steps in which the share between two others must have been found.
 FEW_STEPS, MOST_STEPS = 4, 60
+EACH = slice(None)
 
 
 class Fitted(NamedTuple):
@@ -46,6 +47,7 @@ def fit(
     limit: float | None = None,
     shortfall: Shortfall | None = None,
     one_by_one: bool = False,
+    priced: Priced | None = None,
 ) -> Fitted:
     """Return the quantities that the account can carry, 0 where nothing of an order fits.
 
@@ -57,7 +59,7 @@ def fit(
         Increases, in the order in which they are served. What closes a position on the other side
         sets margin free.
     unsettled : float
-        Sale proceeds that cannot be spent yet.
+        Sale proceeds that cannot be spent yet; below 0: that are not booked, and can be.
     limit : float, optional
         Price past which a single order does not fill.
     shortfall : Shortfall, optional
@@ -65,6 +67,8 @@ def fit(
     one_by_one : bool
         What is scaled fills one after the other, several of one asset among them: the account
         must carry what is held after each of them, not what is left at the end alone.
+    priced : Priced, optional
+        What the orders pay, where somebody has asked before.
     """
     shortfall = account.shortfall if shortfall is None else shortfall
     if shortfall is Shortfall.NONE:
@@ -86,6 +90,7 @@ def fit(
         live=executor.portfolio.quantity[sids],
         before=_before(sids, quantity) if one_by_one else None,
         cap=None if limit is None else np.array([limit]),
+        priced=priced,
     )
     if shortfall is Shortfall.SCALE:
         # One factor for all, so that no asset is starved because of its name.
@@ -126,21 +131,23 @@ class _Asked:
         if self.before is not None:
             held = held + self.before[index] * share
         base = self.prices[sids]
-        priced = self.executor.pricing.priced(self.batch, sids, asked, base, self.cap)
-        self.share, self.priced = share, priced
+        priced = self.priced
+        if priced is None or share != self.share or index != EACH:
+            priced = self.executor.pricing.priced(self.batch, sids, asked, base, self.cap)
+            self.share, self.priced = share, priced
         increase = Increase(
             sids=sids, quantity=asked, held=held, base=base, price=priced.paid,
             charge=priced.charge,
         )  # fmt: skip
         return self.account.need(increase, self.executor.terms)
 
-    def total(self, share: float, index: slice = slice(None)) -> float:
+    def total(self, share: float, index: slice = EACH) -> float:
         """Return what they need together."""
         return float(self.needs(index, share).sum())
 
     def highest(self, share: float) -> float:
         """Return the most that is needed on the way, where each fills after the one before."""
-        return float(np.cumsum(self.needs(slice(None), share)).max())
+        return float(np.cumsum(self.needs(EACH, share)).max())
 
 
 def _fit_each(asked: _Asked, room: float, *, in_turn: bool) -> Floats:

@@ -75,6 +75,8 @@ class PendingFiller:
         sids, change = NO_SIDS, np.empty(0)
         if rebalance is not None:
             sids, change = self._changes(batch, prices, rebalance, at_open=at_open)
+            if not markets and self._rebalancer.change(batch, prices, sids, change, seen):
+                return
             sids, change = self._rebalancer.reduce(batch, prices, sids, change)
         if markets:
             markets = self._order_filler.submitted(batch, markets)

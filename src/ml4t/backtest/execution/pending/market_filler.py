@@ -97,6 +97,40 @@ class MarketOrderFiller:
             self._record(which, ids, whole, done, status, reason)
         return done
 
+    def fill_whole(
+        self,
+        batch: Batch,
+        reductions: MarketOrders,
+        increases: MarketOrders,
+        base: Floats,
+        priced: Priced,
+        *,
+        asked: Floats,
+        why_scaled: str,
+        seen: Seen,
+    ) -> None:
+        """Fill reductions and then increases as one event; nothing but the account has cut these.
+
+        Parameters
+        ----------
+        base : float array
+            Price of each order, before costs.
+        priced : Priced
+            What each of them pays.
+        asked : float array
+            What the increases say, where they were scaled down.
+        """
+        n = len(reductions)
+        sids = np.concatenate((reductions.sids, increases.sids))
+        ids = self._journal.new_ids(len(sids))
+        booked = self._executor.fill(
+            batch, ids, sids, priced.quantity, base, reductions.tags, seen=seen, priced=priced,
+            n_closing=n,
+        )  # fmt: skip
+        self._post_trade.process(booked)
+        self._record_filled(ids[:n], reductions, reductions.quantity, "")
+        self._record_filled(ids[n:], increases, asked, why_scaled)
+
     def _record_filled(
         self, ids: Ints, market_orders: MarketOrders, asked: Floats, why_scaled: str
     ) -> None:

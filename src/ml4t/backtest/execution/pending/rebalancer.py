@@ -57,6 +57,13 @@ class Rebalancer:
         self._executor, self._portfolio, self._book = executor, executor.portfolio, book
         self._account, self._tradability, self._passed_over = account, tradability, passed_over
         self._market_filler, self._ledger = market_filler, market_filler.ledger
+        # Reductions and increases are priced and booked as one where no order is another for those
+        # before it: cash, which sales bring at once, is all that ties them together.
+        self._fills_whole = (
+            not (account.can_short or account.is_margin or executor.settlement.is_late)
+            and executor.policy.participation is None
+            and executor.pricing.spans_bars
+        )
 
     def changes(
         self,
@@ -89,6 +96,37 @@ class Rebalancer:
         self._ledger.created_t = rebalance.t
         sids, change = self._wanted(batch, prices, rebalance, before, leaving, equity)
         return self._submitted(batch, sids, change)
+
+    def change(self, batch: Batch, prices: Floats, sids: Ints, change: Floats, seen: Seen) -> bool:
+        """Fill reductions and increases as one event; say whether that was possible."""
+        executor, portfolio = self._executor, self._portfolio
+        closes = portfolio.quantity[sids] * change < 0
+        n = int(np.count_nonzero(closes))
+        is_plain = self._fills_whole and not (self._book or portfolio.has_shorts)
+        if not (is_plain and 0 < n < len(sids)) or executor.price_limits.named(batch):
+            return False
+        in_turn = (~closes).argsort(kind="stable")
+        sids, change = sids[in_turn], change[in_turn]
+        base = prices[sids]
+        priced = executor.pricing.priced(batch, sids, change, base)
+        sales, buys = priced.at(slice(n)), priced.at(slice(n, None))
+        asked = buys.quantity
+        fitted, paying = fit(
+            self._account, executor, batch, prices, sids[n:], asked,
+            portfolio.spent_on(sids[:n], sales.quantity, sales.paid, sales.charge), priced=buys,
+        )  # fmt: skip
+        if fitted is not asked:
+            if np.count_nonzero(np.abs(fitted) > LEAST_SHARE * np.abs(asked)) < len(asked):
+                return False
+            if paying is None:
+                paying = executor.pricing.priced(batch, sids[n:], fitted, base[n:])
+            priced = sales.then(paying)
+        self._market_filler.fill_whole(
+            batch, MarketOrders(sids[:n], sales.quantity, REBALANCE),
+            MarketOrders(sids[n:], fitted, REBALANCE), base, priced, asked=asked,
+            why_scaled=f"cut: {self._account.lacks}", seen=seen,
+        )  # fmt: skip
+        return True
 
     def reduce(
         self, batch: Batch, prices: Floats, sids: Ints, change: Floats
