@@ -146,9 +146,14 @@ class LastRows(NamedTuple):
 
 def last_rows(asked: Bools) -> LastRows:
     """Return where positions were last asked; `asked` is ``[bars, positions]``."""
-    latest = len(asked) - 1 - asked[::-1].argmax(axis=0)
-    (places,) = np.logical_or.reduce(asked, axis=0).nonzero()
-    return LastRows(places, latest[places])
+    of_each = _by_position(asked[::-1])
+    (places,) = np.logical_or.reduce(of_each, axis=1).nonzero()
+    return LastRows(places, len(asked) - 1 - of_each.argmax(axis=1)[places])
+
+
+def _by_position(cells: Bools) -> Bools:
+    """Return cells ``[positions, bars]``: what is found in a row of memory is found at once."""
+    return np.ascontiguousarray(cells.T)
 
 
 def behind(before: Floats, values: Floats) -> Floats:
@@ -168,9 +173,10 @@ def quiet_before(stirs: Bools) -> int:
 
 def first_rows(cells: Bools | None, held: Ints, n_bars: int) -> Ints:
     """Return the first row at which something is true of each position, `n_bars`: at none."""
-    if cells is None or not (is_any := cells.any(axis=0)).any():
+    if cells is None or not np.count_nonzero(cells):
         return np.full(len(held), n_bars)
-    return np.where(is_any, cells.argmax(axis=0), n_bars)
+    of_each = _by_position(cells)
+    return np.where(of_each.any(axis=1), of_each.argmax(axis=1), n_bars)
 
 
 def before(ends: Ints, n_bars: int, first: int = 0) -> Bools:
