@@ -150,7 +150,7 @@ def read_known(given: object) -> tuple[Lookup | None, Lookup | None, Clock]:
     if "available_at" in raw:
         source = source._replace(available_at="available_at")
     texts, _ = time_texts(source, raw, database)
-    items = ", ".join(canonical_columns(source, raw, texts).values())
+    items = ", ".join(one.sql for one in canonical_columns(source, raw, texts).values())
     database.execute(view_of(f"main.{NAME}", rows_of(f"raw.{NAME}", items)))
     kinds = database.schema(rows_of(f"main.{NAME}"))
     try:

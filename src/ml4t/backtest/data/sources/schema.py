@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import only_if, quote
@@ -52,10 +52,17 @@ def is_numeric(kind: str) -> bool:
     return kind.startswith((*NUMBER_TYPES, "BOOLEAN")) and not kind.endswith("]")
 
 
+class Item(NamedTuple):
+    """How a column is read, and its DuckDB type; None: that is for DuckDB to say."""
+
+    sql: str
+    kind: str | None
+
+
 def canonical_columns(
     source: Source, found: Mapping[str, str], texts: Mapping[str, str]
-) -> dict[str, str]:
-    """Check that a source has its key columns with usable types; return name -> select item.
+) -> dict[str, Item]:
+    """Check that a source has its key columns with usable types; return each as it is read.
 
     Parameters
     ----------
@@ -97,7 +104,7 @@ def canonical_columns(
             "prices and amounts are in the account's currency; convert them and leave it out",
         )  # fmt: skip
     ours = {*source.spec.required, *source.spec.optional}
-    items: dict[str, str] = {}
+    items: dict[str, Item] = {}
     for lower, given in by_lower.items():
         name = "available_at" if lower == clock else lower
         if name == lower and lower not in ours:
@@ -109,7 +116,7 @@ def canonical_columns(
                 f"would have two columns '{name}'; rename the one that is not '{given}'",
             )
         if given in texts:
-            items[name] = f"{texts[given]} as {quote(name)}"
+            items[name] = Item(f"{texts[given]} as {quote(name)}", None)
         else:
             items[name] = _select_item(source, name, given, found[given])
     clash = sorted(n for n in items if n.lower() in _RESERVED or n.startswith("__"))
@@ -153,7 +160,7 @@ def require_one_type(source: str, name: str, kind: str) -> None:
         )  # fmt: skip
 
 
-def _select_item(source: Source, name: str, given: str, kind: str) -> str:
+def _select_item(source: Source, name: str, given: str, kind: str) -> Item:
     """Return how a raw column is read under its canonical name and type."""
     spec = source.spec
     require_one_type(source.name, given, kind)
@@ -169,26 +176,28 @@ def _select_item(source: Source, name: str, given: str, kind: str) -> str:
         # A frame's days are midnights; a time of day is no day, and is refused as a missing one.
         item = quote(given)
         day = only_if(f"{item} = date_trunc('day', {item})", f"{item}::date")
-        return f"{day} as {quote(name)}"
+        return Item(f"{day} as {quote(name)}", "DATE")
     if is_double:
-        return f"{quote(given)}::double as {quote(name)}"
+        return Item(f"{quote(given)}::double as {quote(name)}", "DOUBLE")
     if spec.has_signals and kind in ("DOUBLE", "FLOAT") and not is_numeric:
         # Missing is missing: DuckDB holds a NaN above every number, so that it would pass vix > 30.
         # Neither nullif(x, 'nan') nor isnan(x): pyarrow and polars leave NaN out of a file's
         # statistics, by which DuckDB takes both to be false without a look at x.
         item = quote(given)
-        return f"{only_if(f'isfinite({item}) or isinf({item})', item)} as {quote(name)}"
+        valued = only_if(f"isfinite({item}) or isinf({item})", item)
+        return Item(f"{valued} as {quote(name)}", kind)
     if kind == "TIMESTAMPTZ_NS":
         # DuckDB 2.0 can do little with it; microseconds are what a time with a zone has elsewhere.
-        return f"{quote(given)}::timestamptz as {quote(name)}"
+        return Item(f"{quote(given)}::timestamptz as {quote(name)}", "TIMESTAMP WITH TIME ZONE")
     if kind == UNTYPED and name in spec.open_times:
-        return f"{quote(given)}::date as {quote(name)}"
+        return Item(f"{quote(given)}::date as {quote(name)}", "DATE")
     if name in spec.texts and not kind.startswith(_TEXTS):
         _refuse_type(source, name, kind, "it must be text")
     if kind.startswith("ENUM") and (name in _IDS or spec.enums_as_text):
         # An ENUM sorts by its categories: ties would break by their order, not by name.
-        return f"{quote(given)}::varchar as {quote(name)}"
-    return quote(given) if name == given else f"{quote(given)} as {quote(name)}"
+        return Item(f"{quote(given)}::varchar as {quote(name)}", "VARCHAR")
+    sql = quote(given) if name == given else f"{quote(given)} as {quote(name)}"
+    return Item(sql, None if kind == UNTYPED else kind)
 
 
 def _refuse_type(source: Source, name: str, kind: str, must: str) -> NoReturn:
