@@ -110,7 +110,8 @@ def parts_of(value: Any, beside: Collection[str]) -> Parts:
         return _container(value)
     if str(kind.__module__).startswith(OURS) and not isinstance(value, type):
         # Objects of the package are what they were given.
-        own = {name: one for name, one in attributes(value).items() if name not in OF_A_CATALOG}
+        fields = value._asdict() if hasattr(kind, "_asdict") else attributes(value)
+        own = {name: one for name, one in fields.items() if name not in OF_A_CATALOG}
         return Parts(name_of(kind).encode(), [ByName(own)])
     if kind is np.ndarray or kind is np.memmap:
         return Parts(*array_parts(value))
