@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,8 +13,7 @@ from ml4t.backtest.core.tolerances import AT_PRICE_LIMIT
 LOCKS = {"limit_up": 1.0, "limit_down": -1.0}
 
 
-@dataclass(frozen=True, slots=True)
-class PriceLimits:
+class PriceLimits(NamedTuple):
     """The price limits of the bars: flags of bars that are locked, or prices.
 
     Attributes

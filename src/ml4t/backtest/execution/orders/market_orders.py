@@ -6,8 +6,6 @@ done with each of them is a row of `orders`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from ml4t.backtest.core.batch import Bools, Floats, Ints
@@ -16,7 +14,6 @@ from ml4t.backtest.core.orders import Ended, OrderStatus, Tags, TimeInForce, tag
 from ml4t.backtest.execution.orders.types import MARKET
 
 
-@dataclass(slots=True)  # hot: freezing costs a call per field
 class MarketOrders:
     """Market orders of one moment.
 
@@ -29,9 +26,10 @@ class MarketOrders:
         Who asked.
     """
 
-    sids: Ints
-    quantity: Floats
-    tags: Tags
+    __slots__ = ("quantity", "sids", "tags")
+
+    def __init__(self, sids: Ints, quantity: Floats, tags: Tags) -> None:
+        self.sids, self.quantity, self.tags = sids, quantity, tags
 
     def __len__(self) -> int:
         return len(self.sids)
