@@ -185,6 +185,23 @@ def closed(t: int, value: Any, *, cash: float = 5.0, n_bars: int = 1) -> Account
 
 
 @pytest.mark.parametrize("n_rows", [1, 3, 1 << 17])
+def test_what_is_closed_in_a_stretch_of_bars_is_in_no_row_from_then_on(
+    monkeypatch: pytest.MonkeyPatch, n_rows: int
+) -> None:
+    monkeypatch.setattr(gathered, "ROWS_AT_ONCE", n_rows)
+    first, both = closed(0, [10.0, 20.0]), closed(0, [[10.0, 20.0], [11.0, 21.0]], n_bars=2)
+    at_once = both._replace(cash=np.array([5.0, 6.0]), ends=np.array([1, 2]))
+    second = AccountAtClose(
+        t=1, cash=6.0, held=both.held[1:], quantity=both.quantity[1:], cost=both.cost[1:],
+        mark=both.mark[1, 1:], stale=both.stale[1, 1:], multiplier=np.array([3.0]),
+    )  # fmt: skip
+    for table in ("positions", "equity"):
+        rows = stored(monkeypatch, NOTES, at_once).rows(f"from {table}")
+        assert rows == stored(monkeypatch, NOTES, first, second).rows(f"from {table}")
+        assert len(rows) == {"positions": 3, "equity": 2}[table]
+
+
+@pytest.mark.parametrize("n_rows", [1, 3, 1 << 17])
 def test_a_stretch_of_bars_makes_the_rows_of_its_bars(
     monkeypatch: pytest.MonkeyPatch, n_rows: int
 ) -> None:

@@ -255,11 +255,18 @@ class Session:
     def _hold(self, stretch: Stretch, n_bars: int, ends: Ints) -> None:
         """Close positions at the levels that bars touch, and record the account at each close."""
         cash, first = self.portfolio.cash, 0
-        for row, left in self._close_over(stretch, n_bars, ends):
-            if first < row:
-                self._record(stretch.closes(first, row, ends, cash))
-            cash, first = left, row
-        self._record(stretch.closes(first, n_bars, ends, cash))
+        closed = self._close_over(stretch, n_bars, ends)
+        if closed and not self._has_limits:
+            at_each = np.full(n_bars, cash)
+            for row, left in closed:
+                at_each[row:] = left
+            self._journal.record(stretch.closes_in_turn(n_bars, ends, at_each))
+        else:  # limits add up what is held, close by close
+            for row, left in closed:
+                if first < row:
+                    self._record(stretch.closes(first, row, ends, cash))
+                cash, first = left, row
+            self._record(stretch.closes(first, n_bars, ends, cash))
         self.portfolio.pass_over(stretch, n_bars, ends)
 
     def _record(self, closes: AccountAtClose) -> None:

@@ -108,10 +108,13 @@ class AccountAtClose(NamedTuple):
         Account currency per unit of price and quantity, of each; None: 1.
     n_bars : int
         How many bars the stretch has, all of one chunk.
+    ends : int array or None
+        Row of the bar inside which each position was closed, and from which on it is none; None:
+        all are held at every close. `cash` is then that at each.
     """
 
     t: int
-    cash: float
+    cash: float | Floats
     held: Ints
     quantity: Floats
     cost: Floats
@@ -119,6 +122,7 @@ class AccountAtClose(NamedTuple):
     stale: NDArray[np.bool_]
     multiplier: Floats | None = None
     n_bars: int = 1
+    ends: Ints | None = None
 
     # Not kept: of minutes they would be most of what a run keeps.
 
@@ -127,6 +131,13 @@ class AccountAtClose(NamedTuple):
         """Account currency, at the marks."""
         value: Floats = self.quantity * self.mark
         return value if self.multiplier is None else value * self.multiplier
+
+    @property
+    def is_held(self) -> NDArray[np.bool_]:
+        """Which positions are held at each close, ``[bars, held]``, where some are closed."""
+        assert self.ends is not None
+        held: NDArray[np.bool_] = np.arange(self.n_bars)[:, np.newaxis] < self.ends
+        return held
 
 
 class Selected(NamedTuple):

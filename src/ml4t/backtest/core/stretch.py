@@ -102,6 +102,22 @@ class Stretch(NamedTuple):
             cost=cost, mark=mark, stale=stale, multiplier=multiplier,
         )  # fmt: skip
 
+    def closes_in_turn(self, n_bars: int, ends: Ints, cash: Floats) -> AccountAtClose:
+        """Return the account at the first closes, between which positions are closed.
+
+        Parameters
+        ----------
+        ends : int array
+            Row of the bar inside which each position is closed.
+        cash : float array
+            At each close.
+        """
+        return AccountAtClose(
+            t=self.first_t, n_bars=n_bars, cash=cash, held=self.held, quantity=self.quantity,
+            cost=self.cost, mark=self.mark[:n_bars], stale=self.stale[:n_bars],
+            multiplier=self.multiplier, ends=ends,
+        )  # fmt: skip
+
 
 def carried(before: Floats, values: Floats, is_known: Bools) -> Floats:
     """Return the last known value after each bar, that of `before` until there is one."""

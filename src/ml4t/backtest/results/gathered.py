@@ -46,9 +46,18 @@ class HeldRows:
         self._closes, self._n_bars = closes, n_bars
         self.bars = np.arange(n_bars.sum()) + np.repeat(first_t - first_bar, n_bars)
         self.n_held = np.repeat(n_held, n_bars)
+        # Of stretches in which positions were closed: which were held, and the bars.
+        self._held = {i: one.is_held for i, one in enumerate(closes) if one.ends is not None}
+        self._bars_of = {i: slice(first_bar[i], first_bar[i] + n_bars[i]) for i in self._held}
+        for i, is_held in self._held.items():
+            self.n_held[self._bars_of[i]] = np.add.reduce(is_held, axis=1)
+        first_row = _starts(self.n_held)
         # Where in the assets of all closes those of a bar begin, seen from its first row.
-        begins = np.repeat(first_asset, n_bars) - _starts(self.n_held)
+        begins = np.repeat(first_asset, n_bars) - first_row
         self._at = np.arange(self.n_held.sum()) + np.repeat(begins, self.n_held)
+        for i, is_held in self._held.items():
+            places, start = is_held.nonzero()[1], first_row[first_bar[i]]
+            self._at[start : start + len(places)] = first_asset[i] + places
 
     def of_bars(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return what is said of each bar at each of its rows."""
@@ -57,8 +66,11 @@ class HeldRows:
     @property
     def cash(self) -> Floats:
         """Account currency, at each bar."""
-        cash = np.array([one.cash for one in self._closes], dtype=np.float64)
-        return np.repeat(cash, self._n_bars)
+        own = [np.nan if isinstance(one.cash, np.ndarray) else one.cash for one in self._closes]
+        cash = np.repeat(np.array(own, dtype=np.float64), self._n_bars)
+        for i, bars in self._bars_of.items():
+            cash[bars] = self._closes[i].cash
+        return cash
 
     def of_assets(self, name: str) -> NDArray[Any]:
         """Return what is said of each asset of a close at each of its rows."""
@@ -68,7 +80,10 @@ class HeldRows:
 
     def own(self, name: str) -> NDArray[Any]:
         """Return what is said of each row by itself."""
-        return np.concatenate([getattr(one, name) for one in self._closes], axis=None)
+        each = [getattr(one, name) for one in self._closes]
+        for i, is_held in self._held.items():
+            each[i] = each[i][is_held]
+        return np.concatenate(each, axis=None)
 
     def value(self, quantity: Floats, mark: Floats) -> Floats:
         """Return what each row is worth, as `AccountAtClose.value` does close by close."""
