@@ -106,6 +106,11 @@ class Source(NamedTuple):
             for path in _paths(self.given) or []
         ]
 
+    @property
+    def urls(self) -> list[str]:
+        """Those of its paths that are URLs."""
+        return [path for path in _paths(self.given) or [] if is_remote(path)]
+
     def kind(self) -> FileKind:
         """Return the kind of its files; of URLs too, which go by their names.
 
@@ -118,7 +123,7 @@ class Source(NamedTuple):
         folders = {kind for path in found if (kind := table_kind(Path(path))) is not None}
         files = [str(file) for path in found if table_kind(Path(path)) is None
                  for file in found[path]]  # fmt: skip
-        files += filter(is_remote, self.paths())
+        files += self.urls
         by_kind: dict[str, tuple[FileKind, list[str]]] = {kind.name: (kind, []) for kind in folders}
         for file in sorted(files):
             way_out = UNREAD.get(suffix_of(file))
@@ -147,8 +152,7 @@ class Source(NamedTuple):
 
     def prefixes(self) -> list[str]:
         """Return what the URLs of a file source begin with, up to the folder."""
-        remote = filter(is_remote, self.paths())
-        return [WILD.split(path)[0].rsplit("/", 1)[0] for path in remote]
+        return [WILD.split(path)[0].rsplit("/", 1)[0] for path in self.urls]
 
     def files(self) -> list[Path]:
         """Return the local files behind the source, sorted, each once; of URLs and frames none."""

@@ -21,7 +21,7 @@ from ml4t.backtest.data.sources.forms.kinds import (
     FileKind,
 )
 from ml4t.backtest.data.sources.forms.scan import Scan, require_names_differ
-from ml4t.backtest.data.sources.source import Source, is_remote
+from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.errors import ConfigError, DataError
 
 Form = Callable[[Source, Sequence[Path], Database], Scan]
@@ -51,11 +51,10 @@ def scan_files(source: Source, database: Database) -> Scan:
     _require_meant(source, kind)
     if kind is PARQUET:
         return scan_of(source, database)
-    remote = [path for path in source.paths() if is_remote(path)]
-    if remote:
+    if source.urls:
         raise DataError(
-            source.name, "readable", f"is at {remote[0]}, and {kind.name} is read from local files "
-            "alone; download it first",
+            source.name, "readable", f"is at {source.urls[0]}, and {kind.name} is read from local "
+            "files alone; download it first",
         )  # fmt: skip
     if kind not in (DELTA, ICEBERG):
         listed(source)  # refuses paths without files, and files inside of a table's folder
