@@ -21,7 +21,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from entrants import SIZES, entrants
+from entrants import PEERS, SIZES, entrants
 from measure import Figures, in_turn
 from tables import table
 from targets import Group, besides, target_table
@@ -84,6 +84,12 @@ def main() -> None:
     parser.add_argument("--targets", action="store_true", help="and the table of the targets")
     parser.add_argument("--readme", action="store_true", help="write the tables into README.md")
     options = parser.parse_args()
+    if options.against is not None and not (options.against / "src/ml4t/backtest").is_dir():
+        parser.error(f"--against: '{options.against}' is no checkout")
+    if unknown := set(options.only or ()) - PEERS.keys():
+        parser.error(
+            f"--only: no peer is called {', '.join(unknown)}; there are {', '.join(PEERS)}"
+        )
     asked = [(size, workload) for size in options.sizes for workload in options.workloads]
     only = None if options.only is None else set(options.only)
     said: list[str] = []

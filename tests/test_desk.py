@@ -110,6 +110,19 @@ def test_init_says_what_it_took_for_what(tmp_path: Path) -> None:
     assert engine_of(out).run()["n_bars"] == 3
 
 
+def test_init_ranks_by_the_close_of_the_assets_where_the_market_has_one_too(
+    folder: Path, tmp_path: Path
+) -> None:
+    days = pl.read_parquet(folder / "prices.parquet")["timestamp"].unique().sort()
+    pl.DataFrame({"timestamp": days, "close": [20.0] * len(days)}).write_parquet(
+        tmp_path / "vix.parquet"
+    )
+    out = tmp_path / "run.toml"
+    printed("init", folder / "prices.parquet", tmp_path / "vix.parquet", "--out", out)
+    assert 'by = "signals.close"' in out.read_text()
+    assert engine_of(out).run()["n_fills"] > 0
+
+
 def test_init_takes_prices_with_an_adjusted_close_to_be_traded_at_it(tmp_path: Path) -> None:
     text = "Date,Ticker,Open,Close,Adj Close,my score\n"
     text += "".join(f"2024-01-0{day},A,{day},{day},{day / 2},{day}\n" for day in range(1, 8))

@@ -120,6 +120,8 @@ REFUSED = {
     "aggregate DuckDB alone knows": ("kurtosis_pop(close)", "aggregates over all timestamps"),
     "list": ("list(close)[1]", "aggregates over all timestamps"),
     "arg_max": ("arg_max(close, timestamp)", "aggregates over all timestamps"),
+    "lag without a window": ("close / lag(close, 252) - 1", "needs history as a feature"),
+    "first value": ("first_value(close)", "needs history as a feature"),
     "subquery": ("(select max(close) from prices)", "subquery"),
     "from first": ("(from prices select max(close))", "subquery"),
     "table": ("(table prices)", "subquery"),

@@ -220,6 +220,9 @@ def test_frames_are_known_by_their_content(tmp_path: Path) -> None:
         found.append((tables(run), asks_duckdb(catalog)))
     assert [opened for _, opened in found] == [True, True, False]
     assert found[0][0] == found[1][0] == found[2][0]
+    assert [one.sources for one in PreparedStore(tmp_path / "store").kept()] == [
+        ("prices", "features")
+    ]
 
 
 def test_a_query_as_a_source_is_not_kept_and_that_is_said(data: Path, tmp_path: Path) -> None:
@@ -227,11 +230,11 @@ def test_a_query_as_a_source_is_not_kept_and_that_is_said(data: Path, tmp_path: 
     catalog.register("prices", f"select * from read_parquet('{data / 'prices.parquet'}')")
     catalog.register("features", data / "features.parquet")
     with pytest.warns(
-        UserWarning, match=r"not kept: that source 'prices' stays as it is cannot be told"
+        UserWarning, match=r"not kept: whether 'prices' has changed cannot be told.* to a Parquet file"
     ):
         BacktestEngine(catalog, TopN(2, by="score")).run()
     assert PreparedStore(tmp_path / "store").kept() == []
-    with pytest.raises(ConfigError, match="not kept: that source 'prices'"):
+    with pytest.raises(ConfigError, match="not kept: whether 'prices'"):
         catalog.prepare(tmp_path / "store")
 
 
@@ -541,9 +544,16 @@ def test_the_command_line_lists_and_clears(data: Path, tmp_path: Path) -> None:
     assert re.search(rf"{one['key'][:12]}.*prices, features +12 ", call("cache", "ls", store))
     assert call("cache", "clear", store, "--older-than", 1) == "nothing to remove\n"
     assert call("cache", "clear", store, "--down-to", "1GB") == "nothing to remove\n"
+    done = CliRunner().invoke(app, ["cache", "clear", str(store), "--older-than", "-1"])
+    assert (done.exit_code, "older_than must not be below 0" in done.stderr) == (1, True)
     (gone,) = json.loads(call("cache", "clear", store, "--down-to", "1.5kB", "--json"))["prepared"]
     assert gone["key"] == one["key"]
     assert json.loads(call("cache", "ls", store, "--json"))["prepared"] == []
+
+
+def test_the_command_line_says_what_is_gone(data: Path, tmp_path: Path) -> None:
+    run_on(data, tmp_path / "store")
+    assert re.search(r"removed 1, [\d,]+ bytes\n$", call("cache", "clear", tmp_path / "store"))
 
 
 def test_the_command_line_clears_no_other_folder(data: Path) -> None:

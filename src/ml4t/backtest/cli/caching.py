@@ -52,6 +52,8 @@ def clear_prepared(
         typer.echo("nothing to remove")
         return
     _show("cache-clear", gone, as_json=as_json)
+    if not as_json:
+        typer.echo(f"removed {len(gone)}, {sum(one.n_bytes for one in gone):,} bytes")
 
 
 def _show(command: str, found: list[PreparedSources], *, as_json: bool) -> None:

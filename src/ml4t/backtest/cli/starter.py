@@ -214,4 +214,6 @@ def _ranked_by(guesses: Sequence[Guess]) -> tuple[str, str]:
                 others = f"; there is also {', '.join(numbers[1:6])}" if numbers[1:] else ""
                 first = numbers[0] if numbers[0].isidentifier() else quote(numbers[0])
                 return first, f"    # the highest are held{others}"
-    return "close", "    # no file has a score: put the column here that ranks assets"
+    has_two = any(guess.role == "context" and "close" in guess.columns for guess in guesses)
+    close = "signals.close" if has_two else "close"
+    return close, "    # no file has a score: put the column here that ranks assets"

@@ -104,8 +104,8 @@ class Keeper:
     def _say_unkept(self) -> None:
         reasons = dict.fromkeys(one.removeprefix("__") for one in self._database.reasons)
         self._say(
-            f"prepared data are not kept: that source {', '.join(map(repr, reasons))} stays as it "
-            "is cannot be told; of local files, Arrow and Polars tables it can"
+            f"prepared data are not kept: whether {', '.join(map(repr, reasons))} has changed "
+            "cannot be told; of local files and tables in memory it can: write it to a Parquet file"
         )
 
     def _say(self, message: str) -> None:

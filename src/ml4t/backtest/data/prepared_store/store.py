@@ -164,7 +164,14 @@ class PreparedStore:
             Only what was not used for so long.
         down_to : int, optional
             Only what is more than so many bytes in all, least recently used first.
+
+        Raises
+        ------
+        ConfigError
+            `older_than` is below 0.
         """
+        if older_than is not None and older_than < timedelta(0):
+            raise ConfigError(f"older_than must not be below 0, was {older_than}")
         now, kept, going = datetime.now(UTC), self.kept(), list[PreparedSources]()
         left = sum(one.n_bytes for one in kept)
         is_all = older_than is None and down_to is None
@@ -250,7 +257,7 @@ def _look(path: Path) -> PreparedSources | None:
     said, moment = _about(path), datetime.fromtimestamp(used, UTC)
     changed = (_is_changed(said.paths.get(name, ()), one) for name, one in said.files.items())
     return PreparedSources(
-        key=path.name, sources=tuple(said.files), n_bytes=n_bytes, used=moment,
+        key=path.name, sources=tuple(said.paths), n_bytes=n_bytes, used=moment,
         n_bars=said.n_bars, n_assets=said.n_assets, made=said.made or moment,
         is_stale=any(changed), path=path,
     )  # fmt: skip

@@ -32,6 +32,8 @@ _SYNTAX = frozenset({
     "interval", "is", "like", "list", "map", "not", "numeric", "or", "over", "struct", "then",
     "try_cast", "using", "varchar", "when", "where", "within",
 })  # fmt: skip
+# By what another row is read, in the parser's names.
+_OF_ROWS = frozenset(["lag", "first", "last", "firstvalue", "lastvalue", "nthvalue"])
 # DuckDB's own macros that are plain arithmetic; all others may hide a query.
 _MACROS = frozenset(["days_in_month", "fdiv", "fmod", "if", "nullif", "split_part"])
 # Consistent to the catalog, yet not the same in every run: the clock, samples, and sketches
@@ -189,6 +191,12 @@ def _refuse_statistics(text: str, call: exp.Anonymous) -> None:
 
 
 def _refuse_aggregate(text: str, name: str) -> NoReturn:
+    if name in _OF_ROWS:
+        raise ExpressionError(
+            text,
+            f"reads other rows by {name}(), and an expression has those of its timestamp alone; "
+            "compute what needs history as a feature, as catalog.indicators does",
+        )
     raise ExpressionError(
         text, f"aggregates over all timestamps; write {name}(...) over (partition by timestamp)"
     )
