@@ -230,7 +230,7 @@ def test_a_query_as_a_source_is_not_kept_and_that_is_said(data: Path, tmp_path: 
     catalog.register("prices", f"select * from read_parquet('{data / 'prices.parquet'}')")
     catalog.register("features", data / "features.parquet")
     with pytest.warns(
-        UserWarning, match=r"not kept: whether 'prices' has changed cannot be told.* to a Parquet file"
+        UserWarning, match=r"not kept: whether 'prices' has changed .* to a Parquet file"
     ):
         BacktestEngine(catalog, TopN(2, by="score")).run()
     assert PreparedStore(tmp_path / "store").kept() == []
@@ -373,6 +373,18 @@ def test_a_pack_that_was_checked_before_is_not_read_whole_again(tmp_path: Path) 
         read_pack(path, is_checked=False)
 
 
+def test_a_pack_that_was_changed_and_says_its_old_time_is_noticed(
+    data: Path, plain: BacktestResult, tmp_path: Path
+) -> None:
+    run_on(data, tmp_path)
+    for path in tmp_path.rglob("*.pack"):
+        before = path.stat()
+        damage(path, "end")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.warns(UserWarning, match="are damaged"):
+        assert tables(run_on(data, tmp_path)) == tables(plain)
+
+
 # -- who else uses it -----------------------------------------------------------------------
 
 
@@ -448,6 +460,8 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
         Catalog(cache=tmp_path)
     with pytest.raises(ConfigError, match="is no folder"):
         Catalog(cache=tmp_path / "notes.txt")
+    with pytest.raises(ConfigError, match="max_age must not be below 0"):
+        PreparedStore(tmp_path / "new", max_age=timedelta(days=-1))
 
 
 @pytest.mark.parametrize("marker", [None, '{"form": "my own"}', "x"])
@@ -457,6 +471,20 @@ def test_folders_that_are_called_as_ours_are_no_store(marker: str | None, tmp_pa
         (tmp_path / "prepared.json").write_text(marker)
     with pytest.raises(ConfigError, match="store of prepared data"):
         Catalog(cache=tmp_path)
+
+
+def test_a_damaged_marker_is_refused_with_what_to_write_into_it(data: Path, tmp_path: Path) -> None:
+    run_on(data, tmp_path / "store")
+    marker = tmp_path / "store" / "prepared.json"
+    whole = marker.read_text()
+    marker.write_text("")
+    with pytest.raises(
+        ConfigError, match=r"'prepared.json' is damaged, .*; if it is one, write"
+    ) as e:
+        Catalog(cache=tmp_path / "store")
+    said = re.search(r"write (\{.*\}) into that", str(e.value))
+    assert said is not None
+    assert json.loads(said[1]) == json.loads(whole)
 
 
 def test_what_is_not_ours_in_a_store_stays(data: Path, tmp_path: Path) -> None:

@@ -51,7 +51,12 @@ class OwnFolder:
             is_there = path.exists()
             names = {item.name for item in path.iterdir()} if path.is_dir() else set()
             found = json.loads(self._marker(path)) if self.marker in names else self.form
-        except (OSError, ValueError) as error:
+        except ValueError as error:
+            raise self.error(
+                f"'{path}' cannot be a {self.what}: its '{self.marker}' is damaged, {error}; if it "
+                f"is one, write {json.dumps(dict(self.form))} into that, else name another folder"
+            ) from error
+        except OSError as error:
             raise self.unusable(path, error) from error
         if is_there and not path.is_dir():
             raise self.error(f"'{path}' is no folder; a {self.what} is one")

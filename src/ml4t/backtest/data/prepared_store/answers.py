@@ -202,5 +202,6 @@ def _is_mapped(answer: Kept | None) -> bool:
 
 
 def _facts(path: Path) -> list[int]:
+    """Return what says that a file is still that file; the last time no program can set back."""
     found = path.stat()
-    return [found.st_size, found.st_mtime_ns, found.st_ino]
+    return [found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns]

@@ -116,6 +116,8 @@ class PreparedStore:
         self.max_bytes = require_whole("max_bytes", max_bytes, least=0)
         if not isinstance(max_age, timedelta):
             raise ConfigError(f"max_age must be a timedelta, was {max_age!r}")
+        if max_age < timedelta(0):
+            raise ConfigError(f"max_age must not be below 0, was {max_age}")
         self.max_age = max_age
         self._sources, self._writing = self.path / "sources", self.path / WRITING
         self._registered = self.path / "registered"
