@@ -125,7 +125,7 @@ class Answers:
                 sync(path)
                 target = self.folder / f"{digest}{PACK}"
                 path.replace(target)
-                self._checked[target.name] = _facts(target)
+                self._checked[target.name] = facts_of(target)
             self._write_checked()
             sync(self.folder)
             self.forget()
@@ -166,7 +166,7 @@ class Answers:
             put_json(about, {**self._about, **more}, self._place())
 
     def _read(self, path: Path) -> dict[str, Kept]:
-        facts = _facts(path)
+        facts = facts_of(path)
         is_checked = self._checked.get(path.name) == facts
         try:
             found = read_pack(path, is_checked=is_checked)
@@ -201,7 +201,7 @@ def _is_mapped(answer: Kept | None) -> bool:
     return sum(array.nbytes for array in arrays.values()) >= MAPPED
 
 
-def _facts(path: Path) -> list[int]:
+def facts_of(path: Path) -> list[int]:
     """Return what says that a file is still that file; the last time no program can set back."""
     found = path.stat()
     return [found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns]

@@ -7,7 +7,8 @@ round or leaves out it writes down as a `Change`; `Catalog.describe` shows them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from ml4t.backtest.data.sources.roles import Role
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Change(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Change:
     """One thing that was changed between the user's data and the views.
 
     Attributes
@@ -36,7 +38,8 @@ class Change(NamedTuple):
         return self.what if self.n_rows is None else f"{self.what} ({self.n_rows:,} rows)"
 
 
-class ChangedRows(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ChangedRows:
     """What the package itself hands to `Catalog.register`: rows, and what it changed in them.
 
     Attributes
@@ -50,7 +53,8 @@ class ChangedRows(NamedTuple):
     changes: tuple[Change, ...]
 
 
-class AdaptedSource(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptedSource:
     """One table of a vendor's data under our names.
 
     Attributes
@@ -68,7 +72,7 @@ class AdaptedSource(NamedTuple):
     role: Role
     rows: pa.Table
     changes: tuple[Change, ...] = ()
-    options: Mapping[str, Any] = {}
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Adapted:
