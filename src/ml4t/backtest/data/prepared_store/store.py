@@ -116,8 +116,7 @@ class PreparedStore:
         self.max_bytes = require_whole("max_bytes", max_bytes, least=0)
         if not isinstance(max_age, timedelta):
             raise ConfigError(f"max_age must be a timedelta, was {max_age!r}")
-        if max_age < timedelta(0):
-            raise ConfigError(f"max_age must not be below 0, was {max_age}")
+        _require_span("max_age", max_age)
         self.max_age = max_age
         self._sources, self._writing = self.path / "sources", self.path / WRITING
         self._registered = self.path / "registered"
@@ -172,8 +171,8 @@ class PreparedStore:
         ConfigError
             `older_than` is below 0.
         """
-        if older_than is not None and older_than < timedelta(0):
-            raise ConfigError(f"older_than must not be below 0, was {older_than}")
+        if older_than is not None:
+            _require_span("older_than", older_than)
         now, kept, going = datetime.now(UTC), self.kept(), list[PreparedSources]()
         left = sum(one.n_bytes for one in kept)
         is_all = older_than is None and down_to is None
@@ -246,6 +245,11 @@ def _about(path: Path) -> About:
         )
     except (AttributeError, LookupError, TypeError, ValueError, OverflowError):
         return About()
+
+
+def _require_span(name: str, span: timedelta) -> None:
+    if span < timedelta(0):
+        raise ConfigError(f"{name} must not be below 0, was {span}")
 
 
 def _look(path: Path) -> PreparedSources | None:
