@@ -16,6 +16,12 @@ from numpy.typing import NDArray
 from ml4t.backtest.core.batch import Floats, Ints, Selection
 
 
+def value_of(quantity: Floats, price: Floats, multiplier: Floats | None) -> Floats:
+    """Return what positions or fills are worth, account currency, in the one order of factors."""
+    value: Floats = quantity * price
+    return value if multiplier is None else value * multiplier
+
+
 class Decision(NamedTuple):
     """A rule or limit that acted, with what it saw.
 
@@ -129,15 +135,7 @@ class AccountAtClose(NamedTuple):
     @property
     def value(self) -> Floats:
         """Account currency, at the marks."""
-        value: Floats = self.quantity * self.mark
-        return value if self.multiplier is None else value * self.multiplier
-
-    @property
-    def is_held(self) -> NDArray[np.bool_]:
-        """Which positions are held at each close, ``[bars, held]``, where some are closed."""
-        assert self.ends is not None
-        held: NDArray[np.bool_] = np.arange(self.n_bars)[:, np.newaxis] < self.ends
-        return held
+        return value_of(self.quantity, self.mark, self.multiplier)
 
 
 class Selected(NamedTuple):

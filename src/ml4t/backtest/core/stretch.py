@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Batch, Bools, Chunk, Floats, Ints
-from ml4t.backtest.core.journal import AccountAtClose
+from ml4t.backtest.core.journal import AccountAtClose, value_of
 
 # A bar that no run has.
 NEVER = sys.maxsize
@@ -54,8 +54,7 @@ class Stretch(NamedTuple):
     @property
     def value(self) -> Floats:
         """What each position is worth after each bar, account currency."""
-        value: Floats = self.quantity * self.mark
-        return value if self.multiplier is None else value * self.multiplier
+        return value_of(self.quantity, self.mark, self.multiplier)
 
     @property
     def n_bars(self) -> int:

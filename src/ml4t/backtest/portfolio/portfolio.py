@@ -12,7 +12,7 @@ from math import isnan
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Bools, Chunk, Floats, Ints
-from ml4t.backtest.core.journal import AccountAtClose, CashFlow, Journal
+from ml4t.backtest.core.journal import AccountAtClose, CashFlow, Journal, value_of
 from ml4t.backtest.core.levels import LevelPolicy
 from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.sids import NO_SIDS
@@ -350,16 +350,12 @@ class Portfolio:
 
     def _value(self, price: Floats) -> Floats:
         """Return the signed value of each held position at prices: of one bar, or of several."""
-        value: Floats = self.quantity[self.held] * price
-        return value * self.multiplier[self.held] if self._has_multipliers else value
+        return value_of(self.quantity[self.held], price, self._multiplier())
 
     def _spent(self, sids: Ints, quantity: Floats, price: Floats, commission: Floats) -> Floats:
         """Return what each fill takes from cash."""
-        value = quantity * price
-        spent: Floats = (
-            value * self.multiplier[sids] if self._has_multipliers else value
-        ) + commission
-        return spent
+        multiplier = self.multiplier[sids] if self._has_multipliers else None
+        return value_of(quantity, price, multiplier) + commission
 
     def _cost(self) -> Floats:
         """Return what each held position has cost so far, account currency."""

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml4t.backtest.core.batch import Floats, Ints
-from ml4t.backtest.core.journal import AccountAtClose, Decision
+from ml4t.backtest.core.journal import AccountAtClose, Decision, value_of
+from ml4t.backtest.core.stretch import before
 
 # Of positions: a few arrays of 1 MB, however long a run is.
 ROWS_AT_ONCE: Final = 1 << 17
@@ -47,7 +48,10 @@ class HeldRows:
         self.bars = np.arange(n_bars.sum()) + np.repeat(first_t - first_bar, n_bars)
         self.n_held = np.repeat(n_held, n_bars)
         # Of stretches in which positions were closed: which were held, and the bars.
-        self._held = {i: one.is_held for i, one in enumerate(closes) if one.ends is not None}
+        self._held = {
+            i: before(one.ends, one.n_bars)
+            for i, one in enumerate(closes) if one.ends is not None
+        }  # fmt: skip
         self._bars_of = {i: slice(first_bar[i], first_bar[i] + n_bars[i]) for i in self._held}
         for i, is_held in self._held.items():
             self.n_held[self._bars_of[i]] = np.add.reduce(is_held, axis=1)
@@ -87,8 +91,8 @@ class HeldRows:
 
     def value(self, quantity: Floats, mark: Floats) -> Floats:
         """Return what each row is worth, as `AccountAtClose.value` does close by close."""
-        value: Floats = quantity * mark
-        return value if self._closes[0].multiplier is None else value * self.of_assets("multiplier")
+        has_multipliers = self._closes[0].multiplier is not None
+        return value_of(quantity, mark, self.of_assets("multiplier") if has_multipliers else None)
 
 
 def _starts(sizes: Ints) -> Ints:
