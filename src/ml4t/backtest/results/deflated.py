@@ -53,19 +53,50 @@ def deflated_sharpe(
     n_trials = require_whole("n_trials", n_trials, least=1, most=MOST_TRIALS)
     if not 0 <= as_float(variance) < float("inf"):
         raise ConfigError(f"variance must be a number, 0 or above, was {variance!r}")
-    sharpe = moments["sharpe_per_bar"]
-    if sharpe is None or not bars_per_year:
+    if not bars_per_year:
         return None
-    skew, kurtosis = moments["skew"], moments["kurtosis"]
+    return probability_above(moments, sqrt(variance / bars_per_year) * expected_maximum(n_trials))
+
+
+def expected_maximum(n_trials: float) -> float:
+    """Return what the largest of `n_trials` standard normal numbers is on average, about.
+
+    Bailey and Lopez de Prado (2014), equation 1, with c the constant of Euler and Mascheroni::
+
+        (1 - c) * N^-1(1 - 1 / n_trials) + c * N^-1(1 - 1 / (n_trials * e))
+
+    It is for many: of 2 it says 0.520, and 0.564 is right; of 100 2.531, and 2.508 is right. Below
+    about 1.3, which an estimate of independent trials may be, it would be below 0, and is 0.
+
+    Parameters
+    ----------
+    n_trials : float
+        1 or more.
+    """
+    if n_trials <= 1:
+        return 0.0
+    # N^-1(1 - p) is -N^-1(p), and 1 - p would lose what p has beyond its digits.
+    largest = -(
+        (1 - EULER_MASCHERONI) * NORMAL.inv_cdf(1 / n_trials)
+        + EULER_MASCHERONI * NORMAL.inv_cdf(1 / (n_trials * e))
+    )
+    return max(largest, 0.0)
+
+
+def probability_above(moments: Mapping[str, Any], least: float) -> float | None:
+    """Return how likely the true Sharpe ratio is above `least`, both per bar.
+
+    Bailey and Lopez de Prado (2012), The Sharpe ratio efficient frontier; see `deflated_sharpe`.
+
+    Returns
+    -------
+    float or None
+        None where `moments` have no Sharpe ratio, or no skew for want of returns.
+    """
+    sharpe, skew, kurtosis = (moments[one] for one in ("sharpe_per_bar", "skew", "kurtosis"))
+    if sharpe is None or skew is None or kurtosis is None:
+        return None
     spread = 1 - skew * sharpe + (kurtosis + 2) / 4 * sharpe**2
     if spread <= 0:
         return None
-    luck = 0.0
-    if n_trials > 1:
-        # N^-1(1 - p) is -N^-1(p), and 1 - p would lose what p has beyond its digits.
-        luck = -(
-            (1 - EULER_MASCHERONI) * NORMAL.inv_cdf(1 / n_trials)
-            + EULER_MASCHERONI * NORMAL.inv_cdf(1 / (n_trials * e))
-        )
-    least = sqrt(variance / bars_per_year) * luck
     return NORMAL.cdf((sharpe - least) * sqrt(moments["n_returns"] - 1) / sqrt(spread))
