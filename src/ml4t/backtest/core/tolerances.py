@@ -19,6 +19,8 @@ DUST = 1e-12
 UNEDITED = 1e-12
 # Absolute: parts such as 0.6 + 0.3 + 0.1, which the user added up to 1.
 SUMS_TO_ONE = 1e-12
+# Of the sum of squares of some returns: what spreads less is all alike, and has no Sharpe ratio.
+UNSPREAD = 1e-12
 
 # -- what was computed by some steps: a thousand times the above -----------------------------------
 
@@ -41,6 +43,8 @@ FULLY_INVESTED = 1e-9
 LEAST_EXPOSURE = 1e-9
 # Absolute, of the logarithm of a ratio: a split of 4 is not one of more than 4.
 AT_RATIO = 1e-9
+# Absolute, in counts times ratios: an area between two distributions that is smaller is none.
+NO_AREA = 1e-9
 
 # -- what others computed: prices are adjusted, and off in the last digit that they were given -----
 
