@@ -138,6 +138,9 @@ def plain_case(seed: int) -> Case:
         draw_fractions(pick, universe, options)
     if options["margin"] is not None and pick.random() < 0.5:
         draw_crowd(pick, universe, options)
+    pairs = random.Random(f"pairs {seed}")
+    if pairs.random() < 0.3:
+        draw_pairs(pairs, universe, options)
     if pick.random() < 0.2:  # lots that most orders do not fill
         big = pick.sample(universe.assets, k=2)  # and so are what they are renamed to
         options["terms"] = {
@@ -189,6 +192,26 @@ def draw_crowd(pick: random.Random, universe: Universe, options: dict[str, Any])
             )
             options["script"].setdefault(t, [])
             options["script"][t] = [*options["script"][t], order]
+
+
+def draw_pairs(pick: random.Random, universe: Universe, options: dict[str, Any]) -> None:
+    """Let orders in two assets cancel each other within one bar, many of them immediate ones."""
+    times = sorted(universe.bars)
+    for t in pick.sample(range(len(times) - 2), k=6):
+        bars = [(a, bar) for a, bar in universe.bars[times[t]].items() if "#" not in a]
+        row = options["script"][t] = list(options["script"].get(t, ()))
+        for asset, bar in pick.sample(bars, k=min(2, len(bars))):
+            multiplier = options["terms"].get(asset, r.Terms()).multiplier
+            side = 1 if options["margin"] is None else pick.choice([1, -1])
+            kind, is_on_close = pick.choice(["limit", "stop"]), pick.random() < 0.1
+            price = bar.close * (1 + pick.choice([-0.02, -0.005, 0.005, 0.02]))
+            order = r.Order(
+                asset=asset,
+                quantity=side * CAPITAL * pick.uniform(0.02, 0.2) / (bar.close * multiplier),
+                tif=pick.choice(["ioc", "ioc", "day", None]), group=f"pair {t}", tag="order pair",
+                on_close=is_on_close, **({} if is_on_close else {kind: price}),
+            )  # fmt: skip
+            row.append(order)
 
 
 def draw_costs(pick: random.Random, options: dict[str, Any], *, has_volume: bool) -> None:

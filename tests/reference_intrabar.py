@@ -1,6 +1,7 @@
 """INTRABAR: the levels of positions and the resting orders are tested against the bar's range.
 
-Per asset three phases; assets without orders first, then those with some, each ascending:
+Three phases; in each assets without orders first, then those with some, each ascending. All are
+through the open before any goes on; of the rest of its bar each goes through ii and iii in turn:
 
     i    what is beyond its level at the open: stops, then limits, at the open
     ii   stops that the range touches, the nearest to the open first
@@ -51,15 +52,16 @@ class Candidate:
 def step_intrabar(world: World) -> None:
     ordered = {order.asset for order in world.book if order.is_resting}
     alone = [asset for asset in sorted(world.ledger.positions) if asset not in ordered]
-    for asset in [*alone, *sorted(ordered)]:
-        if world.blocked(asset, 0) is None:
-            try_open(world, asset, is_stop=True)
-            try_open(world, asset, is_stop=False)
-            cancel_immediate(world, asset)
-            try_range(world, asset, is_stop=True)
-            try_range(world, asset, is_stop=False)
-    for asset in {order.asset for order in world.book}:
-        cancel_immediate(world, asset)  # of halted assets
+    assets = [*alone, *sorted(ordered)]
+    trading = [asset for asset in assets if world.blocked(asset, 0) is None]
+    for asset in trading:
+        try_open(world, asset, is_stop=True)
+        try_open(world, asset, is_stop=False)
+    for asset in assets:
+        cancel_immediate(world, asset)  # of halted assets too
+    for asset in trading:
+        try_range(world, asset, is_stop=True)
+        try_range(world, asset, is_stop=False)
 
 
 def cancel_immediate(world: World, asset: Asset) -> None:

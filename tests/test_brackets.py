@@ -659,6 +659,74 @@ def test_an_immediate_order_in_a_halt_is_over_before_the_close() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("other", ["A", "C"])
+@pytest.mark.parametrize(
+    "bar", [(10, 10, 10, 10, 0), (10, 10, 8, 10, 9)], ids=["halted", "not met at the open"]
+)
+def test_what_fills_after_the_open_did_not_cancel_an_immediate_order(other: str, bar: Row) -> None:
+    """Whichever of the two assets is first by name: the chance of B's order is over by then."""
+    bars: dict[str, list[Row]] = {
+        other: [*flat(10, 1, 9), (10, 12, 10, 12, 9)], "B": [*flat(10, 1, 9), bar]
+    }  # fmt: skip
+
+    def send(s: Scripted) -> None:
+        s.one_cancels_other(s.buy("B", 1, limit=9, tif="ioc"), s.buy(other, 1, stop=11))
+
+    result = play(bars, {0: send})
+    assert orders(result) == [("cancelled", "immediate or cancel", 0), ("filled", "", 1)]
+    assert fills(result) == [(1, other, 1, 11)]
+
+
+@pytest.mark.parametrize("tif", ["ioc", "gtc", "day"])
+@pytest.mark.parametrize("other", ["A", "C"])
+def test_of_a_group_over_assets_the_open_of_one_is_before_the_range_of_another(
+    other: str, tif: str
+) -> None:
+    bars: dict[str, list[Row]] = {
+        other: [TEN, (10, 12, 10, 12)], "B": [TEN, (9, 10, 9, 10)]
+    }  # fmt: skip
+
+    def send(s: Scripted) -> None:
+        s.one_cancels_other(s.buy("B", 1, limit=9.5, tif=tif), s.buy(other, 1, stop=11))
+
+    result = play(bars, {0: send})
+    assert fills(result) == [(1, "B", 1, 9)]
+    assert orders(result) == [("filled", "", 1), CANCELLED]
+
+
+@pytest.mark.parametrize("tif", ["day", "gtc"])
+@pytest.mark.parametrize("other", ["A", "C"])
+def test_what_fills_in_its_last_bar_cancels_an_order_before_its_day_is_over(
+    other: str, tif: str
+) -> None:
+    bars: dict[str, list[Row]] = {other: [TEN, (10, 12, 10, 12)], "B": [TEN, TEN]}
+
+    def send(s: Scripted) -> None:
+        s.one_cancels_other(s.buy("B", 1, limit=9, tif=tif), s.buy(other, 1, stop=11))
+
+    assert orders(play(bars, {0: send})) == [CANCELLED, ("filled", "", 1)]
+
+
+@pytest.mark.parametrize("is_order", [False, True], ids=["level", "order"])
+@pytest.mark.parametrize(
+    ("bar", "expected"),
+    [
+        ((10, 10, 8, 8), [(2, "A", -10, 9.8)]),
+        ((9.5, 10, 8, 8), [(2, "A", -10, 9.5), (2, "B", 10, 9)]),
+    ],
+    ids=["inside", "at the open"],
+)
+def test_what_is_sold_inside_a_bar_pays_for_nothing_at_its_open(
+    bar: Row, expected: list[tuple[Any, ...]], is_order: bool
+) -> None:
+    """The cash is for one of two: A is sold in the bar that opens below the limit of B."""
+    bars: dict[str, list[Row]] = {"A": [TEN, TEN, bar], "B": [TEN, TEN, (9, 10, 9, 10)]}
+    guard = {"stop_loss": 9.8} if is_order else {}
+    script = {0: lambda s: s.buy("A", 10, **guard), 1: lambda s: s.buy("B", 10, limit=9.5)}
+    rules = [] if is_order else [StopLoss(0.02)]
+    assert fills(play(bars, script, *rules, capital=100)) == [(1, "A", 10, 10), *expected]
+
+
 def test_what_ends_without_a_fill_leaves_the_others_of_its_group() -> None:
     ended: list[tuple[dict[str, Any], tuple[str, str, float]]] = [
         ({"limit": 5, "tif": "day"}, ("expired", "end of day", 0)),

@@ -1,7 +1,9 @@
 """Inside the bar: what happens after the open, to protective levels and resting orders.
 
-Assets with levels alone go through it as vectors. An asset with resting orders is walked through
-its bar one event at a time, because what fills first decides what can fill at all.
+Where nothing rests, levels go through it as vectors. An asset with resting orders is walked through
+its bar one event at a time, because what fills first decides what can fill at all, and so is what
+has its levels touched beside it. All are walked through their opens before any goes on: an open is
+the one moment in it that assets share, and nothing later pays for it or cancels what fills there.
 """
 
 from __future__ import annotations
@@ -82,13 +84,15 @@ class InsideBar:
         if batch.low is None or batch.high is None:
             return
         resting = [sid for sid in self._book.sids() if self._resting(sid)] if self._book else []
+        fills = None
         if not self._levels.is_empty:
             sids = self._filler.without_pending(without(self._portfolio.held, resting))
             fills = self._levels.touched(batch, sids)
-            if fills is not None:
-                yield from self._fill_levels(batch, fills)
-        for sid in resting:
-            yield from self._walk(batch, sid)
+        if resting:
+            touched = [] if fills is None else fills.sids.tolist()
+            yield from self._walk_all(batch, [*touched, *resting])
+        elif fills is not None:
+            yield from self._fill_levels(batch, fills)
 
     def _fill_levels(self, batch: Batch, fills: LevelFills) -> Iterator[Touched]:
         """Fill levels; a stop closes what a target has left that the open was beyond."""
@@ -106,17 +110,28 @@ class InsideBar:
         orders = self._book.of(sid)
         return [one for one in orders if one.is_alive and one.order_type.acts_inside]
 
-    def _walk(self, batch: Batch, sid: int) -> Iterator[Touched]:
-        """Walk one asset through its bar, event by event, until nothing more is touched."""
-        bar = _bar(batch, sid)
-        if bar.open != bar.open:
-            self._book.end_immediate(sid)  # nothing trades in a halt: that was the chance
-            return
-        walk = _Walk(bar=bar, is_entry=int(self._portfolio.entry_t[sid]) == batch.t)
+    def _walk_all(self, batch: Batch, sids: list[int]) -> Iterator[Touched]:
+        """Walk assets through their opens, then through the rest of their bars, each in turn."""
+        entry_t = self._portfolio.entry_t
+        walks = [
+            _Walk(sid=sid, bar=_bar(batch, sid), is_entry=int(entry_t[sid]) == batch.t)
+            for sid in sids
+        ]
+        for walk in walks:
+            yield from self._walk(batch, walk, last=Phase.OPEN)
+        for walk in walks:
+            self._book.end_immediate(walk.sid)  # in a halt too: that was the chance
+        for walk in walks:
+            if not walk.is_over:
+                yield from self._walk(batch, walk, last=Phase.LIMIT)
+
+    def _walk(self, batch: Batch, walk: _Walk, *, last: Phase) -> Iterator[Touched]:
+        """Walk an asset on, event by event, until its bar touches no more up to a last phase."""
+        sid = walk.sid
         while events := self._events(batch, sid, walk):
             touch, _, what = min(events, key=_when)
-            if touch.phase is not Phase.OPEN:
-                self._book.end_immediate(sid)
+            if touch.phase > last:
+                return
             found: list[Touched] = []
             before = float(self._portfolio.quantity[sid])
             self._meet(batch, sid, walk, what, touch, found)
@@ -125,11 +140,13 @@ class InsideBar:
                 is_new = before * live <= 0
                 self._after_entry(batch, sid, walk, what, touch, found, is_new=is_new)
             yield from found
-        self._book.end_immediate(sid)
+        walk.is_over = True
 
     def _events(self, batch: Batch, sid: int, walk: _Walk) -> list[Event]:
         """Return what could fill next, with the number that breaks ties: levels come first."""
         events: list[Event] = []
+        if walk.bar.open != walk.bar.open:
+            return events  # a halt
         plain = InBar(walk.bar)  # hot: as most orders meet it
         for order in self._resting(sid):
             is_open = order.is_alive and order.created_t < batch.t
@@ -277,6 +294,8 @@ class _Walk:
 
     Attributes
     ----------
+    sid : int
+    bar : AssetBar
     is_entry : bool
         The position was opened at this bar's open, so that the open is past.
     fresh : float
@@ -285,13 +304,17 @@ class _Walk:
         Orders and levels that had their chance.
     met_inside : set of int
         Orders that were met after the open, and did not fill there.
+    is_over : bool
+        The bar touches nothing more.
     """
 
+    sid: int
     bar: AssetBar
     is_entry: bool
     fresh: float = 0.0
     done: set[int] = field(default_factory=set)
     met_inside: set[int] = field(default_factory=set)
+    is_over: bool = False
 
     def certain(self, quantity: float, live: float, level: float) -> float:
         """Return what a limit inside the bar may close: not what came in by a limit before it.
