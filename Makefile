@@ -38,9 +38,9 @@ AUDITED := $(shell grep -l 'effort import' tests/test_*.py tests/parity/test_*.p
 test-extras: .venv-extras/.installed
 	.venv-extras/bin/python -m pytest tests/test_extra_forms.py tests/test_data_page.py
 
-# What packages of performance make of a run; in an environment of its own.
+# What packages of performance make of a run, and splits beside theirs; in an environment of its own.
 test-interchange: .venv-interchange/.installed
-	.venv-interchange/bin/python -m pytest tests/test_interchange_packages.py
+	.venv-interchange/bin/python -m pytest tests/test_interchange_packages.py tests/test_splits_packages.py
 
 # A kernel of Jupyter without widgets, and marimo; in an environment of its own.
 test-notebook: .venv-notebook/.installed

@@ -1,1 +1,1 @@
-"""Sweeps: many trials of one strategy, and what is left of the best one once all are counted."""
+"""Sweeps: many trials, the folds they are made on, and what is left of the best of them."""
