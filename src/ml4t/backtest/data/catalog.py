@@ -16,9 +16,10 @@ from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.selecting import Selects
 from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.data.asof.prepared import Prepared, facts_of_files, prepare
-from ml4t.backtest.data.database import UTC, Listener, Relation
+from ml4t.backtest.data.database import UTC, Relation
 from ml4t.backtest.data.described import Described
 from ml4t.backtest.data.diagnostics.diagnosed import Diagnosed
+from ml4t.backtest.data.listening import Listener
 from ml4t.backtest.data.registry import SourceRegistry
 from ml4t.backtest.data.selection.shows import ShowsSelections
 from ml4t.backtest.data.sources.adapted import ChangedRows

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, NewType, Protocol
+from typing import Any, NewType
 
 import duckdb
 from numpy.typing import NDArray
 
 from ml4t.backtest.data.arrow_stream import filled, stream_parts
 from ml4t.backtest.data.interrupting import Interruptible
+from ml4t.backtest.data.listening import Listener
 from ml4t.backtest.data.sql_files import (
     attach_of,
     columns_of,
@@ -36,24 +37,12 @@ MOST_THREADS = 1_024
 # DuckDB takes 0 and negative sizes, too: the one fails in every query, the other is no limit.
 _SIZE = re.compile(r"\s*0*(\.0*)?[1-9][\d.]*\s*([kmgt]i?b|%)\s*", re.IGNORECASE)
 
-Ask = Callable[..., list[tuple[Any, ...]]]
-
 # Kinds of statements that are queries; PIVOT is MULTI, for it makes a type on its way.
 QUERIES = ("SELECT", "MULTI")
 # Steps of a plan that change something; a name of the user's stands under other keys.
 _WRITES = re.compile(
     r'"name": "[A-Z_]*(COPY_TO|INSERT|DELETE|UPDATE|MERGE|CREATE|DROP|ALTER|ATTACH)'
 )
-
-
-class Listener(Protocol):
-    """Hears of what a database is told, before it does it."""
-
-    def statement(self, text: str, parameters: Mapping[str, object] | None, ask: Ask) -> None:
-        """Hear of a statement; `ask` runs another one, which nobody hears of."""
-
-    def frame(self, name: str, ask: Ask) -> None:
-        """Hear that rows of Python's can be read under a name."""
 
 
 interruptible = Interruptible(EngineError)

@@ -20,7 +20,7 @@ from ml4t.backtest.core.selecting import Selects
 from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.calendars.years import year_facts
-from ml4t.backtest.data.database import Ask, Listener
+from ml4t.backtest.data.listening import Ask, Listener
 from ml4t.backtest.data.selection.conditions import plan_conditions
 from ml4t.backtest.data.selection.selecting import SelectionPlan, plan_selection
 from ml4t.backtest.data.sql_files import (

@@ -12,7 +12,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Self
 
 from ml4t.backtest.data.asof.prepared import Prepared
-from ml4t.backtest.data.database import UTC, Database, Listener
+from ml4t.backtest.data.database import UTC, Database
+from ml4t.backtest.data.listening import Listener
 from ml4t.backtest.data.sources.adapted import Adapted, Change, ChangedRows
 from ml4t.backtest.data.sources.adjusting import (
     adjusted_prices,

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Self
 
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.catalog import Catalog
-from ml4t.backtest.data.database import UTC, Database, Listener
+from ml4t.backtest.data.database import UTC, Database
 from ml4t.backtest.data.feature_provider import PrecomputedFeatureProvider
 from ml4t.backtest.data.feeds.rows import TAKEN_COLUMNS, AttachedFeed, FeedRows, gather
 from ml4t.backtest.data.indicators import Indicators
+from ml4t.backtest.data.listening import Listener
 from ml4t.backtest.data.registry import SourceRegistry
 from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.source import Source
