@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-long test-extras test-interchange test-notebook test-coming-from pictures test-explore faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook browser wasm charts clean
+.PHONY: demo test test-fast test-long test-extras test-interchange test-notebook test-coming-from test-s3 pictures test-explore faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook browser wasm charts clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -37,6 +37,10 @@ AUDITED := $(shell grep -l 'effort import' tests/test_*.py tests/parity/test_*.p
 # What needs a package too large for every developer; in an environment of its own.
 test-extras: .venv-extras/.installed
 	.venv-extras/bin/python -m pytest tests/test_extra_forms.py tests/test_data_page.py
+
+# Sources in an object store, against one on this machine (moto); in an environment of its own.
+test-s3: .venv-s3/.installed
+	.venv-s3/bin/python -m pytest tests/test_object_store.py tests/test_object_urls.py
 
 # What packages of performance make of a run, and splits beside theirs; in an environment of its own.
 test-interchange: .venv-interchange/.installed
@@ -180,6 +184,13 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(call install,--constraint constraints.txt)
 	.venv-extras/bin/python -m pip install --quiet --constraint constraints.txt \
 	    --editable '.[excel,delta,iceberg]' 'pyiceberg[sql-sqlite]'
+	touch $@
+
+# Without the constraints: botocore admits no python-dateutil above 2.
+.venv-s3/.installed: pyproject.toml
+	$(call install,--upgrade)
+	.venv-s3/bin/python -m pip install --quiet --editable '.[s3]' \
+	    fsspec==2026.9.0 obstore==0.12.1 'moto[s3]==5.2.5' flask flask-cors
 	touch $@
 
 .venv-interchange/.installed: pyproject.toml constraints.txt

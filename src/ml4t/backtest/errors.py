@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from numbers import Integral
 from pathlib import Path
@@ -10,6 +11,8 @@ import numpy as np
 
 # Assets that a message names; the error holds all of them.
 N_NAMED = 5
+# A URL, also as `Path` spells it; a letter alone is a disk.
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 # Characters of an expression that a message shows; the error holds all of it.
 N_SHOWN = 200
 # What is a number in a setting or an order; True and False are none.
@@ -204,12 +207,17 @@ def require_path(name: str, value: object, what: str) -> Path:
     Raises
     ------
     ConfigError
-        It is no path, or in the home folder of nobody; `what` says of what it must be.
+        It is no path, or a URL, or in the home folder of nobody; `what` says of what it must be.
     """
     text = str(value)
     is_name = bool(text.strip()) and "\0" not in text and _is_encodable(text)
     if not isinstance(value, (str, Path)) or not is_name:
         raise ConfigError(f"{name} must be {what}, was {value!r}")
+    if _URL.match(text):
+        raise ConfigError(
+            f"{name} must be {what}, was {text.partition(':')[0]!r} of a URL; name a folder of "
+            "this machine, and copy what is in it"
+        )
     try:
         return Path(value).expanduser()
     except RuntimeError as error:

@@ -221,7 +221,7 @@ class Catalog(Diagnosed, ShowsSelections, Described):
         ------
         ConfigError, DataError
             With `cache`: as of `validate`; or they could not be kept, for want of space or of the
-            right to write, or since a source is neither local files nor a table.
+            right to write, or since a source is neither files nor a table.
         """
         if cache is not None:
             from ml4t.backtest.data.prepared_store.preparing import read_bars

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, NewType
+from typing import TYPE_CHECKING, Any, NewType
 
 import duckdb
 from numpy.typing import NDArray
@@ -25,6 +25,10 @@ from ml4t.backtest.data.sql_files import (
     render,
 )
 from ml4t.backtest.errors import ConfigError, require_text, require_whole
+
+if TYPE_CHECKING:
+    from ml4t.backtest.data.objects.files import ObjectFiles
+    from ml4t.backtest.data.objects.listing import StoredObject
 
 # The zone of all that was not given one; never the machine's.
 UTC = "UTC"
@@ -91,6 +95,7 @@ class Database:
             settings["memory_limit"] = memory_limit
         self._connection = _connect(settings)
         self._frames: dict[str, object] = {}
+        self._objects: ObjectFiles | None = None
         # Footers are read once a run, not once a query.
         self._ask("set parquet_metadata_cache = true")
         self._ask(f"set preserve_insertion_order = {str(keeps_order).lower()}")
@@ -98,8 +103,7 @@ class Database:
         # ipywidgets: there it draws none.
         with suppress(duckdb.InvalidInputException):
             self._ask("set enable_progress_bar = false")
-        # Global: a cursor does not inherit what its parent's session has set, and would have the
-        # zone of the machine.
+        # Global: a cursor inherits nothing of its parent's session, and would have the machine's.
         self.execute(f"set global timezone = {literal(timezone)}")
         # Without this SQL could read any local data frame of the caller.
         self._ask("set python_enable_replacements = false")
@@ -113,7 +117,7 @@ class Database:
         other = object.__new__(Database)
         other.timezone, other._listener = self.timezone, self._listener
         other._connection = self._connection.cursor()
-        other._frames = {}
+        other._frames, other._objects = {}, self._objects
         # A registered frame belongs to one session: without this no cursor would see it.
         for name, frame in self._frames.items():
             other._connection.register(name, frame)
@@ -346,8 +350,17 @@ class Database:
             with suppress(duckdb.TransactionException):
                 self._connection.unregister(name)
 
-    def lock(self, files: Sequence[str] = (), prefixes: Sequence[str] = ()) -> None:
-        """Keep user SQL, and relations made of it, to some files and URLs; freeze the settings.
+    def serve(self, objects: Iterable[StoredObject]) -> None:
+        """Have objects be readable by their URLs, at the versions that were looked at."""
+        from ml4t.backtest.data.objects.files import ObjectFiles
+
+        if self._objects is None:
+            self._objects = ObjectFiles()
+            self._connection.register_filesystem(self._objects)
+        self._objects.serve(objects)
+
+    def lock(self, files: Sequence[str] = ()) -> None:
+        """Keep user SQL, and relations made of it, to some files and objects; freeze the settings.
 
         Not to the files' folders: DuckDB lets what may be read be written too, by the writing
         methods of a relation, and a file added to a registered folder would be of the next run. It
@@ -357,16 +370,14 @@ class Database:
         Parameters
         ----------
         files : sequence of str
-            Local, absolute.
-        prefixes : sequence of str
-            Of URLs.
+            Local, absolute; objects that are served may be read as well.
         """
         # A file in a folder with brackets is read by a pattern, which DuckDB compares as a text.
         spelled = dict.fromkeys(form(file) for file in files for form in (literal, file_literal))
+        served = map(literal, self._objects.urls if self._objects else ())
         self._ask("set autoinstall_known_extensions = false")
         self._ask("set autoload_known_extensions = false")
-        self._ask(f"set allowed_paths = [{', '.join(spelled)}]")
-        self._ask(f"set allowed_directories = [{', '.join(map(literal, prefixes))}]")
+        self._ask(f"set allowed_paths = [{', '.join((*spelled, *served))}]")
         self._ask("set enable_external_access = false")
         self._ask("set lock_configuration = true")
 

@@ -161,16 +161,17 @@ class SourceRegistry:
               on which the exchange trades; ``calendar_corrections`` go before it, day by day.
         source
             A path, glob, folder or list of paths of Parquet, CSV (also ``.tsv``, ``.txt``,
-            ``.gz``, ``.zst``), JSON lines, Feather or Arrow IPC, Excel, DuckDB or SQLite, by
-            their suffix; the folder of a Delta or Iceberg table; an ``s3://`` or ``https://`` URL
-            of Parquet; SQL text; an Arrow table, dataset or reader, a Polars frame (eager or
-            lazy), a pandas frame, a DuckDB relation, or a dict of columns. Several files go
-            together by the names of their columns; a column that a file lacks is NULL there, with
-            a warning, one of several types gets the one that loses nothing, or is refused. Text
-            is read once to see the types of its columns. In memory also: wide frames; columns of
-            two levels, (field, asset) or (asset, field); frames and Series whose times and assets
-            are an index; a dict of frames, by asset or field; arrays; for ``universe`` snapshots,
-            or a matrix of 0 and 1. What may be two of these is refused with what to write.
+            ``.gz``, ``.zst``), JSON lines, Feather or Arrow IPC, Excel, DuckDB or SQLite, by their
+            suffix; the folder of a Delta or Iceberg table; the same of Parquet at ``s3://``, and
+            an ``https://`` URL of it (extra ``s3``); SQL text; an Arrow table, dataset or reader,
+            a Polars frame (eager or lazy), a pandas frame, a DuckDB relation, or a dict of
+            columns. Several files go together by the names of their columns; a column that a file
+            lacks is NULL there, with a warning, one of several types gets the one that loses
+            nothing, or is refused. Text is read once to see the types of its columns. In memory
+            also: wide frames; columns of two levels, (field, asset) or (asset, field); frames and
+            Series whose times and assets are an index; a dict of frames, by asset or field;
+            arrays; for ``universe`` snapshots, or a matrix of 0 and 1. What may be two of these is
+            refused with what to write.
         name : str, optional
             View name; needed to tell several features (or context) sources apart.
         available_at : str, optional

@@ -121,8 +121,7 @@ def prepare(
     keys = {name: prices[name] for name in ("timestamp", "asset_id")}
     members = {"is_member": "BOOLEAN"} if has_universe else {}
     files = {str(file) for source in sources.values() for file in source.scanned()}
-    prefixes = {prefix for source in sources.values() for prefix in source.prefixes()}
-    database.lock(sorted(files), sorted(prefixes))
+    database.lock(sorted(files))
     return Prepared(
         database=database,
         price_columns=price_columns,

@@ -14,12 +14,15 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.version import versions
+
+if TYPE_CHECKING:
+    from ml4t.backtest.data.objects.listing import StoredObject
 
 # Raised with every change of what is kept, or of how the reader makes arrays of rows.
 PREPARED_FORM = 1
@@ -59,17 +62,20 @@ def _is_plain(value: object) -> bool:
 
 
 def files_text(source: Source) -> str | None:
-    """Return what tells that the files of a source are still those; None: it is no local files.
+    """Return what tells that the files of a source are still those; None: it has none.
 
     Path, size, times and place on the disk, and no content: a file that is written anew has a new
-    time of change, which no program can set back, whatever its size and its own time say.
+    time of change, which no program can set back, whatever its size and its own time say. Of an
+    object it is path, size and the tag of its version.
     """
-    files = source.files() if source.is_files else []
-    return text_of_files(files) if files and not source.prefixes() else None
+    if not source.is_files:
+        return None
+    files, objects = source.files(), source.objects()
+    return text_of_files(files, objects) if files or objects else None
 
 
-def text_of_files(files: Iterable[Path]) -> str:
-    """Return the same of files.
+def text_of_files(files: Iterable[Path], objects: Iterable[StoredObject] = ()) -> str:
+    """Return the same of files and objects.
 
     Raises
     ------
@@ -82,6 +88,11 @@ def text_of_files(files: Iterable[Path]) -> str:
             [path, one.st_size, one.st_mtime_ns, one.st_ctime_ns, one.st_ino, one.st_dev]
             for path, one in facts
         ]
+        + [
+            [one.url, one.n_bytes, one.e_tag, None if one.e_tag else stamp]
+            for one in objects
+            for stamp in [round(one.modified.timestamp() * _SECOND)]
+        ]
     )
 
 
@@ -91,7 +102,7 @@ def is_settled(text: str, now_ns: int) -> bool:
     Of a file system with whole seconds alone it would not, in the second of the last one.
     """
     return all(
-        changed % _SECOND or now_ns - changed > 2 * _SECOND
+        changed is None or changed % _SECOND or now_ns - changed > 2 * _SECOND
         for _, _, _, changed, *_ in json.loads(text)
     )
 

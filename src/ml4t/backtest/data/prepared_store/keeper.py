@@ -105,7 +105,7 @@ class Keeper:
         reasons = dict.fromkeys(one.removeprefix("__") for one in self._database.reasons)
         self._say(
             f"prepared data are not kept: whether {', '.join(map(repr, reasons))} has changed "
-            "cannot be told; of local files and tables in memory it can: write it to a Parquet file"
+            "cannot be told; of files and tables in memory it can: write it to a Parquet file"
         )
 
     def _say(self, message: str) -> None:

@@ -16,9 +16,9 @@ nobody ran before: what was put off is made then, in order.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,6 +31,9 @@ from ml4t.backtest.data.prepared_store.digests import (
     root_digest,
 )
 from ml4t.backtest.data.prepared_store.packs import Kept
+
+if TYPE_CHECKING:
+    from ml4t.backtest.data.objects.listing import StoredObject
 
 # How a statement begins that only reads.
 _READS = re.compile(r"\s*\(*\s*(select|with|from|values|describe)\b", re.IGNORECASE)
@@ -257,10 +260,15 @@ class RememberingDatabase(Database):
             self._named.pop(name, None)
             self._apply("unregister", name)
 
-    def lock(self, files: Sequence[str] = (), prefixes: Sequence[str] = ()) -> None:
+    def serve(self, objects: Iterable[StoredObject]) -> None:
+        """Have objects be readable by their URLs, from when DuckDB is started."""
+        with self._shared.turn:
+            self._apply("serve", objects)
+
+    def lock(self, files: Sequence[str] = ()) -> None:
         """Keep user SQL to some files, from when DuckDB is started."""
         with self._shared.turn:
-            self._apply("lock", files, prefixes)
+            self._apply("lock", files)
 
     def _ask_for(
         self,

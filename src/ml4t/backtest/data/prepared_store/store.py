@@ -24,8 +24,8 @@ from ml4t.backtest.core.own_folder import WRITING, OwnFolder
 from ml4t.backtest.core.workplace import lock, place_beside
 from ml4t.backtest.data.prepared_store.answers import ABOUT_FILE, Answers
 from ml4t.backtest.data.prepared_store.digests import text_of_files
-from ml4t.backtest.data.sources.source import files_of
-from ml4t.backtest.errors import ConfigError, require_path, require_whole
+from ml4t.backtest.data.sources.source import files_of, is_remote, remote_objects
+from ml4t.backtest.errors import BacktestError, ConfigError, require_path, require_whole
 
 PREPARED_STORE = OwnFolder(
     what="store of prepared data",
@@ -270,10 +270,12 @@ def _look(path: Path) -> PreparedSources | None:
 
 
 def _is_changed(paths: Iterable[str], files: str) -> bool:
-    """Say whether the files of a source are no longer those that were read."""
+    """Say whether the files of a source are no longer those that were read, as far as one sees."""
+    urls = [path for path in paths if is_remote(path)]
+    local = {file for path in paths if path not in urls for file in files_of(path)}
     try:
-        return text_of_files({file for path in paths for file in files_of(path)}) != files
-    except OSError:
+        return text_of_files(local, remote_objects("prepared", urls)) != files
+    except (OSError, BacktestError):
         return True
 
 

@@ -138,7 +138,7 @@ def _own_names(source: Source, database: Database) -> list[str]:
     if source.is_files and source.kind() is not PARQUET:
         return []  # its form refuses them, by the names in the files themselves
     if source.is_files:
-        query = render("register/own_names", files=f"[{', '.join(listed(source))}]")
+        query = render("register/own_names", files=f"[{', '.join(listed(source, database))}]")
         return sorted(row[0] for row in database.rows(query))
     if isinstance(source.given, str):
         return []

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import unquote
 
-from ml4t.backtest.data.database import Database, EngineError
+from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.common_types import (
     clash,
@@ -59,6 +59,8 @@ _TABLES = {
     ".hoodie": ("a Hudi table", "the frame that a Hudi reader returns"),
 }
 _ICEBERG = "metadata"
+# What `Path` makes of a URL.
+_URL_IN_PATH = re.compile(r"/[a-z0-9]{2,}:/", re.IGNORECASE)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,13 +84,14 @@ class Part:
     kinds: dict[str, str] = field(default_factory=dict)
 
 
-def listed(source: Source) -> list[str]:
-    """Return the files of a source (of URLs: what they match), each as an SQL string.
+def listed(source: Source, database: Database) -> list[str]:
+    """Return the files and objects of a source, each as an SQL string; DuckDB can read them now.
 
     Raises
     ------
     DataError
-        A path matches no file, or the files are those of a Delta, Iceberg or Hudi table.
+        A path matches no file, or the files are those of a Delta, Iceberg or Hudi table; or see
+        `objects_of`.
     """
     local = source.found()
     files = {file for found in local.values() for file in found}
@@ -100,11 +103,16 @@ def listed(source: Source) -> list[str]:
                 "readable",
                 f"matches no file: {path}; pass a path{_searched(path)}, or in Python a SELECT",
             )
-    return [*_quoted(sorted(map(str, files))), *map(literal, source.urls)]
+    objects = source.objects()
+    if objects:
+        database.serve(objects)
+    return _quoted([*sorted(map(str, files)), *(one.url for one in objects)])
 
 
 def _searched(path: str) -> str:
-    """Say what a folder without data was searched for."""
+    """Say what a folder without data was searched for, and how a URL is written."""
+    if _URL_IN_PATH.search(path):
+        return ", a URL as a text and no Path"
     if not is_there(Path(path)):
         return ""
     found = ", ".join(suffix for kind in FILE_KINDS if kind.is_found for suffix in kind.suffixes)
@@ -118,19 +126,18 @@ def scan_of(source: Source, database: Database) -> Scan:
     ------
     DataError
         See `listed`; a column of the role's contract is not in every file; a column has types
-        that have none in common, or values that do not fit into it; or httpfs is missing.
+        that have none in common, or values that do not fit into it.
     """
-    files = listed(source)
-    _load_remote(source, database)
+    files = listed(source, database)
     is_plain = not source.reading.by_file
-    if len(files) == 1 and not _is_pattern(source) and is_plain and not folder_keys(files[0]):
+    if len(files) == 1 and is_plain and not folder_keys(files[0]):
         return Scan(query=rows_of(f"read_parquet({files[0]})"))
     parts = _parts(source, files, database)
     if not is_plain:
         for part in parts:
             require_no_asset_id(source, part.names, part.files[0])
-        require_names_differ(source, [Path(file) for part in parts for file in part.files])
-    named = [([Path(file) for file in part.files], tuple(part.names)) for part in parts]
+        require_names_differ(source, [file for part in parts for file in part.files])
+    named = [(part.files, tuple(part.names)) for part in parts]
     require_in_every_file(source, named)
     lacking = _missing(parts, database)
     _require_keys_of_one_kind(source, parts, database)
@@ -146,8 +153,8 @@ def scan_of(source: Source, database: Database) -> Scan:
 
 def dated_columns(source: Source, database: Database) -> set[str]:
     """Return columns (lower case) that are a DATE in some files and have a time in others."""
-    files = listed(source) if source.is_files and source.kind() is PARQUET else []
-    if len(files) <= 1 and not _is_pattern(source):
+    files = listed(source, database) if source.is_files and source.kind() is PARQUET else []
+    if len(files) <= 1:
         return set()
     kinds = _kinds(_parts(source, files, database))
     return {
@@ -155,23 +162,6 @@ def dated_columns(source: Source, database: Database) -> set[str]:
         for name, owners in kinds.items()
         if "DATE" in owners and any(kind.startswith("TIMESTAMP") for kind in owners)
     }
-
-
-def _is_pattern(source: Source) -> bool:
-    """Say whether one string may stand for several files: local ones are resolved already."""
-    return any("*" in path or "[" in path for path in source.urls)
-
-
-def _load_remote(source: Source, database: Database) -> None:
-    if not source.urls:
-        return
-    try:
-        database.execute("load httpfs")
-    except EngineError as error:
-        raise DataError(
-            source.name, "readable", f"is at {source.urls[0]}, which needs DuckDB's httpfs "
-            "extension; install it once with: duckdb -c 'install httpfs'",
-        ) from error  # fmt: skip
 
 
 def _require_no_table(source: Source, folders: Iterable[Path]) -> None:
@@ -375,7 +365,7 @@ def _read(*parts: Part, **options: str) -> str:
 
 
 def _quoted(files: Iterable[str]) -> list[str]:
-    """Return files as SQL strings; what matched a URL is read as it is spelled."""
+    """Return files as SQL strings; an object is read as it is spelled."""
     return [literal(file) if is_remote(file) else file_literal(file) for file in files]
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import glob
 import re
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ml4t.backtest.data.database import Database, EngineError, is_relation
 from ml4t.backtest.data.sources.adapted import Change
@@ -27,8 +27,11 @@ from ml4t.backtest.data.sources.forms.kinds import (
 from ml4t.backtest.data.sources.forms.reading import PLAINLY, FileReading
 from ml4t.backtest.data.sources.roles import ROLES, Role
 from ml4t.backtest.data.sources.roles.spec import RoleSpec
-from ml4t.backtest.data.sql_files import WILD, quote, render
+from ml4t.backtest.data.sql_files import quote, render
 from ml4t.backtest.errors import ConfigError, DataError, require_path
+
+if TYPE_CHECKING:
+    from ml4t.backtest.data.objects.listing import StoredObject
 
 # How a query begins. A path may begin with the name of a folder of such a word, so some want more.
 _SQL = re.compile(
@@ -150,9 +153,9 @@ class Source(NamedTuple):
         """Return the local files that DuckDB scans by itself."""
         return self.files() if self.is_files and self.kind().is_scanned else []
 
-    def prefixes(self) -> list[str]:
-        """Return what the URLs of a file source begin with, up to the folder."""
-        return [WILD.split(path)[0].rsplit("/", 1)[0] for path in self.urls]
+    def objects(self) -> list[StoredObject]:
+        """Return what its URLs stand for now, sorted, each once."""
+        return remote_objects(self.name, self.urls)
 
     def files(self) -> list[Path]:
         """Return the local files behind the source, sorted, each once; of URLs and frames none."""
@@ -177,6 +180,21 @@ class Source(NamedTuple):
 def is_remote(path: str) -> bool:
     """Say whether a path is a URL."""
     return _URL.match(path) is not None
+
+
+def remote_objects(name: str, urls: Sequence[str]) -> list[StoredObject]:
+    """Return the objects of Parquet that URLs of a source stand for; their stores are asked.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As of `objects_of`.
+    """
+    if not urls:
+        return []
+    from ml4t.backtest.data.objects.listing import objects_of
+
+    return objects_of(name, urls, PARQUET.suffixes)
 
 
 def files_of(path: str) -> list[Path]:
@@ -269,12 +287,16 @@ def of_lazy(name: str, ask: Callable[[], Any]) -> Any:
 
 
 def file_facts(source: Source) -> list[dict[str, object]]:
-    """Return path, size and modification time of the files behind a source; [] for frames."""
-    return [
+    """Return path, size and modification time of the files behind a source; [] for frames.
+
+    Of an object it is the tag of its version, where its store has such, and no time.
+    """
+    local: list[dict[str, object]] = [
         {"path": str(path), "bytes": facts.st_size, "modified_ns": facts.st_mtime_ns}
         for path in source.files()
         for facts in [path.stat()]
     ]
+    return local + [one.facts() for one in source.objects()]
 
 
 def fingerprint(
@@ -288,7 +310,7 @@ def fingerprint(
         "columns": [list(item) for item in columns.items()],
     }
     if source.is_files:
-        facts["files"] = file_facts(source) or source.paths()
+        facts["files"] = file_facts(source)
     else:
         relation = f"raw.{quote(source.name)}"
         query = render("register/content_hash", source=relation)

@@ -253,8 +253,11 @@ def _content(source: Mapping[str, Any]) -> str:
 def _file(file: Any) -> str:
     if not isinstance(file, Mapping):
         return str(file)
+    said = f"{file['path']}, {file['bytes']:,} bytes"
+    if "e_tag" in file:
+        return f"{said}, version {file['e_tag']}"
     written = datetime.fromtimestamp(file["modified_ns"] / 1e9, UTC)
-    return f"{file['path']}, {file['bytes']:,} bytes, of {written:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{said}, of {written:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _reading(source: Mapping[str, Any]) -> str:

@@ -57,7 +57,9 @@ def scan_files(source: Source, database: Database) -> Scan:
             "files alone; download it first",
         )  # fmt: skip
     if kind not in (DELTA, ICEBERG):
-        listed(source)  # refuses paths without files, and files inside of a table's folder
+        listed(
+            source, database
+        )  # refuses paths without files, and files inside of a table's folder
         require_names_differ(source, source.files())
         return _FORMS[kind.name]()(source, source.files(), database)
     folders = [Path(path) for path in source.paths()]

@@ -95,11 +95,11 @@ def stem_of(path: str | Path) -> str:
 
 
 def kind_of(path: str | Path) -> FileKind:
-    """Return the kind of a file by its name; of a ``.db`` by what it begins with."""
+    """Return the kind of a file by its name; of a ``.db`` here by its first bytes."""
     suffix = suffix_of(path)
-    if suffix == ".db":
+    if suffix == ".db" and "://" not in str(path):
         return SQLITE if beginning(path).startswith(_SQLITE_MAGIC) else DUCKDB
-    return _BY_SUFFIX.get(suffix, PARQUET)
+    return DUCKDB if suffix == ".db" else _BY_SUFFIX.get(suffix, PARQUET)
 
 
 def is_found(path: str | Path) -> bool:

@@ -57,14 +57,14 @@ def asset_at(source: Source, file: Path) -> str:
     return file.absolute().parent.name if source.reading.asset_by == BY_FOLDER else stem_of(file)
 
 
-def require_names_differ(source: Source, files: Sequence[Path]) -> None:
+def require_names_differ(source: Source, files: Sequence[str | Path]) -> None:
     """Refuse files of many folders that have one name, where their names are to be the assets.
 
     Raises
     ------
     DataError
     """
-    if source.reading.asset_by != FILENAME or len({file.parent for file in files}) < 2:
+    if source.reading.asset_by != FILENAME or len({Path(file).parent for file in files}) < 2:
         return
     stems = {stem_of(file) for file in files}
     if len(stems) == 1:
@@ -117,7 +117,7 @@ def missing_columns(
 
 
 def require_in_every_file(
-    source: Source, named: Sequence[tuple[Sequence[Path], Collection[str]]]
+    source: Source, named: Sequence[tuple[Sequence[str | Path], Collection[str]]]
 ) -> None:
     """Refuse a file without a column that says what a row is: NULL would not be missing there.
 
@@ -140,8 +140,8 @@ def require_in_every_file(
     if spec.is_clocked:
         needed.append((source.available_at or AVAILABLE_AT).lower())
     for name in needed:
-        having: list[Path] = []
-        lacking: list[Path] = []
+        having: list[str | Path] = []
+        lacking: list[str | Path] = []
         for files, columns in named:
             is_there = name in {column.lower() for column in columns}
             (having if is_there else lacking).append(files[0])
