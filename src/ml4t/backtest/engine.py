@@ -212,7 +212,8 @@ class BacktestEngine:
         """
         from ml4t.backtest.data.explaining import explain
         from ml4t.backtest.planning import likely
-        from ml4t.backtest.running import compared_to, planned
+        from ml4t.backtest.running import planned
+        from ml4t.backtest.walking import compared_to
 
         plans, compares = partial(planned, self), partial(compared_to, self)
         bounds = self._bounds(start, end)

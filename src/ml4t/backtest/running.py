@@ -5,69 +5,37 @@ An engine loads this with its first run: all that a run is made of comes with it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ml4t.backtest.config import BacktestConfig
-from ml4t.backtest.core.axes import Axes
-from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.core.computing import Computing
-from ml4t.backtest.core.journal import CashFlow, Compared
-from ml4t.backtest.core.terms import Action
 from ml4t.backtest.data.asof.prepared import Prepared
-from ml4t.backtest.data.benchmark import RunBars, compared
 from ml4t.backtest.data.calendars.years import year_facts
-from ml4t.backtest.data.catalog import Catalog
+from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.selection.selecting import SelectionPlan
 from ml4t.backtest.data.selection.shortage import rule_facts, selection_facts
 from ml4t.backtest.data.sources.checks import texts_of
 from ml4t.backtest.data.stream.batches import batches, reported
 from ml4t.backtest.data.stream.jumps import JumpWatch
 from ml4t.backtest.data.stream.period import Bound, Period, count_assets, find_period
-from ml4t.backtest.data.stream.price_limits import priced_limits
 from ml4t.backtest.data.stream.reader import BatchPlan
 from ml4t.backtest.data.stream.volumes import volumes
-from ml4t.backtest.errors import CostError
 from ml4t.backtest.planning import likely, plan_run, preload
 from ml4t.backtest.progress import Progress
-from ml4t.backtest.results.evidence.witnessed import Witnessed
 from ml4t.backtest.results.late import Late
-from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_facts import RunFacts
 from ml4t.backtest.results.store import open_store
 from ml4t.backtest.results.tables import FILLS
-from ml4t.backtest.risk.manager import RiskManager
-from ml4t.backtest.session import Market, Session
 from ml4t.backtest.settings import every_setting
-from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.handlers import require_fresh
-from ml4t.backtest.strategy.run import StrategyRun
 from ml4t.backtest.version import versions
-from ml4t.backtest.visit import Visit
-from ml4t.backtest.walk import walk_of
+from ml4t.backtest.walking import RunSetup, Walked, Walking, market_of
 
 if TYPE_CHECKING:
-    from ml4t.backtest.data.feature_provider import CallableFeatureProvider
-
-
-class RunSetup(Protocol):
-    """What an engine was given for its runs: the attributes of `BacktestEngine`."""
-
-    strategy: Strategy
-    risk_manager: RiskManager
-    config: BacktestConfig
-    catalog: Catalog
-    computing_provider: CallableFeatureProvider | None
-    initial_capital: float
-    periods_per_year: float | None
-    sessions_per_year: float | str | None
-    benchmark: str | None
-    risk_free: float | None
-    evidence: tuple[str, ...]
+    pass
 
 
 def run_once(
@@ -79,12 +47,7 @@ def run_once(
     """Run from the first bar of a period to its last, and keep what happened for its tables."""
     require_fresh(setup.strategy)
     # What a strategy keeps while it runs is not in it.
-    configuration = every_setting(
-        setup.strategy, setup.risk_manager, setup.config, setup.computing_provider, (start, end),
-        timezone=setup.catalog.timezone, periods_per_year=setup.periods_per_year,
-        sessions_per_year=setup.sessions_per_year, benchmark=setup.benchmark,
-        risk_free=setup.risk_free, evidence=list(setup.evidence),
-    )  # fmt: skip
+    configuration = configuration_of(setup, (start, end))
     started_at = datetime.now(UTC)
     with ThreadPoolExecutor(max_workers=1) as aside:
         # Beside the checks, which leave the interpreter to others.
@@ -95,60 +58,110 @@ def run_once(
     period = find_period(start, end, prepared)
     plan, ranking = planned(setup, prepared, period)
     walked = _walked(setup, plan, ranking, prepared, period, progress)
-    recorder, witnessed = walked.recorder, walked.witnessed
-    facts = RunFacts(
-        started_at=started_at,
-        finished_at=datetime.now(UTC),
-        initial_capital=setup.initial_capital,
-        fill_policy=setup.config.fill_policy,
-        configuration=configuration,
-        sources=setup.catalog.fingerprints(),
-        rows_dropped=prepared.dropped,
-        drop_rules=texts_of(prepared.dropped),
-        versions=versions(),
-        activity=walked.activity,
-        misses=walked.misses,
-        selection=selection_facts(ranking, recorder.chosen(), prepared, period)
-        | rule_facts(setup.strategy, recorder.n_orders, prepared, (start, end)),
-        periods_per_year=setup.periods_per_year,
-        warnings=[*prepared.warnings, *setup.catalog.jumps(walked.jumped, period)],
-        n_assets=count_assets(period, prepared),
-        n_bars=len(walked.market.axes.timestamps),
-        excursions_from=witnessed.measures,
-        **year_facts(setup.sessions_per_year, prepared),
-    )
-    recorder.record(facts)
-    if not witnessed.has_volume:
-        # Now, while the sources are those that the run has read.
-        fills = recorder.columns_of(FILLS)
-        recorder.add(FILLS, volume=volumes(fills, prepared, period))
+    ran = Ran(configuration, started_at, datetime.now(UTC), walked)
+    of_all = facts_of_all(setup, prepared, period, walked.jumped)
+    selection = selected_facts(setup, walked, ranking, prepared, period, (start, end))
+    facts = record_facts(setup, ran, selection, of_all)
+    add_volumes(walked, prepared, period)
     setup.catalog.keep_prepared()
-    tables = opening.result()
-    tables.lock()
-    late = Late(witnessed.parts_of, walked.market.axes, walked.market.terms, facts)
-    return BacktestResult(tables, late)
+    return result_of(walked, facts, opening.result())
 
 
-class Walked(NamedTuple):
-    """What is left of a run once its last bar is done.
+def configuration_of(
+    setup: RunSetup, bounds: tuple[Bound | None, Bound | None]
+) -> dict[str, object]:
+    """Return every setting of a run, as its identity has it."""
+    return every_setting(
+        setup.strategy, setup.risk_manager, setup.config, setup.computing_provider, bounds,
+        timezone=setup.catalog.timezone, periods_per_year=setup.periods_per_year,
+        sessions_per_year=setup.sessions_per_year, benchmark=setup.benchmark,
+        risk_free=setup.risk_free, evidence=list(setup.evidence),
+    )  # fmt: skip
+
+
+class Ran(NamedTuple):
+    """A run that has ended.
 
     Attributes
     ----------
-    market : Market
-    recorder : Recorder
-    witnessed : Witnessed
-    activity, misses : list of dict
-        How often rules and limits were asked, and what the strategy asked for in vain.
-    jumped : set of int
-        Assets whose prices jump as they do at splits.
+    configuration : dict
+        As of before its first bar.
+    started_at, finished_at : datetime
+    walked : Walked
     """
 
-    market: Market
-    recorder: Recorder
-    witnessed: Witnessed
-    activity: list[dict[str, object]]
-    misses: list[dict[str, object]]
-    jumped: set[int]
+    configuration: dict[str, object]
+    started_at: datetime
+    finished_at: datetime
+    walked: Walked
+
+
+def facts_of_all(
+    setup: RunSetup, prepared: Prepared, period: Period, jumped: set[int]
+) -> dict[str, Any]:
+    """Return the facts of `RunFacts` that all runs over the same bars of a catalog share."""
+    return {
+        "sources": setup.catalog.fingerprints(),
+        "rows_dropped": prepared.dropped,
+        "drop_rules": texts_of(prepared.dropped),
+        "versions": versions(),
+        "warnings": [*prepared.warnings, *setup.catalog.jumps(jumped, period)],
+        "n_assets": count_assets(period, prepared),
+        "n_bars": period.n_bars,
+        **year_facts(setup.sessions_per_year, prepared),
+    }
+
+
+def selected_facts(
+    setup: RunSetup,
+    walked: Walked,
+    ranking: SelectionPlan | None,
+    prepared: Prepared,
+    period: Period,
+    bounds: tuple[Bound | None, Bound | None],
+) -> dict[str, object]:
+    """Return what the run says of what its strategy had to choose from."""
+    recorder = walked.recorder
+    return selection_facts(ranking, recorder.chosen(), prepared, period) | rule_facts(
+        setup.strategy, recorder.n_orders, prepared, bounds
+    )
+
+
+def record_facts(
+    setup: RunSetup, ran: Ran, selection: dict[str, object], of_all: dict[str, Any]
+) -> RunFacts:
+    """Record and return the facts of a run; `of_all` are those of `facts_of_all`."""
+    walked = ran.walked
+    facts = RunFacts(
+        started_at=ran.started_at,
+        finished_at=ran.finished_at,
+        initial_capital=setup.initial_capital,
+        fill_policy=setup.config.fill_policy,
+        configuration=ran.configuration,
+        activity=walked.activity,
+        misses=walked.misses,
+        selection=selection,
+        periods_per_year=setup.periods_per_year,
+        excursions_from=walked.witnessed.measures,
+        **of_all,
+    )
+    walked.recorder.record(facts)
+    return facts
+
+
+def add_volumes(walked: Walked, prepared: Prepared, period: Period) -> None:
+    """Add what traded in the bars of the fills, where the loop was not told."""
+    if not walked.witnessed.has_volume:
+        # Now, while the sources are those that the run has read.
+        fills = walked.recorder.columns_of(FILLS)
+        walked.recorder.add(FILLS, volume=volumes(fills, prepared, period))
+
+
+def result_of(walked: Walked, facts: RunFacts, tables: Database) -> BacktestResult:
+    """Return the result of a run, in an empty database."""
+    tables.lock()
+    late = Late(walked.witnessed.parts_of, walked.market.axes, walked.market.terms, facts)
+    return BacktestResult(tables, late)
 
 
 def _walked(
@@ -163,33 +176,16 @@ def _walked(
     axes, provider = setup.catalog.axes(period), setup.computing_provider
     computing = None if provider is None else Computing(provider, axes)
     with batches(plan, ranking, prepared, period=period, computing=computing) as chunks:
-        market = Market(
-            axes=axes,
-            terms=setup.catalog.instruments(),
-            actions=setup.catalog.actions(period),
-            priced_limits=priced_limits(prepared),
-        )
+        market = market_of(setup.catalog, axes, prepared, period)
         jumps = JumpWatch(prepared, period)
         looked_at = jumps.watched(chunks) if setup.catalog.may_lack_actions else chunks
-        recorder = Recorder()
-        witnessed = Witnessed(
-            recorder, prepared.n_assets, setup.evidence, market.actions, period.n_bars
-        )
-        beside = compared_to(setup, prepared, period, axes, market.actions)
-        if beside is not None:
-            recorder.record(beside)
-        session = Session(setup.config, setup.risk_manager, market, setup.initial_capital, recorder)
-        try:
-            with computing.recorded(recorder.computed) if computing else nullcontext():
-                passed_on = reported(witnessed.watched(looked_at), period.n_bars, progress)
-                misses = _loop(setup.strategy, passed_on, session, recorder, period.n_bars)
-        except CostError as error:
-            error.locate(axes.time(session.t), axes.asset_ids.tolist())
-            raise
-    return Walked(
-        market=market, recorder=recorder, witnessed=witnessed, activity=session.activity(),
-        misses=misses, jumped=jumps.sids,
-    )  # fmt: skip
+        walking = Walking(setup, market, prepared, period)
+        recorder = walking.recorder
+        with walking, computing.recorded(recorder.computed) if computing else nullcontext():
+            for chunk in reported(walking.witnessed.watched(looked_at), period.n_bars, progress):
+                walking.through(chunk)
+            walking.finish()
+    return walking.walked(jumps.sids)
 
 
 def planned(
@@ -201,37 +197,3 @@ def planned(
         terms=setup.catalog.instruments, computes=setup.computing_provider is not None,
         evidence=setup.evidence,
     )  # fmt: skip
-
-
-def compared_to(
-    setup: RunSetup, prepared: Prepared, period: Period, axes: Axes, actions: Sequence[Action]
-) -> Compared | None:
-    """Return what the run is compared with; None: with nothing."""
-    bars = RunBars(
-        prepared=prepared, period=period, axes=axes, actions=actions,
-        delisting_return=setup.config.actions.delisting_return,
-    )  # fmt: skip
-    return compared(setup.benchmark, setup.risk_free, bars, setup.initial_capital)
-
-
-def _loop(
-    strategy: Strategy,
-    chunks: Iterable[Chunk],
-    session: Session,
-    recorder: Recorder,
-    n_bars: int,
-) -> list[dict[str, object]]:
-    """Walk through the bars, and end what is left; return what the strategy asked for in vain."""
-    cash = session.portfolio.cash
-    recorder.record(CashFlow(t=0, sid=-1, kind="deposit", amount=cash, in_trades=False))
-    with StrategyRun(strategy, session.strategy) as handler:
-        recorder.on_fills = handler.listener
-        walk = walk_of(Visit(session, handler, recorder), n_bars)
-        for chunk in chunks:
-            walk.through(chunk)
-        handler.finish()
-    recorder.on_fills = None
-    session.broker.expire()
-    for lot in session.portfolio.open_trades():
-        recorder.record(lot)
-    return handler.misses

@@ -8,15 +8,15 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Bools, Chunk, Considered, Floats, Selection
+from ml4t.backtest.core.batch import NOTHING_CONSIDERED, Bools, Chunk, Floats
 from ml4t.backtest.core.computing import ComputedColumn, Computing
 from ml4t.backtest.core.values import Columns
 from ml4t.backtest.data.asof.bar_tables import market_rows
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.selection.conditions import Conditions, SqlCondition
-from ml4t.backtest.data.selection.selecting import SelectionPlan, select
-from ml4t.backtest.data.selection.witness import Witness
+from ml4t.backtest.data.selection.selecting import SelectionPlan
+from ml4t.backtest.data.selection.selector import Selector
 from ml4t.backtest.data.sources.schema import as_filled, without_keys
 from ml4t.backtest.data.sql_files import first_bars, literal, quote, read, render
 from ml4t.backtest.data.stream.columns import UNTRADED, ChunkColumns
@@ -96,7 +96,7 @@ class Reader:
         computing: Computing | None = None,
     ) -> None:
         self.bars_per_chunk = bars_per_chunk
-        self._plan, self._ranking = plan, ranking
+        self._plan = plan
         self._prepared, self._period = prepared, period
         self._database, self._thread, self._computing = database, thread, computing
         self._market_rows = market_rows(self._database)
@@ -105,10 +105,13 @@ class Reader:
         times = self._database.rows(read("batches/span"), {"bars": [*starts, *ends]})
         kind = prepared.timestamp_type
         self._times = {t: f"{literal(text)}::{kind}" for t, text in times}
-        self._selections: dict[int, Selection] = {}
-        self._ranked_to = 0
         kinds = without_keys(prepared.signal_columns)
-        self._witness = Witness(kinds, prepared.n_assets, database)
+        ahead = CHUNKS_PER_RANKING * bars_per_chunk
+        self._selector = (
+            None
+            if ranking is None
+            else Selector(ranking, self._market_rows, prepared, period, ahead, database)
+        )
         self._signal_kinds = kinds
         self._market_kinds = without_keys(prepared.market_columns)
         dense = [name for c in plan.conditions if c.is_dense for name in c.columns]
@@ -134,15 +137,8 @@ class Reader:
     def load(self, first_t: int) -> Chunk:
         """Read the chunk that starts at bar `first_t`."""
         last_t = min(first_t + self.bars_per_chunk - 1, self._period.last_t)
-        if self._ranking is not None and last_t >= self._ranked_to:
-            ranked_to = min(
-                first_t + CHUNKS_PER_RANKING * self.bars_per_chunk, self._period.last_t + 1
-            )
-            self._selections = select(
-                self._ranking, self._market_rows, self._database, first_t, ranked_to - 1,
-                self._witness,
-            )  # fmt: skip
-            self._ranked_to = ranked_to
+        selector = self._selector
+        selections = {} if selector is None else selector.at(first_t, last_t)
         shape = (last_t - first_t + 1, self._prepared.n_assets)
         names = [name for name in self._prepared.price_columns if name in self._reads]
         prices, signals, traded_close = self._prices(names, first_t, shape)
@@ -174,9 +170,7 @@ class Reader:
             features=features | holds,
             computed=None if computing is None else computing.of,
             market_computed=None if computing is None else computing.market,
-            selections={
-                t - begin_t: s for t, s in self._selections.items() if first_t <= t <= last_t
-            },
+            selections=selections,
             lending=self._lending(first_t, shape),
             signals=self._on_demand(
                 self._signal_kinds, signals, lambda name: self._signal(name, first_t, has_bar)
@@ -188,7 +182,7 @@ class Reader:
             ),
             traded_close=None if "open" in prices else traded_close,
             volume=volume,
-            considered=self._considered(),
+            considered=NOTHING_CONSIDERED if selector is None else selector.considered,
         )
 
     def _bars_with_halts(self) -> Bools:
@@ -200,11 +194,6 @@ class Reader:
         if "volume" in self._prepared.price_columns:
             has_halts[[t for (t,) in self._database.rows(read("batches/halted_bars"))]] = True
         return has_halts
-
-    def _considered(self) -> Considered:
-        """Return what was read of the bars that were ranked last, in the numbers of the run."""
-        taken, begin_t = self._witness.considered, self._period.first_t
-        return taken._replace(ts=taken.ts - begin_t) if begin_t else taken
 
     def _on_demand(
         self,
