@@ -163,6 +163,75 @@ def _added(closes: Sequence[AccountAtClose]) -> EquityCurve:
     )
 
 
+class Holdings(NamedTuple):
+    """What was held at each close, added up as ``report.holdings`` is; one entry per such bar."""
+
+    t: Ints
+    n_long: Ints
+    n_short: Ints
+    long_value: Floats
+    short_value: Floats
+    largest_value: Floats
+    largest_asset: Ints
+    squares: Floats
+
+
+def holdings(closes: Sequence[AccountAtClose]) -> list[Holdings]:
+    """Add up the positions of many closes, without a row for each of them."""
+    return [_held(few) for few in few_rows(closes)] if closes else []
+
+
+def _held(closes: Sequence[AccountAtClose]) -> Holdings:
+    rows = HeldRows(closes)
+    value = rows.value(rows.of_assets("quantity"), rows.own("mark"))
+    is_held = rows.n_held > 0
+    n_bars = int(np.count_nonzero(is_held))
+    row = np.repeat(np.arange(n_bars), rows.n_held[is_held])
+    sides = []
+    for of_side in (value > 0, value < 0):
+        n = np.bincount(row[of_side], minlength=n_bars)
+        total = np.bincount(row[of_side], weights=value[of_side], minlength=n_bars)
+        sides.append((n, np.where(n > 0, total, np.nan)))
+    (n_long, longs), (n_short, shorts) = sides
+    size, starts = np.abs(value), _starts(rows.n_held[is_held])
+    largest = np.maximum.reduceat(size, starts) if n_bars else np.empty(0)
+    # Of equal ones the first asset.
+    (at,) = np.nonzero(size == largest[row])
+    firsts = at[np.unique(row[at], return_index=True)[1]]
+    return Holdings(
+        t=rows.bars[is_held],
+        n_long=n_long,
+        n_short=n_short,
+        long_value=longs,
+        short_value=shorts,
+        largest_value=largest,
+        largest_asset=rows.of_assets("held")[firsts],
+        squares=np.bincount(row, weights=value * value, minlength=n_bars).astype(np.float64),
+    )
+
+
+class LargestHeld(NamedTuple):
+    """The largest |quantity| of each asset at any of some closes, shares."""
+
+    held: Ints
+    quantity: Floats
+
+
+def largest_held(closes: Sequence[AccountAtClose]) -> list[LargestHeld]:
+    """Return what was the largest position of each asset that was held at a close."""
+    if not closes:
+        return []
+    is_there = [slice(None) if one.ends is None else one.ends > 0 for one in closes]
+    held = np.concatenate([one.held[kept] for one, kept in zip(closes, is_there, strict=True)])
+    quantity = np.concatenate(
+        [np.abs(one.quantity[kept]) for one, kept in zip(closes, is_there, strict=True)]
+    )
+    largest = np.full(int(held.max(initial=-1)) + 1, -1.0)
+    np.maximum.at(largest, held, quantity)
+    (assets,) = np.nonzero(largest >= 0)
+    return [LargestHeld(assets, largest[assets])]
+
+
 class SeenFeature(NamedTuple):
     """A value that a rule saw when it decided; `decision` counts decisions from 0."""
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from ml4t.backtest.data.database import UTC, Database
 from ml4t.backtest.data.sql_files import Sql, cast, columns, drop_of, empty_table_of, render
 from ml4t.backtest.results.staging import Array, Reading
-from ml4t.backtest.results.table import ROW, Means, Table
+from ml4t.backtest.results.table import ROW, Column, Means, Table
 from ml4t.backtest.results.tables import RUN_ID
 
 # Returns the rows of a table, part by part.
@@ -60,16 +60,16 @@ def write(
 
 def _statement(table: Table, reading: Reading) -> Sql:
     """Return the statement that adds to a table what its events hold."""
-    held = [
-        cast(
-            STAGED_ROWS, column.name, reading.type_of(column),
-            none=column.kind.missing if column.kind.means is Means.NUMBER_OR_NONE else None,
-        )
-        for column in table.held
-    ]  # fmt: skip
+    held = [cast_held(column, reading) for column in table.held]
     return render(
         "results/table",
         table=table.name,
         columns=columns(column.name for column in table.columns),
         rows=render(table.statement, held=", ".join(held), staged=STAGED_ROWS, beside=ROWS_BESIDE),
     )
+
+
+def cast_held(column: Column, reading: Reading) -> str:
+    """Return a column of staged rows in its type."""
+    none = column.kind.missing if column.kind.means is Means.NUMBER_OR_NONE else None
+    return cast(STAGED_ROWS, column.name, reading.type_of(column), none=none)

@@ -83,6 +83,20 @@ VIEWS = {
             },
         ),
         View(
+            name="holdings",
+            is_kept=True,
+            comment="what was held at each close, added up",
+            columns={
+                "n_long": "assets held long",
+                "n_short": "assets held short",
+                "long_value": "account currency, above 0; NULL: nothing was held long",
+                "short_value": "account currency, below 0; NULL: nothing was held short",
+                "largest_value": "largest |value|, account currency",
+                "largest_asset": "whose it is",
+                "squares": "sum of the squares of the values",
+            },
+        ),
+        View(
             name="exposures",
             is_kept=True,
             comment="what was held at each close, as fractions of equity, and how concentrated",

@@ -1,0 +1,182 @@
+"""ManyRuns: the metrics of many runs, by one statement for each view instead of one for each run.
+
+To plan the views takes longer than to compute them of one run. Each is joined here as it stands to
+every run, so that no metric is defined twice; only what would need a row for every position at
+every close is added up before it becomes one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ml4t.backtest.core.journal import AccountAtClose
+from ml4t.backtest.data.database import UTC, Database
+from ml4t.backtest.data.sql_files import Sql, read, render, rows_of, schema_of, table_of
+from ml4t.backtest.results.gathered import holdings, largest_held
+from ml4t.backtest.results.recorder import Recorder
+from ml4t.backtest.results.report.view import SCHEMA
+from ml4t.backtest.results.report.views import VIEWS, views_in
+from ml4t.backtest.results.run_facts import RunFacts
+from ml4t.backtest.results.staging import Array, Reading, staged
+from ml4t.backtest.results.store import STAGED_ROWS, cast_held
+from ml4t.backtest.results.table import ASSET, BAR, COUNT, NUMBER, ROW, Column, Table
+from ml4t.backtest.results.tables import FILLS, POSITIONS, TABLES
+
+METRICS = VIEWS["metrics"]
+# A table or a view as one of our statements names it, with the name that it may get there.
+_NAMED = re.compile(r"\b(main|report)\.(\w+)(?:\s+as\s+(\w+))?")
+_WORD = re.compile(r"\w+")
+# Of runs that are asked for metrics alone: `positions` has the largest of each asset, of which
+# ``report.liquidity`` reads no more, and what ``report.holdings`` makes of it is made before.
+_LARGEST = Table(
+    name="positions",
+    events=(AccountAtClose,),
+    counted="held",
+    gathered=largest_held,
+    columns=(Column("asset_id", ASSET, "", "held"), Column("quantity", NUMBER, "")),
+)
+_HOLDINGS = Table(
+    name="holdings",
+    events=(AccountAtClose,),
+    counted="t",
+    gathered=holdings,
+    columns=(
+        Column("timestamp", BAR, "", "t"),
+        *(Column(name, COUNT, "") for name in ("n_long", "n_short", "largest_asset")),
+        *(
+            Column(name, NUMBER, "")
+            for name in ("long_value", "short_value", "largest_value", "squares")
+        ),
+    ),
+)
+
+
+class EndedRun(NamedTuple):
+    """What is asked of a run that has ended."""
+
+    facts: RunFacts
+    recorder: Recorder
+
+
+class ManyRuns:
+    """Runs over the same bars, of which metrics and returns are asked.
+
+    Parameters
+    ----------
+    runs : sequence of EndedRun
+        One or more; their fills have volumes.
+    reading : Reading
+        What the numbers of bars stand for.
+    timezone : str
+        That of the catalog.
+    """
+
+    def __init__(self, runs: Sequence[EndedRun], reading: Reading, timezone: str = UTC) -> None:
+        # One thread: a float sum over the tables must not depend on how many there are.
+        self._database = Database(threads=1, timezone=timezone, has_plain_text=True)
+        self._runs, self._reading = runs, reading
+        self._database.execute(schema_of(SCHEMA))
+        given = {
+            "number": np.arange(len(runs)),
+            "initial_capital": np.array([one.facts.initial_capital for one in runs]),
+        }
+        self._keep("every_run", given, rows_of(STAGED_ROWS))
+        for table in _tables():
+            self._write(table, "main")
+        self._write(_HOLDINGS, SCHEMA)
+        for view in views_in(METRICS.query):
+            if view.name not in (_HOLDINGS.name, METRICS.name):
+                self._database.execute(table_of(view.place, of_every_run(view.query)))
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return ``report.metrics`` of each run, in the order in which they were given."""
+        return self._database.records(_every_metric())
+
+    def returns(self) -> list[dict[str, Array]]:
+        """Return ``report.bar_returns`` of each run: columns by name, bar after bar."""
+        found = self._database.numpy(read("many_runs/returns"))
+        each = {name: np.split(values, len(self._runs)) for name, values in found.items()}
+        return [{name: each[name][i] for name in each} for i in range(len(self._runs))]
+
+    def _write(self, table: Table, schema: str) -> None:
+        """Write the rows of a table of all runs."""
+        parts = [_rows(table, one.recorder) for one in self._runs]
+        rows = {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
+        rows = self._reading.read(table, rows)
+        rows["run_number"] = np.repeat(np.arange(len(parts)), [len(one[ROW]) for one in parts])
+        held = (cast_held(column, self._reading) for column in table.held)
+        text = read(table.statement).replace("$initial_capital", "run.initial_capital")
+        text = text.replace(":held", ", ".join(held))
+        query = of_every_run(text.replace(":staged", f"main.{STAGED_ROWS}"))
+        self._keep(f"{schema}.{table.name}", rows, query)
+
+    def _keep(self, target: str, rows: dict[str, Array], query: str) -> None:
+        self._database.register(STAGED_ROWS, rows)
+        self._database.execute(table_of(target, query))
+        self._database.unregister(STAGED_ROWS)
+
+
+def of_every_run(query: str) -> Sql:
+    """Return what a query of one run says of every run, beside its number.
+
+    Every table and view that it names stands for the rows of the run.
+    """
+
+    def own(found: re.Match[str]) -> str:
+        place, name, alias = found[0].split()[0], found[2], found[3]
+        return f"({render('many_runs/own', relation=place)}) as {alias or name}"
+
+    return render("many_runs/each", query=_NAMED.sub(own, _without_comments(query)))
+
+
+def _rows(table: Table, recorder: Recorder) -> dict[str, Array]:
+    """Return the rows of a table of one run, of which some columns may be asked."""
+    if table.name != FILLS.name:
+        return staged(table, recorder.told(table.events[0]))
+    found = recorder.columns_of(FILLS)  # volumes were added to them
+    return {name: found[name] for name in (ROW, *(one.name for one in table.held))}
+
+
+@cache
+def _every_metric() -> str:
+    """Return ``report.metrics`` over the views of all runs, which are joined by their numbers."""
+    text = _without_comments(METRICS.query)
+    text = text.replace("positional join", "inner join")
+    text = re.sub(r"(inner join report\.\w+)", r"\1 using (run_number)", text)
+    text = re.sub(r"(\w+)\.\*", r"\1.* exclude (run_number)", text)
+    return f"{text} order by run_number asc"
+
+
+@cache
+def _tables() -> tuple[Table, ...]:
+    """Return the tables that metrics read, with the columns that they read of them."""
+    views = views_in(METRICS.query)
+    words = set(_WORD.findall(" ".join(_without_comments(one.query) for one in views)))
+    found = []
+    for table in TABLES.values():
+        if table.name == POSITIONS.name:
+            table = _LARGEST
+        elif table.name not in words:
+            continue
+        read_here = set(_WORD.findall(read(table.statement))) | words
+        kept = tuple(one for one in table.columns if one.name in read_here)
+        helpers = tuple(one for one in table.helpers if one.name in read_here)
+        found.append(
+            table._replace(columns=tuple(map(_by_number, kept)), helpers=helpers, order=())
+        )
+    return tuple(found)
+
+
+def _by_number(column: Column) -> Column:
+    """Return a column whose assets are their numbers: they sort as their ids do."""
+    return replace(column, kind=COUNT) if column.kind is ASSET else column
+
+
+def _without_comments(query: str) -> str:
+    return "\n".join(line for line in query.splitlines() if not line.lstrip().startswith("--"))
