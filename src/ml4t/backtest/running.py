@@ -5,10 +5,13 @@ An engine loads this with its first run: all that a run is made of comes with it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from ml4t.backtest.core.computing import Computing
 from ml4t.backtest.data.asof.prepared import Prepared
@@ -25,6 +28,7 @@ from ml4t.backtest.data.stream.volumes import volumes
 from ml4t.backtest.planning import likely, plan_run, preload
 from ml4t.backtest.progress import Progress
 from ml4t.backtest.results.late import Late
+from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_facts import RunFacts
 from ml4t.backtest.results.store import open_store
@@ -153,8 +157,19 @@ def add_volumes(walked: Walked, prepared: Prepared, period: Period) -> None:
     """Add what traded in the bars of the fills, where the loop was not told."""
     if not walked.witnessed.has_volume:
         # Now, while the sources are those that the run has read.
-        fills = walked.recorder.columns_of(FILLS)
-        walked.recorder.add(FILLS, volume=volumes(fills, prepared, period))
+        add_volumes_of([walked.recorder], prepared, period)
+
+
+def add_volumes_of(recorders: Sequence[Recorder], prepared: Prepared, period: Period) -> None:
+    """Add what traded in the bars of the fills of some runs, looked up for all at once."""
+    fills = [one.columns_of(FILLS) for one in recorders]
+    joined = {
+        name: np.concatenate([one[name] for one in fills]) for name in ("timestamp", "asset_id")
+    }
+    volume = volumes(joined, prepared, period)
+    ends = np.cumsum([len(one["timestamp"]) for one in fills])
+    for recorder, own in zip(recorders, np.split(volume, ends[:-1]), strict=True):
+        recorder.add(FILLS, volume=own)
 
 
 def result_of(walked: Walked, facts: RunFacts, tables: Database) -> BacktestResult:

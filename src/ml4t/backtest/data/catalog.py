@@ -344,17 +344,27 @@ class Catalog(Diagnosed, ShowsSelections, Described):
         DataError
             A file has changed since the sources were checked.
         """
+        self.require_unchanged()
         prepared = self.prepare()
-        now = facts_of_files(self._sources)
-        for name, facts in prepared.file_facts.items():
-            if now[name] != facts:
-                raise DataError(
-                    name, "unchanged", "has files that changed while the run read them; run again"
-                )
         return [
             fingerprint(source, self._found[source.name], prepared.database)
             for source in self._sources.values()
         ]
+
+    def require_unchanged(self) -> None:
+        """Refuse files that have changed since the sources were checked.
+
+        Raises
+        ------
+        DataError
+            One has.
+        """
+        now = facts_of_files(self._sources)
+        for name, facts in self.prepare().file_facts.items():
+            if now[name] != facts:
+                raise DataError(
+                    name, "unchanged", "has files that changed while the run read them; run again"
+                )
 
     def keep_prepared(self) -> None:
         """Add what was read to the store of the catalog, if it has one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from operator import itemgetter
@@ -45,11 +45,21 @@ class RunFacts(NamedTuple):
 
     @property
     def run_id(self) -> str:
-        """Twelve hex digits over configuration, sources and versions: equal inputs, equal id."""
-        # In whatever order they were registered.
-        sources = sorted(self.sources, key=itemgetter("name"))
-        facts = [self.initial_capital, self.configuration, sources, self.versions]
-        return sha256(as_json(_alike(facts)).encode()).hexdigest()[:12]
+        """See `run_id_of`."""
+        return run_id_of(self.initial_capital, self.configuration, self.sources, self.versions)
+
+
+def run_id_of(
+    initial_capital: float,
+    configuration: Mapping[str, object],
+    sources: Sequence[Mapping[str, object]],
+    versions: Mapping[str, str],
+) -> str:
+    """Return twelve hex digits over all that a run is made of: equal inputs, equal id."""
+    # In whatever order they were registered.
+    in_order = sorted(sources, key=itemgetter("name"))
+    facts = [initial_capital, configuration, in_order, versions]
+    return sha256(as_json(_alike(facts)).encode()).hexdigest()[:12]
 
 
 def as_json(value: object) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 from ml4t.backtest.core.batch import Batch, Selection
 from ml4t.backtest.core.by_value import ByValue
 from ml4t.backtest.core.ranking import Ranking
@@ -92,6 +94,16 @@ class SQLStrategy(ByValue, Strategy):
                 "a position_sizer enters what is flat and adds nothing"
             )
         self._sizer = position_sizer
+
+    def __replace__(self, /, **changes: Any) -> Self:
+        """Return one like it with other arguments: what `copy.replace` of Python 3.13 calls."""
+        query = self._query
+        own: dict[str, Any] = {
+            "query": query.text, "ranking": query.ranking, "every": query.every,
+            "offset": query.offset, "when": query.when, "position_sizer": self._sizer,
+            "min_trade": query.min_trade, "band": query.band,
+        }  # fmt: skip
+        return type(self)(**(own | changes))
 
     @property
     def features(self) -> tuple[str, ...]:  # type: ignore[override]

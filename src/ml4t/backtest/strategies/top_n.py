@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from ml4t.backtest.core.by_value import ByValue
 from ml4t.backtest.core.ranking import Ranking
@@ -60,6 +60,10 @@ class TopN(ByValue, Strategy):
             every=every, offset=offset, within=within, ascending=ascending,
             min_trade=min_trade, band=band,
         )  # fmt: skip
+
+    def __replace__(self, /, **changes: Any) -> Self:
+        """Return one like it with other arguments: what `copy.replace` of Python 3.13 calls."""
+        return type(self)(**(asdict(self._ranking) | changes))
 
     @property
     def needs_range(self) -> bool:

@@ -1,1 +1,22 @@
-"""Sweeps: many trials, the folds they are made on, and what is left of the best of them."""
+"""Sweeps: many runs of one strategy over a catalog, and what they say together."""
+
+from typing import TYPE_CHECKING
+
+from ml4t.backtest.lazy import names_of
+
+if TYPE_CHECKING:
+    from ml4t.backtest.sweep.parameters import Between, LatinHypercube, RandomSample
+    from ml4t.backtest.sweep.result import SweepResult
+    from ml4t.backtest.sweep.sweep import Sweep
+
+__all__ = ["Between", "LatinHypercube", "RandomSample", "Sweep", "SweepResult"]
+
+# Loaded when used, as all of the package.
+__getattr__, __dir__ = names_of(
+    __name__,
+    {
+        "parameters": ("Between", "LatinHypercube", "RandomSample"),
+        "result": ("SweepResult",),
+        "sweep": ("Sweep",),
+    },
+)

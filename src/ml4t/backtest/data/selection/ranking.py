@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -71,6 +72,15 @@ class RankingPlan(NamedTuple):
     due: Due
     begin_t: int
     n_assets: int
+
+    def may_decide(self, t: int) -> bool:
+        """Say whether a bar is one of the schedule, whatever the condition on it says."""
+        if self.due is not None:
+            place = bisect_left(self.due, t)
+            return place < len(self.due) and self.due[place] == t
+        every, bar = self.ranking.every, t + 1 - self.begin_t
+        assert isinstance(every, int)
+        return (bar - self.ranking.offset) % every == 0
 
     @property
     def least(self) -> int:
@@ -153,30 +163,104 @@ def rank(
     DataError
         A weight is negative, not finite, or a bar's weights sum to more than one.
     """
-    ranking = plan.ranking
+    return rank_each(plan, (plan,), market, database, first_t, last_t, witness)[0]
+
+
+def rank_each(
+    widest: RankingPlan,
+    plans: Sequence[RankingPlan],
+    market: TempTable,
+    database: Database,
+    first_t: int,
+    last_t: int,
+    witness: Witness | None = None,
+) -> list[dict[int, Selection]]:
+    """Rank once for plans that differ in how many they keep and when, and select for each.
+
+    Parameters
+    ----------
+    widest : RankingPlan
+        Keeps all that one of them keeps, as `widest_of` returns it.
+    """
     try:
         decisions, decision_ts = decide(
-            ranking, plan.due, market, database, first_t, last_t, begin_t=plan.begin_t
+            widest.ranking, widest.due, market, database, first_t, last_t, begin_t=widest.begin_t
         )
         if not decision_ts:
-            return {}
-        at = collect_bars(plan.section, decisions, database)
-        rows = joined(plan.section, at, database)
-        ranked = database.numpy(ranked_query(plan, rows, market))
+            return [{} for _ in plans]
+        at = collect_bars(widest.section, decisions, database)
+        rows = joined(widest.section, at, database)
+        ranked = database.numpy(ranked_query(widest, rows, market))
         if witness is not None:
             witness.take(rows, decision_ts)
     except EngineError as error:
         first = str(error).splitlines()[0]
-        raise ExpressionError(_failing(plan, database), f"failed on the data: {first}") from error
-    _require_weights(ranked, database, long_only=plan.long_only)
-    selections = _split(decision_ts, ranked)
-    # More than there are assets is short of assets: no filter can help it.
-    least = plan.least if plan.least <= plan.n_assets else 1
-    short = [t for t, chosen in selections.items() if len(chosen.sids) < least]
-    if short:
-        told = parts_true(ranking, rows, market, database, short)
-        selections[short[0]] = replace(selections[short[0]], shortage=tuple(told))
-    return selections
+        failing = _failing(widest, database)
+        raise ExpressionError(failing, f"failed on the data: {first}") from error
+    _require_weights(ranked, database, long_only=widest.long_only)
+    whole = _split(decision_ts, ranked)
+    told: dict[tuple[int, ...], tuple[Counted, ...]] = {}
+    chosen = []
+    for plan in plans:
+        selections = whole if plan is widest else _cut(whole, plan)
+        # More than there are assets is short of assets: no filter can help it.
+        least = plan.least if plan.least <= plan.n_assets else 1
+        short = tuple(t for t, one in selections.items() if len(one.sids) < least)
+        if short:
+            if short not in told:
+                told[short] = tuple(parts_true(plan.ranking, rows, market, database, short))
+            found = replace(selections[short[0]], shortage=told[short])
+            selections = selections | {short[0]: found}
+        chosen.append(selections)
+    return chosen
+
+
+def go_together(one: RankingPlan, other: RankingPlan) -> bool:
+    """Say whether one ranking does for two plans.
+
+    They ask for numbers of assets at equal weights, by the same score among the same rows, each at
+    bars of its own.
+    """
+    return all(
+        isinstance(plan.ranking.n, int)
+        and plan.ranking.weight == "equal"
+        and plan.ranking.within is None
+        for plan in (one, other)
+    ) and _apart(one) == _apart(other)
+
+
+def widest_of(plans: Sequence[RankingPlan], last_t: int) -> RankingPlan:
+    """Return the plan of which the selections of plans that go together are parts.
+
+    Parameters
+    ----------
+    last_t : int
+        The last bar of the run.
+    """
+    first = plans[0]
+    bars = range(first.begin_t, last_t + 1)
+    due = sorted({t for plan in plans for t in bars if plan.may_decide(t)})
+    n = max(plan.ranking.n for plan in plans if isinstance(plan.ranking.n, int))
+    return first._replace(ranking=replace(first.ranking, n=n, every=1, offset=0), due=tuple(due))
+
+
+def _apart(plan: RankingPlan) -> RankingPlan:
+    """Return what plans must have in common to be parts of one."""
+    ranking = replace(plan.ranking, n=1, every=1, offset=0, min_trade=0.0, band=0.0)
+    return plan._replace(ranking=ranking, due=None)
+
+
+def _cut(selections: Mapping[int, Selection], plan: RankingPlan) -> dict[int, Selection]:
+    """Return what a plan keeps of what is kept of more assets at more bars, at equal weights."""
+    n = plan.ranking.n
+    assert isinstance(n, int)
+    found = {}
+    for t, one in selections.items():
+        if plan.may_decide(t):
+            kept = min(n, len(one.sids))
+            weights = np.full(kept, 1 / n)
+            found[t] = Selection(sids=one.sids[:kept], scores=one.scores[:kept], weights=weights)
+    return found
 
 
 def parts_true(

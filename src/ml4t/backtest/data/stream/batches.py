@@ -139,10 +139,7 @@ def batches(
     """
     if period is None:
         period = find_period(None, None, prepared)
-    cells = CHUNK_CELLS if chunk_cells is None else chunk_cells
-    if chunk_cells is None and plan.has_events:
-        part = period.n_bars * prepared.n_assets // EVENT_PARTS
-        cells = min(max(part, EVENT_CELLS), CHUNK_CELLS)
+    cells = cells_of(plan, prepared, period) if chunk_cells is None else chunk_cells
     bars_per_chunk = max(1, cells // max(prepared.n_assets, 1))
     starts = range(period.first_t, period.last_t + 1, bars_per_chunk)
     # A session of its own: the caller goes on with the other.
@@ -154,6 +151,14 @@ def batches(
         Reader, plan, ranking, prepared, period, bars_per_chunk, database, thread, computing
     )
     return Chunks(thread, lambda first_t: opened.result().load(first_t), starts)
+
+
+def cells_of(plan: BatchPlan, prepared: Prepared, period: Period) -> int:
+    """Return the most bars times assets of a chunk."""
+    if not plan.has_events:
+        return CHUNK_CELLS
+    part = period.n_bars * prepared.n_assets // EVENT_PARTS
+    return min(max(part, EVENT_CELLS), CHUNK_CELLS)
 
 
 class Chunks:

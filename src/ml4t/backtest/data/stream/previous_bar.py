@@ -30,8 +30,8 @@ class PreviousBar:
     """
 
     def __init__(self, names: Iterable[str], n_assets: int) -> None:
-        wanted = (name.removeprefix(PREVIOUS) for name in names if name.startswith(PREVIOUS))
-        self._newest = {name: np.full(n_assets, np.nan) for name in sorted(set(wanted))}
+        wanted = sorted(previous_names(names))
+        self._newest = {name: np.full(n_assets, np.nan) for name in wanted}
 
     @property
     def names(self) -> frozenset[str]:
@@ -58,6 +58,11 @@ class PreviousBar:
             last = values[np.maximum(newest[-1], 0), np.arange(n_assets)]
             self._newest[name] = np.where(newest[-1] >= 0, last, carried)
         return found
+
+
+def previous_names(names: Iterable[str]) -> frozenset[str]:
+    """Return the columns of which the values of the bar before are among some names."""
+    return frozenset(name.removeprefix(PREVIOUS) for name in names if name.startswith(PREVIOUS))
 
 
 def values_before(

@@ -29,7 +29,7 @@ from ml4t.backtest.data.stream.dense import (
 from ml4t.backtest.data.stream.feature_columns import FeatureColumn
 from ml4t.backtest.data.stream.lending import FEES, lent
 from ml4t.backtest.data.stream.period import Period
-from ml4t.backtest.data.stream.previous_bar import PreviousBar, values_before
+from ml4t.backtest.data.stream.previous_bar import PreviousBar, previous_names, values_before
 
 # Chunks that are ranked by one query; only the bars at decisions pass through it.
 CHUNKS_PER_RANKING = 8
@@ -69,6 +69,24 @@ class BatchPlan(NamedTuple):
     has_events: bool = False
     has_shorts: bool = False
 
+    @property
+    def signal_names(self) -> frozenset[str]:
+        """Columns of ``signals`` that are read for it, those of the bar before too."""
+        known = {column for view, column in self.features.values() if view == "signals"}
+        dense = (name for one in self.conditions if one.is_dense for name in one.columns)
+        return frozenset(known.union(dense, self.likely, previous_names(self.named)))
+
+    @property
+    def named(self) -> list[str]:
+        """What the conditions read, those of the bar before with the prefix that says so."""
+        return [name for one in self.conditions for name in one.columns]
+
+    @property
+    def market_names(self) -> frozenset[str]:
+        """Columns of ``market`` that are read for it."""
+        planned = {column for view, column in self.features.values() if view == "market"}
+        return frozenset(planned | self.context)
+
 
 class Reader:
     """Reads chunks in time order, and ranks several of them ahead in one query.
@@ -82,6 +100,11 @@ class Reader:
         The one thread that reads; what is asked for in between waits for its turn.
     computing : Computing, optional
         Has what no source has.
+
+    Attributes
+    ----------
+    market_rows : TempTable
+        ``market`` by the numbers of bars, in the session of the reader.
     """
 
     def __init__(
@@ -99,7 +122,7 @@ class Reader:
         self._plan = plan
         self._prepared, self._period = prepared, period
         self._database, self._thread, self._computing = database, thread, computing
-        self._market_rows = market_rows(self._database)
+        self.market_rows = market_rows(self._database)
         starts = range(period.first_t, period.last_t + 1, bars_per_chunk)
         ends = [min(t + bars_per_chunk - 1, period.last_t) for t in starts]
         times = self._database.rows(read("batches/span"), {"bars": [*starts, *ends]})
@@ -110,35 +133,31 @@ class Reader:
         self._selector = (
             None
             if ranking is None
-            else Selector(ranking, self._market_rows, prepared, period, ahead, database)
+            else Selector([ranking], self.market_rows, prepared, period, ahead, database)
         )
         self._signal_kinds = kinds
         self._market_kinds = without_keys(prepared.market_columns)
-        dense = [name for c in plan.conditions if c.is_dense for name in c.columns]
-        # Grows with what is asked for on the way.
-        named = [name for c in plan.conditions for name in c.columns]
-        self._previous = PreviousBar(named, prepared.n_assets)
+        self._previous = PreviousBar(plan.named, prepared.n_assets)
         if period.first_t and self._previous.names:
             first, wanted = self._times[period.first_t], sorted(self._previous.names)
             self._previous.begin_with(values_before(first, wanted, prepared, database))
-        known = [column for view, column in plan.features.values() if view == "signals"]
-        self._reads = set(known).union(dense, plan.likely, self._previous.names)
+        # Grows with what is asked for on the way.
+        self._reads = set(plan.signal_names)
         every = {*plan.price_columns, *self._reads}
         self._columns = ChunkColumns(every, kinds, self._times, period.last_t, prepared, database)
-        self._conditions = Conditions(plan.conditions, prepared, self._market_rows, self._database)
+        self._conditions = Conditions(plan.conditions, prepared, self.market_rows, self._database)
         self._has_halts = self._bars_with_halts()
         # What is charged for shares borrowed is the matter of that one role.
         lenders = [known for known in prepared.per_asset if known.source == "borrow"]
         self._lenders = lenders[0] if lenders and plan.has_shorts else None
         self._members: list[tuple[int, int, int]] | None = None
-        planned = {column for view, column in plan.features.values() if view == "market"}
-        self._market = {n: self._market_column(n) for n in sorted(planned | plan.context)}
+        self._market = {name: self._market_column(name) for name in sorted(plan.market_names)}
 
     def load(self, first_t: int) -> Chunk:
         """Read the chunk that starts at bar `first_t`."""
         last_t = min(first_t + self.bars_per_chunk - 1, self._period.last_t)
         selector = self._selector
-        selections = {} if selector is None else selector.at(first_t, last_t)
+        selections = {} if selector is None else selector.at(first_t, last_t)[0]
         shape = (last_t - first_t + 1, self._prepared.n_assets)
         names = [name for name in self._prepared.price_columns if name in self._reads]
         prices, signals, traded_close = self._prices(names, first_t, shape)
@@ -275,7 +294,7 @@ class Reader:
         """Read a column of ``market``, one value per bar."""
         item = as_filled(quote(name), self._market_kinds[name])
         columns = f"{item} as {quote(name)}"
-        query = render("batches/market", market=self._market_rows, columns=columns)
+        query = render("batches/market", market=self.market_rows, columns=columns)
         found = self._database.numpy(query)
         return as_column(found[name], self._market_kinds[name])
 

@@ -68,7 +68,7 @@ class Witnessed:
         """Hand on chunks; each is looked at when the next one is asked for."""
         for chunk in chunks:
             yield chunk
-            self._look(chunk)
+            self.look(chunk)
 
     @property
     def measures(self) -> str:
@@ -103,7 +103,8 @@ class Witnessed:
         found = evidence_of(orders["created_at"], orders["asset_id"], self.n_assets, self._known)
         self._recorder.record(found)
 
-    def _look(self, chunk: Chunk) -> None:
+    def look(self, chunk: Chunk) -> None:
+        """Look at a chunk that the loop is through with."""
         shape = chunk.prices["close"].shape
         matters, is_filled = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
         for kind, t, sids in self._new():

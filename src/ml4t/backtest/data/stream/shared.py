@@ -1,0 +1,191 @@
+"""Shared: chunks that are read once for runs that each see of them what they would read alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from ml4t.backtest.core.batch import NOTHING_CONSIDERED, Chunk, Considered, Selection
+from ml4t.backtest.core.values import Columns
+from ml4t.backtest.data.asof.prepared import Prepared
+from ml4t.backtest.data.selection.ranking import RankingPlan, go_together
+from ml4t.backtest.data.selection.selecting import SelectionPlan
+from ml4t.backtest.data.selection.selector import Selector
+from ml4t.backtest.data.stream.batches import cells_of
+from ml4t.backtest.data.stream.period import Period
+from ml4t.backtest.data.stream.reader import CHUNKS_PER_RANKING, BatchPlan, Reader
+
+
+class Asked(NamedTuple):
+    """What one run asks of the chunks; `ranking` is None where it selects nothing."""
+
+    plan: BatchPlan
+    ranking: SelectionPlan | None
+
+
+class SharedChunks:
+    """The chunks of some runs over the same bars, read and ranked once for all of them.
+
+    As a context it ends the thread that reads.
+
+    Parameters
+    ----------
+    asked : sequence of Asked
+        One for each run; nothing of it is computed by a provider.
+    tells_considered : bool
+        Chunks say what was read at decision bars: for evidence.
+    """
+
+    def __init__(
+        self, asked: Sequence[Asked], prepared: Prepared, period: Period, *, tells_considered: bool
+    ) -> None:
+        self._tells_considered = tells_considered
+        union = union_of([one.plan for one in asked])
+        self._views = [OwnView(one.plan) for one in asked]
+        self._last_t = period.last_t
+        step = max(1, cells_of(union, prepared, period) // max(prepared.n_assets, 1))
+        self._starts = range(period.first_t, period.last_t + 1, step)
+        database = prepared.database.cursor()
+        # Nothing is read ahead: of sweeps that share a machine each has a core of its own.
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._reader = Reader(union, None, prepared, period, step, database, self._thread)
+        market, ahead = self._reader.market_rows, CHUNKS_PER_RANKING * step
+        self._groups = groups_of([one.ranking for one in asked])
+        self._selectors = [
+            Selector(group.plans, market, prepared, period, ahead, database)
+            for group in self._groups
+        ]
+
+    def __enter__(self) -> SharedChunks:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    def __iter__(self) -> Iterator[tuple[Chunk, list[Chunk]]]:
+        """Yield every chunk, and what each of the runs sees of it, in time order."""
+        for first_t in self._starts:
+            yield self._thread.submit(self._load, first_t).result()
+
+    def _load(self, first_t: int) -> tuple[Chunk, list[Chunk]]:
+        chunk = self._reader.load(first_t)
+        last_t = min(first_t + self._starts.step - 1, self._last_t)
+        offered = [Offered({}, NOTHING_CONSIDERED) for _ in self._views]
+        for selector, group in zip(self._selectors, self._groups, strict=True):
+            chosen = selector.at(first_t, last_t)
+            for places, selections in zip(group.places, chosen, strict=True):
+                considered = NOTHING_CONSIDERED
+                if self._tells_considered:
+                    is_shared = len(group.plans) > 1
+                    considered = selector.considered
+                    considered = _at(considered, selections) if is_shared else considered
+                for place in places:
+                    offered[place] = Offered(selections, considered)
+        views = zip(self._views, offered, strict=True)
+        return chunk, [view.of(chunk, one) for view, one in views]
+
+
+class Offered(NamedTuple):
+    """What one run may choose from in a chunk, and what was read for it."""
+
+    selections: Mapping[int, Selection]
+    considered: Considered
+
+
+class OwnView:
+    """What one run sees of chunks that hold what others read too.
+
+    Parameters
+    ----------
+    plan : BatchPlan
+        Its own.
+    """
+
+    def __init__(self, plan: BatchPlan) -> None:
+        self._plan = plan
+        self._features = (*plan.features, *(one.text for one in plan.conditions))
+        # Grows with what the run asks for on the way, as that of a reader of its own does.
+        self._names = {"signals": set(plan.signal_names), "market": set(plan.market_names)}
+        self._seen: Chunk | None = None
+
+    def of(self, chunk: Chunk, offered: Offered) -> Chunk:
+        """Return what the run would have read itself of the chunk that is next."""
+        plan = self._plan
+        if self._seen is not None:
+            self._names["signals"].update(self._seen.signals)
+            self._names["market"].update(self._seen.market)
+        self._seen = replace(
+            chunk,
+            prices={name: chunk.prices[name] for name in plan.price_columns},
+            features={name: chunk.features[name] for name in self._features},
+            selections=offered.selections,
+            lending=chunk.lending if plan.has_shorts else {},
+            signals=_some(chunk.signals, self._names["signals"]),
+            market=_some(chunk.market, self._names["market"]),
+            considered=offered.considered,
+        )
+        return self._seen
+
+
+def _at(considered: Considered, bars: Iterable[int]) -> Considered:
+    """Return what was read at some bars."""
+    is_there = np.isin(considered.ts, np.fromiter(bars, dtype=np.int64))
+    columns = {name: values[is_there] for name, values in considered.columns.items()}
+    return Considered(considered.ts[is_there], columns)
+
+
+def _some(columns: Columns, names: Iterable[str]) -> Columns:
+    """Return columns of which some are there, and all others when they are asked for."""
+    found = Columns(columns.names, columns.__getitem__)
+    found.update({name: columns[name] for name in names if name in columns.names})
+    return found
+
+
+def union_of(plans: Sequence[BatchPlan]) -> BatchPlan:
+    """Return the plan of what any of some plans reads."""
+    prices = dict.fromkeys(name for one in plans for name in one.price_columns)
+    conditions = {one.text: one for plan in plans for one in plan.conditions}
+    return BatchPlan(
+        price_columns=tuple(prices),
+        features={name: place for one in plans for name, place in one.features.items()},
+        conditions=tuple(conditions.values()),
+        likely=frozenset().union(*(one.likely for one in plans)),
+        context=frozenset().union(*(one.context for one in plans)),
+        has_events=any(one.has_events for one in plans),
+        has_shorts=any(one.has_shorts for one in plans),
+    )
+
+
+class Group(NamedTuple):
+    """Plans that one ranking does for, and of each the places of the runs that have it."""
+
+    plans: list[SelectionPlan]
+    places: list[list[int]]
+
+
+def groups_of(rankings: Sequence[SelectionPlan | None]) -> list[Group]:
+    """Return what is ranked once each."""
+    groups: list[Group] = []
+    for place, plan in enumerate(rankings):
+        if plan is None:
+            continue
+        for group in groups:
+            if plan in group.plans:
+                group.places[group.plans.index(plan)].append(place)
+                break
+            first = group.plans[0]
+            if (
+                isinstance(plan, RankingPlan)
+                and isinstance(first, RankingPlan)
+                and go_together(plan, first)
+            ):
+                group.plans.append(plan)
+                group.places.append([place])
+                break
+        else:
+            groups.append(Group([plan], [[place]]))
+    return groups
