@@ -58,6 +58,9 @@ if TYPE_CHECKING:
     from ml4t.backtest.strategies.sql import SQLStrategy
     from ml4t.backtest.strategies.top_n import TopN
     from ml4t.backtest.strategy.base import Strategy
+    from ml4t.backtest.sweep.parameters import Between, LatinHypercube, RandomSample
+    from ml4t.backtest.sweep.result import SweepResult
+    from ml4t.backtest.sweep.sweep import Sweep
 
 __all__ = [
     "Catalog",
@@ -101,6 +104,11 @@ __all__ = [
     "Engine",
     "BacktestResult",
     "RunStore",
+    "Sweep",
+    "SweepResult",
+    "Between",
+    "RandomSample",
+    "LatinHypercube",
     "report_profile",
     "report_runs",
     "BacktestError",
@@ -158,6 +166,9 @@ _named, __dir__ = names_of(
         "strategies.sql": ("SQLStrategy",),
         "strategies.top_n": ("TopN",),
         "strategy.base": ("Strategy",),
+        "sweep.parameters": ("Between", "LatinHypercube", "RandomSample"),
+        "sweep.result": ("SweepResult",),
+        "sweep.sweep": ("Sweep",),
     },
 )
 

@@ -18,38 +18,42 @@ SECONDS_BETWEEN = 0.1  # between two pictures of one run
 SECONDS_BETWEEN_LINES = 1.0
 
 
-def progress_of(asked: Progress | bool | None) -> Progress | None:
-    """Return what is called with the bars done, of what a user asked for."""
+def progress_of(asked: Progress | bool | None, unit: str = "bars") -> Progress | None:
+    """Return what is called with the bars done, or units of another kind, as a user asked."""
     if asked is None or asked is False:
         return None
     if asked is not True:
         return asked
     display = _notebook()
     if display is not None:
-        return _InNotebook(display)
-    return _OnTerminal(sys.stderr) if sys.stderr.isatty() else _InLog(sys.stderr)
+        return _InNotebook(display, unit)
+    shown = _OnTerminal if sys.stderr.isatty() else _InLog
+    return shown(sys.stderr, unit)
 
 
-def shown_progress(done: int, total: int, seconds: float) -> str:
-    """Return one line: a bar, the bars done and in all, and the time gone and to go."""
+def shown_progress(done: int, total: int, seconds: float, unit: str = "bars") -> str:
+    """Return one line: a picture, the units done and in all, and the time gone and to go."""
     filled = WIDTH * done // total if total else WIDTH
     left = seconds * (total - done) / done if done else 0.0
     picture = "█" * filled + "░" * (WIDTH - filled)
-    return f"{picture} {done:,}/{total:,} bars  {_clock(seconds)} gone, {_clock(left)} to go"
+    return f"{picture} {done:,}/{total:,} {unit}  {_clock(seconds)} gone, {_clock(left)} to go"
 
 
 class _OnTerminal:
     """Rewrites one line, and leaves it empty at the end."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream, self._began, self._last = stream, time.monotonic(), 0.0
+    def __init__(self, stream: TextIO, unit: str) -> None:
+        self._stream, self._unit = stream, unit
+        self._began, self._last = time.monotonic(), 0.0
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
         if done >= total:
             self._stream.write("\r\x1b[K")
         elif now - self._last >= SECONDS_BETWEEN:
-            self._stream.write("\r\x1b[K" + shown_progress(done, total, now - self._began))
+            self._stream.write(
+                "\r\x1b[K" + shown_progress(done, total, now - self._began, self._unit)
+            )
             self._last = now
         self._stream.flush()
 
@@ -57,15 +61,15 @@ class _OnTerminal:
 class _InLog:
     """Writes a line at each tenth of a run that takes longer than a second."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream, self._began = stream, time.monotonic()
+    def __init__(self, stream: TextIO, unit: str) -> None:
+        self._stream, self._unit, self._began = stream, unit, time.monotonic()
         self._last, self._tenth = self._began, 0
 
     def __call__(self, done: int, total: int) -> None:
         now, tenth = time.monotonic(), 10 * done // total if total else 10
         if self._tenth < tenth < 10 and now - self._last >= SECONDS_BETWEEN_LINES:
             seconds = now - self._began
-            self._stream.write(f"{done:,} of {total:,} bars after {_clock(seconds)}\n")
+            self._stream.write(f"{done:,} of {total:,} {self._unit} after {_clock(seconds)}\n")
             self._stream.flush()
             self._last, self._tenth = now, tenth
 
@@ -73,8 +77,8 @@ class _InLog:
 class _InNotebook:
     """Replaces one output of a cell, and takes it away at the end."""
 
-    def __init__(self, display: Callable[..., Any]) -> None:
-        self._display, self._handle = display, None
+    def __init__(self, display: Callable[..., Any], unit: str) -> None:
+        self._display, self._unit, self._handle = display, unit, None
         self._began, self._last = time.monotonic(), 0.0
 
     def __call__(self, done: int, total: int) -> None:
@@ -82,7 +86,7 @@ class _InNotebook:
         if done < total and now - self._last < SECONDS_BETWEEN:
             return
         self._last = now
-        text = "" if done >= total else shown_progress(done, total, now - self._began)
+        text = "" if done >= total else shown_progress(done, total, now - self._began, self._unit)
         shown = {"text/plain": text}
         if self._handle is None:
             self._handle = self._display(shown, raw=True, display_id=True)

@@ -36,7 +36,7 @@ from ml4t.backtest.data.sources.checks import (
 )
 from ml4t.backtest.data.sources.contracts import require_agreements, require_overlap
 from ml4t.backtest.data.sources.roles.prices import PRICE_COLUMNS
-from ml4t.backtest.data.sources.source import fingerprint
+from ml4t.backtest.data.sources.source import Source, fingerprint
 from ml4t.backtest.data.sql_files import read, render
 from ml4t.backtest.data.stream.period import Period, find_period
 from ml4t.backtest.errors import ConfigError, DataError
@@ -371,6 +371,10 @@ class Catalog(Diagnosed, ShowsSelections, Described):
         if self._keeper is not None and self._prepared is not None:
             self._keeper.keep(self._sources, self._prepared)
 
+    def sources(self) -> tuple[Source, ...]:
+        """Return the sources as they were registered, in order."""
+        return tuple(self._sources.values())
+
     def with_context(self, columns: dict[str, list[object]]) -> Catalog:
         """Return a catalog with the same sources and a context; this one stays as it is."""
         return self.again().register("context", columns)
@@ -388,7 +392,7 @@ class _ListenedCatalog(Catalog):
             self, threads=base._threads, memory_limit=base._memory_limit, timezone=base.timezone,
             listener=listener, keeper=base.another_keeper(listener),
         )  # fmt: skip
-        self._take_over(base)
+        self.take_over(base._sources.values())
 
 
 def _keeper_of(cache: str | Path | PreparedStore) -> Keeper:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any, Self
@@ -71,6 +71,11 @@ class SourceRegistry:
         self._read_changes: dict[str, tuple[Change, ...]] = {}
         self._database = self._connect()
         self._prepared: Prepared | None = None
+
+    @property
+    def memory_limit(self) -> str | None:
+        """Beyond which queries spill; None: DuckDB's own."""
+        return self._memory_limit
 
     is_shown_whole = False
 
@@ -382,8 +387,8 @@ class SourceRegistry:
         for source in self._sources.values():
             self._view(source, self._attach(source))
 
-    def _take_over(self, base: SourceRegistry) -> None:
+    def take_over(self, sources: Iterable[Source]) -> None:
         """Take over the sources of another catalog, before there are any here."""
-        for source in base._sources.values():
+        for source in sources:
             self._view(source, self._attach(source))
             self._sources[source.name] = source

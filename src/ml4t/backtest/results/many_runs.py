@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from ml4t.backtest.results.staging import Array, Reading, staged
 from ml4t.backtest.results.store import STAGED_ROWS, cast_held
 from ml4t.backtest.results.table import ASSET, BAR, COUNT, NUMBER, ROW, Column, Table
 from ml4t.backtest.results.tables import FILLS, POSITIONS, TABLES
+
+if TYPE_CHECKING:
+    from pyarrow import Table as ArrowTable
 
 METRICS = VIEWS["metrics"]
 # A table or a view as one of our statements names it, with the name that it may get there.
@@ -94,15 +97,15 @@ class ManyRuns:
             if view.name not in (_HOLDINGS.name, METRICS.name):
                 self._database.execute(table_of(view.place, of_every_run(view.query)))
 
-    def metrics(self) -> list[dict[str, Any]]:
-        """Return ``report.metrics`` of each run, in the order in which they were given."""
-        return self._database.records(_every_metric())
+    def metrics(self) -> ArrowTable:
+        """Return ``report.metrics`` of each run, a row, in the order in which they were given."""
+        return self._database.arrow(_every_metric()).drop_columns("run_number")
 
-    def returns(self) -> list[dict[str, Array]]:
-        """Return ``report.bar_returns`` of each run: columns by name, bar after bar."""
-        found = self._database.numpy(read("many_runs/returns"))
-        each = {name: np.split(values, len(self._runs)) for name, values in found.items()}
-        return [{name: each[name][i] for name in each} for i in range(len(self._runs))]
+    def metrics_and_returns(self) -> ArrowTable:
+        """Return the same with ``report.bar_returns`` as lists, bar after bar."""
+        metrics, returns = _every_metric(), read("many_runs/returns")
+        query = render("many_runs/rows", metrics=metrics, returns=returns)
+        return self._database.arrow(query).drop_columns("run_number")
 
     def _write(self, table: Table, schema: str) -> None:
         """Write the rows of a table of all runs."""
@@ -150,7 +153,8 @@ def _every_metric() -> str:
     text = text.replace("positional join", "inner join")
     text = re.sub(r"(inner join report\.\w+)", r"\1 using (run_number)", text)
     text = re.sub(r"(\w+)\.\*", r"\1.* exclude (run_number)", text)
-    return f"{text} order by run_number asc"
+    text = text.replace("select\n", "select\n    calendar.run_number,\n", 1)
+    return f"{text}\norder by run_number asc"
 
 
 @cache

@@ -48,8 +48,9 @@ class Recipe(NamedTuple):
             own["strategy"] = replaced(self.strategy, parameters)
         else:
             made = self.strategy(**parameters)
-            own |= dict(made) if isinstance(made, Mapping) else {"strategy": made}
-        require_settings(own)
+            given = made if isinstance(made, Mapping) else {"strategy": made}
+            require_settings(given)
+            own |= given
         if "strategy" not in own:
             raise ConfigError(
                 "a function that makes trials returns a strategy, or a mapping that has one: "

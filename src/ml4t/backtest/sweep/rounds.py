@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.data.asof.prepared import Prepared
@@ -22,7 +23,7 @@ from ml4t.backtest.engine import BacktestEngine
 from ml4t.backtest.planning import likely
 from ml4t.backtest.results.many_runs import EndedRun, ManyRuns
 from ml4t.backtest.results.result import BacktestResult
-from ml4t.backtest.results.staging import Array, Reading
+from ml4t.backtest.results.staging import Reading
 from ml4t.backtest.results.store import open_store
 from ml4t.backtest.results.tables import FILLS
 from ml4t.backtest.running import (
@@ -40,7 +41,23 @@ from ml4t.backtest.session import Market
 from ml4t.backtest.strategy.handlers import require_fresh
 from ml4t.backtest.walking import Walking, market_of
 
+if TYPE_CHECKING:
+    from pyarrow import Table as ArrowTable
+
 Bounds = tuple[Bound | None, Bound | None]
+
+
+class Detail(StrEnum):
+    """What is kept of a trial: its metrics, its returns bar by bar too, or all of its tables."""
+
+    METRICS = "metrics"
+    RETURNS = "returns"
+    TABLES = "tables"
+
+    @property
+    def has_returns(self) -> bool:
+        """Whether its returns are kept."""
+        return self is not Detail.METRICS
 
 
 @dataclass(slots=True)
@@ -57,10 +74,8 @@ class Tried:
         Of the clock, with its share of what was done for all of the round.
     error : Exception or None
         What ended it before its last bar.
-    metrics : dict or None
-        The row of ``report.metrics``.
-    returns : dict or None
-        Columns of ``report.bar_returns``, bar after bar.
+    row : Arrow table or None
+        Its metrics, one row, and its returns as lists, where they are asked for.
     result : BacktestResult or None
     """
 
@@ -68,8 +83,7 @@ class Tried:
     run_id: str | None = None
     seconds: float = 0.0
     error: Exception | None = None
-    metrics: dict[str, Any] | None = None
-    returns: dict[str, Array] | None = None
+    row: ArrowTable | None = None
     result: BacktestResult | None = None
 
 
@@ -161,14 +175,15 @@ class Round:
     engines : mapping of int to BacktestEngine
         By the number of the trial; all are of the ground's catalog, and nothing of them is
         computed by a provider.
-    has_tables : bool
-        Results are asked for, with their tables.
+    detail : Detail
+        What of the trials is asked for.
     """
 
     def __init__(
-        self, ground: Ground, engines: Mapping[int, BacktestEngine], *, has_tables: bool
+        self, ground: Ground, engines: Mapping[int, BacktestEngine], detail: Detail
     ) -> None:
-        self._ground, self._engines, self._has_tables = ground, engines, has_tables
+        self._ground, self._engines, self._detail = ground, engines, detail
+        self._has_tables = detail is Detail.TABLES
         self._tried = {number: Tried(number) for number in engines}
         self._underway: dict[int, Underway] = {}
         self._ended: list[tuple[Tried, Ran, Underway]] = []
@@ -250,6 +265,6 @@ class Round:
                 tried.result = result_of(ran.walked, facts, open_store(ground.catalog.timezone))
         reading = Reading(ground.market.axes, ground.market.terms)
         many = ManyRuns(runs, reading, ground.catalog.timezone)
-        ended = (tried for tried, *_ in self._ended)
-        for tried, metrics, returns in zip(ended, many.metrics(), many.returns(), strict=True):
-            tried.metrics, tried.returns = metrics, returns
+        rows = many.metrics_and_returns() if self._detail.has_returns else many.metrics()
+        for i, (tried, *_) in enumerate(self._ended):
+            tried.row = rows.slice(i, 1)

@@ -69,7 +69,7 @@ class FeedCatalog(Catalog):
         # Columns of streamed files that another source answers for; None: nothing is streamed.
         self._left_out: frozenset[str] | None = None if copied is None else copied._left_out
         if base is not None:
-            self._take_over(base)
+            self.take_over(base._sources.values())
 
     def again(self, listener: Listener | None = None) -> Catalog:
         """Return a catalog with the same feeds; see `Catalog.again`."""

@@ -1,0 +1,212 @@
+"""SweepResult: what the trials of a sweep say, as tables that anyone can query."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ml4t.backtest.data.database import Database, Relation
+from ml4t.backtest.data.sql_files import (
+    columns,
+    file_literal,
+    null_of,
+    quote,
+    read,
+    render,
+    rows_of,
+    table_of,
+)
+from ml4t.backtest.engine import BacktestEngine
+from ml4t.backtest.errors import ConfigError, ResultError
+from ml4t.backtest.results.report.metric_views import METRIC_VIEWS
+from ml4t.backtest.results.result import BacktestResult
+from ml4t.backtest.results.run_store.store import RunStore
+from ml4t.backtest.sweep.planned import Planned
+from ml4t.backtest.sweep.rounds import Detail
+from ml4t.backtest.sweep.trial_store import TrialStore
+from ml4t.backtest.sweep.work import Outcome, text_of
+
+METRICS = tuple(name for view in METRIC_VIEWS for name in view.columns)
+# Columns of a table of trials that are no parameters.
+OWN = ("trial", "run_id", "seconds", "error", *METRICS)
+TRIALS, RETURNS, PLANNED = "trials", "trial_returns", "planned"
+
+
+class SweepResult:
+    """The trials of a sweep.
+
+    The table `trials` has a row for each, in the order of the grid: ``trial`` from 1, ``run_id``,
+    its parameters, every metric of ``report.metrics``, ``seconds`` of the clock and ``error``, NULL
+    where it ended well, else with metrics that are NULL. `trial_returns` has what each made at each
+    bar, unless metrics alone were kept: ``trial``, ``timestamp``, ``session``, ``bar_return`` and
+    ``excess``, as ``report.bar_returns``.
+    """
+
+    def __init__(
+        self,
+        planned: Sequence[Planned],
+        outcomes: Mapping[int, Outcome],
+        store: TrialStore,
+        engine_of: Callable[[Planned], BacktestEngine],
+        detail: Detail,
+    ) -> None:
+        self._planned = {one.number: one for one in planned}
+        self._store, self._engine_of, self._detail = store, engine_of, detail
+        # One thread: a float sum over the trials must not depend on how many there are.
+        self._database = Database(threads=1)
+        self._write(outcomes)
+
+    def __len__(self) -> int:
+        """Return how many trials there are, failed ones too."""
+        return len(self._planned)
+
+    def __repr__(self) -> str:
+        ((failed,),) = self._database.rows("select count(*) from trials where error is not null")
+        return f"<SweepResult of {len(self):,} trials, {failed:,} failed>"
+
+    @property
+    def trials(self) -> Relation:
+        """A row per trial; lazy: ``.df()``, ``.pl()``, ``.order("sharpe desc").limit(10)``."""
+        return self.sql(rows_of(TRIALS))
+
+    @property
+    def trial_returns(self) -> Relation:
+        """A row per trial and bar; none where metrics alone were kept."""
+        return self.sql(rows_of(RETURNS))
+
+    def sql(self, query: str) -> Relation:
+        """Query `trials` and `trial_returns`.
+
+        Parameters
+        ----------
+        query : str
+            One query in DuckDB SQL; it can read these tables, and change nothing.
+
+        Returns
+        -------
+        duckdb.DuckDBPyRelation
+            Lazy.
+
+        Raises
+        ------
+        ResultError
+            `query` is something else than one query that reads.
+        """
+        reader = self._database.reader()
+        try:
+            reader.require_query(query)
+        except ConfigError as error:
+            raise ResultError(f"of a sweep {error}") from error
+        return reader.sql(query)
+
+    def engine(self, trial: int) -> BacktestEngine:
+        """Return the engine of a trial, to run it by itself: its tables say why it did so well.
+
+        Raises
+        ------
+        ResultError
+            There is no such trial.
+        """
+        return self._engine_of(self._one(trial))
+
+    def open(self, trial: int) -> BacktestResult:
+        """Return the run of a trial of which tables were kept.
+
+        Raises
+        ------
+        ResultError
+            There is no such trial, it failed, or no tables were kept.
+        """
+        one = self._one(trial)
+        if self._detail is not Detail.TABLES or one.run_id is None:
+            why = (
+                "failed"
+                if one.run_id is None
+                else "has no tables; they are kept by detail='tables'"
+            )
+            raise ResultError(f"trial {trial} {why}; .engine({trial}).run() makes it again")
+        return RunStore(self._store.path).open(one.run_id)
+
+    def _one(self, trial: object) -> Planned:
+        if not isinstance(trial, int) or trial not in self._planned:
+            raise ResultError(f"there is no trial {trial!r}; they are 1 to {len(self):,}")
+        return self._planned[trial]
+
+    def _write(self, outcomes: Mapping[int, Outcome]) -> None:
+        """Make the tables of what was planned, how it ended, and what the store has."""
+        by_run = {self._planned[n].run_id: outcome for n, outcome in outcomes.items()}
+        rows = [_row(one, by_run.get(one.run_id)) for one in self._planned.values()]
+        names = dict.fromkeys(name for one in self._planned.values() for name in one.parameters)
+        self._database.register(PLANNED, planned_table(rows, list(names)))
+        there = self._store.found(with_returns=self._detail.has_returns)
+        ended = {row["run_id"] for row in rows if row["error"] is None}
+        files = [there[run_id] for run_id in sorted(ended)]
+        nothing = ", ".join(null_of(*one) for one in (("varchar", "run_id"), ("double", "seconds")))
+        kept = rows_of(parquets(files)) if files else f"select {nothing}"
+        metrics = (
+            columns(METRICS, "kept")
+            if files
+            else ", ".join(null_of("double", quote(name)) for name in METRICS)
+        )
+        parameters = columns(names, PLANNED)
+        query = render("sweep/trials", kept=kept, parameters=parameters, metrics=metrics)
+        self._database.execute(table_of(TRIALS, query))
+        has_returns = self._detail.has_returns and files
+        query = (
+            render("sweep/trial_returns", kept=kept) if has_returns else read("sweep/no_returns")
+        )
+        self._database.execute(table_of(RETURNS, query))
+        self._database.unregister(PLANNED)
+        self._database.lock()
+
+
+def _row(planned: Planned, outcome: Outcome | None) -> dict[str, Any]:
+    """Return what is known of a trial beside its metrics."""
+    error = None if planned.error is None else text_of(planned.error)
+    if error is None and outcome is not None and outcome.error:
+        error = outcome.error
+    return {
+        "trial": planned.number,
+        "run_id": planned.run_id,
+        "error": error,
+        # Of a trial that was there before the store has them.
+        "seconds": outcome.seconds if outcome is not None and error is not None else None,
+        "parameters": planned.parameters,
+    }
+
+
+def planned_table(rows: Sequence[Mapping[str, Any]], parameters: Sequence[str]) -> Any:
+    """Return trials as an Arrow table, parameters in the types that hold all of their values."""
+    import pyarrow as pa
+
+    kinds = {
+        "trial": pa.int32(),
+        "run_id": pa.string(),
+        "error": pa.string(),
+        "seconds": pa.float64(),
+    }
+    found = {name: pa.array([row[name] for row in rows], kind) for name, kind in kinds.items()}
+    for name in parameters:
+        found[name] = _column([row["parameters"].get(name) for row in rows])
+    return pa.table(found)
+
+
+def _column(values: Sequence[Any]) -> Any:
+    """Return the values of a parameter: numbers and flags as such, all else as text."""
+    import pyarrow as pa
+
+    kinds = {type(one) for one in values if one is not None}
+    for wanted, kind in (({bool}, pa.bool_()), ({int}, pa.int64()), ({int, float}, pa.float64())):
+        if kinds <= wanted:
+            with suppress(OverflowError, pa.ArrowInvalid):
+                return pa.array(values, kind)
+    texts = (one if one is None or isinstance(one, str) else repr(one) for one in values)
+    return pa.array(list(texts), pa.string())
+
+
+def parquets(files: Sequence[Path]) -> str:
+    """Return files of Parquet as one relation, whatever columns each has."""
+    paths = ", ".join(file_literal(str(one)) for one in files)
+    return f"read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"

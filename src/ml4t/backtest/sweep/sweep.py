@@ -1,0 +1,232 @@
+"""Sweep: many trials of a strategy over one catalog."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from ml4t.backtest.core.orders import parse_choice
+from ml4t.backtest.data.catalog import Catalog
+from ml4t.backtest.data.catalog_recipe import recipe_of
+from ml4t.backtest.data.stream.period import DateLike, bound_of
+from ml4t.backtest.engine import BacktestEngine
+from ml4t.backtest.errors import ConfigError, briefly, require_path
+from ml4t.backtest.progress import Progress, progress_of
+from ml4t.backtest.results.run_store.store import RunStore
+from ml4t.backtest.strategy.base import Strategy
+from ml4t.backtest.sweep.engines import MOST_IN_ROUND, hand_out, require_engine, rounds_of
+from ml4t.backtest.sweep.parameters import parameter_sets
+from ml4t.backtest.sweep.planned import Planned, plan_trials, to_make
+from ml4t.backtest.sweep.recipe import Recipe, require_settings
+from ml4t.backtest.sweep.result import OWN, SweepResult
+from ml4t.backtest.sweep.rounds import Detail, Ground
+from ml4t.backtest.sweep.trial_store import TrialStore
+from ml4t.backtest.sweep.work import Job, Outcome, Trial, try_all
+
+PREPARED = "prepared"
+
+
+class Sweep:
+    """Trials of a strategy, one for each set of parameters, over one catalog.
+
+    Every trial is the run that `BacktestEngine` would make of the same arguments, to the last bit,
+    whatever makes it and in whatever order. Trials that differ in how many assets they keep and
+    when they decide share one ranking.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    strategy : Strategy or callable
+        A strategy of which the parameters replace arguments, such as ``TopN(25, by="score")``; or
+        what is called with the parameters and returns a strategy, or a mapping of arguments of
+        `BacktestEngine` that has one. With workers it is sent to them by `cloudpickle`.
+    grid : mapping of str to list, list of mapping, RandomSample or LatinHypercube
+        Of lists by name every combination is tried.
+    store : str, Path or RunStore, optional
+        The folder of a store of runs in which trials are kept, each as it ends: what is there is
+        not made again, whoever made it and however he ended. None: a folder that goes with the
+        result.
+    detail : {"returns", "metrics", "tables"}
+        What is kept of a trial: its metrics, its returns bar by bar too, or all of its tables, as a
+        run in the store.
+    start, end : date, datetime or str, optional
+        The period of every trial, see `BacktestEngine.run`.
+    **settings
+        Arguments of `BacktestEngine` for every trial: ``initial_capital``, ``config``,
+        ``risk_manager``, ``benchmark`` and so on.
+
+    Raises
+    ------
+    ConfigError
+        An argument is outside what it may be, or there is no set of parameters.
+    ResultError
+        `store` is none.
+
+    Examples
+    --------
+    >>> from ml4t.backtest import Sweep, TopN
+    >>> sweep = Sweep(catalog, TopN(25, by="ml_score"), {"n": [10, 25], "every": [5, 21]})
+    ... # doctest: +SKIP
+    >>> result = sweep.run(n_jobs=2, progress=True)                       # doctest: +SKIP
+    >>> result.trials.order("sharpe desc").limit(5)                       # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        strategy: Strategy | Callable[..., object],
+        grid: object,
+        *,
+        store: object = None,
+        detail: str = "returns",
+        start: DateLike = None,
+        end: DateLike = None,
+        **settings: Any,
+    ) -> None:
+        if not isinstance(catalog, Catalog):
+            raise ConfigError(f"a sweep runs over a Catalog, was {briefly(catalog)}")
+        if not isinstance(strategy, Strategy) and not callable(strategy):
+            raise ConfigError(
+                f"strategy must be a Strategy, or what makes one of parameters, was "
+                f"{briefly(strategy)}"
+            )
+        require_settings(settings)
+        self.parameter_sets = parameter_sets(grid)
+        for name in {name for one in self.parameter_sets for name in one}:
+            if name.lower() in OWN:
+                raise ConfigError(
+                    f"a parameter cannot be called {name!r}: the table of trials has a column of "
+                    "that name; call it otherwise in the function that makes trials"
+                )
+        self.detail = parse_choice(Detail, "detail", detail)
+        if self.detail is Detail.TABLES and store is None:
+            raise ConfigError("detail='tables' keeps runs; name their store: store='my_runs'")
+        self._store = None if store is None else require_path("store", store, "that of a store")
+        self._bounds = bound_of("start", start), bound_of("end", end)
+        self._catalog = catalog
+        self._recipe = Recipe(strategy, {**settings, "start": start, "end": end})
+
+    def __len__(self) -> int:
+        """Return how many trials there are."""
+        return len(self.parameter_sets)
+
+    def __repr__(self) -> str:
+        return f"<Sweep of {len(self):,} trials of {briefly(self._recipe.strategy)}>"
+
+    def run(
+        self,
+        *,
+        engine: str = "local",
+        n_jobs: int = 1,
+        progress: Progress | bool | None = None,
+    ) -> SweepResult:
+        """Make the trials that are not in the store yet, and return all of them.
+
+        Parameters
+        ----------
+        engine : {"local", "dask", "ray"}
+            Processes of this machine (more than one need the extra ``sweep``), or the cluster of
+            Dask or Ray that this process is a client of; without one a cluster of this machine is
+            started, and stopped afterwards. Workers get parameters and paths: sources and `store`
+            are where all of them reach them.
+        n_jobs : int, default 1
+            Processes; -1: one for each core. Of a cluster, rounds that wait at a time.
+        progress : callable or bool, optional
+            Called as ``progress(trials_done, trials_in_all)``; True shows it with the time left.
+
+        Returns
+        -------
+        SweepResult
+            Also of trials that failed: their rows have an error.
+
+        Raises
+        ------
+        ConfigError
+            `engine` or `n_jobs` is none, or a package of an extra is missing.
+        DataError
+            A source breaks its contract; nothing was run.
+        ResultError
+            A trial could not be written.
+        Exception
+            What the first trial raised, where none could be made.
+
+        Warns
+        -----
+        UserWarning
+            Trials of different parameters are one run.
+        """
+        where, n_workers = require_engine(engine, n_jobs)
+        ground = Ground(self._catalog, self._bounds)
+        ground.prepare(())
+        planned = plan_trials(self._recipe, ground, self.parameter_sets)
+        if all(one.error is not None for one in planned):
+            raise planned[0].error or AssertionError
+        _warn_of_equal(planned)
+        with ExitStack() as stack:
+            folder = self._store
+            if folder is None:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sweep-")))
+            store = TrialStore(folder)
+            kept = set(store.found(with_returns=self.detail.has_returns))
+            if self.detail is Detail.TABLES:
+                runs = RunStore(folder)
+                kept = {one for one in kept if one in runs}
+            left = [one for one in to_make(planned) if one.run_id not in kept]
+            told = progress_of(progress, "trials")
+            outcomes = dict[int, Outcome]()
+            if told is not None:
+                told(len(planned) - len(left), len(planned))
+            for each in self._made(left, ground, folder, where, n_workers):
+                outcomes.update({one.number: one for one in each})
+                if told is not None:
+                    told(len(planned) - len(left) + len(outcomes), len(planned))
+            return SweepResult(planned, outcomes, store, self._of_trial, self.detail)
+
+    def _made(
+        self, trials: Sequence[Trial], ground: Ground, folder: Path, engine: str, n_jobs: int
+    ) -> Iterator[list[Outcome]]:
+        """Have trials made; yield how they ended."""
+        if not trials:
+            return
+        n_bars = ground.period.n_bars
+        if engine == "local" and n_jobs == 1:
+            for each in rounds_of(trials, n_bars, n_jobs, MOST_IN_ROUND):
+                yield try_all(ground, self._recipe, each, self.detail, folder)
+            return
+        shared = TrialStore(folder)
+        with shared.workplace() as place:
+            catalog = recipe_of(self._catalog, place, place / PREPARED)
+            opened = Ground(catalog.open(), self._bounds)
+            opened.prepare(())
+            opened.catalog.keep_prepared()
+            job = Job(token_hex(8), self._recipe, catalog, self._bounds, self.detail, shared.path)
+
+            def is_kept(trial: Trial) -> bool:
+                return trial.run_id in shared.found(with_returns=self.detail.has_returns)
+
+            yield from hand_out(job, trials, n_bars, engine, n_jobs, is_kept)
+
+    def _of_trial(self, planned: Planned) -> BacktestEngine:
+        """Return the engine of a trial by itself."""
+        return self._recipe.engine(self._catalog, planned.parameters)
+
+
+def _warn_of_equal(planned: Sequence[Planned]) -> None:
+    """Say where parameters change nothing."""
+    of_run: dict[str, list[int]] = {}
+    for one in planned:
+        if one.run_id is not None:
+            of_run.setdefault(one.run_id, []).append(one.number)
+    equal = [numbers for numbers in of_run.values() if len(numbers) > 1]
+    if equal:
+        warnings.warn(
+            f"{sum(map(len, equal)):,} trials are {len(equal):,} runs, such as trials "
+            f"{', '.join(map(str, equal[0][:3]))}: some parameter changes nothing of them, and they "
+            "count as trials all the same",
+            stacklevel=3,
+        )

@@ -1,0 +1,104 @@
+"""TrialStore: the trials in a store of runs, a file each, by the id of the run.
+
+    trials/metrics/<run_id>.parquet       its metrics, a row
+    trials/returns/<run_id>.parquet       with its returns too, as lists, bar after bar
+
+A trial is written beside its place, synced and moved there by one rename: whoever is killed leaves
+no half of one, and who comes after him finds what is done. Equal trials write equal rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ml4t.backtest.core.own_folder import WRITING
+from ml4t.backtest.core.workplace import place_beside, sync
+from ml4t.backtest.errors import ResultError
+from ml4t.backtest.results.keeping.paths import RUN_STORE
+from ml4t.backtest.results.keeping.saving import NOT_WRITTEN, reason_of
+
+if TYPE_CHECKING:
+    from pyarrow import Table as ArrowTable
+
+TRIALS = "trials"
+METRICS, RETURNS = "metrics", "returns"
+SUFFIX = ".parquet"
+
+
+class TrialStore:
+    """The trials in a store of runs; the folder is made one where there is none.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    ResultError
+        Something else stands there, or it cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self._trials = self.path / TRIALS
+        RUN_STORE.require(self.path)
+        try:
+            RUN_STORE.make(self.path)
+            for kind in (METRICS, RETURNS):
+                (self._trials / kind).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RUN_STORE.unusable(self.path, error) from error
+
+    def found(self, *, with_returns: bool) -> dict[str, Path]:
+        """Return the files of the trials that are there, by the ids of their runs."""
+        kinds = [RETURNS] if with_returns else [METRICS, RETURNS]
+        return {
+            path.stem: path
+            for kind in kinds
+            for path in (self._trials / kind).iterdir()
+            if path.suffix == SUFFIX
+        }
+
+    def commit(self, run_id: str, row: ArrowTable, *, has_returns: bool) -> None:
+        """Write a trial by one rename; an equal one that is there goes.
+
+        Parameters
+        ----------
+        run_id : str
+            Of its run.
+        row : Arrow table
+            One row.
+
+        Raises
+        ------
+        ResultError
+            It cannot be written (no space, no permission); the others are as they were.
+        """
+        from pyarrow.parquet import write_table
+
+        target = self._trials / (RETURNS if has_returns else METRICS)
+        place = self.path / WRITING
+        try:
+            place.mkdir(exist_ok=True)
+            with place_beside(place / TRIALS) as folder:
+                made = folder / f"{run_id}{SUFFIX}"
+                write_table(row, made, compression="zstd")
+                sync(made)
+                made.replace(target / made.name)
+            sync(target)
+        except NOT_WRITTEN as error:
+            raise ResultError(
+                f"trial '{run_id}' could not be added to '{self.path}': {reason_of(error)}; the "
+                "trials in it are as they were"
+            ) from error
+
+    @contextmanager
+    def workplace(self) -> Iterator[Path]:
+        """Make a folder for what a sweep needs while it goes on; what killed ones left goes."""
+        place = self.path / WRITING
+        place.mkdir(exist_ok=True)
+        with place_beside(place / "sweep") as folder:
+            yield folder

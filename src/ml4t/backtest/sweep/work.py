@@ -1,0 +1,173 @@
+"""Work: what a worker does with the trials that it is handed: parameters and paths, no data.
+
+Each trial is in the store before its worker says so: whoever dies, of workers and of those that
+hand out work, what is there need not be done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+from ml4t.backtest.data.catalog_recipe import CatalogRecipe
+from ml4t.backtest.data.sql_files import read, rows_of
+from ml4t.backtest.engine import BacktestEngine
+from ml4t.backtest.results.run_store.store import RunStore
+from ml4t.backtest.sweep.parameters import Parameters
+from ml4t.backtest.sweep.recipe import Recipe
+from ml4t.backtest.sweep.rounds import Bounds, Detail, Ground, Round, Tried
+from ml4t.backtest.sweep.trial_store import TrialStore
+
+
+class Trial(NamedTuple):
+    """A trial that is to be made.
+
+    Attributes
+    ----------
+    number : int
+        From 1, in the order of the grid.
+    parameters : dict
+    run_id : str
+        Of the run that it is.
+    """
+
+    number: int
+    parameters: Parameters
+    run_id: str
+
+
+class Outcome(NamedTuple):
+    """How a trial ended; `error` is empty where it ended well, and stands in the store."""
+
+    number: int
+    seconds: float
+    error: str = ""
+
+
+class Job(NamedTuple):
+    """What all workers of a sweep are told.
+
+    Attributes
+    ----------
+    key : str
+        Tells the job from others in the same process.
+    recipe : Recipe
+    catalog : CatalogRecipe
+    bounds : pair of Bound or None
+    detail : Detail
+    store : Path
+    """
+
+    key: str
+    recipe: Recipe
+    catalog: CatalogRecipe
+    bounds: Bounds
+    detail: Detail
+    store: Path
+
+
+# The last job of a process, whose sources stay open from one round to the next.
+_open: dict[str, Ground] = {}
+
+
+def work(job: Job, trials: Sequence[Trial]) -> list[Outcome]:
+    """Make trials, and keep them in the store of the sweep.
+
+    Raises
+    ------
+    ResultError
+        One cannot be written.
+    """
+    if job.key not in _open:
+        _open.clear()
+        # A worker has a core; the result does not depend on it.
+        _open[job.key] = Ground(job.catalog.open(threads=1), job.bounds)
+    return try_all(_open[job.key], job.recipe, trials, job.detail, job.store)
+
+
+def try_all(
+    ground: Ground, recipe: Recipe, trials: Sequence[Trial], detail: Detail, store: Path
+) -> list[Outcome]:
+    """Make trials over a ground, side by side where they can be, and keep them in a store."""
+    by_number = {one.number: one for one in trials}
+    engines, tried = dict[int, BacktestEngine](), list[Tried]()
+    for number, one in by_number.items():
+        try:
+            engines[number] = recipe.engine(ground.catalog, one.parameters)
+        except Exception as error:
+            tried.append(Tried(number, error=error))
+    # What computes in a run, or brings sources of its own, reads by itself.
+    together = {
+        number: engine
+        for number, engine in engines.items()
+        if engine.catalog is ground.catalog and engine.computing_provider is None
+    }
+    tried += [_alone(n, engines[n], detail) for n in engines if n not in together]
+    outcomes = [_kept(one, by_number[one.number], detail, store) for one in tried]
+    if together:
+        outcomes += _side_by_side(ground, recipe, by_number, together, detail, store)
+    return outcomes
+
+
+def _side_by_side(
+    ground: Ground,
+    recipe: Recipe,
+    trials: Mapping[int, Trial],
+    engines: Mapping[int, BacktestEngine],
+    detail: Detail,
+    store: Path,
+) -> list[Outcome]:
+    """Make trials in a round; where what they share fails, each by itself."""
+    try:
+        tried = Round(ground, engines, detail).run()
+    except Exception as error:
+        if len(engines) > 1:
+            alone = (try_all(ground, recipe, [trials[n]], detail, store) for n in engines)
+            return [outcome for outcomes in alone for outcome in outcomes]
+        tried = [Tried(number, error=error) for number in engines]
+    return [_kept(one, trials[one.number], detail, store) for one in tried]
+
+
+def _alone(number: int, engine: BacktestEngine, detail: Detail) -> Tried:
+    """Make a trial that reads by itself."""
+    tried, began = Tried(number), perf_counter()
+    try:
+        result = engine.run()
+    except Exception as error:
+        tried.error = error
+    else:
+        query = read("many_runs/alone") if detail.has_returns else rows_of("report.metrics")
+        tried.run_id, tried.row = result.run_id, result.sql(query).to_arrow_table()
+        tried.result = result if detail is Detail.TABLES else None
+    tried.seconds = perf_counter() - began
+    return tried
+
+
+def _kept(tried: Tried, trial: Trial, detail: Detail, store: Path) -> Outcome:
+    """Keep a trial in the store, if it ended well; say how it ended."""
+    if tried.error is not None:
+        return Outcome(tried.number, tried.seconds, text_of(tried.error))
+    assert tried.row is not None
+    if tried.run_id != trial.run_id:
+        return Outcome(
+            tried.number, tried.seconds,
+            f"the run that was made, {tried.run_id}, is not the one that was planned, "
+            f"{trial.run_id}: what makes trials must not depend on chance or on the process",
+        )  # fmt: skip
+    if tried.result is not None:
+        RunStore(store).add(tried.result)
+    import pyarrow as pa
+
+    own = {"run_id": trial.run_id, "seconds": tried.seconds}
+    row = pa.table({name: [value] for name, value in own.items()})
+    for name in tried.row.column_names:
+        row = row.append_column(name, tried.row[name])
+    TrialStore(store).commit(trial.run_id, row, has_returns=detail.has_returns)
+    return Outcome(tried.number, tried.seconds)
+
+
+def text_of(error: Exception) -> str:
+    """Return an error as the table of trials has it: its class, what it says, and where."""
+    return "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])
