@@ -10,10 +10,12 @@
 select
     equity.timestamp,
     equity.session,
-    case when equity.equity > 0 then coalesce(holdings.long_value, 0) / equity.equity end
-        as long_exposure,
-    case when equity.equity > 0 then coalesce(holdings.short_value, 0) / equity.equity end
-        as short_exposure,
+    case
+        when equity.equity > 0 then coalesce(holdings.long_value, 0) / equity.equity
+    end as long_exposure,
+    case
+        when equity.equity > 0 then coalesce(holdings.short_value, 0) / equity.equity
+    end as short_exposure,
     case when equity.equity > 0 then equity.gross_exposure / equity.equity end
         as gross_exposure,
     case when equity.equity > 0 then equity.net_exposure / equity.equity end
@@ -27,8 +29,9 @@ select
         when equity.gross_exposure > 0
             then holdings.squares / equity.gross_exposure ** 2
     end as concentration,
-    case when holdings.squares > 0 then equity.gross_exposure ** 2 / holdings.squares end
-        as effective_positions
+    case
+        when holdings.squares > 0 then equity.gross_exposure ** 2 / holdings.squares
+    end as effective_positions
 from main.equity
 left join report.holdings on equity.timestamp = holdings.timestamp
 order by equity.timestamp asc

@@ -250,6 +250,12 @@ def runs_parquet(files: Iterable[Path], *, by_name: bool = False) -> str:
     return f"read_parquet([{', '.join(map(file_literal, paths))}], {', '.join(settings)})"
 
 
+def files_parquet(files: Iterable[Path]) -> str:
+    """Return files of Parquet as one relation, by the names of their columns."""
+    paths = ", ".join(file_literal(str(one)) for one in files)
+    return f"read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
+
+
 def csv_of(query: str, path: Path) -> str:
     """Return the statement that writes the rows of a query to a file of CSV, with a header."""
     return f"copy ({query}) to {literal(str(path.absolute()))} (format csv, header)"

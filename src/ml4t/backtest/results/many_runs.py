@@ -17,7 +17,8 @@ import numpy as np
 
 from ml4t.backtest.core.journal import AccountAtClose
 from ml4t.backtest.data.database import UTC, Database
-from ml4t.backtest.data.sql_files import Sql, read, render, rows_of, schema_of, table_of
+from ml4t.backtest.data.sql_each import by_run, for_each
+from ml4t.backtest.data.sql_files import read, render, rows_of, schema_of, table_of
 from ml4t.backtest.results.gathered import holdings, largest_held
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.report.view import SCHEMA
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from pyarrow import Table as ArrowTable
 
 METRICS = VIEWS["metrics"]
-# A table or a view as one of our statements names it, with the name that it may get there.
-_NAMED = re.compile(r"\b(main|report)\.(\w+)(?:\s+as\s+(\w+))?")
 _WORD = re.compile(r"\w+")
 # Of runs that are asked for metrics alone: `positions` has the largest of each asset, of which
 # ``report.liquidity`` reads no more, and what ``report.holdings`` makes of it is made before.
@@ -95,15 +94,15 @@ class ManyRuns:
         self._write(_HOLDINGS, SCHEMA)
         for view in views_in(METRICS.query):
             if view.name not in (_HOLDINGS.name, METRICS.name):
-                self._database.execute(table_of(view.place, of_every_run(view.query)))
+                self._database.execute(table_of(view.place, for_each(view.query)))
 
     def metrics(self) -> ArrowTable:
         """Return ``report.metrics`` of each run, a row, in the order in which they were given."""
-        return self._database.arrow(_every_metric()).drop_columns("run_number")
+        return self._database.arrow(by_run(METRICS.query)).drop_columns("run_number")
 
     def metrics_and_returns(self) -> ArrowTable:
         """Return the same with ``report.bar_returns`` as lists, bar after bar."""
-        metrics, returns = _every_metric(), read("many_runs/returns")
+        metrics, returns = by_run(METRICS.query), read("many_runs/returns")
         query = render("many_runs/rows", metrics=metrics, returns=returns)
         return self._database.arrow(query).drop_columns("run_number")
 
@@ -116,26 +115,13 @@ class ManyRuns:
         held = (cast_held(column, self._reading) for column in table.held)
         text = read(table.statement).replace("$initial_capital", "run.initial_capital")
         text = text.replace(":held", ", ".join(held))
-        query = of_every_run(text.replace(":staged", f"main.{STAGED_ROWS}"))
+        query = for_each(text.replace(":staged", f"main.{STAGED_ROWS}"))
         self._keep(f"{schema}.{table.name}", rows, query)
 
     def _keep(self, target: str, rows: dict[str, Array], query: str) -> None:
         self._database.register(STAGED_ROWS, rows)
         self._database.execute(table_of(target, query))
         self._database.unregister(STAGED_ROWS)
-
-
-def of_every_run(query: str) -> Sql:
-    """Return what a query of one run says of every run, beside its number.
-
-    Every table and view that it names stands for the rows of the run.
-    """
-
-    def own(found: re.Match[str]) -> str:
-        place, name, alias = found[0].split()[0], found[2], found[3]
-        return f"({render('many_runs/own', relation=place)}) as {alias or name}"
-
-    return render("many_runs/each", query=_NAMED.sub(own, _without_comments(query)))
 
 
 def _rows(table: Table, recorder: Recorder) -> dict[str, Array]:
@@ -147,21 +133,10 @@ def _rows(table: Table, recorder: Recorder) -> dict[str, Array]:
 
 
 @cache
-def _every_metric() -> str:
-    """Return ``report.metrics`` over the views of all runs, which are joined by their numbers."""
-    text = _without_comments(METRICS.query)
-    text = text.replace("positional join", "inner join")
-    text = re.sub(r"(inner join report\.\w+)", r"\1 using (run_number)", text)
-    text = re.sub(r"(\w+)\.\*", r"\1.* exclude (run_number)", text)
-    text = text.replace("select\n", "select\n    calendar.run_number,\n", 1)
-    return f"{text}\norder by run_number asc"
-
-
-@cache
 def _tables() -> tuple[Table, ...]:
     """Return the tables that metrics read, with the columns that they read of them."""
     views = views_in(METRICS.query)
-    words = set(_WORD.findall(" ".join(_without_comments(one.query) for one in views)))
+    words = set(_WORD.findall(" ".join(one.query for one in views)))
     found = []
     for table in TABLES.values():
         if table.name == POSITIONS.name:
@@ -180,7 +155,3 @@ def _tables() -> tuple[Table, ...]:
 def _by_number(column: Column) -> Column:
     """Return a column whose assets are their numbers: they sort as their ids do."""
     return replace(column, kind=COUNT) if column.kind is ASSET else column
-
-
-def _without_comments(query: str) -> str:
-    return "\n".join(line for line in query.splitlines() if not line.lstrip().startswith("--"))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from ml4t.backtest.data.database import Database, Relation
 from ml4t.backtest.data.sql_files import (
     columns,
-    file_literal,
+    count_of,
+    files_parquet,
     null_of,
     quote,
     read,
@@ -63,7 +63,7 @@ class SweepResult:
         return len(self._planned)
 
     def __repr__(self) -> str:
-        ((failed,),) = self._database.rows("select count(*) from trials where error is not null")
+        failed = self._database.rows(count_of(rows_of(TRIALS, where="error is not null")))[0][0]
         return f"<SweepResult of {len(self):,} trials, {failed:,} failed>"
 
     @property
@@ -143,8 +143,7 @@ class SweepResult:
         there = self._store.found(with_returns=self._detail.has_returns)
         ended = {row["run_id"] for row in rows if row["error"] is None}
         files = [there[run_id] for run_id in sorted(ended)]
-        nothing = ", ".join(null_of(*one) for one in (("varchar", "run_id"), ("double", "seconds")))
-        kept = rows_of(parquets(files)) if files else f"select {nothing}"
+        kept = rows_of(files_parquet(files)) if files else read("sweep/nothing")
         metrics = (
             columns(METRICS, "kept")
             if files
@@ -204,9 +203,3 @@ def _column(values: Sequence[Any]) -> Any:
                 return pa.array(values, kind)
     texts = (one if one is None or isinstance(one, str) else repr(one) for one in values)
     return pa.array(list(texts), pa.string())
-
-
-def parquets(files: Sequence[Path]) -> str:
-    """Return files of Parquet as one relation, whatever columns each has."""
-    paths = ", ".join(file_literal(str(one)) for one in files)
-    return f"read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"

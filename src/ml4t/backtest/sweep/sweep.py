@@ -224,9 +224,9 @@ def _warn_of_equal(planned: Sequence[Planned]) -> None:
             of_run.setdefault(one.run_id, []).append(one.number)
     equal = [numbers for numbers in of_run.values() if len(numbers) > 1]
     if equal:
+        numbers = ", ".join(map(str, equal[0][:3]))
         warnings.warn(
-            f"{sum(map(len, equal)):,} trials are {len(equal):,} runs, such as trials "
-            f"{', '.join(map(str, equal[0][:3]))}: some parameter changes nothing of them, and they "
-            "count as trials all the same",
+            f"{sum(map(len, equal)):,} trials are {len(equal):,} runs, such as trials {numbers}: "
+            "some parameter changes nothing of them, and they count as trials all the same",
             stacklevel=3,
         )
