@@ -35,7 +35,6 @@ LAYERS: dict[str, set[str]] = {
     "data": {"core", "errors", "lazy", "version"},
     "vendors": {"core", "data", "errors", "lazy"},
     "results": {"core", "data", "errors", "lazy"},
-    "sweep": {"core", "data", "errors", "results"},
     "portfolio": {"core", "errors"},
     "risk": {"core", "errors", "lazy"},
     "execution": {"core", "errors", "lazy", "portfolio"},

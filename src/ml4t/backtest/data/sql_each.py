@@ -1,8 +1,8 @@
 """SqlEach: queries of one run, asked of every run at once.
 
 A query names its tables as ``main.x`` and its views as ``report.x``. Here each of these has the
-rows of all runs, by ``run_number``, and the query is joined sideways to the runs: the database turns
-that into a plan over all of them.
+rows of all runs, by ``run_number``, and the query is joined sideways to the runs: of that the
+database makes one plan over all of them.
 """
 
 from __future__ import annotations
@@ -30,8 +30,15 @@ def for_each(query: str) -> Sql:
     return render("many_runs/each", query=_NAMED.sub(own, query))
 
 
-def by_run(query: str) -> str:
-    """Return a query that joins rows by position as one that joins them by the number of a run."""
+def by_run(query: str, first: str) -> str:
+    """Return a query that joins rows by position as one that joins them by the number of a run.
+
+    Parameters
+    ----------
+    first : str
+        The relation whose rows it begins with.
+    """
     text = _ALL_OF.sub(r"\1.* exclude (run_number)", query)
     text = _JOINED.sub(r"inner join \1 using (run_number)", text)
+    text = text.replace("select", f"select {first}.run_number,", 1)
     return f"{text}\norder by run_number asc"

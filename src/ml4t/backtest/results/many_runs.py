@@ -21,6 +21,7 @@ from ml4t.backtest.data.sql_each import by_run, for_each
 from ml4t.backtest.data.sql_files import read, render, rows_of, schema_of, table_of
 from ml4t.backtest.results.gathered import holdings, largest_held
 from ml4t.backtest.results.recorder import Recorder
+from ml4t.backtest.results.report.metric_views import CALENDAR
 from ml4t.backtest.results.report.view import SCHEMA
 from ml4t.backtest.results.report.views import VIEWS, views_in
 from ml4t.backtest.results.run_facts import RunFacts
@@ -98,11 +99,11 @@ class ManyRuns:
 
     def metrics(self) -> ArrowTable:
         """Return ``report.metrics`` of each run, a row, in the order in which they were given."""
-        return self._database.arrow(by_run(METRICS.query)).drop_columns("run_number")
+        return self._database.arrow(by_run(METRICS.query, CALENDAR.name)).drop_columns("run_number")
 
     def metrics_and_returns(self) -> ArrowTable:
         """Return the same with ``report.bar_returns`` as lists, bar after bar."""
-        metrics, returns = by_run(METRICS.query), read("many_runs/returns")
+        metrics, returns = by_run(METRICS.query, CALENDAR.name), read("many_runs/returns")
         query = render("many_runs/rows", metrics=metrics, returns=returns)
         return self._database.arrow(query).drop_columns("run_number")
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ml4t.backtest.data.database import Database, Relation
+from ml4t.backtest.data.diagnostics.tables import Tables
 from ml4t.backtest.data.sql_files import (
     columns,
-    count_of,
     files_parquet,
     null_of,
     quote,
@@ -17,12 +18,16 @@ from ml4t.backtest.data.sql_files import (
     render,
     rows_of,
     table_of,
+    view_of,
 )
+from ml4t.backtest.data.stream.period import DateLike
 from ml4t.backtest.engine import BacktestEngine
 from ml4t.backtest.errors import ConfigError, ResultError
 from ml4t.backtest.results.report.metric_views import METRIC_VIEWS
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.store import RunStore
+from ml4t.backtest.sweep.deflation import deflate
+from ml4t.backtest.sweep.overfitting import overfitting, rank_out_of_sample
 from ml4t.backtest.sweep.planned import Planned
 from ml4t.backtest.sweep.rounds import Detail
 from ml4t.backtest.sweep.trial_store import TrialStore
@@ -51,7 +56,9 @@ class SweepResult:
         store: TrialStore,
         engine_of: Callable[[Planned], BacktestEngine],
         detail: Detail,
+        folder: TemporaryDirectory[str] | None = None,
     ) -> None:
+        self._folder = folder  # goes with the result
         self._planned = {one.number: one for one in planned}
         self._store, self._engine_of, self._detail = store, engine_of, detail
         # One thread: a float sum over the trials must not depend on how many there are.
@@ -63,8 +70,13 @@ class SweepResult:
         return len(self._planned)
 
     def __repr__(self) -> str:
-        failed = self._database.rows(count_of(rows_of(TRIALS, where="error is not null")))[0][0]
-        return f"<SweepResult of {len(self):,} trials, {failed:,} failed>"
+        return f"<SweepResult of {len(self):,} trials, {len(self.failed):,} failed>"
+
+    @property
+    def failed(self) -> list[tuple[int, str]]:
+        """The trials that failed, by number, with their errors."""
+        query = rows_of(TRIALS, "trial, error", where="error is not null")
+        return [(number, error) for number, error in self._database.rows(query)]
 
     @property
     def trials(self) -> Relation:
@@ -100,6 +112,44 @@ class SweepResult:
         except ConfigError as error:
             raise ResultError(f"of a sweep {error}") from error
         return reader.sql(query)
+
+    def deflated(self) -> Tables:
+        """Return what is left of each Sharpe ratio once all trials are counted.
+
+        See `ml4t.backtest.sweep.deflation.deflate`.
+        """
+        return deflate(self._database.cursor())
+
+    def overfitting(self, n_blocks: int = 16) -> Tables:
+        """Return how likely the best trial is the best of its own past alone.
+
+        See `ml4t.backtest.sweep.overfitting.overfitting`.
+
+        Raises
+        ------
+        ConfigError
+            Metrics alone were kept.
+        """
+        return overfitting(self._with_returns(), n_blocks=n_blocks)
+
+    def rank_out_of_sample(self, start: DateLike) -> Tables:
+        """Return which place the best trial before a moment has from then on.
+
+        See `ml4t.backtest.sweep.overfitting.rank_out_of_sample`.
+
+        Raises
+        ------
+        ConfigError
+            Metrics alone were kept.
+        """
+        return rank_out_of_sample(self._with_returns(), start)
+
+    def _with_returns(self) -> Database:
+        if not self._detail.has_returns:
+            raise ConfigError(
+                "this needs the returns of the trials; run the sweep with detail='returns'"
+            )
+        return self._database.cursor()
 
     def engine(self, trial: int) -> BacktestEngine:
         """Return the engine of a trial, to run it by itself: its tables say why it did so well.
@@ -156,9 +206,9 @@ class SweepResult:
         query = (
             render("sweep/trial_returns", kept=kept) if has_returns else read("sweep/no_returns")
         )
-        self._database.execute(table_of(RETURNS, query))
+        self._database.execute(view_of(RETURNS, query))
         self._database.unregister(PLANNED)
-        self._database.lock()
+        self._database.lock([str(one) for one in files])
 
 
 def _row(planned: Planned, outcome: Outcome | None) -> dict[str, Any]:

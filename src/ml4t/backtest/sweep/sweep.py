@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from secrets import token_hex
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ml4t.backtest.core.orders import parse_choice
@@ -158,7 +158,7 @@ class Sweep:
         Warns
         -----
         UserWarning
-            Trials of different parameters are one run.
+            Trials of different parameters are one run, or trials failed.
         """
         where, n_workers = require_engine(engine, n_jobs)
         ground = Ground(self._catalog, self._bounds)
@@ -167,28 +167,30 @@ class Sweep:
         if all(one.error is not None for one in planned):
             raise planned[0].error or AssertionError
         _warn_of_equal(planned)
-        with ExitStack() as stack:
-            folder = self._store
-            if folder is None:
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sweep-")))
-            store = TrialStore(folder)
-            kept = set(store.found(with_returns=self.detail.has_returns))
-            if self.detail is Detail.TABLES:
-                runs = RunStore(folder)
-                kept = {one for one in kept if one in runs}
-            left = [one for one in to_make(planned) if one.run_id not in kept]
-            told = progress_of(progress, "trials")
-            outcomes = dict[int, Outcome]()
+        own = TemporaryDirectory(prefix="sweep-") if self._store is None else None
+        folder = self._store or Path(own.name if own is not None else "")
+        store = TrialStore(folder)
+        left = self._left(planned, store)
+        told, n_there = progress_of(progress, "trials"), len(planned) - len(left)
+        outcomes = dict[int, Outcome]()
+        for each in chain([()], self._made(left, ground, store, where, n_workers)):
+            outcomes.update({one.number: one for one in each})
             if told is not None:
-                told(len(planned) - len(left), len(planned))
-            for each in self._made(left, ground, folder, where, n_workers):
-                outcomes.update({one.number: one for one in each})
-                if told is not None:
-                    told(len(planned) - len(left) + len(outcomes), len(planned))
-            return SweepResult(planned, outcomes, store, self._of_trial, self.detail)
+                told(n_there + len(outcomes), len(planned))
+        result = SweepResult(planned, outcomes, store, self._of_trial, self.detail, own)
+        _warn_of_failed(result)
+        return result
+
+    def _left(self, planned: Sequence[Planned], store: TrialStore) -> list[Trial]:
+        """Return the trials that are not in the store yet."""
+        kept = set(store.found(with_returns=self.detail.has_returns))
+        if self.detail is Detail.TABLES:
+            runs = RunStore(store.path)
+            kept = {run_id for run_id in kept if run_id in runs}
+        return [one for one in to_make(planned) if one.run_id not in kept]
 
     def _made(
-        self, trials: Sequence[Trial], ground: Ground, folder: Path, engine: str, n_jobs: int
+        self, trials: Sequence[Trial], ground: Ground, store: TrialStore, engine: str, n_jobs: int
     ) -> Iterator[list[Outcome]]:
         """Have trials made; yield how they ended."""
         if not trials:
@@ -196,18 +198,17 @@ class Sweep:
         n_bars = ground.period.n_bars
         if engine == "local" and n_jobs == 1:
             for each in rounds_of(trials, n_bars, n_jobs, MOST_IN_ROUND):
-                yield try_all(ground, self._recipe, each, self.detail, folder)
+                yield try_all(ground, self._recipe, each, self.detail, store.path)
             return
-        shared = TrialStore(folder)
-        with shared.workplace() as place:
+        with store.workplace() as place:
             catalog = recipe_of(self._catalog, place, place / PREPARED)
             opened = Ground(catalog.open(), self._bounds)
             opened.prepare(())
             opened.catalog.keep_prepared()
-            job = Job(token_hex(8), self._recipe, catalog, self._bounds, self.detail, shared.path)
+            job = Job(token_hex(8), self._recipe, catalog, self._bounds, self.detail, store.path)
 
             def is_kept(trial: Trial) -> bool:
-                return trial.run_id in shared.found(with_returns=self.detail.has_returns)
+                return trial.run_id in store.found(with_returns=self.detail.has_returns)
 
             yield from hand_out(job, trials, n_bars, engine, n_jobs, is_kept)
 
@@ -228,5 +229,17 @@ def _warn_of_equal(planned: Sequence[Planned]) -> None:
         warnings.warn(
             f"{sum(map(len, equal)):,} trials are {len(equal):,} runs, such as trials {numbers}: "
             "some parameter changes nothing of them, and they count as trials all the same",
+            stacklevel=3,
+        )
+
+
+def _warn_of_failed(result: SweepResult) -> None:
+    """Say how many trials failed, and how the first of them did."""
+    failed = result.failed
+    if failed:
+        (number, error), *_ = failed
+        warnings.warn(
+            f"{len(failed):,} of {len(result):,} trials failed, trial {number} with {error}; "
+            "each has its error in the table of trials",
             stacklevel=3,
         )
