@@ -1,11 +1,11 @@
 -- grain:  the rows of :query, of every run
--- reads:  every_run, :query
+-- reads:  main.every_run, :query
 -- params: none
 -- A query of one run, joined sideways to all of them: in it the run is `run`.
 select
     run.number as run_number,
     of_run.*
-from every_run as run,
+from main.every_run as run,
     lateral (
         :query
     ) as of_run

@@ -1,5 +1,5 @@
 -- grain:  one row per trial
--- reads:  planned, :kept
+-- reads:  :planned, :kept
 -- params: :parameters, :metrics
 -- Every trial that was planned, in the order of the grid, with its metrics or with its error.
 select
@@ -9,6 +9,6 @@ select
     :metrics,
     coalesce(planned.seconds, kept.seconds) as seconds,
     planned.error
-from planned
+from :planned as planned
 left join (:kept) as kept on planned.run_id = kept.run_id and planned.error is null
 order by planned.trial asc

@@ -163,7 +163,7 @@ def _added(closes: Sequence[AccountAtClose]) -> EquityCurve:
     )
 
 
-class Holdings(NamedTuple):
+class HeldAtCloses(NamedTuple):
     """What was held at each close, added up as ``report.holdings`` is; one entry per such bar."""
 
     t: Ints
@@ -176,12 +176,12 @@ class Holdings(NamedTuple):
     squares: Floats
 
 
-def holdings(closes: Sequence[AccountAtClose]) -> list[Holdings]:
+def held_at_closes(closes: Sequence[AccountAtClose]) -> list[HeldAtCloses]:
     """Add up the positions of many closes, without a row for each of them."""
     return [_held(few) for few in few_rows(closes)] if closes else []
 
 
-def _held(closes: Sequence[AccountAtClose]) -> Holdings:
+def _held(closes: Sequence[AccountAtClose]) -> HeldAtCloses:
     rows = HeldRows(closes)
     value = rows.value(rows.of_assets("quantity"), rows.own("mark"))
     is_held = rows.n_held > 0
@@ -198,7 +198,7 @@ def _held(closes: Sequence[AccountAtClose]) -> Holdings:
     # Of equal ones the first asset.
     (at,) = np.nonzero(size == largest[row])
     firsts = at[np.unique(row[at], return_index=True)[1]]
-    return Holdings(
+    return HeldAtCloses(
         t=rows.bars[is_held],
         n_long=n_long,
         n_short=n_short,

@@ -19,7 +19,7 @@ from ml4t.backtest.core.journal import AccountAtClose
 from ml4t.backtest.data.database import UTC, Database
 from ml4t.backtest.data.sql_each import by_run, for_each
 from ml4t.backtest.data.sql_files import read, render, rows_of, schema_of, table_of
-from ml4t.backtest.results.gathered import holdings, largest_held
+from ml4t.backtest.results.gathered import held_at_closes, largest_held
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.report.metric_views import CALENDAR
 from ml4t.backtest.results.report.view import SCHEMA
@@ -33,7 +33,7 @@ from ml4t.backtest.results.tables import FILLS, POSITIONS, TABLES
 if TYPE_CHECKING:
     from pyarrow import Table as ArrowTable
 
-METRICS = VIEWS["metrics"]
+_METRICS = VIEWS["metrics"]
 _WORD = re.compile(r"\w+")
 # Of runs that are asked for metrics alone: `positions` has the largest of each asset, of which
 # ``report.liquidity`` reads no more, and what ``report.holdings`` makes of it is made before.
@@ -48,7 +48,7 @@ _HOLDINGS = Table(
     name="holdings",
     events=(AccountAtClose,),
     counted="t",
-    gathered=holdings,
+    gathered=held_at_closes,
     columns=(
         Column("timestamp", BAR, "", "t"),
         *(Column(name, COUNT, "") for name in ("n_long", "n_short", "largest_asset")),
@@ -93,17 +93,19 @@ class ManyRuns:
         for table in _tables():
             self._write(table, "main")
         self._write(_HOLDINGS, SCHEMA)
-        for view in views_in(METRICS.query):
-            if view.name not in (_HOLDINGS.name, METRICS.name):
+        for view in views_in(_METRICS.query):
+            if view.name not in (_HOLDINGS.name, _METRICS.name):
                 self._database.execute(table_of(view.place, for_each(view.query)))
 
     def metrics(self) -> ArrowTable:
         """Return ``report.metrics`` of each run, a row, in the order in which they were given."""
-        return self._database.arrow(by_run(METRICS.query, CALENDAR.name)).drop_columns("run_number")
+        return self._database.arrow(by_run(_METRICS.query, CALENDAR.name)).drop_columns(
+            "run_number"
+        )
 
     def metrics_and_returns(self) -> ArrowTable:
         """Return the same with ``report.bar_returns`` as lists, bar after bar."""
-        metrics, returns = by_run(METRICS.query, CALENDAR.name), read("many_runs/returns")
+        metrics, returns = by_run(_METRICS.query, CALENDAR.name), read("many_runs/returns")
         query = render("many_runs/rows", metrics=metrics, returns=returns)
         return self._database.arrow(query).drop_columns("run_number")
 
@@ -136,7 +138,7 @@ def _rows(table: Table, recorder: Recorder) -> dict[str, Array]:
 @cache
 def _tables() -> tuple[Table, ...]:
     """Return the tables that metrics read, with the columns that they read of them."""
-    views = views_in(METRICS.query)
+    views = views_in(_METRICS.query)
     words = set(_WORD.findall(" ".join(one.query for one in views)))
     found = []
     for table in TABLES.values():

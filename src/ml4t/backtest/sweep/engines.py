@@ -20,7 +20,7 @@ ENGINES = ("local", "dask", "ray")
 # Trials that walk side by side at the most: each keeps what happened until its last bar.
 MOST_IN_ROUND = 32
 # Bars of all trials of a round together.
-MOST_BARS = 128_000
+MOST_BARS_IN_ROUND = 128_000
 # Rounds for each process, so that the last of them ends soon after the others.
 ROUNDS_EACH = 4
 KILLED = (
@@ -51,7 +51,7 @@ def require_engine(engine: object, n_jobs: object) -> tuple[str, int]:
 
 def rounds_of(trials: Sequence[Trial], n_bars: int, n_jobs: int, most: int) -> list[list[Trial]]:
     """Cut trials into rounds of neighbours, which mostly share a ranking."""
-    size = min(most, MOST_BARS // n_bars, -(-len(trials) // (n_jobs * ROUNDS_EACH)))
+    size = min(most, MOST_BARS_IN_ROUND // n_bars, -(-len(trials) // (n_jobs * ROUNDS_EACH)))
     step = max(1, size)
     return [list(trials[at : at + step]) for at in range(0, len(trials), step)]
 

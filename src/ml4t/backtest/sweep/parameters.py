@@ -113,10 +113,10 @@ class _Sample:
             for shares in self._shares(generator, self.n - before):
                 one = {
                     name: values.at(share) if isinstance(values, Between)
-                    else plain(values[int(share * len(values))])
+                    else as_plain(values[int(share * len(values))])
                     for (name, values), share in zip(self.space.items(), shares, strict=True)
                 }  # fmt: skip
-                found.setdefault(key_of(one), one)
+                found.setdefault(_set_key(one), one)
             if len(found) == self.n:
                 return list(found.values())
         raise ConfigError(
@@ -170,14 +170,14 @@ def parameter_sets(grid: object) -> list[Parameters]:
                     f"a grid takes lists, {name} is {values!r}; draw from it: "
                     "RandomSample(space=..., n=100)"
                 )
-        lists = [list(map(plain, values)) for values in grid.values()]
+        lists = [list(map(as_plain, values)) for values in grid.values()]
         found = [dict(zip(grid, values, strict=True)) for values in product(*lists)]
     elif isinstance(grid, Iterable) and not isinstance(grid, str):
         found = []
         for one in grid:
             if not isinstance(one, Mapping):
                 raise ConfigError(f"a list of parameters has mappings, one was {briefly(one)}")
-            found.append({name: plain(value) for name, value in one.items()})
+            found.append({name: as_plain(value) for name, value in one.items()})
     else:
         raise ConfigError(
             "a grid is a mapping of names to lists, a list of mappings, or a sample, was "
@@ -190,12 +190,12 @@ def parameter_sets(grid: object) -> list[Parameters]:
     return found
 
 
-def plain(value: Any) -> Any:
+def as_plain(value: Any) -> Any:
     """Return a number of NumPy as Python's own, which prints alike on every machine."""
     return value.item() if isinstance(value, np.generic) else value
 
 
-def key_of(parameters: Parameters) -> tuple[Any, ...]:
+def _set_key(parameters: Parameters) -> tuple[Any, ...]:
     """Return what tells a set of parameters from others."""
     return tuple((name, type(one).__name__, repr(one)) for name, one in sorted(parameters.items()))
 
@@ -226,7 +226,7 @@ def _require_once(sets: Sequence[Parameters]) -> None:
         raise ConfigError("there is no set of parameters to try")
     seen: dict[tuple[Any, ...], int] = {}
     for number, one in enumerate(sets, start=1):
-        first = seen.setdefault(key_of(one), number)
+        first = seen.setdefault(_set_key(one), number)
         if first != number:
             raise ConfigError(
                 f"trials {first} and {number} have the same parameters, {briefly(one)}; each is "

@@ -1,4 +1,4 @@
-"""Planned: the trials of a sweep before any of them is made, each known by the run that it is."""
+"""Planned: the trials of a sweep before one is made, each known by the run that it is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ml4t.backtest.sweep.work import Trial
 from ml4t.backtest.version import versions
 
 
-class Planned(NamedTuple):
+class PlannedTrial(NamedTuple):
     """A trial as it is known before it is made.
 
     Attributes
@@ -41,7 +41,7 @@ class Planned(NamedTuple):
     shares: str = ""
 
 
-def plan_trials(recipe: Recipe, ground: Ground, sets: Sequence[Parameters]) -> list[Planned]:
+def plan_trials(recipe: Recipe, ground: Ground, sets: Sequence[Parameters]) -> list[PlannedTrial]:
     """Make every trial once, to know which run it is; what one raises is its own error."""
     planned = []
     sources = ground.catalog.fingerprints()
@@ -50,15 +50,15 @@ def plan_trials(recipe: Recipe, ground: Ground, sets: Sequence[Parameters]) -> l
             engine = recipe.engine(ground.catalog, parameters)
             run_id = _id_of(engine, ground, sources)
         except Exception as error:
-            planned.append(Planned(number, parameters, error=error))
+            planned.append(PlannedTrial(number, parameters, error=error))
         else:
-            planned.append(Planned(number, parameters, run_id, shares=_shares(engine)))
+            planned.append(PlannedTrial(number, parameters, run_id, shares=_shares(engine)))
     return planned
 
 
-def to_make(planned: Sequence[Planned]) -> list[Trial]:
+def to_make(planned: Sequence[PlannedTrial]) -> list[Trial]:
     """Return the different runs among trials, those beside each other that share a ranking."""
-    first: dict[str, Planned] = {}
+    first: dict[str, PlannedTrial] = {}
     for one in planned:
         if one.run_id is not None:
             first.setdefault(one.run_id, one)

@@ -17,7 +17,7 @@ from ml4t.backtest.sweep.parameters import Parameters
 
 # What a sweep says of all its trials.
 OF_THE_SWEEP = frozenset({"data_feed", "context_data", "store", "tags", "start", "end"})
-SETTINGS = frozenset(inspect.signature(BacktestEngine).parameters) - OF_THE_SWEEP
+ENGINE_SETTINGS = frozenset(inspect.signature(BacktestEngine).parameters) - OF_THE_SWEEP
 
 
 class Recipe(NamedTuple):
@@ -72,9 +72,9 @@ def require_settings(settings: Mapping[str, object]) -> None:
     for name in settings:
         if name in OF_THE_SWEEP:
             raise ConfigError(f"{name} is that of all trials: give it to the sweep")
-        if name not in SETTINGS:
+        if name not in ENGINE_SETTINGS:
             raise ConfigError(
-                f"BacktestEngine has no argument {name!r}{did_you_mean(name, SETTINGS)}"
+                f"BacktestEngine has no argument {name!r}{did_you_mean(name, ENGINE_SETTINGS)}"
             )
 
 

@@ -28,15 +28,15 @@ from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.store import RunStore
 from ml4t.backtest.sweep.deflation import deflate
 from ml4t.backtest.sweep.overfitting import overfitting, rank_out_of_sample
-from ml4t.backtest.sweep.planned import Planned
+from ml4t.backtest.sweep.planned import PlannedTrial
 from ml4t.backtest.sweep.rounds import Detail
 from ml4t.backtest.sweep.trial_store import TrialStore
-from ml4t.backtest.sweep.work import Outcome, text_of
+from ml4t.backtest.sweep.work import Outcome, error_text
 
-METRICS = tuple(name for view in METRIC_VIEWS for name in view.columns)
+_METRICS = tuple(name for view in METRIC_VIEWS for name in view.columns)
 # Columns of a table of trials that are no parameters.
-OWN = ("trial", "run_id", "seconds", "error", *METRICS)
-TRIALS, RETURNS, PLANNED = "trials", "trial_returns", "planned"
+COLUMNS_OF_TRIALS = ("trial", "run_id", "seconds", "error", *_METRICS)
+_TRIALS, _RETURNS, _PLANNED = "trials", "trial_returns", "planned"
 
 
 class SweepResult:
@@ -51,10 +51,10 @@ class SweepResult:
 
     def __init__(
         self,
-        planned: Sequence[Planned],
+        planned: Sequence[PlannedTrial],
         outcomes: Mapping[int, Outcome],
         store: TrialStore,
-        engine_of: Callable[[Planned], BacktestEngine],
+        engine_of: Callable[[PlannedTrial], BacktestEngine],
         detail: Detail,
         folder: TemporaryDirectory[str] | None = None,
     ) -> None:
@@ -75,18 +75,18 @@ class SweepResult:
     @property
     def failed(self) -> list[tuple[int, str]]:
         """The trials that failed, by number, with their errors."""
-        query = rows_of(TRIALS, "trial, error", where="error is not null")
+        query = rows_of(_TRIALS, "trial, error", where="error is not null")
         return [(number, error) for number, error in self._database.rows(query)]
 
     @property
     def trials(self) -> Relation:
         """A row per trial; lazy: ``.df()``, ``.pl()``, ``.order("sharpe desc").limit(10)``."""
-        return self.sql(rows_of(TRIALS))
+        return self.sql(rows_of(_TRIALS))
 
     @property
     def trial_returns(self) -> Relation:
         """A row per trial and bar; none where metrics alone were kept."""
-        return self.sql(rows_of(RETURNS))
+        return self.sql(rows_of(_RETURNS))
 
     def sql(self, query: str) -> Relation:
         """Query `trials` and `trial_returns`.
@@ -179,7 +179,7 @@ class SweepResult:
             raise ResultError(f"trial {trial} {why}; .engine({trial}).run() makes it again")
         return RunStore(self._store.path).open(one.run_id)
 
-    def _one(self, trial: object) -> Planned:
+    def _one(self, trial: object) -> PlannedTrial:
         if not isinstance(trial, int) or trial not in self._planned:
             raise ResultError(f"there is no trial {trial!r}; they are 1 to {len(self):,}")
         return self._planned[trial]
@@ -189,31 +189,33 @@ class SweepResult:
         by_run = {self._planned[n].run_id: outcome for n, outcome in outcomes.items()}
         rows = [_row(one, by_run.get(one.run_id)) for one in self._planned.values()]
         names = dict.fromkeys(name for one in self._planned.values() for name in one.parameters)
-        self._database.register(PLANNED, planned_table(rows, list(names)))
+        self._database.register(_PLANNED, planned_table(rows, list(names)))
         there = self._store.found(with_returns=self._detail.has_returns)
         ended = {row["run_id"] for row in rows if row["error"] is None}
         files = [there[run_id] for run_id in sorted(ended)]
         kept = rows_of(files_parquet(files)) if files else read("sweep/nothing")
         metrics = (
-            columns(METRICS, "kept")
+            columns(_METRICS, "kept")
             if files
-            else ", ".join(null_of("double", quote(name)) for name in METRICS)
+            else ", ".join(null_of("double", quote(name)) for name in _METRICS)
         )
-        parameters = columns(names, PLANNED)
-        query = render("sweep/trials", kept=kept, parameters=parameters, metrics=metrics)
-        self._database.execute(table_of(TRIALS, query))
+        parameters = columns(names, _PLANNED)
+        query = render(
+            "sweep/trials", planned=_PLANNED, kept=kept, parameters=parameters, metrics=metrics
+        )
+        self._database.execute(table_of(_TRIALS, query))
         has_returns = self._detail.has_returns and files
         query = (
             render("sweep/trial_returns", kept=kept) if has_returns else read("sweep/no_returns")
         )
-        self._database.execute(view_of(RETURNS, query))
-        self._database.unregister(PLANNED)
+        self._database.execute(view_of(_RETURNS, query))
+        self._database.unregister(_PLANNED)
         self._database.lock([str(one) for one in files])
 
 
-def _row(planned: Planned, outcome: Outcome | None) -> dict[str, Any]:
+def _row(planned: PlannedTrial, outcome: Outcome | None) -> dict[str, Any]:
     """Return what is known of a trial beside its metrics."""
-    error = None if planned.error is None else text_of(planned.error)
+    error = None if planned.error is None else error_text(planned.error)
     if error is None and outcome is not None and outcome.error:
         error = outcome.error
     return {

@@ -18,7 +18,7 @@ from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.stream.jumps import JumpWatch
 from ml4t.backtest.data.stream.period import Bound, find_period
-from ml4t.backtest.data.stream.shared import Asked, SharedChunks
+from ml4t.backtest.data.stream.shared import AskedOfChunks, SharedChunks
 from ml4t.backtest.engine import BacktestEngine
 from ml4t.backtest.planning import likely
 from ml4t.backtest.results.many_runs import EndedRun, ManyRuns
@@ -161,7 +161,7 @@ class Underway:
         prepared = ground.prepare([engine])
         self.engine = engine
         self.configuration = configuration_of(engine, ground.bounds)
-        self.asked = Asked(*planned(engine, prepared, ground.period))
+        self.asked = AskedOfChunks(*planned(engine, prepared, ground.period))
         self.started_at = datetime.now(UTC)
         self.walking = ended.enter_context(Walking(engine, ground.market, prepared, ground.period))
 

@@ -21,9 +21,9 @@ from ml4t.backtest.results.run_store.store import RunStore
 from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.sweep.engines import MOST_IN_ROUND, hand_out, require_engine, rounds_of
 from ml4t.backtest.sweep.parameters import parameter_sets
-from ml4t.backtest.sweep.planned import Planned, plan_trials, to_make
+from ml4t.backtest.sweep.planned import PlannedTrial, plan_trials, to_make
 from ml4t.backtest.sweep.recipe import Recipe, require_settings
-from ml4t.backtest.sweep.result import OWN, SweepResult
+from ml4t.backtest.sweep.result import COLUMNS_OF_TRIALS, SweepResult
 from ml4t.backtest.sweep.rounds import Detail, Ground
 from ml4t.backtest.sweep.trial_store import TrialStore
 from ml4t.backtest.sweep.work import Job, Outcome, Trial, try_all
@@ -98,7 +98,7 @@ class Sweep:
         require_settings(settings)
         self.parameter_sets = parameter_sets(grid)
         for name in {name for one in self.parameter_sets for name in one}:
-            if name.lower() in OWN:
+            if name.lower() in COLUMNS_OF_TRIALS:
                 raise ConfigError(
                     f"a parameter cannot be called {name!r}: the table of trials has a column of "
                     "that name; call it otherwise in the function that makes trials"
@@ -181,7 +181,7 @@ class Sweep:
         _warn_of_failed(result)
         return result
 
-    def _left(self, planned: Sequence[Planned], store: TrialStore) -> list[Trial]:
+    def _left(self, planned: Sequence[PlannedTrial], store: TrialStore) -> list[Trial]:
         """Return the trials that are not in the store yet."""
         kept = set(store.found(with_returns=self.detail.has_returns))
         if self.detail is Detail.TABLES:
@@ -212,12 +212,12 @@ class Sweep:
 
             yield from hand_out(job, trials, n_bars, engine, n_jobs, is_kept)
 
-    def _of_trial(self, planned: Planned) -> BacktestEngine:
+    def _of_trial(self, planned: PlannedTrial) -> BacktestEngine:
         """Return the engine of a trial by itself."""
         return self._recipe.engine(self._catalog, planned.parameters)
 
 
-def _warn_of_equal(planned: Sequence[Planned]) -> None:
+def _warn_of_equal(planned: Sequence[PlannedTrial]) -> None:
     """Say where parameters change nothing."""
     of_run: dict[str, list[int]] = {}
     for one in planned:

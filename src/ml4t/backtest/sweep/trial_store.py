@@ -23,9 +23,9 @@ from ml4t.backtest.results.keeping.saving import NOT_WRITTEN, reason_of
 if TYPE_CHECKING:
     from pyarrow import Table as ArrowTable
 
-TRIALS = "trials"
-METRICS, RETURNS = "metrics", "returns"
-SUFFIX = ".parquet"
+_TRIALS = "trials"
+_METRICS, _RETURNS = "metrics", "returns"
+_SUFFIX = ".parquet"
 
 
 class TrialStore:
@@ -43,23 +43,23 @@ class TrialStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
-        self._trials = self.path / TRIALS
+        self._trials = self.path / _TRIALS
         RUN_STORE.require(self.path)
         try:
             RUN_STORE.make(self.path)
-            for kind in (METRICS, RETURNS):
+            for kind in (_METRICS, _RETURNS):
                 (self._trials / kind).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RUN_STORE.unusable(self.path, error) from error
 
     def found(self, *, with_returns: bool) -> dict[str, Path]:
         """Return the files of the trials that are there, by the ids of their runs."""
-        kinds = [RETURNS] if with_returns else [METRICS, RETURNS]
+        kinds = [_RETURNS] if with_returns else [_METRICS, _RETURNS]
         return {
             path.stem: path
             for kind in kinds
             for path in (self._trials / kind).iterdir()
-            if path.suffix == SUFFIX
+            if path.suffix == _SUFFIX
         }
 
     def commit(self, run_id: str, row: ArrowTable, *, has_returns: bool) -> None:
@@ -79,12 +79,12 @@ class TrialStore:
         """
         from pyarrow.parquet import write_table
 
-        target = self._trials / (RETURNS if has_returns else METRICS)
+        target = self._trials / (_RETURNS if has_returns else _METRICS)
         place = self.path / WRITING
         try:
             place.mkdir(exist_ok=True)
-            with place_beside(place / TRIALS) as folder:
-                made = folder / f"{run_id}{SUFFIX}"
+            with place_beside(place / _TRIALS) as folder:
+                made = folder / f"{run_id}{_SUFFIX}"
                 write_table(row, made, compression="zstd")
                 sync(made)
                 made.replace(target / made.name)

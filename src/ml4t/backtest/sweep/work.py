@@ -148,7 +148,7 @@ def _alone(number: int, engine: BacktestEngine, detail: Detail) -> Tried:
 def _kept(tried: Tried, trial: Trial, detail: Detail, store: Path) -> Outcome:
     """Keep a trial in the store, if it ended well; say how it ended."""
     if tried.error is not None:
-        return Outcome(tried.number, tried.seconds, text_of(tried.error))
+        return Outcome(tried.number, tried.seconds, error_text(tried.error))
     assert tried.row is not None
     if tried.run_id != trial.run_id:
         return Outcome(
@@ -168,6 +168,6 @@ def _kept(tried: Tried, trial: Trial, detail: Detail, store: Path) -> Outcome:
     return Outcome(tried.number, tried.seconds)
 
 
-def text_of(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """Return an error as the table of trials has it: its class, what it says, and where."""
     return "\n".join([f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())])

@@ -20,7 +20,7 @@ from ml4t.backtest.data.stream.period import Period
 from ml4t.backtest.data.stream.reader import CHUNKS_PER_RANKING, BatchPlan, Reader
 
 
-class Asked(NamedTuple):
+class AskedOfChunks(NamedTuple):
     """What one run asks of the chunks; `ranking` is None where it selects nothing."""
 
     plan: BatchPlan
@@ -34,14 +34,19 @@ class SharedChunks:
 
     Parameters
     ----------
-    asked : sequence of Asked
+    asked : sequence of AskedOfChunks
         One for each run; nothing of it is computed by a provider.
     tells_considered : bool
         Chunks say what was read at decision bars: for evidence.
     """
 
     def __init__(
-        self, asked: Sequence[Asked], prepared: Prepared, period: Period, *, tells_considered: bool
+        self,
+        asked: Sequence[AskedOfChunks],
+        prepared: Prepared,
+        period: Period,
+        *,
+        tells_considered: bool,
     ) -> None:
         self._tells_considered = tells_considered
         union = union_of([one.plan for one in asked])
