@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from ml4t.backtest.core.batch import Floats
 from ml4t.backtest.data.database import Database, Relation
 from ml4t.backtest.data.diagnostics.tables import Tables
 from ml4t.backtest.data.sql_files import (
@@ -33,9 +36,12 @@ from ml4t.backtest.sweep.rounds import Detail
 from ml4t.backtest.sweep.trial_store import TrialStore
 from ml4t.backtest.sweep.work import Outcome, error_text
 
-_METRICS = tuple(name for view in METRIC_VIEWS for name in view.columns)
+if TYPE_CHECKING:
+    from pyarrow import Table as ArrowTable
+
+RESULT_METRICS = tuple(name for view in METRIC_VIEWS for name in view.columns)
 # Columns of a table of trials that are no parameters.
-COLUMNS_OF_TRIALS = ("trial", "run_id", "seconds", "error", *_METRICS)
+COLUMNS_OF_TRIALS = ("trial", "run_id", "seconds", "error", *RESULT_METRICS)
 _TRIALS, _RETURNS, _PLANNED = "trials", "trial_returns", "planned"
 
 
@@ -87,6 +93,17 @@ class SweepResult:
     def trial_returns(self) -> Relation:
         """A row per trial and bar; none where metrics alone were kept."""
         return self.sql(rows_of(_RETURNS))
+
+    def scores(self, metric: str) -> Floats:
+        """Return a metric of every trial, in their order; NaN: it failed, or has none."""
+        query = render("sweep/scores", metric=quote(metric))
+        return np.asarray(self._database.numpy(query)["score"], dtype=np.float64)
+
+    def last_returns(self, n_bars: int) -> ArrowTable:
+        """Return the returns of the one trial that there is, at its last bars."""
+        names = columns(("timestamp", "session", "bar_return", "excess"))
+        found = self._database.arrow(rows_of(_RETURNS, names)).sort_by("timestamp")
+        return found.slice(len(found) - n_bars)
 
     def sql(self, query: str) -> Relation:
         """Query `trials` and `trial_returns`.
@@ -195,9 +212,9 @@ class SweepResult:
         files = [there[run_id] for run_id in sorted(ended)]
         kept = rows_of(files_parquet(files)) if files else read("sweep/nothing")
         metrics = (
-            columns(_METRICS, "kept")
+            columns(RESULT_METRICS, "kept")
             if files
-            else ", ".join(null_of("double", quote(name)) for name in _METRICS)
+            else ", ".join(null_of("double", quote(name)) for name in RESULT_METRICS)
         )
         parameters = columns(names, _PLANNED)
         query = render(

@@ -11,8 +11,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ml4t.backtest.core.orders import parse_choice
+from ml4t.backtest.data.calendars.years import year_facts
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.catalog_recipe import recipe_of
+from ml4t.backtest.data.diagnostics.tables import Tables
 from ml4t.backtest.data.stream.period import DateLike, bound_of
 from ml4t.backtest.engine import BacktestEngine
 from ml4t.backtest.errors import ConfigError, briefly, require_path
@@ -20,12 +22,14 @@ from ml4t.backtest.progress import Progress, progress_of
 from ml4t.backtest.results.run_store.store import RunStore
 from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.sweep.engines import MOST_IN_ROUND, hand_out, require_engine, rounds_of
-from ml4t.backtest.sweep.parameters import parameter_sets
+from ml4t.backtest.sweep.parameters import Parameters, parameter_sets
 from ml4t.backtest.sweep.planned import PlannedTrial, plan_trials, to_make
 from ml4t.backtest.sweep.recipe import Recipe, require_settings
 from ml4t.backtest.sweep.result import COLUMNS_OF_TRIALS, SweepResult
 from ml4t.backtest.sweep.rounds import Detail, Ground
+from ml4t.backtest.sweep.splits import Splits
 from ml4t.backtest.sweep.trial_store import TrialStore
+from ml4t.backtest.sweep.walk import Walked, require_metric, tables_of, walk_through
 from ml4t.backtest.sweep.work import Job, Outcome, Trial, try_all
 
 PREPARED = "prepared"
@@ -180,6 +184,81 @@ class Sweep:
         result = SweepResult(planned, outcomes, store, self._of_trial, self.detail, own)
         _warn_of_failed(result)
         return result
+
+    def walk(
+        self,
+        splits: Splits,
+        *,
+        by: str = "sharpe",
+        lowest: bool = False,
+        engine: str = "local",
+        n_jobs: int = 1,
+        progress: Progress | bool | None = None,
+    ) -> Tables:
+        """Choose parameters on the train part of each fold, and try them on its test part.
+
+        The trials of a train part are runs over its bars alone (of several spans, a run of each);
+        the chosen one is run over the test part, its warm-up before it, each time with the initial
+        capital. What the test parts made is stitched: ``metrics`` are those of the returns one
+        after the other, compounded. To change over from the portfolio of one fold to that of the
+        next costs what its run pays to begin: nothing of that is in the test part where the warm-up
+        has built it.
+
+        Parameters
+        ----------
+        splits : WalkForward or CombinatorialPurged
+        by : str, default "sharpe"
+            The metric that chooses; over several spans its mean by bars. The first of equal ones.
+        lowest : bool, default False
+            The lowest is the best.
+        engine, n_jobs
+            Of the trials of the train parts, as of `run`.
+        progress : callable or bool, optional
+            Called as ``progress(folds_done, folds_in_all)``.
+
+        Returns
+        -------
+        Tables
+            ``metrics``, a row per path (of a walk one); ``folds``, with what was chosen, its score
+            in sample and its metrics of the test part; ``returns``; ``trials``. Failed trials are
+            rows with their error, and are never chosen.
+
+        Raises
+        ------
+        ConfigError
+            There is no such metric, the sweep has a period of its own or keeps no returns, or a
+            fold cannot be cut.
+        ResultError
+            No trial of a train part has the metric, or the one that was chosen failed afterwards.
+        """
+        if self._bounds != (None, None):
+            raise ConfigError("a walk has the periods of its folds; make the sweep without any")
+        if not self.detail.has_returns:
+            raise ConfigError("a walk stitches returns; make the sweep with detail='returns'")
+        by, folds = require_metric(by), splits.folds(self._catalog)
+        told = progress_of(progress, "folds")
+
+        def try_over(sets: Sequence[Parameters] | None, start: Any, end: Any) -> SweepResult:
+            one = Sweep(
+                self._catalog, self._recipe.strategy, sets or self.parameter_sets,
+                store=self._store, detail=self.detail.value, start=start, end=end,
+                **{name: value for name, value in self._recipe.settings.items()
+                   if name not in ("start", "end")},
+            )  # fmt: skip
+            return one.run(engine=engine, n_jobs=1 if sets else n_jobs)
+
+        walked: list[Walked] = []
+        for done, fold in enumerate(folds, start=1):
+            walked += walk_through([fold], self.parameter_sets, try_over, by, lowest=lowest)
+            if told is not None:
+                told(done, len(folds))
+        engine_of_all = self._recipe.engine(self._catalog, walked[0].parameters)
+        facts = {
+            "initial_capital": engine_of_all.initial_capital,
+            "periods_per_year": engine_of_all.periods_per_year,
+            **year_facts(engine_of_all.sessions_per_year, self._catalog.prepare()),
+        }
+        return tables_of(walked, facts, self._catalog.timezone)
 
     def _left(self, planned: Sequence[PlannedTrial], store: TrialStore) -> list[Trial]:
         """Return the trials that are not in the store yet."""

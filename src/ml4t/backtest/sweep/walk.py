@@ -1,0 +1,192 @@
+"""Walk: parameters chosen on the train part of each fold, and tried on its test part.
+
+The returns of the test parts, one after the other, are what would have been made by whoever chose
+so at the time: of a walk one series, of combinatorial splits one for each path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.diagnostics.tables import Tables
+from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean
+from ml4t.backtest.sweep.folds import BarSpan, Fold
+from ml4t.backtest.sweep.result import RESULT_METRICS
+from ml4t.backtest.sweep.stitched import metrics_of_returns
+
+if TYPE_CHECKING:
+    from pyarrow import Table as ArrowTable
+
+    from ml4t.backtest.sweep.parameters import Parameters
+    from ml4t.backtest.sweep.result import SweepResult
+
+# Makes trials over the bars from one time to another: all of them, or those of some parameters.
+TryOver = Callable[[Sequence["Parameters"] | None, Any, Any], "SweepResult"]
+SHOWN = {
+    "metrics": "metrics of the stitched returns, a row per path",
+    "folds": "what was chosen on the train part of each fold, and what it made of its test parts",
+    "returns": "returns per bar of the test parts, path by path",
+    "trials": "every trial of every train span",
+}
+
+
+class Tested(NamedTuple):
+    """A test part of a fold, with what the chosen trial made of it."""
+
+    path: int
+    span: BarSpan
+    returns: ArrowTable
+
+
+class Walked(NamedTuple):
+    """A fold of which a trial was chosen and tried.
+
+    Attributes
+    ----------
+    trial : int
+        Of the grid.
+    score : float
+        Of its train part.
+    trials : list of Arrow table
+        Of each train span.
+    """
+
+    fold: Fold
+    trial: int
+    parameters: Parameters
+    score: float
+    trials: list[ArrowTable]
+    tested: list[Tested]
+
+
+def walk_through(
+    folds: Sequence[Fold], sets: Sequence[Parameters], try_over: TryOver, by: str, *, lowest: bool
+) -> list[Walked]:
+    """Choose on the train part of each fold, and try what was chosen on its test parts."""
+    walked = []
+    for fold in folds:
+        trained = [try_over(None, span.start, span.end) for span in fold.train]
+        place, score = best_of(fold, trained, by, lowest=lowest)
+        tested = []
+        for span, start, path in zip(
+            fold.test, fold.run_starts, fold.paths or (1,) * len(fold.test), strict=True
+        ):
+            result = try_over([sets[place]], start, span.end)
+            if result.failed:
+                raise ResultError(
+                    f"trial {place + 1}, chosen in {fold}, failed from {start} to {span.end}: "
+                    f"{result.failed[0][1]}"
+                )
+            # Without what it made in its warm-up.
+            returns = result.last_returns(span.n_bars)
+            tested.append(Tested(path, span, returns))
+        trials = [one.trials.to_arrow_table() for one in trained]
+        walked.append(Walked(fold, place + 1, sets[place], score, trials, tested))
+    return walked
+
+
+def best_of(
+    fold: Fold, results: Sequence[SweepResult], by: str, *, lowest: bool
+) -> tuple[int, float]:
+    """Return the place of the best trial, and its score: the mean over spans, by their bars.
+
+    Raises
+    ------
+    ResultError
+        No trial has the metric in every span.
+    """
+    weights = np.array([span.n_bars for span in fold.train], dtype=np.float64)
+    mean = weights @ np.stack([one.scores(by) for one in results]) / weights.sum()
+    if np.isnan(mean).all():
+        raise ResultError(f"no trial of {fold} has a {by} in its train part; choose by another")
+    best = int(np.nanargmin(mean) if lowest else np.nanargmax(mean))
+    return best, float(mean[best])
+
+
+def require_metric(by: object) -> str:
+    """Return the name of a metric that is a number.
+
+    Raises
+    ------
+    ConfigError
+        There is none of the name.
+    """
+    if by not in RESULT_METRICS:
+        raise ConfigError(f"there is no metric {by!r}{did_you_mean(str(by), RESULT_METRICS)}")
+    return str(by)
+
+
+def tables_of(walked: Sequence[Walked], facts: Mapping[str, object], timezone: str) -> Tables:
+    """Return what a walk found, as tables.
+
+    Parameters
+    ----------
+    facts : mapping
+        As `metrics_of_returns` takes them.
+    """
+    import pyarrow as pa
+
+    tests = [(one.fold.number, test) for one in walked for test in one.tested]
+    paths = pa.concat_tables([
+        _with(test.returns, path=test.path, fold=number) for number, test in tests
+    ])  # fmt: skip
+    by_path = paths.rename_columns({"path": "run_number"})
+    by_fold = pa.concat_tables([
+        _with(test.returns, run_number=place, fold=number)
+        for place, (number, test) in enumerate(tests)
+    ])  # fmt: skip
+    stitched = metrics_of_returns(by_path, facts, timezone).rename_columns({"run_number": "path"})
+    each = metrics_of_returns(by_fold, facts, timezone).drop_columns("run_number")
+    places = chain.from_iterable([one] * len(one.tested) for one in walked)
+    about = pa.Table.from_pylist([_about(*one) for one in zip(places, tests, strict=True)])
+    for name in each.column_names:
+        about = about.append_column(name, each[name])
+    trials = pa.concat_tables(
+        [
+            _with(table, fold=one.fold.number, train_span=span)
+            for one in walked
+            for span, table in enumerate(one.trials, start=1)
+        ],
+        promote_options="permissive",
+    )
+    found = {"metrics": stitched, "folds": about, "returns": paths, "trials": trials}
+    database = Database(threads=1, timezone=timezone)
+    for name, table in found.items():
+        database.register("found", table)
+        database.make_table(name, "sweep/walked", rows="found")
+        database.unregister("found")
+    database.lock()
+    return Tables(database, SHOWN, f"walk of {len(walked):,} folds")
+
+
+def _about(walked: Walked, test: tuple[int, Tested]) -> dict[str, Any]:
+    """Return what is known of a test part before its metrics."""
+    number, tested = test
+    train = walked.fold.train
+    return {
+        "fold": number,
+        "path": tested.path,
+        "train_start": train[0].start,
+        "train_end": train[-1].end,
+        "n_train_bars": sum(span.n_bars for span in train),
+        "test_start": tested.span.start,
+        "test_end": tested.span.end,
+        "trial": walked.trial,
+        **walked.parameters,
+        "in_sample": walked.score,
+    }
+
+
+def _with(table: ArrowTable, **values: int) -> ArrowTable:
+    """Return a table with columns in front that say the same in every row."""
+    import pyarrow as pa
+
+    for place, (name, value) in enumerate(values.items()):
+        column = pa.array(np.full(len(table), value, dtype=np.int32))
+        table = table.add_column(place, name, column)
+    return table
