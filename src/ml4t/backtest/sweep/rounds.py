@@ -18,9 +18,11 @@ from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.stream.jumps import JumpWatch
 from ml4t.backtest.data.stream.period import Bound, find_period
-from ml4t.backtest.data.stream.shared import AskedOfChunks, SharedChunks
+from ml4t.backtest.data.stream.shared import AskedOfChunks, BarReading, SharedChunks
 from ml4t.backtest.engine import BacktestEngine
+from ml4t.backtest.interpreter import two_threads
 from ml4t.backtest.planning import likely
+from ml4t.backtest.results.evidence.fill_volumes import FillVolumes
 from ml4t.backtest.results.many_runs import EndedRun, ManyRuns
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.staging import Reading
@@ -111,6 +113,7 @@ class Ground:
             self.period = find_period(*self.bounds, self._prepared)
             axes = self.catalog.axes(self.period)
             self.market: Market = market_of(self.catalog, axes, self._prepared, self.period)
+            self.reading = BarReading(self._prepared, self.period)
         return self._prepared
 
     def looked_at(self, chunks: Iterable[tuple[Chunk, list[Chunk]]]) -> Iterator[list[Chunk]]:
@@ -163,7 +166,9 @@ class Underway:
         self.configuration = configuration_of(engine, ground.bounds)
         self.asked = AskedOfChunks(*planned(engine, prepared, ground.period))
         self.started_at = datetime.now(UTC)
-        self.walking = ended.enter_context(Walking(engine, ground.market, prepared, ground.period))
+        walking = Walking(engine, ground.market, prepared, ground.period)
+        self.walking = ended.enter_context(walking)
+        self.volumes = FillVolumes(walking.recorder)
 
 
 class Round:
@@ -191,7 +196,7 @@ class Round:
     def run(self) -> list[Tried]:
         """Walk all of the bars; return every trial, with its metrics or its error."""
         began = perf_counter()
-        with ExitStack() as ended:
+        with two_threads, ExitStack() as ended:
             for number, engine in self._engines.items():
                 with self._trying(number):
                     self._underway[number] = Underway(engine, self._ground, ended)
@@ -220,17 +225,14 @@ class Round:
     def _walk(self) -> None:
         ground, numbers = self._ground, list(self._underway)
         asked = [one.asked for one in self._underway.values()]
-        with SharedChunks(
-            asked, ground.prepare(()), ground.period, tells_considered=self._has_tables
-        ) as chunks:
-            for each in ground.looked_at(chunks):
-                for number, chunk in zip(numbers, each, strict=True):
-                    if number in self._underway:
-                        with self._trying(number):
-                            walking = self._underway[number].walking
-                            walking.through(chunk)
-                            if self._has_tables:
-                                walking.witnessed.look(chunk)
+        chunks = SharedChunks(asked, ground.reading, tells_considered=self._has_tables)
+        for each in ground.looked_at(chunks):
+            for number, chunk in zip(numbers, each, strict=True):
+                if number in self._underway:
+                    with self._trying(number):
+                        one = self._underway[number]
+                        one.walking.through(chunk)
+                        (one.walking.witnessed if self._has_tables else one.volumes).look(chunk)
         for number in list(self._underway):
             with self._trying(number):
                 self._underway[number].walking.finish()
@@ -248,7 +250,10 @@ class Round:
         ground = self._ground
         prepared, period = ground.prepare(()), ground.period
         if not self._has_tables:
-            add_volumes_of([ran.walked.recorder for _, ran, _ in self._ended], prepared, period)
+            told = [(one.volumes, one.walking.recorder) for *_, one in self._ended]
+            untold = [recorder for volumes, recorder in told if not volumes.add_to(recorder)]
+            if untold:
+                add_volumes_of(untold, prepared, period)
         runs = []
         for tried, ran, one in self._ended:
             selection = {}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from ml4t.backtest.core.batch import NOTHING_CONSIDERED, Chunk, Considered, Selection
 from ml4t.backtest.core.values import Columns
+from ml4t.backtest.data.asof.bar_tables import market_rows
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.selection.ranking import RankingPlan, go_together
 from ml4t.backtest.data.selection.selecting import SelectionPlan
@@ -18,6 +19,9 @@ from ml4t.backtest.data.selection.selector import Selector
 from ml4t.backtest.data.stream.batches import cells_of
 from ml4t.backtest.data.stream.period import Period
 from ml4t.backtest.data.stream.reader import CHUNKS_PER_RANKING, BatchPlan, Reader
+
+# Bars times assets times columns that stay in memory from one round to the next: 128 MB.
+MOST_HELD: Final = 1 << 24
 
 
 class AskedOfChunks(NamedTuple):
@@ -27,61 +31,87 @@ class AskedOfChunks(NamedTuple):
     ranking: SelectionPlan | None
 
 
+class BarReading:
+    """Reads the bars of a period time and again; what fits stays in memory from one to the next.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    period : Period
+    """
+
+    def __init__(self, prepared: Prepared, period: Period) -> None:
+        self.prepared, self.period = prepared, period
+        self._plan: BatchPlan | None = None
+        self._held: list[Chunk] = []
+
+    def chunks(self, plan: BatchPlan) -> Iterator[Chunk]:
+        """Yield chunks that have what a plan reads, in time order."""
+        if self._plan is not None and union_of([self._plan, plan]) == self._plan:
+            yield from self._held
+            return
+        if self._plan is not None:
+            plan = union_of([self._plan, plan])
+        n_columns = len(plan.price_columns) + len(plan.signal_names) + 1
+        n_cells = self.period.n_bars * self.prepared.n_assets
+        is_held = n_cells * n_columns <= MOST_HELD
+        self._plan, self._held = None, []
+        for chunk in self._read(plan):
+            if is_held:
+                self._held.append(chunk)
+            yield chunk
+        self._plan = plan if is_held else None
+
+    def _read(self, plan: BatchPlan) -> Iterator[Chunk]:
+        prepared, period = self.prepared, self.period
+        step = max(1, cells_of(plan, prepared, period) // max(prepared.n_assets, 1))
+        # Nothing is read ahead: of sweeps that share a machine each has a core of its own.
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            database = prepared.database.cursor()
+            reader = Reader(plan, None, prepared, period, step, database, thread)
+            for first_t in range(period.first_t, period.last_t + 1, step):
+                yield thread.submit(reader.load, first_t).result()
+
+
 class SharedChunks:
     """The chunks of some runs over the same bars, read and ranked once for all of them.
-
-    As a context it ends the thread that reads.
 
     Parameters
     ----------
     asked : sequence of AskedOfChunks
         One for each run; nothing of it is computed by a provider.
+    reading : BarReading
     tells_considered : bool
         Chunks say what was read at decision bars: for evidence.
     """
 
     def __init__(
-        self,
-        asked: Sequence[AskedOfChunks],
-        prepared: Prepared,
-        period: Period,
-        *,
-        tells_considered: bool,
+        self, asked: Sequence[AskedOfChunks], reading: BarReading, *, tells_considered: bool
     ) -> None:
-        self._tells_considered = tells_considered
-        union = union_of([one.plan for one in asked])
+        self._reading, self._tells_considered = reading, tells_considered
+        self._plan = union_of([one.plan for one in asked])
         self._views = [OwnView(one.plan) for one in asked]
-        self._last_t = period.last_t
-        step = max(1, cells_of(union, prepared, period) // max(prepared.n_assets, 1))
-        self._starts = range(period.first_t, period.last_t + 1, step)
-        database = prepared.database.cursor()
-        # Nothing is read ahead: of sweeps that share a machine each has a core of its own.
-        self._thread = ThreadPoolExecutor(max_workers=1)
-        self._reader = Reader(union, None, prepared, period, step, database, self._thread)
-        market, ahead = self._reader.market_rows, CHUNKS_PER_RANKING * step
         self._groups = groups_of([one.ranking for one in asked])
+        prepared, period = reading.prepared, reading.period
+        database = prepared.database.cursor()
+        market = market_rows(database)
+        step = max(1, cells_of(self._plan, prepared, period) // max(prepared.n_assets, 1))
         self._selectors = [
-            Selector(group.plans, market, prepared, period, ahead, database)
+            Selector(group.plans, market, prepared, period, CHUNKS_PER_RANKING * step, database)
             for group in self._groups
         ]
 
-    def __enter__(self) -> SharedChunks:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.shutdown(cancel_futures=True)
-
     def __iter__(self) -> Iterator[tuple[Chunk, list[Chunk]]]:
         """Yield every chunk, and what each of the runs sees of it, in time order."""
-        for first_t in self._starts:
-            yield self._thread.submit(self._load, first_t).result()
+        for chunk in self._reading.chunks(self._plan):
+            views = zip(self._views, self._offered(chunk), strict=True)
+            yield chunk, [view.of(chunk, one) for view, one in views]
 
-    def _load(self, first_t: int) -> tuple[Chunk, list[Chunk]]:
-        chunk = self._reader.load(first_t)
-        last_t = min(first_t + self._starts.step - 1, self._last_t)
+    def _offered(self, chunk: Chunk) -> list[Offered]:
+        first_t = chunk.first_t + self._reading.period.first_t
         offered = [Offered({}, NOTHING_CONSIDERED) for _ in self._views]
         for selector, group in zip(self._selectors, self._groups, strict=True):
-            chosen = selector.at(first_t, last_t)
+            chosen = selector.at(first_t, first_t + chunk.n_bars - 1)
             for places, selections in zip(group.places, chosen, strict=True):
                 considered = NOTHING_CONSIDERED
                 if self._tells_considered:
@@ -90,8 +120,7 @@ class SharedChunks:
                     considered = _at(considered, selections) if is_shared else considered
                 for place in places:
                     offered[place] = Offered(selections, considered)
-        views = zip(self._views, offered, strict=True)
-        return chunk, [view.of(chunk, one) for view, one in views]
+        return offered
 
 
 class Offered(NamedTuple):
