@@ -58,9 +58,12 @@ if TYPE_CHECKING:
     from ml4t.backtest.strategies.sql import SQLStrategy
     from ml4t.backtest.strategies.top_n import TopN
     from ml4t.backtest.strategy.base import Strategy
+    from ml4t.backtest.sweep.combinatorial import CombinatorialPurged
     from ml4t.backtest.sweep.parameters import Between, LatinHypercube, RandomSample
     from ml4t.backtest.sweep.result import SweepResult
+    from ml4t.backtest.sweep.search import OptunaSearch
     from ml4t.backtest.sweep.sweep import Sweep
+    from ml4t.backtest.sweep.walk_forward import WalkForward
 
 __all__ = [
     "Catalog",
@@ -109,6 +112,9 @@ __all__ = [
     "Between",
     "RandomSample",
     "LatinHypercube",
+    "OptunaSearch",
+    "WalkForward",
+    "CombinatorialPurged",
     "report_profile",
     "report_runs",
     "BacktestError",
@@ -166,9 +172,12 @@ _named, __dir__ = names_of(
         "strategies.sql": ("SQLStrategy",),
         "strategies.top_n": ("TopN",),
         "strategy.base": ("Strategy",),
+        "sweep.combinatorial": ("CombinatorialPurged",),
         "sweep.parameters": ("Between", "LatinHypercube", "RandomSample"),
         "sweep.result": ("SweepResult",),
+        "sweep.search": ("OptunaSearch",),
         "sweep.sweep": ("Sweep",),
+        "sweep.walk_forward": ("WalkForward",),
     },
 )
 

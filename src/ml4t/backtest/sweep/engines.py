@@ -51,8 +51,8 @@ def require_engine(engine: object, n_jobs: object) -> tuple[str, int]:
 
 def rounds_of(trials: Sequence[Trial], n_bars: int, n_jobs: int, most: int) -> list[list[Trial]]:
     """Cut trials into rounds of neighbours, which mostly share a ranking."""
-    size = min(most, MOST_BARS_IN_ROUND // n_bars, -(-len(trials) // (n_jobs * ROUNDS_EACH)))
-    step = max(1, size)
+    n_rounds = n_jobs * ROUNDS_EACH if n_jobs > 1 else 1
+    step = max(1, min(most, MOST_BARS_IN_ROUND // n_bars, -(-len(trials) // n_rounds)))
     return [list(trials[at : at + step]) for at in range(0, len(trials), step)]
 
 

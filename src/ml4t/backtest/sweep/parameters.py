@@ -90,7 +90,7 @@ class _Sample:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _require_space(self.space)
+        require_space(self.space)
         object.__setattr__(self, "n", require_whole("n", self.n, least=1))
         object.__setattr__(self, "seed", require_whole("seed", self.seed, least=0))
         sizes = [
@@ -116,7 +116,7 @@ class _Sample:
                     else as_plain(values[int(share * len(values))])
                     for (name, values), share in zip(self.space.items(), shares, strict=True)
                 }  # fmt: skip
-                found.setdefault(_set_key(one), one)
+                found.setdefault(set_key(one), one)
             if len(found) == self.n:
                 return list(found.values())
         raise ConfigError(
@@ -163,7 +163,7 @@ def parameter_sets(grid: object) -> list[Parameters]:
     if isinstance(grid, Sampled):
         return grid.sets()
     if isinstance(grid, Mapping):
-        _require_space(grid)
+        require_space(grid)
         for name, values in grid.items():
             if isinstance(values, Between):
                 raise ConfigError(
@@ -195,12 +195,13 @@ def as_plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _set_key(parameters: Parameters) -> tuple[Any, ...]:
+def set_key(parameters: Parameters) -> tuple[Any, ...]:
     """Return what tells a set of parameters from others."""
     return tuple((name, type(one).__name__, repr(one)) for name, one in sorted(parameters.items()))
 
 
-def _require_space(space: object) -> None:
+def require_space(space: object) -> None:
+    """Refuse what is no mapping of names to values or ranges."""
     if not isinstance(space, Mapping) or not space:
         raise ConfigError(f"parameters are a mapping of names to values, was {briefly(space)}")
     for name, values in space.items():
@@ -226,7 +227,7 @@ def _require_once(sets: Sequence[Parameters]) -> None:
         raise ConfigError("there is no set of parameters to try")
     seen: dict[tuple[Any, ...], int] = {}
     for number, one in enumerate(sets, start=1):
-        first = seen.setdefault(_set_key(one), number)
+        first = seen.setdefault(set_key(one), number)
         if first != number:
             raise ConfigError(
                 f"trials {first} and {number} have the same parameters, {briefly(one)}; each is "

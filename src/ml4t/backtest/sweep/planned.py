@@ -41,11 +41,13 @@ class PlannedTrial(NamedTuple):
     shares: str = ""
 
 
-def plan_trials(recipe: Recipe, ground: Ground, sets: Sequence[Parameters]) -> list[PlannedTrial]:
+def plan_trials(
+    recipe: Recipe, ground: Ground, sets: Sequence[Parameters], first: int = 1
+) -> list[PlannedTrial]:
     """Make every trial once, to know which run it is; what one raises is its own error."""
     planned = []
     sources = ground.catalog.fingerprints()
-    for number, parameters in enumerate(sets, start=1):
+    for number, parameters in enumerate(sets, start=first):
         try:
             engine = recipe.engine(ground.catalog, parameters)
             run_id = _id_of(engine, ground, sources)

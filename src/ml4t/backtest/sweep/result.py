@@ -31,6 +31,7 @@ from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.store import RunStore
 from ml4t.backtest.sweep.deflation import deflate
 from ml4t.backtest.sweep.overfitting import overfitting, rank_out_of_sample
+from ml4t.backtest.sweep.parameters import Parameters
 from ml4t.backtest.sweep.planned import PlannedTrial
 from ml4t.backtest.sweep.rounds import Detail
 from ml4t.backtest.sweep.trial_store import TrialStore
@@ -93,6 +94,16 @@ class SweepResult:
     def trial_returns(self) -> Relation:
         """A row per trial and bar; none where metrics alone were kept."""
         return self.sql(rows_of(_RETURNS))
+
+    def parameters(self, trial: int) -> Parameters:
+        """Return the parameters of a trial.
+
+        Raises
+        ------
+        ResultError
+            There is no such trial.
+        """
+        return dict(self._one(trial).parameters)
 
     def scores(self, metric: str) -> Floats:
         """Return a metric of every trial, in their order; NaN: it failed, or has none."""
@@ -203,7 +214,10 @@ class SweepResult:
 
     def _write(self, outcomes: Mapping[int, Outcome]) -> None:
         """Make the tables of what was planned, how it ended, and what the store has."""
-        by_run = {self._planned[n].run_id: outcome for n, outcome in outcomes.items()}
+        by_run = {
+            one.run_id: outcomes[number]
+            for number, one in self._planned.items() if number in outcomes
+        }  # fmt: skip
         rows = [_row(one, by_run.get(one.run_id)) for one in self._planned.values()]
         names = dict.fromkeys(name for one in self._planned.values() for name in one.parameters)
         self._database.register(_PLANNED, planned_table(rows, list(names)))

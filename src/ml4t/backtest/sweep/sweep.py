@@ -10,6 +10,8 @@ from secrets import token_hex
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 from ml4t.backtest.core.orders import parse_choice
 from ml4t.backtest.data.calendars.years import year_facts
 from ml4t.backtest.data.catalog import Catalog
@@ -27,6 +29,7 @@ from ml4t.backtest.sweep.planned import PlannedTrial, plan_trials, to_make
 from ml4t.backtest.sweep.recipe import Recipe, require_settings
 from ml4t.backtest.sweep.result import COLUMNS_OF_TRIALS, SweepResult
 from ml4t.backtest.sweep.rounds import Detail, Ground
+from ml4t.backtest.sweep.search import OptunaSearch
 from ml4t.backtest.sweep.splits import Splits
 from ml4t.backtest.sweep.trial_store import TrialStore
 from ml4t.backtest.sweep.walk import Walked, require_metric, tables_of, walk_through
@@ -49,7 +52,7 @@ class Sweep:
         A strategy of which the parameters replace arguments, such as ``TopN(25, by="score")``; or
         what is called with the parameters and returns a strategy, or a mapping of arguments of
         `BacktestEngine` that has one. With workers it is sent to them by `cloudpickle`.
-    grid : mapping of str to list, list of mapping, RandomSample or LatinHypercube
+    grid : mapping of str to list, list of mapping, RandomSample, LatinHypercube or OptunaSearch
         Of lists by name every combination is tried.
     store : str, Path or RunStore, optional
         The folder of a store of runs in which trials are kept, each as it ends: what is there is
@@ -100,8 +103,12 @@ class Sweep:
                 f"{briefly(strategy)}"
             )
         require_settings(settings)
-        self.parameter_sets = parameter_sets(grid)
-        for name in {name for one in self.parameter_sets for name in one}:
+        self._grid = grid
+        is_search = isinstance(grid, OptunaSearch)
+        self._sets = [] if is_search else parameter_sets(grid)
+        self._n_trials = grid.n if isinstance(grid, OptunaSearch) else len(self._sets)
+        names = grid.space if isinstance(grid, OptunaSearch) else chain.from_iterable(self._sets)
+        for name in dict.fromkeys(names):
             if name.lower() in COLUMNS_OF_TRIALS:
                 raise ConfigError(
                     f"a parameter cannot be called {name!r}: the table of trials has a column of "
@@ -116,8 +123,8 @@ class Sweep:
         self._recipe = Recipe(strategy, {**settings, "start": start, "end": end})
 
     def __len__(self) -> int:
-        """Return how many trials there are."""
-        return len(self.parameter_sets)
+        """Return how many trials there are; of a search, how many are asked for."""
+        return self._n_trials
 
     def __repr__(self) -> str:
         return f"<Sweep of {len(self):,} trials of {briefly(self._recipe.strategy)}>"
@@ -167,21 +174,34 @@ class Sweep:
         where, n_workers = require_engine(engine, n_jobs)
         ground = Ground(self._catalog, self._bounds)
         ground.prepare(())
-        planned = plan_trials(self._recipe, ground, self.parameter_sets)
-        if all(one.error is not None for one in planned):
-            raise planned[0].error or AssertionError
-        _warn_of_equal(planned)
         own = TemporaryDirectory(prefix="sweep-") if self._store is None else None
-        folder = self._store or Path(own.name if own is not None else "")
-        store = TrialStore(folder)
-        left = self._left(planned, store)
-        told, n_there = progress_of(progress, "trials"), len(planned) - len(left)
-        outcomes = dict[int, Outcome]()
-        for each in chain([()], self._made(left, ground, store, where, n_workers)):
-            outcomes.update({one.number: one for one in each})
-            if told is not None:
-                told(n_there + len(outcomes), len(planned))
-        result = SweepResult(planned, outcomes, store, self._of_trial, self.detail, own)
+        store = TrialStore(self._store or Path(own.name if own is not None else ""))
+        told = progress_of(progress, "trials")
+        planned, outcomes = list[PlannedTrial](), dict[int, Outcome]()
+
+        def result_of_some(some: Sequence[PlannedTrial]) -> SweepResult:
+            return SweepResult(some, outcomes, store, self._of_trial, self.detail, own)
+
+        searching = self._grid.begin() if isinstance(self._grid, OptunaSearch) else None
+        sets = self._sets if searching is None else searching.ask()
+        while sets is not None:
+            new = plan_trials(self._recipe, ground, sets, first=len(planned) + 1)
+            if new and not planned and all(one.error is not None for one in new):
+                raise new[0].error or AssertionError
+            planned += new
+            left = self._left(new, store)
+            n_there = len(planned) - len(left)
+            for each in chain([()], self._made(left, ground, store, where, n_workers)):
+                outcomes.update({one.number: one for one in each})
+                if told is not None:
+                    told(n_there + sum(one.number in outcomes for one in left), len(self))
+            if searching is None or not isinstance(self._grid, OptunaSearch):
+                break
+            scores = result_of_some(new).scores(self._grid.by) if new else np.empty(0)
+            searching.tell(scores)
+            sets = searching.ask()
+        _warn_of_equal(planned)
+        result = result_of_some(planned)
         _warn_of_failed(result)
         return result
 
@@ -233,6 +253,8 @@ class Sweep:
         """
         if self._bounds != (None, None):
             raise ConfigError("a walk has the periods of its folds; make the sweep without any")
+        if isinstance(self._grid, OptunaSearch) and self._grid.study is not None:
+            raise ConfigError("a walk searches in each fold by itself; leave out the study")
         if not self.detail.has_returns:
             raise ConfigError("a walk stitches returns; make the sweep with detail='returns'")
         by, folds = require_metric(by), splits.folds(self._catalog)
@@ -240,7 +262,7 @@ class Sweep:
 
         def try_over(sets: Sequence[Parameters] | None, start: Any, end: Any) -> SweepResult:
             one = Sweep(
-                self._catalog, self._recipe.strategy, sets or self.parameter_sets,
+                self._catalog, self._recipe.strategy, sets or self._grid,
                 store=self._store, detail=self.detail.value, start=start, end=end,
                 **{name: value for name, value in self._recipe.settings.items()
                    if name not in ("start", "end")},
@@ -249,7 +271,7 @@ class Sweep:
 
         walked: list[Walked] = []
         for done, fold in enumerate(folds, start=1):
-            walked += walk_through([fold], self.parameter_sets, try_over, by, lowest=lowest)
+            walked.append(walk_through(fold, try_over, by, lowest=lowest))
             if told is not None:
                 told(done, len(folds))
         engine_of_all = self._recipe.engine(self._catalog, walked[0].parameters)

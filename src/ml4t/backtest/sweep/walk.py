@@ -64,30 +64,23 @@ class Walked(NamedTuple):
     tested: list[Tested]
 
 
-def walk_through(
-    folds: Sequence[Fold], sets: Sequence[Parameters], try_over: TryOver, by: str, *, lowest: bool
-) -> list[Walked]:
-    """Choose on the train part of each fold, and try what was chosen on its test parts."""
-    walked = []
-    for fold in folds:
-        trained = [try_over(None, span.start, span.end) for span in fold.train]
-        place, score = best_of(fold, trained, by, lowest=lowest)
-        tested = []
-        for span, start, path in zip(
-            fold.test, fold.run_starts, fold.paths or (1,) * len(fold.test), strict=True
-        ):
-            result = try_over([sets[place]], start, span.end)
-            if result.failed:
-                raise ResultError(
-                    f"trial {place + 1}, chosen in {fold}, failed from {start} to {span.end}: "
-                    f"{result.failed[0][1]}"
-                )
-            # Without what it made in its warm-up.
-            returns = result.last_returns(span.n_bars)
-            tested.append(Tested(path, span, returns))
-        trials = [one.trials.to_arrow_table() for one in trained]
-        walked.append(Walked(fold, place + 1, sets[place], score, trials, tested))
-    return walked
+def walk_through(fold: Fold, try_over: TryOver, by: str, *, lowest: bool) -> Walked:
+    """Choose on the train part of a fold, and try what was chosen on its test parts."""
+    trained = [try_over(None, span.start, span.end) for span in fold.train]
+    place, score = best_of(fold, trained, by, lowest=lowest)
+    parameters, tested = trained[0].parameters(place + 1), []
+    paths = fold.paths or (1,) * len(fold.test)
+    for span, start, path in zip(fold.test, fold.run_starts, paths, strict=True):
+        result = try_over([parameters], start, span.end)
+        if result.failed:
+            raise ResultError(
+                f"trial {place + 1}, chosen in {fold}, failed from {start} to {span.end}: "
+                f"{result.failed[0][1]}"
+            )
+        # Without what it made in its warm-up.
+        tested.append(Tested(path, span, result.last_returns(span.n_bars)))
+    trials = [one.trials.to_arrow_table() for one in trained]
+    return Walked(fold, place + 1, parameters, score, trials, tested)
 
 
 def best_of(
