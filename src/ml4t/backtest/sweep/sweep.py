@@ -32,7 +32,7 @@ from ml4t.backtest.sweep.rounds import Detail, Ground
 from ml4t.backtest.sweep.search import OptunaSearch
 from ml4t.backtest.sweep.splits import Splits
 from ml4t.backtest.sweep.trial_store import TrialStore
-from ml4t.backtest.sweep.walk import Walked, require_metric, tables_of, walk_through
+from ml4t.backtest.sweep.walk import WalkedFold, require_metric, tables_of, walk_through
 from ml4t.backtest.sweep.work import Job, Outcome, Trial, try_all
 
 PREPARED = "prepared"
@@ -269,7 +269,7 @@ class Sweep:
             )  # fmt: skip
             return one.run(engine=engine, n_jobs=1 if sets else n_jobs)
 
-        walked: list[Walked] = []
+        walked: list[WalkedFold] = []
         for done, fold in enumerate(folds, start=1):
             walked.append(walk_through(fold, try_over, by, lowest=lowest))
             if told is not None:

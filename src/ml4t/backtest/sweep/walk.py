@@ -43,7 +43,7 @@ class Tested(NamedTuple):
     returns: ArrowTable
 
 
-class Walked(NamedTuple):
+class WalkedFold(NamedTuple):
     """A fold of which a trial was chosen and tried.
 
     Attributes
@@ -64,7 +64,7 @@ class Walked(NamedTuple):
     tested: list[Tested]
 
 
-def walk_through(fold: Fold, try_over: TryOver, by: str, *, lowest: bool) -> Walked:
+def walk_through(fold: Fold, try_over: TryOver, by: str, *, lowest: bool) -> WalkedFold:
     """Choose on the train part of a fold, and try what was chosen on its test parts."""
     trained = [try_over(None, span.start, span.end) for span in fold.train]
     place, score = best_of(fold, trained, by, lowest=lowest)
@@ -80,7 +80,7 @@ def walk_through(fold: Fold, try_over: TryOver, by: str, *, lowest: bool) -> Wal
         # Without what it made in its warm-up.
         tested.append(Tested(path, span, result.last_returns(span.n_bars)))
     trials = [one.trials.to_arrow_table() for one in trained]
-    return Walked(fold, place + 1, parameters, score, trials, tested)
+    return WalkedFold(fold, place + 1, parameters, score, trials, tested)
 
 
 def best_of(
@@ -114,7 +114,7 @@ def require_metric(by: object) -> str:
     return str(by)
 
 
-def tables_of(walked: Sequence[Walked], facts: Mapping[str, object], timezone: str) -> Tables:
+def tables_of(walked: Sequence[WalkedFold], facts: Mapping[str, object], timezone: str) -> Tables:
     """Return what a walk found, as tables.
 
     Parameters
@@ -149,15 +149,15 @@ def tables_of(walked: Sequence[Walked], facts: Mapping[str, object], timezone: s
     )
     found = {"metrics": stitched, "folds": about, "returns": paths, "trials": trials}
     database = Database(threads=1, timezone=timezone)
-    for name, table in found.items():
+    for of_walk, table in found.items():
         database.register("found", table)
-        database.make_table(name, "sweep/walked", rows="found")
+        database.make_table(of_walk, "sweep/walked", rows="found")
         database.unregister("found")
     database.lock()
     return Tables(database, SHOWN, f"walk of {len(walked):,} folds")
 
 
-def _about(walked: Walked, test: tuple[int, Tested]) -> dict[str, Any]:
+def _about(walked: WalkedFold, test: tuple[int, Tested]) -> dict[str, Any]:
     """Return what is known of a test part before its metrics."""
     number, tested = test
     train = walked.fold.train
