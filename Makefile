@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-long test-extras test-interchange test-notebook test-coming-from test-s3 pictures test-explore faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook browser wasm charts clean
+.PHONY: demo test test-fast test-long test-extras test-interchange spark test-notebook test-coming-from test-s3 pictures test-explore faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook browser wasm charts clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -45,6 +45,12 @@ test-s3: .venv-s3/.installed
 # What packages of performance make of a run, and splits beside theirs; in an environment of its own.
 test-interchange: .venv-interchange/.installed
 	.venv-interchange/bin/python -m pytest tests/test_interchange_packages.py tests/test_splits_packages.py
+
+# What Spark selects beside what a run does, row by row; in an environment of its own, needs Java 17.
+spark: .venv-spark/.installed
+	@command -v java >/dev/null || \
+	    { echo "make spark runs Spark, and there is no Java: install 17 or newer" >&2; exit 1; }
+	.venv-spark/bin/python -m pytest tests/test_portable_spark.py
 
 # A kernel of Jupyter without widgets, and marimo; in an environment of its own.
 test-notebook: .venv-notebook/.installed
@@ -197,6 +203,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(call install,--constraint constraints.txt)
 	.venv-interchange/bin/python -m pip install --quiet --constraint constraints.txt \
 	    pyfolio-reloaded==0.10.1 quantstats==0.0.86 alphalens-reloaded==0.5.1 skfolio==1.12.2
+	touch $@
+
+.venv-spark/.installed: pyproject.toml constraints.txt
+	$(call install,--constraint constraints.txt)
+	.venv-spark/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[spark]' pyspark==4.3.0
 	touch $@
 
 .venv-notebook/.installed: pyproject.toml constraints.txt

@@ -69,6 +69,9 @@ LAYERS: dict[str, set[str]] = {
     "__main__": {"cli"},
 }  # fmt: skip
 LOADS_PARSER = {f"data.user_sql.{name}" for name in ("parsed", "queries", "scopes", "total_order")}
+LOADS_PARSER |= {
+    f"data.portable.{name}" for name in ("dialects", "expressions", "numbers", "selection")
+}
 # Rooms and modules of the execution: each imports of the others only what stands before it.
 EXECUTION = (
     "timing", "policy", "price_limits", "costs", "orders", "pricing", "executor", "account",

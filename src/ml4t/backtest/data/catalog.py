@@ -6,13 +6,14 @@ schema when it is registered and its rows when the first query or run needs them
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from ml4t.backtest.core.axes import Axes
+from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.core.selecting import Selects
 from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.data.asof.prepared import Prepared, facts_of_files, prepare
@@ -189,6 +190,40 @@ class Catalog(Diagnosed, ShowsSelections, Described):
         from ml4t.backtest.data.explaining import explain, plan_alone
 
         return explain(self, lambda *of: plan_alone(strategy, *of), plan=plan)
+
+    def selection_sql(
+        self, ranking: Ranking, dialect: str, *, tables: Mapping[str, str] | None = None
+    ) -> str:
+        """Return what a ranking selects as one query for another engine: docs/at-scale.md.
+
+        Nothing of a run is in it but the ranking: no check of the rows or of the weights, no
+        period. What the engine would compute otherwise is refused, or written so that it is equal.
+
+        Parameters
+        ----------
+        ranking : Ranking
+        dialect : {"duckdb", "spark", "snowflake"}
+        tables : mapping of str to str, optional
+            Names of tables there that have the rows of sources, under the columns' own names. Of
+            other sources files of Parquet are read where they are; Snowflake has tables alone. The
+            bars of a schedule in words are those of this catalog's prices.
+
+        Returns
+        -------
+        str
+            Rows ``timestamp``, ``asset_id``, ``rank``, ``score``, ``weight``, as in `selections`,
+            in no order.
+
+        Raises
+        ------
+        ConfigError, DataError, ExpressionError
+            Something is not known to be the same there; or what a run would refuse.
+        """
+        from ml4t.backtest.data.portable.selection import Registered, selection_sql
+
+        registered = Registered(self._sources, self._found, self._read_changes, self.timezone)
+        prepared = self.prepare()
+        return selection_sql(ranking, registered, prepared, dialect=dialect, tables=tables or {})
 
     @property
     def may_lack_actions(self) -> bool:

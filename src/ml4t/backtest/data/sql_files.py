@@ -276,6 +276,22 @@ def join_numbers(relation: str, alias: str, left: str) -> str:
     return join("left", relation, alias, f"{left}.t = {alias}.t and {left}.sid = {alias}.sid")
 
 
+def every_bars(every: int, offset: int) -> str:
+    """Return the condition on the number of a bar, from 1, that it decides."""
+    return f"(bar_number - {offset}) % {every} = 0"
+
+
+def one_of(column: str, values: Iterable[str]) -> str:
+    """Return the condition that a column is one of some values; of none it never holds."""
+    return f"{column} in ({', '.join(values) or 'null'})"
+
+
+def with_steps(steps: Iterable[tuple[str, str]], last: str) -> str:
+    """Return a query whose steps have names, each of which later ones can read."""
+    named = ", ".join(f"{name} as ({query})" for name, query in steps)
+    return f"with {named} {last}"
+
+
 def only_if(condition: str, item: str) -> str:
     """Return an item where a condition holds, else NULL."""
     return f"case when {condition} then {item} end"

@@ -16,6 +16,7 @@ from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.common_types import N_SAMPLE
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import (
+    Sql,
     columns,
     count_of,
     join,
@@ -195,20 +196,41 @@ def _known(
     database: Database,
 ) -> Known:
     target = f"stage.{quote(f'{source.name} {kind}')}"
+    database.execute(known_statement(source, relation, types, target, database, where=condition))
+    return Known(source=source.name, relation=target, types=types, max_age=source.max_age)
+
+
+def known_statement(
+    source: Source,
+    relation: str,
+    names: Collection[str],
+    target: str,
+    database: Database,
+    *,
+    where: str,
+) -> Sql:
+    """Return the statement that makes known rows of a source.
+
+    Parameters
+    ----------
+    relation : str
+        ``(asset_id, timestamp, names...)``, with ``available_at`` where the source has it.
+    where : str
+        Condition on its rows.
+    """
     lag = "" if source.lag is None else f" + {literal(source.lag)}::interval"
-    places = {
-        "target": target,
-        "available": "available_at" if source.available_at else f"timestamp{lag}",
-        "source": relation,
-        "columns": columns(types) if types else "1 as is_known",
-        "filter": condition,
-    }
     is_calendar = (
         source.lag and database.rows(read("signals/lag_months"), {"lag": source.lag})[0][0]
     )
     two_clocks = source.available_at is not None or is_calendar
-    database.execute(render("signals/known_revisions" if two_clocks else "signals/known", **places))
-    return Known(source=source.name, relation=target, types=types, max_age=source.max_age)
+    return render(
+        "signals/known_revisions" if two_clocks else "signals/known",
+        target=target,
+        available="available_at" if source.available_at else f"timestamp{lag}",
+        source=relation,
+        columns=columns(names) if names else "1 as is_known",
+        filter=where,
+    )
 
 
 def _filled_where(

@@ -1,0 +1,1 @@
+"""Portable: a ranking as one query for an engine of another kind."""

@@ -1,0 +1,89 @@
+"""Sources: what an engine reads of a source, under our names and types.
+
+What the catalog does to rows before they are a source, by more than a name and a cast, has no
+counterpart elsewhere, and is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.portable.kinds import DUCKDB, SPARK
+from ml4t.backtest.data.sources.forms.kinds import PARQUET
+from ml4t.backtest.data.sources.schema import canonical_columns
+from ml4t.backtest.data.sources.source import Source
+from ml4t.backtest.data.sql_files import Sql, quote, render, rows_of
+from ml4t.backtest.errors import DataError
+
+# Of more files a query would be a list; a table names them by one word.
+MOST_FILES = 100
+
+
+def raw_name(source: Source) -> str:
+    """Return what stands in a query for the rows of a source, until `dialects` puts them in."""
+    return quote(f"__raw {source.name}")
+
+
+def source_query(
+    source: Source, names: Sequence[str], database: Database, *, filter_: str = "true"
+) -> Sql:
+    """Return the query of columns of a source, by our names.
+
+    Raises
+    ------
+    DataError
+        The source is changed on its way in by more than names and casts.
+    """
+    _require_plain(source)
+    raw = database.schema(rows_of(f"raw.{quote(source.name)}"))
+    items = canonical_columns(source, raw, {})
+    read_here = ", ".join(items[name].sql for name in names)
+    return render("portable/source", raw=raw_name(source), columns=read_here, filter=filter_)
+
+
+def files_of_source(
+    source: Source, dialect: str, changes: Mapping[str, Sequence[object]]
+) -> list[str]:
+    """Return the files of a source that an engine opens by itself.
+
+    Raises
+    ------
+    DataError
+        They are none of Parquet, too many, or do not say alone what is in them.
+    """
+    if dialect not in (DUCKDB, SPARK):
+        _refuse(source, f"is not there in {dialect}")
+    if not source.is_files or source.kind() is not PARQUET:
+        _refuse(
+            source, "is no files of Parquet, which is all that other engines read by themselves"
+        )
+    files = [str(path) for path in source.files()] + source.urls
+    if len(files) > MOST_FILES:
+        _refuse(
+            source, f"has {len(files):,} files, more than the {MOST_FILES} that are written out"
+        )
+    if any("=" in part for file in files for part in file.split("/")[:-1]):
+        _refuse(source, "has columns in the names of its folders")
+    if changes.get(source.name):
+        _refuse(source, "has files that differ, and another engine reads all as it reads one")
+    return files
+
+
+def _require_plain(source: Source) -> None:
+    for is_changed, how in (
+        (source.drop_bad_rows, "has bad rows that are dropped; write it without them"),
+        (source.stamp_shift is not None, "has bars that are moved to their close; write them so"),
+        (isinstance(source.adjusted, str), "has prices that are computed; write them so"),
+        (source.date_format is not None, "has dates in text; write them as dates"),
+    ):
+        if is_changed:
+            raise DataError(source.name, "portable", f"{how}, and register that")
+
+
+def _refuse(source: Source, why: str) -> NoReturn:
+    raise DataError(
+        source.name, "portable",
+        f"{why}; pass tables={{{source.name!r}: name}} with the table there that has its rows",
+    )  # fmt: skip
