@@ -100,6 +100,44 @@ def catalog_of(folder: Path, *, timezone: str = "UTC", universe: bool = True) ->
     return catalog
 
 
+def write_forms(folder: Path) -> Catalog:
+    """Write a market in other forms: ids that are numbers, several files, decimals, months.
+
+    Of the last days of January a month later is one day, and counts once.
+    """
+    days = "range(80) as x(t), range(7) as y(a)"
+    day = "(date '2023-12-20' + t::integer)"
+    with duckdb.connect() as connection:
+        for year in (2023, 2024):
+            connection.execute(f"""
+                copy (select a::bigint * 3 as "Ticker", {day} as "Date",
+                    ((hash(t, a) % 90000) / 100 + 1)::decimal(9, 2) as "Close",
+                    9.5::double as "Open",
+                    ((hash(t, a, 1) % 90000) / 1000)::decimal(7, 3) as cents,
+                    (hash(t, a, 2) % 200)::utinyint as small_count
+                    from {days} where year({day}) = {year})
+                to '{folder}/bars_{year}.parquet'""")
+        connection.execute(f"""
+            copy (select {day} as timestamp, a::integer * 3 as asset_id,
+                (hash(t, a, 3) % 1000) / 7 as growth
+                from {days} where hash(t, a, 4) % 3 = 0)
+            to '{folder}/monthly.parquet'""")
+    catalog = Catalog().register("prices", [str(folder / f"bars_{year}.parquet")
+                                            for year in (2023, 2024)],
+        columns={"asset_id": "Ticker", "timestamp": "Date", "close": "Close",
+                 "open": "Open"})  # fmt: skip
+    return catalog.register(
+        "features", str(folder / "monthly.parquet"), lag="1 month 12 hours", max_age="10 days"
+    )
+
+
+FORMS = [
+    Ranking(n=3, by="growth", weight="0.1"),
+    Ranking(n=4, by="close / cents", where="small_count < 150 and cents > 20.5"),
+    Ranking(n=2, by="coalesce(growth, 0) - cents / 3", within="small_count", every=3),
+]
+
+
 RANKINGS = {
     "plain": Ranking(n=3, by="score"),
     "ascending": Ranking(n=4, by="small", ascending=True),
@@ -174,7 +212,7 @@ def selections_of(catalog: Catalog, ranking: Ranking) -> set[Row]:
     times = [moment for (moment,) in prepared.database.rows(
         "select timestamp::varchar from stage.timeline order by t")]  # fmt: skip
     return {
-        (times[t], axes.asset_ids[sid], i + 1, float(score), float(weight))
+        (times[t], str(axes.asset_ids[sid]), i + 1, float(score), float(weight))
         for chunk in chunks
         for t, found in chunk.selections.items()
         for i, (sid, score, weight) in enumerate(
@@ -198,7 +236,7 @@ def selections_of_run(catalog: Catalog, ranking: Ranking) -> set[Row]:
 def rows_of_table(relation: duckdb.DuckDBPyRelation) -> set[Row]:
     """Return the rows of selections, each time as text; which must differ from each other."""
     found = relation.select(
-        "timestamp::varchar, asset_id, rank::bigint, score::double, weight::double"
+        "timestamp::varchar, asset_id::varchar, rank::bigint, score::double, weight::double"
     ).fetchall()
     assert len(set(found)) == len(found)
     return set(found)

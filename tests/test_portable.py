@@ -20,11 +20,13 @@ from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.data.portable.selection import Registered, selection_tree
 from portable_markets import (
     CLOCKS,
+    FORMS,
     RANKINGS,
     catalog_of,
     rankings,
     rows_of_table,
     selections_of,
+    write_forms,
     write_market,
 )
 
@@ -74,6 +76,14 @@ def test_the_query_selects_what_a_run_selects(
             )
             n_rows += len(expected)
     assert n_rows > 600
+
+
+def test_the_query_selects_the_same_of_other_forms(tmp_path: Path) -> None:
+    catalog = write_forms(tmp_path)
+    for ranking in FORMS:
+        expected = selections_of(catalog, ranking)
+        assert rows_of_table(duckdb.sql(catalog.selection_sql(ranking, "duckdb"))) == expected
+        assert len(expected) > 40
 
 
 def test_so_does_the_form_for_spark_where_duckdb_has_its_words(markets: dict[str, Path]) -> None:
@@ -166,6 +176,13 @@ def test_what_a_source_is_decides_whether_another_engine_can_read_it(
         Catalog().register("prices", f"select * from read_parquet('{file}')")
     )
     assert "are dropped" in refusal(Catalog().register("prices", file, on_bad_rows="drop"))
+    decimals = "select * replace (close::decimal(18, 4) as close) from read_parquet"
+    wide = tmp_path / "wide.parquet"
+    duckdb.sql(f"copy ({decimals}('{file}')) to '{wide}'")
+    assert "cast it to double" in refusal(Catalog().register("prices", str(wide)))
+    odd = tmp_path / "a{b}.parquet"
+    odd.write_bytes(Path(file).read_bytes())
+    assert "takes for a pattern" in refusal(Catalog().register("prices", str(odd)))
     shifted = tmp_path / "nanoseconds.parquet"
     duckdb.sql(f"copy (select * replace (timestamp::timestamp_ns as timestamp) "
                f"from read_parquet('{file}')) to '{shifted}'")  # fmt: skip

@@ -20,11 +20,14 @@ from ml4t.backtest import Catalog
 from ml4t.backtest.core.ranking import Ranking
 from portable_markets import (
     CLOCKS,
+    FORMS,
     Row,
     catalog_of,
     rankings,
     rows_of_table,
+    selections_of,
     selections_of_run,
+    write_forms,
     write_market,
 )
 
@@ -71,6 +74,15 @@ def test_spark_selects_what_a_run_selects(
         assert rows_of_spark(spark, text, tmp_path / "answer") == expected, name
         n_rows += len(expected)
     assert n_rows > 2000
+
+
+def test_spark_selects_the_same_of_other_forms(spark: Any, tmp_path: Path) -> None:
+    catalog = write_forms(tmp_path)
+    for ranking in FORMS:
+        expected = selections_of(catalog, ranking)
+        text = catalog.selection_sql(ranking, "spark")
+        assert rows_of_spark(spark, text, tmp_path / "answer") == expected
+        assert len(expected) > 40
 
 
 REAL = {

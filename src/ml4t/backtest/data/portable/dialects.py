@@ -97,7 +97,6 @@ def relation_of(files: Sequence[str], columns: Sequence[str], dialect: str) -> e
     names = [exp.column(name, quoted=True) for name in columns]
     if dialect == DUCKDB:
         literals = exp.Array(expressions=[exp.Literal.string(file) for file in files])
-        # A file is no pattern, whatever its name.
         scan = exp.Anonymous(this="read_parquet", expressions=[literals])
         return exp.Subquery(this=exp.select(*names).from_(exp.Table(this=scan)))
     parts = [

@@ -120,12 +120,14 @@ class _Walk(Numbers):
         one = self.of(node.this)[0] if is_null else self._truth(node.this)
         return exp.Is(this=one, expression=node.expression), BOOLEAN
 
-    def _alike(self, node: Node, parts: Sequence[Node]) -> tuple[list[Node], str]:
+    def _alike(
+        self, node: Node, parts: Sequence[Node], *, mixes: bool = True
+    ) -> tuple[list[Node], str]:
         """Return values of one kind, as they are compared with each other."""
         found = [self.of(part) for part in parts]
         kinds = {kind for _, kind in found} - {NULL}
         if kinds <= {*NUMBERS}:
-            return self.numbers(node, *parts)
+            return self.numbers(node, *parts, mixes=mixes)
         clock = next((kind for kind in TIMES if kind in kinds), None)
         if clock is not None and kinds == {clock, TEXT}:
             if clock == ZONED:
@@ -169,7 +171,9 @@ class _Walk(Numbers):
             self.refuse(node, "its comparisons are not written out; write CASE WHEN x = 1 THEN")
         default = node.args.get("default")
         given = [one.args["true"] for one in node.args["ifs"]]
-        values, kind = self._alike(node, [*given, *([default] if default is not None else [])])
+        values, kind = self._alike(
+            node, [*given, *([default] if default is not None else [])], mixes=False
+        )
         ifs = [
             exp.If(this=self._truth(one.this), true=value)
             for one, value in zip(node.args["ifs"], values, strict=False)
@@ -177,7 +181,7 @@ class _Walk(Numbers):
         return exp.Case(ifs=ifs, default=values[-1] if default is not None else None), kind
 
     def _first(self, node: exp.Coalesce) -> tuple[Node, str]:
-        (one, *others), kind = self._alike(node, (node.this, *node.expressions))
+        (one, *others), kind = self._alike(node, (node.this, *node.expressions), mixes=False)
         return exp.Coalesce(this=one, expressions=others), kind
 
     def _nullif(self, node: exp.Nullif) -> tuple[Node, str]:

@@ -153,8 +153,14 @@ class Numbers:
 
     # -- numbers --------------------------------------------------------------------------
 
-    def numbers(self, node: Node, *parts: Node) -> tuple[list[Node], str]:
-        """Return operands in the type in which DuckDB computes with them."""
+    def numbers(self, node: Node, *parts: Node, mixes: bool = False) -> tuple[list[Node], str]:
+        """Return operands in the type in which DuckDB computes with them.
+
+        Parameters
+        ----------
+        mixes : bool
+            A decimal may stand beside a whole number: they are compared, or divided as doubles.
+        """
         found = [self.of(part) for part in parts]
         for _, kind in found:
             if kind not in (*NUMBERS, NULL):
@@ -163,7 +169,12 @@ class Numbers:
         common = next((kind for kind in (DOUBLE, FLOAT, DEC, INT) if kind in kinds), NULL)
         if common in (DOUBLE, FLOAT):
             return [self.cast(one, kind, common) for one, kind in found], common
-        if common == DEC and len(kinds) > 1 and not all(is_constant(one) for one, _ in found):
+        if (
+            common == DEC
+            and len(kinds) > 1
+            and not mixes
+            and not all(is_constant(one) for one, _ in found)
+        ):
             self.refuse(node, "a decimal and a whole number have another width there")
         return [one for one, _ in found], common
 
@@ -174,7 +185,7 @@ class Numbers:
         return type(node)(this=left, expression=right), kind
 
     def _div(self, node: exp.Div) -> tuple[Node, str]:
-        (left, right), kind = self.numbers(node, node.this, node.expression)
+        (left, right), kind = self.numbers(node, node.this, node.expression, mixes=True)
         above, below = (
             bracketed(self.cast(one, INT if kind == NULL else kind, DOUBLE))
             for one in (left, right)

@@ -33,7 +33,12 @@ from ml4t.backtest.data.portable.kinds import (
     kind_of_type,
 )
 from ml4t.backtest.data.portable.said import OWN, Said, said_by
-from ml4t.backtest.data.portable.sources import files_of_source, raw_name, source_query
+from ml4t.backtest.data.portable.sources import (
+    files_of_source,
+    raw_columns,
+    raw_name,
+    source_query,
+)
 from ml4t.backtest.data.selection.ranking import RankingPlan, plan_ranking
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import (
@@ -158,7 +163,7 @@ class _Query:
         self._step("ranked", self._ranked(said, bars))
         query = with_steps(self._steps, render("portable/selected"))
         relations = {
-            raw_name(self._registered.sources[name])[1:-1]: self._relation(name, names, tables)
+            raw_name(name): self._relation(name, names, tables)
             for name, names in self._read.items()
         }
         target = Target(
@@ -234,14 +239,9 @@ class _Query:
         if name in tables:
             return table_of_name(tables[name], self._dialect)
         source = self._registered.sources[name]
-        database = self._prepared.database
         files = files_of_source(source, self._dialect, self._registered.changes)
-        raw = database.schema(rows_of(f"raw.{quote(name)}"))
-        ours = {given.lower(): own for own, given in source.columns.items()}
-        wanted = {one.lower() for one in names}
-        if source.available_at is not None and "available_at" in wanted:
-            wanted.add(source.available_at.lower())
-        given = [one for one in raw if ours.get(one.lower(), one.lower()).lower() in wanted]
+        raw = self._prepared.database.schema(rows_of(f"raw.{quote(name)}"))
+        given = raw_columns(source, raw, names)
         return relation_of(files, given, self._dialect)
 
     def _universe(self) -> None:

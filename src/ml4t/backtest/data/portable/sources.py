@@ -6,29 +6,29 @@ counterpart elsewhere, and is refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from ml4t.backtest.data.database import Database
-from ml4t.backtest.data.portable.kinds import DUCKDB, SPARK
+from ml4t.backtest.data.portable.kinds import DUCKDB, SPARK, kind_of_type
 from ml4t.backtest.data.sources.forms.kinds import PARQUET
 from ml4t.backtest.data.sources.schema import canonical_columns
-from ml4t.backtest.data.sources.source import Source
+from ml4t.backtest.data.sources.source import Source, is_remote
 from ml4t.backtest.data.sql_files import Sql, quote, render, rows_of
 from ml4t.backtest.errors import DataError
 
 # Of more files a query would be a list; a table names them by one word.
 MOST_FILES = 100
+_PATTERN = re.compile(r"[*?\[\]{}`\\]")
 
 
-def raw_name(source: Source) -> str:
+def raw_name(name: str) -> str:
     """Return what stands in a query for the rows of a source, until `dialects` puts them in."""
-    return quote(f"__raw {source.name}")
+    return f"__raw {name}"
 
 
-def source_query(
-    source: Source, names: Sequence[str], database: Database, *, filter_: str = "true"
-) -> Sql:
+def source_query(source: Source, names: Sequence[str], database: Database) -> Sql:
     """Return the query of columns of a source, by our names.
 
     Raises
@@ -39,8 +39,27 @@ def source_query(
     _require_plain(source)
     raw = database.schema(rows_of(f"raw.{quote(source.name)}"))
     items = canonical_columns(source, raw, {})
-    read_here = ", ".join(items[name].sql for name in names)
-    return render("portable/source", raw=raw_name(source), columns=read_here, filter=filter_)
+    for given in raw_columns(source, raw, names):
+        if kind_of_type(raw[given]) is None and raw[given].startswith("DECIMAL"):
+            raise DataError(
+                source.name, "portable", f"has column '{given}' of type {raw[given]}, whose "
+                "nearest doubles are a matter of the engine; cast it to double",
+            )  # fmt: skip
+    return render(
+        "portable/source",
+        raw=quote(raw_name(source.name)),
+        columns=", ".join(items[name].sql for name in names),
+        filter="true",
+    )
+
+
+def raw_columns(source: Source, raw: Mapping[str, str], names: Sequence[str]) -> list[str]:
+    """Return what the columns of a source are called in its rows."""
+    ours = {given.lower(): own.lower() for own, given in source.columns.items()}
+    if source.available_at is not None:
+        ours[source.available_at.lower()] = "available_at"
+    wanted = {name.lower() for name in names}
+    return [given for given in raw if ours.get(given.lower(), given.lower()) in wanted]
 
 
 def files_of_source(
@@ -64,6 +83,10 @@ def files_of_source(
         _refuse(
             source, f"has {len(files):,} files, more than the {MOST_FILES} that are written out"
         )
+    # Spark has no way to say that a name is no pattern.
+    odd = next((file for file in files if _PATTERN.search(file) and not is_remote(file)), None)
+    if odd is not None:
+        _refuse(source, f"has the file {odd!r}, whose name Spark takes for a pattern")
     if any("=" in part for file in files for part in file.split("/")[:-1]):
         _refuse(source, "has columns in the names of its folders")
     if changes.get(source.name):
