@@ -18,6 +18,8 @@ from effort import share
 from ml4t.backtest import Catalog, ConfigError, DataError, ExpressionError
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.data.portable.selection import Registered, selection_tree
+from ml4t.backtest.synthetic import make_market
+from page_blocks import run_page
 from portable_markets import (
     CLOCKS,
     FORMS,
@@ -138,7 +140,7 @@ def test_the_text_is_read_back_and_holds_no_word_that_the_engine_lacks(
         ({"by": "close % 2"}, "remainders of fractions"),
         ({"by": "close", "where": "volume"}, "BOOLEAN is needed"),
         ({"by": "close", "where": "flag and volume"}, "stands for true or false"),
-        ({"by": "close", "where": "sector > 3"}, "values of the kinds INT, TEXT"),
+        ({"by": "close", "where": "sector > 3"}, "values of the kinds INT, STRING"),
         ({"by": "close", "within": "small"}, "groups by fractions"),
         ({"by": "close", "where": "dayofweek(timestamp) = 1"}, "not carried to spark"),
         ({"by": "length(sector)"}, "nobody has shown"),
@@ -214,3 +216,20 @@ def test_days_are_refused_where_they_have_no_length(markets: dict[str, Path]) ->
     for timezone, age in (("America/New_York", "1 day"), ("UTC", "1 month")):
         with pytest.raises(ConfigError, match="no length of its own"):
             text(timezone, age)
+
+
+def test_the_code_of_the_page_writes_three_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_market("out/demo", n_assets=20, n_bars=60)
+    names = run_page(Path(__file__).parents[1] / "docs" / "at-scale.md")
+    catalog, ranking = names["catalog"], names["ranking"]
+    assert isinstance(catalog, Catalog)
+    assert isinstance(ranking, Ranking)
+    found = rows_of_table(duckdb.sql(str(names["here"])))
+    assert found == selections_of(catalog, ranking)
+    assert len(found) > 50
+    assert "`lake`.`scores`" in str(names["spark"])
+    assert f"`{tmp_path}/out/demo/context.parquet`" in str(names["spark"])
+    assert "MATCH_CONDITION" in str(names["snowflake"])

@@ -42,7 +42,7 @@ def test_every_public_name_stands_on_a_page_of_the_api() -> None:
 
 # Which test runs the code of a page, where its module is not named after it.
 RUN_BY = {"data": "data_page", "trades": "explained", "calendars": "calendars", "guide": "guide",
-          "coming-from": "coming_from", "cookbook": "cookbook"}  # fmt: skip
+          "coming-from": "coming_from", "cookbook": "cookbook", "at-scale": "portable"}  # fmt: skip
 
 
 def test_every_page_with_code_has_a_test_that_runs_it() -> None:

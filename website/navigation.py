@@ -28,7 +28,7 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Trust",
         ("parity.md", "differences.md", "findings.md", "performance.md", "benchmarks.md",
-         "limitations.md"),
+         "at-scale.md", "limitations.md"),
     ),
     ("About", ("glossary.md", "architecture.md", "contributing.md", "changelog.md")),
 )  # fmt: skip

@@ -13,7 +13,7 @@ import sqlglot
 from sqlglot import exp
 
 from ml4t.backtest.data.database import UTC, Database
-from ml4t.backtest.data.portable.kinds import DUCKDB, SNOWFLAKE, SPARK, ZONED
+from ml4t.backtest.data.portable.kinds import TIMESTAMPTZ, TO_DUCKDB, TO_SNOWFLAKE, TO_SPARK
 from ml4t.backtest.data.sql_files import read
 from ml4t.backtest.errors import ConfigError
 
@@ -54,7 +54,7 @@ def rewritten(query: str, target: Target, relations: Mapping[str, exp.Expr]) -> 
     ConfigError
         A lag or an age is counted in days or months, which have no length of their own in a zone.
     """
-    tree = sqlglot.parse_one(query, read=DUCKDB)
+    tree = sqlglot.parse_one(query, read=TO_DUCKDB)
     for table in list(tree.find_all(exp.Table)):
         if table.name in relations:
             found = relations[table.name].copy()
@@ -69,19 +69,19 @@ def rewritten(query: str, target: Target, relations: Mapping[str, exp.Expr]) -> 
     for node in list(tree.find_all(exp.Add)):
         if isinstance(node.expression, exp.Cast) and node.expression.is_type("interval"):
             node.replace(_later(node, target))
-    if target.dialect != DUCKDB:
+    if target.dialect != TO_DUCKDB:
         _write_out_finite(tree)
-    if target.dialect == SPARK:
+    if target.dialect == TO_SPARK:
         _without_qualify(tree)
         _count_sets(tree)
-    if target.dialect == SNOWFLAKE:
+    if target.dialect == TO_SNOWFLAKE:
         _match_conditions(tree)
     return tree
 
 
 def numbered(ranked: str) -> str:
     """Return a ranking whose ranks are those of `selections`: one group's after the other's."""
-    tree = sqlglot.parse_one(ranked, read=DUCKDB)
+    tree = sqlglot.parse_one(ranked, read=TO_DUCKDB)
     bar, *within_bar = (one.copy() for one in tree.args["order"].expressions)
     window = exp.Window(
         this=exp.RowNumber(), partition_by=[bar.this], order=exp.Order(expressions=within_bar)
@@ -89,13 +89,13 @@ def numbered(ranked: str) -> str:
     for item in tree.expressions:
         if item.alias_or_name == "rank":
             item.replace(exp.alias_(window, "rank"))
-    return tree.sql(DUCKDB)
+    return tree.sql(TO_DUCKDB)
 
 
 def relation_of(files: Sequence[str], columns: Sequence[str], dialect: str) -> exp.Expr:
     """Return the rows of files, with the columns that are read."""
     names = [exp.column(name, quoted=True) for name in columns]
-    if dialect == DUCKDB:
+    if dialect == TO_DUCKDB:
         literals = exp.Array(expressions=[exp.Literal.string(file) for file in files])
         scan = exp.Anonymous(this="read_parquet", expressions=[literals])
         return exp.Subquery(this=exp.select(*names).from_(exp.Table(this=scan)))
@@ -133,9 +133,9 @@ def _later(node: exp.Add, target: Target) -> exp.Expr:
     months, days, microseconds = target.database.rows(
         read("portable/interval"), {"interval": text}
     )[0]
-    if target.dialect == DUCKDB:
+    if target.dialect == TO_DUCKDB:
         return node.copy()
-    if target.clock == ZONED:
+    if target.clock == TIMESTAMPTZ:
         if months or (days and target.timezone != UTC):
             raise ConfigError(
                 f"an interval of {text!r} has no length of its own where times have a zone, and in "
@@ -143,7 +143,7 @@ def _later(node: exp.Add, target: Target) -> exp.Expr:
                 "column available_at"
             )
         return _later_by(node.this, days * _DAY + microseconds, target.dialect)
-    made: exp.Expr = exp.cast(node.this.copy(), "TIMESTAMP", dialect=DUCKDB)
+    made: exp.Expr = exp.cast(node.this.copy(), "TIMESTAMP", dialect=TO_DUCKDB)
     seconds = f"{microseconds // _SECOND}.{microseconds % _SECOND:06d}"
     for amount, unit in ((months, "MONTH"), (days, "DAY"), (seconds, "SECOND")):
         if amount and float(amount):
@@ -155,7 +155,7 @@ def _later(node: exp.Add, target: Target) -> exp.Expr:
 def _later_by(time: exp.Expr, microseconds: int, dialect: str) -> exp.Expr:
     """Return a time with a zone that is later by a number of microseconds."""
     amount = exp.Literal.number(microseconds)
-    if dialect == SNOWFLAKE:
+    if dialect == TO_SNOWFLAKE:
         unit = exp.var("microsecond")
         return exp.Anonymous(this="timestampadd", expressions=[unit, amount, time.copy()])
     # Of Spark's 24 hours a session with a zone makes a day: 23 or 25 where clocks change.

@@ -16,35 +16,35 @@ from ml4t.backtest.data.portable.kinds import (
     BOOLEAN,
     DATE,
     DOUBLE,
-    DUCKDB,
     FLOAT,
     INT,
     NULL,
-    NUMBERS,
-    TEXT,
-    TIMES,
+    NUMERIC_KINDS,
+    STRING,
+    TIME_KINDS,
     TIMESTAMP,
-    ZONED,
+    TIMESTAMPTZ,
+    TO_DUCKDB,
 )
 from ml4t.backtest.data.portable.numbers import (
     NOT_SHOWN,
     WHY,
-    Node,
+    Nameable,
     Numbers,
     Rewrite,
-    Scope,
-    name_of,
+    function_name,
 )
 from ml4t.backtest.data.user_sql.expressions import in_total_order
+from ml4t.backtest.data.user_sql.parsed import Node
 
 _RANKS = {"row_number": INT, "rank": INT, "dense_rank": INT, "ntile": INT, "percent_rank": DOUBLE,
           "cume_dist": DOUBLE}  # fmt: skip
-_PARTS = {"year": TIMES, "month": TIMES, "day": TIMES, "quarter": TIMES,
+_PARTS = {"year": TIME_KINDS, "month": TIME_KINDS, "day": TIME_KINDS, "quarter": TIME_KINDS,
           "hour": (TIMESTAMP,), "minute": (TIMESTAMP,)}  # fmt: skip
 _WHOLE = ("UNBOUNDED", "PRECEDING", "UNBOUNDED", "FOLLOWING")
 
 
-class Carried(NamedTuple):
+class Ported(NamedTuple):
     """An expression as another engine is to compute it.
 
     Attributes
@@ -61,7 +61,7 @@ class Carried(NamedTuple):
     market: frozenset[str]
 
 
-def carried(text: str, scope: Scope, *, must: str | None = None) -> Carried:
+def ported(text: str, nameable: Nameable, *, must: str | None = None) -> Ported:
     """Rewrite an expression that a run has let pass.
 
     Parameters
@@ -74,12 +74,12 @@ def carried(text: str, scope: Scope, *, must: str | None = None) -> Carried:
     ExpressionError
         Something in it is not the same in the engine, or nobody knows whether it is.
     """
-    tree = exp.select(in_total_order(text) + "\n", dialect=DUCKDB).expressions[0]
-    walk = _Walk(text, scope)
+    tree = exp.select(in_total_order(text) + "\n", dialect=TO_DUCKDB).expressions[0]
+    walk = _Walk(text, nameable)
     node, kind = walk.of(tree)
     if must is not None:
         node, kind = walk.cast(node, kind, must), must
-    return Carried(node.sql(DUCKDB), kind, frozenset(walk.market))
+    return Ported(node.sql(TO_DUCKDB), kind, frozenset(walk.market))
 
 
 class _Walk(Numbers):
@@ -126,11 +126,11 @@ class _Walk(Numbers):
         """Return values of one kind, as they are compared with each other."""
         found = [self.of(part) for part in parts]
         kinds = {kind for _, kind in found} - {NULL}
-        if kinds <= {*NUMBERS}:
+        if kinds <= {*NUMERIC_KINDS}:
             return self.numbers(node, *parts, mixes=mixes)
-        clock = next((kind for kind in TIMES if kind in kinds), None)
-        if clock is not None and kinds == {clock, TEXT}:
-            if clock == ZONED:
+        clock = next((kind for kind in TIME_KINDS if kind in kinds), None)
+        if clock is not None and kinds == {clock, STRING}:
+            if clock == TIMESTAMPTZ:
                 self.refuse(node, "a time without a zone would be one of the session's there")
             return [self._as_time(one, kind, clock) for one, kind in found], clock
         if len(kinds) > 1:
@@ -139,11 +139,11 @@ class _Walk(Numbers):
 
     def _as_time(self, node: Node, kind: str, clock: str) -> Node:
         """Return a time, of a text that is written out the time that it says."""
-        if kind != TEXT:
+        if kind != STRING:
             return node
         if not isinstance(node, exp.Literal):
             self.refuse(node, "it is a text that is compared with a time")
-        return exp.cast(node, clock, dialect=DUCKDB)
+        return exp.cast(node, clock, dialect=TO_DUCKDB)
 
     def _compare(self, node: exp.Binary) -> tuple[Node, str]:
         (left, right), _ = self._alike(node, (node.this, node.expression))
@@ -160,7 +160,7 @@ class _Walk(Numbers):
     def _like(self, node: exp.Like) -> tuple[Node, str]:
         one, kind = self.of(node.this)
         pattern = node.expression
-        if kind != TEXT or not isinstance(pattern, exp.Literal) or "\\" in pattern.name:
+        if kind != STRING or not isinstance(pattern, exp.Literal) or "\\" in pattern.name:
             self.refuse(node, "a backslash escapes there")
         return exp.Like(this=one, expression=pattern), BOOLEAN
 
@@ -193,7 +193,7 @@ class _Walk(Numbers):
     # -- times and windows ----------------------------------------------------------------
 
     def _part(self, node: exp.Func) -> tuple[Node, str]:
-        return self._time_part(node, name_of(node), node.this)
+        return self._time_part(node, function_name(node), node.this)
 
     def _extract(self, node: exp.Extract) -> tuple[Node, str]:
         return self._time_part(node, node.name.lower(), node.expression)
@@ -202,14 +202,14 @@ class _Walk(Numbers):
         while isinstance(of, (exp.TsOrDsToDate, exp.Paren)):
             of = of.this
         time, kind = self.of(of)
-        if kind == ZONED:
+        if kind == TIMESTAMPTZ:
             self.refuse(node, "it is that of the session's zone there")
         if name not in _PARTS or kind not in _PARTS[name] or kind not in (DATE, TIMESTAMP):
             self.refuse(node, NOT_SHOWN)
         return exp.cast(exp.Extract(this=exp.var(name), expression=time), "BIGINT"), INT
 
     def _window(self, node: exp.Window) -> tuple[Node, str]:
-        function, name = node.this, name_of(node.this)
+        function, name = node.this, function_name(node.this)
         if name in _RANKS:
             kind = _RANKS[name]
             inner = function.copy()

@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 
 # The engines that a query is written for.
-DUCKDB, SPARK, SNOWFLAKE = "duckdb", "spark", "snowflake"
-DIALECTS = (DUCKDB, SPARK, SNOWFLAKE)
+TO_DUCKDB, TO_SPARK, TO_SNOWFLAKE = "duckdb", "spark", "snowflake"
+DIALECTS = (TO_DUCKDB, TO_SPARK, TO_SNOWFLAKE)
 # Kinds of values; DEC is a decimal, INT a whole number of whatever width.
-BOOLEAN, INT, DEC, FLOAT, DOUBLE, TEXT, NULL = (
-    "BOOLEAN", "INT", "DEC", "FLOAT", "DOUBLE", "TEXT", "NULL",
+BOOLEAN, INT, DEC, FLOAT, DOUBLE, STRING, NULL = (
+    "BOOLEAN", "INT", "DEC", "FLOAT", "DOUBLE", "STRING", "NULL",
 )  # fmt: skip
-DATE, TIMESTAMP, ZONED = "DATE", "TIMESTAMP", "TIMESTAMPTZ"
-NUMBERS = (INT, DEC, FLOAT, DOUBLE)
-TIMES = (DATE, TIMESTAMP, ZONED)
+DATE, TIMESTAMP, TIMESTAMPTZ = "DATE", "TIMESTAMP", "TIMESTAMPTZ"
+NUMERIC_KINDS = (INT, DEC, FLOAT, DOUBLE)
+TIME_KINDS = (DATE, TIMESTAMP, TIMESTAMPTZ)
 # Beyond these digits a decimal is not the quotient of two doubles: the nearest double is a matter
 # of how an engine divides.
 MOST_DIGITS = 15
 _KINDS = {
-    "BOOLEAN": BOOLEAN, "FLOAT": FLOAT, "DOUBLE": DOUBLE, "VARCHAR": TEXT, "DATE": DATE,
-    "TIMESTAMP": TIMESTAMP, "TIMESTAMP WITH TIME ZONE": ZONED,
+    "BOOLEAN": BOOLEAN, "FLOAT": FLOAT, "DOUBLE": DOUBLE, "VARCHAR": STRING, "DATE": DATE,
+    "TIMESTAMP": TIMESTAMP, "TIMESTAMP WITH TIME ZONE": TIMESTAMPTZ,
     **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT"), INT),
     **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER"), INT),
 }  # fmt: skip

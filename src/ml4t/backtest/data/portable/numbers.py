@@ -15,19 +15,19 @@ from ml4t.backtest.data.portable.kinds import (
     BOOLEAN,
     DEC,
     DOUBLE,
-    DUCKDB,
     FLOAT,
     INT,
     MOST_DIGITS,
     NULL,
-    NUMBERS,
-    SNOWFLAKE,
-    TEXT,
+    NUMERIC_KINDS,
+    STRING,
+    TO_DUCKDB,
+    TO_SNOWFLAKE,
     kind_of_type,
 )
+from ml4t.backtest.data.user_sql.parsed import Node
 from ml4t.backtest.errors import ExpressionError
 
-Node = exp.Expr
 Rewrite = Callable[..., tuple[Node, str]]
 NOT_SHOWN = "nobody has shown that it is the same there"
 _LAST_BIT = "its last bit is another there"
@@ -47,7 +47,7 @@ WHY = {
 }  # fmt: skip
 
 
-class Scope(NamedTuple):
+class Nameable(NamedTuple):
     """What an expression may name, and for which engine it is written.
 
     Attributes
@@ -65,8 +65,8 @@ class Scope(NamedTuple):
 class Numbers:
     """Rewrites what an expression computes; `of` returns a node with its kind."""
 
-    def __init__(self, text: str, scope: Scope) -> None:
-        self.text, self.scope = text, scope
+    def __init__(self, text: str, nameable: Nameable) -> None:
+        self.text, self.nameable = text, nameable
         self.market: set[str] = set()
         self._by_type = self.rewrites()
 
@@ -85,7 +85,7 @@ class Numbers:
         """Return a node as it is written for the engine, and its kind."""
         rewrite = self._by_type.get(type(node))
         if rewrite is None:
-            self.refuse(node, WHY.get(name_of(node), NOT_SHOWN))
+            self.refuse(node, WHY.get(function_name(node), NOT_SHOWN))
         return rewrite(node)
 
     def cast(self, node: Node, kind: str, to: str) -> Node:
@@ -97,11 +97,11 @@ class Numbers:
             yes = exp.If(this=node.copy(), true=double("1"))
             no = exp.If(this=exp.Not(this=bracketed(node)), true=double("0"))
             return exp.Case(ifs=[yes, no])
-        if kind not in (*NUMBERS, NULL) or to not in (FLOAT, DOUBLE):
+        if kind not in (*NUMERIC_KINDS, NULL) or to not in (FLOAT, DOUBLE):
             if kind == NULL:
                 return node
             self.refuse(node, f"it is of the kind {kind}, and {to} is needed")
-        if to == FLOAT and self.scope.dialect == SNOWFLAKE:
+        if to == FLOAT and self.nameable.dialect == TO_SNOWFLAKE:
             self.refuse(node, "there is no FLOAT of 32 bits; cast its columns to double")
         return exp.cast(node, to)
 
@@ -114,7 +114,7 @@ class Numbers:
         """
         raise ExpressionError(
             self.text,
-            f"holds {node.sql(DUCKDB)}, which is not carried to {self.scope.dialect}: {why}; "
+            f"holds {node.sql(TO_DUCKDB)}, which is not carried to {self.nameable.dialect}: {why}; "
             "cast it, or compute it as a column of a source",
         )
 
@@ -125,14 +125,14 @@ class Numbers:
         return exp.Paren(this=inner), kind
 
     def _column(self, node: exp.Column) -> tuple[Node, str]:
-        signals = {name.lower(): name for name in self.scope.signals}
+        signals = {name.lower(): name for name in self.nameable.signals}
         name, table = node.name.lower(), node.table.lower()
         if table == "" and name in signals:
             table = "signals"
         table = table or "market"
         if table == "signals" and name == "sid":  # of a window in total order
             return exp.column("sid", table="signals"), INT
-        columns = self.scope.signals if table == "signals" else self.scope.market
+        columns = self.nameable.signals if table == "signals" else self.nameable.market
         own = next(one for one in columns if one.lower() == name)
         kind = kind_of_type(columns[own])
         if kind is None:
@@ -143,7 +143,7 @@ class Numbers:
 
     def _literal(self, node: exp.Literal) -> tuple[Node, str]:
         if node.is_string:
-            return node, TEXT
+            return node, STRING
         number = node.name.lower()
         if "e" in number:
             return double(number), DOUBLE
@@ -163,7 +163,7 @@ class Numbers:
         """
         found = [self.of(part) for part in parts]
         for _, kind in found:
-            if kind not in (*NUMBERS, NULL):
+            if kind not in (*NUMERIC_KINDS, NULL):
                 self.refuse(node, f"it computes with what is no number but {kind}")
         kinds = {kind for _, kind in found} - {NULL}
         common = next((kind for kind in (DOUBLE, FLOAT, DEC, INT) if kind in kinds), NULL)
@@ -191,10 +191,10 @@ class Numbers:
             for one in (left, right)
         )
         quotient: Node = exp.Div(this=above, expression=below)
-        if self.scope.dialect != DUCKDB and not is_constant(node.expression, but_zero=True):
+        if self.nameable.dialect != TO_DUCKDB and not is_constant(node.expression, but_zero=True):
             # Other engines raise an error where a double is divided by zero.
             is_zero = exp.EQ(this=below.copy(), expression=double("0"))
-            beyond = _over_zero(above, below, self.scope.dialect)
+            beyond = _over_zero(above, below, self.nameable.dialect)
             quotient = exp.Case(ifs=[exp.If(this=is_zero, true=beyond)], default=quotient)
         # A quotient of two floats is the nearest one, by way of a double too.
         return (self.cast(quotient, DOUBLE, FLOAT), FLOAT) if kind == FLOAT else (quotient, DOUBLE)
@@ -231,12 +231,12 @@ class Numbers:
         one, kind = self.of(node.this)
         if not node.is_type("double"):
             self.refuse(node, "only casts to double are known to round in the same way")
-        if kind not in (*NUMBERS, BOOLEAN, NULL):
+        if kind not in (*NUMERIC_KINDS, BOOLEAN, NULL):
             self.refuse(node, "a text that is no number is no error there, or another one")
         return exp.cast(one, DOUBLE) if kind == NULL else self.cast(one, kind, DOUBLE), DOUBLE
 
 
-def name_of(node: Node) -> str:
+def function_name(node: Node) -> str:
     """Return what a function is called."""
     if isinstance(node, exp.Anonymous):
         return node.name.lower()
@@ -264,7 +264,7 @@ def is_constant(node: Node, *, but_zero: bool = False) -> bool:
 
 def _over_zero(above: Node, below: Node, dialect: str) -> Node:
     """Return a number over zero: infinite, of the sign of both, or NaN."""
-    if dialect != SNOWFLAKE:
+    if dialect != TO_SNOWFLAKE:
         # 1 / -0.0 is below all numbers; power keeps the sign, and raises no error.
         sign = exp.Pow(this=below.copy(), expression=exp.Neg(this=exp.Literal.number(1)))
         return exp.Mul(this=above.copy(), expression=sign)

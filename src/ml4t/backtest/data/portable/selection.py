@@ -1,6 +1,6 @@
 """Selection: what a ranking selects, as one query that needs no catalog and no run.
 
-1. `plan_ranking` checks the ranking as a run does; `said` has what the user wrote.
+1. `plan_ranking` checks the ranking as a run does; `spoken` has what the user wrote.
 2. Each source becomes a step of the query, as do its known rows and what of them is known at the
    decision bars; the statements are those of a run, where it has them.
 3. `dialects` turns the whole into the words of the engine.
@@ -26,19 +26,19 @@ from ml4t.backtest.data.portable.dialects import (
 from ml4t.backtest.data.portable.kinds import (
     DATE,
     DIALECTS,
-    DUCKDB,
-    SPARK,
     TIMESTAMP,
-    ZONED,
+    TIMESTAMPTZ,
+    TO_DUCKDB,
+    TO_SPARK,
     kind_of_type,
 )
-from ml4t.backtest.data.portable.said import OWN, Said, said_by
 from ml4t.backtest.data.portable.sources import (
     files_of_source,
     raw_columns,
     raw_name,
     source_query,
 )
+from ml4t.backtest.data.portable.spoken import OF_RANKING, Spoken, spoken_by
 from ml4t.backtest.data.selection.ranking import RankingPlan, plan_ranking
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import (
@@ -127,7 +127,7 @@ class _Query:
         self._plan, self._registered, self._prepared = plan, registered, prepared
         self._dialect = dialect
         kind = kind_of_type(prepared.timestamp_type)
-        if kind not in (DATE, TIMESTAMP, ZONED):
+        if kind not in (DATE, TIMESTAMP, TIMESTAMPTZ):
             raise DataError(
                 "prices", "portable", f"has bars of type {prepared.timestamp_type}, which other "
                 "engines do not have; cast them to microseconds",
@@ -138,7 +138,7 @@ class _Query:
         self._steps: list[tuple[str, str]] = []
 
     def tree(self, tables: Mapping[str, str]) -> sqlglot.exp.Expr:
-        said = said_by(self._plan.ranking, self._prepared, self._dialect)
+        spoken = spoken_by(self._plan.ranking, self._prepared, self._dialect)
         section, prepared = self._plan.section, self._prepared
         self._source("prices", ["timestamp", "asset_id"] + [
             name for name in section.price_columns if name != "asset_id"
@@ -149,9 +149,9 @@ class _Query:
             membership = read("signals/is_member")
         self._step("timeline", render("portable/timeline"))
         self._step("scheduled", render("portable/scheduled", schedule=self._schedule()))
-        market = self._market(said.market)
+        market = self._market(spoken.market)
         self._step(
-            "decisions", render("portable/decisions", market=market, condition=said.when.sql)
+            "decisions", render("portable/decisions", market=market, condition=spoken.when.sql)
         )  # fmt: skip
         items = [f"prices.{quote(name)}" for name in section.price_columns]
         items += ["true as is_member"] * section.reads_membership
@@ -160,7 +160,7 @@ class _Query:
         own = [*section.price_columns, *(["is_member"] * section.reads_membership)]
         known = [(one, names) for one, names, _ in section.known]
         bars = self._chain("bars", ["t", "sid", "timestamp", *own], known, prefix="known")
-        self._step("ranked", self._ranked(said, bars))
+        self._step("ranked", self._ranked(spoken, bars))
         query = with_steps(self._steps, render("portable/selected"))
         relations = {
             raw_name(name): self._relation(name, names, tables)
@@ -171,7 +171,7 @@ class _Query:
         )  # fmt: skip
         return rewritten(query, target, relations)
 
-    def _ranked(self, said: Said, bars: str) -> str:
+    def _ranked(self, spoken: Spoken, bars: str) -> str:
         ranking, section = self._plan.ranking, self._plan.section
         names = ["timestamp", *section.names]
         weight: str = equal_weight(ranking.n, is_grouped=ranking.within is not None)
@@ -181,15 +181,15 @@ class _Query:
             market="decisions",
             columns="".join(f", bars.{quote(name)}" for name in names),
             joins="",
-            score=said.by.sql,
-            eligible=f"coalesce(({said.where.sql}), false)",
-            grouping=said.within.sql,
+            score=spoken.by.sql,
+            eligible=f"coalesce(({spoken.where.sql}), false)",
+            grouping=spoken.within.sql,
             more="",
         )
         # In a weight, score and rank are the ranking's own.
-        kept = [name for name in names if name.lower() not in OWN]
-        of_market = sorted(said.market - {"timestamp"})
-        market = [name for name in of_market if name.lower() not in OWN]
+        kept = [name for name in names if name.lower() not in OF_RANKING]
+        of_market = sorted(spoken.market - {"timestamp"})
+        market = [name for name in of_market if name.lower() not in OF_RANKING]
         ranked = render(
             "ranking/ranked",
             scored=scored,
@@ -199,7 +199,7 @@ class _Query:
             market_columns="".join(f", {quote(name)}" for name in market),
             n=number_kept(ranking.n, "t, __group"),
             direction="asc" if ranking.ascending else "desc",
-            weight=said.weight.sql if said.weight is not None else weight,
+            weight=spoken.weight.sql if spoken.weight is not None else weight,
         )  # fmt: skip
         return ranked if ranking.within is None else numbered(ranked)
 
@@ -214,7 +214,7 @@ class _Query:
                 f"{MOST_TIMES:,} that are written out; count bars"
             )
         item = "timestamp::varchar"
-        if self._clock == ZONED:
+        if self._clock == TIMESTAMPTZ:
             item = "timezone('UTC', timestamp)::varchar || '+00:00'"
         rows = self._prepared.database.rows(
             render("portable/due_times", item=item), {"bars": list(due)}
@@ -252,7 +252,7 @@ class _Query:
 
     def _require_clock(self, name: str, kind: str) -> None:
         """Refuse a day next to times with a zone: its midnight is that of a session's zone."""
-        if self._dialect != DUCKDB and self._clock == ZONED and kind_of_type(kind) == DATE:
+        if self._dialect != TO_DUCKDB and self._clock == TIMESTAMPTZ and kind_of_type(kind) == DATE:
             raise DataError(
                 name, "portable", "has dates next to bars with a zone, which in "
                 f"{self._dialect} begin in the zone of the session; store times with a zone",
@@ -312,8 +312,8 @@ class _Query:
             return place
         self._require_clock(known.source, found[clocks[-1]])
         made = known_statement(source, f"({canonical})", names, "__made", database, where="true")
-        statement = sqlglot.parse_one(made, read=DUCKDB)
-        self._step(place, statement.expression.sql(DUCKDB))
+        statement = sqlglot.parse_one(made, read=TO_DUCKDB)
+        self._step(place, statement.expression.sql(TO_DUCKDB))
         return place
 
     def _at_bars(
@@ -336,12 +336,12 @@ class _Query:
         bar_time = "bars.t" if is_same else "bars.t::timestamp"
         known_time = "__known.available_at" if is_same else "__known.available_at::timestamp"
         if known.max_age is not None:
-            late = bar_time if self._clock == ZONED else "bars.t::timestamp"
+            late = bar_time if self._clock == TIMESTAMPTZ else "bars.t::timestamp"
             is_fresh = known.is_fresh(late, "__known.available_at")
             items = [f"{only_if(is_fresh, item)} as {quote(name)}"
                      for item, name in zip(items, names, strict=True)]  # fmt: skip
         has_assets = "sid" in kept
-        if self._dialect != SPARK:
+        if self._dialect != TO_SPARK:
             same = "bars.sid = __known.asset_id and " if has_assets else ""
             same_time = f"{same}{bar_time} >= {known_time}"
             return render(

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from ml4t.backtest.data.database import Database
-from ml4t.backtest.data.portable.kinds import DUCKDB, SPARK, kind_of_type
+from ml4t.backtest.data.portable.kinds import TO_DUCKDB, TO_SPARK, kind_of_type
 from ml4t.backtest.data.sources.forms.kinds import PARQUET
 from ml4t.backtest.data.sources.schema import canonical_columns
 from ml4t.backtest.data.sources.source import Source, is_remote
@@ -72,7 +72,7 @@ def files_of_source(
     DataError
         They are none of Parquet, too many, or do not say alone what is in them.
     """
-    if dialect not in (DUCKDB, SPARK):
+    if dialect not in (TO_DUCKDB, TO_SPARK):
         _refuse(source, f"is not there in {dialect}")
     if not source.is_files or source.kind() is not PARQUET:
         _refuse(

@@ -1,4 +1,4 @@
-"""Said: the expressions of a ranking, each as the engine is to compute it."""
+"""Spoken: the expressions of a ranking, each as the engine is to compute it."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from typing import NamedTuple
 
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.data.asof.prepared import Prepared
-from ml4t.backtest.data.portable.expressions import Carried, carried
+from ml4t.backtest.data.portable.expressions import Ported, ported
 from ml4t.backtest.data.portable.kinds import BOOLEAN, DOUBLE, FLOAT
-from ml4t.backtest.data.portable.numbers import Scope
+from ml4t.backtest.data.portable.numbers import Nameable
 from ml4t.backtest.errors import ExpressionError
 
 # What a weight reads of the ranking itself.
-OWN = {"score": "DOUBLE", "rank": "BIGINT"}
+OF_RANKING = {"score": "DOUBLE", "rank": "BIGINT"}
 
 
-class Said(NamedTuple):
+class Spoken(NamedTuple):
     """The expressions of a ranking as the engine is to compute them."""
 
-    by: Carried
-    where: Carried
-    within: Carried
-    when: Carried
-    weight: Carried | None
+    by: Ported
+    where: Ported
+    within: Ported
+    when: Ported
+    weight: Ported | None
 
     @property
     def market(self) -> frozenset[str]:
@@ -31,7 +31,7 @@ class Said(NamedTuple):
         return frozenset().union(*(part.market for part in parts if part is not None))
 
 
-def said_by(ranking: Ranking, prepared: Prepared, dialect: str) -> Said:
+def spoken_by(ranking: Ranking, prepared: Prepared, dialect: str) -> Spoken:
     """Rewrite every expression of a ranking that a run has let pass.
 
     Raises
@@ -40,8 +40,8 @@ def said_by(ranking: Ranking, prepared: Prepared, dialect: str) -> Said:
         One of them is not known to be the same in the engine.
     """
     market = {n: k for n, k in prepared.market_columns.items() if n != "timestamp"}
-    scope = Scope(prepared.signal_columns, market, dialect)
-    within = carried(ranking.within or "0", scope)
+    nameable = Nameable(prepared.signal_columns, market, dialect)
+    within = ported(ranking.within or "0", nameable)
     if within.kind in (FLOAT, DOUBLE):
         raise ExpressionError(
             ranking.within or "", "groups by fractions, of which engines take other ones for "
@@ -50,16 +50,18 @@ def said_by(ranking: Ranking, prepared: Prepared, dialect: str) -> Said:
     weight = None
     if ranking.weight != "equal":
         signals, others = (
-            {n: k for n, k in columns.items() if n.lower() not in OWN}
+            {n: k for n, k in columns.items() if n.lower() not in OF_RANKING}
             for columns in (prepared.signal_columns, market)
         )
-        weight = carried(ranking.weight, Scope(signals | OWN, others, dialect), must=DOUBLE)
+        weight = ported(
+            ranking.weight, Nameable(signals | OF_RANKING, others, dialect), must=DOUBLE
+        )
     # Of a bar there is its time and the market.
-    bar = Scope({}, {"timestamp": prepared.timestamp_type} | market, dialect)
-    return Said(
-        by=carried(ranking.by, scope, must=DOUBLE),
-        where=carried(ranking.where or "true", scope, must=BOOLEAN),
+    bar = Nameable({}, {"timestamp": prepared.timestamp_type} | market, dialect)
+    return Spoken(
+        by=ported(ranking.by, nameable, must=DOUBLE),
+        where=ported(ranking.where or "true", nameable, must=BOOLEAN),
         within=within,
-        when=carried(ranking.when or "true", bar, must=BOOLEAN),
+        when=ported(ranking.when or "true", bar, must=BOOLEAN),
         weight=weight,
     )
