@@ -57,9 +57,7 @@ def markets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def tree_of(
     catalog: Catalog, ranking: Ranking, dialect: str, tables: Mapping[str, str]
 ) -> exp.Expr:
-    registered = Registered(
-        catalog._sources, catalog._found, catalog._read_changes, catalog.timezone
-    )
+    registered = Registered(catalog._sources, catalog._found, catalog.timezone)
     return selection_tree(ranking, registered, catalog.prepare(), dialect=dialect, tables=tables)
 
 
@@ -189,12 +187,12 @@ def test_what_a_source_is_decides_whether_another_engine_can_read_it(
     duckdb.sql(f"copy (select * replace (timestamp::timestamp_ns as timestamp) "
                f"from read_parquet('{file}')) to '{shifted}'")  # fmt: skip
     assert "cast them to microseconds" in refusal(Catalog().register("prices", str(shifted)))
-    key = tmp_path / "year=2024"
+    key = tmp_path / "asset_id=A"
     key.mkdir()
-    duckdb.sql(f"copy (from read_parquet('{file}')) to '{key / 'a.parquet'}'")
-    assert "in the names of its folders" in refusal(
-        Catalog().register("prices", str(tmp_path / "*/*"))
-    )
+    query = f"select * exclude (asset_id) from read_parquet('{file}') where asset_id = 'Aa'"
+    duckdb.sql(f"copy ({query}) to '{key / 'a.parquet'}'")
+    found = refusal(Catalog().register("prices", str(tmp_path / "*=*" / "*.parquet")))
+    assert "has 'asset_id' in another way than its file" in found
     with pytest.raises(ConfigError, match="dialect must be one of duckdb, spark, snowflake"):
         plain.selection_sql(ranking, "sparc")
     with pytest.raises(ConfigError, match="'price', which is no source; did you mean 'prices'"):

@@ -221,7 +221,7 @@ class Catalog(Diagnosed, ShowsSelections, Described):
         """
         from ml4t.backtest.data.portable.selection import Registered, selection_sql
 
-        registered = Registered(self._sources, self._found, self._read_changes, self.timezone)
+        registered = Registered(self._sources, self._found, self.timezone)
         prepared = self.prepare()
         return selection_sql(ranking, registered, prepared, dialect=dialect, tables=tables or {})
 

@@ -231,6 +231,11 @@ def parquet_of(query: str, path: Path) -> str:
     return f"copy ({query}) to {literal(str(path.absolute()))} (format parquet)"
 
 
+def plain_parquet(file: str) -> str:
+    """Return a file of Parquet as a relation of what is in it, whatever its folders say."""
+    return f"read_parquet({file_literal(file)}, hive_partitioning = false)"
+
+
 def runs_parquet(files: Iterable[Path], *, by_name: bool = False) -> str:
     """Return files of Parquet as one relation, whose folders say of which run they are.
 

@@ -18,11 +18,11 @@ from ml4t.backtest.data.portable.kinds import (
     DOUBLE,
     FLOAT,
     INT,
+    NAIVE,
     NULL,
     NUMERIC_KINDS,
     STRING,
     TIME_KINDS,
-    TIMESTAMP,
     TIMESTAMPTZ,
     TO_DUCKDB,
 )
@@ -40,7 +40,7 @@ from ml4t.backtest.data.user_sql.parsed import Node
 _RANKS = {"row_number": INT, "rank": INT, "dense_rank": INT, "ntile": INT, "percent_rank": DOUBLE,
           "cume_dist": DOUBLE}  # fmt: skip
 _PARTS = {"year": TIME_KINDS, "month": TIME_KINDS, "day": TIME_KINDS, "quarter": TIME_KINDS,
-          "hour": (TIMESTAMP,), "minute": (TIMESTAMP,)}  # fmt: skip
+          "hour": (NAIVE,), "minute": (NAIVE,)}  # fmt: skip
 _WHOLE = ("UNBOUNDED", "PRECEDING", "UNBOUNDED", "FOLLOWING")
 
 
@@ -204,7 +204,7 @@ class _Walk(Numbers):
         time, kind = self.of(of)
         if kind == TIMESTAMPTZ:
             self.refuse(node, "it is that of the session's zone there")
-        if name not in _PARTS or kind not in _PARTS[name] or kind not in (DATE, TIMESTAMP):
+        if name not in _PARTS or kind not in _PARTS[name] or kind not in (DATE, NAIVE):
             self.refuse(node, NOT_SHOWN)
         return exp.cast(exp.Extract(this=exp.var(name), expression=time), "BIGINT"), INT
 

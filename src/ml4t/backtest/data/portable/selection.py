@@ -26,7 +26,7 @@ from ml4t.backtest.data.portable.dialects import (
 from ml4t.backtest.data.portable.kinds import (
     DATE,
     DIALECTS,
-    TIMESTAMP,
+    NAIVE,
     TIMESTAMPTZ,
     TO_DUCKDB,
     TO_SPARK,
@@ -63,21 +63,18 @@ MOST_TIMES = 10_000
 
 
 class Registered(NamedTuple):
-    """What a catalog has: its sources, how their files were read, and in which zone.
+    """What a catalog has: its sources, and in which zone it tells times.
 
     Attributes
     ----------
     sources : mapping of str to Source
     found : mapping
         Columns of each source's view, with types.
-    changes : mapping
-        What was changed when the files of a source were read.
     timezone : str
     """
 
     sources: Mapping[str, Source]
     found: Mapping[str, Mapping[str, str]]
-    changes: Mapping[str, Sequence[object]]
     timezone: str
 
 
@@ -127,7 +124,7 @@ class _Query:
         self._plan, self._registered, self._prepared = plan, registered, prepared
         self._dialect = dialect
         kind = kind_of_type(prepared.timestamp_type)
-        if kind not in (DATE, TIMESTAMP, TIMESTAMPTZ):
+        if kind not in (DATE, NAIVE, TIMESTAMPTZ):
             raise DataError(
                 "prices", "portable", f"has bars of type {prepared.timestamp_type}, which other "
                 "engines do not have; cast them to microseconds",
@@ -239,9 +236,9 @@ class _Query:
         if name in tables:
             return table_of_name(tables[name], self._dialect)
         source = self._registered.sources[name]
-        files = files_of_source(source, self._dialect, self._registered.changes)
-        raw = self._prepared.database.schema(rows_of(f"raw.{quote(name)}"))
-        given = raw_columns(source, raw, names)
+        database = self._prepared.database
+        given = raw_columns(source, database.schema(rows_of(f"raw.{quote(name)}")), names)
+        files = files_of_source(source, given, self._dialect, database)
         return relation_of(files, given, self._dialect)
 
     def _universe(self) -> None:
@@ -331,7 +328,7 @@ class _Query:
                 known.source, "portable", f"has {clock} of a type that other engines do not have; "
                 "cast it to microseconds",
             )  # fmt: skip
-        theirs = TIMESTAMP if source.lag is not None and theirs == DATE else theirs
+        theirs = NAIVE if source.lag is not None and theirs == DATE else theirs
         is_same = theirs == self._clock
         bar_time = "bars.t" if is_same else "bars.t::timestamp"
         known_time = "__known.available_at" if is_same else "__known.available_at::timestamp"

@@ -14,8 +14,8 @@ from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.portable.kinds import TO_DUCKDB, TO_SPARK, kind_of_type
 from ml4t.backtest.data.sources.forms.kinds import PARQUET
 from ml4t.backtest.data.sources.schema import canonical_columns
-from ml4t.backtest.data.sources.source import Source, is_remote
-from ml4t.backtest.data.sql_files import Sql, quote, render, rows_of
+from ml4t.backtest.data.sources.source import Source
+from ml4t.backtest.data.sql_files import Sql, plain_parquet, quote, render, rows_of
 from ml4t.backtest.errors import DataError
 
 # Of more files a query would be a list; a table names them by one word.
@@ -63,9 +63,14 @@ def raw_columns(source: Source, raw: Mapping[str, str], names: Sequence[str]) ->
 
 
 def files_of_source(
-    source: Source, dialect: str, changes: Mapping[str, Sequence[object]]
+    source: Source, names: Sequence[str], dialect: str, database: Database
 ) -> list[str]:
     """Return the files of a source that an engine opens by itself.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Columns that are read, as they are called in its rows.
 
     Raises
     ------
@@ -75,22 +80,25 @@ def files_of_source(
     if dialect not in (TO_DUCKDB, TO_SPARK):
         _refuse(source, f"is not there in {dialect}")
     if not source.is_files or source.kind() is not PARQUET:
-        _refuse(
-            source, "is no files of Parquet, which is all that other engines read by themselves"
-        )
-    files = [str(path) for path in source.files()] + source.urls
+        _refuse(source, "is no files of Parquet, which is all that other engines read themselves")
+    if source.urls:
+        _refuse(source, "is at a URL, which every engine opens in its own way")
+    files = [str(path) for path in source.files()]
     if len(files) > MOST_FILES:
-        _refuse(
-            source, f"has {len(files):,} files, more than the {MOST_FILES} that are written out"
-        )
+        _refuse(source, f"has {len(files):,} files, more than {MOST_FILES} to be written out")
     # Spark has no way to say that a name is no pattern.
-    odd = next((file for file in files if _PATTERN.search(file) and not is_remote(file)), None)
+    odd = next((file for file in files if _PATTERN.search(file)), None)
     if odd is not None:
         _refuse(source, f"has the file {odd!r}, whose name Spark takes for a pattern")
-    if any("=" in part for file in files for part in file.split("/")[:-1]):
-        _refuse(source, "has columns in the names of its folders")
-    if changes.get(source.name):
-        _refuse(source, "has files that differ, and another engine reads all as it reads one")
+    raw = database.schema(rows_of(f"raw.{quote(source.name)}"))
+    for file in files:
+        own = database.schema(rows_of(plain_parquet(file)))
+        other = next((name for name in names if own.get(name) != raw[name]), None)
+        if other is not None:
+            _refuse(
+                source, f"has '{other}' in another way than its file {file}, by the name of a "
+                "folder or for another file's sake",
+            )  # fmt: skip
     return files
 
 
