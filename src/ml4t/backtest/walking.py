@@ -6,7 +6,7 @@ is handed, before the next is read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from ml4t.backtest.config import BacktestConfig
@@ -111,23 +111,27 @@ class Walking:
         self._session = Session(
             setup.config, setup.risk_manager, market, setup.initial_capital, self.recorder
         )
-        self._handler = StrategyRun(setup.strategy, self._session.strategy)
-        self._n_bars = period.n_bars
+        self._strategy, self._n_bars = setup.strategy, period.n_bars
 
     def __enter__(self) -> Self:
         """Begin: the account gets its money, the strategy its broker."""
         cash = self._session.portfolio.cash
         self.recorder.record(CashFlow(t=0, sid=-1, kind="deposit", amount=cash, in_trades=False))
-        self._handler.__enter__()
-        self.recorder.on_fills = self._handler.listener
-        visit = Visit(self._session, self._handler, self.recorder)
-        self._walk: Walk = walk_of(visit, self._n_bars)
+        self._begin(self._strategy)
         return self
 
     def __exit__(self, *error: object) -> None:
         """Take the broker away, however the run went."""
         self.recorder.on_fills = None
         self._handler.__exit__(*error)
+
+    def _begin(self, strategy: Strategy) -> None:
+        self._strategy = strategy
+        self._handler = StrategyRun(strategy, self._session.strategy)
+        self._handler.__enter__()
+        self.recorder.on_fills = self._handler.listener
+        visit = Visit(self._session, self._handler, self.recorder)
+        self._walk: Walk = walk_of(visit, self._n_bars)
 
     def through(self, chunk: Chunk) -> None:
         """Walk through the bars of a chunk, in time order."""
@@ -137,6 +141,17 @@ class Walking:
             axes = self._market.axes
             error.locate(axes.time(self._session.t), axes.asset_ids.tolist())
             raise
+
+    def change(self, strategy: Strategy, rules: Collection[int]) -> None:
+        """Have another strategy decide from the next bar on, and ask some of the rules alone.
+
+        The account, its orders and what rests go on.
+        """
+        if strategy is not self._strategy:
+            self._handler.finish()
+            self._handler.__exit__()
+            self._begin(strategy)
+        self._session.rules.follow(rules)
 
     def finish(self) -> None:
         """Have the strategy end."""

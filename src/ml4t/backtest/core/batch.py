@@ -8,7 +8,7 @@ asset has no bar, so that the loop reads any held asset by plain indexing.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
@@ -251,6 +251,31 @@ class Chunk:
     def n_bars(self) -> int:
         """How many bars there are."""
         return len(self.prices["close"])
+
+    def part(self, first: int, stop: int) -> Chunk:
+        """Return the bars from one place up to another; `considered` is that of all."""
+
+        def some(columns: Mapping[str, Floats]) -> dict[str, Floats]:
+            return {name: values[first:stop] for name, values in columns.items()}
+
+        def read(columns: Columns) -> Columns:
+            part = Columns(columns.names, lambda name: columns[name][first:stop])
+            part.update({name: values[first:stop] for name, values in columns.items()})
+            return part
+
+        bars = range(self.first_t + first, self.first_t + stop)
+        return replace(
+            self,
+            first_t=bars.start,
+            prices=some(self.prices),
+            features=some(self.features),
+            selections={t: one for t, one in self.selections.items() if t in bars},
+            lending=some(self.lending),
+            signals=read(self.signals),
+            market=read(self.market),
+            traded_close=None if self.traded_close is None else self.traded_close[first:stop],
+            volume=None if self.volume is None else self.volume[first:stop],
+        )
 
     def is_read(self, feature: str) -> bool:
         """Whether a feature is an array, and not computed where somebody asks for it."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from functools import partial
+from itertools import chain, groupby
 from pathlib import Path
 from secrets import token_hex
 from tempfile import TemporaryDirectory
@@ -16,15 +17,17 @@ from ml4t.backtest.core.orders import parse_choice
 from ml4t.backtest.data.calendars.years import year_facts
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.catalog_recipe import recipe_of
-from ml4t.backtest.data.diagnostics.tables import Tables
 from ml4t.backtest.data.stream.period import DateLike, bound_of
 from ml4t.backtest.engine import BacktestEngine
 from ml4t.backtest.errors import ConfigError, briefly, require_path
 from ml4t.backtest.progress import Progress, progress_of
+from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.store import RunStore
 from ml4t.backtest.strategy.base import Strategy
+from ml4t.backtest.sweep.continued import Stage, continued, require_in_turn
 from ml4t.backtest.sweep.engines import MOST_IN_ROUND, hand_out, require_engine, rounds_of
-from ml4t.backtest.sweep.parameters import Parameters, parameter_sets
+from ml4t.backtest.sweep.folds import BarSpan
+from ml4t.backtest.sweep.parameters import Parameters, parameter_sets, set_key
 from ml4t.backtest.sweep.planned import PlannedTrial, plan_trials, to_make
 from ml4t.backtest.sweep.recipe import Recipe, require_settings
 from ml4t.backtest.sweep.result import COLUMNS_OF_TRIALS, SweepResult
@@ -32,7 +35,7 @@ from ml4t.backtest.sweep.rounds import Detail, Ground
 from ml4t.backtest.sweep.search import OptunaSearch
 from ml4t.backtest.sweep.splits import Splits
 from ml4t.backtest.sweep.trial_store import TrialStore
-from ml4t.backtest.sweep.walk import WalkedFold, require_metric, tables_of, walk_through
+from ml4t.backtest.sweep.walk import Walk, WalkedFold, require_metric, walk_of_folds, walk_through
 from ml4t.backtest.sweep.work import Job, Outcome, Trial, try_all
 
 PREPARED = "prepared"
@@ -214,7 +217,7 @@ class Sweep:
         engine: str = "local",
         n_jobs: int = 1,
         progress: Progress | bool | None = None,
-    ) -> Tables:
+    ) -> Walk:
         """Choose parameters on the train part of each fold, and try them on its test part.
 
         The trials of a train part are runs over its bars alone (of several spans, a run of each);
@@ -238,10 +241,11 @@ class Sweep:
 
         Returns
         -------
-        Tables
+        Walk
             ``metrics``, a row per path (of a walk one); ``folds``, with what was chosen, its score
             in sample and its metrics of the test part; ``returns``; ``trials``. Failed trials are
-            rows with their error, and are never chosen.
+            rows with their error, and are never chosen. ``walk.result`` is the run of one account
+            through all test parts.
 
         Raises
         ------
@@ -280,7 +284,19 @@ class Sweep:
             "periods_per_year": engine_of_all.periods_per_year,
             **year_facts(engine_of_all.sessions_per_year, self._catalog.prepare()),
         }
-        return tables_of(walked, facts, self._catalog.timezone)
+        return walk_of_folds(walked, facts, self._catalog.timezone, partial(self._run_on, walked))
+
+    def _run_on(self, walked: Sequence[WalkedFold]) -> BacktestResult:
+        """Run one account through the test parts of a walk."""
+        require_in_turn([one.fold for one in walked])
+        stages = []
+        for _, alike in groupby(walked, key=lambda one: set_key(one.parameters)):
+            some = list(alike)
+            (first,), (last,) = some[0].fold.test, some[-1].fold.test
+            span = BarSpan(first.first_t, last.last_t, first.start, last.end)
+            stages.append(Stage(span, self._recipe.engine(self._catalog, some[0].parameters)))
+        bounds = bound_of("start", stages[0].span.start), bound_of("end", stages[-1].span.end)
+        return continued(Ground(self._catalog, bounds), stages)
 
     def _left(self, planned: Sequence[PlannedTrial], store: TrialStore) -> list[Trial]:
         """Return the trials that are not in the store yet."""

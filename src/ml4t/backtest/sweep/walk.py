@@ -7,6 +7,7 @@ so at the time: of a walk one series, of combinatorial splits one for each path.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +23,7 @@ from ml4t.backtest.sweep.stitched import metrics_of_returns
 if TYPE_CHECKING:
     from pyarrow import Table as ArrowTable
 
+    from ml4t.backtest.results.result import BacktestResult
     from ml4t.backtest.sweep.parameters import Parameters
     from ml4t.backtest.sweep.result import SweepResult
 
@@ -114,13 +116,47 @@ def require_metric(by: object) -> str:
     return str(by)
 
 
-def tables_of(walked: Sequence[WalkedFold], facts: Mapping[str, object], timezone: str) -> Tables:
-    """Return what a walk found, as tables.
+class Walk(Tables):
+    """What a walk found: the tables ``metrics``, ``folds``, ``returns`` and ``trials``."""
+
+    def __init__(
+        self, database: Database, title: str, run_on: Callable[[], BacktestResult]
+    ) -> None:
+        super().__init__(database, SHOWN, title)
+        self._run_on = run_on
+
+    @cached_property
+    def result(self) -> BacktestResult:
+        """The run of one account through all test parts, made when it is first asked for.
+
+        At the first bar of each test part what was chosen for it takes over the account, with its
+        positions and orders; bars are counted (`every`) from the first bar of the first test part.
+        The changes from one portfolio to the next cost what they cost, which is in no fold by
+        itself; a strategy that remembers begins anew where another trial was chosen.
+
+        Raises
+        ------
+        ResultError
+            The test parts do not follow one another, or what was chosen differs in more than
+            strategy and rules.
+        """
+        return self._run_on()
+
+
+def walk_of_folds(
+    walked: Sequence[WalkedFold],
+    facts: Mapping[str, object],
+    timezone: str,
+    run_on: Callable[[], BacktestResult],
+) -> Walk:
+    """Return what a walk found.
 
     Parameters
     ----------
     facts : mapping
         As `metrics_of_returns` takes them.
+    run_on : callable
+        Runs one account through the test parts.
     """
     import pyarrow as pa
 
@@ -154,7 +190,7 @@ def tables_of(walked: Sequence[WalkedFold], facts: Mapping[str, object], timezon
         database.make_table(of_walk, "sweep/walked", rows="found")
         database.unregister("found")
     database.lock()
-    return Tables(database, SHOWN, f"walk of {len(walked):,} folds")
+    return Walk(database, f"walk of {len(walked):,} folds", run_on)
 
 
 def _about(walked: WalkedFold, test: tuple[int, Tested]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ the next open. Steps: ask and merge (`panel`, `tree`, `merge`), remember (`memor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -105,6 +105,10 @@ class RuleEngine:
             tuple(dict.fromkeys(name for one in rule.walk() for name in one.features))
             for rule in manager.rules
         )
+
+    def follow(self, places: Collection[int]) -> None:
+        """Ask from now on the rules at some places alone; what others have set rests for a bar."""
+        self._panel.follow(places)
 
     # -- what the loop calls ----------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -70,13 +70,17 @@ class RuleEvaluator:
         self.memory = RuleState(self.roots, n_assets)
         # Higher priority first; a stable sort keeps the named order among equals.
         order = sorted(range(len(rules)), key=lambda i: -rules[i].priority)
-        self._asked = [(i, self.roots[i], rules[i].priority) for i in order]
+        self._every = self._asked = [(i, self.roots[i], rules[i].priority) for i in order]
         # The last entry is that of rule -1: nobody.
         self._priority = np.array([*(rule.priority for rule in rules), -np.inf])
         self._has_ranks = len({rule.priority for rule in rules}) > 1
         self._portfolio, self._policy, self._whole = portfolio, policy, whole
         self._splits_trails = policy.in_rule_order or policy.trail_replaces_stop
         self._blank = Blank(n_assets)
+
+    def follow(self, places: Collection[int]) -> None:
+        """Ask from now on the rules at some places alone."""
+        self._asked = [one for one in self._every if one[0] in places]
 
     def ask(
         self, sids: Ints, close: Floats, bars_held: Ints, *, is_entry: bool, has_trails: bool
