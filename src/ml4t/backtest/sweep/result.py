@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +33,7 @@ from ml4t.backtest.sweep.overfitting import overfitting, rank_out_of_sample
 from ml4t.backtest.sweep.parameters import Parameters
 from ml4t.backtest.sweep.planned import PlannedTrial
 from ml4t.backtest.sweep.rounds import Detail
-from ml4t.backtest.sweep.trial_store import TrialStore
+from ml4t.backtest.sweep.trial_store import OwnPlace, TrialStore
 from ml4t.backtest.sweep.work import Outcome, error_text
 
 if TYPE_CHECKING:
@@ -63,9 +62,9 @@ class SweepResult:
         store: TrialStore,
         engine_of: Callable[[PlannedTrial], BacktestEngine],
         detail: Detail,
-        folder: TemporaryDirectory[str] | None = None,
+        place: OwnPlace,
     ) -> None:
-        self._folder = folder  # goes with the result
+        self._place = place  # goes with the result
         self._planned = {one.number: one for one in planned}
         self._store, self._engine_of, self._detail = store, engine_of, detail
         # One thread: a float sum over the trials must not depend on how many there are.

@@ -6,9 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain, groupby
-from pathlib import Path
 from secrets import token_hex
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -34,7 +32,7 @@ from ml4t.backtest.sweep.result import COLUMNS_OF_TRIALS, SweepResult
 from ml4t.backtest.sweep.rounds import Detail, Ground
 from ml4t.backtest.sweep.search import OptunaSearch
 from ml4t.backtest.sweep.splits import Splits
-from ml4t.backtest.sweep.trial_store import TrialStore
+from ml4t.backtest.sweep.trial_store import OwnPlace, TrialStore
 from ml4t.backtest.sweep.walk import Walk, WalkedFold, require_metric, walk_of_folds, walk_through
 from ml4t.backtest.sweep.work import Job, Outcome, Trial, try_all
 
@@ -177,8 +175,8 @@ class Sweep:
         where, n_workers = require_engine(engine, n_jobs)
         ground = Ground(self._catalog, self._bounds)
         ground.prepare(())
-        own = TemporaryDirectory(prefix="sweep-") if self._store is None else None
-        store = TrialStore(self._store or Path(own.name if own is not None else ""))
+        own = OwnPlace()
+        store = TrialStore(self._store or own.path)
         told = progress_of(progress, "trials")
         planned, outcomes = list[PlannedTrial](), dict[int, Outcome]()
 

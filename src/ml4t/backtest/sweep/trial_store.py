@@ -9,10 +9,13 @@ no half of one, and who comes after him finds what is done. Equal trials write e
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import finalize
 
 from ml4t.backtest.core.own_folder import WRITING
 from ml4t.backtest.core.workplace import place_beside, sync
@@ -102,3 +105,11 @@ class TrialStore:
         place.mkdir(exist_ok=True)
         with place_beside(place / "sweep") as folder:
             yield folder
+
+
+class OwnPlace:
+    """A folder for a store that nobody named; it goes with the last who holds on to this."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="ml4t-sweep-"))
+        finalize(self, shutil.rmtree, self.path, ignore_errors=True)
