@@ -10,13 +10,17 @@ from typing import Any, NamedTuple
 
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.engine import BacktestEngine
-from ml4t.backtest.errors import ConfigError, did_you_mean
+from ml4t.backtest.errors import ConfigError, briefly, did_you_mean
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.sweep.parameters import Parameters
 
 # What a sweep says of all its trials.
 OF_THE_SWEEP = frozenset({"data_feed", "context_data", "store", "tags", "start", "end"})
+_MADE = (
+    "a function that makes trials returns a strategy, or a mapping that has one, such as "
+    "{'strategy': TopN(25, by='score'), 'risk_manager': RiskManager([...])}"
+)
 ENGINE_SETTINGS = frozenset(inspect.signature(BacktestEngine).parameters) - OF_THE_SWEEP
 
 
@@ -48,14 +52,13 @@ class Recipe(NamedTuple):
             own["strategy"] = replaced(self.strategy, parameters)
         else:
             made = self.strategy(**parameters)
+            if not isinstance(made, Mapping | Strategy):
+                raise ConfigError(f"{_MADE}, was {briefly(made)}")
             given = made if isinstance(made, Mapping) else {"strategy": made}
             require_settings(given)
             own |= given
         if "strategy" not in own:
-            raise ConfigError(
-                "a function that makes trials returns a strategy, or a mapping that has one: "
-                "{'strategy': TopN(25, by='score'), 'risk_manager': RiskManager([...])}"
-            )
+            raise ConfigError(f"{_MADE}, was a mapping without")
         manager = own.get("risk_manager")
         if isinstance(manager, RiskManager):
             own["risk_manager"] = RiskManager(

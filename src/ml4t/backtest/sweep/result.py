@@ -24,7 +24,7 @@ from ml4t.backtest.data.sql_files import (
 )
 from ml4t.backtest.data.stream.period import DateLike
 from ml4t.backtest.engine import BacktestEngine
-from ml4t.backtest.errors import ConfigError, ResultError
+from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean
 from ml4t.backtest.results.report.metric_views import METRIC_VIEWS
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.store import RunStore
@@ -43,6 +43,19 @@ RESULT_METRICS = tuple(name for view in METRIC_VIEWS for name in view.columns)
 # Columns of a table of trials that are no parameters.
 COLUMNS_OF_TRIALS = ("trial", "run_id", "seconds", "error", *RESULT_METRICS)
 _TRIALS, _RETURNS, _PLANNED = "trials", "trial_returns", "planned"
+
+
+def require_metric(by: object) -> str:
+    """Return the name of a metric that is a number.
+
+    Raises
+    ------
+    ConfigError
+        There is none of the name.
+    """
+    if by not in RESULT_METRICS:
+        raise ConfigError(f"there is no metric {by!r}{did_you_mean(str(by), RESULT_METRICS)}")
+    return str(by)
 
 
 class SweepResult:
@@ -105,8 +118,14 @@ class SweepResult:
         return dict(self._one(trial).parameters)
 
     def scores(self, metric: str) -> Floats:
-        """Return a metric of every trial, in their order; NaN: it failed, or has none."""
-        query = render("sweep/scores", metric=quote(metric))
+        """Return a metric of every trial, in their order; NaN: it failed, or has none.
+
+        Raises
+        ------
+        ConfigError
+            There is no such metric.
+        """
+        query = render("sweep/scores", metric=quote(require_metric(metric)))
         return np.asarray(self._database.numpy(query)["score"], dtype=np.float64)
 
     def last_returns(self, n_bars: int) -> ArrowTable:
@@ -207,9 +226,10 @@ class SweepResult:
         return RunStore(self._store.path).open(one.run_id)
 
     def _one(self, trial: object) -> PlannedTrial:
-        if not isinstance(trial, int) or trial not in self._planned:
+        # Frames have numbers of NumPy.
+        if not isinstance(trial, int | np.integer) or trial not in self._planned:
             raise ResultError(f"there is no trial {trial!r}; they are 1 to {len(self):,}")
-        return self._planned[trial]
+        return self._planned[int(trial)]
 
     def _write(self, outcomes: Mapping[int, Outcome]) -> None:
         """Make the tables of what was planned, how it ended, and what the store has."""

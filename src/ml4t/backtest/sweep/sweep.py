@@ -28,12 +28,12 @@ from ml4t.backtest.sweep.folds import BarSpan
 from ml4t.backtest.sweep.parameters import Parameters, parameter_sets, set_key
 from ml4t.backtest.sweep.planned import PlannedTrial, plan_trials, to_make
 from ml4t.backtest.sweep.recipe import Recipe, require_settings
-from ml4t.backtest.sweep.result import COLUMNS_OF_TRIALS, SweepResult
+from ml4t.backtest.sweep.result import COLUMNS_OF_TRIALS, SweepResult, require_metric
 from ml4t.backtest.sweep.rounds import Detail, Ground
 from ml4t.backtest.sweep.search import OptunaSearch
 from ml4t.backtest.sweep.splits import Splits
 from ml4t.backtest.sweep.trial_store import OwnPlace, TrialStore
-from ml4t.backtest.sweep.walk import Walk, WalkedFold, require_metric, walk_of_folds, walk_through
+from ml4t.backtest.sweep.walk import Walk, WalkedFold, walk_of_folds, walk_through
 from ml4t.backtest.sweep.work import Job, Outcome, Trial, try_all
 
 PREPARED = "prepared"
@@ -106,6 +106,8 @@ class Sweep:
         require_settings(settings)
         self._grid = grid
         is_search = isinstance(grid, OptunaSearch)
+        if isinstance(grid, OptunaSearch):
+            require_metric(grid.by)
         self._sets = [] if is_search else parameter_sets(grid)
         self._n_trials = grid.n if isinstance(grid, OptunaSearch) else len(self._sets)
         names = grid.space if isinstance(grid, OptunaSearch) else chain.from_iterable(self._sets)
@@ -259,6 +261,11 @@ class Sweep:
             raise ConfigError("a walk searches in each fold by itself; leave out the study")
         if not self.detail.has_returns:
             raise ConfigError("a walk stitches returns; make the sweep with detail='returns'")
+        if not isinstance(splits, Splits):
+            raise ConfigError(
+                f"a walk takes splits, such as WalkForward(train=..., test=...), was "
+                f"{briefly(splits)}"
+            )
         by, folds = require_metric(by), splits.folds(self._catalog)
         told = progress_of(progress, "folds")
 

@@ -15,9 +15,8 @@ import numpy as np
 
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.diagnostics.tables import Tables
-from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean
+from ml4t.backtest.errors import ResultError
 from ml4t.backtest.sweep.folds import BarSpan, Fold
-from ml4t.backtest.sweep.result import RESULT_METRICS
 from ml4t.backtest.sweep.stitched import metrics_of_returns
 
 if TYPE_CHECKING:
@@ -101,19 +100,6 @@ def best_of(
         raise ResultError(f"no trial of {fold} has a {by} in its train part; choose by another")
     best = int(np.nanargmin(mean) if lowest else np.nanargmax(mean))
     return best, float(mean[best])
-
-
-def require_metric(by: object) -> str:
-    """Return the name of a metric that is a number.
-
-    Raises
-    ------
-    ConfigError
-        There is none of the name.
-    """
-    if by not in RESULT_METRICS:
-        raise ConfigError(f"there is no metric {by!r}{did_you_mean(str(by), RESULT_METRICS)}")
-    return str(by)
 
 
 class Walk(Tables):
