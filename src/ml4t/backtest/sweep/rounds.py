@@ -102,7 +102,7 @@ class Ground:
     def __init__(self, catalog: Catalog, bounds: Bounds) -> None:
         self.catalog, self.bounds = catalog, bounds
         self._prepared: Prepared | None = None
-        self._of_all: dict[str, Any] | None = None
+        self._of_all: dict[float | str | None, dict[str, Any]] = {}
         self._jumped: set[int] | None = None
 
     def prepare(self, engines: Iterable[BacktestEngine]) -> Prepared:
@@ -140,12 +140,13 @@ class Ground:
         return self._jumped or set()
 
     def of_all(self, engine: BacktestEngine) -> dict[str, Any]:
-        """Return the facts that all trials share, now that their bars were walked."""
-        if self._of_all is None:
+        """Return the facts that trials of equal years share, now that their bars were walked."""
+        year = engine.sessions_per_year
+        if year not in self._of_all:
             prepared = self.prepare(())
-            self._of_all = facts_of_all(engine, prepared, self.period, self.jumped)
+            self._of_all[year] = facts_of_all(engine, prepared, self.period, self.jumped)
         self.catalog.require_unchanged()
-        return self._of_all
+        return self._of_all[year]
 
 
 class Underway:
