@@ -72,6 +72,9 @@ class Database:
     has_plain_text : bool
         Arrays of objects that are registered hold texts and None alone: nobody looks at a sample
         of them, in which they could be all None.
+    joins_as_written : bool
+        Joins are made as they are written, however many rows there are: else a few rows may be
+        added up in another order than many, and a sum of floats differs in its last bit.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Database:
         timezone: str = UTC,
         listener: Listener | None = None,
         has_plain_text: bool = False,
+        joins_as_written: bool = False,
     ) -> None:
         self.timezone, self._listener = timezone, listener
         # A folder of its own: DuckDB makes it when a query spills, and lets SQL read it.
@@ -110,6 +114,8 @@ class Database:
         if has_plain_text:
             # Global, as the zone: a cursor would look.
             self._ask("set global pandas_analyze_sample = 0")
+        if joins_as_written:
+            self._ask("set disabled_optimizers = 'join_order'")
 
     @interruptible
     def cursor(self) -> Database:

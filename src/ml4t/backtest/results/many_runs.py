@@ -81,8 +81,10 @@ class ManyRuns:
     """
 
     def __init__(self, runs: Sequence[EndedRun], reading: Reading, timezone: str = UTC) -> None:
-        # One thread: a float sum over the tables must not depend on how many there are.
-        self._database = Database(threads=1, timezone=timezone, has_plain_text=True)
+        # A float sum over the tables must not depend on how many threads or runs there are.
+        self._database = Database(
+            threads=1, timezone=timezone, has_plain_text=True, joins_as_written=True
+        )
         self._runs, self._reading = runs, reading
         self._database.execute(schema_of(SCHEMA))
         given = {
