@@ -154,12 +154,12 @@ class BarReader:
 
     def signal(self, name: str) -> NDArray[Any]:
         """Return a column of ``signals`` at this bar, by `sid`."""
-        column: NDArray[Any] = self._chunk.signals[name][self._row]
+        column: NDArray[Any] = self._chunk.signals.at(name, self._row)
         return column
 
     def market(self, name: str) -> Value:
         """Return the value of a column of ``market`` at this bar."""
-        return self._chunk.market[name][self._row]
+        return self._chunk.market.at(name, self._row)
 
     @property
     def computed(self) -> Callable[[int], Mapping[str, Value]] | None:

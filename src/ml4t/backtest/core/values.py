@@ -30,9 +30,14 @@ class Columns(dict[str, Any]):
         Returns more values of one row, computed when they are asked for.
     missed : dict, optional
         Takes how often a name was asked for that is not there, and a default was given.
+
+    Attributes
+    ----------
+    since : dict of str to int
+        The row for which `at` read a column that was not there yet.
     """
 
-    __slots__ = ("computed", "load", "missed", "names")
+    __slots__ = ("computed", "load", "missed", "names", "since")
 
     def __init__(
         self,
@@ -43,6 +48,7 @@ class Columns(dict[str, Any]):
     ) -> None:
         super().__init__()
         self.names, self.load, self.computed, self.missed = names, load, computed, missed
+        self.since: dict[str, int] = {}
 
     @classmethod
     def of(cls, values: Mapping[str, Value]) -> Columns:
@@ -54,6 +60,13 @@ class Columns(dict[str, Any]):
             raise KeyError(name)
         column = self[name] = self.load(name)
         return column
+
+    def at(self, name: str, row: int) -> Any:
+        """Return a row of a column; of one that was not there yet, remember which."""
+        if name not in self:
+            self[name]
+            self.since[name] = row
+        return self[name][row]
 
 
 def is_missing(value: Value) -> bool:

@@ -23,17 +23,14 @@ class KnownInChunk(NamedTuple):
 
     Attributes
     ----------
-    first_t : int
-        Its first bar.
     signals : mapping of str to (int array, array)
         By name, at some places: bar times assets, plus the asset, ascending; and the values there.
-    market : mapping of str to array
-        Market-wide values at its bars.
+    market : mapping of str to (int, array)
+        By name, a bar and the market-wide values from it on.
     """
 
-    first_t: int
     signals: Mapping[str, tuple[Ints, KnownValues]]
-    market: Mapping[str, KnownValues]
+    market: Mapping[str, tuple[int, KnownValues]]
 
 
 def evidence_of(
@@ -58,8 +55,7 @@ def evidence_of(
             here = np.flatnonzero(_is_in(cells, ordered))
             t, sid = np.divmod(cells[here], n_assets)
             parts.append((t, sid, name, values[here]))
-        first_t = chunk.first_t
-        for name, column in sorted(chunk.market.items()):
+        for name, (first_t, column) in sorted(chunk.market.items()):
             t = bars[(bars >= first_t) & (bars < first_t + len(column))]
             called = f"market.{name}" if name in own else name  # as in a rule's feature
             parts.append((t, np.full(len(t), -1), called, column[t - first_t]))

@@ -15,6 +15,7 @@ from ml4t.backtest.core.batch import Chunk, Ints
 from ml4t.backtest.core.journal import AccountAtClose, Ordered
 from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.terms import Action
+from ml4t.backtest.core.values import Columns
 from ml4t.backtest.results.evidence.excursions import excursions_of
 from ml4t.backtest.results.evidence.known import KnownInChunk, KnownValues, evidence_of
 from ml4t.backtest.results.evidence.prices import BAR_PRICES, HeldPrices
@@ -58,6 +59,8 @@ class Witnessed:
         self._told: dict[type, int] = dict.fromkeys(MATTERS, 0)
         self._prices = HeldPrices(n_assets, asks_range=not {"high", "low"} & self._left_out)
         self._known: list[KnownInChunk] = []
+        # Columns that were asked for on the way: of all bars from there on, whatever chunks are.
+        self._asked: dict[str, set[str]] = {"signals": set(), "market": set()}
         self._adds: dict[str, Callable[[], None]] = {
             FILLS.name: self._add_volume,
             TRADES.name: self._add_excursions,
@@ -115,14 +118,30 @@ class Witnessed:
         self._prices.add(chunk, at, np.flatnonzero(is_filled))
         cells = at + chunk.first_t * self.n_assets
         rows, sids = np.divmod(at, self.n_assets)
-        signals = {
-            name: (cells, values[rows, sids])
-            for name, values in chunk.signals.items()
-            if name not in self._left_out
+        signals = {}
+        for name, since in self._known_since("signals", chunk.signals).items():
+            first = np.searchsorted(rows, since)
+            values = chunk.signals[name][rows[first:], sids[first:]]
+            signals[name] = (cells[first:], values)
+        market = {
+            name: (chunk.first_t + since, chunk.market[name][since:])
+            for name, since in self._known_since("market", chunk.market).items()
         }
         considered = _considered(chunk, rows, sids, cells)
-        known = KnownInChunk(chunk.first_t, considered | signals, dict(chunk.market))
-        self._known.append(known)
+        self._known.append(KnownInChunk(considered | signals, market))
+
+    def _known_since(self, view: str, columns: Columns) -> dict[str, int]:
+        """Return from which row of a chunk on its columns were known to who read them."""
+        asked = self._asked[view]
+        for name in asked:
+            columns[name]  # a chunk that was read ahead may lack it
+        since = {
+            name: 0 if name in asked else columns.since.get(name, 0)
+            for name in columns
+            if view == "market" or name not in self._left_out
+        }
+        asked.update(columns.since.keys() & since.keys())
+        return since
 
     def _new(self) -> Iterator[tuple[type, Ints, Ints]]:
         """Yield bars and assets of what was recorded since the chunk before."""
