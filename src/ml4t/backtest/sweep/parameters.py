@@ -161,8 +161,8 @@ def parameter_sets(grid: object) -> list[Parameters]:
         It is none of these, has no set, or has one twice.
     """
     if isinstance(grid, Sampled):
-        return grid.sets()
-    if isinstance(grid, Mapping):
+        found = grid.sets()
+    elif isinstance(grid, Mapping):
         require_space(grid)
         for name, values in grid.items():
             if isinstance(values, Between):
