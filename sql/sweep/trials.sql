@@ -1,11 +1,9 @@
 -- grain:  one row per trial
 -- reads:  :planned, :kept
--- params: :parameters, :metrics
+-- params: :known, :metrics
 -- Every trial that was planned, in the order of the grid, with its metrics or with its error.
 select
-    planned.trial,
-    planned.run_id,
-    :parameters,
+    :known,
     :metrics,
     coalesce(planned.seconds, kept.seconds) as seconds,
     planned.error

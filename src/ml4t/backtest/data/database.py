@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, NewType
+from weakref import finalize
 
 import duckdb
 from numpy.typing import NDArray
@@ -292,6 +293,10 @@ class Database:
         """Return a lazy relation over `query`; what is wrong with its SQL is DuckDB's own error."""
         require_text("query", query)
         return self._connection.sql(query)
+
+    def keep(self, kept: object) -> None:
+        """Have an object live as long as this session, and every relation made of it."""
+        finalize(self._connection, lambda _: None, kept)
 
     def interrupt(self) -> None:
         """End what this session computes, from another thread; DuckDB raises it there."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats
-from ml4t.backtest.data.database import Database, Relation
+from ml4t.backtest.data.database import UTC, Database, Relation
 from ml4t.backtest.data.diagnostics.tables import Tables
 from ml4t.backtest.data.sql_files import (
     columns,
@@ -33,7 +33,7 @@ from ml4t.backtest.sweep.overfitting import overfitting, rank_out_of_sample
 from ml4t.backtest.sweep.parameters import Parameters
 from ml4t.backtest.sweep.planned import PlannedTrial
 from ml4t.backtest.sweep.rounds import Detail
-from ml4t.backtest.sweep.trial_store import OwnPlace, TrialStore
+from ml4t.backtest.sweep.trial_store import TrialStore
 from ml4t.backtest.sweep.work import Outcome, error_text
 
 if TYPE_CHECKING:
@@ -75,13 +75,12 @@ class SweepResult:
         store: TrialStore,
         engine_of: Callable[[PlannedTrial], BacktestEngine],
         detail: Detail,
-        place: OwnPlace,
+        timezone: str = UTC,
     ) -> None:
-        self._place = place  # goes with the result
         self._planned = {one.number: one for one in planned}
         self._store, self._engine_of, self._detail = store, engine_of, detail
         # One thread: a float sum over the trials must not depend on how many there are.
-        self._database = Database(threads=1)
+        self._database = Database(threads=1, timezone=timezone)
         self._write(outcomes)
 
     def __len__(self) -> int:
@@ -157,6 +156,7 @@ class SweepResult:
             reader.require_query(query)
         except ConfigError as error:
             raise ResultError(f"of a sweep {error}") from error
+        reader.keep(self._store)  # whose folder may be gone with it
         return reader.sql(query)
 
     def deflated(self) -> Tables:
@@ -216,18 +216,16 @@ class SweepResult:
             There is no such trial, it failed, or no tables were kept.
         """
         one = self._one(trial)
-        if self._detail is not Detail.TABLES or one.run_id is None:
-            why = (
-                "failed"
-                if one.run_id is None
-                else "has no tables; they are kept by detail='tables'"
-            )
+        has_failed = trial in dict(self.failed)
+        if self._detail is not Detail.TABLES or has_failed or one.run_id is None:
+            why = "failed" if has_failed else "has no tables; they are kept by detail='tables'"
             raise ResultError(f"trial {trial} {why}; .engine({trial}).run() makes it again")
         return RunStore(self._store.path).open(one.run_id)
 
     def _one(self, trial: object) -> PlannedTrial:
         # Frames have numbers of NumPy.
-        if not isinstance(trial, int | np.integer) or trial not in self._planned:
+        is_number = isinstance(trial, int | np.integer) and not isinstance(trial, bool)
+        if not is_number or trial not in self._planned:
             raise ResultError(f"there is no trial {trial!r}; they are 1 to {len(self):,}")
         return self._planned[int(trial)]
 
@@ -240,19 +238,22 @@ class SweepResult:
         rows = [_row(one, by_run.get(one.run_id)) for one in self._planned.values()]
         names = dict.fromkeys(name for one in self._planned.values() for name in one.parameters)
         self._database.register(_PLANNED, planned_table(rows, list(names)))
-        there = self._store.found(with_returns=self._detail.has_returns)
-        ended = {row["run_id"] for row in rows if row["error"] is None}
-        files = [there[run_id] for run_id in sorted(ended)]
+        ended = sorted({row["run_id"] for row in rows if row["error"] is None})
+        there = self._store.found(ended, with_returns=self._detail.has_returns)
+        if lost := [run_id for run_id in ended if run_id not in there]:
+            raise ResultError(
+                f"trial '{lost[0]}' is no longer in '{self._store.path}' as it was written; run "
+                "the sweep again, which makes what is missing"
+            )
+        files = [there[run_id] for run_id in ended]
         kept = rows_of(files_parquet(files)) if files else read("sweep/nothing")
         metrics = (
             columns(RESULT_METRICS, "kept")
             if files
             else ", ".join(null_of("double", quote(name)) for name in RESULT_METRICS)
         )
-        parameters = columns(names, _PLANNED)
-        query = render(
-            "sweep/trials", planned=_PLANNED, kept=kept, parameters=parameters, metrics=metrics
-        )
+        known = columns(("trial", "run_id", *names), _PLANNED)
+        query = render("sweep/trials", planned=_PLANNED, kept=kept, known=known, metrics=metrics)
         self._database.execute(table_of(_TRIALS, query))
         has_returns = self._detail.has_returns and files
         query = (

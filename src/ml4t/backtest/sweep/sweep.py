@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, groupby
 from secrets import token_hex
@@ -32,7 +32,7 @@ from ml4t.backtest.sweep.result import COLUMNS_OF_TRIALS, SweepResult, require_m
 from ml4t.backtest.sweep.rounds import Detail, Ground
 from ml4t.backtest.sweep.search import OptunaSearch
 from ml4t.backtest.sweep.splits import Splits
-from ml4t.backtest.sweep.trial_store import OwnPlace, TrialStore
+from ml4t.backtest.sweep.trial_store import TrialStore
 from ml4t.backtest.sweep.walk import Walk, WalkedFold, walk_of_folds, walk_through
 from ml4t.backtest.sweep.work import Job, Outcome, Trial, try_all
 
@@ -111,12 +111,7 @@ class Sweep:
         self._sets = [] if is_search else parameter_sets(grid)
         self._n_trials = grid.n if isinstance(grid, OptunaSearch) else len(self._sets)
         names = grid.space if isinstance(grid, OptunaSearch) else chain.from_iterable(self._sets)
-        for name in dict.fromkeys(names):
-            if name.lower() in COLUMNS_OF_TRIALS:
-                raise ConfigError(
-                    f"a parameter cannot be called {name!r}: the table of trials has a column of "
-                    "that name; call it otherwise in the function that makes trials"
-                )
+        _require_columns(dict.fromkeys(names))
         self.detail = parse_choice(Detail, "detail", detail)
         if self.detail is Detail.TABLES and store is None:
             raise ConfigError("detail='tables' keeps runs; name their store: store='my_runs'")
@@ -177,13 +172,13 @@ class Sweep:
         where, n_workers = require_engine(engine, n_jobs)
         ground = Ground(self._catalog, self._bounds)
         ground.prepare(())
-        own = OwnPlace()
-        store = TrialStore(self._store or own.path)
+        store = TrialStore(self._store)
         told = progress_of(progress, "trials")
         planned, outcomes = list[PlannedTrial](), dict[int, Outcome]()
 
         def result_of_some(some: Sequence[PlannedTrial]) -> SweepResult:
-            return SweepResult(some, outcomes, store, self._of_trial, self.detail, own)
+            zone = self._catalog.timezone
+            return SweepResult(some, outcomes, store, self._of_trial, self.detail, zone)
 
         searching = self._grid.begin() if isinstance(self._grid, OptunaSearch) else None
         sets = self._sets if searching is None else searching.ask()
@@ -271,7 +266,7 @@ class Sweep:
 
         def try_over(sets: Sequence[Parameters] | None, start: Any, end: Any) -> SweepResult:
             one = Sweep(
-                self._catalog, self._recipe.strategy, sets or self._grid,
+                self._catalog, self._recipe.strategy, sets or self._sets or self._grid,
                 store=self._store, detail=self.detail.value, start=start, end=end,
                 **{name: value for name, value in self._recipe.settings.items()
                    if name not in ("start", "end")},
@@ -305,11 +300,13 @@ class Sweep:
 
     def _left(self, planned: Sequence[PlannedTrial], store: TrialStore) -> list[Trial]:
         """Return the trials that are not in the store yet."""
-        kept = set(store.found(with_returns=self.detail.has_returns))
-        if self.detail is Detail.TABLES:
-            runs = RunStore(store.path)
-            kept = {run_id for run_id in kept if run_id in runs}
-        return [one for one in to_make(planned) if one.run_id not in kept]
+        return [one for one in to_make(planned) if not self._is_kept(one, store)]
+
+    def _is_kept(self, trial: Trial, store: TrialStore) -> bool:
+        """Say whether a trial is in the store, with all that is to be kept of it."""
+        return bool(store.found([trial.run_id], with_returns=self.detail.has_returns)) and (
+            self.detail is not Detail.TABLES or trial.run_id in RunStore(store.path)
+        )
 
     def _made(
         self, trials: Sequence[Trial], ground: Ground, store: TrialStore, engine: str, n_jobs: int
@@ -330,13 +327,29 @@ class Sweep:
             job = Job(token_hex(8), self._recipe, catalog, self._bounds, self.detail, store.path)
 
             def is_kept(trial: Trial) -> bool:
-                return trial.run_id in store.found(with_returns=self.detail.has_returns)
+                return self._is_kept(trial, store)
 
             yield from hand_out(job, trials, n_bars, engine, n_jobs, is_kept)
 
     def _of_trial(self, planned: PlannedTrial) -> BacktestEngine:
         """Return the engine of a trial by itself."""
         return self._recipe.engine(self._catalog, planned.parameters)
+
+
+def _require_columns(names: Iterable[str]) -> None:
+    """Refuse parameters that cannot be columns of the table of trials."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if name.lower() in COLUMNS_OF_TRIALS:
+            raise ConfigError(
+                f"a parameter cannot be called {name!r}: the table of trials has a column of "
+                "that name; call it otherwise in the function that makes trials"
+            )
+        if (other := seen.setdefault(name.lower(), name)) != name:
+            raise ConfigError(
+                f"parameters cannot be called {other!r} and {name!r}: columns of a table that "
+                "differ in capitals alone are one; call one otherwise"
+            )
 
 
 def _warn_of_equal(planned: Sequence[PlannedTrial]) -> None:

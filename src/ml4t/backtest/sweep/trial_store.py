@@ -4,16 +4,17 @@
     trials/returns/<run_id>.parquet       with its returns too, as lists, bar after bar
 
 A trial is written beside its place, synced and moved there by one rename: whoever is killed leaves
-no half of one, and who comes after him finds what is done. Equal trials write equal rows.
+no half of one, and who comes after him finds what is done. Equal trials write equal rows. One that
+was damaged since is made again, as if it were not there.
 """
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 from weakref import finalize
 
@@ -22,6 +23,7 @@ from ml4t.backtest.core.workplace import place_beside, sync
 from ml4t.backtest.errors import ResultError
 from ml4t.backtest.results.keeping.paths import RUN_STORE
 from ml4t.backtest.results.keeping.saving import NOT_WRITTEN, reason_of
+from ml4t.backtest.sweep.sealed import is_whole, sealed
 
 if TYPE_CHECKING:
     from pyarrow import Table as ArrowTable
@@ -36,7 +38,8 @@ class TrialStore:
 
     Parameters
     ----------
-    path : Path
+    path : Path or None
+        None: a folder that goes with the last who keeps this object.
 
     Raises
     ------
@@ -44,7 +47,10 @@ class TrialStore:
         Something else stands there, or it cannot be made.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
+        if path is None:
+            path = Path(mkdtemp(prefix="ml4t-sweep-"))
+            finalize(self, rmtree, path, ignore_errors=True)
         self.path = path.absolute()
         self._trials = self.path / _TRIALS
         RUN_STORE.require(self.path)
@@ -55,15 +61,13 @@ class TrialStore:
         except OSError as error:
             raise RUN_STORE.unusable(self.path, error) from error
 
-    def found(self, *, with_returns: bool) -> dict[str, Path]:
-        """Return the files of the trials that are there, by the ids of their runs."""
+    def found(self, run_ids: Iterable[str], *, with_returns: bool) -> dict[str, Path]:
+        """Return the files of some trials, as far as they are there and what was written."""
         kinds = [_RETURNS] if with_returns else [_METRICS, _RETURNS]
-        return {
-            path.stem: path
-            for kind in kinds
-            for path in (self._trials / kind).iterdir()
-            if path.suffix == _SUFFIX
-        }
+        places = (
+            (one, self._trials / kind / f"{one}{_SUFFIX}") for one in run_ids for kind in kinds
+        )
+        return {run_id: path for run_id, path in places if is_whole(path, run_id)}
 
     def commit(self, run_id: str, row: ArrowTable, *, has_returns: bool) -> None:
         """Write a trial by one rename; an equal one that is there goes.
@@ -80,15 +84,13 @@ class TrialStore:
         ResultError
             It cannot be written (no space, no permission); the others are as they were.
         """
-        from pyarrow.parquet import write_table
-
         target = self._trials / (_RETURNS if has_returns else _METRICS)
         place = self.path / WRITING
         try:
             place.mkdir(exist_ok=True)
             with place_beside(place / _TRIALS) as folder:
                 made = folder / f"{run_id}{_SUFFIX}"
-                write_table(row, made, compression="zstd")
+                made.write_bytes(sealed(row, run_id))
                 sync(made)
                 made.replace(target / made.name)
             sync(target)
@@ -105,11 +107,3 @@ class TrialStore:
         place.mkdir(exist_ok=True)
         with place_beside(place / "sweep") as folder:
             yield folder
-
-
-class OwnPlace:
-    """A folder for a store that nobody named; it goes with the last who holds on to this."""
-
-    def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="ml4t-sweep-"))
-        finalize(self, shutil.rmtree, self.path, ignore_errors=True)
