@@ -34,10 +34,12 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )  # fmt: skip
 # Order inside a folder, by the stem; others follow by name.
 FIRST = {
-    "guide/": ("clock", "features", "strategies", "orders", "costs", "risk"),
+    "guide/": (
+        "clock", "features", "strategies", "orders", "costs", "risk", "sweeps", "walk-forward",
+    ),
     "coming-from/": ("index",),
     "reference/api/": (),
-}
+}  # fmt: skip
 # In place of a heading that does not say it beside the others.
 TITLES = {
     "index.md": "Overview",

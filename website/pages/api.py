@@ -42,6 +42,13 @@ PAGES: dict[str, tuple[str, str, str]] = {
         "A run, and folders of runs.",
         "BacktestResult RunStore report_runs report_profile",
     ),
+    "7a-sweeps": (
+        "Sweeps",
+        "Many runs over one catalog, folds to choose and try them on, and what the best is worth.",
+        "Sweep SweepResult Between RandomSample LatinHypercube OptunaSearch WalkForward "
+        "CombinatorialPurged sweep.walk.Walk sweep.deflation.deflate "
+        "sweep.overfitting.overfitting sweep.overfitting.rank_out_of_sample",
+    ),
     "8-vendors": ("Vendors", "From the files of a vendor to our roles.", "vendors.*"),
     "9-errors": (
         "Errors",
