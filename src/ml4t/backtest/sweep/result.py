@@ -162,14 +162,24 @@ class SweepResult:
     def deflated(self) -> Tables:
         """Return what is left of each Sharpe ratio once all trials are counted.
 
-        See `ml4t.backtest.sweep.deflation.deflate`.
+        ``deflated`` has a row per trial: ``sharpe``, ``expected_maximum``, which the best of
+        ``n_trials`` has by luck, and ``deflated_sharpe``, how likely the true ratio is above that;
+        what ends in ``_independent`` counts trials that are alike as fewer. Trials of other sweeps
+        are not known here. Formulas: `ml4t.backtest.sweep.deflation.deflate`.
         """
         return deflate(self._database.cursor())
 
     def overfitting(self, n_blocks: int = 16) -> Tables:
         """Return how likely the best trial is the best of its own past alone.
 
-        See `ml4t.backtest.sweep.overfitting.overfitting`.
+        ``overfitting`` has one row: ``pbo`` is the share of ways to halve the bars in which the
+        best trial of one half is not above the median of the other; 0.5 where a choice means
+        nothing. ``splits`` has the ways. Formulas: `ml4t.backtest.sweep.overfitting.overfitting`.
+
+        Parameters
+        ----------
+        n_blocks : int, default 16
+            Blocks of bars, of which half are in sample each time: even, 2 to 20.
 
         Raises
         ------
@@ -181,7 +191,13 @@ class SweepResult:
     def rank_out_of_sample(self, start: DateLike) -> Tables:
         """Return which place the best trial before a moment has from then on.
 
-        See `ml4t.backtest.sweep.overfitting.rank_out_of_sample`.
+        ``winner`` has one row, with ``out_of_sample_rank`` of ``n_trials``, 1 the best; ``ranks``
+        has every trial. See `ml4t.backtest.sweep.overfitting.rank_out_of_sample`.
+
+        Parameters
+        ----------
+        start : date, datetime or str
+            The first bar out of sample is the first at or after it.
 
         Raises
         ------

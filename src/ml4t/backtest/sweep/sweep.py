@@ -54,7 +54,8 @@ class Sweep:
         what is called with the parameters and returns a strategy, or a mapping of arguments of
         `BacktestEngine` that has one. With workers it is sent to them by `cloudpickle`.
     grid : mapping of str to list, list of mapping, RandomSample, LatinHypercube or OptunaSearch
-        Of lists by name every combination is tried.
+        Of lists by name every combination is tried. A name is that of an argument, and of no
+        column of the table of trials (``commission``, ``exposure``, ...).
     store : str, Path or RunStore, optional
         The folder of a store of runs in which trials are kept, each as it ends: what is there is
         not made again, whoever made it and however he ended. None: a folder that goes with the
