@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import duckdb
 
@@ -201,6 +202,51 @@ def rankings(clock: str) -> Iterator[tuple[str, Ranking]]:
     yield from IN_WORDS.items()
     if clock != "zoned":
         yield from OF_TIMES.items()
+
+
+NUMBERS = ["own", "small", "bucket", "volume", "close", "score", "surprise", "mood", "vix", "2",
+           "0", "-1", "0.5", "1e0", "3.25", "-0.1", "0.1"]  # fmt: skip
+
+
+def drawn_number(pick: Random, depth: int) -> str:
+    """Return an expression of a number, at random."""
+    if depth == 0:
+        return pick.choice(NUMBERS)
+    left, right = drawn_number(pick, depth - 1), drawn_number(pick, depth - 1)
+    rank = pick.choice(["rank", "row_number", "percent_rank", "dense_rank", "cume_dist"])
+    folded = pick.choice(["sum", "avg", "min", "max", "count"])
+    group = pick.choice(["", ", bucket", ", sector"])
+    return pick.choice([
+        f"({left} + {right})", f"({left} - {right})", f"({left} * {right})", f"({left} / {right})",
+        f"({left} / {right})", f"-({left})", f"abs({left})", f"sqrt({left})",
+        f"greatest({left}, {right})", f"least({left}, {right})", f"coalesce({left}, {right})",
+        f"nullif({left}, {right})", f"{left}::double",
+        f"case when {drawn_condition(pick, depth - 1)} then {left} else {right} end",
+        f"{rank}() over (partition by timestamp order by {left}{pick.choice(['', ' desc'])})",
+        f"{folded}({left}) over (partition by timestamp{group})",
+    ])  # fmt: skip
+
+
+def drawn_condition(pick: Random, depth: int) -> str:
+    """Return a condition, at random."""
+    left, right = drawn_number(pick, depth), drawn_number(pick, depth)
+    third = drawn_number(pick, max(depth - 1, 0))
+    return pick.choice([
+        f"{left} > {right}", f"{left} = {right}", f"{left} <= {right}", f"{left} is null", "flag",
+        f"{left} between {right} and {third}", f"{left} in ({right}, {third})",
+        f"(not flag or {left} < {right})", f"({left} <> {right} and sector >= 'Tech')",
+    ])  # fmt: skip
+
+
+def drawn_ranking(pick: Random) -> Ranking:
+    """Return a ranking of a market, at random; of its expressions some are refused."""
+    return Ranking(
+        n=pick.choice([3, "all", 0.4]),
+        by=drawn_number(pick, pick.choice([1, 2, 3])),
+        where=drawn_condition(pick, pick.choice([0, 1, 2])) if pick.random() < 0.6 else None,
+        within=pick.choice(["sector", "bucket", "flag", None, None, None]),
+        ascending=pick.random() < 0.3,
+    )
 
 
 def selections_of(catalog: Catalog, ranking: Ranking) -> set[Row]:

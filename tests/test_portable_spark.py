@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import duckdb
@@ -16,13 +17,14 @@ import pytest
 
 from conftest import SHARED_DATA
 from effort import examples
-from ml4t.backtest import Catalog
+from ml4t.backtest import Catalog, DataError, ExpressionError
 from ml4t.backtest.core.ranking import Ranking
 from portable_markets import (
     CLOCKS,
     FORMS,
     Row,
     catalog_of,
+    drawn_ranking,
     rankings,
     rows_of_table,
     selections_of,
@@ -83,6 +85,22 @@ def test_spark_selects_the_same_of_other_forms(spark: Any, tmp_path: Path) -> No
         text = catalog.selection_sql(ranking, "spark")
         assert rows_of_spark(spark, text, tmp_path / "answer") == expected
         assert len(expected) > 40
+
+
+def test_spark_selects_the_same_by_expressions_at_random(spark: Any, tmp_path: Path) -> None:
+    write_market(tmp_path, "times", seed=7, n_bars=30)
+    catalog, pick = catalog_of(tmp_path), Random(7)
+    n_compared = 0
+    for _ in range(examples(16)):
+        ranking = drawn_ranking(pick)
+        try:
+            expected = selections_of(catalog, ranking)
+            text = catalog.selection_sql(ranking, "spark")
+        except (ExpressionError, DataError):
+            continue  # a run refuses it, or it is not known to be the same
+        assert rows_of_spark(spark, text, tmp_path / "answer") == expected, ranking
+        n_compared += 1
+    assert n_compared > examples(16) // 2
 
 
 REAL = {
