@@ -18,7 +18,7 @@ from ml4t.backtest.sweep.work import Job, Outcome, Trial, work
 
 ENGINES = ("local", "dask", "ray")
 # Trials that walk side by side at the most: each keeps what happened until its last bar.
-MOST_IN_ROUND = 32
+MOST_IN_ROUND = 16
 # Bars of all trials of a round together.
 MOST_BARS_IN_ROUND = 128_000
 # Rounds for each process, so that the last of them ends soon after the others.

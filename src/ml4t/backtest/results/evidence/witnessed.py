@@ -61,10 +61,11 @@ class Witnessed:
         self._known: list[KnownInChunk] = []
         # Columns that were asked for on the way: of all bars from there on, whatever chunks are.
         self._asked: dict[str, set[str]] = {"signals": set(), "market": set()}
-        self._adds: dict[str, Callable[[], None]] = {
-            FILLS.name: self._add_volume,
-            TRADES.name: self._add_excursions,
-            EVIDENCE.name: self._add_evidence,
+        # Not bound: a run that nobody asks for tables goes with its last name, without a cycle.
+        self._adds: dict[str, Callable[[Witnessed], None]] = {
+            FILLS.name: Witnessed._add_volume,
+            TRADES.name: Witnessed._add_excursions,
+            EVIDENCE.name: Witnessed._add_evidence,
         }
 
     def watched(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
@@ -86,7 +87,7 @@ class Witnessed:
     def parts_of(self, table: Table) -> Iterator[dict[str, Array]]:
         """Return the rows of a table once the run is over, with what was seen for them."""
         if table.name in self._adds:
-            self._adds[table.name]()
+            self._adds[table.name](self)
             del self._adds[table.name]
         return self._recorder.parts(table)
 
