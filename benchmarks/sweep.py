@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import re
 import resource
 import subprocess
 import sys
@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 from entrants import PEERS_HOME, SIZES  # noqa: E402
 
-PAGE = os.sysconf("SC_PAGE_SIZE")
+PSS = re.compile(r"^Pss:\s+(\d+)", re.MULTILINE)
 SECONDS_BETWEEN = 0.2
 
 
@@ -45,14 +45,15 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def bytes_of(pid: int) -> int:
-    """Return what a family has in memory; what two share counts twice."""
+def kilobytes_of(pid: int) -> int:
+    """Return what a family has in memory; of what several share each counts its part."""
     total = 0
     for one in family(pid):
         try:
-            total += int(Path(f"/proc/{one}/statm").read_text().split()[1]) * PAGE
+            found = PSS.search(Path(f"/proc/{one}/smaps_rollup").read_text())
         except (FileNotFoundError, ProcessLookupError):
             continue
+        total += int(found[1]) if found is not None else 0
     return total
 
 
@@ -64,7 +65,7 @@ def taken(command: list[str]) -> Taken:
         def watch() -> None:
             while process.poll() is None:
                 try:
-                    most[0] = max(most[0], bytes_of(process.pid))
+                    most[0] = max(most[0], kilobytes_of(process.pid))
                 except FileNotFoundError:
                     continue
                 time.sleep(SECONDS_BETWEEN)
@@ -79,7 +80,7 @@ def taken(command: list[str]) -> Taken:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     facts = json.loads(out.strip().splitlines()[-1])
-    return Taken(cpu, time.perf_counter() - start, most[0] / 2**20, facts)
+    return Taken(cpu, time.perf_counter() - start, most[0] / 1024, facts)
 
 
 def main() -> None:
