@@ -29,7 +29,7 @@ from ml4t.backtest import (
 from ml4t.backtest.data.stream.period import bound_of
 from ml4t.backtest.results.tables import TABLES
 from ml4t.backtest.risk import MaxWeight, RiskManager, RiskRule, StopLoss
-from ml4t.backtest.sweep.continued import Stage, continued
+from ml4t.backtest.sweep.continued import WalkStage, continued
 from ml4t.backtest.sweep.folds import BarSpan
 from ml4t.backtest.sweep.rounds import Ground
 from ml4t.backtest.synthetic import make_market
@@ -75,7 +75,7 @@ def span(times: list[Any], first: int, last: int) -> BarSpan:
     return BarSpan(first, last, times[first], times[last])
 
 
-def ground_of(catalog: Catalog, *stages: Stage) -> Ground:
+def ground_of(catalog: Catalog, *stages: WalkStage) -> Ground:
     start, end = stages[0].span.start, stages[-1].span.end
     return Ground(catalog, (bound_of("start", start), bound_of("end", end)))
 
@@ -158,7 +158,8 @@ def test_strategies_in_turn_are_one_query_that_knows_the_time(catalog: Catalog) 
     spans = [span(times, *ends) for ends in ((20, 92), (93, 160), (161, 239))]
     kept = (3, 8, 5)
     stages = [
-        Stage(one, BacktestEngine(catalog, **make(n))) for one, n in zip(spans, kept, strict=True)
+        WalkStage(one, BacktestEngine(catalog, **make(n)))
+        for one, n in zip(spans, kept, strict=True)
     ]
     result = continued(ground_of(catalog, *stages), stages)
     n = " ".join(
@@ -200,8 +201,8 @@ def test_rules_in_turn_are_one_rule_that_knows_the_time(market: Path) -> None:
     phase = [1 if one < times[border] else 2 for one in table["timestamp"].to_pylist()]
     catalog.register("context", table.append_column("phase", [phase]))
     stages = [
-        Stage(span(times, 0, border - 1), BacktestEngine(catalog, **make(6, 0.02))),
-        Stage(span(times, border, N_BARS - 1), BacktestEngine(catalog, **make(6, 0.04))),
+        WalkStage(span(times, 0, border - 1), BacktestEngine(catalog, **make(6, 0.02))),
+        WalkStage(span(times, border, N_BARS - 1), BacktestEngine(catalog, **make(6, 0.04))),
     ]
     result = continued(ground_of(catalog, *stages), stages)
     other = BacktestEngine(
@@ -222,8 +223,8 @@ def test_rules_in_turn_are_one_rule_that_knows_the_time(market: Path) -> None:
 def test_a_stage_without_rules_has_no_exit_by_one(catalog: Catalog) -> None:
     times = bars(catalog)
     stages = [
-        Stage(span(times, 0, 99), BacktestEngine(catalog, **make(6, 0.02))),
-        Stage(span(times, 100, 239), BacktestEngine(catalog, **make(6))),
+        WalkStage(span(times, 0, 99), BacktestEngine(catalog, **make(6, 0.02))),
+        WalkStage(span(times, 100, 239), BacktestEngine(catalog, **make(6))),
     ]
     result = continued(ground_of(catalog, *stages), stages)
     ((last, n),) = result.sql("select max(timestamp), count(*) from decisions").fetchall()
@@ -240,8 +241,8 @@ def test_a_stage_without_rules_has_no_exit_by_one(catalog: Catalog) -> None:
 def test_the_record_of_one_account_says_what_was_chosen_when(catalog: Catalog) -> None:
     times = bars(catalog)
     stages = [
-        Stage(span(times, 0, 99), BacktestEngine(catalog, **make(6))),
-        Stage(span(times, 100, 239), BacktestEngine(catalog, **make(3))),
+        WalkStage(span(times, 0, 99), BacktestEngine(catalog, **make(6))),
+        WalkStage(span(times, 100, 239), BacktestEngine(catalog, **make(3))),
     ]
     result = continued(ground_of(catalog, *stages), stages)
     ((told,),) = result.sql(
@@ -250,7 +251,7 @@ def test_the_record_of_one_account_says_what_was_chosen_when(catalog: Catalog) -
     assert [f"TopN({n}" in text for n, text in zip((6, 3), told, strict=True)] == [True, True]
     other = continued(
         ground_of(catalog, stages[0]),
-        [Stage(span(times, 0, 239), BacktestEngine(catalog, **make(6)))],
+        [WalkStage(span(times, 0, 239), BacktestEngine(catalog, **make(6)))],
     )
     assert result.run_id != other.run_id
 
@@ -273,7 +274,7 @@ def test_what_no_account_goes_through_is_refused(catalog: Catalog) -> None:
     times = bars(catalog)
     for made, what in ((with_limits, "limits"), (with_config, "config")):
         stages = [
-            Stage(span(times, *ends), BacktestEngine(catalog, **made(n)))
+            WalkStage(span(times, *ends), BacktestEngine(catalog, **made(n)))
             for ends, n in (((0, 99), 3), ((100, 239), 6))
         ]
         with pytest.raises(ResultError, match=what):

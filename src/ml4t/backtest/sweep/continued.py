@@ -32,7 +32,7 @@ from ml4t.backtest.sweep.rounds import Ground
 from ml4t.backtest.walking import Walking
 
 
-class Stage(NamedTuple):
+class WalkStage(NamedTuple):
     """A test part and the engine of what was chosen for it."""
 
     span: BarSpan
@@ -42,7 +42,7 @@ class Stage(NamedTuple):
 class RulesInTurn(RiskManager):
     """The rules of all stages, each by its own name; of each stage some are asked."""
 
-    def __init__(self, stages: Sequence[Stage]) -> None:
+    def __init__(self, stages: Sequence[WalkStage]) -> None:
         managers = [one.engine.risk_manager for one in stages]
         super().__init__([rule for one in managers for rule in one.rules], managers[0].limits)
         self._told = tuple(name for one in managers for name in one.rule_names)
@@ -55,7 +55,7 @@ class RulesInTurn(RiskManager):
         return self._told
 
 
-def continued(ground: Ground, stages: Sequence[Stage]) -> BacktestResult:
+def continued(ground: Ground, stages: Sequence[WalkStage]) -> BacktestResult:
     """Run one account through stages that follow one another.
 
     Parameters
@@ -129,7 +129,7 @@ def require_in_turn(folds: Sequence[Fold]) -> None:
             )
 
 
-def require_one_account(ground: Ground, stages: Sequence[Stage]) -> None:
+def require_one_account(ground: Ground, stages: Sequence[WalkStage]) -> None:
     """Refuse stages that are not those of one account.
 
     Raises

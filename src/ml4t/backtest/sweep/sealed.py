@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _KEY, _MARK, _NONE = "ml4t.backtest", b"sha256 of all else: ", b"0" * 64
 
 
-def sealed(rows: ArrowTable, name: str) -> bytes:
+def sealed_file(rows: ArrowTable, name: str) -> bytes:
     """Return rows as a Parquet file that holds only under a name."""
     import pyarrow as pa
     from pyarrow.parquet import write_table

@@ -22,7 +22,7 @@ from ml4t.backtest.progress import Progress, progress_of
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.store import RunStore
 from ml4t.backtest.strategy.base import Strategy
-from ml4t.backtest.sweep.continued import Stage, continued, require_in_turn
+from ml4t.backtest.sweep.continued import WalkStage, continued, require_in_turn
 from ml4t.backtest.sweep.engines import MOST_IN_ROUND, hand_out, require_engine, rounds_of
 from ml4t.backtest.sweep.folds import BarSpan
 from ml4t.backtest.sweep.parameters import Parameters, parameter_sets, set_key
@@ -33,7 +33,7 @@ from ml4t.backtest.sweep.rounds import Detail, Ground
 from ml4t.backtest.sweep.search import OptunaSearch
 from ml4t.backtest.sweep.splits import Splits
 from ml4t.backtest.sweep.trial_store import TrialStore
-from ml4t.backtest.sweep.walk import Walk, WalkedFold, walk_of_folds, walk_through
+from ml4t.backtest.sweep.walk import WalkedFold, WalkResult, walk_of_folds, walk_through
 from ml4t.backtest.sweep.work import Job, Outcome, Trial, try_all
 
 PREPARED = "prepared"
@@ -213,7 +213,7 @@ class Sweep:
         engine: str = "local",
         n_jobs: int = 1,
         progress: Progress | bool | None = None,
-    ) -> Walk:
+    ) -> WalkResult:
         """Choose parameters on the train part of each fold, and try them on its test part.
 
         The trials of a train part are runs over its bars alone (of several spans, a run of each);
@@ -237,7 +237,7 @@ class Sweep:
 
         Returns
         -------
-        Walk
+        WalkResult
             ``metrics``, a row per path (of a walk one); ``folds``, with what was chosen, its score
             in sample and its metrics of the test part; ``returns``; ``trials``. Failed trials are
             rows with their error, and are never chosen. ``walk.result`` is the run of one account
@@ -295,7 +295,7 @@ class Sweep:
             some = list(alike)
             (first,), (last,) = some[0].fold.test, some[-1].fold.test
             span = BarSpan(first.first_t, last.last_t, first.start, last.end)
-            stages.append(Stage(span, self._recipe.engine(self._catalog, some[0].parameters)))
+            stages.append(WalkStage(span, self._recipe.engine(self._catalog, some[0].parameters)))
         bounds = bound_of("start", stages[0].span.start), bound_of("end", stages[-1].span.end)
         return continued(Ground(self._catalog, bounds), stages)
 

@@ -23,7 +23,7 @@ from ml4t.backtest.core.workplace import place_beside, sync
 from ml4t.backtest.errors import ResultError
 from ml4t.backtest.results.keeping.paths import RUN_STORE
 from ml4t.backtest.results.keeping.saving import NOT_WRITTEN, reason_of
-from ml4t.backtest.sweep.sealed import is_whole, sealed
+from ml4t.backtest.sweep.sealed import is_whole, sealed_file
 
 if TYPE_CHECKING:
     from pyarrow import Table as ArrowTable
@@ -90,7 +90,7 @@ class TrialStore:
             place.mkdir(exist_ok=True)
             with place_beside(place / _TRIALS) as folder:
                 made = folder / f"{run_id}{_SUFFIX}"
-                made.write_bytes(sealed(row, run_id))
+                made.write_bytes(sealed_file(row, run_id))
                 sync(made)
                 made.replace(target / made.name)
             sync(target)

@@ -102,7 +102,7 @@ def best_of(
     return best, float(mean[best])
 
 
-class Walk(Tables):
+class WalkResult(Tables):
     """What a walk found: the tables ``metrics``, ``folds``, ``returns`` and ``trials``."""
 
     def __init__(
@@ -134,7 +134,7 @@ def walk_of_folds(
     facts: Mapping[str, object],
     timezone: str,
     run_on: Callable[[], BacktestResult],
-) -> Walk:
+) -> WalkResult:
     """Return what a walk found.
 
     Parameters
@@ -176,7 +176,7 @@ def walk_of_folds(
         database.make_table(of_walk, "sweep/walked", rows="found")
         database.unregister("found")
     database.lock()
-    return Walk(database, f"walk of {len(walked):,} folds", run_on)
+    return WalkResult(database, f"walk of {len(walked):,} folds", run_on)
 
 
 def _about(walked: WalkedFold, test: tuple[int, Tested]) -> dict[str, Any]:
