@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
-from copy import deepcopy
+from copy import copy, deepcopy
 from typing import Any, NamedTuple
 
 from ml4t.backtest.data.catalog import Catalog
@@ -13,6 +13,7 @@ from ml4t.backtest.engine import BacktestEngine
 from ml4t.backtest.errors import ConfigError, briefly, did_you_mean
 from ml4t.backtest.risk.manager import RiskManager
 from ml4t.backtest.strategy.base import Strategy
+from ml4t.backtest.strategy.handlers import keeps_nothing
 from ml4t.backtest.sweep.parameters import Parameters
 
 # What a sweep says of all its trials.
@@ -59,6 +60,8 @@ class Recipe(NamedTuple):
             own |= given
         if "strategy" not in own:
             raise ConfigError(f"{_MADE}, was a mapping without")
+        if isinstance(own["strategy"], Strategy) and keeps_nothing(own["strategy"]):
+            own["strategy"] = copy(own["strategy"])  # one may be given for many trials
         manager = own.get("risk_manager")
         if isinstance(manager, RiskManager):
             own["risk_manager"] = RiskManager(
