@@ -116,7 +116,8 @@ class Sweep:
         self.detail = parse_choice(Detail, "detail", detail)
         if self.detail is Detail.TABLES and store is None:
             raise ConfigError("detail='tables' keeps runs; name their store: store='my_runs'")
-        self._store = None if store is None else require_path("store", store, "that of a store")
+        given = store.path if isinstance(store, RunStore) else store
+        self._store = None if given is None else require_path("store", given, "that of a store")
         self._bounds = bound_of("start", start), bound_of("end", end)
         self._catalog = catalog
         self._recipe = Recipe(strategy, {**settings, "start": start, "end": end})
