@@ -39,6 +39,7 @@ from ml4t.backtest import (
     risk,
 )
 from ml4t.backtest.core.batch import Batch
+from ml4t.backtest.data.stream import batches
 from ml4t.backtest.execution import Quote
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.running import run_once
@@ -133,6 +134,33 @@ def assert_same(one: Tried, alone: Any) -> None:
         assert bits(zip(*lists, strict=True)) == returns_of(alone)
     if one.result is not None:
         assert difference(one.result, alone) == []
+
+
+class AsksOnce(Strategy):
+    """Reads a column that stands in no plan at one bar, and orders at every bar."""
+
+    def decide(self, batch: Batch, broker: StrategyBroker) -> None:
+        assert batch.more is not None
+        if batch.t == 7:
+            # No text in the code says so: such a column is read ahead.
+            batch.more.signal("a" + chr(116) + "r")
+            batch.more.market("v" + chr(105) + "x")
+        broker.order_target_weights({"A01": 0.5 if batch.t % 2 else 0.1})
+
+
+@pytest.mark.parametrize("cells", [6, 18, 1 << 18])
+def test_what_was_asked_for_on_the_way_is_evidence_from_that_bar_on(
+    cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "CHUNK_CELLS", cells)
+    run = run_once(BacktestEngine(catalog(), AsksOnce(), evidence=("close",)))
+    found = run.sql(
+        "select name, min(timestamp), count(distinct timestamp) from evidence "
+        "where name in ('atr', 'vix') group by name order by name"
+    ).fetchall()
+    times = sorted(UNIVERSE.bars)[7:]
+    known = [t for t in times if "A01" in UNIVERSE.bars[t] and UNIVERSE.signals[t, "A01"]["atr"]]
+    assert found == [("atr", known[0], len(known)), ("vix", times[0], len(times))]
 
 
 def test_years_of_trials_are_their_own() -> None:
