@@ -325,3 +325,20 @@ def test_progress_counts_folds(catalog: Catalog) -> None:
         WalkForward(train=100, test=70), progress=lambda done, total: seen.append((done, total))
     )
     assert seen == [(1, 2), (2, 2)]
+
+
+def test_parameters_of_several_kinds_are_texts_in_every_table(catalog: Catalog) -> None:
+    def schedule(every: int | str) -> TopN:
+        return TopN(4, by="ml_score", every=every)
+
+    found = Sweep(catalog, schedule, {"every": [7, "month_start"]}).walk(
+        WalkForward(train=100, test=70)
+    )
+    chosen = {one for (one,) in found.sql("select every from folds").fetchall()}
+    assert chosen <= {"7", "month_start"}
+    assert found.sql("select distinct every from trials order by 1").fetchall() == [
+        ("7",), ("month_start",),
+    ]  # fmt: skip
+    for name in ("fold", "in_sample", "sharpe"):
+        with pytest.raises(ConfigError, match=f"cannot be called '{name}'"):
+            Sweep(catalog, schedule, {name: [1]})

@@ -41,7 +41,12 @@ if TYPE_CHECKING:
 
 RESULT_METRICS = tuple(name for view in METRIC_VIEWS for name in view.columns)
 # Columns of a table of trials that are no parameters.
-COLUMNS_OF_TRIALS = ("trial", "run_id", "seconds", "error", *RESULT_METRICS)
+COLUMNS_OF_TRIALS = (
+    "trial", "run_id", "seconds", "error", *RESULT_METRICS,
+    # Those of a walk, beside them.
+    "fold", "path", "train_span", "train_start", "train_end", "n_train_bars", "test_start",
+    "test_end", "in_sample",
+)  # fmt: skip
 _TRIALS, _RETURNS, _PLANNED = "trials", "trial_returns", "planned"
 
 

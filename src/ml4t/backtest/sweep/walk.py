@@ -158,9 +158,6 @@ def walk_of_folds(
     stitched = metrics_of_returns(by_path, facts, timezone).rename_columns({"run_number": "path"})
     each = metrics_of_returns(by_fold, facts, timezone).drop_columns("run_number")
     places = chain.from_iterable([one] * len(one.tested) for one in walked)
-    about = pa.Table.from_pylist([_about(*one) for one in zip(places, tests, strict=True)])
-    for name in each.column_names:
-        about = about.append_column(name, each[name])
     trials = pa.concat_tables(
         [
             _with(table, fold=one.fold.number, train_span=span)
@@ -169,6 +166,9 @@ def walk_of_folds(
         ],
         promote_options="permissive",
     )
+    about = _about(list(places), tests, trials)
+    for name in each.column_names:
+        about = about.append_column(name, each[name])
     found = {"metrics": stitched, "folds": about, "returns": paths, "trials": trials}
     database = Database(threads=1, timezone=timezone)
     for of_walk, table in found.items():
@@ -179,22 +179,31 @@ def walk_of_folds(
     return WalkResult(database, f"walk of {len(walked):,} folds", run_on)
 
 
-def _about(walked: WalkedFold, test: tuple[int, Tested]) -> dict[str, Any]:
-    """Return what is known of a test part before its metrics."""
-    number, tested = test
-    train = walked.fold.train
-    return {
-        "fold": number,
-        "path": tested.path,
-        "train_start": train[0].start,
-        "train_end": train[-1].end,
-        "n_train_bars": sum(span.n_bars for span in train),
-        "test_start": tested.span.start,
-        "test_end": tested.span.end,
-        "trial": walked.trial,
-        **walked.parameters,
-        "in_sample": walked.score,
-    }
+def _about(
+    walked: Sequence[WalkedFold], tests: Sequence[tuple[int, Tested]], trials: ArrowTable
+) -> ArrowTable:
+    """Return what is known of each test part before its metrics."""
+    import pyarrow as pa
+
+    trains = [one.fold.train for one in walked]
+    spans = [test.span for _, test in tests]
+    names = dict.fromkeys(name for one in walked for name in one.parameters)
+    keys = zip(*(trials[name].to_pylist() for name in ("fold", "trial")), strict=True)
+    place = {key: row for row, key in enumerate(keys)}
+    rows = [place[one.fold.number, one.trial] for one in walked]
+    return pa.table({
+        "fold": [number for number, _ in tests],
+        "path": [test.path for _, test in tests],
+        "train_start": [train[0].start for train in trains],
+        "train_end": [train[-1].end for train in trains],
+        "n_train_bars": [sum(span.n_bars for span in train) for train in trains],
+        "test_start": [span.start for span in spans],
+        "test_end": [span.end for span in spans],
+        "trial": [one.trial for one in walked],
+        # In the types that they have among all trials.
+        **{name: trials[name].take(rows) for name in names},
+        "in_sample": [one.score for one in walked],
+    })  # fmt: skip
 
 
 def _with(table: ArrowTable, **values: int) -> ArrowTable:
