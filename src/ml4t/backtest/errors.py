@@ -17,10 +17,26 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 N_SHOWN = 200
 # What is a number in a setting or an order; True and False are none.
 NUMBERS = (int, float, np.integer, np.floating)
+# Of an error what does not leave its process: a result, which is open files.
+_STAYS = frozenset({"_result"})
 
 
 class BacktestError(Exception):
     """Base of all errors that a user can cause and mend."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Go to another process as what it says, with its facts: it is not made again."""
+        facts = {name: one for name, one in vars(self).items() if name not in _STAYS}
+        return _said_again, (type(self), self.args, facts)
+
+
+def _said_again(
+    kind: type[BacktestError], args: tuple[object, ...], facts: dict[str, object]
+) -> BacktestError:
+    error = kind.__new__(kind)
+    error.args = args
+    vars(error).update(facts)
+    return error
 
 
 class ConfigError(BacktestError, ValueError):
@@ -141,6 +157,8 @@ class CostError(BacktestError, ValueError):
 
 class ResultError(BacktestError, ValueError):
     """A saved run could not be read, or a result was asked for what it does not hold."""
+
+    _result: object = None
 
     def __init__(self, message: str, result: object = None) -> None:
         # Not among the facts that a program is told: they are texts and numbers.
