@@ -7,14 +7,23 @@ from typing import NamedTuple
 
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.database import Database
-from ml4t.backtest.data.sources.source import Source
+from ml4t.backtest.data.sources.source import Source, TypedRows
 from ml4t.backtest.data.sql_files import quote, rows_of
 
 
 class TableFile(NamedTuple):
-    """An Arrow file with the rows of a source that was in memory."""
+    """An Arrow file with the rows of a source that was in memory, or a query.
+
+    Attributes
+    ----------
+    path : Path
+    types : dict
+        Types of its columns, of which Arrow has no word for some: whole numbers of 128 bits, as
+        sums are, and choices.
+    """
 
     path: Path
+    types: dict[str, str]
 
 
 class CatalogRecipe(NamedTuple):
@@ -51,7 +60,7 @@ def recipe_of(catalog: Catalog, folder: Path, cache: Path | None) -> CatalogReci
     Parameters
     ----------
     folder : Path
-        Gets the rows of sources in memory.
+        Gets the rows of sources that are no files: those in memory, and of queries.
     cache : Path or None
         Of a store of prepared data.
     """
@@ -63,15 +72,15 @@ def recipe_of(catalog: Catalog, folder: Path, cache: Path | None) -> CatalogReci
 def _written(source: Source, folder: Path, database: Database) -> Source:
     if source.is_files:
         return source._replace(given=source.paths())  # absolute: a worker may stand elsewhere
-    if isinstance(source.given, str):
-        return source
     from pyarrow import ipc
 
-    rows = database.arrow(rows_of(f"raw.{quote(source.name)}"))
+    query = rows_of(f"raw.{quote(source.name)}")
+    rows = database.sql(query).to_arrow_reader()
     path = folder / f"{source.name}.arrow"
     with ipc.new_file(str(path), rows.schema) as writer:
-        writer.write_table(rows)
-    return source._replace(given=TableFile(path))
+        for batch in rows:
+            writer.write_batch(batch)
+    return source._replace(given=TableFile(path, database.schema(query)))
 
 
 def _opened(source: Source) -> Source:
@@ -80,4 +89,4 @@ def _opened(source: Source) -> Source:
     import pyarrow as pa
 
     rows = pa.ipc.open_file(pa.memory_map(str(source.given.path))).read_all()
-    return source._replace(given=rows)
+    return source._replace(given=TypedRows(rows, source.given.types))

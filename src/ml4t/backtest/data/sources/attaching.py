@@ -17,7 +17,7 @@ from ml4t.backtest.data.sources.files import listed
 from ml4t.backtest.data.sources.forms.choosing import scan_files
 from ml4t.backtest.data.sources.forms.kinds import FILE_KINDS, PARQUET, beginning
 from ml4t.backtest.data.sources.forms.reading import PLAINLY
-from ml4t.backtest.data.sources.source import Source
+from ml4t.backtest.data.sources.source import Source, TypedRows
 from ml4t.backtest.data.sql_files import drop_of, quote, read, render, rows_of, table_of, view_of
 from ml4t.backtest.errors import ConfigError, DataError
 
@@ -69,8 +69,11 @@ def attach(source: Source, database: Database) -> Attached:
                 raise DataError(source.name, "readable", f"must be a query: {error}") from error
             database.execute(table_of(f"raw.{name}", given))
         else:
-            database.register(f"__{source.name}", given)
-            database.execute(view_of(f"raw.{name}", rows_of(quote(f"__{source.name}"))))
+            typed = given if isinstance(given, TypedRows) else TypedRows(given, {})
+            database.register(f"__{source.name}", typed.rows)
+            types = (f"{quote(one)}::{kind} as {quote(one)}" for one, kind in typed.types.items())
+            rows = rows_of(quote(f"__{source.name}"), ", ".join(types) or "*")
+            database.execute(view_of(f"raw.{name}", rows))
         found = database.schema(rows_of(f"raw.{name}"))
         _require_own_names(source, found, database)
         require_complete(source, found, database)
@@ -140,7 +143,7 @@ def _own_names(source: Source, database: Database) -> list[str]:
     if source.is_files:
         query = render("register/own_names", files=f"[{', '.join(listed(source, database))}]")
         return sorted(row[0] for row in database.rows(query))
-    if isinstance(source.given, str):
+    if isinstance(source.given, (str, TypedRows)):
         return []
     given: Any = source.given
     is_arrow = type(given).__module__.startswith("pyarrow")

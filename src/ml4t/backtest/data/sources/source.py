@@ -44,6 +44,20 @@ _URL = re.compile(r"[a-z0-9]+://", re.IGNORECASE)
 TAKEN = re.compile(r"market|signals|timeline|raw|stage|bars|decisions|at_\w+|__.*")
 
 
+class TypedRows(NamedTuple):
+    """Rows in memory that get back the types which their form has no word for.
+
+    Attributes
+    ----------
+    rows : Arrow table
+    types : mapping of str to str
+        Type of each column, as DuckDB calls it.
+    """
+
+    rows: object
+    types: Mapping[str, str]
+
+
 class Source(NamedTuple):
     """One registered source.
 
