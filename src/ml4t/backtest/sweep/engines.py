@@ -1,16 +1,21 @@
 """Engines: where the rounds of a sweep are made: here, in processes, or on a cluster.
 
-joblib hands them out. Of its engines loky loses all work when one process is killed: what is in the
-store by then stays, and the rest is handed out again in smaller rounds, until a trial that takes
-its process with it is alone with that.
+joblib hands them out to processes and to Dask. Its backend for Ray tells nothing before all is
+done, and gives up with the first process that dies, so there Ray's own tasks do the same.
+
+Where a process is killed, loky loses all that is at work, and others give a round up. What is in
+the store by then stays. The rest is handed out again once everything else is done: in smaller
+rounds, and at last trial by trial, until one that takes its process with it is alone with that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from os import sched_getaffinity
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from functools import cached_property
+from itertools import islice
+from typing import Any, NamedTuple, Self
 
 from ml4t.backtest.data.packages import package
 from ml4t.backtest.errors import ConfigError, did_you_mean
@@ -19,18 +24,63 @@ from ml4t.backtest.sweep.work import Job, Outcome, Trial, work
 ENGINES = ("local", "dask", "ray")
 # Trials that walk side by side at the most: each keeps what happened until its last bar.
 MOST_IN_ROUND = 16
+# The same of trials that were at work when a process was killed: once before, and more often.
+MOST_SUSPECTED = (MOST_IN_ROUND, 4, 1)
 # Bars of all trials of a round together.
 MOST_BARS_IN_ROUND = 128_000
-# Rounds for each process, so that the last of them ends soon after the others.
-ROUNDS_EACH = 4
 KILLED = (
     "WorkerKilled: its process was killed, alone with this trial; the system does that where "
     "memory runs out"
 )
 
+Rounds = Iterable[Sequence[Trial]]
+Made = Generator[list[Outcome], None, None]
+
+
+class _Pool(NamedTuple):
+    """Processes that work.
+
+    Attributes
+    ----------
+    n_jobs : int
+    made : callable
+        Has rounds made, so many at a time; yields how they ended, in any order.
+    losses : tuple of exception types
+        What that raises where a process was killed.
+    """
+
+    n_jobs: int
+    made: Callable[[Job, Rounds, int], Made]
+    losses: tuple[type[Exception], ...]
+
+
+class Workers:
+    """The processes of a run of a sweep: there from the first that is handed out on, to its end.
+
+    Parameters
+    ----------
+    engine : str
+    n_jobs : int
+    """
+
+    def __init__(self, engine: str, n_jobs: int) -> None:
+        self.is_here = engine == "local" and n_jobs == 1
+        self._engine, self._n_jobs, self._stack = engine, n_jobs, ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @cached_property
+    def pool(self) -> _Pool:
+        """The processes."""
+        return self._stack.enter_context(_POOLS[self._engine](self._n_jobs))
+
 
 def require_engine(engine: object, n_jobs: object) -> tuple[str, int]:
-    """Return the name of an engine, and how many processes it gets.
+    """Return the name of an engine, and how many rounds it gets at a time; -1: as it has cores.
 
     Raises
     ------
@@ -46,13 +96,12 @@ def require_engine(engine: object, n_jobs: object) -> tuple[str, int]:
         raise ConfigError(
             f"n_jobs must be a number of processes, or -1 for all cores, was {n_jobs!r}"
         )
-    return str(engine), n_jobs if n_jobs > 0 else len(sched_getaffinity(0))
+    return str(engine), n_jobs
 
 
 def rounds_of(trials: Sequence[Trial], n_bars: int, n_jobs: int, most: int) -> list[list[Trial]]:
     """Cut trials into rounds of neighbours, which mostly share a ranking."""
-    n_rounds = n_jobs * ROUNDS_EACH if n_jobs > 1 else 1
-    step = max(1, min(most, MOST_BARS_IN_ROUND // n_bars, -(-len(trials) // n_rounds)))
+    step = max(1, min(most, MOST_BARS_IN_ROUND // n_bars, -(-len(trials) // n_jobs)))
     return [list(trials[at : at + step]) for at in range(0, len(trials), step)]
 
 
@@ -60,10 +109,9 @@ def hand_out(
     job: Job,
     trials: Sequence[Trial],
     n_bars: int,
-    engine: str,
-    n_jobs: int,
+    workers: Workers,
     is_kept: Callable[[Trial], bool],
-) -> Iterator[list[Outcome]]:
+) -> Made:
     """Have trials made by an engine; yield how they ended, round by round, in any order.
 
     Parameters
@@ -71,81 +119,133 @@ def hand_out(
     is_kept : callable
         Says whether a trial is in the store: of one whose process died nothing else is known.
     """
-    left, most = list(trials), MOST_IN_ROUND
+    left, n_losses, pool = list(trials), Counter[int](), workers.pool
     while left:
-        ended = set[int]()
+        least = min(n_losses[one.number] for one in left)
+        now = [one for one in left if n_losses[one.number] == least]
+        rounds = rounds_of(now, n_bars, pool.n_jobs, MOST_SUSPECTED[least])
+        is_alone = least == len(MOST_SUSPECTED) - 1
+        begun, ended = list[Trial](), set[int]()
         try:
-            for outcomes in _in_parallel(
-                job, rounds_of(left, n_bars, n_jobs, most), engine, n_jobs
-            ):
-                ended.update(one.number for one in outcomes)
-                yield outcomes
-            return
-        except _pool_losses():
-            lost = [one for one in left if one.number not in ended and is_kept(one)]
-            yield [Outcome(one.number, 0.0) for one in lost]
-            ended.update(one.number for one in lost)
-            if not ended and most == n_jobs == 1:
-                # Nobody else was at work: it is this trial that takes its process with it.
-                ended.add(left[0].number)
-                yield [Outcome(left[0].number, 0.0, KILLED)]
-            elif not ended and most == 1:
-                n_jobs = 1
-            most = max(1, most // 4)
+            handed = _noted(rounds, begun)
+            with closing(pool.made(job, handed, 1 if is_alone else pool.n_jobs)) as made:
+                for outcomes in made:
+                    ended.update(one.number for one in outcomes)
+                    yield outcomes
+        except pool.losses:
+            if not begun:
+                raise  # there is no process that works
+            lost = [one for one in begun if one.number not in ended]
+            found = [Outcome(one.number, 0.0) for one in lost if is_kept(one)]
+            there = {one.number for one in found}
+            died = [one.number for one in lost if one.number not in there]
+            if is_alone:
+                found += [Outcome(number, 0.0, KILLED) for number in died]
+            n_losses.update(died)
+            ended.update(one.number for one in found)
+            yield found
         left = [one for one in left if one.number not in ended]
 
 
-def _in_parallel(
-    job: Job, rounds: Sequence[Sequence[Trial]], engine: str, n_jobs: int
-) -> Iterator[list[Outcome]]:
-    joblib = package("joblib", extra="sweep")
-    backend = {"local": "loky"}.get(engine, engine)
-    with _cluster(engine, n_jobs), joblib.parallel_config(backend, n_jobs=n_jobs):
-        parallel = joblib.Parallel(batch_size=1, return_as="generator_unordered")
-        yield from parallel(joblib.delayed(work)(job, one) for one in rounds)
+def _noted(rounds: Rounds, begun: list[Trial]) -> Iterator[Sequence[Trial]]:
+    """Hand on rounds; the trials of those that are taken are noted in `begun`."""
+    for one in rounds:
+        begun.extend(one)
+        yield one
 
 
-def _cluster(engine: str, n_jobs: int) -> AbstractContextManager[object]:
-    """Return what has the cluster of an engine: the one that is there, or one of this machine."""
-    return {"dask": _dask, "ray": _ray}[engine](n_jobs) if engine != "local" else nullcontext()
+def _by_joblib(backend: str) -> Callable[[Job, Rounds, int], Made]:
+    def made(job: Job, rounds: Rounds, n_at_once: int) -> Made:
+        joblib = package("joblib", extra="sweep")
+        # Of fewer than two processes joblib makes none, and a killed one would be this.
+        with joblib.parallel_config(backend, n_jobs=max(2, n_at_once)):
+            # Arrays go as they are: in a file of joblib's they could not be written to.
+            parallel = joblib.Parallel(
+                batch_size=1, pre_dispatch=n_at_once, max_nbytes=None,
+                return_as="generator_unordered",
+            )  # fmt: skip
+            yield from parallel(joblib.delayed(work)(job, one) for one in rounds)
+
+    return made
 
 
 @contextmanager
-def _dask(n_jobs: int) -> Iterator[None]:
-    distributed = package("distributed", extra="dask")
+def _loky(n_jobs: int) -> Iterator[_Pool]:
+    joblib = package("joblib", extra="sweep")
+    loky: Any = package("joblib.externals.loky", extra="sweep")
+    errors: Any = package("joblib.externals.loky.process_executor", extra="sweep")
+    n_jobs = joblib.cpu_count() if n_jobs == -1 else n_jobs
     try:
-        distributed.get_client()
+        yield _Pool(n_jobs, _by_joblib("loky"), (errors.TerminatedWorkerError,))
+    finally:
+        # joblib would keep them for five minutes, with the last job open in each.
+        loky.get_reusable_executor(reuse=True).shutdown(wait=True)
+
+
+@contextmanager
+def _dask(n_jobs: int) -> Iterator[_Pool]:
+    distributed = package("distributed", extra="dask")
+    with _dask_client(distributed, n_jobs) as client:
+        n_cores = sum(client.ncores().values())
+        losses = (distributed.KilledWorker,)
+        yield _Pool(n_cores if n_jobs == -1 else n_jobs, _by_joblib("dask"), losses)
+
+
+@contextmanager
+def _dask_client(distributed: Any, n_jobs: int) -> Iterator[Any]:
+    """Return the client that this process is, or one of a cluster of this machine."""
+    try:
+        client = distributed.get_client()
     except ValueError:
+        n_cores = package("joblib", extra="dask").cpu_count()
+        # Of a cluster of one core joblib makes no use: a killed worker would be this process.
+        n_workers = max(2, n_cores if n_jobs == -1 else n_jobs)
         with (
             distributed.LocalCluster(
-                n_workers=n_jobs, threads_per_worker=1, dashboard_address=None
+                n_workers=n_workers, threads_per_worker=1, dashboard_address=None
             ) as cluster,
-            distributed.Client(cluster),
+            distributed.Client(cluster) as client,
         ):
-            yield
+            yield client
     else:
-        yield
+        yield client
 
 
 @contextmanager
-def _ray(n_jobs: int) -> Iterator[None]:
+def _ray(n_jobs: int) -> Iterator[_Pool]:
     ray = package("ray", extra="ray")
-    from importlib import import_module
-
-    import_module("ray.util.joblib").register_ray()
     is_ours = not ray.is_initialized()
     if is_ours:
-        ray.init(num_cpus=n_jobs, include_dashboard=False, log_to_driver=False)
+        n_cores = None if n_jobs == -1 else n_jobs
+        ray.init(num_cpus=n_cores, include_dashboard=False, log_to_driver=False)
+
+    def made(job: Job, rounds: Rounds, n_at_once: int) -> Made:
+        task, waiting = ray.remote(max_retries=0)(work), iter(rounds)
+        running = [task.remote(job, one) for one in islice(waiting, n_at_once)]
+        try:
+            while running:
+                (ended, *_), running = ray.wait(running)
+                try:
+                    outcomes = ray.get(ended)
+                except ray.exceptions.RayTaskError as error:
+                    raise error.cause from None  # what the worker raised
+                yield outcomes
+                running += [task.remote(job, one) for one in islice(waiting, 1)]
+        finally:
+            for one in running:
+                ray.cancel(one, force=True)
+
     try:
-        yield
+        n_cores = int(ray.cluster_resources()["CPU"])
+        losses = (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError)
+        yield _Pool(n_cores if n_jobs == -1 else n_jobs, made, losses)
     finally:
         if is_ours:
             ray.shutdown()
 
 
-def _pool_losses() -> tuple[type[BaseException], ...]:
-    """Return what joblib raises where a process of a pool was killed."""
-    from concurrent.futures.process import BrokenProcessPool
-
-    loky: Any = package("joblib.externals.loky.process_executor", extra="sweep")
-    return BrokenProcessPool, loky.TerminatedWorkerError
+_POOLS: dict[str, Callable[[int], AbstractContextManager[_Pool]]] = {
+    "local": _loky,
+    "dask": _dask,
+    "ray": _ray,
+}

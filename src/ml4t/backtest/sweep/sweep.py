@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from functools import partial
 from itertools import chain, groupby
 from secrets import token_hex
@@ -23,7 +24,7 @@ from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.store import RunStore
 from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.sweep.continued import WalkStage, continued, require_in_turn
-from ml4t.backtest.sweep.engines import MOST_IN_ROUND, hand_out, require_engine, rounds_of
+from ml4t.backtest.sweep.engines import MOST_IN_ROUND, Workers, hand_out, require_engine, rounds_of
 from ml4t.backtest.sweep.folds import BarSpan
 from ml4t.backtest.sweep.parameters import Parameters, parameter_sets, set_key
 from ml4t.backtest.sweep.planned import PlannedTrial, plan_trials, to_make
@@ -34,7 +35,7 @@ from ml4t.backtest.sweep.search import OptunaSearch
 from ml4t.backtest.sweep.splits import Splits
 from ml4t.backtest.sweep.trial_store import TrialStore
 from ml4t.backtest.sweep.walk import WalkedFold, WalkResult, walk_of_folds, walk_through
-from ml4t.backtest.sweep.work import Job, Outcome, Trial, try_all
+from ml4t.backtest.sweep.work import Job, Outcome, Trial, packed, try_all
 
 PREPARED = "prepared"
 
@@ -144,9 +145,11 @@ class Sweep:
             Processes of this machine (more than one need the extra ``sweep``), or the cluster of
             Dask or Ray that this process is a client of; without one a cluster of this machine is
             started, and stopped afterwards. Workers get parameters and paths: sources and `store`
-            are where all of them reach them.
+            are where all of them reach them. A script that has one started for it runs the sweep
+            below ``if __name__ == "__main__":``, as its processes import it.
         n_jobs : int, default 1
-            Processes; -1: one for each core. Of a cluster, rounds that wait at a time.
+            Processes that are at work at a time; -1: as many as there are cores, in this machine
+            or in the cluster.
         progress : callable or bool, optional
             Called as ``progress(trials_done, trials_in_all)``; True shows it with the time left.
 
@@ -171,7 +174,11 @@ class Sweep:
         UserWarning
             Trials of different parameters are one run, or trials failed.
         """
-        where, n_workers = require_engine(engine, n_jobs)
+        with Workers(*require_engine(engine, n_jobs)) as workers:
+            return self._run_by(workers, progress)
+
+    def _run_by(self, workers: Workers, progress: Progress | bool | None = None) -> SweepResult:
+        """Run the sweep by processes that stay for others."""
         ground = Ground(self._catalog, self._bounds)
         ground.prepare(())
         store = TrialStore(self._store)
@@ -191,10 +198,12 @@ class Sweep:
             planned += new
             left = self._left(new, store)
             n_there = len(planned) - len(left)
-            for each in chain([()], self._made(left, ground, store, where, n_workers)):
-                outcomes.update({one.number: one for one in each})
-                if told is not None:
-                    told(n_there + sum(one.number in outcomes for one in left), len(self))
+            # What an error leaves open is closed at once, not when somebody forgets the error.
+            with closing(self._made(left, ground, store, workers)) as made:
+                for each in chain([()], made):
+                    outcomes.update({one.number: one for one in each})
+                    if told is not None:
+                        told(n_there + sum(one.number in outcomes for one in left), len(self))
             if searching is None or not isinstance(self._grid, OptunaSearch):
                 break
             scores = result_of_some(new).scores(self._grid.by) if new else np.empty(0)
@@ -273,13 +282,14 @@ class Sweep:
                 **{name: value for name, value in self._recipe.settings.items()
                    if name not in ("start", "end")},
             )  # fmt: skip
-            return one.run(engine=engine, n_jobs=1 if sets else n_jobs)
+            return one._run_by(Workers("local", 1) if sets else workers)
 
         walked: list[WalkedFold] = []
-        for done, fold in enumerate(folds, start=1):
-            walked.append(walk_through(fold, try_over, by, lowest=lowest))
-            if told is not None:
-                told(done, len(folds))
+        with Workers(*require_engine(engine, n_jobs)) as workers:
+            for done, fold in enumerate(folds, start=1):
+                walked.append(walk_through(fold, try_over, by, lowest=lowest))
+                if told is not None:
+                    told(done, len(folds))
         engine_of_all = self._recipe.engine(self._catalog, walked[0].parameters)
         facts = {
             "initial_capital": engine_of_all.initial_capital,
@@ -311,27 +321,28 @@ class Sweep:
         )
 
     def _made(
-        self, trials: Sequence[Trial], ground: Ground, store: TrialStore, engine: str, n_jobs: int
-    ) -> Iterator[list[Outcome]]:
+        self, trials: Sequence[Trial], ground: Ground, store: TrialStore, workers: Workers
+    ) -> Generator[list[Outcome], None, None]:
         """Have trials made; yield how they ended."""
         if not trials:
             return
         n_bars = ground.period.n_bars
-        if engine == "local" and n_jobs == 1:
-            for each in rounds_of(trials, n_bars, n_jobs, MOST_IN_ROUND):
+        if workers.is_here:
+            for each in rounds_of(trials, n_bars, 1, MOST_IN_ROUND):
                 yield try_all(ground, self._recipe, each, self.detail, store.path)
             return
+        recipe = packed(self._recipe)
         with store.workplace() as place:
             catalog = recipe_of(self._catalog, place, place / PREPARED)
             opened = Ground(catalog.open(), self._bounds)
             opened.prepare(())
             opened.catalog.keep_prepared()
-            job = Job(token_hex(8), self._recipe, catalog, self._bounds, self.detail, store.path)
+            job = Job(token_hex(8), recipe, catalog, self._bounds, self.detail, store.path)
 
             def is_kept(trial: Trial) -> bool:
                 return self._is_kept(trial, store)
 
-            yield from hand_out(job, trials, n_bars, engine, n_jobs, is_kept)
+            yield from hand_out(job, trials, n_bars, workers, is_kept)
 
     def _of_trial(self, planned: PlannedTrial) -> BacktestEngine:
         """Return the engine of a trial by itself."""
@@ -366,7 +377,7 @@ def _warn_of_equal(planned: Sequence[PlannedTrial]) -> None:
         warnings.warn(
             f"{sum(map(len, equal)):,} trials are {len(equal):,} runs, such as trials {numbers}: "
             "some parameter changes nothing of them, and they count as trials all the same",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
@@ -378,5 +389,5 @@ def _warn_of_failed(result: SweepResult) -> None:
         warnings.warn(
             f"{len(failed):,} of {len(result):,} trials failed, trial {number} with {error}; "
             "each has its error in the table of trials",
-            stacklevel=3,
+            stacklevel=4,
         )

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import local
 from time import perf_counter
 from typing import NamedTuple
 
 from ml4t.backtest.data.catalog_recipe import CatalogRecipe
+from ml4t.backtest.data.packages import package
 from ml4t.backtest.data.sql_files import read, rows_of
 from ml4t.backtest.engine import BacktestEngine
+from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.results.run_store.store import RunStore
 from ml4t.backtest.sweep.parameters import Parameters
 from ml4t.backtest.sweep.recipe import Recipe
@@ -53,7 +56,8 @@ class Job(NamedTuple):
     ----------
     key : str
         Tells the job from others in the same process.
-    recipe : Recipe
+    recipe : bytes
+        As `packed` returns them.
     catalog : CatalogRecipe
     bounds : pair of Bound or None
     detail : Detail
@@ -61,15 +65,59 @@ class Job(NamedTuple):
     """
 
     key: str
-    recipe: Recipe
+    recipe: bytes
     catalog: CatalogRecipe
     bounds: Bounds
     detail: Detail
     store: Path
 
 
-# The last job of a process, whose sources stay open from one round to the next.
-_open: dict[str, Ground] = {}
+class _LastJob(local):
+    """The last job of a thread, whose sources stay open from one round to the next.
+
+    A worker of Dask may have several threads, and a catalog is of one.
+    """
+
+    key = ""
+    recipe: Recipe
+    ground: Ground
+
+
+_last = _LastJob()
+
+
+def packed(recipe: Recipe) -> bytes:
+    """Return what makes trials as it is sent to workers.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be sent.
+    """
+    try:
+        sent: bytes = package("cloudpickle", extra="sweep").dumps(recipe)
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"what makes trials cannot be sent to workers: {type(error).__name__}: {error}; have "
+            "it hold no connection, lock or open file, but open that where a trial needs it"
+        ) from error
+    return sent
+
+
+def _unpacked(sent: bytes) -> Recipe:
+    try:
+        recipe: Recipe = package("cloudpickle", extra="sweep").loads(sent)
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"a worker cannot read what makes trials: {type(error).__name__}: {error}; what it "
+            "imports has to be installed where workers are, what a script or a notebook defines "
+            "is sent along"
+        ) from error
+    return recipe
 
 
 def work(job: Job, trials: Sequence[Trial]) -> list[Outcome]:
@@ -77,14 +125,18 @@ def work(job: Job, trials: Sequence[Trial]) -> list[Outcome]:
 
     Raises
     ------
+    ConfigError
+        A package is missing where the worker is.
     ResultError
-        One cannot be written.
+        A trial cannot be written.
     """
-    if job.key not in _open:
-        _open.clear()
+    if job.key != _last.key:
+        _last.key = ""
+        _last.recipe = _unpacked(job.recipe)
         # A worker has a core; the result does not depend on it.
-        _open[job.key] = Ground(job.catalog.open(threads=1), job.bounds)
-    return try_all(_open[job.key], job.recipe, trials, job.detail, job.store)
+        _last.ground = Ground(job.catalog.open(threads=1), job.bounds)
+        _last.key = job.key
+    return try_all(_last.ground, _last.recipe, trials, job.detail, job.store)
 
 
 def try_all(
