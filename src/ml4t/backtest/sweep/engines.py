@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Self
 
 from ml4t.backtest.data.packages import package
 from ml4t.backtest.errors import ConfigError, did_you_mean
-from ml4t.backtest.sweep.work import Job, Outcome, Trial, work
+from ml4t.backtest.sweep.work import Job, Outcome, Trial, packed, work
 
 ENGINES = ("local", "dask", "ray")
 # Trials that walk side by side at the most: each keeps what happened until its last bar.
@@ -164,7 +164,7 @@ def _by_joblib(backend: str) -> Callable[[Job, Rounds, int], Made]:
                 batch_size=1, pre_dispatch=n_at_once, max_nbytes=None,
                 return_as="generator_unordered",
             )  # fmt: skip
-            yield from parallel(joblib.delayed(work)(job, one) for one in rounds)
+            yield from parallel(joblib.delayed(work)(job, packed(one)) for one in rounds)
 
     return made
 
@@ -221,7 +221,7 @@ def _ray(n_jobs: int) -> Iterator[_Pool]:
 
     def made(job: Job, rounds: Rounds, n_at_once: int) -> Made:
         task, waiting = ray.remote(max_retries=0)(work), iter(rounds)
-        running = [task.remote(job, one) for one in islice(waiting, n_at_once)]
+        running = [task.remote(job, packed(one)) for one in islice(waiting, n_at_once)]
         try:
             while running:
                 (ended, *_), running = ray.wait(running)
@@ -230,7 +230,7 @@ def _ray(n_jobs: int) -> Iterator[_Pool]:
                 except ray.exceptions.RayTaskError as error:
                     raise error.cause from None  # what the worker raised
                 yield outcomes
-                running += [task.remote(job, one) for one in islice(waiting, 1)]
+                running += [task.remote(job, packed(one)) for one in islice(waiting, 1)]
         finally:
             for one in running:
                 ray.cancel(one, force=True)

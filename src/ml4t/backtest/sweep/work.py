@@ -7,10 +7,12 @@ hand out work, what is there need not be done again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 from threading import local
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ml4t.backtest.data.catalog_recipe import CatalogRecipe
 from ml4t.backtest.data.packages import package
@@ -86,42 +88,64 @@ class _LastJob(local):
 _last = _LastJob()
 
 
-def packed(recipe: Recipe) -> bytes:
-    """Return what makes trials as it is sent to workers.
+def packed(what: object) -> bytes:
+    """Return what makes trials, or trials, as they are sent to workers.
 
     Raises
     ------
     ConfigError
         It cannot be sent.
     """
+    kind, sent = _pickler(), BytesIO()
     try:
-        sent: bytes = package("cloudpickle", extra="sweep").dumps(recipe)
-    except ConfigError:
-        raise
+        kind(sent).dump(what)
     except Exception as error:
         raise ConfigError(
             f"what makes trials cannot be sent to workers: {type(error).__name__}: {error}; have "
             "it hold no connection, lock or open file, but open that where a trial needs it"
         ) from error
-    return sent
+    return sent.getvalue()
 
 
-def _unpacked(sent: bytes) -> Recipe:
+@cache
+def _pickler() -> Any:
+    class Pickler(package("cloudpickle", extra="sweep").Pickler):  # type: ignore[misc]
+        """Sends the whole name of a class too, which is part of the identity of a run.
+
+        cloudpickle 3.1 makes of `make.<locals>.Mine` a class that is called `Mine`.
+        """
+
+        def reducer_override(self, one: object) -> object:
+            reduced = super().reducer_override(one)
+            if isinstance(one, type) and isinstance(reduced, tuple) and len(reduced) == 6:
+                own, _ = reduced[2]
+                own["__qualname__"] = one.__qualname__
+            return reduced
+
+    return Pickler
+
+
+def unpacked(sent: bytes) -> Any:
+    """Return what was packed.
+
+    Raises
+    ------
+    ConfigError
+        A worker has not what it needs.
+    """
+    loads = package("cloudpickle", extra="sweep").loads
     try:
-        recipe: Recipe = package("cloudpickle", extra="sweep").loads(sent)
-    except ConfigError:
-        raise
+        return loads(sent)
     except Exception as error:
         raise ConfigError(
             f"a worker cannot read what makes trials: {type(error).__name__}: {error}; what it "
             "imports has to be installed where workers are, what a script or a notebook defines "
             "is sent along"
         ) from error
-    return recipe
 
 
-def work(job: Job, trials: Sequence[Trial]) -> list[Outcome]:
-    """Make trials, and keep them in the store of the sweep.
+def work(job: Job, trials: bytes) -> list[Outcome]:
+    """Make trials that were packed, and keep them in the store of the sweep.
 
     Raises
     ------
@@ -132,11 +156,11 @@ def work(job: Job, trials: Sequence[Trial]) -> list[Outcome]:
     """
     if job.key != _last.key:
         _last.key = ""
-        _last.recipe = _unpacked(job.recipe)
+        _last.recipe = unpacked(job.recipe)
         # A worker has a core; the result does not depend on it.
         _last.ground = Ground(job.catalog.open(threads=1), job.bounds)
         _last.key = job.key
-    return try_all(_last.ground, _last.recipe, trials, job.detail, job.store)
+    return try_all(_last.ground, _last.recipe, unpacked(trials), job.detail, job.store)
 
 
 def try_all(
