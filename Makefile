@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-long test-extras test-interchange spark test-notebook test-coming-from test-s3 pictures test-explore faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook browser wasm charts clean
+.PHONY: demo test test-fast test-long test-extras test-interchange spark test-notebook test-coming-from test-s3 test-engines pictures test-explore faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook browser wasm charts clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -41,6 +41,11 @@ test-extras: .venv-extras/.installed
 # Sources in an object store, against one on this machine (moto); in an environment of its own.
 test-s3: .venv-s3/.installed
 	.venv-s3/bin/python -m pytest tests/test_object_store.py tests/test_object_urls.py
+
+# Sweeps on clusters of Dask and Ray of this machine, with workers killed; in an environment of its
+# own. About twenty minutes.
+test-engines: .venv-engines/.installed
+	ML4T_KILLS=10 .venv-engines/bin/python -m pytest tests/test_engines.py
 
 # What packages of performance make of a run, and splits beside theirs; in an environment of its own.
 test-interchange: .venv-interchange/.installed
@@ -197,6 +202,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(call install,--upgrade)
 	.venv-s3/bin/python -m pip install --quiet --editable '.[s3]' \
 	    fsspec==2026.9.0 obstore==0.12.1 'moto[s3]==5.2.5' flask flask-cors
+	touch $@
+
+.venv-engines/.installed: pyproject.toml constraints.txt
+	$(call install,--constraint constraints.txt)
+	.venv-engines/bin/python -m pip install --quiet --constraint constraints.txt \
+	    --editable '.[dask,ray]'
 	touch $@
 
 .venv-interchange/.installed: pyproject.toml constraints.txt

@@ -1,8 +1,7 @@
 """A sweep of which a process is killed: a worker, this one, or what a trial of its own kills.
 
-`python killed_sweep.py STORE ENGINE N_TRIALS WHO SECONDS`: makes trials with two workers. WHO is
-"worker", "self" or "nobody": that is killed by SIGKILL so many seconds after the first trials have
-ended. Prints how many trials there were before, and how many processes were killed.
+`python killed_sweep.py STORE ENGINE N_TRIALS SECONDS` makes trials with two workers over what
+stands in the folder `data` beside STORE, and kills itself so many seconds after the first ended.
 """
 
 from __future__ import annotations
@@ -116,21 +115,19 @@ def killer(who: str, seconds: float, killed: list[int]) -> Callable[[int, int], 
             os.kill(victim, signal.SIGKILL)
 
     def told(done: int, in_all: int) -> None:
-        if 0 < done < in_all and who != "nobody" and not begun.is_set():
+        if 0 < done < in_all and not begun.is_set():
             begun.set()
             threading.Thread(target=kill, daemon=True).start()
 
     return told
 
 
-def main(store: str, engine: str, n_trials: int, who: str, seconds: float) -> None:
-    folder, killed = write_universe(Path(store).with_name("data")), list[int]()
-    made = Path(store) / "trials" / "returns"
-    before = len(list(made.iterdir())) if made.is_dir() else 0
-    sweep = sweep_of(folder, n_trials, Path(store))
-    result = sweep.run(engine=engine, n_jobs=2, progress=killer(who, seconds, killed))
-    print(before, len(killed), len(result), len(result.failed))  # noqa: T201 - to who waits
+def main(store: str, engine: str, n_trials: int, seconds: float) -> None:
+    data = Path(store).with_name("data")
+    sweep_of(data, n_trials, Path(store)).run(
+        engine=engine, n_jobs=2, progress=killer("self", seconds, [])
+    )
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4], float(sys.argv[5]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pickle
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -26,13 +27,13 @@ from hypothesis import strategies as st
 from killed_sweep import (
     catalog_of,
     deadly_sweep_of,
+    killer,
     sweep_of,
     workers_of,
     write_universe,
 )
 from ml4t.backtest import Catalog, ConfigError, Sweep, SweepResult, TopN
 from ml4t.backtest.errors import BacktestError, CostError, DataError, ResultError, SignalError
-from ml4t.backtest.sweep import engines
 from ml4t.backtest.sweep.engines import KILLED, Workers, hand_out
 from ml4t.backtest.sweep.work import Job, Outcome, Trial
 
@@ -91,16 +92,6 @@ def test_workers_make_what_one_process_makes(folder: Path, engine: str) -> None:
     assert not here.failed
     assert rows(sweep.run(engine=engine, n_jobs=2)) == rows(here)
     assert not workers_of(os.getpid())
-
-
-def test_a_run_by_itself_says_what_it_says_among_others(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sweep = Sweep(catalog_of(folder), TopN(2, by="score"), {"n": [2, 5, 9]})
-    together = rows(sweep.run())
-    monkeypatch.setattr(engines, "MOST_BARS_IN_ROUND", 1)
-
-    assert rows(sweep.run()) == together
 
 
 def test_what_cannot_be_sent_or_read_is_refused(folder: Path) -> None:
@@ -177,7 +168,9 @@ def test_every_trial_ends_once_whoever_is_killed(
     trials = [Trial(number, {}, str(number)) for number in range(1, n + 1)]
     outcomes = [
         one
-        for each in hand_out(cast(Job, None), trials, 30, workers, lambda: fake.kept)
+        for each in hand_out(
+            cast(Job, None), trials, 30, workers, lambda one: one.run_id in fake.kept
+        )
         for one in each
     ]
 
@@ -196,22 +189,17 @@ def test_every_trial_ends_once_whoever_is_killed(
 # -- killing --------------------------------------------------------------------------------
 
 
-def killed(store: Path, engine: str, n_trials: int, who: str, seconds: float) -> list[int]:
-    """Run the script; say how many trials there were, were killed, are there, and failed."""
-    told = [str(store), engine, str(n_trials), who, str(seconds)]
-    ended = subprocess.run(
-        [sys.executable, str(SCRIPT), *told], capture_output=True, text=True, timeout=300,
-        check=False,
-    )  # fmt: skip
-    if who == "self":
-        assert ended.returncode in (-9, 0), ended.stderr
-    else:
-        assert ended.returncode == 0, ended.stderr
-    return list(map(int, ended.stdout.split()[-4:]))
+def kept_in(store: Path) -> dict[str, int]:
+    """The trials in a store, and when each was written."""
+    files = (store / "trials" / "returns").glob("*.parquet")
+    return {one.stem: one.stat().st_mtime_ns for one in files}
 
 
-def kept_in(store: Path) -> set[str]:
-    return {one.stem for one in (store / "trials" / "returns").glob("*.parquet")}
+def while_orphans_work() -> None:
+    """Wait until the workers of a process that was killed have ended."""
+    until = time.monotonic() + 60
+    while workers_of(1) and time.monotonic() < until:
+        time.sleep(0.2)
 
 
 def moments(n: int, most: float) -> Iterator[float]:
@@ -224,37 +212,45 @@ def moments(n: int, most: float) -> Iterator[float]:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_killed_worker_takes_no_trial_with_it(tmp_path: Path, engine: str) -> None:
     pytest.importorskip(PACKAGES[engine])
-    n_trials = 200 if N_KILLS else 40
-    data = write_universe(tmp_path / "data")
+    n_trials = 200 if N_KILLS else 20
+    data, victims = write_universe(tmp_path / "data"), list[int]()
     here = rows(sweep_of(data, n_trials).run())
-    n_killed = 0
     for number, seconds in enumerate(moments(max(1, N_KILLS), 4.0 if N_KILLS else 0.1)):
         store = tmp_path / f"store-{number}"
-        before, n, there, failed = killed(store, engine, n_trials, "worker", seconds)
-        n_killed += n
-        assert (before, there, failed) == (0, n_trials, 0)
+        progress = killer("worker", seconds, victims)
+        result = sweep_of(data, n_trials, store).run(engine=engine, n_jobs=2, progress=progress)
+        assert rows(result) == here
         assert len(kept_in(store)) == n_trials
-        assert rows(sweep_of(data, n_trials, store).run()) == here
-    assert n_killed >= max(1, N_KILLS // 2)  # a late one finds no worker any more
+        assert not workers_of(os.getpid())
+    assert len(victims) >= max(1, N_KILLS // 2)  # a late one finds no worker any more
 
 
-def test_a_sweep_whose_own_process_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
-    n_trials = 40
-    data, store = write_universe(tmp_path / "data"), tmp_path / "store"
+@clusters
+@pytest.mark.skipif(not N_KILLS, reason="make test-engines kills more")
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_sweep_whose_own_process_was_killed_goes_on_where_it_was(
+    tmp_path: Path, engine: str
+) -> None:
+    pytest.importorskip(PACKAGES[engine])
+    n_trials = 100
+    data = write_universe(tmp_path / "data")
     here = rows(sweep_of(data, n_trials).run())
-    killed(store, "local", n_trials, "self", 0.0)
-    before = {one: (store / "trials" / "returns" / f"{one}.parquet").stat().st_mtime_ns
-              for one in kept_in(store)}  # fmt: skip
-    assert 0 < len(before) < n_trials
-    done = list[int]()
+    for number, seconds in enumerate(moments(N_KILLS // 3, 1.0)):
+        store, done = tmp_path / f"store-{number}", list[int]()
+        told = [str(store), engine, str(n_trials), str(seconds)]
+        ended = subprocess.run([sys.executable, str(SCRIPT), *told], check=False, timeout=300)
+        assert ended.returncode == -signal.SIGKILL
+        while_orphans_work()
+        before = kept_in(store)
+        assert 0 < len(before) < n_trials
 
-    assert rows(sweep_of(data, n_trials, store).run(progress=lambda n, _: done.append(n))) == here
-    assert done[0] == len(before)
-    after = {one: (store / "trials" / "returns" / f"{one}.parquet").stat().st_mtime_ns
-             for one in kept_in(store)}  # fmt: skip
-    assert len(after) == n_trials
-    assert before.items() <= after.items()
-    assert not list((store / "writing").glob(".sweep.*"))
+        again = sweep_of(data, n_trials, store)
+        assert rows(again.run(progress=lambda n, _, done=done: done.append(n))) == here
+        assert done[0] == len(before)
+        after = kept_in(store)
+        assert len(after) == n_trials
+        assert before.items() <= after.items()  # none is written again
+        assert not list((store / "writing").glob(".sweep.*"))
 
 
 @clusters
