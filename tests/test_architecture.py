@@ -45,7 +45,7 @@ LAYERS: dict[str, set[str]] = {
     "session": {"config", "core", "errors", "execution", "portfolio", "risk", "strategy"},
     "visit": {"core", "session", "strategy"},
     "walk": {"core", "visit"},
-    "progress": set(),
+    "progress": {"errors"},
     "interpreter": set(),
     "planning": {"config", "core", "data", "errors", "risk", "strategy"},
     "settings": {"config", "core", "data", "errors", "risk", "strategy"},

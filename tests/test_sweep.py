@@ -296,6 +296,27 @@ def error_of(broken: str) -> str:
     return ""
 
 
+def test_a_trial_that_is_made_otherwise_each_time_fails_and_says_so() -> None:
+    made: list[int] = []
+
+    def make(n: int) -> TopN:
+        made.append(n)
+        return top_n(len(made))
+
+    result = Sweep(catalog(), make, {"n": [1, 2]}).run()
+    assert [trial for trial, _ in result.failed] == [1, 2]
+    assert all("must not depend on chance" in error for _, error in result.failed)
+
+
+def test_progress_is_told_of_trials_and_is_a_function() -> None:
+    told: list[tuple[int, int]] = []
+    sweep = Sweep(catalog(), top_n(), {"n": [1, 2]})
+    sweep.run(progress=lambda done, total: told.append((done, total)))
+    assert told == [(0, 2), (2, 2)]
+    with pytest.raises(ConfigError, match="progress must be True or a function"):
+        sweep.run(progress=3)  # type: ignore[arg-type]
+
+
 def test_where_no_trial_can_be_made_the_first_error_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         Sweep(catalog(), lambda n: 1 / 0, {"n": [1, 2]}).run()

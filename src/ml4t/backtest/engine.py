@@ -189,15 +189,12 @@ class BacktestEngine:
             `store` is none, and nothing was run; or the run could not be added to it, and is the
             attribute `result` of the error.
         """
-        if progress is not None and not isinstance(progress, bool) and not callable(progress):
-            raise ConfigError(
-                f"progress must be True or a function of (bars_done, bars), was {progress!r}"
-            )
+        told = progress_of(progress)
         bounds, add = self._bounds(start, end), self.storing.adder(store, tags)
         with two_threads if tunes_interpreter else nullcontext():
             from ml4t.backtest.running import run_once
 
-            result = run_once(self, progress_of(progress), *bounds)
+            result = run_once(self, told, *bounds)
         if add is not None:
             add(result)
         return result

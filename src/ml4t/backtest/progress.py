@@ -12,6 +12,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, TextIO
 
+from ml4t.backtest.errors import ConfigError
+
 Progress = Callable[[int, int], None]
 WIDTH = 30
 SECONDS_BETWEEN = 0.1  # between two pictures of one run
@@ -19,10 +21,20 @@ SECONDS_BETWEEN_LINES = 1.0
 
 
 def progress_of(asked: Progress | bool | None, unit: str = "bars") -> Progress | None:
-    """Return what is called with the bars done, or units of another kind, as a user asked."""
+    """Return what is called with the bars done, or units of another kind, as a user asked.
+
+    Raises
+    ------
+    ConfigError
+        It is no flag, and cannot be called.
+    """
     if asked is None or asked is False:
         return None
     if asked is not True:
+        if not callable(asked):
+            raise ConfigError(
+                f"progress must be True or a function of ({unit}_done, {unit}), was {asked!r}"
+            )
         return asked
     display = _notebook()
     if display is not None:

@@ -179,10 +179,10 @@ class Sweep:
 
     def _run_by(self, workers: Workers, progress: Progress | bool | None = None) -> SweepResult:
         """Run the sweep by processes that stay for others."""
+        told = progress_of(progress, "trials")
         ground = Ground(self._catalog, self._bounds)
         ground.prepare(())
         store = TrialStore(self._store)
-        told = progress_of(progress, "trials")
         planned, outcomes = list[PlannedTrial](), dict[int, Outcome]()
 
         def result_of_some(some: Sequence[PlannedTrial]) -> SweepResult:
