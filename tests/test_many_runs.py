@@ -11,6 +11,7 @@ from uuid import UUID
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from effort import examples
@@ -38,6 +39,7 @@ from ml4t.backtest.data.stream.shared import groups_of
 from ml4t.backtest.results.report.view import View
 from ml4t.backtest.running import run_once
 from ml4t.backtest.sweep.rounds import Detail, Ground, Round
+from ml4t.backtest.sweep.stitched import metrics_of_returns
 from universes import make_universe
 
 N_BARS, N_ASSETS = 11, 4
@@ -259,3 +261,35 @@ def test_rankings_go_together_that_differ_in_how_many_and_when_alone() -> None:
         plan = plan_ranking(replace(base, **changes), data.prepare())
         assert go_together(first, plan) is go_together(plan, first) is is_same, changes
         assert len(groups_of([first, None, plan, first])) == 2 - is_same
+
+
+# -- returns alone -----------------------------------------------------------------------------
+
+
+def test_metrics_of_returns_do_not_depend_on_the_returns_beside_them() -> None:
+    pick = np.random.default_rng(4)
+    facts = {
+        "initial_capital": 1e5, "periods_per_year": None, "sessions_per_year": None,
+        "bars_per_session": None, "sessions_from": None,
+    }  # fmt: skip
+    times = [datetime(2024, 3, 4) + timedelta(days=t) for t in range(40)]
+    made = {
+        number: pa.table(
+            {
+                "run_number": pa.array([number] * 40, pa.int64()),
+                "timestamp": pa.array(times, pa.timestamp("us")),
+                "session": pa.array([one.date() for one in times]),
+                "bar_return": pick.normal(0, 0.02, 40), "excess": pick.normal(0, 0.02, 40),
+            }
+        )
+        for number in range(12)
+    }  # fmt: skip
+
+    def metrics(*numbers: int) -> list[tuple[Any, ...]]:
+        given = pa.concat_tables([made[number] for number in numbers])
+        found = metrics_of_returns(given, facts, "UTC").drop_columns("run_number")
+        return bits(zip(*(column.to_pylist() for column in found.columns), strict=True))
+
+    together = metrics(*range(12))
+    assert [metrics(number)[0] for number in (0, 5, 11)] == [together[i] for i in (0, 5, 11)]
+    assert metrics(7, 3) == [together[3], together[7]]

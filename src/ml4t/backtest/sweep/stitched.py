@@ -35,8 +35,8 @@ def metrics_of_returns(
     timezone : str
         Of the clock.
     """
-    # One thread: a float sum must not depend on how many there are.
-    database = Database(threads=1, timezone=timezone)
+    # A float sum must not depend on how many threads or series there are.
+    database = Database(threads=1, timezone=timezone, joins_as_written=True)
     database.execute(schema_of(SCHEMA))
     database.register(_SERIES, returns)
     numbers = rows_of(_SERIES, "distinct run_number as number")
