@@ -1,7 +1,9 @@
 """Engines: where the rounds of a sweep are made: here, in processes, or on a cluster.
 
-joblib hands them out to processes and to Dask. Its backend for Ray tells nothing before all is
-done, and gives up with the first process that dies, so there Ray's own tasks do the same.
+joblib hands them out to processes. Its backends of clusters do not serve: that of Dask waits for
+ever for a round that Dask has given up, since its workers were killed, that of Ray tells nothing
+before all is done, and gives up with the first process that dies. So there Dask's futures and Ray's
+tasks do the same.
 
 Where a process is killed, loky loses all that is at work, and others give a round up. What is in
 the store by then stays. The rest is handed out again once everything else is done: in smaller
@@ -10,11 +12,13 @@ rounds, and at last trial by trial, until one that takes its process with it is 
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import cached_property
 from itertools import islice
+from os import pathsep
 from typing import Any, NamedTuple, Self
 
 from ml4t.backtest.data.packages import package
@@ -154,19 +158,16 @@ def _noted(rounds: Rounds, begun: list[Trial]) -> Iterator[Sequence[Trial]]:
         yield one
 
 
-def _by_joblib(backend: str) -> Callable[[Job, Rounds, int], Made]:
-    def made(job: Job, rounds: Rounds, n_at_once: int) -> Made:
-        joblib = package("joblib", extra="sweep")
-        # Of fewer than two processes joblib makes none, and a killed one would be this.
-        with joblib.parallel_config(backend, n_jobs=max(2, n_at_once)):
-            # Arrays go as they are: in a file of joblib's they could not be written to.
-            parallel = joblib.Parallel(
-                batch_size=1, pre_dispatch=n_at_once, max_nbytes=None,
-                return_as="generator_unordered",
-            )  # fmt: skip
-            yield from parallel(joblib.delayed(work)(job, packed(one)) for one in rounds)
-
-    return made
+def _by_joblib(job: Job, rounds: Rounds, n_at_once: int) -> Made:
+    joblib = package("joblib", extra="sweep")
+    # Of fewer than two processes joblib makes none, and a killed one would be this.
+    with joblib.parallel_config("loky", n_jobs=max(2, n_at_once)):
+        # Arrays go as they are: in a file of joblib's they could not be written to.
+        parallel = joblib.Parallel(
+            batch_size=1, pre_dispatch=n_at_once, max_nbytes=None,
+            return_as="generator_unordered",
+        )  # fmt: skip
+        yield from parallel(joblib.delayed(work)(job, packed(one)) for one in rounds)
 
 
 @contextmanager
@@ -176,7 +177,7 @@ def _loky(n_jobs: int) -> Iterator[_Pool]:
     errors: Any = package("joblib.externals.loky.process_executor", extra="sweep")
     n_jobs = joblib.cpu_count() if n_jobs == -1 else n_jobs
     try:
-        yield _Pool(n_jobs, _by_joblib("loky"), (errors.TerminatedWorkerError,))
+        yield _Pool(n_jobs, _by_joblib, (errors.TerminatedWorkerError,))
     finally:
         # joblib would keep them for five minutes, with the last job open in each.
         loky.get_reusable_executor(reuse=True).shutdown(wait=True)
@@ -185,10 +186,31 @@ def _loky(n_jobs: int) -> Iterator[_Pool]:
 @contextmanager
 def _dask(n_jobs: int) -> Iterator[_Pool]:
     distributed = package("distributed", extra="dask")
+
+    def made(job: Job, rounds: Rounds, n_at_once: int) -> Made:
+        waiting = iter(rounds)
+
+        def begun(n: int) -> list[Any]:
+            some = islice(waiting, n)
+            return [client.submit(work, job, packed(one), pure=False) for one in some]
+
+        running = begun(n_at_once)
+        try:
+            while running:
+                ended, _ = distributed.wait(running, return_when="FIRST_COMPLETED")
+                running = [one for one in running if one not in ended]
+                for one in ended:
+                    outcomes = one.result()
+                    one.release()  # else Dask makes it again where its worker is killed later
+                    yield outcomes
+                running += begun(len(ended))
+        finally:
+            client.cancel(running)
+
     with _dask_client(distributed, n_jobs) as client:
         n_cores = sum(client.ncores().values())
         losses = (distributed.KilledWorker,)
-        yield _Pool(n_cores if n_jobs == -1 else n_jobs, _by_joblib("dask"), losses)
+        yield _Pool(n_cores if n_jobs == -1 else n_jobs, made, losses)
 
 
 @contextmanager
@@ -197,15 +219,16 @@ def _dask_client(distributed: Any, n_jobs: int) -> Iterator[Any]:
     try:
         client = distributed.get_client()
     except ValueError:
-        n_cores = package("joblib", extra="dask").cpu_count()
-        # Of a cluster of one core joblib makes no use: a killed worker would be this process.
-        n_workers = max(2, n_cores if n_jobs == -1 else n_jobs)
+        # Who is killed is suspected here; Dask would hand him out three times more.
+        said = {"distributed.scheduler.allowed-failures": 0}
         with (
+            package("dask", extra="dask").config.set(said),
             distributed.LocalCluster(
-                n_workers=n_workers, threads_per_worker=1, dashboard_address=None
+                n_workers=None if n_jobs == -1 else n_jobs, threads_per_worker=1,
+                dashboard_address=None,
             ) as cluster,
             distributed.Client(cluster) as client,
-        ):
+        ):  # fmt: skip
             yield client
     else:
         yield client
@@ -217,7 +240,9 @@ def _ray(n_jobs: int) -> Iterator[_Pool]:
     is_ours = not ray.is_initialized()
     if is_ours:
         n_cores = None if n_jobs == -1 else n_jobs
-        ray.init(num_cpus=n_cores, include_dashboard=False, log_to_driver=False)
+        # As processes that Python starts have it; Ray's own know the folder of the script alone.
+        path = {"env_vars": {"PYTHONPATH": pathsep.join(sys.path)}}
+        ray.init(num_cpus=n_cores, include_dashboard=False, log_to_driver=False, runtime_env=path)
 
     def made(job: Job, rounds: Rounds, n_at_once: int) -> Made:
         task, waiting = ray.remote(max_retries=0)(work), iter(rounds)
