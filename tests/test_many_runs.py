@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from effort import examples
+from effort import examples, some
 from many_trials import bits, metrics_of, returns_of
 from ml4t.backtest import (
     BacktestConfig,
@@ -122,11 +122,11 @@ def differing(row: dict[str, Any], alone: Any) -> list[str]:
 
 
 CASES = [
-    ("dates", "texts"), ("microseconds", "numbers"), ("nanoseconds", "uuids"), ("zoned", "texts")
+    ("nanoseconds", "uuids"), ("dates", "texts"), ("zoned", "texts"), ("microseconds", "numbers")
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("clock", "ids"), CASES)
+@pytest.mark.parametrize(("clock", "ids"), some(CASES, 2))
 def test_metrics_of_many_runs_are_those_of_each(clock: str, ids: str) -> None:
     data = catalog(clock, ids)
     first = sorted(IDS[ids](i) for i in range(N_ASSETS))[1]
@@ -229,7 +229,7 @@ def universe_catalog(seed: int) -> tuple[Catalog, int]:
     return data, 23
 
 
-@pytest.mark.parametrize("seed", range(examples(4)))
+@pytest.mark.parametrize("seed", range(examples(2)))
 def test_parts_of_the_widest_ranking_are_the_rankings_alone(seed: int) -> None:
     data, last_t = universe_catalog(seed)
     n_short = 0
