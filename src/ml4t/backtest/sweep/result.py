@@ -267,7 +267,11 @@ class SweepResult:
                 "the sweep again, which makes what is missing"
             )
         files = [there[run_id] for run_id in ended]
-        kept = rows_of(files_parquet(files)) if files else read("sweep/nothing")
+        # Runs of one id are of one version; with returns none of the files is without.
+        are_alike = self._detail.has_returns
+        kept = (
+            rows_of(files_parquet(files, are_alike=are_alike)) if files else read("sweep/nothing")
+        )
         metrics = (
             columns(RESULT_METRICS, "kept")
             if files
