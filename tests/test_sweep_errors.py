@@ -75,3 +75,13 @@ def test_a_trial_is_found_by_the_number_that_a_frame_has(result: SweepResult) ->
     assert result.parameters(trial) == {"n": 2}  # type: ignore[arg-type]
     with pytest.raises(ResultError, match="they are 1 to 2"):
         result.parameters(3)
+
+
+def test_a_notebook_shows_the_best_trials_first(catalog: Catalog) -> None:
+    found = Sweep(catalog, TopN(1, by="close"), {"n": [1, 2], "by": ["close", "-close"]}).run()
+    shown = found._repr_html_()
+    assert shown.startswith("<p><b>&lt;SweepResult of 4 trials, 0 failed&gt;</b>")
+    best = found.sql("select trial from trials order by sharpe desc nulls last, trial").fetchall()
+    rows = shown.split("<tr>")[2:]
+    assert [int(row.split("<td>")[1].split("<")[0]) for row in rows] == [one for (one,) in best]
+    assert "<th>by</th>" in shown

@@ -19,11 +19,15 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from functools import cached_property
 from itertools import islice
 from os import pathsep
+from secrets import token_hex
 from typing import Any, NamedTuple, Self
 
+from ml4t.backtest.data.catalog import Catalog
+from ml4t.backtest.data.catalog_recipe import recipe_of
 from ml4t.backtest.data.packages import package
 from ml4t.backtest.errors import ConfigError, did_you_mean
-from ml4t.backtest.sweep.work import Job, Outcome, Trial, packed, work
+from ml4t.backtest.sweep.trial_store import TrialStore
+from ml4t.backtest.sweep.work import Job, Outcome, Trial, WorkerSources, packed, work
 
 ENGINES = ("local", "dask", "ray")
 # Trials that walk side by side at the most: each keeps what happened until its last bar.
@@ -70,12 +74,24 @@ class Workers:
     def __init__(self, engine: str, n_jobs: int) -> None:
         self.is_here = engine == "local" and n_jobs == 1
         self._engine, self._n_jobs, self._stack = engine, n_jobs, ExitStack()
+        self._sources: WorkerSources | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def sources_of(self, catalog: Catalog, store: TrialStore) -> WorkerSources:
+        """Return how workers open a catalog, always the same one; prepared once, in a store."""
+        if self._sources is None:
+            place = self._stack.enter_context(store.workplace())
+            recipe = recipe_of(catalog, place, place / "prepared")
+            opened = recipe.open()
+            opened.validate()
+            opened.keep_prepared()
+            self._sources = WorkerSources(token_hex(8), recipe)
+        return self._sources
 
     @cached_property
     def pool(self) -> _Pool:

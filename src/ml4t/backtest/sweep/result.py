@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats
 from ml4t.backtest.data.database import UTC, Database, Relation
-from ml4t.backtest.data.diagnostics.tables import Tables
+from ml4t.backtest.data.diagnostics.tables import Tables, table_html
 from ml4t.backtest.data.sql_files import (
     columns,
     files_parquet,
@@ -47,6 +48,7 @@ COLUMNS_OF_TRIALS = (
     "fold", "path", "train_span", "train_start", "train_end", "n_train_bars", "test_start",
     "test_end", "in_sample",
 )  # fmt: skip
+_SHOWN = ("sharpe", "total_return", "max_drawdown", "turnover")
 _TRIALS, _RETURNS, _PLANNED = "trials", "trial_returns", "planned"
 
 
@@ -94,6 +96,13 @@ class SweepResult:
 
     def __repr__(self) -> str:
         return f"<SweepResult of {len(self):,} trials, {len(self.failed):,} failed>"
+
+    def _repr_html_(self) -> str:
+        """Show the best trials by Sharpe ratio, as a notebook does tables."""
+        names = dict.fromkeys(name for one in self._planned.values() for name in one.parameters)
+        shown = columns(("trial", *names, *_SHOWN, "error"))
+        best = self.sql(rows_of(_TRIALS, shown)).order("sharpe desc nulls last, trial")
+        return f"<p><b>{escape(repr(self))}</b>, by Sharpe ratio</p>{table_html(best)}"
 
     @property
     def failed(self) -> list[tuple[int, str]]:

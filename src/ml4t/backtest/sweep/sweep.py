@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from functools import partial
 from itertools import chain, groupby
-from secrets import token_hex
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ import numpy as np
 from ml4t.backtest.core.orders import parse_choice
 from ml4t.backtest.data.calendars.years import year_facts
 from ml4t.backtest.data.catalog import Catalog
-from ml4t.backtest.data.catalog_recipe import recipe_of
 from ml4t.backtest.data.stream.period import DateLike, bound_of
 from ml4t.backtest.engine import BacktestEngine
 from ml4t.backtest.errors import ConfigError, briefly, require_path
@@ -273,12 +271,12 @@ class Sweep:
                 f"{briefly(splits)}"
             )
         by, folds = require_metric(by), splits.folds(self._catalog)
-        told = progress_of(progress, "folds")
+        told, store = progress_of(progress, "folds"), TrialStore(self._store)
 
         def try_over(sets: Sequence[Parameters] | None, start: Any, end: Any) -> SweepResult:
             one = Sweep(
                 self._catalog, self._recipe.strategy, sets or self._sets or self._grid,
-                store=self._store, detail=self.detail.value, start=start, end=end,
+                store=store.path, detail=self.detail.value, start=start, end=end,
                 **{name: value for name, value in self._recipe.settings.items()
                    if name not in ("start", "end")},
             )  # fmt: skip
@@ -332,17 +330,13 @@ class Sweep:
                 yield try_all(ground, self._recipe, each, self.detail, store.path)
             return
         recipe = packed(self._recipe)
-        with store.workplace() as place:
-            catalog = recipe_of(self._catalog, place, place / PREPARED)
-            opened = Ground(catalog.open(), self._bounds)
-            opened.prepare(())
-            opened.catalog.keep_prepared()
-            job = Job(token_hex(8), recipe, catalog, self._bounds, self.detail, store.path)
+        sources = workers.sources_of(self._catalog, store)
+        job = Job(sources, recipe, self._bounds, self.detail, store.path)
 
-            def is_kept(trial: Trial) -> bool:
-                return self._is_kept(trial, store)
+        def is_kept(trial: Trial) -> bool:
+            return self._is_kept(trial, store)
 
-            yield from hand_out(job, trials, n_bars, workers, is_kept)
+        yield from hand_out(job, trials, n_bars, workers, is_kept)
 
     def _of_trial(self, planned: PlannedTrial) -> BacktestEngine:
         """Return the engine of a trial by itself."""

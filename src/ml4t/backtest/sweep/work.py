@@ -51,24 +51,28 @@ class Outcome(NamedTuple):
     error: str = ""
 
 
+class WorkerSources(NamedTuple):
+    """How a catalog is opened, with a key that no other has."""
+
+    key: str
+    catalog: CatalogRecipe
+
+
 class Job(NamedTuple):
     """What all workers of a sweep are told.
 
     Attributes
     ----------
-    key : str
-        Tells the job from others in the same process.
+    sources : WorkerSources
     recipe : bytes
         As `packed` returns them.
-    catalog : CatalogRecipe
     bounds : pair of Bound or None
     detail : Detail
     store : Path
     """
 
-    key: str
+    sources: WorkerSources
     recipe: bytes
-    catalog: CatalogRecipe
     bounds: Bounds
     detail: Detail
     store: Path
@@ -81,7 +85,6 @@ class _LastJob(local):
     """
 
     key = ""
-    recipe: Recipe
     ground: Ground
 
 
@@ -154,13 +157,15 @@ def work(job: Job, trials: bytes) -> list[Outcome]:
     ResultError
         A trial cannot be written.
     """
-    if job.key != _last.key:
+    if job.sources.key != _last.key:
         _last.key = ""
-        _last.recipe = unpacked(job.recipe)
         # A worker has a core; the result does not depend on it.
-        _last.ground = Ground(job.catalog.open(threads=1), job.bounds)
-        _last.key = job.key
-    return try_all(_last.ground, _last.recipe, unpacked(trials), job.detail, job.store)
+        _last.ground = Ground(job.sources.catalog.open(threads=1), job.bounds)
+        _last.key = job.sources.key
+    elif job.bounds != _last.ground.bounds:  # the next fold of a walk
+        _last.ground = Ground(_last.ground.catalog, job.bounds)
+    recipe: Recipe = unpacked(job.recipe)
+    return try_all(_last.ground, recipe, unpacked(trials), job.detail, job.store)
 
 
 def try_all(

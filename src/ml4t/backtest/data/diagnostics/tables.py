@@ -68,18 +68,20 @@ class Tables:
         """Show the first table as a notebook does tables, and name the others."""
         first, *others = self.tables
         rows = getattr(self, first)
-        head = "".join(f"<th>{escape(str(name))}</th>" for name in rows.columns)
-        found = rows.limit(N_ROWS_SHOWN + 1).fetchall()
-        body = "".join(
-            f"<tr>{''.join(f'<td>{escape(_shown(value))}</td>' for value in row)}</tr>"
-            for row in found[:N_ROWS_SHOWN]
-        )
-        more = f"<p>the first {N_ROWS_SHOWN} rows</p>" if len(found) > N_ROWS_SHOWN else ""
         named = f"<p>also {escape(', '.join(others))}</p>" if others else ""
-        return (
-            f"<p><b>{escape(self.title)}</b>: {escape(first)}</p>"
-            f"<table><tr>{head}</tr>{body}</table>{more}{named}"
-        )
+        return f"<p><b>{escape(self.title)}</b>: {escape(first)}</p>{table_html(rows)}{named}"
+
+
+def table_html(rows: Relation) -> str:
+    """Return the first rows of a relation as a notebook shows tables."""
+    head = "".join(f"<th>{escape(str(name))}</th>" for name in rows.columns)
+    found = rows.limit(N_ROWS_SHOWN + 1).fetchall()
+    body = "".join(
+        f"<tr>{''.join(f'<td>{escape(_shown(value))}</td>' for value in row)}</tr>"
+        for row in found[:N_ROWS_SHOWN]
+    )
+    more = f"<p>the first {N_ROWS_SHOWN} rows</p>" if len(found) > N_ROWS_SHOWN else ""
+    return f"<table><tr>{head}</tr>{body}</table>{more}"
 
 
 def _shown(value: object) -> str:
