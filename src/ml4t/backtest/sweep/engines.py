@@ -42,7 +42,7 @@ KILLED = (
 )
 
 Rounds = Iterable[Sequence[Trial]]
-Made = Generator[list[Outcome], None, None]
+RoundsMade = Generator[list[Outcome], None, None]
 
 
 class _Pool(NamedTuple):
@@ -58,7 +58,7 @@ class _Pool(NamedTuple):
     """
 
     n_jobs: int
-    made: Callable[[Job, Rounds, int], Made]
+    made: Callable[[Job, Rounds, int], RoundsMade]
     losses: tuple[type[Exception], ...]
 
 
@@ -131,7 +131,7 @@ def hand_out(
     n_bars: int,
     workers: Workers,
     is_kept: Callable[[Trial], bool],
-) -> Made:
+) -> RoundsMade:
     """Have trials made by an engine; yield how they ended, round by round, in any order.
 
     Parameters
@@ -174,7 +174,7 @@ def _noted(rounds: Rounds, begun: list[Trial]) -> Iterator[Sequence[Trial]]:
         yield one
 
 
-def _by_joblib(job: Job, rounds: Rounds, n_at_once: int) -> Made:
+def _by_joblib(job: Job, rounds: Rounds, n_at_once: int) -> RoundsMade:
     joblib = package("joblib", extra="sweep")
     # Of fewer than two processes joblib makes none, and a killed one would be this.
     with joblib.parallel_config("loky", n_jobs=max(2, n_at_once)):
@@ -203,7 +203,7 @@ def _loky(n_jobs: int) -> Iterator[_Pool]:
 def _dask(n_jobs: int) -> Iterator[_Pool]:
     distributed = package("distributed", extra="dask")
 
-    def made(job: Job, rounds: Rounds, n_at_once: int) -> Made:
+    def made(job: Job, rounds: Rounds, n_at_once: int) -> RoundsMade:
         waiting = iter(rounds)
 
         def begun(n: int) -> list[Any]:
@@ -260,7 +260,7 @@ def _ray(n_jobs: int) -> Iterator[_Pool]:
         path = {"env_vars": {"PYTHONPATH": pathsep.join(sys.path)}}
         ray.init(num_cpus=n_cores, include_dashboard=False, log_to_driver=False, runtime_env=path)
 
-    def made(job: Job, rounds: Rounds, n_at_once: int) -> Made:
+    def made(job: Job, rounds: Rounds, n_at_once: int) -> RoundsMade:
         task, waiting = ray.remote(max_retries=0)(work), iter(rounds)
         running = [task.remote(job, packed(one)) for one in islice(waiting, n_at_once)]
         try:

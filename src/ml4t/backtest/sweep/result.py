@@ -11,7 +11,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Floats
 from ml4t.backtest.data.database import UTC, Database, Relation
-from ml4t.backtest.data.diagnostics.tables import Tables, table_html
+from ml4t.backtest.data.diagnostics.tables import Tables, rows_html
 from ml4t.backtest.data.sql_files import (
     columns,
     files_parquet,
@@ -102,7 +102,7 @@ class SweepResult:
         names = dict.fromkeys(name for one in self._planned.values() for name in one.parameters)
         shown = columns(("trial", *names, *_SHOWN, "error"))
         best = self.sql(rows_of(_TRIALS, shown)).order("sharpe desc nulls last, trial")
-        return f"<p><b>{escape(repr(self))}</b>, by Sharpe ratio</p>{table_html(best)}"
+        return f"<p><b>{escape(repr(self))}</b>, by Sharpe ratio</p>{rows_html(best)}"
 
     @property
     def failed(self) -> list[tuple[int, str]]:

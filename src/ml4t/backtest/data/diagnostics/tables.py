@@ -69,10 +69,10 @@ class Tables:
         first, *others = self.tables
         rows = getattr(self, first)
         named = f"<p>also {escape(', '.join(others))}</p>" if others else ""
-        return f"<p><b>{escape(self.title)}</b>: {escape(first)}</p>{table_html(rows)}{named}"
+        return f"<p><b>{escape(self.title)}</b>: {escape(first)}</p>{rows_html(rows)}{named}"
 
 
-def table_html(rows: Relation) -> str:
+def rows_html(rows: Relation) -> str:
     """Return the first rows of a relation as a notebook shows tables."""
     head = "".join(f"<th>{escape(str(name))}</th>" for name in rows.columns)
     found = rows.limit(N_ROWS_SHOWN + 1).fetchall()
