@@ -276,8 +276,8 @@ class SweepResult:
                 "the sweep again, which makes what is missing"
             )
         files = [there[run_id] for run_id in ended]
-        # Runs of one id are of one version; with returns none of the files is without.
-        are_alike = self._detail.has_returns
+        # Runs of one id are of one version; of one folder all files have returns, or none.
+        are_alike = len({one.parent for one in files}) == 1
         kept = (
             rows_of(files_parquet(files, are_alike=are_alike)) if files else read("sweep/nothing")
         )
