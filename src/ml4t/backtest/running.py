@@ -39,7 +39,7 @@ from ml4t.backtest.version import versions
 from ml4t.backtest.walking import RunSetup, Walked, Walking, market_of
 
 if TYPE_CHECKING:
-    pass
+    from pyarrow import Table as ArrowTable
 
 
 def run_once(
@@ -172,11 +172,13 @@ def add_volumes_of(recorders: Sequence[Recorder], prepared: Prepared, period: Pe
         recorder.add(FILLS, volume=own)
 
 
-def result_of(walked: Walked, facts: RunFacts, tables: Database) -> BacktestResult:
-    """Return the result of a run, in an empty database."""
+def result_of(
+    walked: Walked, facts: RunFacts, tables: Database, measured: ArrowTable | None = None
+) -> BacktestResult:
+    """Return the result of a run, in an empty database; `measured` are its metrics, if known."""
     tables.lock()
     late = Late(walked.witnessed.parts_of, walked.market.axes, walked.market.terms, facts)
-    return BacktestResult(tables, late)
+    return BacktestResult(tables, late, measured)
 
 
 def _walked(

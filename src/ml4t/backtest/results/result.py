@@ -18,6 +18,8 @@ from ml4t.backtest.results.tables import RUN_ID, TABLES
 from ml4t.backtest.results.writing import Writing, usable
 
 if TYPE_CHECKING:
+    from pyarrow import Table as ArrowTable
+
     from ml4t.backtest.results.plot.plots import Plots
     from ml4t.backtest.results.story import Story
 
@@ -38,8 +40,10 @@ class BacktestResult(Interchange, Writing, Mapping[str, Any]):
     >>> result.sql("select exit_rule, sum(pnl) from trades group by 1")  # doctest: +SKIP
     """
 
-    def __init__(self, database: Database, late: Late | None = None) -> None:
-        self._tables = database
+    def __init__(
+        self, database: Database, late: Late | None = None, measured: ArrowTable | None = None
+    ) -> None:
+        self._tables, self._measured = database, measured
         self._rows: dict[str, dict[str, Any]] = {}
         self._report = Report(database, late)
 
@@ -113,6 +117,13 @@ class BacktestResult(Interchange, Writing, Mapping[str, Any]):
     def metrics(self) -> dict[str, Any]:
         """Metrics of the run; what each means, and which view has it, is in docs/metrics.md."""
         return dict(self._row("metrics"))
+
+    @property
+    def measured(self) -> ArrowTable:
+        """The row of ``report.metrics`` as an Arrow table: as it was made, where it was."""
+        if self._measured is None:
+            self._measured = self.sql(rows_of(VIEWS["metrics"].place)).to_arrow_table()
+        return self._measured
 
     def _row(self, view: str) -> dict[str, Any]:
         """Return the row of a view that has one, read once."""

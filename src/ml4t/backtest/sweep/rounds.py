@@ -267,10 +267,13 @@ class Round:
             facts = record_facts(one.engine, ran, selection, ground.of_all(one.engine))
             runs.append(EndedRun(facts, ran.walked.recorder))
             tried.run_id = facts.run_id
-            if self._has_tables:
-                tried.result = result_of(ran.walked, facts, open_store(ground.catalog.timezone))
         reading = Reading(ground.market.axes, ground.market.terms)
         many = ManyRuns(runs, reading, ground.catalog.timezone)
-        rows = many.metrics_and_returns() if self._detail.has_returns else many.metrics()
-        for i, (tried, *_) in enumerate(self._ended):
+        rows = metrics = many.metrics()
+        if self._detail.has_returns:
+            rows = many.metrics_and_returns()
+        for i, ((tried, ran, _), (facts, _)) in enumerate(zip(self._ended, runs, strict=True)):
             tried.row = rows.slice(i, 1)
+            if self._has_tables:
+                tables = open_store(ground.catalog.timezone)
+                tried.result = result_of(ran.walked, facts, tables, metrics.slice(i, 1))

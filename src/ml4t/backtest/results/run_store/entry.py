@@ -14,7 +14,6 @@ from typing import Any
 from ml4t.backtest.core.workplace import sync
 from ml4t.backtest.data.sql_files import columns, parquet_of, render, rows_of
 from ml4t.backtest.errors import ResultError
-from ml4t.backtest.results.report.views import VIEWS
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_facts import as_json
 from ml4t.backtest.results.run_store.folder import ENTRY, write_tags
@@ -66,9 +65,9 @@ def write_run(result: BacktestResult, folder: Path, tags: list[str]) -> None:
 
 
 def _write_entry(result: BacktestResult, folder: Path) -> None:
-    metrics = result.sql(rows_of(VIEWS["metrics"].place))
+    metrics = result.measured
     writer = open_store()
-    writer.register(_METRICS_OF_RUN, metrics.to_arrow_table())
+    writer.register(_METRICS_OF_RUN, metrics)
     parameters = parameters_of(result)
     layout = [
         [table, list(relation.columns), list(map(str, relation.types))]
@@ -80,7 +79,7 @@ def _write_entry(result: BacktestResult, folder: Path) -> None:
         render(
             "run_store/entry",
             target="entry",
-            columns=columns(metrics.columns, _METRICS_OF_RUN),
+            columns=columns(metrics.column_names, _METRICS_OF_RUN),
             source=_METRICS_OF_RUN,
         ),
         {
