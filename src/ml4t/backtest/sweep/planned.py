@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -86,3 +87,19 @@ def _shares(engine: BacktestEngine) -> str:
     if ranking is None:
         return ""
     return repr(replace(ranking, n=1, every=1, offset=0, min_trade=0.0, band=0.0))
+
+
+def warn_of_equal(planned: Sequence[PlannedTrial]) -> None:
+    """Say where parameters change nothing."""
+    of_run: dict[str, list[int]] = {}
+    for one in planned:
+        if one.run_id is not None:
+            of_run.setdefault(one.run_id, []).append(one.number)
+    equal = [numbers for numbers in of_run.values() if len(numbers) > 1]
+    if equal:
+        numbers = ", ".join(map(str, equal[0][:3]))
+        warnings.warn(
+            f"{sum(map(len, equal)):,} trials are {len(equal):,} runs, such as trials {numbers}: "
+            "some parameter changes nothing of them, and they count as trials all the same",
+            stacklevel=4,
+        )

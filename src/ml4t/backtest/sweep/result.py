@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,28 @@ _SHOWN = ("sharpe", "total_return", "max_drawdown", "turnover")
 _TRIALS, _RETURNS, _PLANNED = "trials", "trial_returns", "planned"
 
 
+def require_own_columns(names: Iterable[str]) -> None:
+    """Refuse parameters that cannot be columns of the table of trials.
+
+    Raises
+    ------
+    ConfigError
+        One is called as another column.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        if name.lower() in COLUMNS_OF_TRIALS:
+            raise ConfigError(
+                f"a parameter cannot be called {name!r}: the table of trials has a column of "
+                "that name; call it otherwise in the function that makes trials"
+            )
+        if (other := seen.setdefault(name.lower(), name)) != name:
+            raise ConfigError(
+                f"parameters cannot be called {other!r} and {name!r}: columns of a table that "
+                "differ in capitals alone are one; call one otherwise"
+            )
+
+
 def require_metric(by: object) -> str:
     """Return the name of a metric that is a number.
 
@@ -96,6 +119,17 @@ class SweepResult:
 
     def __repr__(self) -> str:
         return f"<SweepResult of {len(self):,} trials, {len(self.failed):,} failed>"
+
+    def warn_of_failed(self) -> None:
+        """Say how many trials failed, and how the first of them did."""
+        failed = self.failed
+        if failed:
+            (number, error), *_ = failed
+            warnings.warn(
+                f"{len(failed):,} of {len(self):,} trials failed, trial {number} with {error}; "
+                "each has its error in the table of trials",
+                stacklevel=4,
+            )
 
     def _repr_html_(self) -> str:
         """Show the best trials by Sharpe ratio, as a notebook does tables."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from functools import partial
 from itertools import chain, groupby
@@ -25,9 +24,9 @@ from ml4t.backtest.sweep.continued import WalkStage, continued, require_in_turn
 from ml4t.backtest.sweep.engines import MOST_IN_ROUND, Workers, hand_out, require_engine, rounds_of
 from ml4t.backtest.sweep.folds import BarSpan
 from ml4t.backtest.sweep.parameters import Parameters, parameter_sets, set_key
-from ml4t.backtest.sweep.planned import PlannedTrial, plan_trials, to_make
+from ml4t.backtest.sweep.planned import PlannedTrial, plan_trials, to_make, warn_of_equal
 from ml4t.backtest.sweep.recipe import Recipe, require_settings
-from ml4t.backtest.sweep.result import COLUMNS_OF_TRIALS, SweepResult, require_metric
+from ml4t.backtest.sweep.result import SweepResult, require_metric, require_own_columns
 from ml4t.backtest.sweep.rounds import Detail, Ground
 from ml4t.backtest.sweep.search import OptunaSearch
 from ml4t.backtest.sweep.splits import Splits
@@ -111,7 +110,7 @@ class Sweep:
         self._sets = [] if is_search else parameter_sets(grid)
         self._n_trials = grid.n if isinstance(grid, OptunaSearch) else len(self._sets)
         names = grid.space if isinstance(grid, OptunaSearch) else chain.from_iterable(self._sets)
-        _require_columns(dict.fromkeys(names))
+        require_own_columns(dict.fromkeys(names))
         self.detail = parse_choice(Detail, "detail", detail)
         if self.detail is Detail.TABLES and store is None:
             raise ConfigError("detail='tables' keeps runs; name their store: store='my_runs'")
@@ -207,9 +206,9 @@ class Sweep:
             scores = result_of_some(new).scores(self._grid.by) if new else np.empty(0)
             searching.tell(scores)
             sets = searching.ask()
-        _warn_of_equal(planned)
+        warn_of_equal(planned)
         result = result_of_some(planned)
-        _warn_of_failed(result)
+        result.warn_of_failed()
         return result
 
     def walk(
@@ -341,47 +340,3 @@ class Sweep:
     def _of_trial(self, planned: PlannedTrial) -> BacktestEngine:
         """Return the engine of a trial by itself."""
         return self._recipe.engine(self._catalog, planned.parameters)
-
-
-def _require_columns(names: Iterable[str]) -> None:
-    """Refuse parameters that cannot be columns of the table of trials."""
-    seen: dict[str, str] = {}
-    for name in names:
-        if name.lower() in COLUMNS_OF_TRIALS:
-            raise ConfigError(
-                f"a parameter cannot be called {name!r}: the table of trials has a column of "
-                "that name; call it otherwise in the function that makes trials"
-            )
-        if (other := seen.setdefault(name.lower(), name)) != name:
-            raise ConfigError(
-                f"parameters cannot be called {other!r} and {name!r}: columns of a table that "
-                "differ in capitals alone are one; call one otherwise"
-            )
-
-
-def _warn_of_equal(planned: Sequence[PlannedTrial]) -> None:
-    """Say where parameters change nothing."""
-    of_run: dict[str, list[int]] = {}
-    for one in planned:
-        if one.run_id is not None:
-            of_run.setdefault(one.run_id, []).append(one.number)
-    equal = [numbers for numbers in of_run.values() if len(numbers) > 1]
-    if equal:
-        numbers = ", ".join(map(str, equal[0][:3]))
-        warnings.warn(
-            f"{sum(map(len, equal)):,} trials are {len(equal):,} runs, such as trials {numbers}: "
-            "some parameter changes nothing of them, and they count as trials all the same",
-            stacklevel=4,
-        )
-
-
-def _warn_of_failed(result: SweepResult) -> None:
-    """Say how many trials failed, and how the first of them did."""
-    failed = result.failed
-    if failed:
-        (number, error), *_ = failed
-        warnings.warn(
-            f"{len(failed):,} of {len(result):,} trials failed, trial {number} with {error}; "
-            "each has its error in the table of trials",
-            stacklevel=4,
-        )
