@@ -46,7 +46,7 @@ PAGES: dict[str, tuple[str, str, str]] = {
         "Sweeps",
         "Many runs over one catalog, folds to choose and try them on, and what the best is worth.",
         "Sweep SweepResult Between RandomSample LatinHypercube OptunaSearch WalkForward "
-        "CombinatorialPurged sweep.walk.Walk sweep.deflation.deflate "
+        "CombinatorialPurged sweep.walk.WalkResult sweep.deflation.deflate "
         "sweep.overfitting.overfitting sweep.overfitting.rank_out_of_sample",
     ),
     "8-vendors": ("Vendors", "From the files of a vendor to our roles.", "vendors.*"),
