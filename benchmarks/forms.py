@@ -14,10 +14,10 @@ import json
 import time
 import tracemalloc
 from collections.abc import Callable
-from typing import Any
 from unittest.mock import patch
 
-from ml4t.backtest import BacktestEngine, BacktestResult, Catalog, Strategy, TopN, running
+from ml4t.backtest import BacktestEngine, BacktestResult, Catalog, Strategy, TopN
+from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.strategies import (
     HybridStrategy,
     PercentSizer,
@@ -25,6 +25,7 @@ from ml4t.backtest.strategies import (
     SignalStrategy,
     TopNRotationStrategy,
 )
+from ml4t.backtest.walking import Walking
 
 SCORE, ATR, PART, STOP, TARGET = 0.998, 4.0, 0.04, 0.05, 0.15
 
@@ -119,16 +120,15 @@ def catalog_of(data: str, n_columns: int | None = None) -> Catalog:
 def run(catalog: Catalog, strategy: Strategy) -> tuple[BacktestResult, float]:
     """Run, and return the seconds of the loop too."""
     engine = BacktestEngine(catalog, strategy, initial_capital=1_000_000)
-    loop, seconds = running._loop, 0.0
+    through, seconds = Walking.through, 0.0
 
-    def timed(*arguments: Any) -> Any:
+    def timed(walking: Walking, chunk: Chunk) -> None:
         nonlocal seconds
         start = time.perf_counter()
-        misses = loop(*arguments)
-        seconds = time.perf_counter() - start
-        return misses
+        through(walking, chunk)
+        seconds += time.perf_counter() - start
 
-    with patch.object(running, "_loop", timed):
+    with patch.object(Walking, "through", timed):
         result = engine.run()
     return result, seconds
 

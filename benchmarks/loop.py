@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from ml4t.backtest import BacktestConfig, TopN, running
+from ml4t.backtest import BacktestConfig, TopN
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Chunk, Selection
 from ml4t.backtest.core.terms import Instruments
@@ -23,6 +23,9 @@ from ml4t.backtest.risk import (
     VolatilityScaledStopLoss,
 )
 from ml4t.backtest.session import Market, Session
+from ml4t.backtest.strategy.run import StrategyRun
+from ml4t.backtest.visit import Visit
+from ml4t.backtest.walk import walk_of
 
 N_BARS, N_HELD, ROUNDS = 1_000, 25, 7
 
@@ -76,7 +79,8 @@ def seconds_per_bar(n_assets: int) -> float:
         recorder = Recorder()
         session = Session(BacktestConfig(), rules, market, 1_000_000.0, recorder)
         start = time.perf_counter()
-        running._loop(strategy, [chunk], session, recorder, N_BARS)
+        with StrategyRun(strategy, session.strategy) as handler:
+            walk_of(Visit(session, handler, recorder), N_BARS).through(chunk)
         best = min(best, time.perf_counter() - start)
     return best / N_BARS
 

@@ -45,6 +45,9 @@ NOT_SETTINGS = {
     "Sizer", "LevelBase", "TrailStart", "TrailBy", "Trigger", "Shortfall", "SizedAt",
     "NextOpen", "NextClose", "ThisClose", "HybridStrategy", "LimitAction", "LimitKind",
     "AccountState", "Wish", "Predicate", "Entry", "BreachAction",
+    # Of sweeps: see test_sweep_parameters.py, test_sweep_errors.py and test_splits.py.
+    "Sweep", "SweepResult", "Between", "RandomSample", "LatinHypercube", "OptunaSearch",
+    "WalkForward", "CombinatorialPurged",
 }  # fmt: skip
 PRIORITY = whole()
 SIGNAL_LEVEL = above(-INF) | NAME

@@ -26,7 +26,7 @@ from ml4t.backtest.data.sql_files import (
 )
 from ml4t.backtest.data.stream.period import DateLike
 from ml4t.backtest.engine import BacktestEngine
-from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean
+from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean, require_whole
 from ml4t.backtest.results.report.metric_views import METRIC_VIEWS
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.store import RunStore
@@ -287,11 +287,13 @@ class SweepResult:
         return RunStore(self._store.path).open(one.run_id)
 
     def _one(self, trial: object) -> PlannedTrial:
-        # Frames have numbers of NumPy.
-        is_number = isinstance(trial, int | np.integer) and not isinstance(trial, bool)
-        if not is_number or trial not in self._planned:
+        try:
+            number = require_whole("trial", trial, least=1)
+        except ConfigError:
+            number = 0
+        if number not in self._planned:
             raise ResultError(f"there is no trial {trial!r}; they are 1 to {len(self):,}")
-        return self._planned[int(trial)]
+        return self._planned[number]
 
     def _write(self, outcomes: Mapping[int, Outcome]) -> None:
         """Make the tables of what was planned, how it ended, and what the store has."""
