@@ -23,23 +23,23 @@ class Panel:
     atr: np.ndarray
     vix: np.ndarray
 
-    def targets(self, every: int = EVERY) -> dict[int, np.ndarray]:
+    def targets(self, every: int = EVERY, n: int = TOP_N) -> dict[int, np.ndarray]:
         """Map each decision bar (0-based) to its target columns, best score first."""
         bars = np.arange(every - 1, len(self.timestamps), every)
         bars = bars[self.vix[bars] <= MAX_VIX]
         keys = np.where(np.isnan(self.atr[bars]), np.nan, -self.score[bars])
-        order = np.argsort(keys, axis=1, kind="stable")[:, :TOP_N]
-        counts = np.minimum((~np.isnan(keys)).sum(axis=1), TOP_N)
+        order = np.argsort(keys, axis=1, kind="stable")[:, :n]
+        counts = np.minimum((~np.isnan(keys)).sum(axis=1), n)
         return {int(bar): row[:count] for bar, row, count in zip(bars, order, counts, strict=True)}
 
-    def weights_at_fills(self, every: int = EVERY) -> np.ndarray:
-        """On fill bars 1/25 for the picks and 0 for what the last target held; else NaN."""
+    def weights_at_fills(self, every: int = EVERY, n: int = TOP_N) -> np.ndarray:
+        """On fill bars 1 / n for the picks and 0 for what the last target held; else NaN."""
         weights = np.full((len(self.timestamps), len(self.assets)), np.nan)
         held = np.empty(0, dtype=np.int64)
-        for bar, picks in self.targets(every).items():
+        for bar, picks in self.targets(every, n).items():
             if bar + 1 < len(weights):
                 weights[bar + 1, held] = 0.0
-                weights[bar + 1, picks] = 1.0 / TOP_N
+                weights[bar + 1, picks] = 1.0 / n
                 held = picks
         return weights
 

@@ -12,26 +12,10 @@ import numpy as np
 import pandas as pd
 import vectorbt as vbt
 from _common import COMMISSION, CREDIT, INITIAL_CASH, SLIPPAGE
-from _panel import Panel, read_panel
+from _panel import read_panel
 from vectorbt.portfolio.enums import SizeType
 
 KEPT = (5, 10, 15, 20, 25, 30, 35, 40, 45, 50)
-
-
-def weights(panel: Panel, n: int, every: int) -> np.ndarray:
-    """On fill bars 1 / n for the picks and 0 for what the last target held; else NaN."""
-    bars = np.arange(every - 1, len(panel.timestamps), every)
-    bars = bars[panel.vix[bars] <= 30]
-    keys = np.where(np.isnan(panel.atr[bars]), np.nan, -panel.score[bars])
-    order = np.argsort(keys, axis=1, kind="stable")[:, :n]
-    found = np.full((len(panel.timestamps), len(panel.assets)), np.nan)
-    held = np.empty(0, dtype=np.int64)
-    for bar, picks in zip(bars, order, strict=True):
-        if bar + 1 < len(found):
-            found[bar + 1, held] = 0.0
-            found[bar + 1, picks] = 1.0 / n
-            held = picks
-    return found
 
 
 def main() -> None:
@@ -42,7 +26,7 @@ def main() -> None:
     n_bars, n_trials = len(panel.timestamps), len(KEPT)
     credit = np.full((n_bars, 1), np.nan)
     credit[0] = -CREDIT
-    size = np.hstack([np.hstack([weights(panel, n, 5), credit]) for n in KEPT])
+    size = np.hstack([np.hstack([panel.weights_at_fills(n=n), credit]) for n in KEPT])
     one = np.ones((n_bars, 1))
     real = np.tile(np.append(np.ones(len(panel.assets)), 0.0), n_trials)[None]
     columns = pd.MultiIndex.from_product([KEPT, [*panel.assets, "credit"]], names=["n", "asset"])
