@@ -7,11 +7,12 @@ orders and levels go on. A level that an earlier rule has set rests until the cl
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import NamedTuple
 
+from ml4t.backtest.core.identity import user_identity
+from ml4t.backtest.core.shown import shown
 from ml4t.backtest.data.stream.shared import AskedOfChunks, SharedChunks
 from ml4t.backtest.engine import BacktestEngine
 from ml4t.backtest.errors import ResultError
@@ -26,7 +27,6 @@ from ml4t.backtest.running import (
     record_facts,
     result_of,
 )
-from ml4t.backtest.settings import every_setting
 from ml4t.backtest.sweep.folds import BarSpan, Fold
 from ml4t.backtest.sweep.rounds import Ground
 from ml4t.backtest.walking import Walking
@@ -82,8 +82,7 @@ def continued(ground: Ground, stages: Sequence[WalkStage]) -> BacktestResult:
     }  # fmt: skip
     asked = [AskedOfChunks(*planned(one.engine, prepared, period)) for one in stages]
     walking = Walking(first, ground.market, prepared, period)
-    with ExitStack() as ended:
-        ended.enter_context(walking)
+    with walking:
         stage = -1
         chunks = SharedChunks(asked, ground.reading, tells_considered=True)
         for each in ground.looked_at(chunks):
@@ -159,8 +158,5 @@ def require_one_account(ground: Ground, stages: Sequence[WalkStage]) -> None:
 
 def _chosen(engine: BacktestEngine) -> dict[str, object]:
     """Return what the record says of what was chosen for a stage."""
-    settings = every_setting(
-        engine.strategy, engine.risk_manager, engine.config, None, (),
-        timezone=engine.catalog.timezone, periods_per_year=None,
-    )  # fmt: skip
-    return {name: settings[name] for name in ("strategy", "strategy_code")}
+    strategy = engine.strategy
+    return {"strategy": shown(strategy), "strategy_code": user_identity(strategy)}

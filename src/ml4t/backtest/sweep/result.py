@@ -27,7 +27,7 @@ from ml4t.backtest.data.sql_files import (
 from ml4t.backtest.data.stream.period import DateLike
 from ml4t.backtest.engine import BacktestEngine
 from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean, require_whole
-from ml4t.backtest.results.report.metric_views import METRIC_VIEWS
+from ml4t.backtest.results.report.metric_views import METRICS
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.store import RunStore
 from ml4t.backtest.sweep.deflation import deflate
@@ -41,10 +41,9 @@ from ml4t.backtest.sweep.work import Outcome, error_text
 if TYPE_CHECKING:
     from pyarrow import Table as ArrowTable
 
-RESULT_METRICS = tuple(name for view in METRIC_VIEWS for name in view.columns)
 # Columns of a table of trials that are no parameters.
 COLUMNS_OF_TRIALS = (
-    "trial", "run_id", "seconds", "error", *RESULT_METRICS,
+    "trial", "run_id", "seconds", "error", *METRICS,
     # Those of a walk, beside them.
     "fold", "path", "train_span", "train_start", "train_end", "n_train_bars", "test_start",
     "test_end", "in_sample",
@@ -83,8 +82,8 @@ def require_metric(by: object) -> str:
     ConfigError
         There is none of the name.
     """
-    if by not in RESULT_METRICS:
-        raise ConfigError(f"there is no metric {by!r}{did_you_mean(str(by), RESULT_METRICS)}")
+    if by not in METRICS:
+        raise ConfigError(f"there is no metric {by!r}{did_you_mean(str(by), METRICS)}")
     return str(by)
 
 
@@ -318,9 +317,9 @@ class SweepResult:
             rows_of(files_parquet(files, are_alike=are_alike)) if files else read("sweep/nothing")
         )
         metrics = (
-            columns(RESULT_METRICS, "kept")
+            columns(METRICS, "kept")
             if files
-            else ", ".join(null_of("double", quote(name)) for name in RESULT_METRICS)
+            else ", ".join(null_of("double", quote(name)) for name in METRICS)
         )
         known = columns(("trial", "run_id", *names), _PLANNED)
         query = render("sweep/trials", planned=_PLANNED, kept=kept, known=known, metrics=metrics)

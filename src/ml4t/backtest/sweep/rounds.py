@@ -24,6 +24,7 @@ from ml4t.backtest.interpreter import two_threads
 from ml4t.backtest.planning import likely
 from ml4t.backtest.results.evidence.fill_volumes import FillVolumes
 from ml4t.backtest.results.many_runs import EndedRun, ManyRuns
+from ml4t.backtest.results.report.metric_views import METRICS
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.staging import Reading
 from ml4t.backtest.results.store import open_store
@@ -105,7 +106,7 @@ class Ground:
         self._of_all: dict[float | str | None, dict[str, Any]] = {}
         self._jumped: set[int] | None = None
 
-    def prepare(self, engines: Iterable[BacktestEngine]) -> Prepared:
+    def prepare(self, engines: Iterable[BacktestEngine] = ()) -> Prepared:
         """Check the sources, once; what the engines read is kept from it, where there is room."""
         if self._prepared is None:
             words = (likely(one.strategy, one.risk_manager, one.config) for one in engines)
@@ -123,15 +124,10 @@ class Ground:
                 yield each
             return
         assert self._prepared is not None
-        watch, seen = JumpWatch(self._prepared, self.period), list[list[Chunk]]()
-
-        def passed() -> Iterator[Chunk]:
-            for chunk, each in chunks:
-                seen.append(each)
-                yield chunk
-
-        for _ in watch.watched(passed()):
-            yield seen.pop()
+        watch = JumpWatch(self._prepared, self.period)
+        for chunk, each in chunks:
+            watch.look(chunk)
+            yield each
         self._jumped = watch.sids
 
     @property
@@ -143,7 +139,7 @@ class Ground:
         """Return the facts that trials of equal years share, now that their bars were walked."""
         year = engine.sessions_per_year
         if year not in self._of_all:
-            prepared = self.prepare(())
+            prepared = self.prepare()
             self._of_all[year] = facts_of_all(engine, prepared, self.period, self.jumped)
         self.catalog.require_unchanged()
         return self._of_all[year]
@@ -249,7 +245,7 @@ class Round:
     def _measure(self) -> None:
         """Have the facts, the metrics and the returns of the trials that ended well."""
         ground = self._ground
-        prepared, period = ground.prepare(()), ground.period
+        prepared, period = ground.prepare(), ground.period
         if not self._has_tables:
             told = [(one.volumes, one.walking.recorder) for *_, one in self._ended]
             untold = [recorder for volumes, recorder in told if not volumes.add_to(recorder)]
@@ -269,11 +265,10 @@ class Round:
             tried.run_id = facts.run_id
         reading = Reading(ground.market.axes, ground.market.terms)
         many = ManyRuns(runs, reading, ground.catalog.timezone)
-        rows = metrics = many.metrics()
-        if self._detail.has_returns:
-            rows = many.metrics_and_returns()
+        rows = many.metrics_and_returns() if self._detail.has_returns else many.metrics()
         for i, ((tried, ran, _), (facts, _)) in enumerate(zip(self._ended, runs, strict=True)):
             tried.row = rows.slice(i, 1)
             if self._has_tables:
                 tables = open_store(ground.catalog.timezone)
-                tried.result = result_of(ran.walked, facts, tables, metrics.slice(i, 1))
+                measured = tried.row.select(list(METRICS))
+                tried.result = result_of(ran.walked, facts, tables, measured)

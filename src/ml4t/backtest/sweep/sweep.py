@@ -178,7 +178,7 @@ class Sweep:
         """Run the sweep by processes that stay for others."""
         told = progress_of(progress, "trials")
         ground = Ground(self._catalog, self._bounds)
-        ground.prepare(())
+        ground.prepare()
         store = TrialStore(self._store)
         planned, outcomes = list[PlannedTrial](), dict[int, Outcome]()
 

@@ -139,8 +139,7 @@ def batches(
     """
     if period is None:
         period = find_period(None, None, prepared)
-    cells = cells_of(plan, prepared, period) if chunk_cells is None else chunk_cells
-    bars_per_chunk = max(1, cells // max(prepared.n_assets, 1))
+    bars_per_chunk = bars_of_chunk(plan, prepared, period, chunk_cells)
     starts = range(period.first_t, period.last_t + 1, bars_per_chunk)
     # A session of its own: the caller goes on with the other.
     database = prepared.database.cursor()
@@ -153,12 +152,16 @@ def batches(
     return Chunks(thread, lambda first_t: opened.result().load(first_t), starts)
 
 
-def cells_of(plan: BatchPlan, prepared: Prepared, period: Period) -> int:
-    """Return the most bars times assets of a chunk."""
-    if not plan.has_events:
-        return CHUNK_CELLS
-    part = period.n_bars * prepared.n_assets // EVENT_PARTS
-    return min(max(part, EVENT_CELLS), CHUNK_CELLS)
+def bars_of_chunk(
+    plan: BatchPlan, prepared: Prepared, period: Period, cells: int | None = None
+) -> int:
+    """Return how many bars a chunk has; `cells`: bars times assets, as the plan needs if None."""
+    if cells is None:
+        cells = CHUNK_CELLS
+        if plan.has_events:
+            part = period.n_bars * prepared.n_assets // EVENT_PARTS
+            cells = min(max(part, EVENT_CELLS), CHUNK_CELLS)
+    return max(1, cells // max(prepared.n_assets, 1))
 
 
 class Chunks:

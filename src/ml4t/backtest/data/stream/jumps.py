@@ -46,18 +46,22 @@ class JumpWatch:
     def watched(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         """Hand on chunks, each looked at."""
         for chunk in chunks:
-            closes = chunk.prices["close"]
-            opens = chunk.prices.get("open", closes)
-            bars = (self._begin_t, chunk.first_t, len(closes))
-            seen = self._database.columns(
-                {name: ("jumps", name, *bars) for name in ("jumped", "last")},
-                partial(self._look, opens, closes),
-            )
-            self.sids.update(seen["jumped"].tolist())
-            self._last = seen["last"]
+            self.look(chunk)
             yield chunk
 
-    def _look(self, opens: Floats, closes: Floats, _names: list[str]) -> dict[str, NDArray[Any]]:
+    def look(self, chunk: Chunk) -> None:
+        """Look at the chunk that is next."""
+        closes = chunk.prices["close"]
+        opens = chunk.prices.get("open", closes)
+        bars = (self._begin_t, chunk.first_t, len(closes))
+        seen = self._database.columns(
+            {name: ("jumps", name, *bars) for name in ("jumped", "last")},
+            partial(self._jumps, opens, closes),
+        )
+        self.sids.update(seen["jumped"].tolist())
+        self._last = seen["last"]
+
+    def _jumps(self, opens: Floats, closes: Floats, _names: list[str]) -> dict[str, NDArray[Any]]:
         """Return the assets that jumped, and the last close of each."""
         last, is_far = self._last, np.zeros(closes.shape[1], dtype=bool)
         step = max(1, BLOCK_CELLS // closes.shape[1])

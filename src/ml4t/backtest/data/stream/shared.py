@@ -16,7 +16,7 @@ from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.selection.ranking import RankingPlan, go_together
 from ml4t.backtest.data.selection.selecting import SelectionPlan
 from ml4t.backtest.data.selection.selector import Selector
-from ml4t.backtest.data.stream.batches import cells_of
+from ml4t.backtest.data.stream.batches import bars_of_chunk
 from ml4t.backtest.data.stream.period import Period
 from ml4t.backtest.data.stream.reader import CHUNKS_PER_RANKING, BatchPlan, Reader
 
@@ -64,7 +64,7 @@ class BarReading:
 
     def _read(self, plan: BatchPlan) -> Iterator[Chunk]:
         prepared, period = self.prepared, self.period
-        step = max(1, cells_of(plan, prepared, period) // max(prepared.n_assets, 1))
+        step = bars_of_chunk(plan, prepared, period)
         # Nothing is read ahead: of sweeps that share a machine each has a core of its own.
         with ThreadPoolExecutor(max_workers=1) as thread:
             database = prepared.database.cursor()
@@ -90,12 +90,12 @@ class SharedChunks:
     ) -> None:
         self._reading, self._tells_considered = reading, tells_considered
         self._plan = union_of([one.plan for one in asked])
-        self._views = [OwnView(one.plan) for one in asked]
+        self._plans = [one.plan for one in asked]
         self._groups = groups_of([one.ranking for one in asked])
         prepared, period = reading.prepared, reading.period
         database = prepared.database.cursor()
         market = market_rows(database)
-        step = max(1, cells_of(self._plan, prepared, period) // max(prepared.n_assets, 1))
+        step = bars_of_chunk(self._plan, prepared, period)
         self._selectors = [
             Selector(group.plans, market, prepared, period, CHUNKS_PER_RANKING * step, database)
             for group in self._groups
@@ -104,12 +104,12 @@ class SharedChunks:
     def __iter__(self) -> Iterator[tuple[Chunk, list[Chunk]]]:
         """Yield every chunk, and what each of the runs sees of it, in time order."""
         for chunk in self._reading.chunks(self._plan):
-            views = zip(self._views, self._offered(chunk), strict=True)
-            yield chunk, [view.of(chunk, one) for view, one in views]
+            each = zip(self._plans, self._offered(chunk), strict=True)
+            yield chunk, [own_view(chunk, plan, offered) for plan, offered in each]
 
     def _offered(self, chunk: Chunk) -> list[Offered]:
         first_t = chunk.first_t + self._reading.period.first_t
-        offered = [Offered({}, NOTHING_CONSIDERED) for _ in self._views]
+        offered = [Offered({}, NOTHING_CONSIDERED) for _ in self._plans]
         for selector, group in zip(self._selectors, self._groups, strict=True):
             chosen = selector.at(first_t, first_t + chunk.n_bars - 1)
             for places, selections in zip(group.places, chosen, strict=True):
@@ -130,39 +130,19 @@ class Offered(NamedTuple):
     considered: Considered
 
 
-class OwnView:
-    """What one run sees of chunks that hold what others read too.
-
-    Parameters
-    ----------
-    plan : BatchPlan
-        Its own.
-    """
-
-    def __init__(self, plan: BatchPlan) -> None:
-        self._plan = plan
-        self._features = (*plan.features, *(one.text for one in plan.conditions))
-        # Grows with what the run asks for on the way, as that of a reader of its own does.
-        self._names = {"signals": set(plan.signal_names), "market": set(plan.market_names)}
-        self._seen: Chunk | None = None
-
-    def of(self, chunk: Chunk, offered: Offered) -> Chunk:
-        """Return what the run would have read itself of the chunk that is next."""
-        plan = self._plan
-        if self._seen is not None:
-            self._names["signals"].update(self._seen.signals)
-            self._names["market"].update(self._seen.market)
-        self._seen = replace(
-            chunk,
-            prices={name: chunk.prices[name] for name in plan.price_columns},
-            features={name: chunk.features[name] for name in self._features},
-            selections=offered.selections,
-            lending=chunk.lending if plan.has_shorts else {},
-            signals=_some(chunk.signals, self._names["signals"]),
-            market=_some(chunk.market, self._names["market"]),
-            considered=offered.considered,
-        )
-        return self._seen
+def own_view(chunk: Chunk, plan: BatchPlan, offered: Offered) -> Chunk:
+    """Return what a run would have read itself of a chunk that has what others read too."""
+    features = (*plan.features, *(one.text for one in plan.conditions))
+    return replace(
+        chunk,
+        prices={name: chunk.prices[name] for name in plan.price_columns},
+        features={name: chunk.features[name] for name in features},
+        selections=offered.selections,
+        lending=chunk.lending if plan.has_shorts else {},
+        signals=_some(chunk.signals, plan.signal_names),
+        market=_some(chunk.market, plan.market_names),
+        considered=offered.considered,
+    )
 
 
 def _at(considered: Considered, bars: Iterable[int]) -> Considered:
