@@ -73,7 +73,10 @@ def overfitting(database: Database, *, n_blocks: int = 16) -> Tables:
     session = database.cursor()
     contenders = require_contenders(session)
     bars = session.make_table(
-        "blocks", "sweep/bars_in_blocks", {"n_blocks": n_blocks}, contenders=contenders
+        "blocks",
+        "sweep/bars_in_blocks",
+        {"n_blocks": n_blocks},
+        bars=render("sweep/contended_bars", contenders=contenders),
     )
     n_bars = session.rows(render("sweep/block_sizes", bars=bars))[0][0]
     if n_bars < BARS_OF_A_RATIO * n_blocks:
@@ -139,7 +142,10 @@ def rank_out_of_sample(database: Database, start: DateLike) -> Tables:
     contenders = require_contenders(session)
     kind = session.schema(rows_of("trial_returns", "timestamp"))["timestamp"]
     bars = session.make_table(
-        "sides", "sweep/bars_around", is_later=bound.condition(kind), contenders=contenders
+        "sides",
+        "sweep/bars_around",
+        is_later=bound.condition(kind),
+        bars=render("sweep/contended_bars", contenders=contenders),
     )
     n_bars, n_before, first, last = session.rows(render("sweep/block_sizes", bars=bars))[0]
     if not BARS_OF_A_RATIO <= n_before <= n_bars - BARS_OF_A_RATIO:
