@@ -9,38 +9,44 @@
 create or replace temp table :target as
 with
 
+halved as (
+    select
+        halvings.*,
+        best_values.* exclude (halving),
+        best_trials.* exclude (halving),
+        best_ranks.* exclude (halving)
+    from :halvings as halvings
+    inner join :best_values as best_values on halvings.halving = best_values.halving
+    inner join :best_trials as best_trials on halvings.halving = best_trials.halving
+    inner join :best_ranks as best_ranks on halvings.halving = best_ranks.halving
+),
+
 directions as (
     select
-        halvings.halving * 2 - 1 as split,
-        halvings.low,
-        halvings.high,
-        best_trials.trial_first as trial,
-        best_values.best_first as in_sample,
-        best_trials.other_of_first as out_of_sample,
-        best_values.mean_second as mean_out_of_sample,
-        best_values.n_trials,
-        best_ranks.n_below_first as n_below,
-        best_ranks.n_equal_first as n_equal
-    from :halvings as halvings
-    inner join :best_values as best_values on halvings.halving = best_values.halving
-    inner join :best_trials as best_trials on halvings.halving = best_trials.halving
-    inner join :best_ranks as best_ranks on halvings.halving = best_ranks.halving
+        halving * 2 - 1 as split,
+        low,
+        high,
+        trial_first as trial,
+        best_first as in_sample,
+        other_of_first as out_of_sample,
+        mean_second as mean_out_of_sample,
+        n_trials,
+        n_below_first as n_below,
+        n_equal_first as n_equal
+    from halved
     union all
     select
-        halvings.halving * 2 as split,
-        (1 << $n_half) - 1 - halvings.low as low,
-        (1 << $n_half) - 1 - halvings.high as high,
-        best_trials.trial_second as trial,
-        best_values.best_second as in_sample,
-        best_trials.other_of_second as out_of_sample,
-        best_values.mean_first as mean_out_of_sample,
-        best_values.n_trials,
-        best_ranks.n_below_second as n_below,
-        best_ranks.n_equal_second as n_equal
-    from :halvings as halvings
-    inner join :best_values as best_values on halvings.halving = best_values.halving
-    inner join :best_trials as best_trials on halvings.halving = best_trials.halving
-    inner join :best_ranks as best_ranks on halvings.halving = best_ranks.halving
+        halving * 2 as split,
+        (1 << $n_half) - 1 - low as low,
+        (1 << $n_half) - 1 - high as high,
+        trial_second as trial,
+        best_second as in_sample,
+        other_of_second as out_of_sample,
+        mean_first as mean_out_of_sample,
+        n_trials,
+        n_below_second as n_below,
+        n_equal_second as n_equal
+    from halved
 ),
 
 ranked as (
