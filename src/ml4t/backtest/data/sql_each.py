@@ -8,13 +8,12 @@ database makes one plan over all of them.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 
-from ml4t.backtest.data.sql_files import Sql, render
+from ml4t.backtest.data.sql_files import Sql, columns, render
 
 # A table or a view, with the name that it may get there.
 _NAMED = re.compile(r"\b(?:main|report)\.(\w+)(?:\s+as\s+(\w+))?")
-_JOINED = re.compile(r"positional join (report\.\w+)")
-_ALL_OF = re.compile(r"(\w+)\.\*")
 
 
 def for_each(query: str) -> Sql:
@@ -30,15 +29,18 @@ def for_each(query: str) -> Sql:
     return render("many_runs/each", query=_NAMED.sub(own, query))
 
 
-def by_run(query: str, first: str) -> str:
-    """Return a query that joins rows by position as one that joins them by the number of a run.
+def by_run(views: Mapping[str, Iterable[str]]) -> str:
+    """Return a query of columns of views that have one row per run, joined by its number.
 
     Parameters
     ----------
-    first : str
-        The relation whose rows it begins with.
+    views : mapping of str to iterable of str
+        Columns by view, in order.
     """
-    text = _ALL_OF.sub(r"\1.* exclude (run_number)", query)
-    text = _JOINED.sub(r"inner join \1 using (run_number)", text)
-    text = text.replace("select", f"select {first}.run_number,", 1)
-    return f"{text}\norder by run_number asc"
+    first, *others = views
+    items = [columns(names, name) for name, names in views.items()]
+    joins = [f"inner join report.{name} using (run_number)" for name in others]
+    return "\n".join([
+        f"select {first}.run_number, {', '.join(items)}", f"from report.{first}", *joins,
+        "order by run_number asc",
+    ])  # fmt: skip

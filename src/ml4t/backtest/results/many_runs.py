@@ -21,7 +21,7 @@ from ml4t.backtest.data.sql_each import by_run, for_each
 from ml4t.backtest.data.sql_files import read, render, rows_of, schema_of, table_of
 from ml4t.backtest.results.gathered import held_at_closes, largest_held
 from ml4t.backtest.results.recorder import Recorder
-from ml4t.backtest.results.report.metric_views import CALENDAR
+from ml4t.backtest.results.report.metric_views import METRIC_VIEWS
 from ml4t.backtest.results.report.view import SCHEMA
 from ml4t.backtest.results.report.views import VIEWS, views_in
 from ml4t.backtest.results.run_facts import RunFacts
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pyarrow import Table as ArrowTable
 
 _METRICS = VIEWS["metrics"]
+_EVERY_METRIC = by_run({view.name: view.columns for view in METRIC_VIEWS})
 _WORD = re.compile(r"\w+")
 # Of runs that are asked for metrics alone: `positions` has the largest of each asset, of which
 # ``report.liquidity`` reads no more, and what ``report.holdings`` makes of it is made before.
@@ -101,14 +102,11 @@ class ManyRuns:
 
     def metrics(self) -> ArrowTable:
         """Return ``report.metrics`` of each run, a row, in the order in which they were given."""
-        return self._database.arrow(by_run(_METRICS.query, CALENDAR.name)).drop_columns(
-            "run_number"
-        )
+        return self._database.arrow(_EVERY_METRIC).drop_columns("run_number")
 
     def metrics_and_returns(self) -> ArrowTable:
         """Return the same with ``report.bar_returns`` as lists, bar after bar."""
-        metrics, returns = by_run(_METRICS.query, CALENDAR.name), read("many_runs/returns")
-        query = render("many_runs/rows", metrics=metrics, returns=returns)
+        query = render("many_runs/rows", metrics=_EVERY_METRIC, returns=read("many_runs/returns"))
         return self._database.arrow(query).drop_columns("run_number")
 
     def _write(self, table: Table, schema: str) -> None:

@@ -12,11 +12,16 @@ from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sql_each import by_run, for_each
 from ml4t.backtest.data.sql_files import read, render, rows_of, schema_of, table_of
 from ml4t.backtest.results.report.view import SCHEMA
-from ml4t.backtest.results.report.views import views_in
+from ml4t.backtest.results.report.views import VIEWS, views_in
 
 if TYPE_CHECKING:
     from pyarrow import Table as ArrowTable
 
+# Views of metrics that are made of returns alone.
+_OF_RETURNS = (
+    "calendar", "return_metrics", "drawdown_metrics", "tail_metrics", "period_metrics",
+    "pain_metrics",
+)  # fmt: skip
 _SERIES = "series"
 
 
@@ -45,7 +50,7 @@ def metrics_of_returns(
     capital = {"initial_capital": facts["initial_capital"]}
     database.execute(table_of("main.equity", equity), capital)
     database.execute(table_of("main.runs", read("sweep/stitched_runs")), dict(facts))
-    wanted = by_run(read("sweep/stitched_metrics"), "calendar")
+    wanted = by_run({name: VIEWS[name].columns for name in _OF_RETURNS})
     for view in views_in(wanted):
         is_made = view.name == "bar_returns"
         query = read("sweep/stitched_returns") if is_made else for_each(view.query)
