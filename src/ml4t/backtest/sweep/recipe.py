@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from copy import copy, deepcopy
 from typing import Any, NamedTuple
 
+from ml4t.backtest.core.owners import FRAMES, top_of
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.engine import BacktestEngine
 from ml4t.backtest.errors import ConfigError, briefly, did_you_mean
@@ -49,15 +51,17 @@ class Recipe(NamedTuple):
             Whatever the user's own code raises; a `ConfigError` where it returns what is none.
         """
         own = dict(self.settings)
+        given = own_copies(parameters)
         if isinstance(self.strategy, Strategy):
-            own["strategy"] = replaced(self.strategy, parameters)
+            # What it keeps, such as a list of a dataclass, would be that of all trials.
+            own["strategy"] = replaced(own_copies({"strategy": self.strategy})["strategy"], given)
         else:
-            made = self.strategy(**parameters)
+            made = self.strategy(**given)
             if not isinstance(made, Mapping | Strategy):
                 raise ConfigError(f"{_MADE}, was {briefly(made)}")
-            given = made if isinstance(made, Mapping) else {"strategy": made}
-            require_settings(given)
-            own |= given
+            arguments = made if isinstance(made, Mapping) else {"strategy": made}
+            require_settings(arguments)
+            own |= arguments
         if "strategy" not in own:
             raise ConfigError(f"{_MADE}, was a mapping without")
         if isinstance(own["strategy"], Strategy) and keeps_nothing(own["strategy"]):
@@ -82,6 +86,20 @@ def require_settings(settings: Mapping[str, object]) -> None:
             raise ConfigError(
                 f"BacktestEngine has no argument {name!r}{did_you_mean(name, ENGINE_SETTINGS)}"
             )
+
+
+def own_copies(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values as copies that a trial may change.
+
+    Arrays and frames, which may be large, and what cannot be copied are shared:
+    `ml4t.backtest.sweep.work` refuses trials that change them.
+    """
+    copies, memo = dict(values), dict[int, Any]()
+    for name, one in values.items():
+        if top_of(type(one).__module__) not in ("numpy", *FRAMES):
+            with suppress(Exception):  # whatever the user's own objects raise
+                copies[name] = deepcopy(one, memo)
+    return copies
 
 
 def replaced(strategy: Strategy, changes: Parameters) -> Strategy:

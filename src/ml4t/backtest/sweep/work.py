@@ -14,6 +14,7 @@ from threading import local
 from time import perf_counter
 from typing import Any, NamedTuple
 
+from ml4t.backtest.core.identity import state_identity
 from ml4t.backtest.data.catalog_recipe import CatalogRecipe
 from ml4t.backtest.data.packages import package
 from ml4t.backtest.data.sql_files import read, rows_of
@@ -185,7 +186,9 @@ def try_all(
         for number, engine in engines.items()
         if engine.catalog is ground.catalog and engine.computing_provider is None
     }
+    shared = _shared(recipe, trials)
     tried += [_alone(n, engines[n], detail) for n in engines if n not in together]
+    _refuse_changed(tried, shared, recipe, trials)
     outcomes = [_kept(one, by_number[one.number], detail, store) for one in tried]
     if together:
         outcomes += _side_by_side(ground, recipe, by_number, together, detail, store)
@@ -201,6 +204,8 @@ def _side_by_side(
     store: Path,
 ) -> list[Outcome]:
     """Make trials in a round; where what they share fails, each by itself."""
+    of_round = [trials[n] for n in engines]
+    shared = _shared(recipe, of_round)
     try:
         tried = Round(ground, engines, detail).run()
     except Exception as error:
@@ -208,7 +213,27 @@ def _side_by_side(
             alone = (try_all(ground, recipe, [trials[n]], detail, store) for n in engines)
             return [outcome for outcomes in alone for outcome in outcomes]
         tried = [Tried(number, error=error) for number in engines]
+    _refuse_changed(tried, shared, recipe, of_round)
     return [_kept(one, trials[one.number], detail, store) for one in tried]
+
+
+def _shared(recipe: Recipe, trials: Sequence[Trial]) -> str:
+    """Return a hash of what trials are made of, with what the code of all of them reads."""
+    return state_identity(recipe.strategy, recipe.settings, [one.parameters for one in trials])
+
+
+def _refuse_changed(
+    tried: Sequence[Tried], shared: str, recipe: Recipe, trials: Sequence[Trial]
+) -> None:
+    """Have no trial stand whose neighbours may have changed what it reads."""
+    ended = [one for one in tried if one.error is None]
+    if ended and _shared(recipe, trials) != shared:
+        for one in ended:
+            one.error = ConfigError(
+                "a trial changed what others read too, such as a list of a class, a default or a "
+                "model that a function holds; have each make its own, in __init__ or in the "
+                "function that makes trials"
+            )
 
 
 def _alone(number: int, engine: BacktestEngine, detail: Detail) -> Tried:
