@@ -42,6 +42,7 @@ from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.data.stream import batches
 from ml4t.backtest.execution import Quote
 from ml4t.backtest.results.recorder import Recorder
+from ml4t.backtest.results.store import open_store
 from ml4t.backtest.running import run_once
 from ml4t.backtest.strategy.broker import StrategyBroker
 from ml4t.backtest.sweep import sweep as sweep_module
@@ -111,7 +112,7 @@ def test_trials_in_any_rounds_are_the_runs_alone(seed: int, tmp_path: Path) -> N
             for one in tried:
                 assert (error_text(one.error) if one.error else None) == errors.get(one.number)
                 if one.error is None:
-                    assert_same(one, alone[one.number])
+                    assert_same(one, alone[one.number], tmp_path / "kept")
 
 
 def runs_alone(trials: Trials, n: int) -> tuple[dict[int, Any], dict[int, str]]:
@@ -124,7 +125,7 @@ def runs_alone(trials: Trials, n: int) -> tuple[dict[int, Any], dict[int, str]]:
     return runs, errors
 
 
-def assert_same(one: Tried, alone: Any) -> None:
+def assert_same(one: Tried, alone: Any, store: Path) -> None:
     assert one.row is not None
     (row,) = one.row.to_pylist()
     metrics = metrics_of(alone)
@@ -132,8 +133,10 @@ def assert_same(one: Tried, alone: Any) -> None:
     if "timestamps" in row:
         lists = (row[name] for name in ("timestamps", "sessions", "bar_returns", "excess_returns"))
         assert bits(zip(*lists, strict=True)) == returns_of(alone)
-    if one.result is not None:
-        assert difference(one.result, alone) == []
+    if one.kept is not None:
+        kept = RunStore(store)
+        run_id = kept.keep(one.kept, (), open_store())
+        assert difference(kept.open(run_id), alone) == []
 
 
 class AsksOnce(Strategy):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.journal import AccountAtClose
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.sql_files import table_of
 from ml4t.backtest.results import gathered
 from ml4t.backtest.results import late as writing
 from ml4t.backtest.results import recorder as recording
@@ -108,10 +110,18 @@ def unwritten(
 
 
 def stored(monkeypatch: pytest.MonkeyPatch, table: Table, *events: Any, **more: Any) -> Database:
-    """The same, written."""
-    database = open_store("America/New_York")
-    late = unwritten(monkeypatch, table, *events, **more)
-    late.write({**TABLES, table.name: table}, database)
+    """The same, written; what no database held is the same, in whatever zone its writer is."""
+    database, writer = open_store("America/New_York"), open_store()
+    late, tables = unwritten(monkeypatch, table, *events, **more), {**TABLES, table.name: table}
+    fresh = late.fresh()
+    assert fresh is not None
+    late.write(tables, database)
+    assert late.fresh() is None
+    for name in tables:
+        fresh.hand_over(name, writer, partial(table_of, f"fresh_{name}"))
+        kinds = database.schema(f"from {name}")
+        assert fresh.kinds(name) == writer.schema(f"from fresh_{name}") == kinds
+        assert writer.rows(f"from fresh_{name}") == database.rows(f"from {name}")
     return database
 
 

@@ -1,10 +1,9 @@
 -- grain:  one row
 -- reads:  :source, the metrics of a run
--- params: :target, :columns, $run_id, $created_at, $strategy, $names, $texts, $files,
+-- params: :columns, $run_id, $created_at, $strategy, $names, $texts, $files,
 --         $bytes, $layout
 -- What a list of runs shows of one; the bytes of its files tell a whole run from a damaged
 -- one, its layout tells whether its tables have the columns and types of another's.
-create table :target as
 select
     $run_id::varchar as run_id,
     $created_at::timestamptz as created_at,

@@ -39,7 +39,7 @@ from ml4t.backtest.version import versions
 from ml4t.backtest.walking import RunSetup, Walked, Walking, market_of
 
 if TYPE_CHECKING:
-    from pyarrow import Table as ArrowTable
+    pass
 
 
 def run_once(
@@ -172,13 +172,15 @@ def add_volumes_of(recorders: Sequence[Recorder], prepared: Prepared, period: Pe
         recorder.add(FILLS, volume=own)
 
 
-def result_of(
-    walked: Walked, facts: RunFacts, tables: Database, measured: ArrowTable | None = None
-) -> BacktestResult:
-    """Return the result of a run, in an empty database; `measured` are its metrics, if known."""
+def result_of(walked: Walked, facts: RunFacts, tables: Database) -> BacktestResult:
+    """Return the result of a run, in an empty database."""
     tables.lock()
-    late = Late(walked.witnessed.parts_of, walked.market.axes, walked.market.terms, facts)
-    return BacktestResult(tables, late, measured)
+    return BacktestResult(tables, late_of(walked, facts))
+
+
+def late_of(walked: Walked, facts: RunFacts) -> Late:
+    """Return the tables of a run, none of which is written."""
+    return Late(walked.witnessed.parts_of, walked.market.axes, walked.market.terms, facts)
 
 
 def _walked(

@@ -380,6 +380,20 @@ def cast(table: str, column: str, kind: str, *, none: int | None = None) -> str:
     return f"cast({moment} as {kind}) as {quote(column)}"
 
 
+def cast_columns(
+    kinds: Mapping[str, str], table: str, *, same: Mapping[str, str] | None = None
+) -> str:
+    """Return columns of a table in their types, and those that say the same text in every row."""
+    said = {} if same is None else same
+    items = [
+        f"{literal(said[name])} as {quote(name)}"
+        if name in said
+        else f"cast({table}.{quote(name)} as {kind}) as {quote(name)}"
+        for name, kind in kinds.items()
+    ]
+    return ", ".join(items)
+
+
 def null_of(kind: str, column: str) -> str:
     """Return a NULL of a type under a column's name."""
     return f"null::{kind} as {column}"

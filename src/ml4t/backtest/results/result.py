@@ -20,6 +20,7 @@ from ml4t.backtest.results.writing import Writing, usable
 if TYPE_CHECKING:
     from pyarrow import Table as ArrowTable
 
+    from ml4t.backtest.results.keeping.run_tables import RunTables
     from ml4t.backtest.results.plot.plots import Plots
     from ml4t.backtest.results.story import Story
 
@@ -40,10 +41,8 @@ class BacktestResult(Interchange, Writing, Mapping[str, Any]):
     >>> result.sql("select exit_rule, sum(pnl) from trades group by 1")  # doctest: +SKIP
     """
 
-    def __init__(
-        self, database: Database, late: Late | None = None, measured: ArrowTable | None = None
-    ) -> None:
-        self._tables, self._measured = database, measured
+    def __init__(self, database: Database, late: Late | None = None) -> None:
+        self._tables = database
         self._rows: dict[str, dict[str, Any]] = {}
         self._report = Report(database, late)
 
@@ -120,10 +119,15 @@ class BacktestResult(Interchange, Writing, Mapping[str, Any]):
 
     @property
     def measured(self) -> ArrowTable:
-        """The row of ``report.metrics`` as an Arrow table: as it was made, where it was."""
-        if self._measured is None:
-            self._measured = self.sql(rows_of(VIEWS["metrics"].place)).to_arrow_table()
-        return self._measured
+        """The row of ``report.metrics`` as an Arrow table."""
+        return self.sql(rows_of(VIEWS["metrics"].place)).to_arrow_table()
+
+    @property
+    def run_tables(self) -> RunTables:
+        """The tables on their way to files: those that nobody asked for are in no database."""
+        from ml4t.backtest.results.keeping.run_tables import MadeTables
+
+        return self._report.fresh() or MadeTables(self._database.cursor())
 
     def _row(self, view: str) -> dict[str, Any]:
         """Return the row of a view that has one, read once."""

@@ -5,16 +5,28 @@ What a run kept of a table never stands there twice as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 
 from ml4t.backtest.data.database import UTC, Database
-from ml4t.backtest.data.sql_files import Sql, cast, columns, drop_of, empty_table_of, render
+from ml4t.backtest.data.sql_files import (
+    Sql,
+    cast,
+    cast_columns,
+    columns,
+    drop_of,
+    empty_table_of,
+    render,
+    rows_of,
+)
 from ml4t.backtest.results.staging import Array, Reading
 from ml4t.backtest.results.table import ROW, Column, Means, Table
 from ml4t.backtest.results.tables import RUN_ID
 
 # Returns the rows of a table, part by part.
 PartsOf = Callable[[Table], Iterator[dict[str, Array]]]
+# Returns the statement that takes the rows of a query, such as into a file.
+StatementOf = Callable[[str], str]
 
 # What a statement reads: the rows of its table, and those that are looked up for them.
 STAGED_ROWS, ROWS_BESIDE = "staged", "beside"
@@ -39,34 +51,83 @@ def write(
 
     In no transaction, which would keep the arrays of every part until its end.
     """
-    kinds = {one.name: reading.type_of(one) for one in (RUN_ID, *table.columns)}
+    kinds = kinds_of(table, reading)
     session.execute(empty_table_of(table.name, kinds, {RUN_ID.name: run_id}))
-    statement = _statement(table, reading)
-    used = {"initial_capital": initial_capital} if "$initial_capital" in statement else {}
+    names = columns(column.name for column in table.columns)
+    statement = render(
+        "results/table", table=table.name, columns=names, rows=_rows_of(table, reading)
+    )
+    used = {"initial_capital": initial_capital}
     try:
         for rows in parts_of(table):
-            if not len(rows[ROW]):
-                continue  # to plan its statement takes most of the time of a small run
-            session.register(STAGED_ROWS, reading.read(table, rows))
-            if table.beside is not None:
-                (beside,) = parts_of(table.beside)
-                session.register(ROWS_BESIDE, reading.read(table.beside, beside))
-            session.execute(statement, used)
-            session.unregister(STAGED_ROWS)
+            if len(rows[ROW]):  # to plan its statement takes most of the time of a small run
+                _run(table, rows, parts_of, reading, session, statement, used)
     except BaseException:
         session.execute(drop_of("table", table.name))
         raise
 
 
-def _statement(table: Table, reading: Reading) -> Sql:
-    """Return the statement that adds to a table what its events hold."""
-    held = [cast_held(column, reading) for column in table.held]
-    return render(
-        "results/table",
-        table=table.name,
-        columns=columns(column.name for column in table.columns),
-        rows=render(table.statement, held=", ".join(held), staged=STAGED_ROWS, beside=ROWS_BESIDE),
-    )
+def hand_over(
+    table: Table,
+    parts_of: PartsOf,
+    reading: Reading,
+    session: Database,
+    statement_of: StatementOf,
+    *,
+    run_id: str,
+    initial_capital: float,
+) -> None:
+    """Hand the rows that `write` makes of one table to a statement; few of them fill no table.
+
+    Parameters
+    ----------
+    session : Database
+        Has no table of that name.
+    """
+    kinds = kinds_of(table, reading)
+    parts = parts_of(table)
+    rows, more = next(parts, None), next(parts, None)
+    if more is None and rows is not None and len(rows[ROW]):
+        typed = cast_columns(kinds, "made", same={RUN_ID.name: run_id})
+        query = rows_of(f"({_rows_of(table, reading)}) as made", typed)
+        used = {"initial_capital": initial_capital}
+        _run(table, rows, parts_of, reading, session, statement_of(query), used)
+        return
+    of_all = chain(filter(None, (rows, more)), parts)
+    write(table, lambda _: of_all, reading, session, run_id=run_id, initial_capital=initial_capital)
+    try:
+        session.execute(statement_of(rows_of(table.name)))
+    finally:
+        session.execute(drop_of("table", table.name))
+
+
+def kinds_of(table: Table, reading: Reading) -> dict[str, str]:
+    """Return the columns of a table with their types."""
+    return {one.name: reading.type_of(one) for one in (RUN_ID, *table.columns)}
+
+
+def _run(
+    table: Table,
+    rows: dict[str, Array],
+    parts_of: PartsOf,
+    reading: Reading,
+    session: Database,
+    statement: str,
+    used: Mapping[str, object],
+) -> None:
+    """Run a statement over staged rows, with those of its parameters that it has."""
+    session.register(STAGED_ROWS, reading.read(table, rows))
+    if table.beside is not None:
+        (beside,) = parts_of(table.beside)
+        session.register(ROWS_BESIDE, reading.read(table.beside, beside))
+    session.execute(statement, {name: one for name, one in used.items() if f"${name}" in statement})
+    session.unregister(STAGED_ROWS)
+
+
+def _rows_of(table: Table, reading: Reading) -> Sql:
+    """Return the query of a table's rows, of what its events hold."""
+    held = ", ".join(cast_held(column, reading) for column in table.held)
+    return render(table.statement, held=held, staged=STAGED_ROWS, beside=ROWS_BESIDE)
 
 
 def cast_held(column: Column, reading: Reading) -> str:

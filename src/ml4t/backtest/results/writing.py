@@ -11,6 +11,7 @@ from ml4t.backtest.data.database import Database, Relation
 from ml4t.backtest.results.tables import TABLES
 
 if TYPE_CHECKING:
+    from ml4t.backtest.results.keeping.run_tables import RunTables
     from ml4t.backtest.results.page.trust import Trials
 
 
@@ -20,6 +21,10 @@ class Written(Protocol):
     @property
     def _database(self) -> Database:
         """All the tables."""
+
+    @property
+    def run_tables(self) -> RunTables:
+        """The same on their way to files."""
 
     def __getitem__(self, name: str) -> Any:
         """Return a metric by its name."""
@@ -61,10 +66,13 @@ class Writing:
             Something else than a saved run stands at `path`, or more than one, or it cannot be
             written (no space, no permission); what stood there is as it was.
         """
-        from ml4t.backtest.results.keeping.saving import save
+        from ml4t.backtest.results.keeping.saving import FILE_SUFFIXES, save_file, save_folder
 
         target = usable(path)
-        save(self._database, target)
+        if target.suffix in FILE_SUFFIXES:
+            save_file(self._database, target)
+        else:
+            save_folder(self.run_tables, target)
         return target
 
     def to_csv(self: Written, folder: str | Path) -> Path:
@@ -86,7 +94,7 @@ class Writing:
         from ml4t.backtest.results.keeping.saving import export_csv
 
         target = usable(folder)
-        export_csv(self._database, target)
+        export_csv(self.run_tables, target)
         return target
 
     def to_excel(self: Written, path: str | Path, tables: Sequence[str] = tuple(TABLES)) -> Path:

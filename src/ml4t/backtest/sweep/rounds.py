@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ml4t.backtest.core.batch import Chunk
 from ml4t.backtest.data.asof.prepared import Prepared
@@ -25,9 +25,7 @@ from ml4t.backtest.planning import likely
 from ml4t.backtest.results.evidence.fill_volumes import FillVolumes
 from ml4t.backtest.results.many_runs import EndedRun, ManyRuns
 from ml4t.backtest.results.report.metric_views import METRICS
-from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.staging import Reading
-from ml4t.backtest.results.store import open_store
 from ml4t.backtest.results.tables import FILLS
 from ml4t.backtest.running import (
     Ran,
@@ -35,9 +33,9 @@ from ml4t.backtest.running import (
     add_volumes_of,
     configuration_of,
     facts_of_all,
+    late_of,
     planned,
     record_facts,
-    result_of,
     selected_facts,
 )
 from ml4t.backtest.session import Market
@@ -46,6 +44,9 @@ from ml4t.backtest.walking import Walking, market_of
 
 if TYPE_CHECKING:
     from pyarrow import Table as ArrowTable
+
+    from ml4t.backtest.results.keeping.run_tables import RunTables
+    from ml4t.backtest.results.run_store.entry import Keepable
 
 Bounds = tuple[Bound | None, Bound | None]
 
@@ -79,7 +80,8 @@ class Tried:
         What ended it before its last bar.
     row : Arrow table or None
         Its metrics, one row, and its returns as lists, where they are asked for.
-    result : BacktestResult or None
+    kept : Keepable or None
+        What a store keeps of it, where all of its tables are asked for.
     """
 
     number: int
@@ -87,7 +89,15 @@ class Tried:
     seconds: float = 0.0
     error: Exception | None = None
     row: ArrowTable | None = None
-    result: BacktestResult | None = None
+    kept: Keepable | None = None
+
+
+class KeptTrial(NamedTuple):
+    """What a store keeps of a trial, which no database holds."""
+
+    run_id: str
+    measured: ArrowTable
+    run_tables: RunTables
 
 
 class Ground:
@@ -269,6 +279,7 @@ class Round:
         for i, ((tried, ran, _), (facts, _)) in enumerate(zip(self._ended, runs, strict=True)):
             tried.row = rows.slice(i, 1)
             if self._has_tables:
-                tables = open_store(ground.catalog.timezone)
+                tables = late_of(ran.walked, facts).fresh()
+                assert tables is not None  # nothing has asked for any
                 measured = tried.row.select(list(METRICS))
-                tried.result = result_of(ran.walked, facts, tables, measured)
+                tried.kept = KeptTrial(facts.run_id, measured, tables)

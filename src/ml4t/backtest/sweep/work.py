@@ -6,8 +6,8 @@ hand out work, what is there need not be done again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, cached_property
 from io import BytesIO
 from pathlib import Path
 from threading import local
@@ -16,11 +16,13 @@ from typing import Any, NamedTuple
 
 from ml4t.backtest.core.identity import state_identity
 from ml4t.backtest.data.catalog_recipe import CatalogRecipe
+from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.packages import package
 from ml4t.backtest.data.sql_files import read, rows_of
 from ml4t.backtest.engine import BacktestEngine
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.results.run_store.store import RunStore
+from ml4t.backtest.results.store import open_store
 from ml4t.backtest.sweep.parameters import Parameters
 from ml4t.backtest.sweep.recipe import Recipe
 from ml4t.backtest.sweep.rounds import Bounds, Detail, Ground, Round, Tried
@@ -173,6 +175,12 @@ def try_all(
     ground: Ground, recipe: Recipe, trials: Sequence[Trial], detail: Detail, store: Path
 ) -> list[Outcome]:
     """Make trials over a ground, side by side where they can be, and keep them in a store."""
+    return _try_all(ground, recipe, trials, detail, _Keeper(store, detail))
+
+
+def _try_all(
+    ground: Ground, recipe: Recipe, trials: Sequence[Trial], detail: Detail, keeper: _Keeper
+) -> list[Outcome]:
     by_number = {one.number: one for one in trials}
     engines, tried = dict[int, BacktestEngine](), list[Tried]()
     for number, one in by_number.items():
@@ -189,9 +197,9 @@ def try_all(
     shared = _shared(recipe, trials)
     tried += [_alone(n, engines[n], detail) for n in engines if n not in together]
     _refuse_changed(tried, shared, recipe, trials)
-    outcomes = [_kept(one, by_number[one.number], detail, store) for one in tried]
+    outcomes = [keeper.keep(one, by_number[one.number]) for one in tried]
     if together:
-        outcomes += _side_by_side(ground, recipe, by_number, together, detail, store)
+        outcomes += _side_by_side(ground, recipe, by_number, together, detail, keeper)
     return outcomes
 
 
@@ -201,7 +209,7 @@ def _side_by_side(
     trials: Mapping[int, Trial],
     engines: Mapping[int, BacktestEngine],
     detail: Detail,
-    store: Path,
+    keeper: _Keeper,
 ) -> list[Outcome]:
     """Make trials in a round; where what they share fails, each by itself."""
     of_round = [trials[n] for n in engines]
@@ -210,11 +218,11 @@ def _side_by_side(
         tried = Round(ground, engines, detail).run()
     except Exception as error:
         if len(engines) > 1:
-            alone = (try_all(ground, recipe, [trials[n]], detail, store) for n in engines)
+            alone = (_try_all(ground, recipe, [trials[n]], detail, keeper) for n in engines)
             return [outcome for outcomes in alone for outcome in outcomes]
         tried = [Tried(number, error=error) for number in engines]
     _refuse_changed(tried, shared, recipe, of_round)
-    return [_kept(one, trials[one.number], detail, store) for one in tried]
+    return [keeper.keep(one, trials[one.number]) for one in tried]
 
 
 def _shared(recipe: Recipe, trials: Sequence[Trial]) -> str:
@@ -246,32 +254,50 @@ def _alone(number: int, engine: BacktestEngine, detail: Detail) -> Tried:
     else:
         query = read("many_runs/alone") if detail.has_returns else rows_of("report.metrics")
         tried.run_id, tried.row = result.run_id, result.sql(query).to_arrow_table()
-        tried.result = result if detail is Detail.TABLES else None
+        tried.kept = result if detail is Detail.TABLES else None
     tried.seconds = perf_counter() - began
     return tried
 
 
-def _kept(tried: Tried, trial: Trial, detail: Detail, store: Path) -> Outcome:
-    """Keep a trial in the store, if it ended well; say how it ended."""
-    if tried.error is not None:
-        return Outcome(tried.number, tried.seconds, error_text(tried.error))
-    assert tried.row is not None
-    if tried.run_id != trial.run_id:
-        return Outcome(
-            tried.number, tried.seconds,
-            f"the run that was made, {tried.run_id}, is not the one that was planned, "
-            f"{trial.run_id}: what makes trials must not depend on chance or on the process",
-        )  # fmt: skip
-    if tried.result is not None:
-        RunStore(store).add(tried.result)
-    import pyarrow as pa
+class _Keeper:
+    """Keeps trials in a store.
 
-    own = {"run_id": trial.run_id, "seconds": tried.seconds}
-    row = pa.table({name: [value] for name, value in own.items()})
-    for name in tried.row.column_names:
-        row = row.append_column(name, tried.row[name])
-    TrialStore(store).commit(trial.run_id, row, has_returns=detail.has_returns)
-    return Outcome(tried.number, tried.seconds)
+    Parameters
+    ----------
+    store : Path
+    detail : Detail
+    """
+
+    def __init__(self, store: Path, detail: Detail) -> None:
+        self._store, self._detail, self._trials = store, detail, TrialStore(store)
+
+    @cached_property
+    def _runs(self) -> tuple[RunStore, Database]:
+        """Where whole runs go, and what writes them."""
+        return RunStore(self._store), open_store()
+
+    def keep(self, tried: Tried, trial: Trial) -> Outcome:
+        """Keep a trial, if it ended well; say how it ended."""
+        if tried.error is not None:
+            return Outcome(tried.number, tried.seconds, error_text(tried.error))
+        assert tried.row is not None
+        if tried.run_id != trial.run_id:
+            return Outcome(
+                tried.number, tried.seconds,
+                f"the run that was made, {tried.run_id}, is not the one that was planned, "
+                f"{trial.run_id}: what makes trials must not depend on chance or on the process",
+            )  # fmt: skip
+        if tried.kept is not None:
+            runs, writer = self._runs
+            runs.keep(tried.kept, (), writer)
+        import pyarrow as pa
+
+        own = {"run_id": trial.run_id, "seconds": tried.seconds}
+        row = pa.table({name: [value] for name, value in own.items()})
+        for name in tried.row.column_names:
+            row = row.append_column(name, tried.row[name])
+        self._trials.commit(trial.run_id, row, has_returns=self._detail.has_returns)
+        return Outcome(tried.number, tried.seconds)
 
 
 def error_text(error: Exception) -> str:

@@ -7,13 +7,13 @@ kills a saver in between leaves a folder of its own, which the next one removes.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from ml4t.backtest.core.workplace import place_beside, sync
-from ml4t.backtest.data.database import Database, EngineError, interruptible
+from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.sql_files import (
     all_of,
     attach_of,
@@ -34,26 +34,22 @@ from ml4t.backtest.results.keeping.checksums import CHECKSUMS, is_ours, write_ch
 from ml4t.backtest.results.keeping.empty_run import empty_run
 from ml4t.backtest.results.keeping.opening import attached, log_of
 from ml4t.backtest.results.keeping.paths import is_store, put, turn_in
+from ml4t.backtest.results.keeping.run_tables import MadeTables, RunTables
 from ml4t.backtest.results.report.view import SCHEMA
 from ml4t.backtest.results.report.views import VIEWS
 from ml4t.backtest.results.store import open_store
-from ml4t.backtest.results.tables import RUN_ID, TABLES
+from ml4t.backtest.results.tables import TABLES
 
 FILE_SUFFIXES = (".duckdb", ".db")
 # Every DuckDB from 1.2 on reads it, DuckDB-Wasm too. In blocks of DuckDB's own size a month's run
 # is 2.6 MB, in these 0.2.
 FORM = {"storage_version": "v1.2.0", "block_size": "16384"}
-ROWS_PER_COPY = 100_000
-# Types that pass through Arrow as they are; any other goes as text and is cast back.
-_PLAIN = ("VARCHAR", "DOUBLE", "BIGINT", "INTEGER", "BOOLEAN", "DATE", "TIMESTAMP", "MAP")
 # What is raised where the system does not let something be written.
 NOT_WRITTEN = (OSError, EngineError)
-# Rows on their way into a file, under the name by which the writer reads them.
-_HANDED_OVER = "handed_over"
 
 
-def save(database: Database, path: Path) -> None:
-    """Write the tables of a run to `path`, a DuckDB file or a folder of Parquet.
+def save_file(database: Database, path: Path) -> None:
+    """Write the tables of a run to a file of DuckDB.
 
     Raises
     ------
@@ -61,32 +57,43 @@ def save(database: Database, path: Path) -> None:
         Something else than a saved run stands there, or it could not be written.
     """
     rows = database.cursor()  # of its own: several may save one result at a time
+    _save(path, partial(_write_file, rows))
+
+
+def save_folder(tables: RunTables, path: Path, writer: Database | None = None) -> None:
+    """Write the tables of a run to a folder of Parquet; see `save_file`.
+
+    Parameters
+    ----------
+    writer : Database, optional
+        Writes many runs: to begin one takes as long as to write half of a small one.
+    """
 
     def write(made: Path) -> None:
-        if made.suffix in FILE_SUFFIXES:
-            _write_file(rows, made)
-        else:
-            _write_folder(rows, made, parquet_of, "parquet")
-            sync(write_checksums(made, [f"{table}.parquet" for table in TABLES]))
-            sync(made)
+        _write_folder(tables, made, parquet_of, "parquet", writer or open_store())
+        sync(write_checksums(made, [f"{table}.parquet" for table in TABLES]))
+        sync(made)
 
-    write_beside(path, write, "saved", require=require_replaceable, settle=_settle_log)
+    _save(path, write)
 
 
-def export_csv(database: Database, path: Path) -> None:
-    """Write each table of a run to a file of CSV in the folder `path`; see `save`.
+def export_csv(tables: RunTables, path: Path) -> None:
+    """Write each table of a run to a file of CSV in the folder `path`; see `save_file`.
 
     Raises
     ------
     ResultError
         Something else than such files stands there, or they could not be written.
     """
-    rows = database.cursor()
 
     def write(made: Path) -> None:
-        _write_folder(rows, made, csv_of, "csv")
+        _write_folder(tables, made, csv_of, "csv", open_store())
 
     write_beside(path, write, "written", require=_require_csv_alone)
+
+
+def _save(path: Path, write: Callable[[Path], None]) -> None:
+    write_beside(path, write, "saved", require=require_replaceable, settle=_settle_log)
 
 
 def write_beside(
@@ -256,27 +263,23 @@ def _settle_log(target: Path) -> None:
 
 
 def _write_file(database: Database, path: Path) -> None:
-    kinds = {table: _kinds_of(database, table) for table in TABLES}
-    run_id = _run_id_of(database)
-    with empty_run(kinds) as writer:
+    tables = MadeTables(database)
+    with empty_run({table: tables.kinds(table) for table in TABLES}) as writer:
         with writer.writing(path, "saved", FORM):
             writer.execute(copied_form_of("saved"))
             for table in _filled(database):
-                insert = partial(insert_of, table)
-                _hand_over(database, writer, table, kinds[table], run_id, insert)
+                tables.hand_over(table, writer, partial(insert_of, table))
         sync(path)
     sync(path.parent)
 
 
 def _write_folder(
-    database: Database, folder: Path, statement: Callable[..., str], suffix: str
+    tables: RunTables, folder: Path, statement: Callable[..., str], suffix: str, writer: Database
 ) -> None:
     folder.mkdir()
-    writer, run_id = open_store(), _run_id_of(database)
     for table in TABLES:
         path = folder / f"{table}.{suffix}"
-        write = partial(statement, path=path)
-        _hand_over(database, writer, table, _kinds_of(database, table), run_id, write)
+        tables.hand_over(table, writer, partial(statement, path=path))
         sync(path)
     sync(folder)
     sync(folder.parent)
@@ -286,51 +289,3 @@ def _filled(database: Database) -> list[str]:
     """Return the tables that have rows."""
     first = (f"({sample_of(rows_of(table, literal(table)), 1)})" for table in TABLES)
     return [table for (table,) in database.rows(all_of(first))]
-
-
-def _kinds_of(database: Database, table: str) -> dict[str, str]:
-    """Return the columns of a table with their types."""
-    rows = database.sql(rows_of(table))
-    return dict(zip(rows.columns, map(str, rows.types), strict=True))
-
-
-def _run_id_of(database: Database) -> str:
-    ((run_id,),) = database.rows(rows_of("runs", RUN_ID.name))
-    return str(run_id)
-
-
-@interruptible
-def _hand_over(
-    database: Database,
-    writer: Database,
-    table: str,
-    kinds: Mapping[str, str],
-    run_id: str,
-    statement: Callable[..., str],
-) -> None:
-    """Have `writer`, which may write files, write a table of the locked `database`.
-
-    Parameters
-    ----------
-    kinds : mapping of str to str
-        The table's columns, with their types.
-    statement : callable
-        Returns the statement that writes the rows of its argument `query`.
-    """
-    given, taken = [], []
-    for name, kind in kinds.items():
-        column = quote(name)
-        if name == RUN_ID.name:
-            # The same text in every row: said once it takes no time.
-            taken.append(f"{literal(run_id)} as {column}")
-            continue
-        is_plain = kind.startswith(_PLAIN)
-        given.append(column if is_plain else f"{column}::varchar as {column}")
-        taken.append(column if is_plain else f"{column}::{kind} as {column}")
-    rows = database.sql(rows_of(table, ", ".join(given)))
-    handed_over = rows_of(_HANDED_OVER, ", ".join(taken))
-    writer.register(_HANDED_OVER, rows.to_arrow_reader(ROWS_PER_COPY))
-    try:
-        writer.execute(statement(query=handed_over))
-    finally:
-        writer.unregister(_HANDED_OVER)

@@ -17,7 +17,7 @@ from pathlib import Path
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.packages import package
 from ml4t.backtest.errors import ConfigError
-from ml4t.backtest.results.keeping.saving import save
+from ml4t.backtest.results.keeping.saving import save_file
 from ml4t.backtest.results.report.view import SCHEMA
 from ml4t.backtest.results.report.views import VIEWS
 from ml4t.backtest.results.tables import TABLES
@@ -72,7 +72,7 @@ def embedded(database: Database) -> Embedded:
     engine = package("ml4t_duckdb_wasm", extra="page-sql")
     with tempfile.TemporaryDirectory(prefix="ml4t-backtest-") as folder:
         path = Path(folder) / "run.duckdb"
-        save(database, path)
+        save_file(database, path)
         run = gzip.compress(path.read_bytes(), 6, mtime=0)
     try:
         arrow, client, worker, wasm = (

@@ -11,7 +11,7 @@ from threading import Lock
 
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sql_files import schema_of
-from ml4t.backtest.results.late import Late
+from ml4t.backtest.results.late import FreshTables, Late
 from ml4t.backtest.results.report.view import SCHEMA
 from ml4t.backtest.results.report.views import LISTS, comments, views_in
 from ml4t.backtest.results.tables import TABLES
@@ -66,6 +66,10 @@ class Report:
             self._made |= {one.name for one in wanted}
             self._has_comments |= lists
         return bool(statements) or is_wider
+
+    def fresh(self) -> FreshTables | None:
+        """Return the tables as the loop kept them, if nobody has asked for them all."""
+        return None if self._late is None else self._late.fresh()
 
     def complete(self) -> bool:
         """Write the tables that nothing has asked for; return whether there was one."""

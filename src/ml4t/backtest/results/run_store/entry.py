@@ -9,20 +9,44 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ml4t.backtest.core.workplace import sync
-from ml4t.backtest.data.sql_files import columns, parquet_of, render, rows_of
+from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.sql_files import columns, parquet_of, render
 from ml4t.backtest.errors import ResultError
+from ml4t.backtest.results.keeping.run_tables import RunTables
+from ml4t.backtest.results.keeping.saving import save_folder
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_facts import as_json
 from ml4t.backtest.results.run_store.folder import ENTRY, write_tags
-from ml4t.backtest.results.store import open_store
 from ml4t.backtest.results.tables import TABLES
+
+if TYPE_CHECKING:
+    from pyarrow import Table as ArrowTable
 
 # Longer ones, such as the files of a source, are shown by a hash.
 MOST_SHOWN = 200
 _METRICS_OF_RUN = "metrics_of_run"
+
+
+class Keepable(Protocol):
+    """A run that a store keeps: a `BacktestResult`, or what a sweep has of a trial."""
+
+    @property
+    def run_id(self) -> str:
+        """Of the run."""
+        ...
+
+    @property
+    def measured(self) -> ArrowTable:
+        """Its metrics, one row."""
+        ...
+
+    @property
+    def run_tables(self) -> RunTables:
+        """Its tables."""
+        ...
 
 
 def id_of(result: object) -> str:
@@ -38,14 +62,15 @@ def id_of(result: object) -> str:
     return result.run_id
 
 
-def parameters_of(result: BacktestResult) -> dict[str, str]:
+def parameters_of(run: Keepable) -> dict[str, str]:
     """Return all that a run's id is made of, each leaf under a name with dots.
 
     Of ``strategy`` the arguments are named too, where it prints as a call: ``strategy.every``;
     those without a name by their place, ``strategy.0``.
     """
-    items = ", ".join(("configuration", "initial_capital", "versions", "sources"))
-    configuration, capital, versions, sources = result.sql(rows_of("runs", items)).fetchall()[0]
+    configuration, capital, versions, sources = run.run_tables.facts(
+        ("configuration", "initial_capital", "versions", "sources")
+    )
     settings = json.loads(configuration)
     facts = {
         **settings,
@@ -57,33 +82,30 @@ def parameters_of(result: BacktestResult) -> dict[str, str]:
     return found | {f"strategy.{name}": text for name, text in _arguments(settings["strategy"])}
 
 
-def write_run(result: BacktestResult, folder: Path, tags: list[str]) -> None:
+def write_run(run: Keepable, writer: Database, folder: Path, tags: list[str]) -> None:
     """Write the tables of a run, its entry and its tags into a folder that is not there yet."""
-    result.save(folder)
-    _write_entry(result, folder)
+    tables = run.run_tables
+    save_folder(tables, folder, writer)
+    _write_entry(run, tables, writer, folder)
     write_tags(folder, tags)
 
 
-def _write_entry(result: BacktestResult, folder: Path) -> None:
-    metrics = result.measured
-    writer = open_store()
+def _write_entry(run: Keepable, tables: RunTables, writer: Database, folder: Path) -> None:
+    metrics = run.measured
     writer.register(_METRICS_OF_RUN, metrics)
-    parameters = parameters_of(result)
-    layout = [
-        [table, list(relation.columns), list(map(str, relation.types))]
-        for table in TABLES
-        for relation in [getattr(result, table)]
-    ]
+    parameters = parameters_of(run)
+    layout = [[table, list(kinds), list(kinds.values())]
+              for table in TABLES for kinds in [tables.kinds(table)]]  # fmt: skip
     files = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+    entry = render(
+        "run_store/entry",
+        columns=columns(metrics.column_names, _METRICS_OF_RUN),
+        source=_METRICS_OF_RUN,
+    )
     writer.execute(
-        render(
-            "run_store/entry",
-            target="entry",
-            columns=columns(metrics.column_names, _METRICS_OF_RUN),
-            source=_METRICS_OF_RUN,
-        ),
+        parquet_of(entry, folder / ENTRY),
         {
-            "run_id": id_of(result),
+            "run_id": run.run_id,
             "created_at": datetime.now(UTC),
             "strategy": parameters["strategy"],
             "names": list(parameters),
@@ -93,7 +115,7 @@ def _write_entry(result: BacktestResult, folder: Path) -> None:
             "layout": _hash(as_json(layout)),
         },
     )
-    writer.execute(parquet_of(rows_of("entry"), folder / ENTRY))
+    writer.unregister(_METRICS_OF_RUN)
     sync(folder / ENTRY)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from ml4t.backtest.results.page.trust import Trials
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.comparison import Comparison, differing
 from ml4t.backtest.results.run_store.difference import Difference
-from ml4t.backtest.results.run_store.entry import id_of, write_run
+from ml4t.backtest.results.run_store.entry import Keepable, id_of, write_run
 from ml4t.backtest.results.run_store.folder import (
     Stored,
     StoreFolder,
@@ -34,6 +34,7 @@ from ml4t.backtest.results.run_store.folder import (
 )
 from ml4t.backtest.results.run_store.index import LIST, list_runs, problem_of
 from ml4t.backtest.results.run_store.pruning import prunable
+from ml4t.backtest.results.store import open_store
 from ml4t.backtest.results.tables import TABLES
 
 # A table of a store is made where a query has its name in it, as whatever.
@@ -109,12 +110,17 @@ class RunStore:
         ResultError
             It cannot be written (no space, no permission); the store is as it was.
         """
-        run_id, words = id_of(result), require_tags(tags)
-        before = self._folder.one(run_id)
+        id_of(result)
+        return self.keep(result, require_tags(tags), open_store())
+
+    def keep(self, run: Keepable, words: Sequence[str], writer: Database) -> str:
+        """Keep a run as `add` does, by a writer that writes others too."""
+        run_id, before = run.run_id, self._folder.one(run.run_id)
         with self._folder.changing(run_id, "added to"):
             is_kept = before is not None and problem_of(before) is None
             if not is_kept:
-                write = partial(write_run, result, tags=[*words, *(before.tags if before else ())])
+                tags = [*words, *(before.tags if before else ())]
+                write = partial(write_run, run, writer, tags=tags)
                 is_kept = not self._folder.commit(run_id, write, is_replacing=before is not None)
             if is_kept and words:
                 write_tags(self._folder.place(run_id), words)
