@@ -6,7 +6,7 @@ hand out work, what is there need not be done again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
 from io import BytesIO
 from pathlib import Path
