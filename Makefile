@@ -207,7 +207,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 .venv-engines/.installed: pyproject.toml constraints.txt
 	$(call install,--constraint constraints.txt)
 	.venv-engines/bin/python -m pip install --quiet --constraint constraints.txt \
-	    --editable '.[dask,ray]'
+	    --editable '.[dask,ray]' dask==2026.8.0 distributed==2026.8.0 ray==2.60.0
 	touch $@
 
 .venv-interchange/.installed: pyproject.toml constraints.txt

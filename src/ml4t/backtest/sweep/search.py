@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from ml4t.backtest.errors import ConfigError, require_flags, require_whole
 from ml4t.backtest.sweep.parameters import Between, Parameters, Space, require_space, set_key
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class OptunaSearch:
     """Trials whose parameters Optuna chooses (the extra ``optuna``).
 
@@ -43,6 +43,7 @@ class OptunaSearch:
 
     space: Space
     n: int
+    _: KW_ONLY
     by: str = "sharpe"
     lowest: bool = False
     batch: int = 16
