@@ -274,7 +274,7 @@ def test_an_event_is_when_a_condition_becomes_true() -> None:
         ({"horizons": [0]}, "horizons"),
         ({"horizons": [40]}, "a horizon of 40 bars .* prices have 30; leave it out"),
         ({"n_quantiles": 1}, "n_quantiles"),
-        ({"price": "open"}, "price must be one of next_open, next_close, close, was 'open'"),
+        ({"price": "open"}, "price must be one of 'next_open', 'next_close', 'close', was 'open'"),
         ({"price": "next_open"}, "prices have no 'open'; pass price='next_close'"),
         ({"by": "momm"}, "momm"),
         ({"by": "nullif(mom, mom)"}, "finite number at no decision bar; catalog.profile"),

@@ -193,7 +193,7 @@ def test_what_a_source_is_decides_whether_another_engine_can_read_it(
     duckdb.sql(f"copy ({query}) to '{key / 'a.parquet'}'")
     found = refusal(Catalog().register("prices", str(tmp_path / "*=*" / "*.parquet")))
     assert "has 'asset_id' in another way than its file" in found
-    with pytest.raises(ConfigError, match="dialect must be one of duckdb, spark, snowflake"):
+    with pytest.raises(ConfigError, match="dialect must be one of 'duckdb', 'spark', 'snowflake'"):
         plain.selection_sql(ranking, "sparc")
     with pytest.raises(ConfigError, match="'price', which is no source; did you mean 'prices'"):
         plain.selection_sql(ranking, "spark", tables={"price": "x"})

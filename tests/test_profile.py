@@ -168,5 +168,7 @@ def test_prices_alone_have_no_staleness_and_all_tables_are_there() -> None:
 
 
 def test_another_period_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(ConfigError, match="period must be one of month, quarter, year, was 'day'"):
+    with pytest.raises(
+        ConfigError, match="period must be one of 'month', 'quarter', 'year', was 'day'"
+    ):
         small().profile("day")

@@ -299,14 +299,35 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     str
         ``"; did you mean 'momentum'?"``, or the known names when none is near.
     """
+    names = sorted(known)
+    listed = f"; known: {', '.join(names)}" if names else ""
+    return _nearest(word, names) or listed
+
+
+def require_choice(name: str, value: object, known: Iterable[str]) -> str:
+    """Return what is one of some words; an unknown one never means a default.
+
+    Raises
+    ------
+    ConfigError
+        It is none of them.
+    """
+    words = list(known)
+    # What is no text may compare itself with one in ways of its own.
+    if isinstance(value, str) and value in words:
+        return value
+    raise ConfigError(
+        f"{name} must be one of {', '.join(map(repr, words))}, was {value!r}"
+        f"{_nearest(str(value), words)}"
+    )
+
+
+def _nearest(word: str, names: Iterable[str]) -> str:
     from difflib import get_close_matches
 
-    names = sorted(known)
     lowered = {name.lower(): name for name in names}
     near = get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
-    if near:
-        return f"; did you mean '{lowered[near[0]]}'?"
-    return f"; known: {', '.join(names)}" if names else ""
+    return f"; did you mean '{lowered[near[0]]}'?" if near else ""
 
 
 def briefly(value: object) -> str:

@@ -11,7 +11,7 @@ from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.sources.adapted import Adapted
 from ml4t.backtest.data.sources.roles import ROLES
 from ml4t.backtest.data.sources.source import is_remote
-from ml4t.backtest.errors import ConfigError, did_you_mean, require_path
+from ml4t.backtest.errors import ConfigError, did_you_mean, require_choice, require_path
 from ml4t.backtest.runfile_tables import (
     WORDS,
     TomlTable,
@@ -109,9 +109,7 @@ def _option(hint: Any, value: object, where: str) -> object:
     """Return a value that is of a type, or one of the words, that a function declares."""
     choices = get_args(hint) or (hint,)
     if get_origin(hint) is Literal:
-        if value not in choices:
-            words = ", ".join(map(repr, choices))
-            raise ConfigError(f"{where} must be one of {words}, was {value!r}")
+        require_choice(where, value, choices)
     elif type(value) not in choices:
         kind = next(one for one in choices if one in WORDS)
         raise ConfigError(f"{where} must be {WORDS[kind]}, was {value!r}")

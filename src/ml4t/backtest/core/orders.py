@@ -14,7 +14,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Bools, Floats, Ints
 from ml4t.backtest.core.event import NAN
 from ml4t.backtest.core.tolerances import LARGEST
-from ml4t.backtest.errors import ConfigError, did_you_mean
+from ml4t.backtest.errors import ConfigError, require_choice
 
 Choice = TypeVar("Choice", bound=StrEnum)
 # A word of each of some orders, or one word of all of them.
@@ -58,14 +58,7 @@ def parse_choice(kind: type[Choice], name: str, value: str) -> Choice:
     ConfigError
         There is no such member; an unknown word never means a default.
     """
-    known = [str(member) for member in kind]
-    # What is no text may compare itself with one in ways of its own.
-    if isinstance(value, str) and value in known:
-        return kind(value)
-    raise ConfigError(
-        f"{name} must be one of {', '.join(map(repr, known))}, was {value!r}"
-        f"{did_you_mean(str(value), known)}"
-    )
+    return kind(require_choice(name, value, map(str, kind)))
 
 
 class Ended(NamedTuple):

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, Self
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.catalog_recipe import recipe_of
 from ml4t.backtest.data.packages import package
-from ml4t.backtest.errors import ConfigError, did_you_mean
+from ml4t.backtest.errors import ConfigError, require_choice
 from ml4t.backtest.sweep.trial_store import TrialStore
 from ml4t.backtest.sweep.work import Job, Outcome, Trial, WorkerSources, packed, work
 
@@ -107,16 +107,12 @@ def require_engine(engine: object, n_jobs: object) -> tuple[str, int]:
     ConfigError
         There is none of the name, or of `n_jobs` 0.
     """
-    if engine not in ENGINES:
-        raise ConfigError(
-            f"engine must be one of {', '.join(ENGINES)}, was {engine!r}"
-            f"{did_you_mean(str(engine), ENGINES)}"
-        )
+    name = require_choice("engine", engine, ENGINES)
     if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or not (n_jobs > 0 or n_jobs == -1):
         raise ConfigError(
             f"n_jobs must be a number of processes, or -1 for all cores, was {n_jobs!r}"
         )
-    return str(engine), n_jobs
+    return name, n_jobs
 
 
 def rounds_of(trials: Sequence[Trial], n_bars: int, n_jobs: int, most: int) -> list[list[Trial]]:

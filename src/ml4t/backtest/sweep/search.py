@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,16 @@ import numpy as np
 from ml4t.backtest.core.batch import Floats
 from ml4t.backtest.data.packages import package
 from ml4t.backtest.errors import ConfigError, require_flags, require_whole
-from ml4t.backtest.sweep.parameters import Between, Parameters, Space, require_space, set_key
+from ml4t.backtest.sweep.parameters import (
+    Between,
+    Parameters,
+    Space,
+    as_plain,
+    parameter_sets,
+    require_space,
+    set_key,
+)
+from ml4t.backtest.sweep.result import require_metric
 
 
 @dataclass(frozen=True)
@@ -52,12 +62,23 @@ class OptunaSearch:
 
     def __post_init__(self) -> None:
         require_space(self.space)
+        require_metric(self.by)
         require_flags(self, "lowest")
         for name, least in (("n", 1), ("batch", 1), ("seed", 0)):
             object.__setattr__(self, name, require_whole(name, getattr(self, name), least=least))
-        for name, values in self.space.items():
+        plain: dict[str, Sequence[Any] | Between] = {
+            name: values if isinstance(values, Between) else list(map(as_plain, values))
+            for name, values in self.space.items()
+        }
+        object.__setattr__(self, "space", plain)
+        for name, values in plain.items():
             if not isinstance(values, Between):
                 _require_plain(name, values)
+
+    @property
+    def names(self) -> Iterable[str]:
+        """Of the parameters."""
+        return self.space
 
     def begin(self) -> Searching:
         """Return the search before its first trial."""
@@ -72,6 +93,48 @@ class OptunaSearch:
             )
         kinds = {name: _distribution(optuna, values) for name, values in self.space.items()}
         return Searching(self, study, kinds, optuna.trial.TrialState.FAIL)
+
+
+class GivenSets:
+    """Sets of parameters that are there from the first; asked for as a search is.
+
+    Attributes
+    ----------
+    sets : list of dict
+    """
+
+    def __init__(self, sets: list[Parameters]) -> None:
+        self.sets, self.n = sets, len(sets)
+
+    @property
+    def names(self) -> Iterable[str]:
+        """Of the parameters."""
+        return dict.fromkeys(chain.from_iterable(self.sets))
+
+    def begin(self) -> GivenSets:
+        """Return them before they are asked for."""
+        return GivenSets(self.sets)
+
+    def ask(self) -> list[Parameters] | None:
+        """Return all of them, once."""
+        sets, self.sets = self.sets, []
+        return sets or None
+
+    def tell(self, scores_by: Callable[[str], Floats]) -> None:
+        """Learn nothing."""
+
+
+def trials_of_grid(grid: object) -> GivenSets | OptunaSearch:
+    """Return what a grid, a list, a sample or a search asks for.
+
+    Raises
+    ------
+    ConfigError
+        It is none of these.
+    """
+    if isinstance(grid, GivenSets | OptunaSearch):
+        return grid
+    return GivenSets(parameter_sets(grid))
 
 
 class Searching:
@@ -109,9 +172,16 @@ class Searching:
         self._new = list(new)
         return list(new.values())
 
-    def tell(self, scores: Floats) -> None:
-        """Tell what the sets made that `ask` returned last; NaN: they have no score."""
-        self._scores.update(zip(self._new, scores.tolist(), strict=True))
+    def tell(self, scores_by: Callable[[str], Floats]) -> None:
+        """Tell what the sets made that `ask` returned last.
+
+        Parameters
+        ----------
+        scores_by : callable
+            Returns a metric of each of them; NaN: it has none.
+        """
+        scores = scores_by(self._asked.by).tolist() if self._new else []
+        self._scores.update(zip(self._new, scores, strict=True))
         for trial, key in self._waiting:
             score = self._scores[key]
             if np.isnan(score):

@@ -8,8 +8,6 @@ from functools import partial
 from itertools import chain, groupby
 from typing import Any
 
-import numpy as np
-
 from ml4t.backtest.core.orders import parse_choice
 from ml4t.backtest.data.calendars.years import year_facts
 from ml4t.backtest.data.catalog import Catalog
@@ -23,12 +21,12 @@ from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.sweep.continued import WalkStage, continued, require_in_turn
 from ml4t.backtest.sweep.engines import MOST_IN_ROUND, Workers, hand_out, require_engine, rounds_of
 from ml4t.backtest.sweep.folds import BarSpan
-from ml4t.backtest.sweep.parameters import Parameters, parameter_sets, set_key
+from ml4t.backtest.sweep.parameters import Parameters, set_key
 from ml4t.backtest.sweep.planned import PlannedTrial, plan_trials, to_make, warn_of_equal
 from ml4t.backtest.sweep.recipe import Recipe, require_settings
 from ml4t.backtest.sweep.result import SweepResult, require_metric, require_own_columns
 from ml4t.backtest.sweep.rounds import Detail, Ground
-from ml4t.backtest.sweep.search import OptunaSearch
+from ml4t.backtest.sweep.search import OptunaSearch, trials_of_grid
 from ml4t.backtest.sweep.splits import Splits
 from ml4t.backtest.sweep.trial_store import TrialStore
 from ml4t.backtest.sweep.walk import WalkedFold, WalkResult, walk_of_folds, walk_through
@@ -103,14 +101,8 @@ class Sweep:
                 f"{briefly(strategy)}"
             )
         require_settings(settings)
-        self._grid = grid
-        is_search = isinstance(grid, OptunaSearch)
-        if isinstance(grid, OptunaSearch):
-            require_metric(grid.by)
-        self._sets = [] if is_search else parameter_sets(grid)
-        self._n_trials = grid.n if isinstance(grid, OptunaSearch) else len(self._sets)
-        names = grid.space if isinstance(grid, OptunaSearch) else chain.from_iterable(self._sets)
-        require_own_columns(dict.fromkeys(names))
+        self._grid = trials_of_grid(grid)
+        require_own_columns(self._grid.names)
         self.detail = parse_choice(Detail, "detail", detail)
         if self.detail is Detail.TABLES and store is None:
             raise ConfigError("detail='tables' keeps runs; name their store: store='my_runs'")
@@ -122,7 +114,7 @@ class Sweep:
 
     def __len__(self) -> int:
         """Return how many trials there are; of a search, how many are asked for."""
-        return self._n_trials
+        return self._grid.n
 
     def __repr__(self) -> str:
         return f"<Sweep of {len(self):,} trials of {briefly(self._recipe.strategy)}>"
@@ -186,9 +178,8 @@ class Sweep:
             zone = self._catalog.timezone
             return SweepResult(some, outcomes, store, self._of_trial, self.detail, zone)
 
-        searching = self._grid.begin() if isinstance(self._grid, OptunaSearch) else None
-        sets = self._sets if searching is None else searching.ask()
-        while sets is not None:
+        searching = self._grid.begin()
+        while (sets := searching.ask()) is not None:
             new = plan_trials(self._recipe, ground, sets, first=len(planned) + 1)
             if new and not planned and all(one.error is not None for one in new):
                 raise new[0].error or AssertionError
@@ -201,11 +192,7 @@ class Sweep:
                     outcomes.update({one.number: one for one in each})
                     if told is not None:
                         told(n_there + sum(one.number in outcomes for one in left), len(self))
-            if searching is None or not isinstance(self._grid, OptunaSearch):
-                break
-            scores = result_of_some(new).scores(self._grid.by) if new else np.empty(0)
-            searching.tell(scores)
-            sets = searching.ask()
+            searching.tell(result_of_some(new).scores)
         warn_of_equal(planned)
         result = result_of_some(planned)
         result.warn_of_failed()
@@ -274,7 +261,7 @@ class Sweep:
 
         def try_over(sets: Sequence[Parameters] | None, start: Any, end: Any) -> SweepResult:
             one = Sweep(
-                self._catalog, self._recipe.strategy, sets or self._sets or self._grid,
+                self._catalog, self._recipe.strategy, sets or self._grid,
                 store=store.path, detail=self.detail.value, start=start, end=end,
                 **{name: value for name, value in self._recipe.settings.items()
                    if name not in ("start", "end")},

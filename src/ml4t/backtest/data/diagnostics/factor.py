@@ -21,7 +21,7 @@ from ml4t.backtest.data.selection.cross_section import collect_bars, decide, joi
 from ml4t.backtest.data.selection.ranking import RankingPlan, plan_ranking, scored_query
 from ml4t.backtest.data.sql_files import Sql, count_of, drop_of, rows_of
 from ml4t.backtest.data.stream.period import Period
-from ml4t.backtest.errors import ConfigError, ExpressionError, did_you_mean, require_whole
+from ml4t.backtest.errors import ConfigError, ExpressionError, require_choice, require_whole
 
 # From which price on: how many bars after the decision, and which column of prices.
 RETURN_PRICES = {"next_open": (1, "open"), "next_close": (1, "close"), "close": (0, "close")}
@@ -71,11 +71,7 @@ class FactorSpec:
         object.__setattr__(self, "horizons", tuple(sorted(set(whole))))
         quantiles = require_whole("n_quantiles", self.n_quantiles, least=2)
         object.__setattr__(self, "n_quantiles", quantiles)
-        if self.price not in RETURN_PRICES:
-            hint = did_you_mean(str(self.price), RETURN_PRICES)
-            raise ConfigError(
-                f"price must be one of {', '.join(RETURN_PRICES)}, was {self.price!r}{hint}"
-            )
+        require_choice("price", self.price, RETURN_PRICES)
 
 
 def factor(

@@ -27,7 +27,7 @@ from ml4t.backtest.data.sql_files import (
     render,
     rows_of,
 )
-from ml4t.backtest.errors import ConfigError, did_you_mean
+from ml4t.backtest.errors import require_choice
 
 PROFILE_PERIODS = ("month", "quarter", "year")
 PROFILE_TABLES = {
@@ -69,11 +69,7 @@ def profile(prepared: Prepared, found: Mapping[str, Mapping[str, str]], period: 
     ConfigError
         It is none of them.
     """
-    if period not in PROFILE_PERIODS:
-        raise ConfigError(
-            f"period must be one of {', '.join(PROFILE_PERIODS)}, was {period!r}"
-            f"{did_you_mean(str(period), PROFILE_PERIODS)}"
-        )
+    require_choice("period", period, PROFILE_PERIODS)
     database = prepared.database.cursor()
     parts = TableParts({name: [] for name in PROFILE_TABLES}, literal(period))
     bars = _prices(prepared, parts, database)

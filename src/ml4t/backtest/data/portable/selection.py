@@ -56,7 +56,7 @@ from ml4t.backtest.data.sql_files import (
     rows_of,
     with_steps,
 )
-from ml4t.backtest.errors import ConfigError, DataError, did_you_mean
+from ml4t.backtest.errors import ConfigError, DataError, did_you_mean, require_choice
 
 # Of more bars a schedule in words would be a table, and no text.
 MOST_TIMES = 10_000
@@ -101,11 +101,7 @@ def selection_tree(
     tables: Mapping[str, str],
 ) -> sqlglot.exp.Expr:
     """Return the query as a tree, which any dialect can be asked for the text of."""
-    if dialect not in DIALECTS:
-        raise ConfigError(
-            f"dialect must be one of {', '.join(DIALECTS)}, was {dialect!r}"
-            f"{did_you_mean(str(dialect), DIALECTS)}"
-        )
+    require_choice("dialect", dialect, DIALECTS)
     for name in tables:
         if name not in registered.sources:
             raise ConfigError(
