@@ -27,7 +27,7 @@ from ml4t.backtest.cli.keeping import finishing
 from ml4t.backtest.cli.output import document_text, schema_name
 from ml4t.backtest.cli.shell import shell
 from ml4t.backtest.errors import ConfigError, ResultError
-from ml4t.backtest.progress import progress_of, shown_progress
+from ml4t.backtest.progress import ShownProgress, progress_of
 from ml4t.backtest.results.tables import TABLES
 from ml4t.backtest.runfile import engine_of
 from ml4t.backtest.synthetic import make_market
@@ -306,7 +306,7 @@ def test_a_log_gets_a_line_at_each_tenth_and_at_most_one_a_second(
     monkeypatch.setattr(sys, "stderr", stream)
     walk(clock)
     assert len(stream.getvalue().splitlines()) == 9
-    assert stream.getvalue().startswith("10 of 100 bars after 0:02\n")
+    assert stream.getvalue().startswith("10 of 100 bars after 0:02, 0:18 to go\n")
     stream.truncate(0)
     walk(clock, seconds=0.3)
     assert len(stream.getvalue().splitlines()) == 2
@@ -343,9 +343,20 @@ def test_progress_is_off_unless_asked_for(folder: Path, capfd: pytest.CaptureFix
         engine(folder).run("yes")  # type: ignore[arg-type]
 
 
-def test_the_time_to_go_is_that_of_the_bars_left() -> None:
-    assert shown_progress(1, 4, 3_600.0).endswith("1/4 bars  1:00:00 gone, 3:00:00 to go")
-    assert shown_progress(0, 4, 1.0).endswith("0/4 bars  0:01 gone, 0:00 to go")
+def test_the_time_to_go_is_that_of_the_bars_left(clock: list[float]) -> None:
+    shown = ShownProgress("bars")
+    clock[0] = 1.0
+    assert shown.picture(0, 4).endswith("0/4 bars  0:01 gone")
+    clock[0] = 3_600.0
+    assert shown.picture(1, 4).endswith("1/4 bars  1:00:00 gone, 3:00:00 to go")
+
+
+def test_what_was_there_before_took_no_time_and_what_failed_is_told(clock: list[float]) -> None:
+    shown = ShownProgress("trials")
+    shown.n_there, shown.n_failed = 30, 2
+    clock[0] = 60.0
+    assert shown.line(30, 60) == "30 of 60 trials after 1:00, 2 failed"
+    assert shown.line(40, 60) == "40 of 60 trials after 1:00, 2:00 to go, 2 failed"
 
 
 # -- notebooks -------------------------------------------------------------------------------

@@ -245,7 +245,7 @@ def marimo(folder: Path, *line: str) -> Any:
 def test_a_marimo_notebook_runs_as_a_script(tmp_path: Path) -> None:
     done = marimo(tmp_path, "book.py")
     assert (done.returncode, done.stdout) == (0, "bars 60\n")
-    said = [f"{i} of 4 bars after 0:00" for i in (1, 2, 3)]
+    said = [f"{i} of 4 bars after 0:00, 0:00 to go" for i in (1, 2, 3)]
     assert done.stderr.splitlines() == said
 
 

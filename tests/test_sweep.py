@@ -41,6 +41,7 @@ from ml4t.backtest import (
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.data.stream import batches
 from ml4t.backtest.execution import Quote
+from ml4t.backtest.progress import ShownProgress
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.results.store import open_store
 from ml4t.backtest.running import run_once
@@ -318,6 +319,25 @@ def test_progress_is_told_of_trials_and_is_a_function() -> None:
     assert told == [(0, 2), (2, 2)]
     with pytest.raises(ConfigError, match="progress must be True or a function"):
         sweep.run(progress=3)  # type: ignore[arg-type]
+
+
+def test_progress_that_is_shown_knows_what_was_there_and_what_failed(tmp_path: Path) -> None:
+    told: list[tuple[int, int, int]] = []
+
+    class Told(ShownProgress):
+        def __call__(self, done: int, total: int) -> None:
+            told.append((done, self.n_there, self.n_failed))
+
+    def make(n: int) -> TopN:
+        if n == 4:
+            raise ValueError("no")
+        return Broken(7) if n == 3 else top_n(n)
+
+    Sweep(catalog(), make, {"n": [1]}, store=tmp_path / "s").run()
+    grown = Sweep(catalog(), make, {"n": [1, 2, 3, 4]}, store=tmp_path / "s")
+    grown.run(progress=Told("trials"))
+    # Of a trial whose run cannot be planned nothing is to be made.
+    assert told == [(2, 2, 1), (4, 2, 2)]
 
 
 def test_where_no_trial_can_be_made_the_first_error_is_raised() -> None:

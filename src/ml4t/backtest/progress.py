@@ -43,63 +43,87 @@ def progress_of(asked: Progress | bool | None, unit: str = "bars") -> Progress |
     return shown(sys.stderr, unit)
 
 
-def shown_progress(done: int, total: int, seconds: float, unit: str = "bars") -> str:
-    """Return one line: a picture, the units done and in all, and the time gone and to go."""
-    filled = WIDTH * done // total if total else WIDTH
-    left = seconds * (total - done) / done if done else 0.0
-    picture = "█" * filled + "░" * (WIDTH - filled)
-    return f"{picture} {done:,}/{total:,} {unit}  {_clock(seconds)} gone, {_clock(left)} to go"
+class ShownProgress:
+    """What is shown of a run: how far it is, the time gone, and the time to go.
+
+    Attributes
+    ----------
+    n_there : int
+        Units that were done before it began: they took none of its time.
+    n_failed : int
+        Units that failed.
+    """
+
+    def __init__(self, unit: str) -> None:
+        self.n_there = self.n_failed = 0
+        self._unit, self._began = unit, time.monotonic()
+
+    def picture(self, done: int, total: int) -> str:
+        """Return one line: a picture, the units done and in all, and the times."""
+        filled = WIDTH * done // total if total else WIDTH
+        picture = "█" * filled + "░" * (WIDTH - filled)
+        gone, to_go = self._times(done, total)
+        return f"{picture} {done:,}/{total:,} {self._unit}  {gone} gone{to_go}{self._failed()}"
+
+    def line(self, done: int, total: int) -> str:
+        """Return the same in words."""
+        gone, to_go = self._times(done, total)
+        return f"{done:,} of {total:,} {self._unit} after {gone}{to_go}{self._failed()}"
+
+    def _times(self, done: int, total: int) -> tuple[str, str]:
+        seconds, n_made = time.monotonic() - self._began, done - self.n_there
+        to_go = f", {_clock(seconds * (total - done) / n_made)} to go" if n_made > 0 else ""
+        return _clock(seconds), to_go
+
+    def _failed(self) -> str:
+        return f", {self.n_failed:,} failed" if self.n_failed else ""
 
 
-class _OnTerminal:
+class _OnTerminal(ShownProgress):
     """Rewrites one line, and leaves it empty at the end."""
 
     def __init__(self, stream: TextIO, unit: str) -> None:
-        self._stream, self._unit = stream, unit
-        self._began, self._last = time.monotonic(), 0.0
+        super().__init__(unit)
+        self._stream, self._last = stream, 0.0
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
         if done >= total:
             self._stream.write("\r\x1b[K")
         elif now - self._last >= SECONDS_BETWEEN:
-            self._stream.write(
-                "\r\x1b[K" + shown_progress(done, total, now - self._began, self._unit)
-            )
+            self._stream.write("\r\x1b[K" + self.picture(done, total))
             self._last = now
         self._stream.flush()
 
 
-class _InLog:
+class _InLog(ShownProgress):
     """Writes a line at each tenth of a run that takes longer than a second."""
 
     def __init__(self, stream: TextIO, unit: str) -> None:
-        self._stream, self._unit, self._began = stream, unit, time.monotonic()
-        self._last, self._tenth = self._began, 0
+        super().__init__(unit)
+        self._stream, self._last, self._tenth = stream, self._began, 0
 
     def __call__(self, done: int, total: int) -> None:
         now, tenth = time.monotonic(), 10 * done // total if total else 10
         if self._tenth < tenth < 10 and now - self._last >= SECONDS_BETWEEN_LINES:
-            seconds = now - self._began
-            self._stream.write(f"{done:,} of {total:,} {self._unit} after {_clock(seconds)}\n")
+            self._stream.write(f"{self.line(done, total)}\n")
             self._stream.flush()
             self._last, self._tenth = now, tenth
 
 
-class _InNotebook:
+class _InNotebook(ShownProgress):
     """Replaces one output of a cell, and takes it away at the end."""
 
     def __init__(self, display: Callable[..., Any], unit: str) -> None:
-        self._display, self._unit, self._handle = display, unit, None
-        self._began, self._last = time.monotonic(), 0.0
+        super().__init__(unit)
+        self._display, self._handle, self._last = display, None, 0.0
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
         if done < total and now - self._last < SECONDS_BETWEEN:
             return
         self._last = now
-        text = "" if done >= total else shown_progress(done, total, now - self._began, self._unit)
-        shown = {"text/plain": text}
+        shown = {"text/plain": "" if done >= total else self.picture(done, total)}
         if self._handle is None:
             self._handle = self._display(shown, raw=True, display_id=True)
         else:

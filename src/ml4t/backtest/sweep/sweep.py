@@ -14,7 +14,7 @@ from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.stream.period import DateLike, bound_of
 from ml4t.backtest.engine import BacktestEngine
 from ml4t.backtest.errors import ConfigError, briefly, require_path
-from ml4t.backtest.progress import Progress, progress_of
+from ml4t.backtest.progress import Progress, ShownProgress, progress_of
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.store import RunStore
 from ml4t.backtest.strategy.base import Strategy
@@ -186,10 +186,15 @@ class Sweep:
             planned += new
             left = self._left(new, store)
             n_there = len(planned) - len(left)
+            if isinstance(told, ShownProgress):
+                told.n_there += len(new) - len(left)
+                told.n_failed += sum(one.error is not None for one in new)
             # What an error leaves open is closed at once, not when somebody forgets the error.
             with closing(self._made(left, ground, store, workers)) as made:
                 for each in chain([()], made):
                     outcomes.update({one.number: one for one in each})
+                    if isinstance(told, ShownProgress):
+                        told.n_failed += sum(bool(one.error) for one in each)
                     if told is not None:
                         told(n_there + sum(one.number in outcomes for one in left), len(self))
             searching.tell(result_of_some(new).scores)
