@@ -94,6 +94,36 @@ def test_workers_make_what_one_process_makes(folder: Path, engine: str) -> None:
     assert not workers_of(os.getpid())
 
 
+UNGUARDED = """
+from pathlib import Path
+
+from killed_sweep import catalog_of
+from ml4t.backtest import Sweep, TopN
+
+sweep = Sweep(catalog_of(Path({folder!r})), TopN(1, by="score"), {{"n": [1, 2]}})
+sweep.run(engine="dask", n_jobs=2)
+"""
+
+
+@pytest.mark.skipif(not N_KILLS, reason="make test-engines")
+@pytest.mark.parametrize("is_file", [True, False])
+def test_a_script_that_dask_cannot_import_is_told_so(
+    folder: Path, tmp_path: Path, *, is_file: bool
+) -> None:
+    pytest.importorskip("distributed")
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED.format(folder=str(folder)))
+    done = subprocess.run(
+        [sys.executable, str(script) if is_file else "-"], input=script.read_text(),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert "ConfigError: engine='dask' could start no processes" in last
+    assert "below if __name__ == '__main__':" in last
+
+
 def test_what_cannot_be_sent_or_read_is_refused(folder: Path) -> None:
     handle = (folder / "prices.parquet").open("rb")
     with handle:

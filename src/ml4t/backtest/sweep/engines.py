@@ -235,15 +235,34 @@ def _dask_client(distributed: Any, n_jobs: int) -> Iterator[Any]:
         said = {"distributed.scheduler.allowed-failures": 0}
         with (
             package("dask", extra="dask").config.set(said),
-            distributed.LocalCluster(
-                n_workers=None if n_jobs == -1 else n_jobs, threads_per_worker=1,
-                dashboard_address=None,
-            ) as cluster,
+            _dask_cluster(distributed, n_jobs) as cluster,
             distributed.Client(cluster) as client,
         ):  # fmt: skip
             yield client
     else:
         yield client
+
+
+def _dask_cluster(distributed: Any, n_jobs: int) -> Any:
+    """Return a cluster of this machine.
+
+    Raises
+    ------
+    ConfigError
+        No process could be started, most likely since each runs the script anew.
+    """
+    try:
+        return distributed.LocalCluster(
+            n_workers=None if n_jobs == -1 else n_jobs, threads_per_worker=1,
+            # Any free port: without an address Dask warns where its own, 8787, is taken.
+            dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},
+        )  # fmt: skip
+    except RuntimeError as error:
+        raise ConfigError(
+            "engine='dask' could start no processes: they import the script that starts them, so "
+            "it must be a file, with the sweep below if __name__ == '__main__':, or a notebook; "
+            "or make a dask.distributed.Client first, of a cluster that runs"
+        ) from error
 
 
 @contextmanager
