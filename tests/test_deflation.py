@@ -55,6 +55,7 @@ def test_a_trial_that_failed_is_told_apart_and_one_without_trades_counts() -> No
     assert [one["trial"] for one in rows] == [1, 2, 3, 4]
     counts = ("n_tried", "n_failed", "n_without_sharpe", "n_trials", "variance")
     assert {tuple(one[name] for name in counts) for one in rows} == {(4, 1, 1, 3, 0.125)}
+    assert [*rows[0]][:3] == ["trial", "sharpe", "deflated_sharpe"]  # what a terminal shows
     assert [one["is_failed"] for one in rows] == [False, False, False, True]
     assert [one["deflated_sharpe"] is None for one in rows] == [False, False, True, True]
     assert rows[0]["expected_maximum"] == pytest.approx(sqrt(0.125) * expected_maximum(3))

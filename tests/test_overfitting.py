@@ -144,6 +144,7 @@ def test_the_summary_is_that_of_its_splits(seed: int, edge: float) -> None:
     assert facts["pbo"] == np.mean([one["relative_rank"] <= 0.5 for one in splits])
     assert facts["probability_of_loss"] == np.mean(best < 0)
     ranks = [one["relative_rank"] for one in splits]
+    assert [*facts][:3] == ["pbo", "probability_of_loss", "n_splits"]  # what a terminal shows
     assert facts["median_relative_rank"] == pytest.approx(np.median(ranks))
     slope, intercept = np.polyfit(inside, best, 1)
     assert (facts["slope"], facts["intercept"]) == pytest.approx((slope, intercept))
@@ -257,6 +258,7 @@ def test_ranks_before_and_after_a_time_are_those_of_a_loop(start: str | datetime
     assert shared == {"trial", "in_sample", "out_of_sample", "out_of_sample_rank", "relative_rank"}
     assert {name: winner[name] for name in shared} == {name: rows[0][name] for name in shared}
     assert winner["rank_correlation"] == pytest.approx(np.corrcoef(*ranked)[0, 1])
+    assert [*winner][:3] == ["trial", "out_of_sample_rank", "n_trials"]  # what a terminal shows
     assert (winner["n_trials"], winner["n_bars_in_sample"], winner["n_bars_out_of_sample"]) == (
         7,
         25,

@@ -58,12 +58,12 @@ dominance as (
 )
 
 select
+    count(*) filter (where splits.logit <= 0) / count(*) as pbo,
+    count(*) filter (where splits.out_of_sample < 0) / count(*) as probability_of_loss,
+    count(*) as n_splits,
     any_value(splits.n_trials) as n_trials,
     $n_bars as n_bars,
     $n_blocks as n_blocks,
-    count(*) as n_splits,
-    count(*) filter (where splits.logit <= 0) / count(*) as pbo,
-    count(*) filter (where splits.out_of_sample < 0) / count(*) as probability_of_loss,
     median(splits.relative_rank) as median_relative_rank,
     regr_slope(splits.out_of_sample, splits.in_sample order by splits.split) as slope,
     regr_intercept(splits.out_of_sample, splits.in_sample order by splits.split)

@@ -21,10 +21,10 @@ ranked as (
 
 select
     trial,
-    in_sample,
-    out_of_sample,
     in_sample_rank,
     out_of_sample_rank,
+    in_sample,
+    out_of_sample,
     (n_trials + 1 - out_of_sample_rank) / (n_trials + 1) as relative_rank
 from ranked
 order by in_sample_rank asc, trial asc

@@ -18,12 +18,12 @@ correlation as (
 
 select
     ranks.trial,
-    ranks.in_sample,
-    ranks.out_of_sample,
     ranks.out_of_sample_rank,
-    ranks.relative_rank,
     correlation.n_trials,
     correlation.rank_correlation,
+    ranks.relative_rank,
+    ranks.in_sample,
+    ranks.out_of_sample,
     $n_before as n_bars_in_sample,
     $n_bars - $n_before as n_bars_out_of_sample
 from :ranks as ranks
