@@ -518,6 +518,8 @@ def test_the_folder_of_a_sweep_without_a_store_goes_with_it() -> None:
 def test_a_result_says_what_it_is(swept: SweepResult) -> None:
     assert repr(swept) == "<SweepResult of 4 trials, 0 failed>"
     assert repr(Sweep(catalog(), top_n(), GRID)) == "<Sweep of 4 trials of TopN(1, by='score')>"
+    assert repr(Sweep(catalog(), top_n, GRID)) == "<Sweep of 4 trials of top_n>"
+    assert repr(Sweep(catalog(), Broken, {"at": [1]})) == "<Sweep of 1 trials of Broken>"
     assert (len(swept), swept.parameters(2)) == (4, {"n": 1, "every": 3})
     assert swept.trials.columns[:4] == ["trial", "run_id", "n", "every"]
     assert swept.trials.columns[-2:] == ["seconds", "error"]

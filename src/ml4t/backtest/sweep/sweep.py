@@ -117,7 +117,10 @@ class Sweep:
         return self._grid.n
 
     def __repr__(self) -> str:
-        return f"<Sweep of {len(self):,} trials of {briefly(self._recipe.strategy)}>"
+        strategy = self._recipe.strategy
+        # A function would print where it lies in memory.
+        of = getattr(strategy, "__qualname__", None) or briefly(strategy)
+        return f"<Sweep of {len(self):,} trials of {of}>"
 
     def run(
         self,
@@ -251,7 +254,10 @@ class Sweep:
             No trial of a train part has the metric, or the one that was chosen failed afterwards.
         """
         if self._bounds != (None, None):
-            raise ConfigError("a walk has the periods of its folds; make the sweep without any")
+            raise ConfigError(
+                "a walk has the periods of its folds; make the sweep without start and end, and "
+                "to leave out bars register prices without them"
+            )
         if isinstance(self._grid, OptunaSearch) and self._grid.study is not None:
             raise ConfigError("a walk searches in each fold by itself; leave out the study")
         if not self.detail.has_returns:
