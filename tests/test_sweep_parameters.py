@@ -43,6 +43,13 @@ def test_numbers_of_numpy_are_those_of_python() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", [RandomSample, LatinHypercube])
+def test_what_a_sample_draws_are_numbers_of_python(kind: Callable[..., RandomSample]) -> None:
+    one = kind({**SPACE, "list": np.array([1.5, 2.5]), "whole_log": Between(1, 9, is_log=True)}, 4)
+    types = [{type(each[name]) for each in one.sets()} for name in one.space]
+    assert types == [{float}, {float}, {int}, {float}, {int}]
+
+
 def test_equal_numbers_of_two_types_are_two_sets() -> None:
     assert len(parameter_sets({"x": [1, 1.0, True]})) == 3
 

@@ -55,7 +55,7 @@ class Between:
         if self.is_log:
             found = exp(log(low) + share * (log(high) - log(low)))
         else:
-            found = low + share * (high - low)
+            found = low + float(share) * (high - low)  # NumPy's would print otherwise
         return min(int(found), int(self.high)) if self.is_whole else found
 
 
