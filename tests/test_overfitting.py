@@ -216,13 +216,21 @@ def test_threads_change_nothing() -> None:
         (noise(0, 40, 3), 22, "n_blocks must be a whole number from 2 to 20, was 22"),
         (noise(0, 40, 3), 0, "n_blocks must be a whole number from 2 to 20, was 0"),
         (noise(0, 31, 3), 16, "31 bars cannot be cut into 16 blocks of 2 or more"),
-        (noise(0, 40, 1), 4, "takes two or more with a Sharpe ratio, and 1 of 1 have one"),
-        (np.zeros((40, 3)), 4, "0 of 3 have one; 0 failed"),
+        (noise(0, 40, 1), 4, "takes two or more with a Sharpe ratio, and 1 of 1 have one$"),
+        (np.zeros((40, 3)), 4, "0 of 3 have one; 3 had no returns that differ, as without a trade$"),
     ],
 )
 def test_what_cannot_be_split_is_refused(returns: Returns, n_blocks: int, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         overfitting(sweep_of(returns), n_blocks=n_blocks)
+
+
+def test_trials_that_failed_are_told_from_those_that_never_traded() -> None:
+    returns = np.column_stack((noise(0, 40, 2), np.zeros(40)))
+    database = sweep_of(returns)
+    database.execute("update trials set error = 'no such column' where trial = 2")
+    with pytest.raises(ConfigError, match=r"1 of 3 have one; 1 failed; 1 had no returns"):
+        overfitting(database)
 
 
 def test_a_sweep_without_returns_cannot_be_split_and_says_so() -> None:

@@ -71,9 +71,12 @@ def require_contenders(session: Database) -> TempTable:
         render("sweep/contender_counts", contenders=contenders)
     )
     if n_ranked < 2:
+        n_flat = n_tried - n_failed - n_ranked
+        failed = f"; {n_failed:,} failed" if n_failed else ""
+        flat = f"; {n_flat:,} had no returns that differ, as without a trade" if n_flat else ""
         raise ConfigError(
             f"to choose one trial takes two or more with a Sharpe ratio, and {n_ranked} of "
-            f"{n_tried:,} have one; {n_failed:,} failed, and the returns of the others are alike"
+            f"{n_tried:,} have one{failed}{flat}"
         )
     return contenders
 
