@@ -428,6 +428,16 @@ def test_files_of_others_are_left_alone(tmp_path: Path, made: list[int]) -> None
     assert (folder / "notes.parquet").read_text() == "none of ours"
 
 
+def test_what_killed_sweeps_left_goes_and_what_living_ones_have_stays(tmp_path: Path) -> None:
+    store = TrialStore(tmp_path / "s")
+    with store.workplace() as living:
+        left = living.with_name(".sweep.01234567.saving")
+        (left / "prepared").mkdir(parents=True)
+        Sweep(catalog(), top_n(), {"n": [1]}, store=store.path).run()
+        assert living.exists()
+        assert not left.exists()
+
+
 def test_two_sweeps_at_once_fill_one_store(tmp_path: Path) -> None:
     found: list[Any] = []
 

@@ -29,11 +29,7 @@ def place_beside(target: Path) -> Iterator[Path]:
 
     What savers left behind that were killed is removed first: their locks are free.
     """
-    for left in workplaces(target):
-        with suppress(OSError), lock(left, wait=False) as is_ours:
-            if is_ours:
-                restore(left / OLD, target)
-                shutil.rmtree(left)
+    remove_left(target)
     while True:
         folder = target.with_name(f".{target.name}.{token_hex(4)}{SUFFIX}")
         folder.mkdir(0o700)  # what is written in it may be to replace what few may read
@@ -46,6 +42,15 @@ def place_beside(target: Path) -> Iterator[Path]:
                     restore(folder / OLD, target)
                     shutil.rmtree(folder, ignore_errors=True)
                 return
+
+
+def remove_left(target: Path) -> None:
+    """Remove what savers of `target` left behind that were killed."""
+    for left in workplaces(target):
+        with suppress(OSError), lock(left, wait=False) as is_ours:
+            if is_ours:
+                restore(left / OLD, target)
+                shutil.rmtree(left)
 
 
 def put_json(target: Path, said: object, place: Path, *, syncs: bool = False) -> None:

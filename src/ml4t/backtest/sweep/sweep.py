@@ -175,6 +175,7 @@ class Sweep:
         ground = Ground(self._catalog, self._bounds)
         ground.prepare()
         store = TrialStore(self._store)
+        store.remove_left()  # workers alone make one, and would remove it
         planned, outcomes = list[PlannedTrial](), dict[int, Outcome]()
 
         def result_of_some(some: Sequence[PlannedTrial]) -> SweepResult:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from weakref import finalize
 
 from ml4t.backtest.core.own_folder import WRITING
-from ml4t.backtest.core.workplace import place_beside, sync
+from ml4t.backtest.core.workplace import place_beside, remove_left, sync
 from ml4t.backtest.errors import ResultError
 from ml4t.backtest.results.keeping.paths import RUN_STORE
 from ml4t.backtest.results.keeping.saving import NOT_WRITTEN, reason_of
@@ -53,6 +53,7 @@ class TrialStore:
             finalize(self, rmtree, path, ignore_errors=True)
         self.path = path.absolute()
         self._trials = self.path / _TRIALS
+        self._workplace = self.path / WRITING / "sweep"
         RUN_STORE.require(self.path)
         try:
             RUN_STORE.make(self.path)
@@ -102,8 +103,11 @@ class TrialStore:
 
     @contextmanager
     def workplace(self) -> Iterator[Path]:
-        """Make a folder for what a sweep needs while it goes on; what killed ones left goes."""
-        place = self.path / WRITING
-        place.mkdir(exist_ok=True)
-        with place_beside(place / "sweep") as folder:
+        """Make a folder for what a sweep needs while it goes on."""
+        self._workplace.parent.mkdir(exist_ok=True)
+        with place_beside(self._workplace) as folder:
             yield folder
+
+    def remove_left(self) -> None:
+        """Remove the folders of sweeps that were killed."""
+        remove_left(self._workplace)
