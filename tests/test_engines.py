@@ -14,6 +14,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -225,10 +227,20 @@ def kept_in(store: Path) -> dict[str, int]:
     return {one.stem: one.stat().st_mtime_ns for one in files}
 
 
-def while_orphans_work() -> None:
-    """Wait until the workers of a process that was killed have ended."""
-    until = time.monotonic() + 60
-    while workers_of(1) and time.monotonic() < until:
+def orphans_of(mark: str) -> list[int]:
+    """The workers with something in their environment, which they have of who made them."""
+    found = list[int]()
+    for one in workers_of(1):
+        with suppress(OSError):  # it has ended
+            found += [one] if mark.encode() in Path(f"/proc/{one}/environ").read_bytes() else []
+    return found
+
+
+def while_orphans_work(mark: str) -> None:
+    """Wait until the workers of a process that was killed have ended, as they do by themselves."""
+    until = time.monotonic() + 30
+    while found := orphans_of(mark):
+        assert time.monotonic() < until, found
         time.sleep(0.2)
 
 
@@ -268,14 +280,18 @@ def test_a_sweep_whose_own_process_was_killed_goes_on_where_it_was(
     for number, seconds in enumerate(moments(N_KILLS // 3, 1.0)):
         store, done = tmp_path / f"store-{number}", list[int]()
         told = [str(store), engine, str(n_trials), str(seconds)]
-        ended = subprocess.run([sys.executable, str(SCRIPT), *told], check=False, timeout=300)
+        marked = {**os.environ, "ML4T_KILLED": str(store)}
+        ended = subprocess.run(
+            [sys.executable, str(SCRIPT), *told], check=False, timeout=300, env=marked
+        )
         assert ended.returncode == -signal.SIGKILL
-        while_orphans_work()
+        while_orphans_work(str(store))
         before = kept_in(store)
         assert 0 < len(before) < n_trials
 
         again = sweep_of(data, n_trials, store)
-        assert rows(again.run(progress=lambda n, _, done=done: done.append(n))) == here
+        said = partial(again.run, progress=lambda n, _, done=done: done.append(n))
+        assert rows(said(engine=engine, n_jobs=2) if number % 2 else said()) == here
         assert done[0] == len(before)
         after = kept_in(store)
         assert len(after) == n_trials

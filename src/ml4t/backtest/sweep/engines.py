@@ -12,14 +12,17 @@ rounds, and at last trial by trial, until one that takes its process with it is 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import islice
-from os import pathsep
+from multiprocessing import parent_process
 from secrets import token_hex
+from threading import Thread
+from time import sleep
 from typing import Any, NamedTuple, Self
 
 from ml4t.backtest.data.catalog import Catalog
@@ -179,7 +182,27 @@ def _by_joblib(job: Job, rounds: Rounds, n_at_once: int) -> RoundsMade:
             batch_size=1, pre_dispatch=n_at_once, max_nbytes=None,
             return_as="generator_unordered",
         )  # fmt: skip
-        yield from parallel(joblib.delayed(work)(job, packed(one)) for one in rounds)
+        yield from parallel(joblib.delayed(_work_for_parent)(job, packed(one)) for one in rounds)
+
+
+def _work_for_parent(job: Job, trials: bytes) -> list[Outcome]:
+    """Work in a process of loky's."""
+    _end_with_parent()
+    return work(job, trials)
+
+
+@cache
+def _end_with_parent() -> None:
+    """End this process soon after the one that made it; loky's would wait five minutes for work."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        while os.getppid() == parent.pid:
+            sleep(0.5)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 @contextmanager
@@ -272,7 +295,7 @@ def _ray(n_jobs: int) -> Iterator[_Pool]:
     if is_ours:
         n_cores = None if n_jobs == -1 else n_jobs
         # As processes that Python starts have it; Ray's own know the folder of the script alone.
-        path = {"env_vars": {"PYTHONPATH": pathsep.join(sys.path)}}
+        path = {"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path)}}
         ray.init(num_cpus=n_cores, include_dashboard=False, log_to_driver=False, runtime_env=path)
 
     def made(job: Job, rounds: Rounds, n_at_once: int) -> RoundsMade:
