@@ -496,6 +496,13 @@ WRITES = (
 )  # fmt: skip
 
 
+def test_a_result_keeps_nothing_of_each_file_that_it_reads(swept: SweepResult) -> None:
+    assert swept.trial_returns.fetchall()
+    query = "select memory_usage_bytes from duckdb_memory() where tag = 'OBJECT_CACHE'"
+    ((kept,),) = swept.sql(query).fetchall()
+    assert kept < 10_000 * len(swept)  # a footer is 150 kB
+
+
 @pytest.mark.parametrize("query", WRITES)
 def test_what_does_more_than_read_is_refused(
     swept: SweepResult, query: str, tmp_path: Path

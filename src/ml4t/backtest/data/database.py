@@ -76,6 +76,8 @@ class Database:
     joins_as_written : bool
         Joins are made as they are written, however many rows there are: else a few rows may be
         added up in another order than many, and a sum of floats differs in its last bit.
+    keeps_footers : bool
+        Of files of Parquet, which are read once, not once a query.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Database:
         listener: Listener | None = None,
         has_plain_text: bool = False,
         joins_as_written: bool = False,
+        keeps_footers: bool = True,
     ) -> None:
         self.timezone, self._listener = timezone, listener
         # A folder of its own: DuckDB makes it when a query spills, and lets SQL read it.
@@ -101,8 +104,7 @@ class Database:
         self._connection = _connect(settings)
         self._frames: dict[str, object] = {}
         self._objects: ObjectFiles | None = None
-        # Footers are read once a run, not once a query.
-        self._ask("set parquet_metadata_cache = true")
+        self._ask(f"set parquet_metadata_cache = {str(keeps_footers).lower()}")
         self._ask(f"set preserve_insertion_order = {str(keeps_order).lower()}")
         # DuckDB draws a bar in notebooks alone, and refuses the setting where a kernel lacks
         # ipywidgets: there it draws none.

@@ -109,7 +109,8 @@ class SweepResult:
         self._planned = {one.number: one for one in planned}
         self._store, self._engine_of, self._detail = store, engine_of, detail
         # One thread: a float sum over the trials must not depend on how many there are.
-        self._database = Database(threads=1, timezone=timezone)
+        # Footers that are kept, 0.15 MB each, would grow with them.
+        self._database = Database(threads=1, timezone=timezone, keeps_footers=False)
         self._write(outcomes)
 
     def __len__(self) -> int:
