@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from ml4t.backtest import (
     Sweep,
     SweepResult,
     TopN,
+    WalkForward,
 )
 
 
@@ -62,6 +64,26 @@ def test_a_metric_that_there_is_none_of_is_refused_before_anything_is_searched(
         Sweep(catalog, TopN(1, by="close"), OptunaSearch(space={"n": [1, 2]}, n=2, by="sharp"))
     with pytest.raises(ConfigError, match="no metric 'sharp'; did you mean 'sharpe'"):
         result.scores("sharp")
+
+
+@pytest.mark.parametrize("by", ["annualised_by", "max_drawdown_end", ["sharpe"]])
+def test_by_what_is_no_number_nothing_is_chosen(
+    catalog: Catalog, result: SweepResult, by: Any
+) -> None:
+    sweep = Sweep(catalog, TopN(1, by="close"), {"n": [1, 2]})
+    says = "is no number; name one" if isinstance(by, str) else r"no metric \['sharpe'\]"
+    with pytest.raises(ConfigError, match=says):
+        sweep.walk(WalkForward(train=4, test=2), by=by)
+    with pytest.raises(ConfigError, match=says):
+        result.scores(by)
+
+
+def test_a_word_does_not_say_that_the_lowest_is_best(catalog: Catalog) -> None:
+    lowest: Any = "no"
+    with pytest.raises(ConfigError, match="lowest must be True or False, was 'no'"):
+        Sweep(catalog, TopN(1, by="close"), {"n": [1, 2]}).walk(
+            WalkForward(train=4, test=2), lowest=lowest
+        )
 
 
 def test_what_is_no_way_to_split_is_refused(catalog: Catalog) -> None:

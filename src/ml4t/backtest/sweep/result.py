@@ -27,6 +27,8 @@ from ml4t.backtest.data.sql_files import (
 from ml4t.backtest.data.stream.period import DateLike
 from ml4t.backtest.engine import BacktestEngine
 from ml4t.backtest.errors import ConfigError, ResultError, did_you_mean, require_whole
+from ml4t.backtest.results.page.figure import Format
+from ml4t.backtest.results.page.metric_formats import METRIC_FORMATS
 from ml4t.backtest.results.report.metric_views import METRICS
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.store import RunStore
@@ -80,11 +82,13 @@ def require_metric(by: object) -> str:
     Raises
     ------
     ConfigError
-        There is none of the name.
+        There is none of the name, or it is a time or a word.
     """
-    if by not in METRICS:
+    if not isinstance(by, str) or by not in METRICS:
         raise ConfigError(f"there is no metric {by!r}{did_you_mean(str(by), METRICS)}")
-    return str(by)
+    if METRIC_FORMATS[by] in (Format.TIME, Format.TEXT):
+        raise ConfigError(f"the metric {by!r} is no number; name one that is, such as 'sharpe'")
+    return by
 
 
 class SweepResult:

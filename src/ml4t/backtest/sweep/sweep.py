@@ -268,6 +268,8 @@ class Sweep:
                 f"a walk takes splits, such as WalkForward(train=..., test=...), was "
                 f"{briefly(splits)}"
             )
+        if not isinstance(lowest, bool):
+            raise ConfigError(f"lowest must be True or False, was {lowest!r}")
         by, folds = require_metric(by), splits.folds(self._catalog)
         told, store = progress_of(progress, "folds"), TrialStore(self._store)
 
