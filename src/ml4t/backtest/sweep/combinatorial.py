@@ -5,7 +5,7 @@ The folds, their choices and the paths that they make are skfolio's; `purging.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ from ml4t.backtest.sweep.splits import Splits
 from ml4t.backtest.sweep.timeline import Timeline
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class CombinatorialPurged(Splits):
     """Combinatorial purged splits (Lopez de Prado 2018, 12.4), of skfolio (the extra ``skfolio``).
 
@@ -51,6 +51,7 @@ class CombinatorialPurged(Splits):
 
     n_folds: int = 10
     n_test_folds: int = 8
+    _: KW_ONLY
     purge: int | str | timedelta = 0
     embargo: int | str | timedelta = 0
     warm_up: int | str | timedelta = 0

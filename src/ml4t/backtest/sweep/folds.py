@@ -125,4 +125,5 @@ class Division(NamedTuple):
 
 
 def _span(first: int, stop: int, line: Timeline) -> BarSpan:
-    return BarSpan(first, stop - 1, line.time(first), line.time(stop - 1))
+    begins, ends = line.time(first), line.time(stop - 1)
+    return BarSpan(line.first_t + first, line.first_t + stop - 1, begins, ends)

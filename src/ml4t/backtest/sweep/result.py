@@ -285,10 +285,11 @@ class SweepResult:
         """
         one = self._one(trial)
         has_failed = trial in dict(self.failed)
-        if self._detail is not Detail.TABLES or has_failed or one.run_id is None:
+        store = RunStore(self._store.path)
+        if has_failed or one.run_id is None or one.run_id not in store:
             why = "failed" if has_failed else "has no tables; they are kept by detail='tables'"
             raise ResultError(f"trial {trial} {why}; .engine({trial}).run() makes it again")
-        return RunStore(self._store.path).open(one.run_id)
+        return store.open(one.run_id)
 
     def _one(self, trial: object) -> PlannedTrial:
         try:

@@ -11,7 +11,7 @@ from typing import Any
 from ml4t.backtest.core.orders import parse_choice
 from ml4t.backtest.data.calendars.years import year_facts
 from ml4t.backtest.data.catalog import Catalog
-from ml4t.backtest.data.stream.period import DateLike, bound_of
+from ml4t.backtest.data.stream.period import DateLike, bound_of, find_period
 from ml4t.backtest.engine import BacktestEngine
 from ml4t.backtest.errors import ConfigError, briefly, require_path
 from ml4t.backtest.progress import Progress, ShownProgress, progress_of
@@ -28,6 +28,7 @@ from ml4t.backtest.sweep.result import SweepResult, require_metric, require_own_
 from ml4t.backtest.sweep.rounds import Detail, Ground
 from ml4t.backtest.sweep.search import OptunaSearch, trials_of_grid
 from ml4t.backtest.sweep.splits import Splits
+from ml4t.backtest.sweep.timeline import timeline_of
 from ml4t.backtest.sweep.trial_store import TrialStore
 from ml4t.backtest.sweep.walk import WalkedFold, WalkResult, walk_of_folds, walk_through
 from ml4t.backtest.sweep.work import Job, Outcome, Trial, packed, try_all
@@ -219,6 +220,8 @@ class Sweep:
     ) -> WalkResult:
         """Choose parameters on the train part of each fold, and try them on its test part.
 
+        Folds are cut from the bars of the sweep, from its `start` to its `end`.
+
         The trials of a train part are runs over its bars alone (of several spans, a run of each);
         the chosen one is run over the test part, its warm-up before it, each time with the initial
         capital. What the test parts made is stitched: ``metrics`` are those of the returns one
@@ -249,16 +252,10 @@ class Sweep:
         Raises
         ------
         ConfigError
-            There is no such metric, the sweep has a period of its own or keeps no returns, or a
-            fold cannot be cut.
+            There is no such metric, the sweep keeps no returns, or a fold cannot be cut.
         ResultError
             No trial of a train part has the metric, or the one that was chosen failed afterwards.
         """
-        if self._bounds != (None, None):
-            raise ConfigError(
-                "a walk has the periods of its folds; make the sweep without start and end, and "
-                "to leave out bars register prices without them"
-            )
         if isinstance(self._grid, OptunaSearch) and self._grid.study is not None:
             raise ConfigError("a walk searches in each fold by itself; leave out the study")
         if not self.detail.has_returns:
@@ -270,7 +267,9 @@ class Sweep:
             )
         if not isinstance(lowest, bool):
             raise ConfigError(f"lowest must be True or False, was {lowest!r}")
-        by, folds = require_metric(by), splits.folds(self._catalog)
+        by = require_metric(by)
+        period = find_period(*self._bounds, self._catalog.prepare())
+        folds = splits.folds(timeline_of(self._catalog).within(period))
         told, store = progress_of(progress, "folds"), TrialStore(self._store)
 
         def try_over(sets: Sequence[Parameters] | None, start: Any, end: Any) -> SweepResult:

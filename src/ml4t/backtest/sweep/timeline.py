@@ -13,6 +13,7 @@ from ml4t.backtest.core.axes import EPOCH
 from ml4t.backtest.core.batch import Ints
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.sql_files import read, render, rows_of
+from ml4t.backtest.data.stream.period import Period
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.sweep.lengths import DATED, Days, Length, period_starts, shifted
 from ml4t.backtest.sweep.times import Times, read_times
@@ -50,10 +51,13 @@ class Timeline:
         Strictly ascending.
     sessions : datetime64[D] array
         The date of each bar's session.
+    first_t : int
+        Number of the first bar in what the bars are a part of.
     """
 
     times: Times
     sessions: Days
+    first_t: int = 0
 
     @property
     def n_bars(self) -> int:
@@ -64,6 +68,13 @@ class Timeline:
     def ticks(self) -> Ints:
         """Each bar's time since 1970, in the unit of `times`."""
         return self.times.ticks
+
+    def within(self, period: Period) -> Timeline:
+        """Return the bars of a period."""
+        return Timeline(
+            times=self.times.at(period.bars), sessions=self.sessions[period.bars],
+            first_t=self.first_t + period.first_t,
+        )  # fmt: skip
 
     def time(self, t: int) -> Time:
         """Return a bar's time, as a run takes it for its ``start`` and ``end``."""

@@ -31,7 +31,7 @@ class Times(NamedTuple):
     per_microsecond: int
     days: Days
 
-    def at(self, places: Ints) -> Times:
+    def at(self, places: Ints | slice) -> Times:
         """Return those at some places."""
         return self._replace(ticks=self.ticks[places], days=self.days[places])
 

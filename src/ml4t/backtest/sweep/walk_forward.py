@@ -5,7 +5,7 @@ The borders between train and test parts are found first, then each part is meas
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import timedelta
 from typing import ClassVar
 
@@ -18,7 +18,7 @@ from ml4t.backtest.sweep.timeline import Border, Timeline
 Size = int | str | timedelta
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class WalkForward(Splits):
     """Folds that walk through time: each is trained on the past of its test part.
 
@@ -68,6 +68,7 @@ class WalkForward(Splits):
 
     train: Size
     test: Size
+    _: KW_ONLY
     step: Size | None = None
     anchored: bool = False
     purge: Size = 0
