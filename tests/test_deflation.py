@@ -91,15 +91,18 @@ def add_metrics(database: Database, returns: Returns) -> None:
         database.execute("update trials set sharpe = $sharpe where trial = $trial", values)
 
 
-def test_trials_that_are_alike_are_worth_fewer() -> None:
+@pytest.mark.parametrize("n_idle", [0, 4])
+def test_trials_that_are_alike_are_worth_fewer(n_idle: int) -> None:
     returns = noise(7, 60, 6)
     returns += 2 * returns[:, :1]
-    database = sweep_of(returns)
+    database = sweep_of(np.hstack([returns, np.zeros((60, n_idle))]))
     add_metrics(database, returns)
     best = records(deflate(database).deflated)[0]
     correlations = np.corrcoef(returns.T)[np.triu_indices(6, 1)]
     assert best["mean_correlation"] == pytest.approx(np.mean(correlations), abs=1e-13)
-    n_independent = np.mean(correlations) + (1 - np.mean(correlations)) * 6
+    # Who never traded could have been chosen too.
+    assert best["n_trials"] == 6 + n_idle
+    n_independent = np.mean(correlations) + (1 - np.mean(correlations)) * (6 + n_idle)
     assert best["n_independent"] == pytest.approx(n_independent, abs=1e-12)
     moments = {**best, "sharpe_per_bar": best["sharpe"] / sqrt(252)}
     luck = sqrt(best["variance"]) * expected_maximum(n_independent)

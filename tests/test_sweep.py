@@ -410,6 +410,27 @@ def test_a_trial_that_was_damaged_is_made_again(tmp_path: Path, made: list[int])
     assert len(made) == 1
 
 
+def test_a_run_that_was_damaged_is_made_again(tmp_path: Path, made: list[int]) -> None:
+    def swept() -> SweepResult:
+        made.clear()
+        return Sweep(catalog(), top_n(), {"n": [1, 2]}, store=tmp_path / "s", detail="tables").run(
+            n_jobs=np.int64(1)
+        )
+
+    first = swept()
+    fills = bits(first.open(2).sql("from fills").fetchall())
+    place = tmp_path / "s" / "runs" / f"run_id={first.engine(2).run().run_id}" / "fills.parquet"
+    whole = place.read_bytes()
+    place.write_bytes(whole[:-50] + bytes([whole[-50] ^ 1]) + whole[-49:])
+    again = swept()
+    assert made == [2]
+    assert numbers_of(again) == numbers_of(first)
+    assert bits(again.open(2).sql("from fills").fetchall()) == fills
+    # Metrics alone need no tables; what stands there can be opened all the same.
+    few = Sweep(catalog(), top_n(), {"n": [1, 2]}, store=tmp_path / "s", detail="metrics").run()
+    assert bits(few.open(2).sql("from fills").fetchall()) == fills
+
+
 def damaged(whole: bytes, other: bytes, pick: random.Random) -> Iterator[bytes]:
     """Yield what is not the file of a trial any more: cut short, that of another, of one bit."""
     yield from (b"", whole[:-9], whole[: len(whole) // 2], whole + b"0", other)

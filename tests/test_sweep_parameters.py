@@ -141,6 +141,7 @@ def test_numbers_of_a_range_stay_within_it() -> None:
     assert (values.at(0.0), values.at(0.5)) == (pytest.approx(1e-3), pytest.approx(0.1))
     assert values.at(np.nextafter(1.0, 0.0)) <= 10.0
     assert Between(1, 3, is_log=True).at(np.nextafter(1.0, 0.0)) == 3
+    assert repr(Between(np.int64(1), np.int64(3))) == repr(Between(1, 3))
     assert isinstance(Between(1, 3.0).at(0.4), float)
 
 

@@ -47,7 +47,6 @@ sizes as (
 )
 
 select
-    sizes.n as n_correlated,
     case
         when sizes.n > 1 then (squares.square - sizes.n) / (sizes.n * (sizes.n - 1.0))
     end as mean_correlation

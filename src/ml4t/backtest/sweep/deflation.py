@@ -43,7 +43,8 @@ def deflate(database: Database) -> Tables:
 
     Trials of one grid are alike, and N of them are not N draws: SR0 is too high for them, and the
     probability too low. The columns that end in ``_independent`` take `independent` of them
-    (appendix 3 of the paper) for N; they are NULL where the sweep kept no returns.
+    (appendix 3 of the paper) for N; they are NULL where the sweep kept no returns. Trials that
+    never traded have no correlation, and count among N there too.
 
     holdout-backtest 0.1.0 says the same of both; purgedcv 0.1.11 estimates independent trials by
     the autocorrelation of their Sharpe ratios in the order in which a sampler chose them; skfolio
@@ -67,7 +68,7 @@ def deflate(database: Database) -> Tables:
     tried = session.make_table("tried", "sweep/tried")
     (counts,) = session.records(render("sweep/tried_counts", tried=tried))
     correlation = _mean_correlation(session)
-    n_independent = independent(*correlation)
+    n_independent = independent(counts["n_trials"], correlation)
     maximum = expected_maximum(counts["n_trials"])
     independent_maximum = None if n_independent is None else expected_maximum(n_independent)
     spread = counts["variance"]
@@ -86,7 +87,7 @@ def deflate(database: Database) -> Tables:
     facts = {
         **counts,
         "variance": spread,
-        "mean_correlation": correlation[1],
+        "mean_correlation": correlation,
         "n_independent": n_independent,
         "maximum": maximum,
         "independent_maximum": independent_maximum,
@@ -116,12 +117,13 @@ def independent(n_trials: int, mean_correlation: float | None) -> float | None:
     return shared + (1 - shared) * n_trials
 
 
-def _mean_correlation(session: Database) -> tuple[int, float | None]:
-    """Return how many trials have returns to compare, and the mean correlation of their pairs."""
+def _mean_correlation(session: Database) -> float | None:
+    """Return the mean correlation of the pairs of trials whose returns can be compared."""
     if not has_returns(session):
-        return 0, None
-    found = session.rows(render("sweep/mean_correlation", contenders=contenders_of(session)))
-    return found[0][0], found[0][1]
+        return None
+    query = render("sweep/mean_correlation", contenders=contenders_of(session))
+    ((found,),) = session.rows(query)
+    return None if found is None else float(found)
 
 
 def _probabilities(

@@ -16,7 +16,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from functools import cache, cached_property
 from itertools import islice
 from multiprocessing import parent_process
@@ -28,7 +28,7 @@ from typing import Any, NamedTuple, Self
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.catalog_recipe import recipe_of
 from ml4t.backtest.data.packages import package
-from ml4t.backtest.errors import ConfigError, require_choice
+from ml4t.backtest.errors import ConfigError, require_choice, require_whole
 from ml4t.backtest.sweep.trial_store import TrialStore
 from ml4t.backtest.sweep.work import Job, Outcome, Trial, WorkerSources, packed, work
 
@@ -111,11 +111,11 @@ def require_engine(engine: object, n_jobs: object) -> tuple[str, int]:
         There is none of the name, or of `n_jobs` 0.
     """
     name = require_choice("engine", engine, ENGINES)
-    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or not (n_jobs > 0 or n_jobs == -1):
-        raise ConfigError(
-            f"n_jobs must be a number of processes, or -1 for all cores, was {n_jobs!r}"
-        )
-    return name, n_jobs
+    with suppress(ConfigError):
+        number = require_whole("n_jobs", n_jobs, least=-1)
+        if number:
+            return name, number
+    raise ConfigError(f"n_jobs must be a number of processes, or -1 for all cores, was {n_jobs!r}")
 
 
 def rounds_of(trials: Sequence[Trial], n_bars: int, n_jobs: int, most: int) -> list[list[Trial]]:

@@ -36,7 +36,9 @@ class Between:
 
     def __post_init__(self) -> None:
         require_flags(self, "is_log")
-        ends = (self.low, self.high)
+        ends = low, high = as_plain(self.low), as_plain(self.high)
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
         if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in ends):
             raise ConfigError(f"Between takes two numbers, was {self!r}")
         if not (-float("inf") < self.low < self.high < float("inf")):

@@ -314,7 +314,7 @@ class Sweep:
     def _is_kept(self, trial: Trial, store: TrialStore) -> bool:
         """Say whether a trial is in the store, with all that is to be kept of it."""
         return bool(store.found([trial.run_id], with_returns=self.detail.has_returns)) and (
-            self.detail is not Detail.TABLES or trial.run_id in RunStore(store.path)
+            self.detail is not Detail.TABLES or RunStore(store.path).has_whole(trial.run_id)
         )
 
     def _made(

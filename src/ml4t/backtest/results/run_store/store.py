@@ -117,7 +117,7 @@ class RunStore:
         """Keep a run as `add` does, by a writer that writes others too."""
         run_id, before = run.run_id, self._folder.one(run.run_id)
         with self._folder.changing(run_id, "added to"):
-            is_kept = before is not None and problem_of(before) is None
+            is_kept = self.has_whole(run_id)
             if not is_kept:
                 tags = [*words, *(before.tags if before else ())]
                 write = partial(write_run, run, writer, tags=tags)
@@ -125,6 +125,11 @@ class RunStore:
             if is_kept and words:
                 write_tags(self._folder.place(run_id), words)
         return run_id
+
+    def has_whole(self, run_id: str) -> bool:
+        """Say whether a run is there, and no file of it is damaged."""
+        found = self._folder.one(run_id)
+        return found is not None and problem_of(found) is None
 
     def runs(self) -> Relation:
         """Return a row per run, the oldest first: id, when added, tags, parameters, metrics.
