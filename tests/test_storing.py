@@ -21,6 +21,7 @@ from ml4t.backtest import (
     TopN,
 )
 from ml4t.backtest.cli import app
+from ml4t.backtest.results.run_store import entry
 from ml4t.backtest.runfile import engine_of
 from ml4t.backtest.synthetic import make_market
 from universes import make_universe
@@ -137,7 +138,7 @@ def test_a_run_that_cannot_be_added_is_not_lost(
         raise OSError("no space left")
 
     store = RunStore(tmp_path / "runs")
-    monkeypatch.setattr(BacktestResult, "save", full)
+    monkeypatch.setattr(entry, "save_folder", full)
     with pytest.raises(ResultError, match=r"no space left.*the `result` of this error") as caught:
         engine().run(store=store)
 
@@ -223,13 +224,13 @@ def test_evidence_may_be_all(run_file: Path) -> None:
 def test_ctrl_c_while_a_run_is_added_lets_it_finish(
     run_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = BacktestResult.save
+    whole = entry.save_folder
 
-    def save(self: BacktestResult, path: Path) -> Path:
+    def save(*of: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
-        return whole(self, path)
+        whole(*of)
 
-    monkeypatch.setattr(BacktestResult, "save", save)
+    monkeypatch.setattr(entry, "save_folder", save)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         done = called("run", run_file, code=130)
