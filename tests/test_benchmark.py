@@ -152,6 +152,37 @@ def test_an_asset_is_a_run_that_holds_it_without_costs(case: str, start: int) ->
     assert result["excess_return"] == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.parametrize("last", [20, 21, 25, N - 1])
+def test_a_dividend_without_a_bar_counts_at_its_ex_date_whatever_comes(last: int) -> None:
+    def of_b(at: int) -> pl.Expr:
+        return (pl.col("asset_id") == "B") & (pl.col("timestamp") == DAYS[at])
+
+    # B has no bar at its first two ex-dates; after the third it has none any more.
+    prices = PRICES.filter(~of_b(19), ~of_b(20), pl.col("timestamp") <= DAYS[last])
+    prices = prices.filter((pl.col("asset_id") != "B") | (pl.col("timestamp") < DAYS[24]))
+    dividends = {19: 2.0, 20: 3.0, 24: 1.0, 25: 4.0}
+    known = {t: value for t, value in dividends.items() if t <= last}
+    rows: list[dict[str, Any]] = [
+        {"asset_id": "B", "ex_date": DAYS[t], "kind": "dividend", "value": value}
+        for t, value in known.items()
+    ]
+    data = catalog(prices, actions=pl.DataFrame(rows))
+    found = values(top(data, benchmark="B"))
+    close = dict(PRICES.filter(pl.col("asset_id") == "B").select("timestamp", "close").iter_rows())
+    worth, expected, cash = 100_000.0, [], 0.0
+    held, base = close[DAYS[0]], close[DAYS[0]]
+    for t in range(last + 1):
+        has_bar = t < 24 and t not in (19, 20)
+        own = close[DAYS[t]] if has_bar else held
+        cash += known.get(t, 0.0)
+        worth *= (own + cash) / base
+        held, base = own, own + cash
+        if has_bar:
+            cash, base = 0.0, own
+        expected.append(worth)
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
 def test_equal_weight_is_the_mean_of_returns_since_each_assets_own_bar_before() -> None:
     holes = PRICES.filter(pl.int_range(pl.len()) % 9 != 4)
     result = top(catalog(holes), benchmark="equal_weight")

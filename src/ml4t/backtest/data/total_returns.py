@@ -44,10 +44,14 @@ class Returns:
 
 @dataclass(slots=True)
 class _Share:
-    """What has become of a share since its last bar: so many shares, and so much cash."""
+    """What has become of a share since its last bar: so many shares, and so much cash.
+
+    Of the cash, `counted` was a return already, at the bars of its ex-dates.
+    """
 
     shares: float = 1.0
     cash: float = 0.0
+    counted: float = 0.0
 
 
 def total_returns(
@@ -56,8 +60,9 @@ def total_returns(
     """Return each asset's total return since its own bar before.
 
     ``(shares * close + cash) / close before - 1``, with the shares that splits have made of one,
-    and the dividends on them, which count from their ex-date whenever they are paid. A rename
-    carries over to the new name's first bar; a delisting pays its value, or
+    and the dividends on them, which count from their ex-date whenever they are paid: where an asset
+    has no bar there by themselves, since nobody knows then whether it will ever have one again. A
+    rename carries over to the new name's first bar; a delisting pays its value, or
     ``close before * (1 + delisting_return)``.
 
     Parameters
@@ -65,50 +70,40 @@ def total_returns(
     actions : sequence of Action
         In the order in which they apply.
     """
-    became: dict[
-        int, _Share
-    ] = {}  # by the row of the first bar at or after, or the end of an asset
-    left: dict[
-        int, tuple[int, _Share]
-    ] = {}  # what is due after an asset's last bar: when, and what
+    became: dict[int, _Share] = {}  # by the row of the first bar at or after, or behind the last
     more: list[tuple[int, int, float]] = []
     moved: list[tuple[int, int, _Share, int]] = []
     for action in actions:
         first, end = closes.of(action.sid)
         row = first + int(np.searchsorted(closes.t[first:end], action.t))
-        is_last = row == end
-        share = (
-            left.get(action.sid, (0, _Share()))[1] if is_last else became.setdefault(row, _Share())
-        )
-        if action.kind == "dividend":
-            share.cash += share.shares * action.value
-        elif action.kind == "split":
+        # Behind the last row of an asset stands the first of the next.
+        share = became.setdefault(row if row < end else -1 - action.sid, _Share())
+        before = float(closes.close[row - 1]) if row > first else float("nan")
+        if action.kind == "split":
             share.shares *= action.value
-        if action.kind in ("dividend", "split"):
-            if is_last:
-                left[action.sid] = (action.t, share)
-            continue
-        left.pop(action.sid, None)
-        if row == first:  # nobody held it in the run
-            continue
-        before = float(closes.close[row - 1])
-        if action.kind == "rename":
-            new_first, new_end = closes.of(action.new_sid)
-            new_row = new_first + int(np.searchsorted(closes.t[new_first:new_end], action.t))
-            if new_row < new_end:
-                moved.append((new_row, action.sid, share, row - 1))
-            continue
-        price = action.value
-        paid = before * (1 + delisting_return) if np.isnan(price) else share.shares * price
-        more.append((action.t, action.sid, (paid + share.cash) / before - 1))
+        elif action.kind == "dividend":
+            amount = share.shares * action.value
+            share.cash += amount
+            has_bar = row < end and closes.t[row] == action.t
+            if row > first and not has_bar:
+                more.append((action.t, action.sid, amount / (before + share.counted)))
+                share.counted += amount
+        elif row > first:  # else nobody held it in the run
+            if action.kind == "rename":
+                new_first, new_end = closes.of(action.new_sid)
+                new_row = new_first + int(np.searchsorted(closes.t[new_first:new_end], action.t))
+                if new_row < new_end:
+                    moved.append((new_row, action.sid, share, row - 1))
+                continue
+            price = action.value
+            paid = before * (1 + delisting_return) if np.isnan(price) else share.shares * price
+            worth = (paid + share.cash) / (before + share.counted)
+            more.append((action.t, action.sid, worth - 1))
     for new_row, sid, share, row in moved:
         new = became.get(new_row, _Share())
         worth = share.shares * (new.shares * closes.close[new_row] + new.cash) + share.cash
-        more.append((int(closes.t[new_row]), sid, float(worth / closes.close[row]) - 1))
-    for sid, (t, share) in left.items():
-        first, end = closes.of(sid)
-        if end > first:
-            more.append((t, sid, share.cash / float(closes.close[end - 1])))
+        base = closes.close[row] + share.counted
+        more.append((int(closes.t[new_row]), sid, float(worth / base) - 1))
     return _joined(closes, became, more)
 
 
@@ -116,11 +111,13 @@ def _joined(
     closes: Closes, became: dict[int, _Share], more: list[tuple[int, int, float]]
 ) -> Returns:
     """Return the returns from bar to bar, and those that end without a bar of the asset's own."""
-    shares, cash = np.ones(len(closes.t)), np.zeros(len(closes.t))
+    shares, cash, counted = np.ones(len(closes.t)), np.zeros(len(closes.t)), np.zeros(len(closes.t))
     for row, share in became.items():
-        shares[row], cash[row] = share.shares, share.cash
+        if row >= 0:
+            shares[row], cash[row], counted[row] = share.shares, share.cash, share.counted
     is_own = np.flatnonzero(closes.sid[1:] == closes.sid[:-1]) + 1
-    own = (shares * closes.close + cash)[is_own] / closes.close[is_own - 1] - 1
+    base = closes.close[is_own - 1] + counted[is_own]
+    own = (shares * closes.close + cash)[is_own] / base - 1
     t = np.concatenate([closes.t[is_own], np.array([one[0] for one in more], dtype=np.int64)])
     sid = np.concatenate([closes.sid[is_own], np.array([one[1] for one in more], dtype=np.int64)])
     value = np.concatenate([own, np.array([one[2] for one in more])])
