@@ -13,7 +13,7 @@ from ml4t.backtest.data.benchmark import require_benchmark, require_risk_free
 from ml4t.backtest.data.calendars.years import require_sessions_per_year
 from ml4t.backtest.data.feeds.given import sources_of
 from ml4t.backtest.data.stream.period import Bound, DateLike, bound_of
-from ml4t.backtest.errors import ConfigError, require_number
+from ml4t.backtest.errors import ConfigError, require_number, require_whole
 from ml4t.backtest.interpreter import two_threads
 from ml4t.backtest.progress import Progress, progress_of
 from ml4t.backtest.results.run_store.storing import Storing
@@ -23,6 +23,7 @@ from ml4t.backtest.strategy.base import Strategy
 from ml4t.backtest.strategy.handlers import require_handler
 
 if TYPE_CHECKING:
+    from ml4t.backtest.audit.audit import Audit
     from ml4t.backtest.config import Broker
     from ml4t.backtest.data.explaining import Explanation
     from ml4t.backtest.data.feeds.feed import Feeds
@@ -216,6 +217,56 @@ class BacktestEngine:
         bounds = self._bounds(start, end)
         words = likely(self.strategy, self.risk_manager, self.config)
         return explain(self.catalog, plans, compares, words, bounds=bounds, plan=plan)
+
+    def audit(
+        self,
+        cuts: int = 5,
+        *,
+        seed: int = 0,
+        start: DateLike = None,
+        end: DateLike = None,
+        progress: Progress | bool | None = None,
+    ) -> Audit:
+        """Run over everything, and again over what was known at some bars; compare what they say.
+
+        At each cut the sources lose the rows that became known later, by their clocks, and the
+        files that queries read lose those of later times; everything is computed anew and run with
+        strategy, rules, limits and providers as they are. Up to the cut every value of ``signals``
+        and ``market``, every order, fill, decision, position and the equity must be the same.
+
+        What a file or a frame brings was computed elsewhere, and is not computed anew:
+        `Audit.sources` says what was cut how.
+
+        Parameters
+        ----------
+        cuts : int, default 5
+            How many, and so many runs besides the first: at the first decision, while orders wait,
+            where an asset has no bar, at orders, exits and cash flows, and anywhere.
+        seed : int, default 0
+            Of the draw among the bars of each kind.
+        start, end
+            As of `run`.
+        progress : callable or bool, optional
+            Called as ``progress(runs_done, runs_in_all)``.
+
+        Returns
+        -------
+        Audit
+
+        Raises
+        ------
+        ConfigError
+            `cuts` or `seed` is no whole number; the strategy has run before and keeps what it saw.
+        Exception
+            What a run over everything raises.
+        """
+        from ml4t.backtest.audit.audit import Audit
+        from ml4t.backtest.audit.truncation import run_to_cuts
+
+        n_cuts = require_whole("cuts", cuts, least=1)
+        number, told = require_whole("seed", seed, least=0), progress_of(progress, "runs")
+        with two_threads:
+            return Audit(*run_to_cuts(self, self._bounds(start, end), n_cuts, number, told))
 
     def _bounds(self, start: DateLike, end: DateLike) -> tuple[Bound | None, Bound | None]:
         """Return the sides of a run's period: its own, else the engine's."""

@@ -23,7 +23,7 @@ from ml4t.backtest.cli.comparing import (
 )
 from ml4t.backtest.cli.group import Commands
 from ml4t.backtest.cli.keeping import finishing, opened_run, patient
-from ml4t.backtest.cli.looking import answer_mcp, explore_runs, report_sources
+from ml4t.backtest.cli.looking import answer_mcp, audit_run, explore_runs, report_sources
 from ml4t.backtest.cli.output import (
     answer,
     console,
@@ -387,6 +387,7 @@ def preset(
         typer.echo("\n".join(f"{one:<12}{line}" for one, line in shown.items()))
 
 
+app.command("audit")(audit_run)
 app.command("profile")(report_sources)
 app.command("mcp")(answer_mcp)
 app.command("explore")(explore_runs)

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from ml4t.backtest.cli.exploring.starting import explore
-from ml4t.backtest.cli.output import print_page
+from ml4t.backtest.cli.output import print_json, print_page, print_rows, rows_json
 from ml4t.backtest.cli.serving.mcp_server import serve
 from ml4t.backtest.cli.serving.run_tools import RunTools
 from ml4t.backtest.cli.serving.served import Served
 from ml4t.backtest.results.page.profiling import report_profile
-from ml4t.backtest.runfile import catalog_of
+from ml4t.backtest.runfile import catalog_of, engine_of
 
 ServedRuns = Annotated[
     Path, typer.Argument(metavar="RUN_OR_STORE", help="A saved run, or a folder of runs.")
@@ -29,6 +29,29 @@ def report_sources(
     """Write an offline page of what the columns of the sources hold, and when they were known."""
     page = report_profile(catalog_of(config).profile(period), out)
     print_page("profile", page, as_json=as_json)
+
+
+def audit_run(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to run.")],
+    cuts: Annotated[int, typer.Option(help="Bars at which the sources are cut.")] = 5,
+    seed: Annotated[int, typer.Option(help="Of the draw among bars.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Run over everything and over what was known at some bars; say what differs, and exit with 1.
+
+    What differs at a bar up to a cut was read from the future.
+    """
+    found = engine_of(config).audit(cuts, seed=seed, progress=True)
+    if as_json:
+        tables = {name: rows_json(getattr(found, name)) for name in found.tables}
+        print_json("audit", {"is_clean": found.is_clean, **tables})
+    else:
+        for name, text in found.tables.items():
+            typer.echo(f"{name}: {text}")
+            print_rows(getattr(found, name))
+        typer.echo(found.title)
+    if not found.is_clean:
+        raise typer.Exit(1)
 
 
 def answer_mcp(

@@ -28,10 +28,10 @@ PIPE_WIDTH = 160
 # What a program may ask for by `--json`, with the version of each document; docs/for-programs.md
 # says what is in them.
 SCHEMAS = {
-    "demo": 1, "init": 1, "run": 1, "explain": 1, "inspect": 1, "preview": 1, "query": 1,
-    "sql": 1, "summary": 1, "orders": 1, "report": 1, "profile": 1, "compare": 1, "diff": 1,
-    "runs": 1, "export-csv": 1, "cache-ls": 1, "cache-clear": 1, "preset": 1, "presets": 1,
-    "error": 1,
+    "demo": 1, "init": 1, "run": 1, "explain": 1, "audit": 1, "inspect": 1, "preview": 1,
+    "query": 1, "sql": 1, "summary": 1, "orders": 1, "report": 1, "profile": 1, "compare": 1,
+    "diff": 1, "runs": 1, "export-csv": 1, "cache-ls": 1, "cache-clear": 1, "preset": 1,
+    "presets": 1, "error": 1,
 }  # fmt: skip
 
 

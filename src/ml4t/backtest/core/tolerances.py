@@ -21,6 +21,9 @@ UNEDITED = 1e-12
 SUMS_TO_ONE = 1e-12
 # Of the sum of squares of some returns: what spreads less is all alike, and has no Sharpe ratio.
 UNSPREAD = 1e-12
+# Of the largest number of a column: two runs that are off by less computed the same, one of more
+# rows, which DuckDB adds up in another order.
+SAME_IN_COLUMN = 1e-12
 
 # -- what was computed by some steps: a thousand times the above -----------------------------------
 
@@ -45,6 +48,8 @@ LEAST_EXPOSURE = 1e-9
 AT_RATIO = 1e-9
 # Absolute, in counts times ratios: an area between two distributions that is smaller is none.
 NO_AREA = 1e-9
+# Of the larger of two numbers of two runs, as above.
+SAME_NUMBER = 1e-9
 
 # -- what others computed: prices are adjusted, and off in the last digit that they were given -----
 

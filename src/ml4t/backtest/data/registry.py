@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any, Self
@@ -31,7 +31,7 @@ from ml4t.backtest.data.sources.shapes.in_files import taken, unfolded, way_out
 from ml4t.backtest.data.sources.shapes.said import Said, fields_of
 from ml4t.backtest.data.sources.source import Source, file_facts
 from ml4t.backtest.data.sources.stamps import at_end, moved_to_end, require_stamp
-from ml4t.backtest.data.sql_files import quote, rows_of, schema_of, view_of
+from ml4t.backtest.data.sql_files import Sql, quote, rows_of, schema_of, view_of
 from ml4t.backtest.data.timezones import require_timezone
 from ml4t.backtest.errors import ConfigError
 
@@ -353,12 +353,17 @@ class SourceRegistry:
             select = adjusted_prices(select, source, self._database)
         if source.stamp_shift is not None:
             select, kinds = at_end(select, source.stamp_shift, self._database), {}
+        select = self._known(source, select, items)
         self._database.execute(view_of(f"main.{quote(source.name)}", select))
         # Asked only where it may be another: to be told takes DuckDB as long as to make the view.
         self._found[source.name] = (
             kinds if len(kinds) == len(items) else self._database.schema(select)
         )
         return changes
+
+    def _known(self, source: Source, select: Sql, columns: Collection[str]) -> Sql:  # noqa: ARG002
+        """Return the rows of a source that this catalog knows: all."""
+        return select
 
     def another_keeper(self, listener: Listener | None) -> Keeper | None:
         """Return a keeper for a catalog over the same sources; none where somebody listens.

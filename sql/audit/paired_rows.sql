@@ -1,0 +1,25 @@
+-- grain:  one row per row that differs, or that one of two has
+-- reads:  :whole, :cut
+-- params: :keys, :joined, :columns, :differs
+-- Rows of equal keys are paired in their order. Columns of the whole run come first, then the same
+-- of the cut one; what one has alone is NULL in the other.
+with
+
+of_whole as (
+    select
+        *,
+        row_number() over (partition by :keys) as __k
+    from :whole
+),
+
+of_cut as (
+    select
+        *,
+        row_number() over (partition by :keys) as __k
+    from :cut
+)
+
+select :columns
+from of_whole as whole
+full outer join of_cut as cut on :joined
+where whole.__k is null or cut.__k is null or (:differs)

@@ -1,0 +1,6 @@
+-- grain:  one row per bar
+-- reads:  equity
+-- params: none
+select timestamp::varchar as bar
+from equity
+order by timestamp asc

@@ -1,0 +1,178 @@
+"""Comparing: what two catalogs, and two runs over them, say of the bars up to a cut.
+
+Numbers are equal that differ by less than `SAME_NUMBER` of the larger one, or `SAME_IN_COLUMN` of
+the largest in the column: windows of DuckDB add up in an order that depends on how many rows
+there are, those of later bars included, so that the last digits of a trailing mean do too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ml4t.backtest.core.tolerances import SAME_IN_COLUMN, SAME_NUMBER
+from ml4t.backtest.data.asof.prepared import Prepared
+from ml4t.backtest.data.cut.cut_bar import CutBar
+from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.sources.schema import KEYS
+from ml4t.backtest.data.sql_files import Sql, columns, quote, render, rows_of
+from ml4t.backtest.results.result import BacktestResult
+from ml4t.backtest.results.run_store.difference import COMPARED, ROW_NUMBERS
+from ml4t.backtest.results.store import open_store
+
+_VIEWS = {"signals": KEYS, "market": KEYS[:1]}
+# What an order asked for; what came of it later is in `fills`.
+_ASKED = ("created_at", "order_type", "time_in_force", "tag")
+# What a trade says once it is closed.
+_TIMES = {**COMPARED, "trades": "exit_timestamp"}
+_SIDES = ("whole", "cut")
+
+
+class Found(NamedTuple):
+    """Something that differs at a bar up to a cut.
+
+    Attributes
+    ----------
+    place : str
+        ``signals``, ``market`` or a table of the run.
+    column : str
+        That differs in the first row; empty where one alone has such a row.
+    n_rows : int
+        Rows that differ.
+    bar : str
+        The first.
+    asset_id : str or None
+        At that bar.
+    whole, cut : str or None
+        The value with all data, and with what was known.
+    """
+
+    place: str
+    column: str
+    n_rows: int
+    bar: str
+    asset_id: str | None
+    whole: str | None
+    cut: str | None
+
+
+def compare_views(whole: Prepared, cut: Prepared, bar: CutBar) -> Iterator[Found]:
+    """Yield the columns of the views of two catalogs that differ up to a bar."""
+    of_whole = {"signals": whole.signal_columns, "market": whole.market_columns}
+    of_cut = {"signals": cut.signal_columns, "market": cut.market_columns}
+    known = f"timestamp <= {bar.sql}"
+    for view, keys in _VIEWS.items():
+        names = [name for name in of_whole[view] if name not in keys and name in of_cut[view]]
+        # A sum: DuckDB puts the hashes of several values together by xor, and a bit_xor of those
+        # would lose every value that an even number of rows has.
+        hashes = [f"sum(hash({columns([*keys, name])})) as {quote(name)}" for name in names]
+        query = render(
+            "audit/column_hashes", view=view, known=known, columns=", ".join(["count(*)", *hashes])
+        )
+        (one,), (other,) = (each.database.rows(query) for each in (whole, cut))
+        for name, mine, theirs in zip(names, one[1:], other[1:], strict=True):
+            if mine == theirs and one[0] == other[0]:
+                continue
+            database = open_store()
+            for side, each in zip(_SIDES, (whole, cut), strict=True):
+                cells = rows_of(view, columns([*keys, name]), where=known)
+                database.register(side, each.database.sql(cells).to_arrow_table())
+            yield from _different(database, view, keys, [rows_of(side) for side in _SIDES])
+
+
+def compare_runs(whole: BacktestResult, cut: BacktestResult, bar: CutBar) -> Iterator[Found]:
+    """Yield the tables of two runs of which rows up to a bar differ."""
+    database = open_store(whole.timezone)
+    for side, run in zip(_SIDES, (whole, cut), strict=True):
+        for table in _TIMES:
+            database.register(f"{table}_of_{side}", getattr(run, table).to_arrow_table())
+    for table, time in _TIMES.items():
+        names = [
+            name for name in database.schema(rows_of(f"{table}_of_whole"))
+            if name not in ("run_id", *ROW_NUMBERS)
+        ]  # fmt: skip
+        keys = (time, *(name for name in ("asset_id",) if name in names))
+        known = f"{quote(time)} <= {bar.sql}"
+        if table == "orders":
+            names, keys, known = list(_ASKED), (time,), f"fills.timestamp <= {bar.sql}"
+        rows = [
+            _orders_of(side, names, known) if table == "orders"
+            else rows_of(f"{table}_of_{side}", columns(names), where=known)
+            for side in _SIDES
+        ]  # fmt: skip
+        yield from _different(database, table, keys, rows)
+
+
+def _different(
+    database: Database, place: str, keys: Sequence[str], rows: Sequence[Sql]
+) -> Iterator[Found]:
+    """Yield what differs between the rows of two queries, if anything does."""
+    kinds = database.schema(rows[0])
+    values = [name for name in kinds if name not in keys]
+    query = render(
+        "audit/paired_rows",
+        whole=f"({rows[0]})", cut=f"({rows[1]})", keys=columns(keys),
+        joined=" and ".join(
+            f"whole.{quote(key)} is not distinct from cut.{quote(key)}" for key in (*keys, "__k")
+        ),
+        columns=", ".join(
+            f"{side}.{quote(name)} as {quote(f'{side} {name}')}"
+            for side in _SIDES for name in (*kinds, "__k")
+        ),
+        differs=" or ".join(_differs(name, kinds[name], rows[0]) for name in values) or "false",
+    )  # fmt: skip
+    found = database.records(query)
+    if found:
+        yield _first_of(place, keys, values, found)
+
+
+def _differs(name: str, kind: str, whole: Sql) -> str:
+    """Return the condition under which the values of a column count as different."""
+    one, other = f"whole.{quote(name)}", f"cut.{quote(name)}"
+    if kind not in ("DOUBLE", "FLOAT"):
+        return f"{one} is distinct from {other}"
+    gap = f"abs({one} - {other})"
+    largest = f"coalesce((select max(abs({quote(name)})) from ({whole})), 0)"
+    near = f"{gap} <= {SAME_NUMBER} * greatest(abs({one}), abs({other}))"
+    # Of infinite numbers the gap is none, so that they must be equal.
+    is_same = f"({near} or {gap} <= {SAME_IN_COLUMN} * {largest})"
+    return f"({one} is distinct from {other} and not coalesce({is_same}, false))"
+
+
+def _first_of(
+    place: str, keys: Sequence[str], values: Sequence[str], found: Sequence[Mapping[str, Any]]
+) -> Found:
+    def of(row: Mapping[str, Any], name: str) -> Any:
+        side = _SIDES[row["whole __k"] is None]
+        return row[f"{side} {name}"]
+
+    first = min(found, key=lambda row: tuple(str(of(row, key)) for key in keys))
+    column, told = "", [_text(of(first, keys[0])), None]
+    if first["whole __k"] is None:
+        told.reverse()
+    elif first["cut __k"] is not None:
+        column = next(name for name in values if _is_other(first, name))
+        told = [_text(first[f"{side} {column}"]) for side in _SIDES]
+    return Found(
+        place=place, column=column, n_rows=len(found), bar=str(of(first, keys[0])),
+        asset_id=_text(of(first, "asset_id")) if "asset_id" in keys else None,
+        whole=told[0], cut=told[1],
+    )  # fmt: skip
+
+
+def _is_other(row: Mapping[str, Any], name: str) -> bool:
+    one, other = (row[f"{side} {name}"] for side in _SIDES)
+    if isinstance(one, float) and isinstance(other, float):
+        return not abs(one - other) <= SAME_NUMBER * max(abs(one), abs(other))
+    return bool(one != other)
+
+
+def _orders_of(side: str, names: Sequence[str], known: str) -> Sql:
+    return render(
+        "audit/filled_orders", columns=columns(names, "orders"), known=known,
+        orders=f"orders_of_{side}", fills=f"fills_of_{side}",
+    )  # fmt: skip
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,68 @@
+"""Cuts: bars at which a run is likely to show what it should not know.
+
+Each reason has bars of its own, found in the tables of the whole run; of each in turn one is drawn.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ml4t.backtest.data.asof.prepared import Prepared
+from ml4t.backtest.data.cut.cut_bar import CutBar
+from ml4t.backtest.data.sql_files import read
+from ml4t.backtest.data.stream.period import Period
+from ml4t.backtest.results.result import BacktestResult
+
+# What a bar is chosen for, and the statement under ``sql/`` that finds such bars in a run.
+REASONS = {
+    "first decision": "audit_cuts/first_decision",
+    "orders wait": "audit_cuts/waiting",
+    "an asset has no bar": "audit_cuts/halts",
+    "an order was sent": "audit_cuts/orders",
+    "a position was closed": "audit_cuts/exits",
+    "an action or a fee": "audit_cuts/flows",
+    "any bar": "audit_cuts/bars",
+}
+
+
+class CutPoint(NamedTuple):
+    """A bar at which the sources are cut, and why it is that one."""
+
+    bar: CutBar
+    reason: str
+
+
+def choose_cuts(
+    result: BacktestResult, prepared: Prepared, period: Period, n: int, seed: int
+) -> list[CutPoint]:
+    """Return so many different bars between the first and the last of a run, in time order.
+
+    Fewer where there are fewer bars.
+    """
+    pick = random.Random(seed)
+    ticks = prepared.database.rows(read("audit/moments"))
+    inner = range(period.first_t + 1, period.last_t)
+    places = {text: t for t, text in ticks if t in inner}
+    left = {reason: _drawn(result, query, places, pick) for reason, query in REASONS.items()}
+    chosen: dict[int, str] = {}
+    while len(chosen) < min(n, len(places)):
+        for reason, ts in left.items():
+            while ts and ts[-1] in chosen:
+                ts.pop()
+            if ts and len(chosen) < n:
+                chosen[ts.pop()] = reason
+    text_of = {t: text for text, t in places.items()}
+    kind = prepared.timestamp_type
+    return [CutPoint(CutBar(t, text_of[t], kind), chosen[t]) for t in sorted(chosen)]
+
+
+def _drawn(
+    result: BacktestResult, query: str, places: dict[str, int], pick: random.Random
+) -> list[int]:
+    """Return the bars that a statement finds, in an order of chance."""
+    found: Sequence[tuple[str]] = result.sql(read(query)).fetchall()
+    ts = [places[text] for (text,) in found if text in places]
+    pick.shuffle(ts)
+    return ts

@@ -1,0 +1,100 @@
+"""CutCatalog: the sources of another catalog, as they were known at a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from ml4t.backtest.data.catalog import Catalog
+from ml4t.backtest.data.cut.cut_bar import CutBar
+from ml4t.backtest.data.cut.inputs import Input, cut_query
+from ml4t.backtest.data.registry import SourceRegistry
+from ml4t.backtest.data.sources.source import Source
+from ml4t.backtest.data.sql_files import Sql, literal, rows_of
+
+# Roles without a clock: what they say counts from the first bar on, and is published ahead.
+_WHOLE = {
+    "assets": "has no clock: what it says counts from the first bar on",
+    "calendar": "sessions are published ahead",
+    "calendar_corrections": "sessions are published ahead",
+}
+
+
+class CutSource(NamedTuple):
+    """How a source was cut.
+
+    Attributes
+    ----------
+    name : str
+    clock : str
+        Expression whose later rows were left out; empty: none were.
+    why : str
+        Why none were.
+    inputs : tuple of Input
+        What its query reads; nothing where it is none.
+    """
+
+    name: str
+    clock: str
+    why: str
+    inputs: tuple[Input, ...]
+
+
+class CutCatalog(Catalog):
+    """A catalog over what another knew at a moment.
+
+    Queries are computed anew, over files and sources that end there. Rows that were given are left
+    out by their clock; what they were computed from is not seen here.
+
+    Parameters
+    ----------
+    base : Catalog
+    moment : CutBar
+    """
+
+    def __init__(self, base: Catalog, moment: CutBar) -> None:
+        self._moment, self._inputs = moment, dict[str, tuple[Input, ...]]()
+        SourceRegistry.__init__(
+            self, threads=base._threads, memory_limit=base._memory_limit, timezone=base.timezone
+        )
+        self.take_over(base.sources())
+
+    @property
+    def cut_sources(self) -> list[CutSource]:
+        """How each source was cut, in the order in which they were registered."""
+        return [
+            CutSource(
+                name=source.name, clock=_clock_of(source), why=_WHOLE.get(source.role, ""),
+                inputs=self._inputs.get(source.name, ()),
+            )
+            for source in self.sources()
+        ]  # fmt: skip
+
+    def _attach(self, source: Source) -> dict[str, str]:
+        given = source.given
+        if isinstance(given, str) and not source.is_files:
+            names = {*self._sources, *(f"main.{name}" for name in self._sources)}
+            cut = cut_query(given, self._moment, names, self._database)
+            self._inputs[source.name] = cut.inputs
+            source = source._replace(given=cut.text)
+        return super()._attach(source)
+
+    def _known(self, source: Source, select: Sql, columns: Collection[str]) -> Sql:
+        clock, moment = _clock_of(source), self._moment.sql
+        if not clock:
+            return select
+        items = "*"
+        if source.role == "universe" and "end_date" in columns:
+            # That a membership ends later was not known.
+            items = f"* replace (if(end_date <= {moment}, end_date, null) as end_date)"
+        return rows_of(f"({select})", items, where=f"{clock} <= {moment}")
+
+
+def _clock_of(source: Source) -> str:
+    if source.role in _WHOLE:
+        return ""
+    if source.available_at is not None:
+        return "available_at"
+    if source.lag is not None:
+        return f"timestamp + {literal(source.lag)}::interval"
+    return source.spec.times[0]
