@@ -1,21 +1,21 @@
 -- grain:  one row per row that differs, or that one of two has
 -- reads:  :whole, :cut
--- params: :keys, :joined, :columns, :differs
--- Rows of equal keys are paired in their order. Columns of the whole run come first, then the same
+-- params: :keys, :sorted, :joined, :columns, :differs
+-- Rows of equal keys are paired in the order of what they hold. Columns of the whole run come first, then the same
 -- of the cut one; what one has alone is NULL in the other.
 with
 
 of_whole as (
     select
         *,
-        row_number() over (partition by :keys) as __k
+        row_number() over (partition by :keys order by :sorted) as __k
     from :whole
 ),
 
 of_cut as (
     select
         *,
-        row_number() over (partition by :keys) as __k
+        row_number() over (partition by :keys order by :sorted) as __k
     from :cut
 )
 

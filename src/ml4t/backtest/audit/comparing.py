@@ -111,7 +111,7 @@ def _different(
     values = [name for name in kinds if name not in keys]
     query = render(
         "audit/paired_rows",
-        whole=f"({rows[0]})", cut=f"({rows[1]})", keys=columns(keys),
+        whole=f"({rows[0]})", cut=f"({rows[1]})", keys=columns(keys), sorted=columns(kinds),
         joined=" and ".join(
             f"whole.{quote(key)} is not distinct from cut.{quote(key)}" for key in (*keys, "__k")
         ),

@@ -26,5 +26,5 @@ class CutBar(NamedTuple):
 
     @property
     def sql(self) -> str:
-        """The moment in a statement."""
+        """It in a statement."""
         return f"cast({literal(self.text)} as {self.kind})"

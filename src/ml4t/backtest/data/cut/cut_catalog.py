@@ -1,4 +1,4 @@
-"""CutCatalog: the sources of another catalog, as they were known at a moment."""
+"""CutCatalog: the sources of another catalog, as they were known at a bar."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class CutSource(NamedTuple):
 
 
 class CutCatalog(Catalog):
-    """A catalog over what another knew at a moment.
+    """A catalog over what another knew at a bar.
 
     Queries are computed anew, over files and sources that end there. Rows that were given are left
     out by their clock; what they were computed from is not seen here.
@@ -49,11 +49,11 @@ class CutCatalog(Catalog):
     Parameters
     ----------
     base : Catalog
-    moment : CutBar
+    bar : CutBar
     """
 
-    def __init__(self, base: Catalog, moment: CutBar) -> None:
-        self._moment, self._inputs = moment, dict[str, tuple[Input, ...]]()
+    def __init__(self, base: Catalog, bar: CutBar) -> None:
+        self._bar, self._inputs = bar, dict[str, tuple[Input, ...]]()
         SourceRegistry.__init__(
             self, threads=base._threads, memory_limit=base._memory_limit, timezone=base.timezone
         )
@@ -73,21 +73,20 @@ class CutCatalog(Catalog):
     def _attach(self, source: Source) -> dict[str, str]:
         given = source.given
         if isinstance(given, str) and not source.is_files:
-            names = {*self._sources, *(f"main.{name}" for name in self._sources)}
-            cut = cut_query(given, self._moment, names, self._database)
+            cut = cut_query(given, self._bar, self._sources, self._database)
             self._inputs[source.name] = cut.inputs
             source = source._replace(given=cut.text)
         return super()._attach(source)
 
     def _known(self, source: Source, select: Sql, columns: Collection[str]) -> Sql:
-        clock, moment = _clock_of(source), self._moment.sql
+        clock, until = _clock_of(source), self._bar.sql
         if not clock:
             return select
         items = "*"
         if source.role == "universe" and "end_date" in columns:
             # That a membership ends later was not known.
-            items = f"* replace (if(end_date <= {moment}, end_date, null) as end_date)"
-        return rows_of(f"({select})", items, where=f"{clock} <= {moment}")
+            items = f"* replace (if(end_date <= {until}, end_date, null) as end_date)"
+        return rows_of(f"({select})", items, where=f"{clock} <= {until}")
 
 
 def _clock_of(source: Source) -> str:

@@ -1,7 +1,7 @@
 """Inputs: what a query reads beside the sources of its catalog, without the rows of later times.
 
 DuckDB's own parser says where files stand in the text. Each is put into brackets there, with the
-condition that its rows are of the moment or earlier, and all else stays as it was written.
+condition that its rows are of the bar or earlier, and all else stays as it was written.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ class Input(NamedTuple):
 
 
 class CutQuery(NamedTuple):
-    """A query over what was known at a moment, and what was cut for it."""
+    """A query over what was known at a bar, and what was cut for it."""
 
     text: str
     inputs: tuple[Input, ...]
 
 
-def cut_query(query: str, moment: CutBar, names: Collection[str], database: Database) -> CutQuery:
-    """Return a query with its files cut at a moment.
+def cut_query(query: str, bar: CutBar, names: Collection[str], database: Database) -> CutQuery:
+    """Return a query with its files cut at a bar.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def cut_query(query: str, moment: CutBar, names: Collection[str], database: Data
             why = f"no column of it is a time by its name, or the only one by its type: {told}"
             inputs.append(Input(written, "", why))
             continue
-        known = rows_of(written, where=f"{quote(clock)} <= {moment.sql}")
+        known = rows_of(written, where=f"{quote(clock)} <= {bar.sql}")
         parts += [text[done:start], f"({known}) as {quote(_name_of(node))}".encode()]
         done = end
         inputs.append(Input(written, clock))
