@@ -209,6 +209,13 @@ AT = CutBar(3, "2020-01-06 00:00:00", "TIMESTAMP")
         ("select (select max(x) from '{file}') as most", 1),
         ("select * from '{file}' as a left join '{file}' as b using (day)", 4),
         ("from '{file}' semi join (select 3 as x) using (x)", 1),
+        ("select x, filename, file_row_number from '{file}'", 4),
+        ('with "{file}" as (from \'{file}\') from "{file}"', 4),
+        (
+            "with recursive own as (select 0 as i union all select i + 1 from own where i < "
+            "(select max(x) from '{file}')) from own",
+            4,
+        ),
     ],
 )
 def test_a_query_is_cut_where_its_files_stand(query: str, n_rows: int, tmp_path: Path) -> None:
@@ -222,7 +229,7 @@ def test_a_query_is_cut_where_its_files_stand(query: str, n_rows: int, tmp_path:
     if "count" in query:
         assert rows == [(4,)]
     if "max" in query:
-        assert rows == [(3,)]
+        assert rows[-1] == (3,)
 
 
 def test_what_has_no_clock_or_is_no_plain_query_is_said_to_be_whole(tmp_path: Path) -> None:
@@ -235,6 +242,31 @@ def test_what_has_no_clock_or_is_no_plain_query_is_said_to_be_whole(tmp_path: Pa
     assert one.why.endswith("asset_id, x")
     text, (one,) = cut_query(f"pivot '{file}' on asset_id using sum(x)", AT, (), Database())
     assert "does not take such a query apart" in one.why
+    for query, why in (
+        (f"with own as (table '{file}') from own", "DuckDB does not say where it stands"),
+        (f"from (summarize '{file}')", "DuckDB does not say where it stands"),
+        (f"from query('select *, now() as timestamp from ''{file}'' ')", "SQL by itself"),
+        (f"from read_text('{file}')", "its times are those of files"),
+    ):
+        text, (one,) = cut_query(query, AT, (), Database())
+        assert (text, one.clock) == (query, "")
+        assert why in one.why
+
+
+@pytest.mark.parametrize("source", ["raw.prices", "memory.raw.prices", "main.prices"])
+def test_a_source_is_cut_under_every_name_it_has(source: str, market: Path) -> None:
+    query = column(LEAKS["the next close"], source)
+    assert not BacktestEngine(catalog(market, query), TopN(2, by="close")).audit(2).is_clean
+
+
+def test_a_query_that_fails_over_what_was_known_is_told(market: Path) -> None:
+    query = column("if((select count(*) from prices) < 300, error('too few'), 1)")
+    audit = BacktestEngine(catalog(market, query), TopN(2, by="close")).audit(6)
+    rows = audit.sql("select problem from cuts order by cut").fetchall()
+    assert "too few" in rows[0][0]
+    assert rows[-1] == (None,)
+    assert audit.is_clean
+    assert audit.sql("select count(*) from sources").fetchall() == [(3,)]
 
 
 def test_membership_and_actions_of_later_are_not_known(market: Path) -> None:

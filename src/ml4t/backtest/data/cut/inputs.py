@@ -8,16 +8,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from ml4t.backtest.data.cut.cut_bar import CutBar
-from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.sources.naming import AVAILABLE_AT, USUAL, key_of
 from ml4t.backtest.data.sql_files import quote, read, rows_of
 
 # Functions that read no file, and make rows of what is there.
 _NO_FILES = frozenset({"unnest", "range", "generate_series", "repeat", "repeat_row", "summary"})
+# Functions of which no rows can be left out from without, and why.
+_WHOLE = {
+    "query": "its text is SQL by itself, which is not taken apart",
+    "read_text": "its times are those of files, and not of what they hold",
+    "read_blob": "its times are those of files, and not of what they hold",
+}
+# Columns that a file has where they are named, and that ``*`` leaves out.
+_UNLISTED = ("filename", "file_row_number", "file_index")
 _TIMES = ("DATE", "TIMESTAMP")
 
 
@@ -61,57 +70,80 @@ def cut_query(query: str, bar: CutBar, names: Collection[str], database: Databas
     tree: Mapping[str, Any] = json.loads(parsed)
     if tree["error"]:
         return CutQuery(query, (Input(query, "", "DuckDB does not take such a query apart"),))
-    own = {name.lower() for name in names} | set(_common_tables(tree))
+    own = frozenset(name.lower() for name in names)
     text, inputs, done = query.encode(), list[Input](), 0
     parts: list[bytes] = []
-    for node in sorted(_relations(tree), key=lambda one: one["query_location"]):
-        if _is_own(node, own):
+    for node in sorted(_relations(tree, own, own), key=lambda one: one["query_location"]):
+        if not node["query_location_length"]:
+            # As after TABLE, DESCRIBE and SUMMARIZE.
+            name = node.get("table_name", "")
+            inputs.append(Input(name, "", "DuckDB does not say where it stands in the query"))
             continue
         start = node["query_location"]
         end = start + node["query_location_length"]
         written = text[start:end].decode()
         columns = database.schema(rows_of(written))
-        clock = _clock_of(columns)
-        if not clock:
-            told = ", ".join(columns)
-            why = f"no column of it is a time by its name, or the only one by its type: {told}"
-            inputs.append(Input(written, "", why))
+        clock, why = _clock_of(columns), _WHOLE.get(_function_of(node), "")
+        if why or not clock:
+            none = "no column of it is a time by its name, or the only one by its type"
+            inputs.append(Input(written, "", why or f"{none}: {', '.join(columns)}"))
             continue
-        known = rows_of(written, where=f"{quote(clock)} <= {bar.sql}")
+        items = ", ".join(("*", *_unlisted(written, query, columns, database)))
+        known = rows_of(written, items, where=f"{quote(clock)} <= {bar.sql}")
         parts += [text[done:start], f"({known}) as {quote(_name_of(node))}".encode()]
         done = end
         inputs.append(Input(written, clock))
     return CutQuery(b"".join([*parts, text[done:]]).decode(), tuple(inputs))
 
 
-def _relations(node: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield what stands behind FROM and JOIN, wherever in a query."""
+def _unlisted(
+    written: str, query: str, columns: Collection[str], database: Database
+) -> Iterator[str]:
+    """Yield the columns of a file that are not among its own, as far as a query names them."""
+    for name in _UNLISTED:
+        if name in query.lower() and name not in columns:
+            with suppress(EngineError):
+                database.schema(rows_of(written, name))
+                yield name
+
+
+def _relations(
+    node: Any, own: frozenset[str], sources: frozenset[str]
+) -> Iterator[Mapping[str, Any]]:
+    """Yield what stands behind FROM and JOIN, wherever in a query, and is not cut by itself.
+
+    Parameters
+    ----------
+    own, sources : frozenset of str
+        Names that stand for sources here, or for what WITH names; those of sources alone.
+    """
     if isinstance(node, Mapping):
-        if node.get("type") in ("BASE_TABLE", "TABLE_FUNCTION"):
+        if node.get("type") in ("BASE_TABLE", "TABLE_FUNCTION") and not _is_own(node, own, sources):
             yield node
-        for one in node.values():
-            yield from _relations(one)
+        for each in node.get("cte_map", {}).get("map", ()):
+            key, query = frozenset({each["key"].lower()}), each["value"]["query_node"]
+            is_recursive = query["type"] == "RECURSIVE_CTE_NODE"
+            yield from _relations(query, own | key if is_recursive else own, sources)
+            own |= key
+        for name, one in node.items():
+            if name != "cte_map":
+                yield from _relations(one, own, sources)
     elif isinstance(node, list):
         for one in node:
-            yield from _relations(one)
+            yield from _relations(one, own, sources)
 
 
-def _common_tables(node: Any) -> Iterator[str]:
-    """Yield the names that WITH gives, in lower case."""
-    if isinstance(node, Mapping):
-        for one in node.get("cte_map", {}).get("map", ()):
-            yield one["key"].lower()
-        for one in node.values():
-            yield from _common_tables(one)
-    elif isinstance(node, list):
-        for one in node:
-            yield from _common_tables(one)
-
-
-def _is_own(node: Mapping[str, Any], own: Collection[str]) -> bool:
+def _is_own(node: Mapping[str, Any], own: Collection[str], sources: Collection[str]) -> bool:
     if node["type"] == "TABLE_FUNCTION":
-        return node["function"]["function_name"].lower() in _NO_FILES
-    return node["table_name"].lower() in own
+        return _function_of(node) in _NO_FILES
+    # What stands as ``raw.<name>`` is not cut, nor is what WITH names of any schema.
+    name, schema = node["table_name"].lower(), node["schema_name"].lower()
+    return name in own if not schema else schema == "main" and name in sources
+
+
+def _function_of(node: Mapping[str, Any]) -> str:
+    """Return the name of a table function; empty for what is none."""
+    return str(node["function"]["function_name"]).lower() if "function" in node else ""
 
 
 def _name_of(node: Mapping[str, Any]) -> str:
@@ -119,7 +151,7 @@ def _name_of(node: Mapping[str, Any]) -> str:
     if node["alias"]:
         return str(node["alias"])
     if node["type"] == "TABLE_FUNCTION":
-        return str(node["function"]["function_name"])
+        return _function_of(node)
     return PurePath(node["table_name"]).name.split(".")[0]
 
 
