@@ -70,7 +70,7 @@ class Audit(Tables):
 def _rows(runs: Sequence[CutRun]) -> dict[str, list[tuple[object, ...]]]:
     of_sources: list[tuple[object, ...]] = [
         row
-        for one in (runs[0].sources if runs else ())
+        for one in next((one.sources for one in runs if one.sources), ())
         for row in (
             (one.name, None, one.clock or None, one.why or None),
             *((one.name, each.text, each.clock or None, each.why or None) for each in one.inputs),

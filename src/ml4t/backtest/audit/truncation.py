@@ -68,15 +68,16 @@ def _run_to(
     whole: BacktestResult,
     prepared: Prepared,
 ) -> CutRun:
-    catalog, found = CutCatalog(setup.catalog, cut.bar), list[Found]()
-    setup.catalog = catalog
+    found, sources = list[Found](), list[CutSource]()
     try:
+        setup.catalog = catalog = CutCatalog(setup.catalog, cut.bar)
+        sources = catalog.cut_sources
         found += compare_views(prepared, catalog.validate(), cut.bar)
         found += compare_runs(whole, run_once(setup, None, start, None), cut.bar)
     except BacktestError as error:
         # What names an asset that has no bar yet is right over everything, and cannot be run then.
-        return CutRun(cut, found, catalog.cut_sources, f"{type(error).__name__}: {error}")
-    return CutRun(cut, found, catalog.cut_sources)
+        return CutRun(cut, found, sources, f"{type(error).__name__}: {error}")
+    return CutRun(cut, found, sources)
 
 
 def _own(setup: RunSetup) -> RunSetup:
