@@ -188,11 +188,11 @@ def test_sources_say_how_they_were_cut(market: Path) -> None:
     assert rows == [
         ("prices", None, "timestamp", None),
         ("own", None, "timestamp + '1 day'::interval", None),
-        ("own", f"{prices} as p", "timestamp", None),
+        ("own", f"{prices} as p", "timestamp::date", None),
         ("context", None, "timestamp", None),
         ("assets", None, None, "has no clock: what it says counts from the first bar on"),
         ("other", None, "timestamp", None),
-        ("other", prices, "timestamp", None),
+        ("other", prices, "timestamp::date", None),
     ]
 
 
@@ -267,6 +267,25 @@ def test_a_query_that_fails_over_what_was_known_is_told(market: Path) -> None:
     assert rows[-1] == (None,)
     assert audit.is_clean
     assert audit.sql("select count(*) from sources").fetchall() == [(3,)]
+
+
+@pytest.mark.parametrize("day", ["timestamp::date", "date_trunc('day', timestamp)"])
+def test_bars_of_days_are_made_of_rows_of_the_whole_day(
+    day: str, market: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "at_close.parquet"
+    rows = pl.read_parquet(market / "prices.parquet")
+    rows.with_columns(pl.col("timestamp") + dt.timedelta(hours=16)).write_parquet(file)
+    names = "asset_id, open, high, low, close"
+    found = Catalog().register("prices", f"select {day} as timestamp, {names} from '{file}'")
+    audit = BacktestEngine(found, TopN(2, by="close", every=3)).audit(3)
+    assert audit.is_clean
+    assert audit.sql("select clock from sources where input is not null").fetchall() == [
+        ("timestamp::date",)
+    ]
+    ahead = column(LEAKS["the next close"], f"'{file}'").replace("timestamp,", f"{day} as at,", 1)
+    found.register("features", ahead.replace("as at", "as timestamp"), name="own")
+    assert not BacktestEngine(found, TopN(2, by="close", every=3)).audit(3).is_clean
 
 
 def test_membership_and_actions_of_later_are_not_known(market: Path) -> None:

@@ -54,8 +54,13 @@ def choose_cuts(
             if ts and len(chosen) < n:
                 chosen[ts.pop()] = reason
     text_of = {t: text for text, t in places.items()}
-    kind = prepared.timestamp_type
-    return [CutPoint(CutBar(t, text_of[t], kind), chosen[t]) for t in sorted(chosen)]
+    kind, are_days = prepared.timestamp_type, all(_is_day(text) for _, text in ticks)
+    return [CutPoint(CutBar(t, text_of[t], kind, are_days), chosen[t]) for t in sorted(chosen)]
+
+
+def _is_day(bar: str) -> bool:
+    _, _, clock = bar.partition(" ")
+    return not clock or (clock.startswith("00:00:00") and "." not in clock)
 
 
 def _drawn(

@@ -18,11 +18,14 @@ class CutBar(NamedTuple):
         As DuckDB writes it in the zone of the catalog.
     kind : str
         The type of the bars.
+    is_day : bool
+        All bars are dates, or midnights: each stands for its day.
     """
 
     t: int
     text: str
     kind: str
+    is_day: bool = False
 
     @property
     def sql(self) -> str:

@@ -38,7 +38,8 @@ class Input(NamedTuple):
     text : str
         As it stands in the query.
     clock : str
-        Column whose later rows are left out; empty: there is none.
+        Column whose later rows are left out, ``::date`` where rows of the day of the bar stay;
+        empty: there is none.
     why : str
         Why nothing of it was left out; empty where something was.
     """
@@ -89,7 +90,12 @@ def cut_query(query: str, bar: CutBar, names: Collection[str], database: Databas
             inputs.append(Input(written, "", why or f"{none}: {', '.join(columns)}"))
             continue
         items = ", ".join(("*", *_unlisted(written, query, columns, database)))
-        known = rows_of(written, items, where=f"{quote(clock)} <= {bar.sql}")
+        if bar.is_day and key_of(clock) != AVAILABLE_AT and columns[clock] != "DATE":
+            # Or a bar of a day would be made of nothing that traded in it.
+            clock, time = f"{clock}::date", f"{quote(clock)}::date"
+        else:
+            time = quote(clock)
+        known = rows_of(written, items, where=f"{time} <= {bar.sql}")
         parts += [text[done:start], f"({known}) as {quote(_name_of(node))}".encode()]
         done = end
         inputs.append(Input(written, clock))
