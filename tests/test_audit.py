@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,34 @@ def test_a_strategy_that_keeps_something_is_audited_and_stays_fresh(market: Path
     assert strategy.seen == []
     assert audit.result["n_trades"] > 0
     assert engine.run()["final_value"] == audit.result["final_value"]
+
+
+class ByChance(Strategy):
+    """Buys what no seed decides."""
+
+    def decide(self, batch: Batch, broker: StrategyBroker) -> None:
+        sid = int(np.random.default_rng().integers(len(broker.assets)))
+        broker.order_target_weights({broker.assets[sid]: 0.3 + 0.001 * batch.t})
+
+
+def test_a_strategy_of_chance_is_told_and_is_no_look_ahead(market: Path) -> None:
+    audit = BacktestEngine(catalog(market), ByChance()).audit(2)
+    assert audit.differences.fetchall() == []
+    told = audit.sql("select problem from cuts").fetchall()
+    assert len(told) == 2
+    assert all("two runs over everything differ too" in problem for (problem,) in told)
+    assert not audit.is_clean
+    assert audit.title == "audit of 0 cuts: nothing could be compared"
+    ahead = catalog(market, column(LEAKS["the next close"]))
+    found = BacktestEngine(ahead, ByChance()).audit(1).sql("select place from differences")
+    assert found.fetchall() == [("signals",)]
+
+
+def test_a_strategy_that_cannot_be_copied_is_refused(market: Path) -> None:
+    strategy = Remembers()
+    strategy.seen.append(threading.Lock())  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="one cannot be copied: cannot pickle"):
+        BacktestEngine(catalog(market), strategy).audit(1)
 
 
 # -- how sources are cut ------------------------------------------------------------------

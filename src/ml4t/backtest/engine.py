@@ -256,7 +256,8 @@ class BacktestEngine:
         Raises
         ------
         ConfigError
-            `cuts` or `seed` is no whole number; the strategy has run before and keeps what it saw.
+            `cuts` or `seed` is no whole number; the strategy has run before and keeps what it saw,
+            or cannot be copied.
         Exception
             What a run over everything raises.
         """

@@ -63,7 +63,8 @@ class Audit(Tables):
             database.make_table(table_of_audit, "audit/table", columns=items, source=staged)
             database.unregister(staged)
         n_places = sum(len(one.found) for one in runs)
-        said = "no difference" if self.is_clean else f"{n_places:,} differences"
+        said = f"{n_places:,} differences" if n_places else "no difference"
+        said = said if n_run or n_places else "nothing could be compared"
         super().__init__(database, AUDIT_TABLES, f"audit of {n_run} cuts: {said}")
 
 

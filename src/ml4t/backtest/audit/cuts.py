@@ -58,6 +58,12 @@ def choose_cuts(
     return [CutPoint(CutBar(t, text_of[t], kind, are_days), chosen[t]) for t in sorted(chosen)]
 
 
+def last_bar(prepared: Prepared) -> CutBar:
+    """Return the last bar of all: after it there is nothing to cut."""
+    t, text = prepared.database.rows(read("audit/moments"))[-1]
+    return CutBar(t, text, prepared.timestamp_type)
+
+
 def _is_day(bar: str) -> bool:
     _, _, clock = bar.partition(" ")
     return not clock or (clock.startswith("00:00:00") and "." not in clock)

@@ -9,16 +9,22 @@ from __future__ import annotations
 from copy import copy, deepcopy
 from typing import NamedTuple
 
-from ml4t.backtest.audit.comparing import Found, compare_runs, compare_views
-from ml4t.backtest.audit.cuts import CutPoint, choose_cuts
+from ml4t.backtest.audit.comparing import VIEWS, Found, compare_runs, compare_views
+from ml4t.backtest.audit.cuts import CutPoint, choose_cuts, last_bar
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.cut.cut_catalog import CutCatalog, CutSource
 from ml4t.backtest.data.stream.period import Bound, find_period
-from ml4t.backtest.errors import BacktestError
+from ml4t.backtest.errors import BacktestError, ConfigError
 from ml4t.backtest.progress import Progress
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.running import run_once
 from ml4t.backtest.walking import RunSetup
+
+# Where a run differs from itself.
+_CHANCE = (
+    "two runs over everything differ too: the strategy, a rule or a model draws by chance, or "
+    "keeps something outside of itself; have it draw by a seed of its own, and keep it in self"
+)
 
 
 class CutRun(NamedTuple):
@@ -56,9 +62,19 @@ def run_to_cuts(
         if progress is not None:
             progress(len(runs) + 1, len(cuts) + 1)
         runs.append(_run_to(cut, _own(fresh), bounds[0], whole, prepared))
+    if any(one.place not in VIEWS for run in runs for one in run.found):
+        again = run_once(_own(fresh), None, *bounds)
+        if any(compare_runs(whole, again, last_bar(prepared))):
+            runs = [_by_chance(run) for run in runs]
     if progress is not None:
         progress(len(cuts) + 1, len(cuts) + 1)
     return whole, runs
+
+
+def _by_chance(run: CutRun) -> CutRun:
+    """Return a run to a cut without what may differ for another reason than the cut."""
+    found = [one for one in run.found if one.place in VIEWS]
+    return run if len(found) == len(run.found) else run._replace(found=found, problem=_CHANCE)
 
 
 def _run_to(
@@ -83,9 +99,16 @@ def _run_to(
 def _own(setup: RunSetup) -> RunSetup:
     """Return the same settings, with a strategy, rules and a provider of their own."""
     other = copy(setup)
-    own = deepcopy({
+    parts = {
         "strategy": setup.strategy, "risk_manager": setup.risk_manager,
         "config": setup.config, "computing_provider": setup.computing_provider,
-    })  # fmt: skip
+    }  # fmt: skip
+    try:
+        own = deepcopy(parts)
+    except Exception as error:  # whatever the user's own objects raise
+        raise ConfigError(
+            f"an audit runs copies of strategy, rules, models and provider, and one cannot be "
+            f"copied: {error}; open locks, files and connections when a run starts, in on_start"
+        ) from error
     vars(other).update(own)
     return other
