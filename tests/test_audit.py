@@ -26,9 +26,12 @@ from ml4t.backtest import (
 )
 from ml4t.backtest.cli import app, looking
 from ml4t.backtest.core.batch import Batch
+from ml4t.backtest.core.context import Context
+from ml4t.backtest.core.event import MarketEvent
 from ml4t.backtest.data.cut.cut_bar import CutBar
 from ml4t.backtest.data.cut.inputs import cut_query
 from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.feature_provider import CallableFeatureProvider
 from ml4t.backtest.risk import RiskManager, StopLoss
 from ml4t.backtest.strategy.broker import StrategyBroker
 from ml4t.backtest.synthetic import make_market
@@ -185,6 +188,20 @@ def test_a_strategy_of_chance_is_told_and_is_no_look_ahead(market: Path) -> None
     ahead = catalog(market, column(LEAKS["the next close"]))
     found = BacktestEngine(ahead, ByChance()).audit(1).sql("select place from differences")
     assert found.fetchall() == [("signals",)]
+
+
+def test_a_provider_of_chance_is_told_too(market: Path) -> None:
+    draws = np.random.default_rng()
+    provider = CallableFeatureProvider(lambda *_: {"own": draws.random()})
+    manager = RiskManager(feature_provider=provider)
+
+    class Reads(Strategy):
+        def on_market_event(self, event: MarketEvent, context: Context) -> None:
+            self.order_target_percent(event.asset_id, 0.1 if event.signals["own"] > 0.5 else 0.0)
+
+    audit = BacktestEngine(catalog(market), Reads(), risk_manager=manager).audit(1)
+    assert audit.differences.fetchall() == []
+    assert audit.sql("select count(*) from cuts where problem is not null").fetchall() == [(1,)]
 
 
 def test_a_strategy_that_cannot_be_copied_is_refused(market: Path) -> None:

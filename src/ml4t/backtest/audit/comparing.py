@@ -20,7 +20,7 @@ from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.difference import COMPARED, ROW_NUMBERS
 from ml4t.backtest.results.store import open_store
 
-VIEWS = {"signals": KEYS, "market": KEYS[:1]}
+_VIEWS = {"signals": KEYS, "market": KEYS[:1]}
 # What an order asked for; what came of it later is in `fills`.
 _ASKED = ("created_at", "order_type", "time_in_force", "tag")
 # What a trade says once it is closed.
@@ -61,7 +61,7 @@ def compare_views(whole: Prepared, cut: Prepared, bar: CutBar) -> Iterator[Found
     of_whole = {"signals": whole.signal_columns, "market": whole.market_columns}
     of_cut = {"signals": cut.signal_columns, "market": cut.market_columns}
     known = f"timestamp <= {bar.sql}"
-    for view, keys in VIEWS.items():
+    for view, keys in _VIEWS.items():
         names = [name for name in of_whole[view] if name not in keys and name in of_cut[view]]
         # A sum: DuckDB puts the hashes of several values together by xor, and a bit_xor of those
         # would lose every value that an even number of rows has.

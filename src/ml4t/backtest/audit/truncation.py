@@ -9,7 +9,7 @@ from __future__ import annotations
 from copy import copy, deepcopy
 from typing import NamedTuple
 
-from ml4t.backtest.audit.comparing import VIEWS, Found, compare_runs, compare_views
+from ml4t.backtest.audit.comparing import Found, compare_runs, compare_views
 from ml4t.backtest.audit.cuts import CutPoint, choose_cuts, last_bar
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.cut.cut_catalog import CutCatalog, CutSource
@@ -37,12 +37,15 @@ class CutRun(NamedTuple):
     sources : list of CutSource
     problem : str
         Why nothing could be run over what was known then; empty where it was.
+    n_of_views : int
+        How many of `found`, the first, are of the views and not of the run.
     """
 
     cut: CutPoint
     found: list[Found]
     sources: list[CutSource]
     problem: str = ""
+    n_of_views: int = 0
 
 
 def run_to_cuts(
@@ -62,7 +65,7 @@ def run_to_cuts(
         if progress is not None:
             progress(len(runs) + 1, len(cuts) + 1)
         runs.append(_run_to(cut, _own(fresh), bounds[0], whole, prepared))
-    if any(one.place not in VIEWS for run in runs for one in run.found):
+    if any(len(run.found) > run.n_of_views for run in runs):
         again = run_once(_own(fresh), None, *bounds)
         if any(compare_runs(whole, again, last_bar(prepared))):
             runs = [_by_chance(run) for run in runs]
@@ -73,7 +76,7 @@ def run_to_cuts(
 
 def _by_chance(run: CutRun) -> CutRun:
     """Return a run to a cut without what may differ for another reason than the cut."""
-    found = [one for one in run.found if one.place in VIEWS]
+    found = run.found[: run.n_of_views]
     return run if len(found) == len(run.found) else run._replace(found=found, problem=_CHANCE)
 
 
@@ -84,16 +87,17 @@ def _run_to(
     whole: BacktestResult,
     prepared: Prepared,
 ) -> CutRun:
-    found, sources = list[Found](), list[CutSource]()
+    found, sources, n_of_views = list[Found](), list[CutSource](), 0
     try:
         setup.catalog = catalog = CutCatalog(setup.catalog, cut.bar)
         sources = catalog.cut_sources
         found += compare_views(prepared, catalog.validate(), cut.bar)
+        n_of_views = len(found)
         found += compare_runs(whole, run_once(setup, None, start, None), cut.bar)
     except BacktestError as error:
         # What names an asset that has no bar yet is right over everything, and cannot be run then.
         return CutRun(cut, found, sources, f"{type(error).__name__}: {error}")
-    return CutRun(cut, found, sources)
+    return CutRun(cut, found, sources, n_of_views=n_of_views)
 
 
 def _own(setup: RunSetup) -> RunSetup:
