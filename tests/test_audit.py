@@ -231,6 +231,7 @@ def test_sources_say_how_they_were_cut(market: Path) -> None:
     )
     audit = BacktestEngine(found, TopN(2, by="own")).audit(1)
     rows = audit.sources.fetchall()
+    assert audit.title == "audit of 1 cuts: no difference"
     assert rows == [
         ("prices", None, "timestamp", None),
         ("own", None, "timestamp + '1 day'::interval", None),
@@ -332,6 +333,13 @@ def test_bars_of_days_are_made_of_rows_of_the_whole_day(
     ahead = column(LEAKS["the next close"], f"'{file}'").replace("timestamp,", f"{day} as at,", 1)
     found.register("features", ahead.replace("as at", "as timestamp"), name="own")
     assert not BacktestEngine(found, TopN(2, by="close", every=3)).audit(3).is_clean
+
+
+def test_the_title_counts_what_was_not_cut(market: Path, tmp_path: Path) -> None:
+    pl.DataFrame({"x": [1.0]}).write_parquet(tmp_path / "one.parquet")
+    query = f"select timestamp, asset_id, close * x as own from prices, '{tmp_path}/one.parquet'"
+    audit = BacktestEngine(catalog(market, query), TopN(2, by="own")).audit(1)
+    assert audit.title == "audit of 1 cuts: no difference; inputs that were not cut: 1"
 
 
 def test_membership_and_actions_of_later_are_not_known(market: Path) -> None:

@@ -65,6 +65,9 @@ class Audit(Tables):
         n_places = sum(len(one.found) for one in runs)
         said = f"{n_places:,} differences" if n_places else "no difference"
         said = said if n_run or n_places else "nothing could be compared"
+        sources = next((one.sources for one in runs if one.sources), ())
+        n_whole = sum(bool(each.why) for one in sources for each in one.inputs)
+        said += f"; inputs that were not cut: {n_whole:,}" if n_whole else ""
         super().__init__(database, AUDIT_TABLES, f"audit of {n_run} cuts: {said}")
 
 
