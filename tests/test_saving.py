@@ -351,6 +351,14 @@ def test_what_is_neither_a_file_nor_a_folder_stays_what_it_is(
     assert {one.name for one in tmp_path.iterdir()} == {name, pipe.name}
 
 
+def test_a_folder_is_no_column_whatever_its_name_says(run: BacktestResult, tmp_path: Path) -> None:
+    # Of the id of one run in three hundred all digits are below ten.
+    place = run.save(tmp_path / "run_id=245035214219")
+    assert BacktestResult.open(place).run_id == run.run_id
+    run.save(place)
+    assert BacktestResult.open(place).run_id == run.run_id
+
+
 def test_an_empty_folder_and_an_empty_file_hold_nothing_to_lose(
     run: BacktestResult, tmp_path: Path
 ) -> None:

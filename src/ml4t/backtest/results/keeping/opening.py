@@ -17,8 +17,8 @@ from ml4t.backtest.data.database import UTC, Database, EngineError
 from ml4t.backtest.data.sql_files import (
     attach_of,
     detach_of,
-    file_literal,
     null_of,
+    plain_parquet,
     quote,
     read,
     render,
@@ -126,11 +126,7 @@ def _load_folder(path: Path, timezone: str) -> Database:
     if damage is not None:
         raise _NoRunError(damage)
     files = {table: (path / f"{table}.parquet").absolute() for table in TABLES}
-    places = {
-        table: f"read_parquet({file_literal(str(file))})"
-        for table, file in files.items()
-        if file.is_file()
-    }
+    places = {table: plain_parquet(str(file)) for table, file in files.items() if file.is_file()}
     found = {table: database.schema(rows_of(place)) for table, place in places.items()}
     _copy(database, places, found)
     database.lock()

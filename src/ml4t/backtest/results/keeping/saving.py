@@ -20,10 +20,10 @@ from ml4t.backtest.data.sql_files import (
     copied_form_of,
     csv_of,
     detach_of,
-    file_literal,
     insert_of,
     literal,
     parquet_of,
+    plain_parquet,
     quote,
     read,
     rows_of,
@@ -206,7 +206,7 @@ def _strangers_in_folder(target: Path) -> list[str]:
     database = open_store()
     for item in items:
         try:
-            columns = database.schema(rows_of(f"read_parquet({file_literal(str(item))})"))
+            columns = database.schema(rows_of(plain_parquet(str(item))))
         except EngineError:
             columns = {}
         if "run_id" not in columns:

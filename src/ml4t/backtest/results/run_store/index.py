@@ -19,8 +19,8 @@ from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.sql_files import (
     all_of,
     drop_of,
-    file_literal,
     parquet_of,
+    plain_parquet,
     read,
     render,
     rows_of,
@@ -108,7 +108,7 @@ def _keep(database: Database, index: Path) -> set[str]:
     """Make a table of the lines of the index that are still right; return the ids."""
     if not index.exists():
         return set()
-    source = f"read_parquet({file_literal(str(index))}, hive_partitioning = false)"
+    source = plain_parquet(str(index))
     try:
         database.execute(table_of(_KEPT, render("run_store/kept", index=source, seen=_SEEN)))
         asked = database.schema(read("run_store/nothing"))
