@@ -24,6 +24,7 @@ from ml4t.backtest import (
     Strategy,
     TopN,
 )
+from ml4t.backtest.audit.comparing import different_rows
 from ml4t.backtest.cli import app, looking
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.context import Context
@@ -32,6 +33,7 @@ from ml4t.backtest.data.cut.cut_bar import CutBar
 from ml4t.backtest.data.cut.inputs import cut_query
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.feature_provider import CallableFeatureProvider
+from ml4t.backtest.data.sql_files import Sql
 from ml4t.backtest.risk import RiskManager, StopLoss
 from ml4t.backtest.strategy.broker import StrategyBroker
 from ml4t.backtest.synthetic import make_market
@@ -333,6 +335,19 @@ def test_bars_of_days_are_made_of_rows_of_the_whole_day(
     ahead = column(LEAKS["the next close"], f"'{file}'").replace("timestamp,", f"{day} as at,", 1)
     found.register("features", ahead.replace("as at", "as timestamp"), name="own")
     assert not BacktestEngine(found, TopN(2, by="close", every=3)).audit(3).is_clean
+
+
+def test_the_column_that_differs_is_named_beside_one_that_is_no_number() -> None:
+    kinds = {"timestamp": "integer", "nothing": "double", "near": "double", "other": "double"}
+    rows = [
+        "select " + ", ".join(f"{value}::{kind} as {name}" for (name, kind), value in each)
+        for each in (
+            zip(kinds.items(), ("1", "'nan'", "1.0", "2.0"), strict=True),
+            zip(kinds.items(), ("1", "'nan'", "1.0 + 1e-15", "2.1"), strict=True),
+        )
+    ]
+    (found,) = different_rows(Database(), "place", ("timestamp",), [Sql(one) for one in rows])
+    assert found == ("place", "other", 1, "1", None, "2.0", "2.1")
 
 
 def test_the_title_counts_what_was_not_cut(market: Path, tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 -- grain:  one row per row that differs, or that one of two has
 -- reads:  :whole, :cut
--- params: :keys, :sorted, :joined, :columns, :differs
--- Rows of equal keys are paired in the order of what they hold. Columns of the whole run come first, then the same
--- of the cut one; what one has alone is NULL in the other.
+-- params: :keys, :sorted, :joined, :columns, :first_column
+-- Rows of equal keys are paired in the order of what they hold. Columns of the whole run come
+-- first, then the same of the cut one; what one has alone is NULL in the other. The first column
+-- that differs is named.
 with
 
 of_whole as (
@@ -19,7 +20,9 @@ of_cut as (
     from :cut
 )
 
-select :columns
+select
+    :columns,
+    :first_column as __column
 from of_whole as whole
 full outer join of_cut as cut on :joined
-where whole.__k is null or cut.__k is null or (:differs)
+where whole.__k is null or cut.__k is null or __column is not null

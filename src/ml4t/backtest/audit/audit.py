@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml4t.backtest.audit.truncation import CutRun
+from ml4t.backtest.data.cut.cut_catalog import CutSource
 from ml4t.backtest.data.diagnostics.tables import Tables
 from ml4t.backtest.data.sql_files import quote
 from ml4t.backtest.results.result import BacktestResult
@@ -53,7 +54,8 @@ class Audit(Tables):
         self.is_clean = n_run > 0 and not any(one.found for one in runs)
         database = open_store(result.timezone)
         kind = runs[0].cut.bar.kind if runs else "TIMESTAMP"
-        for table_of_audit, rows in _rows(runs).items():
+        sources = next((one.sources for one in runs if one.sources), [])
+        for table_of_audit, rows in _rows(runs, sources).items():
             fields, staged = _FIELDS[table_of_audit], f"__{table_of_audit}"
             database.register(staged, _arrow(fields, rows))
             items = ", ".join(
@@ -65,16 +67,17 @@ class Audit(Tables):
         n_places = sum(len(one.found) for one in runs)
         said = f"{n_places:,} differences" if n_places else "no difference"
         said = said if n_run or n_places else "nothing could be compared"
-        sources = next((one.sources for one in runs if one.sources), ())
         n_whole = sum(bool(each.why) for one in sources for each in one.inputs)
         said += f"; inputs that were not cut: {n_whole:,}" if n_whole else ""
         super().__init__(database, AUDIT_TABLES, f"audit of {n_run} cuts: {said}")
 
 
-def _rows(runs: Sequence[CutRun]) -> dict[str, list[tuple[object, ...]]]:
+def _rows(
+    runs: Sequence[CutRun], sources: Sequence[CutSource]
+) -> dict[str, list[tuple[object, ...]]]:
     of_sources: list[tuple[object, ...]] = [
         row
-        for one in next((one.sources for one in runs if one.sources), ())
+        for one in sources
         for row in (
             (one.name, None, one.clock or None, one.why or None),
             *((one.name, each.text, each.clock or None, each.why or None) for each in one.inputs),

@@ -8,17 +8,20 @@ there are, those of later bars included, so that the last digits of a trailing m
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ml4t.backtest.core.tolerances import SAME_IN_COLUMN, SAME_NUMBER
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.cut.cut_bar import CutBar
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.schema import KEYS
-from ml4t.backtest.data.sql_files import Sql, columns, quote, render, rows_of
+from ml4t.backtest.data.sql_files import Sql, columns, literal, quote, render, rows_of
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.difference import COMPARED, ROW_NUMBERS
 from ml4t.backtest.results.store import open_store
+
+if TYPE_CHECKING:
+    from pyarrow import Table as ArrowTable
 
 _VIEWS = {"signals": KEYS, "market": KEYS[:1]}
 # What an order asked for; what came of it later is in `fills`.
@@ -77,15 +80,28 @@ def compare_views(whole: Prepared, cut: Prepared, bar: CutBar) -> Iterator[Found
             for side, each in zip(_SIDES, (whole, cut), strict=True):
                 cells = rows_of(view, columns([*keys, name]), where=known)
                 database.register(side, each.database.sql(cells).to_arrow_table())
-            yield from _different(database, view, keys, [rows_of(side) for side in _SIDES])
+            yield from different_rows(database, view, keys, [rows_of(side) for side in _SIDES])
 
 
-def compare_runs(whole: BacktestResult, cut: BacktestResult, bar: CutBar) -> Iterator[Found]:
-    """Yield the tables of two runs of which rows up to a bar differ."""
-    database = open_store(whole.timezone)
-    for side, run in zip(_SIDES, (whole, cut), strict=True):
-        for table in _TIMES:
-            database.register(f"{table}_of_{side}", getattr(run, table).to_arrow_table())
+def compared_tables(run: BacktestResult) -> dict[str, ArrowTable]:
+    """Return the tables of a run that are compared."""
+    return {table: getattr(run, table).to_arrow_table() for table in _TIMES}
+
+
+def compare_runs(
+    whole: Mapping[str, ArrowTable], cut: BacktestResult, bar: CutBar
+) -> Iterator[Found]:
+    """Yield the tables of two runs of which rows up to a bar differ.
+
+    Parameters
+    ----------
+    whole : mapping
+        As `compared_tables` returns them, once for all cuts.
+    """
+    database = open_store(cut.timezone)
+    for side, tables in zip(_SIDES, (whole, compared_tables(cut)), strict=True):
+        for table, rows in tables.items():
+            database.register(f"{table}_of_{side}", rows)
     for table, time in _TIMES.items():
         names = [
             name for name in database.schema(rows_of(f"{table}_of_whole"))
@@ -95,20 +111,23 @@ def compare_runs(whole: BacktestResult, cut: BacktestResult, bar: CutBar) -> Ite
         known = f"{quote(time)} <= {bar.sql}"
         if table == "orders":
             names, keys, known = list(_ASKED), (time,), f"fills.timestamp <= {bar.sql}"
-        rows = [
+        queries = [
             _orders_of(side, names, known) if table == "orders"
             else rows_of(f"{table}_of_{side}", columns(names), where=known)
             for side in _SIDES
         ]  # fmt: skip
-        yield from _different(database, table, keys, rows)
+        yield from different_rows(database, table, keys, queries)
 
 
-def _different(
+def different_rows(
     database: Database, place: str, keys: Sequence[str], rows: Sequence[Sql]
 ) -> Iterator[Found]:
     """Yield what differs between the rows of two queries, if anything does."""
     kinds = database.schema(rows[0])
-    values = [name for name in kinds if name not in keys]
+    differing = [
+        f"when {_differs(name, kind, rows[0])} then {literal(name)}"
+        for name, kind in kinds.items() if name not in keys
+    ]  # fmt: skip
     query = render(
         "audit/paired_rows",
         whole=f"({rows[0]})", cut=f"({rows[1]})", keys=columns(keys), sorted=columns(kinds),
@@ -119,11 +138,11 @@ def _different(
             f"{side}.{quote(name)} as {quote(f'{side} {name}')}"
             for side in _SIDES for name in (*kinds, "__k")
         ),
-        differs=" or ".join(_differs(name, kinds[name], rows[0]) for name in values) or "false",
+        first_column=f"case {' '.join(differing)} end" if differing else "null",
     )  # fmt: skip
     found = database.records(query)
     if found:
-        yield _first_of(place, keys, values, found)
+        yield _first_of(place, keys, found)
 
 
 def _differs(name: str, kind: str, whole: Sql) -> str:
@@ -139,9 +158,7 @@ def _differs(name: str, kind: str, whole: Sql) -> str:
     return f"({one} is distinct from {other} and not coalesce({is_same}, false))"
 
 
-def _first_of(
-    place: str, keys: Sequence[str], values: Sequence[str], found: Sequence[Mapping[str, Any]]
-) -> Found:
+def _first_of(place: str, keys: Sequence[str], found: Sequence[Mapping[str, Any]]) -> Found:
     def of(row: Mapping[str, Any], name: str) -> Any:
         side = _SIDES[row["whole __k"] is None]
         return row[f"{side} {name}"]
@@ -151,20 +168,13 @@ def _first_of(
     if first["whole __k"] is None:
         told.reverse()
     elif first["cut __k"] is not None:
-        column = next(name for name in values if _is_other(first, name))
+        column = first["__column"]
         told = [_text(first[f"{side} {column}"]) for side in _SIDES]
     return Found(
         place=place, column=column, n_rows=len(found), bar=str(of(first, keys[0])),
         asset_id=_text(of(first, "asset_id")) if "asset_id" in keys else None,
         whole=told[0], cut=told[1],
     )  # fmt: skip
-
-
-def _is_other(row: Mapping[str, Any], name: str) -> bool:
-    one, other = (row[f"{side} {name}"] for side in _SIDES)
-    if isinstance(one, float) and isinstance(other, float):
-        return not abs(one - other) <= SAME_NUMBER * max(abs(one), abs(other))
-    return bool(one != other)
 
 
 def _orders_of(side: str, names: Sequence[str], known: str) -> Sql:

@@ -6,10 +6,11 @@ it. Strategy, rules, limits, callbacks and providers alike go through it as they
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import copy, deepcopy
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ml4t.backtest.audit.comparing import Found, compare_runs, compare_views
+from ml4t.backtest.audit.comparing import Found, compare_runs, compare_views, compared_tables
 from ml4t.backtest.audit.cuts import CutPoint, choose_cuts, last_bar
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.cut.cut_catalog import CutCatalog, CutSource
@@ -19,6 +20,9 @@ from ml4t.backtest.progress import Progress
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.running import run_once
 from ml4t.backtest.walking import RunSetup
+
+if TYPE_CHECKING:
+    from pyarrow import Table as ArrowTable
 
 # Where a run differs from itself.
 _CHANCE = (
@@ -58,16 +62,16 @@ def run_to_cuts(
     """Run once over everything and once to each cut; return the one, and what differs in others."""
     fresh = _own(setup)
     whole = run_once(_own(fresh), None, *bounds)
-    prepared = setup.catalog.prepare()
+    prepared, tables = setup.catalog.prepare(), compared_tables(whole)
     cuts = choose_cuts(whole, prepared, find_period(*bounds, prepared), n_cuts, seed)
     runs: list[CutRun] = []
     for cut in cuts:
         if progress is not None:
             progress(len(runs) + 1, len(cuts) + 1)
-        runs.append(_run_to(cut, _own(fresh), bounds[0], whole, prepared))
+        runs.append(_run_to(cut, _own(fresh), bounds[0], tables, prepared))
     if any(len(run.found) > run.n_of_views for run in runs):
         again = run_once(_own(fresh), None, *bounds)
-        if any(compare_runs(whole, again, last_bar(prepared))):
+        if any(compare_runs(tables, again, last_bar(prepared))):
             runs = [_by_chance(run) for run in runs]
     if progress is not None:
         progress(len(cuts) + 1, len(cuts) + 1)
@@ -84,7 +88,7 @@ def _run_to(
     cut: CutPoint,
     setup: RunSetup,
     start: Bound | None,
-    whole: BacktestResult,
+    whole: Mapping[str, ArrowTable],
     prepared: Prepared,
 ) -> CutRun:
     found, sources, n_of_views = list[Found](), list[CutSource](), 0
