@@ -194,9 +194,10 @@ def _try_all(
         for number, engine in engines.items()
         if engine.catalog is ground.catalog and engine.computing_provider is None
     }
-    shared = _shared(recipe, trials)
-    tried += [_alone(n, engines[n], detail) for n in engines if n not in together]
-    _refuse_changed(tried, shared, recipe, trials)
+    if alone := [n for n in engines if n not in together]:
+        shared = _shared(recipe, trials)
+        tried += [_alone(n, engines[n], detail) for n in alone]
+        _refuse_changed(tried, shared, recipe, trials)
     outcomes = [keeper.keep(one, by_number[one.number]) for one in tried]
     if together:
         outcomes += _side_by_side(ground, recipe, by_number, together, detail, keeper)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 from ml4t.backtest.data.database import Database, interruptible
@@ -61,6 +62,11 @@ class MadeTables:
         (row,) = self._database.rows(rows_of("runs", columns(names)))
         return row
 
+    @cached_property
+    def _run_id(self) -> str:
+        (run_id,) = self.facts([RUN_ID.name])
+        return str(run_id)
+
     @interruptible
     def hand_over(self, table: str, writer: Database, statement_of: StatementOf) -> None:
         """Hand the rows of a table to a statement of a writer."""
@@ -69,8 +75,7 @@ class MadeTables:
             column = quote(name)
             if name == RUN_ID.name:
                 # The same text in every row: said once it takes no time.
-                (run_id,) = self.facts([name])
-                taken.append(f"{literal(run_id)} as {column}")
+                taken.append(f"{literal(self._run_id)} as {column}")
                 continue
             is_plain = kind.startswith(_PLAIN)
             given.append(column if is_plain else f"{column}::varchar as {column}")

@@ -20,6 +20,7 @@ from ml4t.backtest.results.keeping.saving import save_folder
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_facts import as_json
 from ml4t.backtest.results.run_store.folder import ENTRY, write_tags
+from ml4t.backtest.results.store import open_store
 from ml4t.backtest.results.tables import TABLES
 
 if TYPE_CHECKING:
@@ -82,9 +83,9 @@ def parameters_of(run: Keepable) -> dict[str, str]:
     return found | {f"strategy.{name}": text for name, text in _arguments(settings["strategy"])}
 
 
-def write_run(run: Keepable, writer: Database, folder: Path, tags: list[str]) -> None:
+def write_run(run: Keepable, writer: Database | None, folder: Path, tags: list[str]) -> None:
     """Write the tables of a run, its entry and its tags into a folder that is not there yet."""
-    tables = run.run_tables
+    tables, writer = run.run_tables, writer or open_store()
     save_folder(tables, folder, writer)
     _write_entry(run, tables, writer, folder)
     write_tags(folder, tags)

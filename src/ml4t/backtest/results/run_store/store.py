@@ -34,7 +34,6 @@ from ml4t.backtest.results.run_store.folder import (
 )
 from ml4t.backtest.results.run_store.index import LIST, list_runs, problem_of
 from ml4t.backtest.results.run_store.pruning import prunable
-from ml4t.backtest.results.store import open_store
 from ml4t.backtest.results.tables import TABLES
 
 # A table of a store is made where a query has its name in it, as whatever.
@@ -111,13 +110,13 @@ class RunStore:
             It cannot be written (no space, no permission); the store is as it was.
         """
         id_of(result)
-        return self.keep(result, require_tags(tags), open_store())
+        return self.keep(result, require_tags(tags))
 
-    def keep(self, run: Keepable, words: Sequence[str], writer: Database) -> str:
-        """Keep a run as `add` does, by a writer that writes others too."""
+    def keep(self, run: Keepable, words: Sequence[str], writer: Database | None = None) -> str:
+        """Keep a run as `add` does; a `writer` may write others too."""
         run_id, before = run.run_id, self._folder.one(run.run_id)
         with self._folder.changing(run_id, "added to"):
-            is_kept = self.has_whole(run_id)
+            is_kept = _is_whole(before)
             if not is_kept:
                 tags = [*words, *(before.tags if before else ())]
                 write = partial(write_run, run, writer, tags=tags)
@@ -128,8 +127,7 @@ class RunStore:
 
     def has_whole(self, run_id: str) -> bool:
         """Say whether a run is there, and no file of it is damaged."""
-        found = self._folder.one(run_id)
-        return found is not None and problem_of(found) is None
+        return _is_whole(self._folder.one(run_id))
 
     def runs(self) -> Relation:
         """Return a row per run, the oldest first: id, when added, tags, parameters, metrics.
@@ -406,3 +404,7 @@ def _ids(run_ids: Iterable[str]) -> list[str]:
     if isinstance(run_ids, str):
         raise ConfigError(f"run_ids must be a list of ids, was {run_ids!r}")
     return list(run_ids)
+
+
+def _is_whole(found: Stored | None) -> bool:
+    return found is not None and problem_of(found) is None
