@@ -261,13 +261,13 @@ class BacktestEngine:
         Exception
             What a run over everything raises.
         """
-        from ml4t.backtest.audit.audit import Audit
-        from ml4t.backtest.audit.truncation import run_to_cuts
+        from ml4t.backtest.audit.auditing import AuditRequest, audited
 
-        n_cuts = require_whole("cuts", cuts, least=1)
-        number, told = require_whole("seed", seed, least=0), progress_of(progress, "runs")
+        request = AuditRequest(
+            cuts=require_whole("cuts", cuts, least=1), seed=require_whole("seed", seed, least=0)
+        )
         with two_threads:
-            return Audit(*run_to_cuts(self, self._bounds(start, end), n_cuts, number, told))
+            return audited(self, self._bounds(start, end), request, progress_of(progress, "runs"))
 
     def _bounds(self, start: DateLike, end: DateLike) -> tuple[Bound | None, Bound | None]:
         """Return the sides of a run's period: its own, else the engine's."""

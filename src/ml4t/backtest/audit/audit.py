@@ -1,32 +1,15 @@
-"""Audit: what runs over what was known found, as tables."""
+"""Audit: what was found out about a run, as tables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ml4t.backtest.audit.truncation import CutRun
-from ml4t.backtest.data.cut.cut_catalog import CutSource
+from ml4t.backtest.audit.audit_tables import AUDIT_TABLES, OF_BARS, AuditPart
 from ml4t.backtest.data.diagnostics.tables import Tables
 from ml4t.backtest.data.sql_files import quote
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.store import open_store
-
-AUDIT_TABLES = {
-    "differences": "what is different at a bar up to a cut: it was read from the future",
-    "cuts": "the bars at which the sources were cut, and why there",
-    "sources": "how each source was cut, and of which nothing was",
-}
-
-
-_FIELDS = {
-    "differences": {
-        "cut": "string", "place": "string", "column": "string", "n_rows": "int64",
-        "bar": "string", "asset_id": "string", "whole_value": "string", "cut_value": "string",
-    },
-    "cuts": {"cut": "string", "reason": "string", "n_places": "int64", "problem": "string"},
-    "sources": {"source": "string", "input": "string", "clock": "string", "why": "string"},
-}  # fmt: skip
 
 
 class Audit(Tables):
@@ -48,48 +31,22 @@ class Audit(Tables):
       Where `why` says why nothing was, the audit says nothing of it.
     """
 
-    def __init__(self, result: BacktestResult, runs: Sequence[CutRun]) -> None:
+    def __init__(self, result: BacktestResult, bar_type: str, parts: Sequence[AuditPart]) -> None:
         self.result = result
-        n_run = sum(not one.problem for one in runs)
-        self.is_clean = n_run > 0 and not any(one.found for one in runs)
+        self.is_clean = all(part.is_clean for part in parts)
         database = open_store(result.timezone)
-        kind = runs[0].cut.bar.kind if runs else "TIMESTAMP"
-        sources = next((one.sources for one in runs if one.sources), [])
-        for table_of_audit, rows in _rows(runs, sources).items():
-            fields, staged = _FIELDS[table_of_audit], f"__{table_of_audit}"
-            database.register(staged, _arrow(fields, rows))
+        rows = {name: found for part in parts for name, found in part.rows.items()}
+        for table_of_audit, (_, fields) in AUDIT_TABLES.items():
+            staged = f"__{table_of_audit}"
+            database.register(staged, _arrow(fields, rows.get(table_of_audit, ())))
             items = ", ".join(
-                f"cast({quote(one)} as {kind}) as {quote(one)}" if one in ("cut", "bar")
-                else quote(one) for one in fields
+                f"cast({quote(name)} as {bar_type}) as {quote(name)}" if kind == OF_BARS
+                else quote(name) for name, kind in fields.items()
             )  # fmt: skip
             database.make_table(table_of_audit, "audit/table", columns=items, source=staged)
             database.unregister(staged)
-        n_places = sum(len(one.found) for one in runs)
-        said = f"{n_places:,} differences" if n_places else "no difference"
-        said = said if n_run or n_places else "nothing could be compared"
-        n_whole = sum(bool(each.why) for one in sources for each in one.inputs)
-        said += f"; inputs that were not cut: {n_whole:,}" if n_whole else ""
-        super().__init__(database, AUDIT_TABLES, f"audit of {n_run} cuts: {said}")
-
-
-def _rows(
-    runs: Sequence[CutRun], sources: Sequence[CutSource]
-) -> dict[str, list[tuple[object, ...]]]:
-    of_sources: list[tuple[object, ...]] = [
-        row
-        for one in sources
-        for row in (
-            (one.name, None, one.clock or None, one.why or None),
-            *((one.name, each.text, each.clock or None, each.why or None) for each in one.inputs),
-        )
-    ]
-    return {
-        "differences": [(run.cut.bar.text, *one) for run in runs for one in run.found],
-        "cuts": [
-            (run.cut.bar.text, run.cut.reason, len(run.found), run.problem or None) for run in runs
-        ],
-        "sources": of_sources,
-    }
+        abouts = {name: table.about for name, table in AUDIT_TABLES.items()}
+        super().__init__(database, abouts, "; ".join(part.said for part in parts if part.said))
 
 
 def _arrow(fields: Mapping[str, str], rows: Sequence[tuple[object, ...]]) -> Any:
@@ -97,6 +54,6 @@ def _arrow(fields: Mapping[str, str], rows: Sequence[tuple[object, ...]]) -> Any
 
     each = list(zip(*rows, strict=True)) or [()] * len(fields)
     return pa.table({
-        name: pa.array(values, pa.type_for_alias(kind))
+        name: pa.array(values, pa.type_for_alias("string" if kind == OF_BARS else kind))
         for (name, kind), values in zip(fields.items(), each, strict=True)
     })  # fmt: skip

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ml4t.backtest.audit.comparing import Found, compare_runs, compare_views, compared_tables
 from ml4t.backtest.audit.cuts import CutPoint, choose_cuts, last_bar
+from ml4t.backtest.audit.steps import Steps
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.cut.cut_catalog import CutCatalog, CutSource
 from ml4t.backtest.data.stream.period import Bound, find_period
 from ml4t.backtest.errors import BacktestError, ConfigError
-from ml4t.backtest.progress import Progress
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.running import run_once
 from ml4t.backtest.walking import RunSetup
@@ -57,24 +57,23 @@ def run_to_cuts(
     bounds: tuple[Bound | None, Bound | None],
     n_cuts: int,
     seed: int,
-    progress: Progress | None,
+    steps: Steps,
 ) -> tuple[BacktestResult, list[CutRun]]:
     """Run once over everything and once to each cut; return the one, and what differs in others."""
     fresh = _own(setup)
     whole = run_once(_own(fresh), None, *bounds)
     prepared, tables = setup.catalog.prepare(), compared_tables(whole)
     cuts = choose_cuts(whole, prepared, find_period(*bounds, prepared), n_cuts, seed)
+    steps.expect(len(cuts) + 1)
+    steps.done()
     runs: list[CutRun] = []
     for cut in cuts:
-        if progress is not None:
-            progress(len(runs) + 1, len(cuts) + 1)
         runs.append(_run_to(cut, _own(fresh), bounds[0], tables, prepared))
+        steps.done()
     if any(len(run.found) > run.n_of_views for run in runs):
         again = run_once(_own(fresh), None, *bounds)
         if any(compare_runs(tables, again, last_bar(prepared))):
             runs = [_by_chance(run) for run in runs]
-    if progress is not None:
-        progress(len(cuts) + 1, len(cuts) + 1)
     return whole, runs
 
 

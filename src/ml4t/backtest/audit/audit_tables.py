@@ -1,0 +1,62 @@
+"""The tables of an audit: what each says, and its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+# The type of the bars, in place of one of Arrow's.
+OF_BARS = "bar"
+
+
+class AuditTable(NamedTuple):
+    """One table of an audit.
+
+    Attributes
+    ----------
+    about : str
+        What its rows are, in one line.
+    fields : mapping of str to str
+        Name of each column, and its type in Arrow's words; `OF_BARS` for times of the bars, which
+        are given as text.
+    """
+
+    about: str
+    fields: Mapping[str, str]
+
+
+class AuditPart(NamedTuple):
+    """What one part of an audit found.
+
+    Attributes
+    ----------
+    rows : mapping of str to sequence of tuple
+        Rows of each of its tables, their cells in the order of the fields.
+    said : str
+        For the title; empty: nothing that a title has.
+    is_clean : bool
+        Nothing is proved wrong.
+    """
+
+    rows: Mapping[str, Sequence[tuple[object, ...]]]
+    said: str = ""
+    is_clean: bool = True
+
+
+AUDIT_TABLES = {
+    "differences": AuditTable(
+        "what is different at a bar up to a cut: it was read from the future",
+        {
+            "cut": OF_BARS, "place": "string", "column": "string", "n_rows": "int64", "bar": OF_BARS,
+            "asset_id": "string", "whole_value": "string", "cut_value": "string",
+        },
+    ),
+    "cuts": AuditTable(
+        "the bars at which the sources were cut, and why there",
+        {"cut": OF_BARS, "reason": "string", "n_places": "int64", "problem": "string"},
+    ),
+    "sources": AuditTable(
+        "how each source was cut, and of which nothing was",
+        {"source": "string", "input": "string", "clock": "string", "why": "string"},
+    ),
+}  # fmt: skip

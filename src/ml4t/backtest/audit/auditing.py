@@ -1,0 +1,72 @@
+"""Auditing: the parts of an audit, one after the other, over one run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ml4t.backtest.audit.audit import Audit
+from ml4t.backtest.audit.audit_tables import AuditPart
+from ml4t.backtest.audit.steps import Steps
+from ml4t.backtest.audit.truncation import CutRun, run_to_cuts
+from ml4t.backtest.data.cut.cut_catalog import CutSource
+from ml4t.backtest.data.stream.period import Bound
+from ml4t.backtest.progress import Progress
+from ml4t.backtest.walking import RunSetup
+
+
+class AuditRequest(NamedTuple):
+    """What an audit shall try.
+
+    Attributes
+    ----------
+    cuts : int
+        Bars at which the sources are cut.
+    seed : int
+        Of what is drawn.
+    """
+
+    cuts: int
+    seed: int
+
+
+def audited(
+    setup: RunSetup,
+    bounds: tuple[Bound | None, Bound | None],
+    request: AuditRequest,
+    progress: Progress | None,
+) -> Audit:
+    """Run over everything, try what is asked, and return what was found."""
+    steps = Steps(progress)
+    whole, runs = run_to_cuts(setup, bounds, request.cuts, request.seed, steps)
+    bar_type = setup.catalog.prepare().timestamp_type
+    return Audit(whole, bar_type, [_of_cuts(runs)])
+
+
+def _of_cuts(runs: Sequence[CutRun]) -> AuditPart:
+    sources = next((one.sources for one in runs if one.sources), [])
+    n_run = sum(not one.problem for one in runs)
+    n_places = sum(len(one.found) for one in runs)
+    said = f"{n_places:,} differences" if n_places else "no difference"
+    said = said if n_run or n_places else "nothing could be compared"
+    n_whole = sum(bool(each.why) for one in sources for each in one.inputs)
+    said += f"; inputs that were not cut: {n_whole:,}" if n_whole else ""
+    return AuditPart(
+        rows={
+            "differences": [(run.cut.bar.text, *one) for run in runs for one in run.found],
+            "cuts": [
+                (run.cut.bar.text, run.cut.reason, len(run.found), run.problem or None)
+                for run in runs
+            ],
+            "sources": [row for one in sources for row in _rows_of(one)],
+        },
+        said=f"audit of {n_run} cuts: {said}",
+        is_clean=n_run > 0 and not n_places,
+    )
+
+
+def _rows_of(source: CutSource) -> list[tuple[object, ...]]:
+    return [
+        (source.name, None, source.clock or None, source.why or None),
+        *((source.name, one.text, one.clock or None, one.why or None) for one in source.inputs),
+    ]
