@@ -47,8 +47,8 @@ AUDIT_TABLES = {
     "differences": AuditTable(
         "what is different at a bar up to a cut: it was read from the future",
         {
-            "cut": OF_BARS, "place": "string", "column": "string", "n_rows": "int64", "bar": OF_BARS,
-            "asset_id": "string", "whole_value": "string", "cut_value": "string",
+            "cut": OF_BARS, "place": "string", "column": "string", "n_rows": "int64",
+            "bar": OF_BARS, "asset_id": "string", "whole_value": "string", "cut_value": "string",
         },
     ),
     "cuts": AuditTable(
