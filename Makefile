@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-long test-extras test-interchange spark test-notebook test-coming-from test-s3 test-engines pictures test-explore faults audits test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook browser wasm charts clean
+.PHONY: demo test test-fast test-long test-extras test-interchange spark test-notebook test-coming-from test-s3 test-engines pictures test-explore faults audits functions test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook browser wasm charts clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -33,6 +33,11 @@ faults: $(VENV)/.installed
 audits: $(VENV)/.installed
 	ML4T_EFFORT=60 $(BIN)/python -m pytest -n auto $(AUDITED)
 AUDITED := $(shell grep -l 'effort import' tests/test_*.py tests/parity/test_*.py)
+
+# Every form of every function of the newest DuckDB, on whole and truncated data, twice, and with
+# several threads. Some minutes.
+functions: .venv-newest/.installed
+	ML4T_EFFORT=4 .venv-newest/bin/python -m pytest -n 0 tests/test_functions.py
 
 # What needs a package too large for every developer; in an environment of its own.
 test-extras: .venv-extras/.installed

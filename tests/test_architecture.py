@@ -69,7 +69,9 @@ LAYERS: dict[str, set[str]] = {
             "runfile_tables", "version"},
     "__main__": {"cli"},
 }  # fmt: skip
-LOADS_PARSER = {f"data.user_sql.{name}" for name in ("parsed", "queries", "scopes", "total_order")}
+LOADS_PARSER = {
+    f"data.user_sql.{name}" for name in ("functions", "parsed", "queries", "scopes", "total_order")
+}
 LOADS_PARSER |= {
     f"data.portable.{name}" for name in ("dialects", "expressions", "numbers", "selection")
 }

@@ -1,4 +1,4 @@
--- grain:  one row per function, kind and stability
+-- grain:  one row per function, kind, stability and number of parameters
 -- reads:  duckdb_functions()
 -- params: $names
 -- DuckDB itself says which functions depend on nothing but their arguments. It says so of each
@@ -12,6 +12,8 @@ overloads as (
         function_name,
         function_type,
         internal as is_internal,
+        len(coalesce(parameter_types, [])) as n_parameters,
+        varargs is not null as takes_more,
         coalesce(stability, 'CONSISTENT') as stability,
         coalesce(stability = 'CONSISTENT_WITHIN_QUERY', false)
         and len(parameter_types) > 0
@@ -27,5 +29,7 @@ select distinct
     function_name,
     function_type,
     case when reads_zone then 'CONSISTENT' else stability end as stability,
-    is_internal
+    is_internal,
+    n_parameters,
+    takes_more
 from overloads

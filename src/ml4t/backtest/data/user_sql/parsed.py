@@ -2,21 +2,20 @@
 
 `analyse_parsed` parses an expression, refuses what reads outside the row's own timestamp or depends
 on more than its data, and returns the columns that it names. What holds for an expression inside
-a query too (`locality`) has a name of its own: `refuse_ahead`, `refuse_functions`, `called`.
+a query too (`locality`) has a name of its own: `refuse_ahead`, `in_window`, and all of `functions`.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Collection
-from itertools import pairwise
+from collections.abc import Callable
 from typing import NoReturn
 
 import sqlglot
 from sqlglot import exp
 
 from ml4t.backtest.data.database import Database
-from ml4t.backtest.data.sql_files import read
+from ml4t.backtest.data.user_sql.functions import called, refuse_functions
 from ml4t.backtest.data.user_sql.names import Names, resolved
 from ml4t.backtest.errors import ExpressionError
 
@@ -25,37 +24,8 @@ _STATEMENTS = (exp.Subquery, exp.Select, exp.SetOperation, exp.Insert, exp.Updat
                exp.Parameter, exp.PositionalColumn, exp.Lambda, exp.Comprehension)  # fmt: skip
 _CLOCKS = (exp.Rand, exp.CurrentTimestamp, exp.CurrentTime, exp.CurrentDate, exp.CurrentDatetime,
            exp.Localtime, exp.Localtimestamp, exp.Unnest, exp.Explode)  # fmt: skip
-# Words that may stand before a bracket without being a function of DuckDB's catalog.
-_SYNTAX = frozenset({
-    "and", "any", "array", "as", "between", "by", "case", "cast", "coalesce", "decimal",
-    "distinct", "else", "end", "extract", "filter", "from", "group", "ifnull", "ilike", "in",
-    "interval", "is", "like", "list", "map", "not", "numeric", "or", "over", "struct", "then",
-    "try_cast", "using", "varchar", "when", "where", "within",
-})  # fmt: skip
 # By what another row is read, in the parser's names.
 _OF_ROWS = frozenset(["lag", "first", "last", "firstvalue", "lastvalue", "nthvalue"])
-# DuckDB's own macros that are plain arithmetic; all others may hide a query.
-_MACROS = frozenset(["days_in_month", "fdiv", "fmod", "if", "nullif", "split_part"])
-# Consistent to the catalog, yet not the same in every run: the clock, samples, and sketches
-# that depend on the order of rows; or several rows from one.
-_REFUSED = {
-    "age": "reads the clock where it has one argument (subtract the two times instead)",
-    "approx_quantile": "depends on the order of rows",
-    "approx_top_k": "depends on the order of rows",
-    "current_localtime": "reads the clock",
-    "current_localtimestamp": "reads the clock",
-    "generate_subscripts": "makes several rows of one",
-    "getvariable": "reads a setting of the session",
-    "reservoir_quantile": "draws a sample",
-    "unnest": "makes several rows of one",
-}
-# What DuckDB's catalog says of the others that are refused.
-_UNSTABLE = {
-    "CONSISTENT_WITHIN_QUERY": "reads the clock or the session",
-    "VOLATILE": "gives another value at every call",
-}
-
-
 Node = exp.Expr
 
 
@@ -223,56 +193,6 @@ def in_window(node: Node) -> bool:
     while isinstance(parent, (exp.Filter, exp.IgnoreNulls, exp.RespectNulls, exp.WithinGroup)):
         parent = parent.parent
     return isinstance(parent, exp.Window)
-
-
-def called(text: str, syntax: Collection[str] = ()) -> set[str]:
-    """Return every word that stands before a bracket, as the user wrote it, but for syntax."""
-    tokens = sqlglot.tokenize(text, read="duckdb")
-    return (
-        {
-            token.text.lower()
-            for token, following in pairwise(tokens)
-            if following.token_type == sqlglot.TokenType.L_PAREN
-            and (
-                token.token_type == sqlglot.TokenType.IDENTIFIER
-                or token.text[:1].isalpha()
-                or token.text[:1] == "_"
-            )
-        }
-        - _SYNTAX
-        - set(syntax)
-        - {"partition by", "order by", "within group"}
-    )
-
-
-def refuse_functions(text: str, names: set[str], database: Database) -> dict[str, set[str]]:
-    """Refuse all but the functions that DuckDB's own catalog calls consistent.
-
-    Returns
-    -------
-    dict of str to set of str
-        The kinds of each: scalar, aggregate, macro.
-    """
-    kinds: dict[str, set[str]] = {}
-    for name, kind, stability, is_internal in database.rows(
-        read("user_sql/functions"), {"names": sorted(names)}
-    ):
-        kinds.setdefault(name, set()).add(kind)
-        if kind in ("table", "pragma", "table_macro") and name not in _SYNTAX:
-            raise ExpressionError(text, f"calls {name}(), which reads outside the row")
-        if stability != "CONSISTENT" or name in _REFUSED:
-            why = _REFUSED.get(name) or _UNSTABLE.get(stability, _UNSTABLE["VOLATILE"])
-            raise ExpressionError(
-                text,
-                f"calls {name}(), which {why} and is not a value of the row: a run could not be "
-                "repeated",
-            )
-        if kind == "macro" and not (is_internal and name in _MACROS):
-            raise ExpressionError(text, f"calls the macro {name}(), which may hide a query")
-    unknown = sorted(names - set(kinds))
-    if unknown:
-        raise ExpressionError(text, f"calls {unknown[0]}(), which DuckDB does not know")
-    return kinds
 
 
 def conjuncts_parsed(text: str) -> list[str]:

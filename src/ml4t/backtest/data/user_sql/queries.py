@@ -20,7 +20,8 @@ from sqlglot import exp
 
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sql_files import quote
-from ml4t.backtest.data.user_sql.parsed import called, refuse_functions, require_plain
+from ml4t.backtest.data.user_sql.functions import called, refuse_functions
+from ml4t.backtest.data.user_sql.parsed import require_plain
 from ml4t.backtest.data.user_sql.scopes import CLOCK, Member, Readable, Scope
 from ml4t.backtest.data.user_sql.total_order import query_in_total_order
 from ml4t.backtest.errors import ExpressionError, did_you_mean
@@ -86,7 +87,7 @@ def prove_local(text: str, given: Mapping[str, Sequence[str]], database: Databas
         in it could mix timestamps or depends on more than the data.
     """
     text, tree = _parse(text)
-    kinds = refuse_functions(text, called(text, _SYNTAX), database)
+    kinds = refuse_functions(text, called(text, _SYNTAX, tree), database)
     aggregates = {name for name, found in kinds.items() if "aggregate" in found} | {"list"}
     proof = _Proof(text, aggregates)
     relations = {
