@@ -347,7 +347,7 @@ def test_the_column_that_differs_is_named_beside_one_that_is_no_number() -> None
         )
     ]
     (found,) = different_rows(Database(), "place", ("timestamp",), [Sql(one) for one in rows])
-    assert found == ("place", "other", 1, "1", None, "2.0", "2.1")
+    assert found == ("place", "other", 1, "1", None, "2.0", "2.1", None)
 
 
 def test_the_title_counts_what_was_not_cut(market: Path, tmp_path: Path) -> None:

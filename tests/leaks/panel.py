@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,16 @@ def panel_catalog(folder: Path, feature: object = None) -> Catalog:
     catalog = Catalog().register("prices", folder / "prices.parquet")
     catalog.register("features", folder / "reports.parquet", name="reports")
     return catalog if feature is None else catalog.register("features", feature, name="planted")
+
+
+def together(features: Iterable[Feature]) -> Feature:
+    """Return features as one, with a column for each."""
+
+    def joined(sources: Sources) -> pl.DataFrame:
+        frames = [one(sources) for one in features]
+        return functools.reduce(lambda left, right: left.join(right, on=KEYS), frames)
+
+    return joined
 
 
 def prices_of(sources: Sources) -> pl.DataFrame:

@@ -25,7 +25,7 @@ class Audit(Tables):
     Its tables are relations, as of `BacktestResult`:
 
     - ``differences``: one row per cut and place; `column` of the first cell that differs, with its
-      value in the whole run and in the cut one, both as text.
+      value in the whole run and in the cut one, both as text, and the source that has it.
     - ``cuts``: bar, reason, how many places differ, and why a run to it was not possible.
     - ``sources``: what was left out of each, by which clock; of a query each file that it reads.
       Where `why` says why nothing was, the audit says nothing of it.

@@ -49,6 +49,7 @@ AUDIT_TABLES = {
         {
             "cut": OF_BARS, "place": "string", "column": "string", "n_rows": "int64",
             "bar": OF_BARS, "asset_id": "string", "whole_value": "string", "cut_value": "string",
+            "source": "string",
         },
     ),
     "cuts": AuditTable(

@@ -258,6 +258,11 @@ class Catalog(Diagnosed, ShowsSelections, Described):
             With `cache`: as of `validate`; or they could not be kept, for want of space or of the
             right to write, or since a source is neither files nor a table.
         """
+        if self._calling:
+            raise ConfigError(
+                f"{self._calling} reads the catalog past what it is given, where an audit leaves "
+                "nothing out; read its argument alone"
+            )
         if cache is not None:
             from ml4t.backtest.data.prepared_store.preparing import read_bars
 

@@ -80,7 +80,12 @@ def _written(source: Source, folder: Path, database: Database) -> Source:
     with ipc.new_file(str(path), rows.schema) as writer:
         for batch in rows:
             writer.write_batch(batch)
-    return source._replace(given=TableFile(path, database.schema(query)))
+    function = source.function
+    return source._replace(
+        given=TableFile(path, database.schema(query)),
+        # What it closes over may not go to another process; its rows do.
+        function=function and function.as_recorded(),
+    )
 
 
 def _opened(source: Source) -> Source:

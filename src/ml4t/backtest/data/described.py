@@ -45,7 +45,9 @@ class Described(SourceRegistry, ABC):
             profile = database.records(query)[0]
             records.append(
                 {"source": source.name, "role": source.role, **profile,
-                 "known_at": _clock_of(source), "max_age": source.max_age, "columns": dict(found),
+                 "known_at": _clock_of(source), "max_age": source.max_age,
+                 "made_by": None if source.function is None else source.function.name,
+                 "columns": dict(found),
                  "changes": list(map(str, self._changed(source.name))),
                  "warnings": unapplied_texts if source.spec.makes_bars else []}
             )  # fmt: skip

@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any, Self
 
 from ml4t.backtest.data.asof.prepared import Prepared
+from ml4t.backtest.data.computed.calling import function_of, made_by
+from ml4t.backtest.data.computed.source_function import SourceFunction
 from ml4t.backtest.data.database import UTC, Database
 from ml4t.backtest.data.listening import Listener
 from ml4t.backtest.data.sources.adapted import Adapted, Change, ChangedRows
@@ -28,7 +31,7 @@ from ml4t.backtest.data.sources.naming import AVAILABLE_AT, column_names, renami
 from ml4t.backtest.data.sources.roles import Role
 from ml4t.backtest.data.sources.schema import canonical_columns
 from ml4t.backtest.data.sources.shapes.in_files import taken, unfolded, way_out
-from ml4t.backtest.data.sources.shapes.said import Said, fields_of
+from ml4t.backtest.data.sources.shapes.said import Said, Shaped, fields_of
 from ml4t.backtest.data.sources.source import Source, file_facts
 from ml4t.backtest.data.sources.stamps import at_end, moved_to_end, require_stamp
 from ml4t.backtest.data.sql_files import Sql, quote, rows_of, schema_of, view_of
@@ -71,6 +74,7 @@ class SourceRegistry:
         self._read_changes: dict[str, tuple[Change, ...]] = {}
         self._database = self._connect()
         self._prepared: Prepared | None = None
+        self._calling = ""
 
     @property
     def memory_limit(self) -> str | None:
@@ -176,7 +180,9 @@ class SourceRegistry:
             also: wide frames; columns of two levels, (field, asset) or (asset, field); frames and
             Series whose times and assets are an index; a dict of frames, by asset or field;
             arrays; for ``universe`` snapshots, or a matrix of 0 and 1. What may be two of these is
-            refused with what to write.
+            refused with what to write. Or a function of one argument, through which it reads the
+            sources registered before it (``sources.prices``, ``sources.sql(...)``) and which
+            returns rows or SQL text: it is called now, and in an audit anew over what was known.
         name : str, optional
             View name; needed to tell several features (or context) sources apart.
         available_at : str, optional
@@ -260,12 +266,16 @@ class SourceRegistry:
             name=entry.name, spec=entry.spec, columns=said, fields=fields_of(field),
             timestamps=timestamps, asset_ids=asset_ids, date_format=date_format, n_read=[],
         )  # fmt: skip
-        made = taken(source, shape)
+        function = function_of(source, shape, self._sources)
+        if function is None:
+            made = taken(source, shape)
+        else:
+            made, function = self._made(function)
         written = shape.written(made)
         entry = entry._replace(
             given=made.rows, columns=made.columns(said),
             changes=(*changes, *made.changes, *written),
-            date_format=None if written else date_format,
+            date_format=None if written else date_format, function=function,
         )  # fmt: skip
         if self._prepared is not None:
             self._reopen()
@@ -389,11 +399,44 @@ class SourceRegistry:
     def _reopen(self) -> None:
         """Start over on a fresh connection: a locked one takes no new source."""
         self._database, self._prepared = self._connect(), None
-        for source in self._sources.values():
-            self._view(source, self._attach(source))
+        for name, source in self._sources.items():
+            self._sources[name] = fresh = self._fresh(source)
+            self._view(fresh, self._attach(fresh))
 
     def take_over(self, sources: Iterable[Source]) -> None:
         """Take over the sources of another catalog, before there are any here."""
         for source in sources:
-            self._view(source, self._attach(source))
-            self._sources[source.name] = source
+            fresh = self._fresh(source)
+            self._view(fresh, self._attach(fresh))
+            self._sources[source.name] = fresh
+
+    def _fresh(self, source: Source) -> Source:
+        """Return a source that a function makes as one of what the sources before it have now."""
+        function = source.function
+        if function is None or function.call is None or function.read == self._read_by(function):
+            return source
+        made, function = self._made(function)
+        return source._replace(given=made.rows, function=function)
+
+    def _read_by(self, function: SourceFunction) -> dict[str, object]:
+        """Return the facts of the files that a function reads, by its sources; all at first."""
+        names = list(function.read) or list(self._sources)
+        return {name: file_facts(self._sources[name]) for name in names}
+
+    def _made(self, function: SourceFunction) -> tuple[Shaped, SourceFunction]:
+        """Have a function make its rows of the sources before it."""
+        if self._prepared is not None:
+            self._reopen()
+        read = self._read_by(function)
+        columns = {name: self._found[name] for name in read}
+        with self.calling(function.name):
+            return made_by(function, columns, self._database), function._replace(read=read)
+
+    @contextmanager
+    def calling(self, function: str) -> Iterator[None]:
+        """Have nothing be read past what a function is given, while it is called."""
+        before, self._calling = self._calling, function
+        try:
+            yield
+        finally:
+            self._calling = before

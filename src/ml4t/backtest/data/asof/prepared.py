@@ -65,6 +65,15 @@ class Prepared:
     warnings: list[dict[str, object]] = field(default_factory=list)
     is_validated: bool = field(default=False)
 
+    def source_of(self, column: str) -> str | None:
+        """Return the source of a column of ``signals`` or ``market``; None: it has none."""
+        for known in (*self.per_asset, *self.market):
+            if column in known.columns:
+                return known.source
+        if column == "is_member" and self.has_universe:
+            return "universe"
+        return "prices" if column in self.price_columns else None
+
 
 def prepare(
     sources: Mapping[str, Source],

@@ -53,7 +53,7 @@ class CutCatalog(Catalog):
     """
 
     def __init__(self, base: Catalog, bar: CutBar) -> None:
-        self._bar, self._inputs = bar, dict[str, tuple[Input, ...]]()
+        self._base, self._bar, self._inputs = base, bar, dict[str, tuple[Input, ...]]()
         SourceRegistry.__init__(
             self, threads=base._threads, memory_limit=base._memory_limit, timezone=base.timezone
         )
@@ -69,6 +69,15 @@ class CutCatalog(Catalog):
             )
             for source in self.sources()
         ]  # fmt: skip
+
+    def _fresh(self, source: Source) -> Source:
+        function = source.function
+        if function is None:
+            return source
+        with self._base.calling(function.name):
+            made, _ = self._made(function)
+        self._inputs[source.name] = (Input(f"function {function.name}", ""),)
+        return source._replace(given=made.rows)
 
     def _attach(self, source: Source) -> dict[str, str]:
         given = source.given

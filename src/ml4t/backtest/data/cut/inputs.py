@@ -102,6 +102,25 @@ def cut_query(query: str, bar: CutBar, names: Collection[str], database: Databas
     return CutQuery(b"".join([*parts, text[done:]]).decode(), tuple(inputs))
 
 
+def relations_beside(query: str, tree: Mapping[str, Any], names: Collection[str]) -> list[str]:
+    """Return what a query reads beside the sources of a catalog, as it is written there.
+
+    Parameters
+    ----------
+    query : str
+    tree : mapping
+        The query as DuckDB takes it apart.
+    names : collection of str
+        Of the sources.
+    """
+    own, text = frozenset(name.lower() for name in names), query.encode()
+    return [
+        text[start : start + node["query_location_length"]].decode() or node["table_name"]
+        for node in _relations(tree, own, own)
+        for start in [node["query_location"]]
+    ]
+
+
 def _unlisted(
     written: str, query: str, columns: Collection[str], database: Database
 ) -> Iterator[str]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ml4t.backtest.data.computed.source_function import SourceFunction
 from ml4t.backtest.data.database import Database, EngineError, is_relation
 from ml4t.backtest.data.sources.adapted import Change
 from ml4t.backtest.data.sources.forms.kinds import (
@@ -85,6 +86,8 @@ class Source(NamedTuple):
         What was changed between the user's data and the view.
     stamp_shift : str or None
         Length of bars that are stamped at their open, such as ``"00:05:00"``.
+    function : SourceFunction or None
+        That made what was given.
     """
 
     role: Role
@@ -100,6 +103,7 @@ class Source(NamedTuple):
     reading: FileReading = PLAINLY
     changes: tuple[Change, ...] = ()
     stamp_shift: str | None = None
+    function: SourceFunction | None = None
 
     @property
     def spec(self) -> RoleSpec:
@@ -189,6 +193,11 @@ class Source(NamedTuple):
             return {str(Path(*place)): _files_at(*place) for place in places}
         except OSError as error:
             raise DataError(self.name, "readable", f"could not be read: {error}") from error
+
+
+def is_sql(text: str) -> bool:
+    """Say whether a text is a query, and not a path."""
+    return _SQL.match(text) is not None
 
 
 def is_remote(path: str) -> bool:
@@ -338,6 +347,8 @@ def fingerprint(
     if source.date_format is not None:
         facts["date_format"] = source.date_format
     facts |= source.reading.facts()
+    if source.function is not None:
+        facts["function"] = source.function.facts()
     if source.columns:
         # Two columns that change their names are another content under the same names.
         facts["named"] = sorted(map(list, source.columns.items()))
@@ -348,7 +359,7 @@ def _paths(given: object) -> list[str] | None:
     if isinstance(given, Path):
         return [str(given)]
     if isinstance(given, str):
-        return None if _SQL.match(given) else [given]
+        return None if is_sql(given) else [given]
     if (
         isinstance(given, (list, tuple))
         and given
