@@ -62,6 +62,8 @@ _REFUSED = {
 _REFUSED_FORMS = {
     ("age", 1): "reads the clock where it has one argument (subtract the two times instead)",
 }
+# The same in every run, and no value of one row: a query may have them.
+_MULTIPLYING = ("generate_subscripts", "unnest")
 # What DuckDB's catalog says of the others that are refused.
 _UNSTABLE = {
     "CONSISTENT_WITHIN_QUERY": "reads the clock or the session",
@@ -173,9 +175,7 @@ def refuse_functions(text: str, calls: Calls, database: Database) -> dict[str, s
     dict of str to set of str
         The kinds of each: scalar, aggregate, macro.
     """
-    overloads: dict[str, list[_Overload]] = {}
-    for name, *facts in database.rows(read("user_sql/functions"), {"names": sorted(calls)}):
-        overloads.setdefault(name, []).append(_Overload(*facts))
+    overloads = _overloads(calls, database)
     for name, numbers in calls.items():
         if name in overloads:
             for number in sorted(numbers):
@@ -185,22 +185,52 @@ def refuse_functions(text: str, calls: Calls, database: Database) -> dict[str, s
     return {name: {one.kind for one in found} for name, found in overloads.items()}
 
 
+def unstable_calls(calls: Calls, database: Database) -> dict[str, str]:
+    """Return the functions whose value depends on more than their arguments, and why.
+
+    Those that DuckDB does not know are not among them: they are none of its functions, as
+    operators and casts.
+    """
+    found = {}
+    for name, overloads in _overloads(calls, database).items():
+        for number in sorted(calls[name]):
+            why = _why_unstable(name, number, _fitting(number, overloads))
+            if why is not None and name not in _MULTIPLYING:
+                found[name] = why
+    return found
+
+
+def _overloads(calls: Calls, database: Database) -> dict[str, list[_Overload]]:
+    found: dict[str, list[_Overload]] = {}
+    for name, *facts in database.rows(read("user_sql/functions"), {"names": sorted(calls)}):
+        found.setdefault(name, []).append(_Overload(*facts))
+    return found
+
+
+def _fitting(number: int, overloads: list[_Overload]) -> list[_Overload]:
+    return [one for one in overloads if one.takes(number)] or overloads
+
+
+def _why_unstable(name: str, number: int, fitting: list[_Overload]) -> str | None:
+    why = _REFUSED.get(name) or _REFUSED_FORMS.get((name, number))
+    kinds = [one.stability for one in fitting if one.stability != "CONSISTENT"]
+    return why or (_UNSTABLE.get(kinds[0], _UNSTABLE["VOLATILE"]) if kinds else None)
+
+
 def _refuse_form(text: str, name: str, number: int, overloads: list[_Overload]) -> None:
     # In an expression none of a table's functions can stand, where there is one of values too.
     is_of_values = any(one.kind in ("scalar", "aggregate", "window") for one in overloads)
-    fitting = [one for one in overloads if one.takes(number)] or overloads
-    for one in fitting:
-        if one.kind in ("table", "pragma", "table_macro") and not is_of_values:
-            raise ExpressionError(text, f"calls {name}(), which reads outside the row")
-        why = _REFUSED.get(name) or _REFUSED_FORMS.get((name, number))
-        if why is None and one.stability != "CONSISTENT":
-            why = _UNSTABLE.get(one.stability, _UNSTABLE["VOLATILE"])
-        if why is not None:
-            raise ExpressionError(
-                text,
-                f"calls {name}(), which {why} and is not a value of the row: a run could not be "
-                "repeated",
-            )
+    fitting = _fitting(number, overloads)
+    of_tables = ("table", "pragma", "table_macro")
+    if not is_of_values and any(one.kind in of_tables for one in fitting):
+        raise ExpressionError(text, f"calls {name}(), which reads outside the row")
+    why = _why_unstable(name, number, fitting)
+    if why is not None:
+        raise ExpressionError(
+            text,
+            f"calls {name}(), which {why} and is not a value of the row: a run could not be "
+            "repeated",
+        )
     # A macro takes a name whole, whatever its number of arguments.
     if any(one.kind == "macro" and not (one.is_internal and name in _MACROS) for one in overloads):
         raise ExpressionError(text, f"calls the macro {name}(), which may hide a query")

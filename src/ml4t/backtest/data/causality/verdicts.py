@@ -1,0 +1,141 @@
+"""Verdicts: whether each column of a query is known at its own time.
+
+The proof answers for the query, over relations whose rows are known since a time of theirs. It
+says of a column that it is
+
+- *local*: made of rows of its own time alone,
+- *causal*: made of rows of its own time and earlier ones,
+- *leaks*: made of rows of later times, too,
+- *unproved*: something in it is not understood; that is no word for safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from ml4t.backtest.data.causality.binding import Binder, KnownTable, NotBoundError
+from ml4t.backtest.data.causality.facts import Facts, Symbol
+from ml4t.backtest.data.causality.operators import PlanWalk
+from ml4t.backtest.data.causality.relation import Cell, Dependence, PlanRows, Problem, both
+from ml4t.backtest.data.causality.values import PlanValues, function_of, nodes_of
+from ml4t.backtest.data.sql_files import render, rows_of
+from ml4t.backtest.data.user_sql.functions import unstable_calls
+
+LOCAL, CAUSAL, LEAKS, UNPROVED = "local", "causal", "leaks", "unproved"
+
+
+class Verdict(NamedTuple):
+    """What is proved of a column.
+
+    Attributes
+    ----------
+    column : str
+    verdict : str
+        ``local``, ``causal``, ``leaks`` or ``unproved``.
+    what : str
+        The part of the query that it is about; empty where there is nothing to say.
+    why : str
+    instead : str
+        What to write.
+    """
+
+    column: str
+    verdict: str
+    what: str = ""
+    why: str = ""
+    instead: str = ""
+
+
+def prove(query: str, tables: Mapping[str, KnownTable], clock: str) -> list[Verdict]:
+    """Return the verdict of each column of a query, in its order.
+
+    Parameters
+    ----------
+    query : str
+        One SELECT over `tables`.
+    tables : mapping of str to KnownTable
+    clock : str
+        Expression over the columns of the query that says since when a row is known; empty: it
+        counts from the first bar on.
+    """
+    binder = Binder(tables)
+    text = render("causality/with_clock", query=query, clock=clock or "null")
+    try:
+        plan = binder.plan(text)
+    except NotBoundError as error:
+        return [Verdict("*", UNPROVED, why=f"DuckDB does not bind it here: {error}")]
+    facts = Facts()
+    calls: dict[str, set[int]] = {}
+    for node in nodes_of(plan):
+        if name := function_of(node):
+            calls.setdefault(name, set()).add(len(node.get("children", ())))
+    values = PlanValues(facts, binder.texts(text), unstable_calls(calls, binder.database))
+    *cells, known_at = (found := PlanWalk(values, _tables(binder, values)).rows(plan)).cells
+    stamp = known_at.symbol if clock else None
+    return [_verdict(cell, found.reads, known_at.reads, stamp, facts) for cell in cells]
+
+
+def _tables(binder: Binder, values: PlanValues) -> Callable[[str], PlanRows]:
+    """Return what gives the rows of a table, known since what its clock says."""
+
+    def rows(name: str) -> PlanRows:
+        table = binder.tables[name.lower()]
+        bare = tuple(Cell(column, values.facts.symbol(), Dependence()) for column in table.columns)
+        if table.why_unknown:
+            reads = Dependence(problems=(Problem(False, name, table.why_unknown),))
+        elif table.clock:
+            query = render("causality/with_clock", query=rows_of(name), clock=table.clock)
+            clocked = PlanWalk(values, lambda _: PlanRows(bare)).rows(binder.plan(query))
+            reads = Dependence(frozenset({clocked.cells[-1].symbol}))
+        else:
+            reads = Dependence()
+        cells = (
+            cell._replace(reads=_until(cell, reads), is_end=True) if cell.name == table.end
+            else cell._replace(reads=reads)
+            for cell in bare
+        )  # fmt: skip
+        return PlanRows(tuple(cells), reads)
+
+    return rows
+
+
+def _until(cell: Cell, reads: Dependence) -> Dependence:
+    return both(reads, Dependence(frozenset({cell.symbol})))
+
+
+def _verdict(
+    cell: Cell, rows: Dependence, known_at: Dependence, stamp: Symbol | None, facts: Facts
+) -> Verdict:
+    reads = both(rows, known_at, cell.reads)
+    problems = [*reads.problems, *_late(reads, stamp, facts)]
+    if problems:
+        worst = next((one for one in problems if one.is_leak), problems[0])
+        kind = LEAKS if worst.is_leak else UNPROVED
+        return Verdict(cell.name, kind, worst.what, worst.why, worst.instead)
+    is_local = not reads.of_history and (
+        stamp is None or all(facts.are_equal(bound, stamp) for bound in reads.bounds)
+    )
+    return Verdict(cell.name, LOCAL if is_local else CAUSAL)
+
+
+def _late(reads: Dependence, stamp: Symbol | None, facts: Facts) -> list[Problem]:
+    """Return what is wrong with the time of a row, against those of what it was made of."""
+    found = []
+    for bound in sorted(reads.bounds):
+        if stamp is not None and stamp in facts.not_later(bound):
+            continue
+        if stamp is None:
+            why = "counts from the first bar on, and was made of rows that have a time"
+            found.append(Problem(True, "a row", why))
+        elif bound in facts.not_later(stamp, sharp=True):
+            why = "was made of rows that are known after its own time"
+            found.append(Problem(True, "a row", why, "the time of the latest row as timestamp"))
+        elif bound in facts.not_later(stamp):
+            why = "has a time that is rounded down: earlier than its data, unless that is too"
+            found.append(Problem(False, "a row", why, "the timestamp itself"))
+        else:
+            why = "was made of rows whose times nothing bounds by its own"
+            is_leak = not facts.reaches_opaque(bound) and not facts.is_opaque(stamp)
+            found.append(Problem(is_leak, "a row", why, "on ... and other.timestamp <= timestamp"))
+    return found

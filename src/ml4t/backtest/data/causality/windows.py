@@ -1,0 +1,201 @@
+"""Windows and groups: which other rows a value is made of, and whether these are earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ml4t.backtest.data.causality.facts import Facts, Symbol
+from ml4t.backtest.data.causality.relation import (
+    Cell,
+    Dependence,
+    PlanRows,
+    Problem,
+    both,
+    seen_through,
+)
+from ml4t.backtest.data.causality.values import PlanNode, PlanValues, constant, function_of
+
+# By a number of rows before or behind, whatever the frame.
+_SHIFTS = {"WINDOW_LAG": 1, "WINDOW_LEAD": -1}
+# Of all rows of the partition, whatever the frame.
+_OF_PARTITION = ("WINDOW_PERCENT_RANK", "WINDOW_CUME_DIST", "WINDOW_NTILE", "WINDOW_FILL")
+# Of the rows before, whatever the frame.
+_OF_RANK = ("WINDOW_ROW_NUMBER", "WINDOW_RANK", "WINDOW_RANK_DENSE")
+# Ends of a frame by which it has no row behind the current one, and the same from the other side.
+_ENDS = ("CURRENT_ROW_RANGE", "CURRENT_ROW_ROWS", "CURRENT_ROW_GROUPS", "EXPR_PRECEDING_ROWS",
+         "EXPR_PRECEDING_RANGE", "EXPR_PRECEDING_GROUPS", "UNBOUNDED_PRECEDING")  # fmt: skip
+_STARTS = ("CURRENT_ROW_RANGE", "CURRENT_ROW_ROWS", "CURRENT_ROW_GROUPS", "EXPR_FOLLOWING_ROWS",
+           "EXPR_FOLLOWING_RANGE", "EXPR_FOLLOWING_GROUPS", "UNBOUNDED_FOLLOWING")  # fmt: skip
+_PAST = "partition by asset_id order by timestamp"
+_TRAILING = f"over ({_PAST} rows between ... preceding and current row)"
+
+
+class _Reach(NamedTuple):
+    """On which side of the current row, in the order of a window, the rows that it reads are.
+
+    Attributes
+    ----------
+    side : int
+        -1: before it, 1: behind it, in both cases with it; 0: on both sides, or not known.
+    why : str
+        What is on both sides, or on the side that is the later one.
+    instead : str
+    """
+
+    side: int
+    why: str
+    instead: str
+
+
+def window_cell(node: PlanNode, rows: PlanRows, values: PlanValues) -> Cell:
+    """Return the column that a window adds to rows."""
+    facts, cells = values.facts, rows.cells
+    own = [values.reads(part, cells) for part in _arguments(node)]
+    reads = both(rows.reads, *own)
+    keys = [values.cell(part, cells) for part in node["partitions"]]
+    reads = both(reads, *(key.reads for key in keys))
+    orders = [values.cell(order["expression"], cells) for order in node["orders"]]
+    reads = both(reads, *(order.reads for order in orders))
+    seen, missing = seen_through(reads, [key.symbol for key in keys], facts)
+    found = Dependence(seen.bounds, seen.of_history, reads.problems)
+    if missing:
+        found = both(found, _by_order(node, rows, values, orders, missing))
+    found = both(found, Dependence(problems=values.own_problems(node)))
+    return Cell(str(node.get("alias", "")), facts.symbol(opaque=True), found)
+
+
+def _by_order(
+    node: PlanNode,
+    rows: PlanRows,
+    values: PlanValues,
+    orders: Sequence[Cell],
+    missing: frozenset[Symbol],
+) -> Dependence:
+    """Return what a window depends on that holds rows of several times."""
+    facts, what = values.facts, values.text_of(node)
+    if _is_first_time(node, rows, values, missing):
+        return Dependence(missing, of_history=True)
+    if not orders:
+        return _unordered(what, node)
+    first = orders[0].symbol
+    if not all(first in facts.not_later(one) for one in missing):
+        is_rounded = any(first in facts.not_later(bound) or bound in facts.not_later(first)
+                         for bound in missing)  # fmt: skip
+        is_opaque = any(facts.reaches_opaque(one) for one in missing)
+        why = "is ordered by something else than the time at which its rows are known"
+        return Dependence(
+            problems=(Problem(not (is_rounded or is_opaque), what, why, f"over ({_PAST})"),)
+        )
+    reach = _reach(node)
+    is_descending = node["orders"][0]["type"] == "DESCENDING"
+    if reach.side == (1 if is_descending else -1):
+        return Dependence(frozenset({first}), of_history=True)
+    is_known = bool(reach.side) or bool(reach.instead)
+    return Dependence(problems=(Problem(is_known, what, reach.why, reach.instead),))
+
+
+def _unordered(what: str, node: PlanNode) -> Dependence:
+    name = function_of(node) or "it"
+    why = "is over rows of all times"
+    instead = f"{name}(...) over (partition by timestamp), or {name}(...) {_TRAILING}"
+    return Dependence(problems=(Problem(True, what, why, instead),))
+
+
+def _is_first_time(
+    node: PlanNode, rows: PlanRows, values: PlanValues, missing: frozenset[Symbol]
+) -> bool:
+    """Say whether a window is the smallest time of its rows: the row's own is among them."""
+    is_over_all = (
+        node["start"] == "UNBOUNDED_PRECEDING" and node["exclude_clause"] == "NO_OTHER"
+        and node["end"] in ("UNBOUNDED_FOLLOWING", *_ENDS[:3])
+    )  # fmt: skip
+    if function_of(node) != "min" or not is_over_all or node.get("filter"):
+        return False
+    of = values.cell(node["children"][0], rows.cells).symbol
+    return all(values.facts.are_equal(of, one) for one in missing)
+
+
+def _reach(node: PlanNode) -> _Reach:
+    kind = node["type"]
+    if kind in _SHIFTS and not node["arg_orders"]:
+        return _shift(node)
+    if kind in _OF_PARTITION:
+        return _Reach(0, "counts the rows of all times", f"... over ({_PAST})")
+    if kind in _OF_RANK and not node["arg_orders"]:
+        return _Reach(-1, "reads rows behind its own in descending order",
+                      f"{kind.removeprefix('WINDOW_').lower()}() over ({_PAST})")  # fmt: skip
+    if node["end"] in _ENDS and _is_positive(node, "end"):
+        return _Reach(-1, "reads later rows: its order descends", _TRAILING)
+    if node["start"] in _STARTS and _is_positive(node, "start"):
+        return _Reach(1, "reads later rows: its frame begins at the current one", _TRAILING)
+    if not (_is_positive(node, "end") and _is_positive(node, "start")):
+        return _Reach(0, "has a frame whose side is not written out", "")
+    return _Reach(0, "has a frame that reaches later rows", _TRAILING)
+
+
+def _shift(node: PlanNode) -> _Reach:
+    """Return where the row is that lag or lead reads."""
+    side = -_SHIFTS[node["type"]]
+    offset = constant(node["children"][1]) if len(node["children"]) > 1 else 1
+    if not isinstance(offset, int):
+        return _Reach(0, "is shifted by a number that is not written out", "")
+    side = side if offset >= 0 else -side
+    return _Reach(side, "reads a later row", f"lag(..., {abs(offset)}) over ({_PAST})")
+
+
+def _is_positive(node: PlanNode, side: str) -> bool:
+    """Say whether the length at a side of a frame is written out and does not turn it round."""
+    if not str(node[side]).startswith("EXPR_"):
+        return True
+    length = node.get(f"{side}_expr") or {}
+    if node[side].endswith("_RANGE"):
+        # Bound as the order minus or plus the length.
+        length = (length.get("children") or [{}])[-1]
+    found = constant(length) if length else None
+    if isinstance(found, dict):
+        return bool(min(found["months"], found["days"], found["micros"]) >= 0)
+    return isinstance(found, int | float) and found >= 0
+
+
+def _arguments(node: PlanNode) -> list[PlanNode]:
+    parts = [*node["children"], *(order["expression"] for order in node.get("arg_orders", ()))]
+    ends = [node.get(f"{side}_expr") for side in ("start", "end")]
+    return [part for part in (*parts, *ends, node.get("filter")) if part]
+
+
+def grouped(
+    keys: Sequence[Cell], made: Sequence[Cell], rows: PlanRows, facts: Facts, what: str
+) -> PlanRows:
+    """Return the rows that a group by yields, one per value of some keys.
+
+    Parameters
+    ----------
+    keys, made : sequence of Cell
+        Over the rows of the group.
+    what : str
+        For a message.
+    """
+    symbols = [key.symbol for key in keys]
+    reads = both(rows.reads, *(key.reads for key in keys))
+    of_rows = _of_group(reads, symbols, facts, what)
+    cells = [key._replace(reads=of_rows) for key in keys]
+    for one in made:
+        seen = _of_group(both(reads, one.reads), symbols, facts, what)
+        cells.append(Cell(one.name, facts.symbol(opaque=True), seen))
+    return PlanRows(tuple(cells), of_rows, frozenset(symbols))
+
+
+def _of_group(reads: Dependence, keys: Sequence[Symbol], facts: Facts, what: str) -> Dependence:
+    seen, missing = seen_through(reads, keys, facts)
+    if not missing:
+        return seen
+    is_leak = not any(facts.reaches_opaque(one) for one in missing)
+    if any(one in facts.not_later(key) for one in missing for key in keys):
+        why = "aggregates over rows of later times: it groups by a time before that of its rows"
+        instead = "the end of the group as timestamp, such as date_trunc('week', timestamp) + "
+        problem = Problem(is_leak, what, why, f"{instead}interval '7 days'")
+    else:
+        why = "aggregates over rows of all times"
+        problem = Problem(is_leak, what, why, "a timestamp among what it groups by")
+    return seen._replace(problems=(*seen.problems, problem))
