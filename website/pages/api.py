@@ -40,7 +40,7 @@ PAGES: dict[str, tuple[str, str, str]] = {
     "7-results": (
         "Results",
         "A run, and folders of runs.",
-        "BacktestResult RunStore report_runs report_profile",
+        "BacktestResult RunStore check_fills report_runs report_profile",
     ),
     "7a-sweeps": (
         "Sweeps",

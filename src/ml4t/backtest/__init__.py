@@ -10,6 +10,7 @@ from ml4t.backtest.lazy import names_of
 from ml4t.backtest.version import own_version
 
 if TYPE_CHECKING:
+    from ml4t.backtest.audit.fill_checks import check_fills
     from ml4t.backtest.config import BacktestConfig
     from ml4t.backtest.core.batch import Batch, Selection
     from ml4t.backtest.core.levels import LevelBase, LevelPolicy, TrailBy, TrailStart, Trigger
@@ -115,6 +116,7 @@ __all__ = [
     "OptunaSearch",
     "WalkForward",
     "CombinatorialPurged",
+    "check_fills",
     "report_profile",
     "report_runs",
     "BacktestError",
@@ -130,6 +132,7 @@ __all__ = [
 _named, __dir__ = names_of(
     __name__,
     {
+        "audit.fill_checks": ("check_fills",),
         "config": ("BacktestConfig",),
         "core.batch": ("Batch", "Selection"),
         "core.levels": ("LevelBase", "LevelPolicy", "TrailBy", "TrailStart", "Trigger"),

@@ -60,4 +60,11 @@ AUDIT_TABLES = {
         "how each source was cut, and of which nothing was",
         {"source": "string", "input": "string", "clock": "string", "why": "string"},
     ),
+    "fill_checks": AuditTable(
+        "what must hold of all fills, and the first row that offends",
+        {
+            "check": "string", "says": "string", "n_checked": "int64", "n_failed": "int64",
+            "bar": OF_BARS, "asset_id": "string", "what": "string", "unchecked": "string",
+        },
+    ),
 }  # fmt: skip

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ml4t.backtest.audit.audit import Audit
 from ml4t.backtest.audit.audit_tables import AuditPart
+from ml4t.backtest.audit.fill_checks import fill_checks
 from ml4t.backtest.audit.steps import Steps
 from ml4t.backtest.audit.truncation import CutRun, run_to_cuts
 from ml4t.backtest.data.cut.cut_catalog import CutSource
@@ -40,7 +41,7 @@ def audited(
     steps = Steps(progress)
     whole, runs = run_to_cuts(setup, bounds, request.cuts, request.seed, steps)
     bar_type = setup.catalog.prepare().timestamp_type
-    return Audit(whole, bar_type, [_of_cuts(runs)])
+    return Audit(whole, bar_type, [_of_cuts(runs), fill_checks(whole, setup.catalog)])
 
 
 def _of_cuts(runs: Sequence[CutRun]) -> AuditPart:

@@ -1,0 +1,11 @@
+-- grain:  one row per asset whose shares became others
+-- reads:  :acted
+-- params: none
+-- A split makes another number of the shares that somebody holds, a rename another asset.
+select asset_id
+from :acted
+where kind in ('split', 'rename')
+union
+select new_asset_id as asset_id
+from :acted
+where kind = 'rename' and new_asset_id is not null
