@@ -1,10 +1,10 @@
 -- grain:  a condition on a row of prices
--- reads:  main.universe
--- params: none
+-- reads:  :universe
+-- params: :universe
 -- Membership as of the bar: start_date inclusive, end_date exclusive, NULL = still in.
 exists(
     select 1
-    from main.universe
+    from :universe as universe
     where
         universe.asset_id = prices.asset_id
         and universe.start_date <= prices.timestamp

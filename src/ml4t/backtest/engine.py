@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
@@ -222,6 +222,7 @@ class BacktestEngine:
         self,
         cuts: int = 5,
         *,
+        delays: bool | Sequence[str] = (),
         seed: int = 0,
         start: DateLike = None,
         end: DateLike = None,
@@ -242,6 +243,11 @@ class BacktestEngine:
         cuts : int, default 5
             How many, and so many runs besides the first: at the first decision, while orders wait,
             where an asset has no bar, at orders, exits and cash flows, and anywhere.
+        delays : sequence of str, or bool
+            How much later each source is known, one source and one delay to a run: ``"1 bar"``,
+            an interval such as ``"1 day"``, or ``"usual lag"``, by which its rows are mostly known
+            after their period. True: one bar, five bars (a day, of bars within it), and the usual
+            lag. Of a source with ``available_at`` two runs more, as its values are known now.
         seed : int, default 0
             Of the draw among the bars of each kind.
         start, end
@@ -262,10 +268,12 @@ class BacktestEngine:
             What a run over everything raises.
         """
         from ml4t.backtest.audit.auditing import AuditRequest, audited
+        from ml4t.backtest.audit.delays import require_delays
 
         request = AuditRequest(
-            cuts=require_whole("cuts", cuts, least=1), seed=require_whole("seed", seed, least=0)
-        )
+            cuts=require_whole("cuts", cuts, least=1), seed=require_whole("seed", seed, least=0),
+            delays=require_delays(delays, self.catalog),
+        )  # fmt: skip
         with two_threads:
             return audited(self, self._bounds(start, end), request, progress_of(progress, "runs"))
 

@@ -56,6 +56,17 @@ AUDIT_TABLES = {
         "the bars at which the sources were cut, and why there",
         {"cut": OF_BARS, "reason": "string", "n_places": "int64", "problem": "string"},
     ),
+    "delays": AuditTable(
+        "what is left of the run where one source is known later, or as it stands today",
+        {
+            "source": "string", "delay": "string", "n_signals": "int64",
+            "n_signals_changed": "int64", "share_selections_kept": "float64",
+            "share_orders_kept": "float64", "n_trades": "int64", "total_return": "float64",
+            "sharpe": "float64", "final_value": "float64", "n_trades_change": "int64",
+            "total_return_change": "float64", "sharpe_change": "float64",
+            "final_value_change": "float64", "why": "string",
+        },
+    ),
     "sources": AuditTable(
         "how each source was cut, and of which nothing was",
         {"source": "string", "input": "string", "clock": "string", "why": "string"},

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ml4t.backtest.audit.audit import Audit
 from ml4t.backtest.audit.audit_tables import AuditPart
+from ml4t.backtest.audit.delays import run_delayed
 from ml4t.backtest.audit.fill_checks import fill_checks
 from ml4t.backtest.audit.steps import Steps
 from ml4t.backtest.audit.truncation import CutRun, run_to_cuts
@@ -25,10 +26,13 @@ class AuditRequest(NamedTuple):
         Bars at which the sources are cut.
     seed : int
         Of what is drawn.
+    delays : tuple of str
+        How much later each source is known, one after the other.
     """
 
     cuts: int
     seed: int
+    delays: tuple[str, ...] = ()
 
 
 def audited(
@@ -41,7 +45,10 @@ def audited(
     steps = Steps(progress)
     whole, runs = run_to_cuts(setup, bounds, request.cuts, request.seed, steps)
     bar_type = setup.catalog.prepare().timestamp_type
-    return Audit(whole, bar_type, [_of_cuts(runs), fill_checks(whole, setup.catalog)])
+    parts = [_of_cuts(runs), fill_checks(whole, setup.catalog)]
+    if request.delays:
+        parts.append(run_delayed(setup, whole, bounds, request.delays, steps))
+    return Audit(whole, bar_type, parts)
 
 
 def _of_cuts(runs: Sequence[CutRun]) -> AuditPart:

@@ -136,7 +136,7 @@ def different_rows(
     """Yield what differs between the rows of two queries, if anything does."""
     kinds = database.schema(rows[0])
     differing = [
-        f"when {_differs(name, kind, rows[0])} then {literal(name)}"
+        f"when {differs_sql(name, kind, rows[0])} then {literal(name)}"
         for name, kind in kinds.items() if name not in keys
     ]  # fmt: skip
     query = render(
@@ -156,7 +156,7 @@ def different_rows(
         yield _first_of(place, keys, found)
 
 
-def _differs(name: str, kind: str, whole: Sql) -> str:
+def differs_sql(name: str, kind: str, whole: Sql) -> str:
     """Return the condition under which the values of a column count as different."""
     one, other = f"whole.{quote(name)}", f"cut.{quote(name)}"
     if kind not in ("DOUBLE", "FLOAT"):

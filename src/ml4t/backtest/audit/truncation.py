@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyarrow import Table as ArrowTable
 
 # Where a run differs from itself.
-_CHANCE = (
+CHANCE = (
     "two runs over everything differ too: the strategy, a rule or a model draws by chance, or "
     "keeps something outside of itself; have it draw by a seed of its own, and keep it in self"
 )
@@ -60,18 +60,18 @@ def run_to_cuts(
     steps: Steps,
 ) -> tuple[BacktestResult, list[CutRun]]:
     """Run once over everything and once to each cut; return the one, and what differs in others."""
-    fresh = _own(setup)
-    whole = run_once(_own(fresh), None, *bounds)
+    fresh = own_setup(setup)
+    whole = run_once(own_setup(fresh), None, *bounds)
     prepared, tables = setup.catalog.prepare(), compared_tables(whole)
     cuts = choose_cuts(whole, prepared, find_period(*bounds, prepared), n_cuts, seed)
     steps.expect(len(cuts) + 1)
     steps.done()
     runs: list[CutRun] = []
     for cut in cuts:
-        runs.append(_run_to(cut, _own(fresh), bounds[0], tables, prepared))
+        runs.append(_run_to(cut, own_setup(fresh), bounds[0], tables, prepared))
         steps.done()
     if any(len(run.found) > run.n_of_views for run in runs):
-        again = run_once(_own(fresh), None, *bounds)
+        again = run_once(own_setup(fresh), None, *bounds)
         if any(compare_runs(tables, again, last_bar(prepared))):
             runs = [_by_chance(run) for run in runs]
     return whole, runs
@@ -80,7 +80,7 @@ def run_to_cuts(
 def _by_chance(run: CutRun) -> CutRun:
     """Return a run to a cut without what may differ for another reason than the cut."""
     found = run.found[: run.n_of_views]
-    return run if len(found) == len(run.found) else run._replace(found=found, problem=_CHANCE)
+    return run if len(found) == len(run.found) else run._replace(found=found, problem=CHANCE)
 
 
 def _run_to(
@@ -103,7 +103,7 @@ def _run_to(
     return CutRun(cut, found, sources, n_of_views=n_of_views)
 
 
-def _own(setup: RunSetup) -> RunSetup:
+def own_setup(setup: RunSetup) -> RunSetup:
     """Return the same settings, with a strategy, rules and a provider of their own."""
     other = copy(setup)
     parts = {

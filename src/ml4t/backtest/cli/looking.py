@@ -34,6 +34,9 @@ def report_sources(
 def audit_run(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to run.")],
     cuts: Annotated[int, typer.Option(help="Bars at which the sources are cut.")] = 5,
+    delays: Annotated[
+        bool, typer.Option("--delays", help="Run with each source known later, too.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of the draw among bars.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -41,7 +44,7 @@ def audit_run(
 
     What differs at a bar up to a cut was read from the future.
     """
-    found = engine_of(config).audit(cuts, seed=seed, progress=True)
+    found = engine_of(config).audit(cuts, delays=delays, seed=seed, progress=True)
     if as_json:
         tables = {name: rows_json(getattr(found, name)) for name in found.tables}
         print_json("audit", {"is_clean": found.is_clean, **tables})

@@ -21,6 +21,7 @@ from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.core.journal import Compared
 from ml4t.backtest.core.terms import Action
+from ml4t.backtest.data.asof.memberships import MEMBERSHIPS
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.sql_files import first_bars, quote, read, render
 from ml4t.backtest.data.stream.period import Period
@@ -221,7 +222,7 @@ def _basket(returns: Returns, n_bars: int) -> Floats:
 
 def _of_members(returns: Returns, bars: RunBars) -> Returns:
     """Keep the returns of what was a member at the close of the run's bar before."""
-    keys = first_bars("main.universe", "start_date", "end_date")
+    keys = first_bars(MEMBERSHIPS, "start_date", "end_date")
     found = bars.prepared.database.rows(render("batches/membership", first_bars=keys))
     first_t, is_in = bars.period.first_t, np.zeros(len(returns.t), dtype=bool)
     for sid, start, end in found:

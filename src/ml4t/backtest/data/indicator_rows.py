@@ -154,13 +154,16 @@ class Rows:
         """Return columns of a source by the time they became known."""
         has_clock = source.available_at is not None or source.lag is not None
         available = "timestamp" + (f" + {literal(source.lag)}::interval" if source.lag else "")
+        available = available if source.available_at is None else "available_at"
+        told = {"told": available} if has_clock else {}
         statement = render(
             "signals/known_revisions" if has_clock else "signals/known",
             target="known",
             source=self.of(source.name),
-            available="available_at" if source.available_at is not None else available,
+            available=available,
             columns=columns(names),
             filter="asset_id is not null",
+            **told,
         )
         # The rows behind ``signals``, without the view or table that the statement puts them in.
         _, _, query = statement.partition(" as\n")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ml4t.backtest.data.asof.memberships import make_memberships
 from ml4t.backtest.data.asof.views import Known, constant_rows, create_views, known_rows
 from ml4t.backtest.data.calendars.sessions import build_sessions
 from ml4t.backtest.data.database import Database
@@ -115,6 +116,8 @@ def prepare(
             market += [market_rows] if market_rows else []
     # Membership is not known as of a time but from one time to another: a join of its own.
     has_universe = "universe" in sources
+    if has_universe:
+        make_memberships(sources["universe"], database)
     taken = {
         "is_member",
         *price_columns,

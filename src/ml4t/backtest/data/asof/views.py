@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
+from ml4t.backtest.data.asof.delays import DelayedClock, delayed, has_months, later
+from ml4t.backtest.data.asof.memberships import IS_MEMBER
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.common_types import N_SAMPLE
 from ml4t.backtest.data.sources.source import Source
@@ -23,7 +25,6 @@ from ml4t.backtest.data.sql_files import (
     literal,
     only_if,
     quote,
-    read,
     render,
     rows_of,
     sample_of,
@@ -156,7 +157,7 @@ def create_views(
     _refuse_twins([(k.source, k.columns) for k in market])
     items = [columns(["timestamp", "asset_id", *price_columns], "prices")]
     if has_universe:
-        items.append(f"{read('signals/is_member')} as is_member")
+        items.append(f"{IS_MEMBER} as is_member")
     items += [item for known in per_asset for item in _items(known, "prices")]
     joins = [_asof(known, "prices", by_asset=True) for known in per_asset]
     database.execute(render("signals/signals", columns=", ".join(items), joins="\n".join(joins)))
@@ -218,18 +219,22 @@ def known_statement(
     where : str
         Condition on its rows.
     """
-    lag = "" if source.lag is None else f" + {literal(source.lag)}::interval"
-    is_calendar = (
-        source.lag and database.rows(read("signals/lag_months"), {"lag": source.lag})[0][0]
-    )
-    two_clocks = source.available_at is not None or is_calendar
+    clock = "timestamp" if source.available_at is None else "available_at"
+    clock = clock if source.lag is None else later(clock, source.lag)
+    known = DelayedClock(relation, clock, told=clock)
+    if source.delay is not None:
+        known = delayed(relation, clock, source.delay, tuple(names))
+    is_calendar = source.lag is not None and has_months(source.lag, database)
+    two_clocks = source.available_at is not None or source.delay is not None or is_calendar
+    told = {"told": known.told} if two_clocks else {}
     return render(
         "signals/known_revisions" if two_clocks else "signals/known",
         target=target,
-        available="available_at" if source.available_at else f"timestamp{lag}",
-        source=relation,
+        available=known.available,
+        source=known.relation,
         columns=columns(names) if names else "1 as is_known",
         filter=where,
+        **told,
     )
 
 

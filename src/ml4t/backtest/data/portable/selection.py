@@ -51,7 +51,6 @@ from ml4t.backtest.data.sql_files import (
     one_of,
     only_if,
     quote,
-    read,
     render,
     rows_of,
     with_steps,
@@ -139,7 +138,7 @@ class _Query:
         membership: Sql | str = "true"
         if section.has_universe:
             self._universe()
-            membership = read("signals/is_member")
+            membership = render("signals/is_member", universe="main.universe")
         self._step("timeline", render("portable/timeline"))
         self._step("scheduled", render("portable/scheduled", schedule=self._schedule()))
         market = self._market(spoken.market)

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.core.values import PREVIOUS
 from ml4t.backtest.data.asof.bar_tables import bars_at, every_bar
+from ml4t.backtest.data.asof.memberships import IS_MEMBER
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.database import Database, EngineError, TempTable
 from ml4t.backtest.data.selection.cross_section import cross_section, joined
 from ml4t.backtest.data.sources.schema import KEYS, is_numeric
-from ml4t.backtest.data.sql_files import join, join_numbers, quote, read, render
+from ml4t.backtest.data.sql_files import join, join_numbers, quote, render
 from ml4t.backtest.data.user_sql.expressions import analyse
 from ml4t.backtest.data.user_sql.names import Names
 from ml4t.backtest.errors import ExpressionError
@@ -203,7 +204,7 @@ class Conditions:
         section = cross_section(reads, prepared)
         bars = [f", prices.{quote(name)}" for name in section.price_columns]
         if section.reads_membership:
-            bars.append(f", {read('signals/is_member')} as is_member")
+            bars.append(f", {IS_MEMBER} as is_member")
         at = bars_at(every_bar(database, first_t, last_t), database, columns="".join(bars))
         known = joined(section, at, database)
         joins = known.joins

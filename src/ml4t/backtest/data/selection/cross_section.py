@@ -15,11 +15,12 @@ from typing import NamedTuple
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.data.asof.bar_tables import BarTables, bars_at
 from ml4t.backtest.data.asof.known_at import at_bars, bars_of
+from ml4t.backtest.data.asof.memberships import IS_MEMBER
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.asof.views import Known
 from ml4t.backtest.data.calendars.schedules import Due
 from ml4t.backtest.data.database import Database, TempTable
-from ml4t.backtest.data.sql_files import join_numbers, quote, read, render
+from ml4t.backtest.data.sql_files import join_numbers, quote, render
 
 
 class CrossSection(NamedTuple):
@@ -147,7 +148,7 @@ def collect_bars(section: CrossSection, times: TempTable, database: Database) ->
         if known is section.alike:
             has_asset = "asset_id" in section.price_columns
             return bars_of(known, names, times, database, has_asset=has_asset)
-    member = read("signals/is_member") if section.has_universe else "true"
+    member = IS_MEMBER if section.has_universe else "true"
     items = [f"prices.{quote(name)}" for name in section.price_columns]
     if section.reads_membership:
         items.append("true as is_member")  # a row that is no member is not here at all

@@ -227,7 +227,7 @@ def _scanned(
     """Have a source scanned: of prices the bars are judged, of the others the keys alone."""
     judged = judged_bars(columns) if source.spec.makes_bars else None
     # With a lag rows are known at other bars than those of their keys.
-    is_exact = source.lag is None
+    is_exact = source.lag is None and source.delay is None
     kept = without_keys(columns) if is_exact and not source.spec.prefix else {}
     items = {
         name: as_read(f"source.{quote(name)}", kind)

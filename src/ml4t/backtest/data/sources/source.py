@@ -88,6 +88,8 @@ class Source(NamedTuple):
         Length of bars that are stamped at their open, such as ``"00:05:00"``.
     function : SourceFunction or None
         That made what was given.
+    delay : str or None
+        How much later rows are known than they say, of a catalog that audits make.
     """
 
     role: Role
@@ -104,6 +106,7 @@ class Source(NamedTuple):
     changes: tuple[Change, ...] = ()
     stamp_shift: str | None = None
     function: SourceFunction | None = None
+    delay: str | None = None
 
     @property
     def spec(self) -> RoleSpec:
@@ -339,7 +342,7 @@ def fingerprint(
         query = render("register/content_hash", source=relation)
         n_rows, content = database.rows(query)[0]
         facts |= {"rows": n_rows, "content_hash": str(content)}
-    for name in ("available_at", "lag", "max_age", "stamp_shift"):
+    for name in ("available_at", "lag", "max_age", "stamp_shift", "delay"):
         if getattr(source, name) is not None:
             facts[name] = getattr(source, name)
     if source.adjusted is not None:

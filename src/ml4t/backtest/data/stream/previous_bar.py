@@ -12,11 +12,12 @@ import numpy as np
 from ml4t.backtest.core.batch import Bools, Floats
 from ml4t.backtest.core.values import PREVIOUS
 from ml4t.backtest.data.asof.bar_tables import BarTables
+from ml4t.backtest.data.asof.memberships import IS_MEMBER
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.selection.cross_section import cross_section, joined
 from ml4t.backtest.data.sources.schema import as_read
-from ml4t.backtest.data.sql_files import quote, read, render
+from ml4t.backtest.data.sql_files import quote, render
 
 
 class PreviousBar:
@@ -80,7 +81,7 @@ def values_before(
     section = cross_section(names, prepared)
     items = [f"prices.{quote(name)}" for name in section.price_columns]
     if section.reads_membership:
-        items.append(f"{read('signals/is_member')} as is_member")
+        items.append(f"{IS_MEMBER} as is_member")
     columns = "".join(f", {item}" for item in items)
     bars = database.make_table("last_bars", "batches/last_bars", first=first, columns=columns)
     times = database.make_table("last_times", "batches/times_of", bars=bars)

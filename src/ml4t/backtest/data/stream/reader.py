@@ -12,6 +12,7 @@ from ml4t.backtest.core.batch import NOTHING_CONSIDERED, Bools, Chunk, Floats
 from ml4t.backtest.core.computing import ComputedColumn, Computing
 from ml4t.backtest.core.values import Columns
 from ml4t.backtest.data.asof.bar_tables import market_rows
+from ml4t.backtest.data.asof.memberships import MEMBERSHIPS
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.selection.conditions import Conditions, SqlCondition
@@ -279,7 +280,7 @@ class Reader:
         return prices, found, traded("close")
 
     def _intervals(self) -> list[tuple[int, int, int]]:
-        bars = first_bars("main.universe", "start_date", "end_date")
+        bars = first_bars(MEMBERSHIPS, "start_date", "end_date")
         found = self._database.rows(render("batches/membership", first_bars=bars))
         n_bars = self._prepared.n_bars
         return [(sid, start, n_bars if end is None else end) for sid, start, end in found]
