@@ -35,7 +35,7 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
 # Order inside a folder, by the stem; others follow by name.
 FIRST = {
     "guide/": (
-        "clock", "features", "strategies", "orders", "costs", "risk", "audit", "sweeps",
+        "clock", "features", "strategies", "orders", "costs", "risk", "audit", "smells", "sweeps",
         "walk-forward",
     ),
     "coming-from/": ("index",),

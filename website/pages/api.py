@@ -54,7 +54,8 @@ PAGES: dict[str, tuple[str, str, str]] = {
         "Errors",
         "What the package raises on purpose; which checks stand behind it is in the "
         "[index](../errors.md).",
-        "BacktestError ConfigError CostError DataError ExpressionError ResultError SignalError",
+        "BacktestError ConfigError CostError DataError ExpressionError ResultError SignalError "
+        "SmellError",
     ),
 }
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ExpressionError,
         ResultError,
         SignalError,
+        SmellError,
     )
     from ml4t.backtest.execution import (
         ActionPolicy,
@@ -126,6 +127,7 @@ __all__ = [
     "ExpressionError",
     "ResultError",
     "SignalError",
+    "SmellError",
 ]
 
 # Loaded when used: a run has few of them.
@@ -149,6 +151,7 @@ _named, __dir__ = names_of(
             "ExpressionError",
             "ResultError",
             "SignalError",
+            "SmellError",
         ),
         "execution.account.rules": ("CashAccount", "MarginAccount", "Shortfall"),
         "execution.costs.basis_points": ("BasisPointCommission", "BasisPointSlippage"),

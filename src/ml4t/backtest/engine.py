@@ -13,7 +13,7 @@ from ml4t.backtest.data.benchmark import require_benchmark, require_risk_free
 from ml4t.backtest.data.calendars.years import require_sessions_per_year
 from ml4t.backtest.data.feeds.given import sources_of
 from ml4t.backtest.data.stream.period import Bound, DateLike, bound_of
-from ml4t.backtest.errors import ConfigError, require_number, require_whole
+from ml4t.backtest.errors import ConfigError, require_flag, require_number, require_whole
 from ml4t.backtest.interpreter import two_threads
 from ml4t.backtest.progress import Progress, progress_of
 from ml4t.backtest.results.run_store.storing import Storing
@@ -223,6 +223,7 @@ class BacktestEngine:
         cuts: int = 5,
         *,
         delays: bool | Sequence[str] = (),
+        strict: bool = False,
         seed: int = 0,
         start: DateLike = None,
         end: DateLike = None,
@@ -236,7 +237,8 @@ class BacktestEngine:
         and ``market``, every order, fill, decision, position and the equity must be the same.
 
         What a file or a frame brings was computed elsewhere, and is not computed anew:
-        `Audit.sources` says what was cut how.
+        `Audit.sources` says what was cut how. `Audit.smells` says what looks wrong in the sources,
+        see `Catalog.smells`, and in how orders fill.
 
         Parameters
         ----------
@@ -248,6 +250,8 @@ class BacktestEngine:
             an interval such as ``"1 day"``, or ``"usual lag"``, by which its rows are mostly known
             after their period. True: one bar, five bars (a day, of bars within it), and the usual
             lag. Of a source with ``available_at`` two runs more, as its values are known now.
+        strict : bool, default False
+            Refuse a run of which anything smells.
         seed : int, default 0
             Of the draw among the bars of each kind.
         start, end
@@ -264,15 +268,19 @@ class BacktestEngine:
         ConfigError
             `cuts` or `seed` is no whole number; the strategy has run before and keeps what it saw,
             or cannot be copied.
+        SmellError
+            With `strict`: something smells; it names all.
         Exception
             What a run over everything raises.
         """
         from ml4t.backtest.audit.auditing import AuditRequest, audited
         from ml4t.backtest.audit.delays import require_delays
 
+        require_flag("strict", strict)
         request = AuditRequest(
             cuts=require_whole("cuts", cuts, least=1), seed=require_whole("seed", seed, least=0),
             delays=require_delays(delays, self.catalog),
+            strict=strict,
         )  # fmt: skip
         with two_threads:
             return audited(self, self._bounds(start, end), request, progress_of(progress, "runs"))

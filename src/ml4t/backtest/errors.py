@@ -96,6 +96,22 @@ class ExpressionError(BacktestError, ValueError):
         super().__init__(f"expression {shown!r} {message}")
 
 
+class SmellError(BacktestError, ValueError):
+    """What was to be free of smells is not.
+
+    Attributes
+    ----------
+    smells : tuple of str
+        Each with where it is, what shows it and what to do.
+    """
+
+    def __init__(self, smells: Sequence[str]) -> None:
+        self.smells = tuple(smells)
+        n = len(self.smells)
+        lines = [f"there {'is' if n == 1 else 'are'} {n:,} smell{'' if n == 1 else 's'}"]
+        super().__init__("\n".join([*lines, *(f"    {one}" for one in self.smells)]))
+
+
 class SignalError(BacktestError, KeyError):
     """A strategy read a signal or a context value that is not there.
 
@@ -275,9 +291,13 @@ def require_list(name: str, value: object, of: str) -> tuple[object, ...]:
 def require_flags(settings: object, *names: str) -> None:
     """Raise a `ConfigError` unless attributes are True or False: a word such as "no" is truthy."""
     for name in names:
-        value = getattr(settings, name)
-        if not isinstance(value, bool):
-            raise ConfigError(f"{name} must be True or False, was {value!r}")
+        require_flag(name, getattr(settings, name))
+
+
+def require_flag(name: str, value: object) -> None:
+    """Raise a `ConfigError` unless a value is True or False."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name} must be True or False, was {value!r}")
 
 
 def require_within(

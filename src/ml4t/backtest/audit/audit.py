@@ -29,6 +29,8 @@ class Audit(Tables):
     - ``cuts``: bar, reason, how many places differ, and why a run to it was not possible.
     - ``sources``: what was left out of each, by which clock; of a query each file that it reads.
       Where `why` says why nothing was, the audit says nothing of it.
+    - ``smells``: what looks wrong in the sources, or in how orders fill, though nothing proves it;
+      one row per smell, source and column.
     """
 
     def __init__(self, result: BacktestResult, bar_type: str, parts: Sequence[AuditPart]) -> None:

@@ -78,4 +78,11 @@ AUDIT_TABLES = {
             "bar": OF_BARS, "asset_id": "string", "what": "string", "unchecked": "string",
         },
     ),
+    "smells": AuditTable(
+        "what looks as if it knew the future, or left out who did badly, and what to do",
+        {
+            "smell": "string", "source": "string", "column": "string", "n_rows": "int64",
+            "value": "float64", "sample": "string", "what_to_do": "string",
+        },
+    ),
 }  # fmt: skip

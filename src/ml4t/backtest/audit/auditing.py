@@ -9,6 +9,7 @@ from ml4t.backtest.audit.audit import Audit
 from ml4t.backtest.audit.audit_tables import AuditPart
 from ml4t.backtest.audit.delays import run_delayed
 from ml4t.backtest.audit.fill_checks import fill_checks
+from ml4t.backtest.audit.run_smells import smells_of_run
 from ml4t.backtest.audit.steps import Steps
 from ml4t.backtest.audit.truncation import CutRun, run_to_cuts
 from ml4t.backtest.data.cut.cut_catalog import CutSource
@@ -28,11 +29,14 @@ class AuditRequest(NamedTuple):
         Of what is drawn.
     delays : tuple of str
         How much later each source is known, one after the other.
+    strict : bool
+        What smells is refused.
     """
 
     cuts: int
     seed: int
     delays: tuple[str, ...] = ()
+    strict: bool = False
 
 
 def audited(
@@ -45,7 +49,11 @@ def audited(
     steps = Steps(progress)
     whole, runs = run_to_cuts(setup, bounds, request.cuts, request.seed, steps)
     bar_type = setup.catalog.prepare().timestamp_type
-    parts = [_of_cuts(runs), fill_checks(whole, setup.catalog)]
+    parts = [
+        _of_cuts(runs),
+        fill_checks(whole, setup.catalog),
+        smells_of_run(setup, whole, strict=request.strict),
+    ]
     if request.delays:
         parts.append(run_delayed(setup, whole, bounds, request.delays, steps))
     return Audit(whole, bar_type, parts)

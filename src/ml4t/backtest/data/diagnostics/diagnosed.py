@@ -10,15 +10,19 @@ from ml4t.backtest.core.ranking import ALL, Ranking
 from ml4t.backtest.core.terms import Action
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.stream.period import DateLike, Period, bound_of, find_period
+from ml4t.backtest.errors import require_flag
 
 if TYPE_CHECKING:
     from ml4t.backtest.data.diagnostics.tables import Tables
+    from ml4t.backtest.data.smells.smelling import Smells
+    from ml4t.backtest.data.sources.source import Source
 
 
 class Diagnosed(ABC):
     """A catalog, as far as its diagnostics need it."""
 
     _found: dict[str, dict[str, str]]
+    _sources: dict[str, Source]
 
     @abstractmethod
     def validate(self) -> Prepared:
@@ -158,3 +162,34 @@ class Diagnosed(ABC):
         from ml4t.backtest.data.diagnostics.profile import profile
 
         return profile(self.prepare(), self._found, period)
+
+    def smells(self, *, strict: bool = False) -> Smells:
+        """Return what of the sources looks as if it knew the future, or left out who did badly.
+
+        A smell is no proof: docs/guide/smells.md says what each may mean.
+
+        Parameters
+        ----------
+        strict : bool, default False
+            Refuse sources of which anything smells.
+
+        Returns
+        -------
+        Smells
+            ``smells`` and ``lag_profile``.
+
+        Raises
+        ------
+        DataError
+            A source breaks its contract.
+        SmellError
+            With `strict`: something smells; it names all.
+        """
+        from ml4t.backtest.data.smells.smell import require_no_smell
+        from ml4t.backtest.data.smells.smelling import find_smells
+
+        require_flag("strict", strict)
+        found = find_smells(self._sources, self._found, self.validate())
+        if strict:
+            require_no_smell(found.found)
+        return found
