@@ -60,6 +60,16 @@ class Selection:
             shortage=self.shortage,
         )
 
+    def alone(self) -> Selection:
+        """Return the same with arrays of its own, behind which no other bar stands."""
+        return replace(
+            self,
+            sids=alone(self.sids),
+            scores=alone(self.scores),
+            weights=alone(self.weights),
+            amounts=None if self.amounts is None else alone(self.amounts),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)  # what fills at this close is read after `decide`
 class Batch:
@@ -101,6 +111,45 @@ class Batch:
     def traded(self) -> Floats:
         """A price of what traded in the bar, NaN of all else: says whether, not at which price."""
         return self.open if self.traded_close is None else self.traded_close
+
+    def alone(self) -> Batch:
+        """Return the same as others than the engine are handed it: with arrays of its own.
+
+        Those of a chunk are rows of all its bars: behind each stand the bars to come.
+        """
+        own = object.__new__(BatchAlone)
+        object.__setattr__(own, "_of", self)
+        return own
+
+
+class BatchAlone(Batch):
+    """A bar that copies an array of another when it is first asked for it."""
+
+    __slots__ = ("_of",)
+    _of: Batch
+
+    def __getattr__(self, name: str) -> Any:
+        """Take a field over that nobody has asked for: a slot without a value is no attribute."""
+        if name not in Batch.__slots__:
+            raise AttributeError(f"a Batch has no attribute {name!r}")
+        value = getattr(self._of, name)
+        if isinstance(value, (np.ndarray, Selection)):
+            value = alone(value) if isinstance(value, np.ndarray) else value.alone()
+        elif isinstance(value, Features):
+            value = Features((key, alone(each)) for key, each in value.items())
+        elif isinstance(value, dict):
+            value = {key: alone(each) for key, each in value.items()}
+        object.__setattr__(self, name, value)
+        return value
+
+
+def alone(values: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy that can only be read; what is computed where it is read stays as it is."""
+    if not isinstance(values, np.ndarray):
+        return values
+    own = values.copy()
+    own.setflags(write=False)
+    return own
 
 
 class Features(dict[str, Floats]):
@@ -154,8 +203,7 @@ class BarReader:
 
     def signal(self, name: str) -> NDArray[Any]:
         """Return a column of ``signals`` at this bar, by `sid`."""
-        column: NDArray[Any] = self._chunk.signals.at(name, self._row)
-        return column
+        return alone(self._chunk.signals.at(name, self._row))
 
     def market(self, name: str) -> Value:
         """Return the value of a column of ``market`` at this bar."""

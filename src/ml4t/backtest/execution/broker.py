@@ -15,6 +15,7 @@ from ml4t.backtest.core.batch import Batch, Chunk, Floats, Ints, Selection
 from ml4t.backtest.core.journal import Ordered
 from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched
 from ml4t.backtest.core.orders import OrderStatus
+from ml4t.backtest.core.owners import OURS
 from ml4t.backtest.core.sids import NO_SIDS
 from ml4t.backtest.core.stretch import Stretch
 from ml4t.backtest.core.tolerances import WHOLE
@@ -80,7 +81,8 @@ class BarBroker:
     ) -> None:
         self.executor, self.account = executor, account
         self._portfolio, self._journal = executor.portfolio, executor.journal
-        self._timing = executor.policy.timing
+        self._timing = timing = executor.policy.timing
+        self._has_own_timing = type(timing).__module__.startswith(OURS)
         self._book = OrderBook(executor.journal, sessions, executor.whole)
         if post_trade is None:
             post_trade = PostTrade(ProtectiveOrders(executor, levels))
@@ -209,7 +211,7 @@ class BarBroker:
             # A split or delisting may have closed a position.
             self._book.close_orphans(self._portfolio)
         self._exits.leave(batch)
-        prices = self._timing.at_open(batch)
+        prices = self._timing.at_open(self._told(batch))
         if prices is not None:
             self._filler.fill(batch, prices, at_open=True)
         elif self._book:
@@ -232,7 +234,7 @@ class BarBroker:
         if self._book:
             # Exits of positions that levels have closed inside the bar.
             self._book.close_orphans(self._portfolio)
-        prices = self._timing.at_close(batch)
+        prices = self._timing.at_close(self._told(batch))
         if prices is not None:
             # At the close itself all of them meet, so that sales free cash for any purchase.
             chances: tuple[Chance, ...] = (Chance.TIMED,)
@@ -253,7 +255,7 @@ class BarBroker:
 
     def fill_decided(self, batch: Batch) -> None:
         """Fill at this close what was decided at it, where the timing says so."""
-        prices = self._timing.after_decision(batch)
+        prices = self._timing.after_decision(self._told(batch))
         if prices is not None:
             self.executor.bought.clear()
             self._filler.fill(batch, prices, at_open=False)
@@ -367,6 +369,10 @@ class BarBroker:
             self._market_filler.fill_free(batch, market_orders, np.array([price]))
 
     # -- inside -----------------------------------------------------------------------
+
+    def _told(self, batch: Batch) -> Batch:
+        """Return a bar as the timing may see it: to one of the user's no later bar is handed."""
+        return batch if self._has_own_timing else batch.alone()
 
     def _restate(self, order: Order) -> None:
         """Put an order that a split has moved back on ticks and whole lots."""

@@ -15,6 +15,7 @@ from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.context import Context
 from ml4t.backtest.core.event import NAN, PRICES, Bar, BarEvent, Events, Fill, Signals
 from ml4t.backtest.core.orders import Fills, tag_of
+from ml4t.backtest.core.owners import OURS
 from ml4t.backtest.core.values import Columns
 from ml4t.backtest.errors import did_you_mean
 from ml4t.backtest.strategy.base import Strategy
@@ -52,6 +53,8 @@ class StrategyRun:
             if name not in ("decide", "on_timestamp_batch")
             and getattr(kind, name) is not getattr(Strategy, name)
         ]
+        # What is not ours is handed no array behind which later bars stand.
+        self._is_ours = str(getattr(strategy.decide, "__module__", "")).startswith(OURS)
         self._fills: list[Fills] = []
         self._t = -1
         self._asset_ids: Sequence[object] = broker.assets
@@ -135,7 +138,8 @@ class StrategyRun:
     def _decide(self, batch: Batch) -> None:
         if self._each:
             self._on_each(batch)
-        self._noted("decide", self._strategy.decide, batch, self._broker)
+        handed = batch if self._is_ours else batch.alone()
+        self._noted("decide", self._strategy.decide, handed, self._broker)
 
     def _on_batch(self, batch: Batch) -> None:
         bar, places = self._bar(batch)
