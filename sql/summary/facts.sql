@@ -13,5 +13,6 @@ select
     coalesce(drop_rules, '{}') as drop_rules,
     misses,
     coalesce(selection, '{}') as selection,
-    warnings
+    warnings,
+    sources
 from runs

@@ -20,9 +20,11 @@ PAGES: dict[str, tuple[str, str, str]] = {
         "What callbacks are given, and features that a function computes.",
         "core.event.MarketEvent core.context.Context "
         "data.feature_provider.FeatureProvider data.feature_provider.PrecomputedFeatureProvider "
-        "data.feature_provider.CallableFeatureProvider execution.SimulationBroker",
+        "data.feature_provider.CallableFeatureProvider execution.SimulationBroker "
+        "data.computed.known_sources.KnownSources",
     ),
     "3-engine": ("Engine", "A run and its settings.", "BacktestEngine BacktestConfig"),
+    "3a-audit": ("Audit", "Whether a run, or a file, knew what it could not know.", "audit.*"),
     "4-execution": (
         "Execution",
         "When and at which price orders fill.",

@@ -24,7 +24,7 @@ from ml4t.backtest.runfile_tables import (
 SOURCE_KEYS = (
     "path", "exchange", "role", "available_at", "lag", "max_age", "on_bad_rows", "columns",
     "date_format", "stamp", "adjusted",
-    "table", "asset_id", "null_values", "field",
+    "table", "asset_id", "null_values", "field", "checked_by",
 )  # fmt: skip
 VENDOR = "vendor"
 CATALOG_KEYS = ("threads", "memory_limit", "timezone")
@@ -72,6 +72,8 @@ def register_sources(document: TomlTable, run: TomlTable, folder: Path) -> Catal
             options["null_values"] = source["null_values"]
         if "columns" in source:
             options["columns"] = subtable(source, "columns", f"{where} columns")
+        if "checked_by" in source:
+            options["checked_by"] = folder / options["checked_by"]
         paths = _paths(source["path"], folder, where)
         catalog.register(role, paths, name=None if name == role else name, **options)
     return catalog

@@ -6,7 +6,8 @@ Each reason has bars of its own, found in the tables of the whole run; of each i
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from ml4t.backtest.data.asof.prepared import Prepared
@@ -53,9 +54,26 @@ def choose_cuts(
                 ts.pop()
             if ts and len(chosen) < n:
                 chosen[ts.pop()] = reason
-    text_of = {t: text for text, t in places.items()}
-    kind, are_days = prepared.timestamp_type, all(_is_day(text) for _, text in ticks)
-    return [CutPoint(CutBar(t, text_of[t], kind, are_days), chosen[t]) for t in sorted(chosen)]
+    return _points(chosen, dict(ticks), prepared.timestamp_type)
+
+
+def spread_cuts(prepared: Prepared, n: int, seed: int) -> list[CutPoint]:
+    """Return so many different bars but the first and the last, one drawn of each stretch.
+
+    Fewer where there are fewer bars.
+    """
+    pick, ticks = random.Random(seed), prepared.database.rows(read("audit/moments"))
+    inner = [t for t, _ in ticks[1:-1]]
+    n = min(n, len(inner))
+    ends = [len(inner) * i // n for i in range(n + 1)] if n else []
+    drawn = [pick.choice(inner[start:end]) for start, end in pairwise(ends)]
+    return _points(dict.fromkeys(drawn, "any bar"), dict(ticks), prepared.timestamp_type)
+
+
+def _points(chosen: Mapping[int, str], texts: Mapping[int, str], kind: str) -> list[CutPoint]:
+    """Return bars by their numbers, with reasons, as cuts in time order."""
+    are_days = all(map(_is_day, texts.values()))
+    return [CutPoint(CutBar(t, texts[t], kind, are_days), chosen[t]) for t in sorted(chosen)]
 
 
 def last_bar(prepared: Prepared) -> CutBar:

@@ -17,6 +17,7 @@ from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.core.selecting import Selects
 from ml4t.backtest.core.terms import Action, Instruments
 from ml4t.backtest.data.asof.prepared import Prepared, facts_of_files, prepare
+from ml4t.backtest.data.computed.checked import require_same_sources
 from ml4t.backtest.data.database import UTC, Relation
 from ml4t.backtest.data.described import Described
 from ml4t.backtest.data.diagnostics.diagnosed import Diagnosed
@@ -322,6 +323,7 @@ class Catalog(Diagnosed, ShowsSelections, Described):
                     prepared.warnings += require_overlap(source, panel, prepared.database)
             found = unapplied(self._sources, self._found["prices"], prepared.database)
             prepared.warnings += map(as_record, found)
+            require_same_sources(self._sources, self._found, prepared.database)
             require_agreements(self._sources, self._found, prepared.database)
             prepared.is_validated = True
         return prepared

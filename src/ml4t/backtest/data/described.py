@@ -47,6 +47,7 @@ class Described(SourceRegistry, ABC):
                 {"source": source.name, "role": source.role, **profile,
                  "known_at": _clock_of(source), "max_age": source.max_age,
                  "made_by": None if source.function is None else source.function.name,
+                 "checked_by": None if source.checked is None else str(source.checked),
                  "columns": dict(found),
                  "changes": list(map(str, self._changed(source.name))),
                  "warnings": unapplied_texts if source.spec.makes_bars else []}

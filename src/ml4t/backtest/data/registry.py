@@ -10,10 +10,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ml4t.backtest.data.asof.prepared import Prepared
-from ml4t.backtest.data.computed.calling import function_of, made_by
+from ml4t.backtest.data.computed.calling import made_by, making_function
+from ml4t.backtest.data.computed.checked import record_of, require_same_files
 from ml4t.backtest.data.computed.source_function import SourceFunction
 from ml4t.backtest.data.database import UTC, Database
 from ml4t.backtest.data.listening import Listener
@@ -140,6 +142,7 @@ class SourceRegistry:
         field: str | Sequence[str] | None = None,
         timestamps: object = None,
         asset_ids: object = None,
+        checked_by: str | Path | None = None,
     ) -> Self:
         """Register a source; only its schema is read now.
 
@@ -226,6 +229,9 @@ class SourceRegistry:
         timestamps, asset_ids : sequence, optional
             The axes of NumPy arrays: times x assets, with a third axis of fields, a structured
             type, or a dict of one array per field.
+        checked_by : str or Path, optional
+            Record of `ml4t.backtest.audit.check_features` that the files are what a function makes
+            of the past: held to the files here, and to the sources before a run, which cites it.
 
         Returns
         -------
@@ -266,7 +272,7 @@ class SourceRegistry:
             name=entry.name, spec=entry.spec, columns=said, fields=fields_of(field),
             timestamps=timestamps, asset_ids=asset_ids, date_format=date_format, n_read=[],
         )  # fmt: skip
-        function = function_of(source, shape, self._sources)
+        function = making_function(source, shape, self._sources)
         if function is None:
             made = taken(source, shape)
         else:
@@ -277,6 +283,8 @@ class SourceRegistry:
             changes=(*changes, *made.changes, *written),
             date_format=None if written else date_format, function=function,
         )  # fmt: skip
+        if checked_by is not None:
+            entry = entry._replace(checked=record_of(checked_by, entry))
         if self._prepared is not None:
             self._reopen()
         try:
@@ -412,6 +420,8 @@ class SourceRegistry:
 
     def _fresh(self, source: Source) -> Source:
         """Return a source that a function makes as one of what the sources before it have now."""
+        if source.checked is not None:
+            require_same_files(source, source.checked)
         function = source.function
         if function is None or function.call is None or function.read == self._read_by(function):
             return source

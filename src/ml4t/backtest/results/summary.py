@@ -189,7 +189,7 @@ def run_facts(result: Summarised) -> dict[str, Any]:
     policy, n_bars, n_orders, *texts = result.sql(read("summary/facts")).fetchall()[0]
     names = (
         "configuration", "activity", "rows_dropped", "drop_rules", "misses", "selection",
-        "warnings",
+        "warnings", "sources",
     )  # fmt: skip
     return {
         "fill_policy": policy,
@@ -216,7 +216,21 @@ def facts_lines(facts: dict[str, Any]) -> list[str]:
             f"{one['name']:<28}{one['evaluated']:>12,}{one['fired']:>9,}  {text}"
             for one, text in zip(activity, made, strict=True)
         ]
-    return [*lines, *idle_lines(facts), *left_out_lines(facts)]
+    return [*lines, *made_lines(facts), *idle_lines(facts), *left_out_lines(facts)]
+
+
+def made_lines(facts: Mapping[str, Any]) -> list[str]:
+    """Return which sources a function made, or was shown to make, as lines of text."""
+    lines = [
+        f"Made by a function: {one['name']}, by {one['function']['name']}"
+        for one in facts["sources"] if "function" in one
+    ]  # fmt: skip
+    return lines + [
+        f"Checked: {one['name']} is what {check['function']['name']} makes, and of the past alone "
+        f"at {len(check['cuts']):,} cuts ({check['record']}, {check['made'][:10]})"
+        for one in facts["sources"] if "checked_by" in one
+        for check in [one["checked_by"]]
+    ]  # fmt: skip
 
 
 def idle_lines(facts: Mapping[str, Any]) -> list[str]:

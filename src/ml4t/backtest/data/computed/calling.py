@@ -74,7 +74,7 @@ def _require_rows(made: object, name: str, function: SourceFunction) -> None:
         raise DataError(name, "computed", f"{returned} {_kind_of(made)}; return {MADE_OF}")
 
 
-def function_of(source: object, said: Said, before: Collection[str]) -> SourceFunction | None:
+def making_function(source: object, said: Said, before: Collection[str]) -> SourceFunction | None:
     """Return a source as the function that makes it; None where it is rows, files or SQL.
 
     Raises

@@ -64,7 +64,7 @@ class CutCatalog(Catalog):
         """How each source was cut, in the order in which they were registered."""
         return [
             CutSource(
-                name=source.name, clock=_clock_of(source), why=_WHOLE.get(source.role, ""),
+                name=source.name, clock=clock_of(source), why=_WHOLE.get(source.role, ""),
                 inputs=self._inputs.get(source.name, ()),
             )
             for source in self.sources()
@@ -88,7 +88,7 @@ class CutCatalog(Catalog):
         return super()._attach(source)
 
     def _known(self, source: Source, select: Sql, columns: Collection[str]) -> Sql:
-        clock, until = _clock_of(source), self._bar.sql
+        clock, until = clock_of(source), self._bar.sql
         if not clock:
             return select
         items = "*"
@@ -98,7 +98,8 @@ class CutCatalog(Catalog):
         return rows_of(f"({select})", items, where=f"{clock} <= {until}")
 
 
-def _clock_of(source: Source) -> str:
+def clock_of(source: Source) -> str:
+    """Return the expression by which rows of a source are known; empty: they have no clock."""
     if source.role in _WHOLE:
         return ""
     if source.available_at is not None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ml4t.backtest.data.computed.check_record import CheckRecord
 from ml4t.backtest.data.computed.source_function import SourceFunction
 from ml4t.backtest.data.database import Database, EngineError, is_relation
 from ml4t.backtest.data.sources.adapted import Change
@@ -90,6 +91,8 @@ class Source(NamedTuple):
         That made what was given.
     delay : str or None
         How much later rows are known than they say, of a catalog that audits make.
+    checked : CheckRecord or None
+        Of a check of its files.
     """
 
     role: Role
@@ -107,6 +110,7 @@ class Source(NamedTuple):
     stamp_shift: str | None = None
     function: SourceFunction | None = None
     delay: str | None = None
+    checked: CheckRecord | None = None
 
     @property
     def spec(self) -> RoleSpec:
@@ -352,6 +356,8 @@ def fingerprint(
     facts |= source.reading.facts()
     if source.function is not None:
         facts["function"] = source.function.facts()
+    if source.checked is not None:
+        facts["checked_by"] = source.checked.facts()
     if source.columns:
         # Two columns that change their names are another content under the same names.
         facts["named"] = sorted(map(list, source.columns.items()))

@@ -127,6 +127,16 @@ def _checked(run: Summarised) -> Iterator[Claim]:
             f"on these tables, when this page was written; the gap is {gap:,.6g}",
             is_alarm=not holds,
         )
+    for one in _sources(run):
+        if "checked_by" in one:
+            check = one["checked_by"]
+            yield Claim(
+                Standing.CHECKED,
+                f"{one['name']} is what {check['function']['name']} makes of the past",
+                f"before the run: equal by value, and the same at {len(check['cuts']):,} bars over "
+                f"what was known then; {check['record']} of {check['made'][:10]}, held to the file "
+                "and to its sources by hashes",
+            )
     yield Claim(
         Standing.CHECKED,
         "Every source passed the checks of its role before the run",
