@@ -100,6 +100,7 @@ PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
     "FixedSlippage": ({}, {"amount": at_least(0)}),
     "SpreadSlippage": ({}, {"column": NAME, "share": at_least(0, most=10)}),
     "VolumeShareSlippage": ({}, {"price_impact": at_least(0), "volume_key": NAME}),
+    "WorstPriceSlippage": ({}, {}),
     "SquareRootImpact": (
         {}, {"coefficient": at_least(0), "volatility_key": NAME, "volume_key": NAME},
     ),
@@ -124,7 +125,7 @@ PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
     "LevelPolicy": (
         {}, dict.fromkeys(("base", "trail_start", "trail_by", "trigger"), NOTHING)
         | dict.fromkeys(("stop_from_entry", "trail_from_entry", "in_rule_order", "open_first",
-                         "slips", "trail_replaces_stop"), FLAG),
+                         "slips", "trail_replaces_stop", "target_first", "before_orders"), FLAG),
     ),
     "ActionPolicy": (
         {}, {"reinvest_dividends": FLAG, "delisting_return": at_least(-1, 5),

@@ -26,11 +26,14 @@ from ml4t.backtest.execution.costs.slippage import (
     SpreadSlippage,
     SquareRootImpact,
     VolumeShareSlippage,
+    WorstPriceSlippage,
 )
 from scripted import play
 
 NAN, INF = float("nan"), float("inf")
-MARKET = {"spread": 0.04, "volume": 10_000.0, "volatility": 0.02}
+MARKET = {
+    "spread": 0.04, "volume": 10_000.0, "volatility": 0.02, "high": 50.5, "low": 49.5,
+}  # fmt: skip
 TIERS = ((0, 10), (100_000, 5), (500_000, 1))
 
 COMMISSIONS: list[Commission] = [
@@ -46,6 +49,7 @@ SLIPPAGES: list[Slippage] = [
     SpreadSlippage(),
     VolumeShareSlippage(),
     SquareRootImpact(),
+    WorstPriceSlippage(),
 ]
 
 
@@ -179,6 +183,7 @@ def test_one_tier_is_the_plain_rate(quantity: float, price: float) -> None:
         (VolumeShareSlippage(price_impact=0.5), 0.25),
         (SquareRootImpact(), 50 * 0.02 * 0.1**0.5),
         (SquareRootImpact(0.5), 50 * 0.02 * 0.1**0.5 / 2),
+        (WorstPriceSlippage(), 0.5),
     ],
     ids=repr,
 )
@@ -193,7 +198,8 @@ def test_a_whole_days_volume_moves_the_price_by_one_days_volatility() -> None:
 
 def test_a_model_names_the_columns_that_it_reads() -> None:
     columns = [model.features for model in SLIPPAGES]
-    assert columns == [(), (), ("spread",), ("volume",), ("volatility", "volume")]
+    read = [(), (), ("spread",), ("volume",), ("volatility", "volume"), ("high", "low")]
+    assert columns == read
     assert {model.features for model in COMMISSIONS} == {()}
     own = SquareRootImpact(volatility_key="sigma", volume_key="adv")
     order = quote(100, 50.0, market={"sigma": 0.01, "adv": 400.0})
@@ -210,7 +216,8 @@ def test_a_price_is_never_better_no_better_for_more_and_both_sides_are_alike(
     paid = model.fill_price(quote([less, more, -less, -more], price))
     assert price <= paid[0] <= paid[1]
     assert price >= paid[2] >= paid[3] > 0
-    assert paid[:2] - price == pytest.approx(price - paid[2:], abs=1e-12 * price)
+    if not isinstance(model, WorstPriceSlippage):
+        assert paid[:2] - price == pytest.approx(price - paid[2:], abs=1e-12 * price)
 
 
 @pytest.mark.parametrize("model", SLIPPAGES, ids=name)
@@ -225,6 +232,7 @@ def test_an_order_of_nothing_keeps_its_price(model: Slippage) -> None:
         (VolumeShareSlippage(), "volume", [NAN, INF, -1.0, 0.0]),
         (SquareRootImpact(), "volume", [NAN, INF, -1.0, 0.0]),
         (SquareRootImpact(), "volatility", [NAN, INF, -0.01]),
+        (WorstPriceSlippage(), "low", [NAN, INF, -0.01, 0.0]),
     ],
     ids=lambda value: name(value) if not isinstance(value, (str, list)) else None,
 )
@@ -274,6 +282,8 @@ ORDERS = st.lists(
         st.floats(0.0, 0.5),  # spread
         st.floats(1e4, 1e6),  # volume
         st.floats(0.0, 0.5),  # volatility
+        st.floats(1.0, 1e4),  # high
+        st.floats(1.0, 1e4),  # low
     ),
     max_size=8,
 )

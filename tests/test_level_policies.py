@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
 from ml4t.backtest import (
@@ -11,8 +14,9 @@ from ml4t.backtest import (
     ConfigError,
     PerShareCommission,
 )
-from ml4t.backtest.risk import TakeProfit, TrailingStop
-from scripted import fills, flat, play
+from ml4t.backtest.core.levels import LevelPolicy
+from ml4t.backtest.risk import StopLoss, TakeProfit, TrailingStop
+from scripted import Row, fills, flat, play
 
 BARS = [*flat(100, 3), (100, 112, 94, 100), *flat(100, 1)]
 
@@ -70,3 +74,46 @@ def test_a_preset_of_a_package_has_the_default_costs_of_that_package(
 ) -> None:
     config = BacktestConfig.preset(name)
     assert (config.commission, config.slippage, config.impact) == (commission, slippage, None)
+
+
+FALLS = [*flat(100, 2), (100, 112, 89, 100), *flat(100, 2)]
+
+
+def closed(policy: LevelPolicy, bars: Sequence[Row], **script: Any) -> list[Any]:
+    """Bar, quantity and price of the fills of ten shares, a stop at 90 and a target at 110."""
+    do = {0: lambda s: s.order_target_weights({"A": 0.1}), **script.get("more", {})}
+    rows = fills(play({"A": bars}, do, StopLoss(0.1), TakeProfit(0.1), levels=policy))
+    return [(t, quantity, price) for t, _, quantity, price in rows]
+
+
+def test_of_a_stop_and_a_target_in_one_bar_the_policy_says_which() -> None:
+    assert closed(LevelPolicy(), FALLS)[1:] == [(2, -10, 90.0)]
+    assert closed(LevelPolicy(target_first=True), FALLS)[1:] == [(2, -10, 110.0)]
+
+
+def test_an_open_beyond_the_stop_came_before_any_target() -> None:
+    gap = [*flat(100, 2), (85, 112, 84, 100), *flat(100, 2)]
+    assert closed(LevelPolicy(target_first=True), gap)[1:] == [(2, -10, 85.0)]
+
+
+def test_levels_before_orders_close_what_the_open_would_have_kept() -> None:
+    # At the close of bar 1 the position shall be half; in bar 2 the stop is touched.
+    half = {"more": {1: lambda s: s.order_target_weights({"A": 0.05})}}
+    bars = [*flat(100, 2), (100, 101, 89, 100), *flat(100, 2)]
+    assert closed(LevelPolicy(), bars, **half)[1:] == [(2, -5, 100.0), (2, -5, 90.0)]
+    assert closed(LevelPolicy(before_orders=True), bars, **half)[1:] == [(2, -10, 90.0)]
+
+
+def test_levels_before_orders_leave_the_entry_bar_alone() -> None:
+    bars = [*flat(100, 1), (100, 101, 89, 100), *flat(100, 1), (100, 101, 89, 100), *flat(100, 1)]
+    assert closed(LevelPolicy(), bars)[1:] == [(1, -10, 90.0)]
+    assert closed(LevelPolicy(before_orders=True), bars)[1:] == [(3, -10, 90.0)]
+
+
+def test_levels_before_orders_free_cash_for_the_open() -> None:
+    bars = {"A": [*flat(100, 2), (100, 101, 80, 100), *flat(100, 2)], "B": flat(100, 5)}
+    script = {0: lambda s: s.buy("A", 100), 1: lambda s: s.buy("B", 90)}
+    for before, bought in ((False, []), (True, [(2, "B", 90, 100.0)])):
+        levels = LevelPolicy(before_orders=before)
+        rows = fills(play(bars, script, StopLoss(0.1), levels=levels))
+        assert [row for row in rows if row[1] == "B"] == bought

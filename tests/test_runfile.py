@@ -36,6 +36,7 @@ from ml4t.backtest import (
     TieredCommission,
     VolumeShareSlippage,
     VolumeWeighted,
+    WorstPriceSlippage,
     runfile,
 )
 from ml4t.backtest.demo import demo_engine
@@ -183,6 +184,7 @@ COSTS: list[tuple[str, Any]] = [
     ),
     ('[slippage]\nkind = "BasisPointSlippage"\nbasis_points = 0', BasisPointSlippage(0)),
     ('[slippage]\nkind = "FixedSlippage"\namount = 0.01', FixedSlippage(0.01)),
+    ('[slippage]\nkind = "WorstPriceSlippage"', WorstPriceSlippage()),
     (
         '[slippage]\nkind = "SpreadSlippage"\ncolumn = "bid_ask"\nshare = 0.4',
         SpreadSlippage("bid_ask", share=0.4),

@@ -205,7 +205,8 @@ TOGETHER = [
 POLICIES = [
     LevelPolicy(), LevelPolicy(trigger="next_open", trail_by="close"),
     LevelPolicy(in_rule_order=True, open_first=False), LevelPolicy(trail_replaces_stop=True),
-    LevelPolicy(trail_start="entry_close"),
+    LevelPolicy(trail_start="entry_close"), LevelPolicy(target_first=True),
+    LevelPolicy(before_orders=True),
 ]  # fmt: skip
 
 

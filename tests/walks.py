@@ -96,7 +96,7 @@ def draw_rule(pick: random.Random, depth: int) -> risk.RiskRule:
 def draw_levels(pick: random.Random) -> LevelPolicy:
     flags = (
         "stop_from_entry", "trail_from_entry", "in_rule_order", "open_first", "slips",
-        "trail_replaces_stop",
+        "trail_replaces_stop", "target_first", "before_orders",
     )  # fmt: skip
     return LevelPolicy(
         base=pick.choice([*LevelBase]), trail_start=pick.choice([*TrailStart]),

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         TieredCommission,
         VolumeShareSlippage,
         VolumeWeighted,
+        WorstPriceSlippage,
     )
     from ml4t.backtest.results.page.comparing import report_runs
     from ml4t.backtest.results.page.profiling import report_profile
@@ -86,6 +87,7 @@ __all__ = [
     "SpreadSlippage",
     "VolumeShareSlippage",
     "SquareRootImpact",
+    "WorstPriceSlippage",
     "Financing",
     "CashAccount",
     "MarginAccount",
@@ -167,6 +169,7 @@ _named, __dir__ = names_of(
             "SpreadSlippage",
             "SquareRootImpact",
             "VolumeShareSlippage",
+            "WorstPriceSlippage",
         ),
         "execution.orders.order": ("Order",),
         "execution.policy": ("ActionPolicy", "ExecutionPolicy", "SizedAt"),

@@ -112,7 +112,7 @@ class Session:
             executor, account=config.account, levels=config.levels, sessions=axes.sessions,
             rule_names=risk_manager.rule_names, post_trade=PostTrade(protective, self.rules),
         )  # fmt: skip
-        self._journal = journal
+        self._journal, self._levels_first = journal, config.levels.before_orders
         self.limits = LimitEngine(
             risk_manager.limits, self.portfolio, journal, terms, axes.sessions,
             names=risk_manager.limit_names, whole=executor.whole,
@@ -179,7 +179,10 @@ class Session:
     @property
     def is_quiet_after_open(self) -> bool:
         """Whether the rest of a bar can be passed over, once orders have filled at its open."""
-        return not self.rules.waits and self.portfolio.trails_from_fill
+        return (
+            not self.rules.waits and self.portfolio.trails_from_fill
+            and not self._levels_first
+        )  # fmt: skip
 
     @property
     def watches_prices(self) -> bool:

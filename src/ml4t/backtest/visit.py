@@ -30,6 +30,9 @@ class Visit:
         # Before the open: what time has cost, then splits, dividends and the like.
         session.accruals.charge(batch.t)
         session.actions.apply(batch.t)
+        # Levels, where they act before the orders of the open.
+        for touched in session.broker.start_bar(batch):
+            session.rules.report(batch.t, touched)
         # Open: what was decided at the last close fills.
         session.broker.fill_open(batch)
 

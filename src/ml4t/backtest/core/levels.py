@@ -67,6 +67,13 @@ class LevelPolicy:
         Slippage and impact move the price of a stop; without it a level fills at its price.
     trail_replaces_stop : bool
         Where a trailing rule gives a level, those of the fixed stops do not count.
+    target_first : bool
+        Of a stop and a target touched in one bar the target acts, the better of the two, unless
+        the bar opened beyond the stop.
+    before_orders : bool
+        Levels act in all of a bar before what waits for its open fills, as if the orders of the
+        open came last; what they closed is not bought back, and what is opened there has levels
+        from the next bar on.
     """
 
     base: LevelBase = LevelBase.FILL
@@ -79,6 +86,8 @@ class LevelPolicy:
     open_first: bool = True
     slips: bool = True
     trail_replaces_stop: bool = False
+    target_first: bool = False
+    before_orders: bool = False
 
     def __post_init__(self) -> None:
         kinds: dict[str, type[StrEnum]] = {
@@ -88,7 +97,7 @@ class LevelPolicy:
             object.__setattr__(self, name, parse_choice(kind, name, getattr(self, name)))
         require_flags(
             self, "stop_from_entry", "trail_from_entry", "in_rule_order", "open_first", "slips",
-            "trail_replaces_stop",
+            "trail_replaces_stop", "target_first", "before_orders",
         )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         SpreadSlippage,
         SquareRootImpact,
         VolumeShareSlippage,
+        WorstPriceSlippage,
     )
     from ml4t.backtest.execution.hand_loop.broker import SimulationBroker
     from ml4t.backtest.execution.hand_loop.order import LoopFill, LoopOrder
@@ -63,6 +64,7 @@ __all__ = [
     "TieredCommission",
     "VolumeShareSlippage",
     "VolumeWeighted",
+    "WorstPriceSlippage",
 ]
 
 # Loaded when used: a run has few of them, and of the hand-written loop none.
@@ -84,6 +86,7 @@ __getattr__, __dir__ = names_of(
             "SpreadSlippage",
             "SquareRootImpact",
             "VolumeShareSlippage",
+            "WorstPriceSlippage",
         ),
         "hand_loop.broker": ("SimulationBroker",),
         "hand_loop.order": ("LoopFill", "LoopOrder"),

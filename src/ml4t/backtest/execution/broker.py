@@ -109,6 +109,7 @@ class BarBroker:
         self._inside = InsideBar(
             executor.portfolio, self._levels, filler, self._book, order_filler,
             can_short=account.can_short, price_limits=executor.price_limits,
+            levels_first=levels.before_orders,
         )  # fmt: skip
 
     # -- orders, decided at the close -------------------------------------------------
@@ -202,10 +203,15 @@ class BarBroker:
 
     # -- the bar ----------------------------------------------------------------------
 
-    def fill_open(self, batch: Batch) -> None:
-        """Begin a bar, and fill at its open what waited for it."""
+    def start_bar(self, batch: Batch) -> Iterator[Touched]:
+        """Begin a bar; yield the levels that it touched, where they act before all orders."""
         self._protective.no_reentry.clear()
+        self._pending.start_bar()
         self.executor.start_bar(batch)
+        yield from self._noted(self._inside.fill_first(batch))
+
+    def fill_open(self, batch: Batch) -> None:
+        """Fill at the open of a bar what waited for it."""
         if self._book:
             self._book.start_bar(batch)
             # A split or delisting may have closed a position.
@@ -223,10 +229,7 @@ class BarBroker:
 
         Each is yielded before anything else fills: what follows may be another position.
         """
-        for touched in self._inside.fill(batch):
-            self._protective.note_closed(touched.sids)
-            if len(touched.sids):
-                yield touched
+        yield from self._noted(self._inside.fill(batch))
 
     def fill_close(self, batch: Batch) -> None:
         """Fill what waited for this close, before anything is decided at it."""
@@ -373,6 +376,13 @@ class BarBroker:
     def _told(self, batch: Batch) -> Batch:
         """Return a bar as the timing may see it: to one of the user's no later bar is handed."""
         return batch if self._has_own_timing else batch.alone()
+
+    def _noted(self, levels: Iterator[Touched]) -> Iterator[Touched]:
+        """Yield levels once it is noted which assets they closed."""
+        for touched in levels:
+            self._protective.note_closed(touched.sids)
+            if len(touched.sids):
+                yield touched
 
     def _restate(self, order: Order) -> None:
         """Put an order that a split has moved back on ticks and whole lots."""

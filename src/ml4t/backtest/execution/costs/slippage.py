@@ -1,9 +1,9 @@
 """Slippage and market impact: how far a fill's price is from the price quoted.
 
-`side` is +1 for buys and -1 for sells: buys pay more, sells get less, and both by the same. What
-a model cannot price it refuses with a `CostError`: a column that is missing where an order
-fills, and a sale at a price of 0 or less, which is an order too large for the model. To floor
-that price would invent one.
+`side` is +1 for buys and -1 for sells: buys pay more, sells get less, and both by the same, but
+for the worst price of a bar. What a model cannot price it refuses with a `CostError`: a column
+that is missing where an order fills, and a sale at a price of 0 or less, which is an order too
+large for the model. To floor that price would invent one.
 """
 
 from __future__ import annotations
@@ -70,6 +70,24 @@ class SpreadSlippage:
         """Return ``price + side * share * spread``."""
         spread = quote.known(self.column)
         return quote.require_price(quote.price + quote.side * (self.share * spread))
+
+
+@dataclass(frozen=True, slots=True)
+class WorstPriceSlippage:
+    """The worst price of the fill's bar: its high for buys, its low for sells.
+
+    Prices need both. No fill of that bar can be worse, but for `impact` on top: it is a bound of
+    what any slippage may take, and no estimate.
+    """
+
+    features: ClassVar[tuple[str, ...]] = ("high", "low")
+
+    def fill_price(self, quote: Quote) -> Floats:
+        """Return ``max(price, high)`` for buys, ``min(price, low)`` for sells."""
+        highest = np.maximum(quote.price, quote.known("high", positive=True))
+        lowest = np.minimum(quote.price, quote.known("low", positive=True))
+        bought = np.where(quote.side > 0, highest, quote.price)
+        return quote.require_price(np.where(quote.side < 0, lowest, bought))
 
 
 @takes_words

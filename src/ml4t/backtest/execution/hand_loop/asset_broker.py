@@ -187,6 +187,8 @@ class AssetBroker:
             self._broker.submit(order)
         try:
             if when is When.OPEN:
+                for _ in self._broker.start_bar(batch):
+                    raise AssertionError("a loop sets no levels")
                 self._broker.fill_open(batch)
             elif when is When.INSIDE:
                 for _ in self._broker.fill_inside(batch):

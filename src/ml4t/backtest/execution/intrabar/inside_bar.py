@@ -62,6 +62,8 @@ class InsideBar:
     can_short : bool
         Whether the account may sell what it does not hold.
     price_limits : PriceLimits
+    levels_first : bool
+        Levels act before what waits for the open, and so have had their bar after it.
     """
 
     def __init__(
@@ -74,10 +76,20 @@ class InsideBar:
         *,
         can_short: bool,
         price_limits: PriceLimits,
+        levels_first: bool,
     ) -> None:
         self._portfolio, self._levels, self._filler = portfolio, levels, filler
         self._book, self._order_filler, self._can_short = book, order_filler, can_short
-        self._limits = price_limits
+        self._limits, self._levels_first = price_limits, levels_first
+
+    def fill_first(self, batch: Batch) -> Iterator[Touched]:
+        """Fill the levels that the bar touched, where they act before orders; yield them."""
+        if not self._levels_first or batch.low is None or self._levels.is_empty:
+            return
+        sids = self._filler.without_pending(self._portfolio.held)
+        fills = self._levels.touched(batch, sids)
+        if fills is not None:
+            yield from self._fill_levels(batch, fills)
 
     def fill(self, batch: Batch) -> Iterator[Touched]:
         """Fill what the bar touched; yield the levels among it, each before anything else fills."""
@@ -85,7 +97,7 @@ class InsideBar:
             return
         resting = [sid for sid in self._book.sids() if self._resting(sid)] if self._book else []
         fills = None
-        if not self._levels.is_empty:
+        if not self._levels.is_empty and not self._levels_first:
             sids = self._filler.without_pending(without(self._portfolio.held, resting))
             fills = self._levels.touched(batch, sids)
         if resting:
@@ -163,6 +175,7 @@ class InsideBar:
                 events.append((touch, order.order_id, order))
         live = float(self._portfolio.quantity[sid])
         is_held = live != 0 and len(self._filler.without_pending(np.array([sid]))) > 0
+        is_held = is_held and not self._levels_first
         side, levels = -1.0 if live > 0 else 1.0, list[Event]()
         for level in self._levels.acting(batch, sid) if is_held else ():
             if level.tie in walk.done:
@@ -228,7 +241,7 @@ class InsideBar:
                 walk.done.add(child.order_id)
                 met = child.order_type.touch_after_entry(child, entry)
                 guards += [(met, child.order_id, child)] if met else []
-        for level in list(self._levels.of(sid)) if is_new else ():
+        for level in list(self._levels.of(sid)) if is_new and not self._levels_first else ():
             walk.done.add(level.tie)
             met = (
                 limit_after_entry(walk.bar, level.level, side, touch.price, by_stop=by_stop)

@@ -199,10 +199,11 @@ class LevelBook:
     def acting(self, batch: Batch, sid: int) -> Iterable[Protection]:
         """Yield the levels of one asset that may act in this bar.
 
-        Where the policy settles several by their rules' order, only the one that it picks: what
-        rests in the book beside them must not change which of them fills.
+        Where the policy settles several by their rules' order or for the target, only the one that
+        it picks: what rests in the book beside them must not change which of them fills.
         """
-        if self._policy.open_first and not self._policy.in_rule_order:
+        policy = self._policy
+        if policy.open_first and not (policy.in_rule_order or policy.target_first):
             yield from self.of(sid)
             return
         fills = self.touched(batch, np.array([sid]))
@@ -343,6 +344,9 @@ class LevelBook:
             is_entry = self._portfolio.entry_t[sids] == t
             # Beyond both at the open: the stop, the worse of the two.
             at_stop &= is_entry | (opens <= stop) | ~(opens >= target)
+        if self._policy.target_first:
+            # Not where the bar opened beyond the stop: that open came before all else of it.
+            at_stop &= (opens <= stop) | ~(best >= target)
         kind = np.where(at_stop, STOP_LEVEL, TARGET)
         if self._has[TRAIL]:
             kind = np.where(~at_stop & ~(best >= target), TRAIL, kind)

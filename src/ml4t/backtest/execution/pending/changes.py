@@ -126,11 +126,14 @@ class PendingChanges:
 
     # -- taking -----------------------------------------------------------------------
 
+    def start_bar(self) -> None:
+        """Forget what rules closed in the bar before."""
+        self.gone.clear()
+        self.closed.clear()
+
     def take_exits(self, t: int) -> Exits:
         """Return the exits to fill at the open of bar `t`, and forget them."""
         self._left_t = t
-        self.gone.clear()
-        self.closed.clear()
         exits, self.pending = self.pending, {}
         return exits
 

@@ -114,6 +114,9 @@ class PendingFiller:
             leaving |= self._pending.gone
         # Taken once, before any fill of this moment: the base of every target weight.
         is_taken = at_open and bool(leaving)
+        if at_open:
+            # Where levels act before the open: decided before one of them closed it.
+            leaving |= self._pending.gone
         return self._rebalancer.changes(
             batch,
             prices,
