@@ -224,6 +224,7 @@ class BacktestEngine:
         *,
         delays: bool | Sequence[str] = (),
         strict: bool = False,
+        policies: bool = False,
         seed: int = 0,
         start: DateLike = None,
         end: DateLike = None,
@@ -252,6 +253,9 @@ class BacktestEngine:
             lag. Of a source with ``available_at`` two runs more, as its values are known now.
         strict : bool, default False
             Refuse a run of which anything smells.
+        policies : bool, default False
+            Run under every other answer to what bars do not tell too, such as which of a stop and
+            a target came first: `ml4t.backtest.audit.policies`.
         seed : int, default 0
             Of the draw among the bars of each kind.
         start, end
@@ -277,10 +281,12 @@ class BacktestEngine:
         from ml4t.backtest.audit.delays import require_delays
 
         require_flag("strict", strict)
+        require_flag("policies", policies)
         request = AuditRequest(
             cuts=require_whole("cuts", cuts, least=1), seed=require_whole("seed", seed, least=0),
             delays=require_delays(delays, self.catalog),
             strict=strict,
+            policies=policies,
         )  # fmt: skip
         with two_threads:
             return audited(self, self._bounds(start, end), request, progress_of(progress, "runs"))

@@ -31,6 +31,9 @@ class Audit(Tables):
       Where `why` says why nothing was, the audit says nothing of it.
     - ``smells``: what looks wrong in the sources, or in how orders fill, though nothing proves it;
       one row per smell, source and column.
+    - ``policies``: one row per policy that was run, the run's own first: what it came to, how far
+      the final equity `moved` from the own one, and whether gain and loss change places; of what
+      was not run `why`.
     """
 
     def __init__(self, result: BacktestResult, bar_type: str, parts: Sequence[AuditPart]) -> None:

@@ -85,4 +85,12 @@ AUDIT_TABLES = {
             "value": "float64", "sample": "string", "what_to_do": "string",
         },
     ),
+    "policies": AuditTable(
+        "what the run comes to under other answers to what bars do not tell",
+        {
+            "setting": "string", "is_own": "bool", "final_equity": "double",
+            "total_return": "double", "max_drawdown": "double", "n_trades": "int64",
+            "moved": "double", "differs_in_sign": "bool", "why": "string",
+        },
+    ),
 }  # fmt: skip

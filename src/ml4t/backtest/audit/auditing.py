@@ -9,6 +9,7 @@ from ml4t.backtest.audit.audit import Audit
 from ml4t.backtest.audit.audit_tables import AuditPart
 from ml4t.backtest.audit.delays import run_delayed
 from ml4t.backtest.audit.fill_checks import fill_checks
+from ml4t.backtest.audit.policies import audit_policies
 from ml4t.backtest.audit.run_smells import smells_of_run
 from ml4t.backtest.audit.steps import Steps
 from ml4t.backtest.audit.truncation import CutRun, run_to_cuts
@@ -31,12 +32,15 @@ class AuditRequest(NamedTuple):
         How much later each source is known, one after the other.
     strict : bool
         What smells is refused.
+    policies : bool
+        Whether other policies of execution are run.
     """
 
     cuts: int
     seed: int
     delays: tuple[str, ...] = ()
     strict: bool = False
+    policies: bool = False
 
 
 def audited(
@@ -56,6 +60,8 @@ def audited(
     ]
     if request.delays:
         parts.append(run_delayed(setup, whole, bounds, request.delays, steps))
+    if request.policies:
+        parts.append(audit_policies(setup, bounds, whole, steps))
     return Audit(whole, bar_type, parts)
 
 

@@ -37,6 +37,9 @@ def audit_run(
     delays: Annotated[
         bool, typer.Option("--delays", help="Run with each source known later, too.")
     ] = False,
+    policies: Annotated[
+        bool, typer.Option("--policies", help="Run under other policies of execution too.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of the draw among bars.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -44,7 +47,9 @@ def audit_run(
 
     What differs at a bar up to a cut was read from the future.
     """
-    found = engine_of(config).audit(cuts, delays=delays, seed=seed, progress=True)
+    found = engine_of(config).audit(
+        cuts, delays=delays, policies=policies, seed=seed, progress=True
+    )
     if as_json:
         tables = {name: rows_json(getattr(found, name)) for name in found.tables}
         print_json("audit", {"is_clean": found.is_clean, **tables})

@@ -105,7 +105,14 @@ class RiskRule:
         """Whether the rule sets stops or targets, which act inside a bar."""
         if self.children:
             return any(child.has_levels for child in self.children)
-        return self.has_stop or type(self).target is not RiskRule.target
+        return self.has_stop or self.has_target
+
+    @property
+    def has_target(self) -> bool:
+        """Whether the rule sets targets."""
+        if self.children:
+            return any(child.has_target for child in self.children)
+        return type(self).target is not RiskRule.target
 
     @property
     def has_steps(self) -> bool:
