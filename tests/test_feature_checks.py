@@ -69,6 +69,9 @@ def test_a_file_that_a_function_makes_of_the_past_is_cited_by_its_run(panel: Pat
         result.summary()
     )
     assert any(one.text.startswith(f"planted is what {function}") for one in claims(result, None))
+    audit = BacktestEngine(catalog, TopN(2, by="close", every=30)).audit(cuts=1)
+    ((said,),) = audit.sql("select input from sources where input is not null").fetchall()
+    assert said == f"record own.parquet.check.json: equals {function}, 3 cuts, nothing found"
     assert catalog.describe()[-1]["checked_by"] == (
         f"own.parquet.check.json: equals {function}, 3 cuts, nothing found"
     )

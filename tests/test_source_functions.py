@@ -124,6 +124,24 @@ def test_members_that_a_function_picks_by_what_came_later_are_found(panel: Path)
     assert found == [("universe", "is_member")]
 
 
+def test_a_column_that_is_there_for_what_came_later_is_found() -> None:
+    def flags(sources: KnownSources) -> object:
+        rows = sources.prices.pl()
+        levels = rows["close"].unique().sort().to_list()
+        return rows.select(
+            *KEYS, *((pl.col("close") >= level).cast(float).alias(f"at_{level:g}")
+            for level in levels),
+        )  # fmt: skip
+
+    audit = BacktestEngine(small(own=flags), TopN(1, by="close")).audit(cuts=1)
+    found = audit.sql(
+        'select "column", source, n_rows, whole_value, cut_value from differences '
+        "where place = 'signals' order by all"
+    ).fetchall()
+    # Of three bars the last is cut, with the closes 3 and 6; 6 tells nothing of those before.
+    assert found == [("at_3", "own", 4, "0.0", None), ("at_6", "own", 4, "0.0", None)]
+
+
 # -- what a function returns --------------------------------------------------------------
 
 
@@ -274,6 +292,17 @@ def test_a_run_says_which_function_made_a_source() -> None:
     assert len(function["text_sha256"]) == 64
     assert catalog.describe()[1]["made_by"] == function["name"]
     assert catalog.describe()[0]["made_by"] is None
+
+
+def test_a_function_without_a_text_is_told_by_what_it_does() -> None:
+    facts: list[Any] = []
+    for factor in (2, 3, 2):
+        scope: dict[str, Any] = {}
+        query = f"select timestamp, asset_id, close * {factor} as score from prices"
+        exec(f"def own(sources):\n    return sources.sql({query!r})", scope)
+        facts.append(small(own=scope["own"]).fingerprints()[1]["function"])
+    assert facts[0] == facts[2] != facts[1]
+    assert facts[0]["text_sha256"] is None
 
 
 def test_another_constant_makes_another_run() -> None:

@@ -65,7 +65,10 @@ class Found(NamedTuple):
 
 
 def compare_views(whole: Prepared, cut: Prepared, bar: CutBar) -> Iterator[Found]:
-    """Yield the columns of the views of two catalogs that differ up to a bar."""
+    """Yield the columns of the views of two catalogs that differ up to a bar.
+
+    One that was not there yet, such as of a category that came later, counts as NULL.
+    """
     of_whole = {"signals": whole.signal_columns, "market": whole.market_columns}
     of_cut = {"signals": cut.signal_columns, "market": cut.market_columns}
     known = f"timestamp <= {bar.sql}"
@@ -78,7 +81,11 @@ def compare_views(whole: Prepared, cut: Prepared, bar: CutBar) -> Iterator[Found
             "audit/column_hashes", view=view, known=known, columns=", ".join(["count(*)", *hashes])
         )
         (one,), (other,) = (each.database.rows(query) for each in (whole, cut))
-        unlike = [
+        lacking = {
+            name: f"null::{kind} as {quote(name)}" for name, kind in of_whole[view].items()
+            if name not in keys and name not in of_cut[view]
+        }  # fmt: skip
+        unlike = [*lacking] + [
             name for name, mine, theirs in zip(names, one[1:], other[1:], strict=True)
             if mine != theirs or one[0] != other[0]
         ]  # fmt: skip
@@ -86,7 +93,10 @@ def compare_views(whole: Prepared, cut: Prepared, bar: CutBar) -> Iterator[Found
         for first in range(0, len(unlike), _TOGETHER):
             some, database = unlike[first : first + _TOGETHER], open_store()
             for side, each in zip(_SIDES, (whole, cut), strict=True):
-                cells = rows_of(view, columns([*keys, *some]), where=known)
+                items = [quote(name) for name in (*keys, *some)]
+                if each is cut:
+                    items = [lacking.get(name, quote(name)) for name in (*keys, *some)]
+                cells = rows_of(view, ", ".join(items), where=known)
                 database.register(side, each.database.sql(cells).to_arrow_table())
             for name in some:
                 rows = [rows_of(side, columns([*keys, name])) for side in _SIDES]

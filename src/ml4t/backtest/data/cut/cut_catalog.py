@@ -72,6 +72,8 @@ class CutCatalog(Catalog):
 
     def _fresh(self, source: Source) -> Source:
         function = source.function
+        if source.checked is not None:
+            self._inputs[source.name] = (Input(f"record {source.checked}", ""),)
         if function is None:
             return source
         with self._base.calling(function.name):
