@@ -186,7 +186,7 @@ def test_a_strategy_of_chance_is_told_and_is_no_look_ahead(market: Path) -> None
     assert len(told) == 2
     assert all("two runs over everything differ too" in problem for (problem,) in told)
     assert not audit.is_clean
-    assert audit.title == "audit of 0 cuts: nothing could be compared"
+    assert audit.title.startswith("audit of 0 cuts: nothing could be compared")
     ahead = catalog(market, column(LEAKS["the next close"]))
     found = BacktestEngine(ahead, ByChance()).audit(1).sql("select place from differences")
     assert found.fetchall() == [("signals",)]
@@ -233,7 +233,7 @@ def test_sources_say_how_they_were_cut(market: Path) -> None:
     )
     audit = BacktestEngine(found, TopN(2, by="own")).audit(1)
     rows = audit.sources.fetchall()
-    assert audit.title == "audit of 1 cuts: no difference"
+    assert audit.title.startswith("audit of 1 cuts: no difference")
     assert rows == [
         ("prices", None, "timestamp", None),
         ("own", None, "timestamp + '1 day'::interval", None),
@@ -354,7 +354,7 @@ def test_the_title_counts_what_was_not_cut(market: Path, tmp_path: Path) -> None
     pl.DataFrame({"x": [1.0]}).write_parquet(tmp_path / "one.parquet")
     query = f"select timestamp, asset_id, close * x as own from prices, '{tmp_path}/one.parquet'"
     audit = BacktestEngine(catalog(market, query), TopN(2, by="own")).audit(1)
-    assert audit.title == "audit of 1 cuts: no difference; inputs that were not cut: 1"
+    assert audit.title.startswith("audit of 1 cuts: no difference; inputs that were not cut: 1")
 
 
 def test_membership_and_actions_of_later_are_not_known(market: Path) -> None:
@@ -412,7 +412,7 @@ def test_a_cut_before_an_asset_begins_is_told_and_is_no_alarm(market: Path) -> N
     assert told
     assert all("S0007" in problem for (problem,) in told)
     assert audit.is_clean
-    assert audit.title == f"audit of {9 - len(told)} cuts: no difference"
+    assert audit.title.startswith(f"audit of {9 - len(told)} cuts: no difference")
 
 
 @pytest.mark.parametrize(

@@ -93,4 +93,11 @@ AUDIT_TABLES = {
             "moved": "double", "differs_in_sign": "bool", "why": "string",
         },
     ),
+    "columns": AuditTable(
+        "what is proved of each column, given with it, or computed in Python",
+        {
+            "source": "string", "column": "string", "verdict": "string", "what": "string",
+            "why": "string", "instead": "string",
+        },
+    ),
 }  # fmt: skip

@@ -10,6 +10,7 @@ from ml4t.backtest.audit.audit_tables import AuditPart
 from ml4t.backtest.audit.delays import run_delayed
 from ml4t.backtest.audit.fill_checks import fill_checks
 from ml4t.backtest.audit.policies import audit_policies
+from ml4t.backtest.audit.proving import proved_columns
 from ml4t.backtest.audit.run_smells import smells_of_run
 from ml4t.backtest.audit.steps import Steps
 from ml4t.backtest.audit.truncation import CutRun, run_to_cuts
@@ -62,7 +63,7 @@ def audited(
         parts.append(run_delayed(setup, whole, bounds, request.delays, steps))
     if request.policies:
         parts.append(audit_policies(setup, bounds, whole, steps))
-    return Audit(whole, bar_type, parts)
+    return Audit(whole, bar_type, [*parts, proved_columns(setup.catalog)])
 
 
 def _of_cuts(runs: Sequence[CutRun]) -> AuditPart:

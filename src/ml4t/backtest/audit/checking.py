@@ -17,8 +17,9 @@ from ml4t.backtest.audit.comparing import Found, different_rows
 from ml4t.backtest.audit.cuts import CutPoint, spread_cuts
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.computed.checked import RECORD_FORM, content_of, file_hashes
+from ml4t.backtest.data.cut.clocks import known_since
 from ml4t.backtest.data.cut.cut_bar import CutBar
-from ml4t.backtest.data.cut.cut_catalog import CutCatalog, clock_of
+from ml4t.backtest.data.cut.cut_catalog import CutCatalog
 from ml4t.backtest.data.sources.schema import KEYS
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import Sql, columns, quote, render, rows_of
@@ -143,7 +144,7 @@ def _until(catalog: Catalog, name: str) -> list[Source]:
             f"source {name!r} is made by no function: register the function under that name, after "
             "what it reads, and give the file to check_features"
         )
-    if not clock_of(made):
+    if not known_since(made):
         raise ConfigError(f"{made.role} have no clock by which they could be cut")
     read = [sources[one] for one in made.function.read]
     bars = [sources["prices"]] if "prices" in sources and sources["prices"] not in read else []
@@ -194,7 +195,7 @@ def _found_at(point: CutPoint, whole: Catalog, made: Source) -> tuple[str | None
 def _different(whole: Catalog, other: Catalog, made: Source, bar: CutBar | None) -> Iterator[Found]:
     """Yield what differs between the rows of a source in two catalogs: rows, or else columns."""
     database = open_store(whole.timezone)
-    where = "true" if bar is None else f"{clock_of(made)} <= {bar.sql}"
+    where = "true" if bar is None else f"{known_since(made)} <= {bar.sql}"
     names: list[str] = []
     for side, catalog in zip(_SIDES, (whole, other), strict=True):
         relation = rows_of(f"main.{quote(made.name)}", where=where)

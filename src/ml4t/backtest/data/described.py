@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
+from typing import TYPE_CHECKING
 
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.registry import SourceRegistry
@@ -10,6 +12,9 @@ from ml4t.backtest.data.sources.adjusting import jumps_like_splits, unapplied
 from ml4t.backtest.data.sources.checks import CheckResult, files_that_differ, run_checks
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import quote, render
+
+if TYPE_CHECKING:
+    from ml4t.backtest.data.causality.sources import ColumnVerdict
 
 
 class Described(SourceRegistry, ABC):
@@ -29,11 +34,14 @@ class Described(SourceRegistry, ABC):
         ] + [*files_that_differ(self._read_changes), *self._doubts(prepared)]
 
     def describe(self) -> list[dict[str, object]]:
-        """Return one record per source: rows, assets, first and last time, columns, clock."""
+        """Return one record per source: rows, assets, first and last time, columns, clock.
+
+        ``verdicts`` counts what `prove` says of its columns.
+        """
         prepared = self.prepare()
         database = prepared.database
         unapplied_texts = [f"{one.text} ({one.n_rows:,} rows)" for one in self._doubts(prepared)]
-        records = []
+        records, verdicts = [], self.prove()
         for source in self._sources.values():
             found = self._found[source.name]
             query = render(
@@ -49,10 +57,36 @@ class Described(SourceRegistry, ABC):
                  "made_by": None if source.function is None else source.function.name,
                  "checked_by": None if source.checked is None else str(source.checked),
                  "columns": dict(found),
+                 "verdicts": dict(Counter(
+                     one.verdict for one in verdicts if one.source == source.name
+                 )),
                  "changes": list(map(str, self._changed(source.name))),
                  "warnings": unapplied_texts if source.spec.makes_bars else []}
             )  # fmt: skip
         return records
+
+    def prove(self) -> list[ColumnVerdict]:
+        """Say of every column whether it is known at its own time, without running anything.
+
+        Columns of SQL are proved over the plan that DuckDB makes of the query: *local* ones are
+        made of rows of their own timestamp, *causal* ones of earlier rows too, and of those that
+        *leak*, what reads later rows. *unproved* is no word for safe: something in the query is
+        not understood. What a file or a frame brings is *given*, and what a function of yours
+        makes is *computed*: an audit calls that anew.
+
+        Returns
+        -------
+        list of ColumnVerdict
+            One per column beside the keys: source, column, verdict, and where there is something
+            to say, what it is about, why, and what to write instead.
+        """
+        # Loads a parser, which a run over plain sources does without.
+        from ml4t.backtest.data.causality.sources import source_verdicts
+
+        prepared, sources = self.prepare(), list(self._sources.values())
+        return source_verdicts(
+            sources, self._found, prepared.database, are_days=not prepared.is_intraday
+        )
 
     def _doubts(self, prepared: Prepared) -> list[CheckResult]:
         """Return what of prices as traded looks as if actions of them were missing."""

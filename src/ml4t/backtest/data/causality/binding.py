@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ml4t.backtest.data.causality.values import PlanNode, function_of
+from ml4t.backtest.data.causality.relation import Problem
+from ml4t.backtest.data.causality.values import PlanNode, function_in
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sql_files import empty_table_of, read
 from ml4t.backtest.errors import BacktestError
@@ -28,12 +29,15 @@ class KnownTable(NamedTuple):
         Column that says until when a row holds, NULL as long as that is to come; empty: none.
     why_unknown : str
         Why nobody knows since when its rows are known; empty where they do.
+    problems : mapping of str to Problem
+        What is wrong with columns of it already.
     """
 
     columns: Mapping[str, str]
     clock: str = ""
     end: str = ""
     why_unknown: str = ""
+    problems: Mapping[str, Problem] = {}
 
 
 class NotBoundError(BacktestError):
@@ -94,7 +98,7 @@ class Texts:
         for window in self._windows:
             if "partitions" in node and _signature(node) == _signature(window):
                 return self._slice(window)
-        return self._slice(node) or f"{function_of(node) or node['type'].lower()}(...)"
+        return self._slice(node) or f"{function_in(node) or node['type'].lower()}(...)"
 
     def _slice(self, node: PlanNode) -> str:
         start, length = node.get("query_location", _NOWHERE), node.get("query_location_length", 0)
@@ -117,7 +121,7 @@ def _windows(node: Any) -> Iterator[PlanNode]:
 def _signature(node: PlanNode) -> tuple[str, ...]:
     """Return by what a window is found in the text: its function, columns and frame."""
     is_aggregate = node["type"] == "WINDOW_AGGREGATE"
-    name = (function_of(node) or str(node.get("function_name", ""))) if is_aggregate else ""
+    name = (function_in(node) or str(node.get("function_name", ""))) if is_aggregate else ""
     given = node.get("arguments", ()) if "class" in node else node["children"]
     first = [_column(one.get("expression", one)) for one in given[:1]]
     parts = [_column(one) for one in node["partitions"]]

@@ -13,7 +13,7 @@ from ml4t.backtest.data.causality.relation import (
     both,
     seen_through,
 )
-from ml4t.backtest.data.causality.values import PlanNode, PlanValues, function_of, nodes_of
+from ml4t.backtest.data.causality.values import PlanNode, PlanValues, function_in, nodes_of
 
 # Comparisons by which a row has no two partners of one key.
 _EQUAL = ("COMPARE_EQUAL", "COMPARE_NOT_DISTINCT_FROM")
@@ -109,7 +109,7 @@ def _bounded(
 def _name_of(node: PlanNode) -> str:
     """Return a join in words, by the relations that are joined."""
     tables = [one["function_data"]["table"] for one in nodes_of(node["children"][-1])
-              if function_of(one) == "seq_scan"]  # fmt: skip
+              if function_in(one) == "seq_scan"]  # fmt: skip
     return f"the join with {' and '.join(dict.fromkeys(tables)) or 'a relation'}"
 
 

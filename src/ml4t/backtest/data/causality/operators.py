@@ -19,7 +19,7 @@ from ml4t.backtest.data.causality.relation import (
     Problem,
     both,
 )
-from ml4t.backtest.data.causality.values import PlanNode, PlanValues, function_of
+from ml4t.backtest.data.causality.values import PlanNode, PlanValues, function_in
 from ml4t.backtest.data.causality.windows import grouped, window_cell
 
 _JOINS = ("LOGICAL_COMPARISON_JOIN", "LOGICAL_ANY_JOIN", "LOGICAL_ASOF_JOIN",
@@ -249,7 +249,7 @@ class PlanWalk:
     # -- tables -----------------------------------------------------------------------
 
     def _get(self, node: PlanNode) -> PlanRows:
-        name = function_of(node)
+        name = function_in(node)
         if name == "seq_scan":
             of, picked = self._base(node["function_data"]["table"]), list[Cell]()
             for column in node["column_indexes"]:
@@ -281,7 +281,7 @@ class PlanWalk:
         return PlanRows(tuple(Cell("", self._facts.symbol(), one) for one in reads), of.reads)
 
     def _not_understood(self, node: PlanNode) -> PlanRows:
-        what = function_of(node) or node["type"].removeprefix("LOGICAL_").replace("_", " ").lower()
+        what = function_in(node) or node["type"].removeprefix("LOGICAL_").replace("_", " ").lower()
         reads = _problem(what, "is not understood by this proof")
         n = (
             len(node.get("column_indexes", ()))

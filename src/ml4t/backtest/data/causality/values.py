@@ -71,12 +71,20 @@ class PlanValues:
         What stands in the query for a node.
     unstable : mapping of str to str
         Functions whose value depends on more than their arguments, and why.
+    are_days : bool
+        Every bar stands for its day: a time and its date are the same to it.
     """
 
     def __init__(
-        self, facts: Facts, text_of: Callable[[PlanNode], str], unstable: Mapping[str, str]
+        self,
+        facts: Facts,
+        text_of: Callable[[PlanNode], str],
+        unstable: Mapping[str, str],
+        *,
+        are_days: bool = False,
     ) -> None:
         self.facts, self.text_of, self._unstable = facts, text_of, unstable
+        self._are_days = are_days
         self._known: dict[object, Symbol] = {}
         self._rounded: dict[Symbol, tuple[Symbol, TimeSpan]] = {}
 
@@ -101,7 +109,7 @@ class PlanValues:
 
     def own_problems(self, node: PlanNode) -> tuple[Problem, ...]:
         """Return what is wrong with the function that a node calls."""
-        name = function_of(node)
+        name = function_in(node)
         if node.get("expression_class") == "BOUND_SUBQUERY":
             return (Problem(False, self.text_of(node), "is not understood by this proof"),)
         if name == "bitstring_agg" and len(node["children"]) < 3:
@@ -185,7 +193,7 @@ class PlanValues:
         if node["type"] == "BOUND_REF":
             return cells[node["index"]].symbol
         parts = tuple(self._symbol(part, cells) for part in node.get("children", ()))
-        name = function_of(node) or node["type"]
+        name = function_in(node) or node["type"]
         own = constant(node)
         kind = "" if name == "OPERATOR_COALESCE" else _type_of(node)
         key = (name, parts, kind if own is None else repr(own))
@@ -240,9 +248,14 @@ class PlanValues:
             length = TimeSpan(*_UNITS.get(str(constant(children[0])).lower(), ()))
         if length is None or sum(map(bool, length)) != 1:
             return False
-        self.facts.add(made, parts[1], rounded=True)
-        self._rounded[made] = (parts[1], length)
+        self._round(made, parts[1], length)
         return True
+
+    def _round(self, made: Symbol, of: Symbol, span: TimeSpan) -> None:
+        self.facts.add(made, of, rounded=True)
+        self._rounded[made] = (of, span)
+        if self._are_days and TimeSpan(days=1).covers(span):
+            self.facts.add(of, made)
 
     def _cast(self, made: Symbol, node: PlanNode, parts: Sequence[Symbol]) -> bool:
         if node["type"] != "OPERATOR_CAST" or len(parts) != 1:
@@ -255,9 +268,9 @@ class PlanValues:
         if _FINER[of] <= _FINER[to]:
             self.facts.equate(made, parts[0])
         else:
-            self.facts.add(made, parts[0], rounded=True)
-            if to == "DATE":
-                self._rounded[made] = (parts[0], TimeSpan(days=1))
+            self._round(
+                made, parts[0], TimeSpan(days=1) if to == "DATE" else TimeSpan(micros=10**6)
+            )
         return True
 
     def _chosen(self, made: Symbol, name: str, parts: Sequence[Symbol]) -> bool:
@@ -276,7 +289,7 @@ class PlanValues:
         return True
 
 
-def function_of(node: PlanNode) -> str:
+def function_in(node: PlanNode) -> str:
     """Return the name of the function that a node calls; empty for what calls none."""
     path = node.get("qname", {}).get("path", ()) if isinstance(node.get("qname"), Mapping) else ()
     return str(path[-1]) if path else ""

@@ -18,7 +18,7 @@ from ml4t.backtest.data.causality.binding import Binder, KnownTable, NotBoundErr
 from ml4t.backtest.data.causality.facts import Facts, Symbol
 from ml4t.backtest.data.causality.operators import PlanWalk
 from ml4t.backtest.data.causality.relation import Cell, Dependence, PlanRows, Problem, both
-from ml4t.backtest.data.causality.values import PlanValues, function_of, nodes_of
+from ml4t.backtest.data.causality.values import PlanValues, function_in, nodes_of
 from ml4t.backtest.data.sql_files import render, rows_of
 from ml4t.backtest.data.user_sql.functions import unstable_calls
 
@@ -47,7 +47,9 @@ class Verdict(NamedTuple):
     instead: str = ""
 
 
-def prove(query: str, tables: Mapping[str, KnownTable], clock: str) -> list[Verdict]:
+def prove(
+    query: str, tables: Mapping[str, KnownTable], clock: str, *, are_days: bool = False
+) -> list[Verdict]:
     """Return the verdict of each column of a query, in its order.
 
     Parameters
@@ -58,6 +60,8 @@ def prove(query: str, tables: Mapping[str, KnownTable], clock: str) -> list[Verd
     clock : str
         Expression over the columns of the query that says since when a row is known; empty: it
         counts from the first bar on.
+    are_days : bool
+        Every bar stands for its day: a time and its date are the same to it.
     """
     binder = Binder(tables)
     text = render("causality/with_clock", query=query, clock=clock or "null")
@@ -68,9 +72,11 @@ def prove(query: str, tables: Mapping[str, KnownTable], clock: str) -> list[Verd
     facts = Facts()
     calls: dict[str, set[int]] = {}
     for node in nodes_of(plan):
-        if name := function_of(node):
+        if name := function_in(node):
             calls.setdefault(name, set()).add(len(node.get("children", ())))
-    values = PlanValues(facts, binder.texts(text), unstable_calls(calls, binder.database))
+    values = PlanValues(
+        facts, binder.texts(text), unstable_calls(calls, binder.database), are_days=are_days
+    )
     *cells, known_at = (found := PlanWalk(values, _tables(binder, values)).rows(plan)).cells
     stamp = known_at.symbol if clock else None
     return [_verdict(cell, found.reads, known_at.reads, stamp, facts) for cell in cells]
@@ -90,18 +96,17 @@ def _tables(binder: Binder, values: PlanValues) -> Callable[[str], PlanRows]:
             reads = Dependence(frozenset({clocked.cells[-1].symbol}))
         else:
             reads = Dependence()
-        cells = (
-            cell._replace(reads=_until(cell, reads), is_end=True) if cell.name == table.end
-            else cell._replace(reads=reads)
-            for cell in bare
-        )  # fmt: skip
+        cells = []
+        for cell in bare:
+            known = [table.problems[cell.name]] if cell.name in table.problems else []
+            of_cell = both(reads, Dependence(problems=tuple(known)))
+            is_end = cell.name == table.end
+            if is_end:
+                of_cell = both(of_cell, Dependence(frozenset({cell.symbol})))
+            cells.append(cell._replace(reads=of_cell, is_end=is_end))
         return PlanRows(tuple(cells), reads)
 
     return rows
-
-
-def _until(cell: Cell, reads: Dependence) -> Dependence:
-    return both(reads, Dependence(frozenset({cell.symbol})))
 
 
 def _verdict(

@@ -14,7 +14,7 @@ from ml4t.backtest.data.causality.relation import (
     both,
     seen_through,
 )
-from ml4t.backtest.data.causality.values import PlanNode, PlanValues, constant, function_of
+from ml4t.backtest.data.causality.values import PlanNode, PlanValues, constant, function_in
 
 # By a number of rows before or behind, whatever the frame.
 _SHIFTS = {"WINDOW_LAG": 1, "WINDOW_LEAD": -1}
@@ -96,7 +96,7 @@ def _by_order(
 
 
 def _unordered(what: str, node: PlanNode) -> Dependence:
-    name = function_of(node) or "it"
+    name = function_in(node) or "it"
     why = "is over rows of all times"
     instead = f"{name}(...) over (partition by timestamp), or {name}(...) {_TRAILING}"
     return Dependence(problems=(Problem(True, what, why, instead),))
@@ -110,7 +110,7 @@ def _is_first_time(
         node["start"] == "UNBOUNDED_PRECEDING" and node["exclude_clause"] == "NO_OTHER"
         and node["end"] in ("UNBOUNDED_FOLLOWING", *_ENDS[:3])
     )  # fmt: skip
-    if function_of(node) != "min" or not is_over_all or node.get("filter"):
+    if function_in(node) != "min" or not is_over_all or node.get("filter"):
         return False
     of = values.cell(node["children"][0], rows.cells).symbol
     return all(values.facts.are_equal(of, one) for one in missing)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
-from ml4t.backtest.data.cut.inputs import relations_beside
+from ml4t.backtest.data.cut.places import places_in, taken_apart
 from ml4t.backtest.data.database import Database, EngineError, Relation
-from ml4t.backtest.data.sql_files import quote, read, rows_of
+from ml4t.backtest.data.sql_files import quote, rows_of
 from ml4t.backtest.errors import ConfigError, did_you_mean, require_text
 
 _OVER = "is over when the function returns; return what it reads, and keep nothing of it"
@@ -97,8 +96,7 @@ class KnownSources:
     def _require_own(self, query: str, session: Database) -> None:
         """Refuse a query that reads anything but the sources."""
         require_text("query", query)
-        ((parsed,),) = session.rows(read("audit/parsed"), {"query": query})
-        tree = json.loads(parsed)
+        tree = taken_apart(query, session)
         if tree["error"]:
             if len(session.statements(query)) == 1 and "pivot" in query.lower():
                 raise ConfigError(
@@ -110,7 +108,7 @@ class KnownSources:
             except EngineError as error:
                 raise ConfigError(str(error).splitlines()[0]) from error
             raise ConfigError(f"what a query reads cannot be told: {tree['error_message']}")
-        beside = relations_beside(query, tree, self._columns)
+        beside = [place.written for place in places_in(query, tree, self._columns)]
         if beside:
             raise ConfigError(
                 f"a function reads the sources that were registered before it, "

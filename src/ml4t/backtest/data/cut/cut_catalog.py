@@ -6,18 +6,12 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from ml4t.backtest.data.catalog import Catalog
+from ml4t.backtest.data.cut.clocks import WHOLE_ROLES, known_since
 from ml4t.backtest.data.cut.cut_bar import CutBar
 from ml4t.backtest.data.cut.inputs import Input, cut_query
 from ml4t.backtest.data.registry import SourceRegistry
 from ml4t.backtest.data.sources.source import Source
-from ml4t.backtest.data.sql_files import Sql, literal, rows_of
-
-# Roles without a clock: what they say counts from the first bar on, and is published ahead.
-_WHOLE = {
-    "assets": "has no clock: what it says counts from the first bar on",
-    "calendar": "sessions are published ahead",
-    "calendar_corrections": "sessions are published ahead",
-}
+from ml4t.backtest.data.sql_files import Sql, rows_of
 
 
 class CutSource(NamedTuple):
@@ -64,7 +58,7 @@ class CutCatalog(Catalog):
         """How each source was cut, in the order in which they were registered."""
         return [
             CutSource(
-                name=source.name, clock=clock_of(source), why=_WHOLE.get(source.role, ""),
+                name=source.name, clock=known_since(source), why=WHOLE_ROLES.get(source.role, ""),
                 inputs=self._inputs.get(source.name, ()),
             )
             for source in self.sources()
@@ -90,7 +84,7 @@ class CutCatalog(Catalog):
         return super()._attach(source)
 
     def _known(self, source: Source, select: Sql, columns: Collection[str]) -> Sql:
-        clock, until = clock_of(source), self._bar.sql
+        clock, until = known_since(source), self._bar.sql
         if not clock:
             return select
         items = "*"
@@ -98,14 +92,3 @@ class CutCatalog(Catalog):
             # That a membership ends later was not known.
             items = f"* replace (if(end_date <= {until}, end_date, null) as end_date)"
         return rows_of(f"({select})", items, where=f"{clock} <= {until}")
-
-
-def clock_of(source: Source) -> str:
-    """Return the expression by which rows of a source are known; empty: they have no clock."""
-    if source.role in _WHOLE:
-        return ""
-    if source.available_at is not None:
-        return "available_at"
-    if source.lag is not None:
-        return f"timestamp + {literal(source.lag)}::interval"
-    return source.spec.times[0]

@@ -6,19 +6,16 @@ condition that its rows are of the bar or earlier, and all else stays as it was 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from pathlib import PurePath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ml4t.backtest.data.cut.cut_bar import CutBar
+from ml4t.backtest.data.cut.places import ReadPlace, places_in, taken_apart, with_others
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.sources.naming import AVAILABLE_AT, USUAL, key_of
-from ml4t.backtest.data.sql_files import quote, read, rows_of
+from ml4t.backtest.data.sql_files import quote, rows_of
 
-# Functions that read no file, and make rows of what is there.
-_NO_FILES = frozenset({"unnest", "range", "generate_series", "repeat", "repeat_row", "summary"})
 # Functions of which no rows can be left out from without, and why.
 _WHOLE = {
     "query": "its text is SQL by itself, which is not taken apart",
@@ -67,58 +64,32 @@ def cut_query(query: str, bar: CutBar, names: Collection[str], database: Databas
     database : Database
         A session that can read the files.
     """
-    ((parsed,),) = database.rows(read("audit/parsed"), {"query": query})
-    tree: Mapping[str, Any] = json.loads(parsed)
+    tree = taken_apart(query, database)
     if tree["error"]:
         return CutQuery(query, (Input(query, "", "DuckDB does not take such a query apart"),))
-    own = frozenset(name.lower() for name in names)
-    text, inputs, done = query.encode(), list[Input](), 0
-    parts: list[bytes] = []
-    for node in sorted(_relations(tree, own, own), key=lambda one: one["query_location"]):
-        if not node["query_location_length"]:
+    inputs, instead = list[Input](), dict[ReadPlace, str]()
+    for place in places_in(query, tree, names):
+        if place.start is None:
             # As after TABLE, DESCRIBE and SUMMARIZE.
-            name = node.get("table_name", "")
-            inputs.append(Input(name, "", "DuckDB does not say where it stands in the query"))
+            none = "DuckDB does not say where it stands in the query"
+            inputs.append(Input(place.written, "", none))
             continue
-        start = node["query_location"]
-        end = start + node["query_location_length"]
-        written = text[start:end].decode()
-        columns = database.schema(rows_of(written))
-        clock, why = _clock_of(columns), _WHOLE.get(_function_of(node), "")
+        columns = database.schema(rows_of(place.written))
+        clock, why = clock_of(columns), _WHOLE.get(place.function, "")
         if why or not clock:
             none = "no column of it is a time by its name, or the only one by its type"
-            inputs.append(Input(written, "", why or f"{none}: {', '.join(columns)}"))
+            inputs.append(Input(place.written, "", why or f"{none}: {', '.join(columns)}"))
             continue
-        items = ", ".join(("*", *_unlisted(written, query, columns, database)))
+        items = ", ".join(("*", *_unlisted(place.written, query, columns, database)))
         if bar.is_day and key_of(clock) != AVAILABLE_AT and columns[clock] != "DATE":
             # Or a bar of a day would be made of nothing that traded in it.
             clock, time = f"{clock}::date", f"{quote(clock)}::date"
         else:
             time = quote(clock)
-        known = rows_of(written, items, where=f"{time} <= {bar.sql}")
-        parts += [text[done:start], f"({known}) as {quote(_name_of(node))}".encode()]
-        done = end
-        inputs.append(Input(written, clock))
-    return CutQuery(b"".join([*parts, text[done:]]).decode(), tuple(inputs))
-
-
-def relations_beside(query: str, tree: Mapping[str, Any], names: Collection[str]) -> list[str]:
-    """Return what a query reads beside the sources of a catalog, as it is written there.
-
-    Parameters
-    ----------
-    query : str
-    tree : mapping
-        The query as DuckDB takes it apart.
-    names : collection of str
-        Of the sources.
-    """
-    own, text = frozenset(name.lower() for name in names), query.encode()
-    return [
-        text[start : start + node["query_location_length"]].decode() or node["table_name"]
-        for node in _relations(tree, own, own)
-        for start in [node["query_location"]]
-    ]
+        known = rows_of(place.written, items, where=f"{time} <= {bar.sql}")
+        instead[place] = f"({known}) as {quote(place.name)}"
+        inputs.append(Input(place.written, clock))
+    return CutQuery(with_others(query, instead), tuple(inputs))
 
 
 def _unlisted(
@@ -132,55 +103,7 @@ def _unlisted(
                 yield name
 
 
-def _relations(
-    node: Any, own: frozenset[str], sources: frozenset[str]
-) -> Iterator[Mapping[str, Any]]:
-    """Yield what stands behind FROM and JOIN, wherever in a query, and is not cut by itself.
-
-    Parameters
-    ----------
-    own, sources : frozenset of str
-        Names that stand for sources here, or for what WITH names; those of sources alone.
-    """
-    if isinstance(node, Mapping):
-        if node.get("type") in ("BASE_TABLE", "TABLE_FUNCTION") and not _is_own(node, own, sources):
-            yield node
-        for each in node.get("cte_map", {}).get("map", ()):
-            key, query = frozenset({each["key"].lower()}), each["value"]["query_node"]
-            is_recursive = query["type"] == "RECURSIVE_CTE_NODE"
-            yield from _relations(query, own | key if is_recursive else own, sources)
-            own |= key
-        for name, one in node.items():
-            if name != "cte_map":
-                yield from _relations(one, own, sources)
-    elif isinstance(node, list):
-        for one in node:
-            yield from _relations(one, own, sources)
-
-
-def _is_own(node: Mapping[str, Any], own: Collection[str], sources: Collection[str]) -> bool:
-    if node["type"] == "TABLE_FUNCTION":
-        return _function_of(node) in _NO_FILES
-    # What stands as ``raw.<name>`` is not cut, nor is what WITH names of any schema.
-    name, schema = node["table_name"].lower(), node["schema_name"].lower()
-    return name in own if not schema else schema == "main" and name in sources
-
-
-def _function_of(node: Mapping[str, Any]) -> str:
-    """Return the name of a table function; empty for what is none."""
-    return str(node["function"]["function_name"]).lower() if "function" in node else ""
-
-
-def _name_of(node: Mapping[str, Any]) -> str:
-    """Return the name by which the rest of a query calls a relation."""
-    if node["alias"]:
-        return str(node["alias"])
-    if node["type"] == "TABLE_FUNCTION":
-        return _function_of(node)
-    return PurePath(node["table_name"]).name.split(".")[0]
-
-
-def _clock_of(columns: Mapping[str, str]) -> str:
+def clock_of(columns: Mapping[str, str]) -> str:
     """Return the column that says since when a row is known; empty: nobody knows."""
     by_key = {key_of(name): name for name, kind in columns.items() if kind.startswith(_TIMES)}
     for name in (AVAILABLE_AT, "timestamp", *USUAL["timestamp"]):
