@@ -699,8 +699,8 @@ def test_there_is_one_source_of_each_kind_of_terms(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", ["actions", "assets"])
-def test_actions_and_assets_take_no_clock(role: str) -> None:
-    with pytest.raises(ConfigError, match=f"{role} take no available_at, lag or max_age"):
+def test_actions_and_assets_take_no_lag(role: str) -> None:
+    with pytest.raises(ConfigError, match=f"{role} take no lag or max_age"):
         Catalog().register(role, ROWS[role], lag="1 day")  # type: ignore[arg-type]
 
 

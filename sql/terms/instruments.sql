@@ -1,5 +1,5 @@
 -- grain:  one row per asset of prices
--- reads:  stage.assets, main.assets
+-- reads:  stage.assets, :assets
 -- params: :columns
 -- Contract terms by number; assets that the source does not have are plain shares.
 with
@@ -9,7 +9,7 @@ terms as (
         numbers.sid,
         :columns
     from stage.assets as numbers
-    left join main.assets as assets on numbers.asset_id = assets.asset_id
+    left join :assets as assets on numbers.asset_id = assets.asset_id
 )
 
 select * from terms

@@ -27,6 +27,8 @@ class Instruments(NamedTuple):
         Codes of a text column such as ``sector``, -1 where missing.
     group_names : mapping of str to tuple of str
         The text behind the codes.
+    changing : tuple of str
+        Text columns with a clock: of them an asset has no code for a whole run.
     """
 
     multiplier: Floats
@@ -36,6 +38,7 @@ class Instruments(NamedTuple):
     maintenance_margin: Floats
     groups: Mapping[str, Ints] = {}
     group_names: Mapping[str, tuple[str, ...]] = {}
+    changing: tuple[str, ...] = ()
 
     @staticmethod
     def plain(n_assets: int) -> Instruments:

@@ -97,6 +97,8 @@ class Described(SourceRegistry, ABC):
 def _clock_of(source: Source) -> str | None:
     """Return from when a row counts, in words; None where rows have no time."""
     if source.available_at is not None:
-        return source.available_at
+        # An action applies at its ex-date, whoever knew.
+        own = "" if source.spec.is_clocked or source.spec.clock is None else source.spec.clock
+        return f"{own}, announced at {source.available_at}" if own else source.available_at
     clock = source.spec.clock
     return f"{clock} + {source.lag}" if source.lag else clock

@@ -107,7 +107,7 @@ class Rows:
         known = {
             name: self._known(self.sources[name], tuple(names))
             for name, names in wanted.items()
-            if self.sources[name].spec.is_clocked
+            if self.sources[name].is_known_as_of
         }
         joins = [
             join(
@@ -122,7 +122,7 @@ class Rows:
         joins += [
             join("left", self.of(name), quote(name), f"prices.asset_id = {quote(name)}.asset_id")
             for name in wanted
-            if self.sources[name].spec.is_per_asset
+            if self.sources[name].spec.is_per_asset and name not in known
         ]
         rows = render(
             "indicators/cross_section",
@@ -153,6 +153,7 @@ class Rows:
     def _known(self, source: Source, names: tuple[str, ...]) -> Known:
         """Return columns of a source by the time they became known."""
         has_clock = source.available_at is not None or source.lag is not None
+        has_clock = has_clock and source.spec.is_clocked  # else a row is of no period
         available = "timestamp" + (f" + {literal(source.lag)}::interval" if source.lag else "")
         available = available if source.available_at is None else "available_at"
         told = {"told": available} if has_clock else {}

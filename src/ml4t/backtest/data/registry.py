@@ -164,8 +164,9 @@ class SourceRegistry:
               ex_date, a date being midnight (in the zone of the catalog where bars have one).
             - ``assets``: asset_id; optional lot_size, tick_size, multiplier, initial_margin,
               maintenance_margin (fractions of exposure). Any text column, such as sector, groups
-              the assets for limits and is in ``signals``, the same at every bar; a column of that
-              name in another source, which has a clock, is there instead. What is NULL is as for
+              the assets for limits and is in ``signals``, the same at every bar, or since
+              ``available_at``; a column of that name in another source, which has a clock, is there
+              instead. What is NULL is as for
               a plain share.
             - ``borrow``: timestamp, asset_id, fee (annual fraction); optional available. Known
               as-of like features; each column is in ``signals`` as ``borrow_<column>``.
@@ -190,9 +191,11 @@ class SourceRegistry:
             View name; needed to tell several features (or context) sources apart.
         available_at : str, optional
             Column that says when a row became known; the newest period known counts, at its
-            newest revision known.
+            newest revision known. Of ``universe`` and ``assets`` when it was announced; actions
+            apply at their ex_date all the same. A column of this name is taken for it.
         lag : str or timedelta, optional
-            Interval after `timestamp` at which a row becomes known, such as ``"1 day"``.
+            Interval after `timestamp` at which a row becomes known, such as ``"1 day"``; of a
+            universe after start_date and end_date.
         max_age : str or timedelta, optional
             Interval since a row became known after which it counts as missing.
         on_bad_rows : {"raise", "drop"}
@@ -337,7 +340,11 @@ class SourceRegistry:
             entry.name, entry.spec, raw, entry.columns, way_out=way_out(entry, raw, shape)
         )
         entry = entry._replace(columns=names, changes=(*entry.changes, *renamings(names)))
-        if "available_at" in raw and entry.available_at is None and entry.spec.is_clocked:
+        if (
+            "available_at" in raw
+            and entry.available_at is None
+            and AVAILABLE_AT in entry.spec.takes
+        ):
             # The contract's own name for the clock: unread, the rows would be seen too early.
             if entry.lag is not None:
                 raise ConfigError(

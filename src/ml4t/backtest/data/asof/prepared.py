@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ml4t.backtest.data.asof.memberships import make_memberships
-from ml4t.backtest.data.asof.views import Known, constant_rows, create_views, known_rows
+from ml4t.backtest.data.asof.views import Known, create_views, known_rows, text_rows
 from ml4t.backtest.data.calendars.sessions import build_sessions
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.panel import Panel
@@ -125,7 +125,7 @@ def prepare(
     }
     for source in sources.values():
         if source.spec.is_per_asset:
-            texts = constant_rows(source, found[source.name], taken)
+            texts = text_rows(source, found[source.name], taken, database)
             per_asset += [texts] if texts else []
     create_views(
         list(price_columns), per_asset, market, has_universe=has_universe, database=database

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from ml4t.backtest.data.asof.delays import DelayedClock, delayed, has_months, later
+from ml4t.backtest.data.asof.delays import AS_KNOWN_NOW, DelayedClock, delayed, has_months, later
 from ml4t.backtest.data.asof.memberships import IS_MEMBER
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.common_types import N_SAMPLE
@@ -111,10 +111,12 @@ def known_rows(
     )
 
 
-def constant_rows(source: Source, found: Mapping[str, str], taken: Collection[str]) -> Known | None:
-    """Return the texts of a source that has one row per asset, such as its sector, as known rows.
+def text_rows(
+    source: Source, found: Mapping[str, str], taken: Collection[str], database: Database
+) -> Known | None:
+    """Return the texts of a source of assets, such as their sectors, as known rows.
 
-    They count from the first bar on, since nothing says since when. A text that has a clock
+    They count since ``available_at``, else from the first bar on. A text that has a clock
     elsewhere is that one: `taken` are the names of all that others have.
     """
     own = {name.lower() for name in (*source.spec.required, *source.spec.optional, *taken)}
@@ -126,10 +128,19 @@ def constant_rows(source: Source, found: Mapping[str, str], taken: Collection[st
     if not texts:
         return None
     items = ", ".join(["asset_id", *(f"{quote(name)}::varchar as {quote(name)}" for name in texts)])
+    types, main = dict.fromkeys(texts, "VARCHAR"), f"main.{quote(source.name)}"
+    if source.available_at is not None and source.delay != AS_KNOWN_NOW:
+        # A row is its own period: the newest that is known counts.
+        rows = rows_of(main, f"{items}, available_at as timestamp")
+        one_clock = source._replace(available_at=None)
+        return _known(one_clock, f"({rows})", types, "asset", "true", database)
+    rows = rows_of(main, items)
+    if source.available_at is not None:
+        rows = render("signals/last_rows", source=main, columns=items)
     return Known(
         source=source.name,
-        relation=f"({rows_of(f'main.{quote(source.name)}', items)})",
-        types=dict.fromkeys(texts, "VARCHAR"),
+        relation=f"({rows})",
+        types=types,
         max_age=None,
         has_clock=False,
     )

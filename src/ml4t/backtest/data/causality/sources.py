@@ -69,9 +69,10 @@ def source_verdicts(
         keys = {*KEYS, *source.spec.times, AVAILABLE_AT}
         names = [name for name in columns if name not in keys] or list(columns)
         of_source = _of_source(source, names, tables, database, are_days=are_days)
-        end = "end_date" if source.role == "universe" and "end_date" in columns else ""
+        is_told = source.available_at is not None  # an end too
+        end = "end_date" if source.role == "universe" and not is_told else ""
         tables[source.name] = KnownTable(
-            columns, clock=known_since(source), end=end,
+            columns, clock=AVAILABLE_AT if is_told else known_since(source), end=end,
             problems={one.column: _inherited(one) for one in of_source
                       if one.verdict in (LEAKS, UNPROVED)},
         )  # fmt: skip

@@ -15,10 +15,12 @@ WHOLE_ROLES = {
 
 def known_since(source: Source) -> str:
     """Return the expression that says since when a row of a source is known; empty: always."""
-    if source.role in WHOLE_ROLES:
-        return ""
     if source.available_at is not None:
-        return "available_at"
-    if source.lag is not None:
-        return f"timestamp + {literal(source.lag)}::interval"
-    return source.spec.times[0]
+        # At its ex-date an action applies, whoever knew.
+        return "least(ex_date, available_at)" if source.role == "actions" else "available_at"
+    return "" if source.role in WHOLE_ROLES else lagged(source.spec.times[0], source)
+
+
+def lagged(time: str, source: Source) -> str:
+    """Return a time of a source later by its lag, in SQL."""
+    return time if source.lag is None else f"{time} + {literal(source.lag)}::interval"

@@ -6,12 +6,16 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from ml4t.backtest.data.catalog import Catalog
-from ml4t.backtest.data.cut.clocks import WHOLE_ROLES, known_since
+from ml4t.backtest.data.cut.clocks import WHOLE_ROLES, known_since, lagged
 from ml4t.backtest.data.cut.cut_bar import CutBar
 from ml4t.backtest.data.cut.inputs import Input, cut_query
 from ml4t.backtest.data.registry import SourceRegistry
+from ml4t.backtest.data.sources.naming import AVAILABLE_AT
+from ml4t.backtest.data.sources.roles.terms import ASSETS_ROLE
 from ml4t.backtest.data.sources.source import Source
-from ml4t.backtest.data.sql_files import Sql, rows_of
+from ml4t.backtest.data.sql_files import Sql, only_if, quote, render, rows_of
+
+_OF_ROWS = ("asset_id", AVAILABLE_AT)
 
 
 class CutSource(NamedTuple):
@@ -58,10 +62,11 @@ class CutCatalog(Catalog):
         """How each source was cut, in the order in which they were registered."""
         return [
             CutSource(
-                name=source.name, clock=known_since(source), why=WHOLE_ROLES.get(source.role, ""),
+                name=source.name, clock=clock, why="" if clock else WHOLE_ROLES[source.role],
                 inputs=self._inputs.get(source.name, ()),
             )
             for source in self.sources()
+            for clock in [known_since(source)]
         ]  # fmt: skip
 
     def _fresh(self, source: Source) -> Source:
@@ -87,8 +92,19 @@ class CutCatalog(Catalog):
         clock, until = known_since(source), self._bar.sql
         if not clock:
             return select
+        if source.role == "assets":
+            # Terms count from the first bar on; what is told of an asset later has no text yet.
+            told = [name for name in columns if name not in (*ASSETS_ROLE.optional, *_OF_ROWS)]
+            later = ", ".join(
+                f"{only_if(f'{clock} <= {until}', quote(name))} as {quote(name)}" for name in told
+            )
+            return render(
+                "signals/first_or_known", source=f"({select})", clock=clock, until=until,
+                items=f"* replace ({later})" if later else "*",
+            )  # fmt: skip
         items = "*"
-        if source.role == "universe" and "end_date" in columns:
+        if source.role == "universe" and source.available_at is None:
             # That a membership ends later was not known.
-            items = f"* replace (if(end_date <= {until}, end_date, null) as end_date)"
+            end = lagged("end_date", source)
+            items = f"* replace ({only_if(f'{end} <= {until}', 'end_date')} as end_date)"
         return rows_of(f"({select})", items, where=f"{clock} <= {until}")

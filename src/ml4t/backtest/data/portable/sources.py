@@ -108,6 +108,10 @@ def _require_plain(source: Source) -> None:
         (source.stamp_shift is not None, "has bars that are moved to their close; write them so"),
         (isinstance(source.adjusted, str), "has prices that are computed; write them so"),
         (source.date_format is not None, "has dates in text; write them as dates"),
+        (
+            not source.spec.is_clocked and bool(source.available_at or source.lag),
+            "has rows that are known later than they count; write them as they were known",
+        ),
     ):
         if is_changed:
             raise DataError(source.name, "portable", f"{how}, and register that")

@@ -117,6 +117,11 @@ def _is_reported(one: SmelledSource) -> bool:
     return one.source.spec.is_clocked and one.source.lag is None
 
 
+def _has_two_clocks(one: SmelledSource) -> bool:
+    """Say whether a row has a period and a time at which it is known; a membership is announced."""
+    return one.source.spec.is_clocked and one.source.available_at is not None
+
+
 def _is_timed(one: SmelledSource) -> bool:
     """Say whether rows have times of day next to bars within the day."""
     return one.prepared.is_intraday and _is_reported(one) and one.columns[one.clock] != "DATE"
@@ -132,7 +137,7 @@ SOURCE_SMELLS = (
     SourceSmell(
         "available_before_period",
         "smells/available_before_period",
-        lambda one: one.source.available_at is not None,
+        _has_two_clocks,
         {},
         _early_columns,
     ),
@@ -149,7 +154,7 @@ SOURCE_SMELLS = (
     SourceSmell(
         "one_revision",
         "smells/one_revision",
-        lambda one: one.source.available_at is not None,
+        _has_two_clocks,
         {"least_periods": LEAST_PERIODS, "month_days": MONTH_DAYS},
         lambda one: {"source": one.relation, "asset_id": one.asset_id},
     ),

@@ -13,6 +13,7 @@ from ml4t.backtest.data.database import UTC, Database, EngineError
 from ml4t.backtest.data.panel import Panel
 from ml4t.backtest.data.sources.files import dated_columns
 from ml4t.backtest.data.sources.roles import ROLES
+from ml4t.backtest.data.sources.roles.spec import CLOCKS
 from ml4t.backtest.data.sources.schema import UNTYPED
 from ml4t.backtest.data.sources.source import TAKEN, Source
 from ml4t.backtest.data.sql_files import count_of, literal, quote, read, render, rows_of, sample_of
@@ -44,9 +45,11 @@ def require_registrable(source: Source, registered: RegisteredSources, database:
         raise ConfigError(f"a source named {name!r} is registered already; pass name=")
     if source.spec.is_single and (name != role or any(s.role == role for s in registered.values())):
         raise ConfigError(f"there is one {role} source, under its own name")
-    clock = (source.available_at, source.lag, source.max_age)
-    if not source.spec.is_clocked and clock != (None, None, None):
-        raise ConfigError(f"{role} take no available_at, lag or max_age")
+    takes = source.spec.takes
+    if any(getattr(source, name) is not None for name in CLOCKS if name not in takes):
+        *few, last = (name for name in CLOCKS if name not in takes)
+        named = f"{', '.join(few)} or {last}" if few else last
+        raise ConfigError(f"{role} take{'s' * (role == 'universe')} no {named}")
     if source.available_at is not None and source.lag is not None:
         raise ConfigError(f"source {name!r} takes available_at or lag, not both")
     if source.available_at is not None and source.available_at.lower() in ("timestamp", "asset_id"):
@@ -118,7 +121,10 @@ def require_one_clock(
         day = source.spec.day
         if day is not None and not is_intraday and columns[day] != "DATE":
             _require_dates(source, day, database)
-        if not is_intraday or not source.spec.is_clocked or source.lag is not None:
+        # Whether a membership or a sector is known is asked at each bar too, an action is not.
+        is_asked = source.spec.is_clocked or source.available_at is not None
+        is_asked = is_asked and source.role != "actions"
+        if not is_intraday or not is_asked or source.lag is not None:
             continue
         clock = "timestamp" if source.available_at is None else "available_at"
         if (
@@ -174,7 +180,9 @@ def require_overlap(source: Source, panel: Panel, database: Database) -> list[di
         has_assets = False
     clock = next(iter(source.spec.times), "null")
     if source.available_at is not None:
-        clock = "available_at"
+        # A membership counts once it has begun, too.
+        own = [] if source.spec.is_clocked else list(source.spec.times[:1])
+        clock = f"greatest({', '.join(['available_at', *own])})"
     elif source.lag is not None:
         clock += f" + {literal(source.lag)}::interval"
     query = render(

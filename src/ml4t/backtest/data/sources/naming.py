@@ -124,7 +124,11 @@ def require_mapping(spec: RoleSpec, columns: object) -> dict[str, str]:
     """
     if columns is None:
         return {}
-    known = [*spec.required, *spec.optional, *([AVAILABLE_AT] if spec.is_clocked else [])]
+    known = [
+        *spec.required,
+        *spec.optional,
+        *([AVAILABLE_AT] if AVAILABLE_AT in spec.takes else []),
+    ]
     if not isinstance(columns, Mapping):
         raise ConfigError(
             f"columns must be a mapping of our names to those of the source, such as "

@@ -8,8 +8,9 @@ import numpy as np
 
 from ml4t.backtest.core.terms import ACTION_KINDS, Action, Instruments
 from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.sources.naming import AVAILABLE_AT
 from ml4t.backtest.data.sources.roles.terms import ASSETS_ROLE
-from ml4t.backtest.data.sql_files import first_bars, quote, render
+from ml4t.backtest.data.sql_files import columns, first_bars, quote, render
 from ml4t.backtest.errors import DataError
 
 # What NULL, or no column, stands for.
@@ -28,12 +29,21 @@ def read_instruments(found: Mapping[str, str], database: Database) -> Instrument
     for name in ASSETS_ROLE.optional:
         value = f"assets.{name}" if name in found else "null"
         terms.append(f"coalesce({value}, {_PLAIN.get(name, 'nan')!r}::double) as {name}")
-    names = [
+    texts_of = [
         name for name, kind in found.items()
         if kind.startswith(("VARCHAR", "ENUM")) and name != "asset_id"
     ]  # fmt: skip
+    # What changes is in ``signals``, and no group that an asset is of for a whole run.
+    is_told = AVAILABLE_AT in found
+    names = [] if is_told else texts_of
+    assets = "main.assets"
+    if is_told:
+        items = columns(("asset_id", *(name for name in ASSETS_ROLE.optional if name in found)))
+        assets = f"({render('signals/last_rows', source=assets, columns=items)})"
     texts = [f"assets.{quote(name)}::varchar as __{i}" for i, name in enumerate(names)]
-    rows = database.numpy(render("terms/instruments", columns=", ".join([*terms, *texts])))
+    rows = database.numpy(
+        render("terms/instruments", assets=assets, columns=", ".join([*terms, *texts]))
+    )
     groups, group_names = {}, {}
     for i, name in enumerate(names):
         values = rows[f"__{i}"].tolist()
@@ -45,6 +55,7 @@ def read_instruments(found: Mapping[str, str], database: Database) -> Instrument
         **{name: rows[name] for name in ASSETS_ROLE.optional},
         groups=groups,
         group_names=group_names,
+        changing=tuple(texts_of) if is_told else (),
     )
 
 

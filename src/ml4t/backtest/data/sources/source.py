@@ -118,6 +118,12 @@ class Source(NamedTuple):
         return ROLES[self.role]
 
     @property
+    def is_known_as_of(self) -> bool:
+        """Whether its columns are known at a time of their own, and joined to bars as of then."""
+        spec = self.spec
+        return spec.is_clocked or (spec.is_per_asset and self.available_at is not None)
+
+    @property
     def is_adjusted(self) -> bool:
         """Whether its prices have splits and dividends in them."""
         return self.adjusted is True or isinstance(self.adjusted, str)

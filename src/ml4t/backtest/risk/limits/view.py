@@ -93,6 +93,12 @@ class LimitView:
 def _require_groups(limits: Sequence[Limit], instruments: Instruments) -> None:
     for limit in limits:
         for name in limit.groups:
+            if name in instruments.changing:
+                raise ConfigError(
+                    f"limit {limit!r} groups by '{name}', which changes with available_at of "
+                    "source 'assets'; a limit takes one group of an asset for the whole run: "
+                    "register 'assets' without available_at, or weigh by it in the strategy"
+                )
             if name not in instruments.groups:
                 raise ConfigError(
                     f"limit {limit!r} needs a column '{name}' of source 'assets'"

@@ -137,7 +137,7 @@ def require_in_every_file(
     every = list(dict.fromkeys(name for _, columns in named for name in columns))
     names = column_names(source.name, spec, every, source.columns, may_lack=spec.required)
     needed = [names.get(name, name).lower() for name in ours]
-    if spec.is_clocked:
+    if AVAILABLE_AT in spec.takes:
         needed.append((source.available_at or AVAILABLE_AT).lower())
     for name in needed:
         having: list[str | Path] = []

@@ -10,6 +10,7 @@ from ml4t.backtest.data.sources.roles.check import (
     DUPLICATE_ROWS,
     INFINITE_TIME,
     NULL_ASSET_ID,
+    NULL_AVAILABLE_AT,
     QUIET,
     Check,
     has,
@@ -141,6 +142,14 @@ _CHECKS = (
         "them are paid",
         severity="warning",
     ),
+    Check(
+        rule="known_after_ex_date",
+        text="has actions that became known after their ex_date; they apply at it all the same, as "
+        "the prices do; where available_at is the day of a payment or of a download, leave it out",
+        severity="warning",
+        applies=lambda rows: rows.has_clock,
+    ),
+    NULL_AVAILABLE_AT,
     *QUIET,
     INFINITE_TIME,
 )
@@ -172,6 +181,7 @@ ACTIONS_ROLE = RoleSpec(
     is_single=True,
     is_money=True,
     may_be_quiet=True,
+    may_tell=("available_at",),
     enums_as_text=True,
     clock="ex_date",
 )

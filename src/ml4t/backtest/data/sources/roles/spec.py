@@ -9,6 +9,8 @@ from typing import NamedTuple
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.roles.check import CLOCKED, NULL_TIMESTAMP, Agreement, Check
 
+# What says when rows become known, beside their own time.
+CLOCKS = ("available_at", "lag", "max_age")
 # Makes the tables that checks read, of a source's columns and of those of prices beyond the keys.
 Stage = Callable[[Mapping[str, str], Mapping[str, str], Database], None]
 
@@ -50,6 +52,9 @@ class RoleSpec(NamedTuple):
         A run has one source of it; else any number, each under a name of its own.
     is_clocked : bool
         Its rows become known at a time of their own, and are joined to bars as of then.
+    may_tell : tuple of str
+        Of `CLOCKS` those that its sources take where it is not clocked: its rows may be known later
+        than they count.
     is_money : bool
         Its rows are prices and amounts, or the terms of what has them.
     has_signals : bool
@@ -88,6 +93,7 @@ class RoleSpec(NamedTuple):
     makes_bars: bool = False
     is_single: bool = False
     is_clocked: bool = False
+    may_tell: tuple[str, ...] = ()
     is_money: bool = False
     has_signals: bool = False
     has_values: bool = False
@@ -97,6 +103,11 @@ class RoleSpec(NamedTuple):
     enums_as_text: bool = False
     prefix: str = ""
     clock: str | None = "timestamp"
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """Which of `CLOCKS` its sources take."""
+        return CLOCKS if self.is_clocked else self.may_tell
 
     @property
     def has_assets(self) -> bool:

@@ -7,6 +7,7 @@ from ml4t.backtest.data.sources.roles.check import (
     DUPLICATE_KEYS,
     INFINITE_TIME,
     NULL_ASSET_ID,
+    NULL_AVAILABLE_AT,
     NULL_TIMESTAMP,
     QUIET,
     Agreement,
@@ -40,6 +41,14 @@ _FEE = Check(
     "0.003 for 30 basis points",
 )
 TERMS = ("lot_size", "tick_size", "multiplier", "initial_margin", "maintenance_margin")
+_ONE_TERM = Check(
+    rule="terms_changed",
+    text="has rows of one asset with other terms; of terms an asset has one, which counts from the "
+    "first bar on: what available_at is for are texts, such as its sector",
+    applies=lambda rows: rows.has_clock and bool(set(TERMS) & set(rows.columns)),
+    places=lambda rows: {"terms": ", ".join(name for name in TERMS if name in rows.columns)},
+    severity="contradiction",
+)
 ASSETS_ROLE = RoleSpec(
     name="assets",
     required=("asset_id",),
@@ -47,10 +56,19 @@ ASSETS_ROLE = RoleSpec(
     times=(),
     doubles=TERMS,
     key=("asset_id",),
-    checks=(NULL_ASSET_ID, *_TERM_CHECKS, _MAINTENANCE_MARGIN, INFINITE_TIME, DUPLICATE_KEYS),
+    checks=(
+        NULL_ASSET_ID,
+        *_TERM_CHECKS,
+        _MAINTENANCE_MARGIN,
+        NULL_AVAILABLE_AT,
+        INFINITE_TIME,
+        DUPLICATE_KEYS,
+        _ONE_TERM,
+    ),
     is_single=True,
     is_money=True,
     has_groups=True,
+    may_tell=("available_at",),
     clock=None,
 )
 BORROW_ROLE = RoleSpec(
