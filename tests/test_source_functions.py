@@ -45,12 +45,12 @@ def small(**sources: object) -> Catalog:
 # -- what an audit finds ------------------------------------------------------------------
 
 
-def test_fifteen_leaks_in_features_of_a_panel_are_found_by_source_and_column(panel: Path) -> None:
-    catalog, planted = panel_catalog(panel), list(BAKED_IN.values())
-    where = {leak.__name__: f"planted_{number % 3}" for number, leak in enumerate(planted)}
+def test_fifteen_leaks_and_none_of_five_clean_features_are_found_in_a_panel(panel: Path) -> None:
+    catalog, planted = panel_catalog(panel, together(CLEAN)), list(BAKED_IN.values())
+    where = {leak.__name__: f"leaks_{number % 3}" for number, leak in enumerate(planted)}
     for third in range(3):
-        catalog.register("features", together(planted[third::3]), name=f"planted_{third}")
-    audit = BacktestEngine(catalog, TopN(5, by="close", every=10)).audit(cuts=5)
+        catalog.register("features", together(planted[third::3]), name=f"leaks_{third}")
+    audit = BacktestEngine(catalog, TopN(5, by="walk_forward", every=10)).audit(cuts=5)
     assert not audit.is_clean
     rows = audit.sql(
         'select source, "column", place, bar <= cut, asset_id, whole_value is distinct from '
@@ -59,19 +59,21 @@ def test_fifteen_leaks_in_features_of_a_panel_are_found_by_source_and_column(pan
     found = {(source, column) for source, column, *_ in rows}
     assert len(where) == 15
     assert found == {(source, column) for column, source in where.items()}
+    # The run itself reads a clean one.
     for _, _, place, is_known, asset, differs in rows:
         assert (place, is_known, differs) == ("signals", True, True)
         assert asset.startswith("S0")
-
-
-def test_five_features_of_the_past_are_no_alarm(panel: Path) -> None:
-    catalog = panel_catalog(panel, together(CLEAN))
-    audit = BacktestEngine(catalog, TopN(5, by="walk_forward", every=5)).audit(cuts=5)
-    assert audit.differences.fetchall() == []
-    assert audit.is_clean
     read = audit.sql("select source, input from sources where input is not null").fetchall()
-    assert [source for source, _ in read] == ["planted"]
-    assert read[0][1].startswith("function leaks.panel.together.<locals>.joined#")
+    assert [source for source, _ in read] == ["planted", "leaks_0", "leaks_1", "leaks_2"]
+    assert {text.partition("#")[0] for _, text in read} == {
+        "function leaks.panel.together.<locals>.joined"
+    }
+
+
+def test_a_feature_of_the_past_is_no_alarm() -> None:
+    audit = BacktestEngine(small(own=scaled), TopN(1, by="score")).audit(cuts=1)
+    assert audit.is_clean
+    assert audit.differences.fetchall() == []
 
 
 def test_a_function_is_called_once_for_runs_and_once_for_each_cut() -> None:
@@ -117,7 +119,7 @@ def test_members_that_a_function_picks_by_what_came_later_are_found(panel: Path)
 
     catalog = Catalog().register("prices", panel / "prices.parquet")
     catalog.register("universe", survivors)
-    audit = BacktestEngine(catalog, TopN(5, by="close", every=20)).audit(cuts=2)
+    audit = BacktestEngine(catalog, TopN(5, by="close", every=20)).audit(cuts=1)
     found = audit.sql(
         "select distinct source, \"column\" from differences where place = 'signals'"
     ).fetchall()

@@ -1,9 +1,9 @@
--- grain:  one row per row that differs, or that one of two has
+-- grain:  the first row by its keys that differs, or that one of two has; none
 -- reads:  :whole, :cut
--- params: :keys, :sorted, :joined, :columns, :first_column
+-- params: :keys, :sorted, :joined, :columns, :first_column, :in_order
 -- Rows of equal keys are paired in the order of what they hold. Columns of the whole run come
 -- first, then the same of the cut one; what one has alone is NULL in the other. The first column
--- that differs is named.
+-- that differs is named, and how many rows do is counted.
 with
 
 of_whole as (
@@ -22,7 +22,10 @@ of_cut as (
 
 select
     :columns,
-    :first_column as __column
+    :first_column as __column,
+    count(*) over () as __n_rows
 from of_whole as whole
 full outer join of_cut as cut on :joined
 where whole.__k is null or cut.__k is null or __column is not null
+order by :in_order
+limit 1

@@ -159,11 +159,14 @@ def different_rows(
             f"{side}.{quote(name)} as {quote(f'{side} {name}')}"
             for side in _SIDES for name in (*kinds, "__k")
         ),
+        in_order=", ".join(
+            f"coalesce(whole.{quote(key)}, cut.{quote(key)})" for key in (*keys, "__k")
+        ),
         first_column=f"case {' '.join(differing)} end" if differing else "null",
     )  # fmt: skip
-    found = database.records(query)
-    if found:
-        yield _first_of(place, keys, found)
+    # Of a leak nearly every row may differ: counted there, and not fetched.
+    for first in database.records(query):
+        yield _told(place, keys, first)
 
 
 def differs_sql(name: str, kind: str, whole: Sql) -> str:
@@ -179,21 +182,18 @@ def differs_sql(name: str, kind: str, whole: Sql) -> str:
     return f"({one} is distinct from {other} and not coalesce({is_same}, false))"
 
 
-def _first_of(place: str, keys: Sequence[str], found: Sequence[Mapping[str, Any]]) -> Found:
-    def of(row: Mapping[str, Any], name: str) -> Any:
-        side = _SIDES[row["whole __k"] is None]
-        return row[f"{side} {name}"]
-
-    first = min(found, key=lambda row: tuple(str(of(row, key)) for key in keys))
-    column, told = "", [_text(of(first, keys[0])), None]
+def _told(place: str, keys: Sequence[str], first: Mapping[str, Any]) -> Found:
+    side = _SIDES[first["whole __k"] is None]
+    bar = str(first[f"{side} {keys[0]}"])
+    column, told = "", [bar, None]
     if first["whole __k"] is None:
         told.reverse()
     elif first["cut __k"] is not None:
         column = first["__column"]
         told = [_text(first[f"{side} {column}"]) for side in _SIDES]
     return Found(
-        place=place, column=column, n_rows=len(found), bar=str(of(first, keys[0])),
-        asset_id=_text(of(first, "asset_id")) if "asset_id" in keys else None,
+        place=place, column=column, n_rows=first["__n_rows"], bar=bar,
+        asset_id=_text(first[f"{side} asset_id"]) if "asset_id" in keys else None,
         whole=told[0], cut=told[1],
     )  # fmt: skip
 
