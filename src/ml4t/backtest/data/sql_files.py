@@ -320,6 +320,11 @@ def first_failing(conditions: Iterable[tuple[str, str]]) -> str:
     return f"case {cases} end" if cases else "null::varchar"
 
 
+def holds_any(item: str, relation: str, column: str) -> str:
+    """Return the condition that a column of a relation holds an item."""
+    return f"{item} in (select {column} from {relation})"
+
+
 def is_true(condition: str) -> str:
     """Return whether a condition is true, false where it is NULL."""
     return f"coalesce(({condition}), false)"

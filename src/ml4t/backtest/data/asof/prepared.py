@@ -40,6 +40,8 @@ class Prepared:
         Source, rule, rows and text of what may be wrong, once validated.
     panel : Panel
         What the checks have read of the sources already.
+    histories : dict of str to Known
+        Windows over the bars of an asset that expressions of rankings have, once they are made.
     n_assets, n_bars : int
     is_intraday : bool
         Some bar is at a time of day.
@@ -65,6 +67,7 @@ class Prepared:
     has_universe: bool
     warnings: list[dict[str, object]] = field(default_factory=list)
     is_validated: bool = field(default=False)
+    histories: dict[str, Known] = field(default_factory=dict)
 
     def source_of(self, column: str) -> str | None:
         """Return the source of a column of ``signals`` or ``market``; None: it has none."""

@@ -107,6 +107,11 @@ def selection_tree(
                 f"tables names {name!r}, which is no source{did_you_mean(name, registered.sources)}"
             )
     plan = plan_ranking(ranking, prepared, long_only=False)
+    if plan.ranking != ranking:
+        raise ConfigError(
+            "a ranking with windows over earlier bars is computed over tables of this catalog, "
+            "which no other engine has; register each window as a feature"
+        )
     return _Query(plan, registered, prepared, dialect).tree(tables)
 
 

@@ -78,7 +78,9 @@ def preview(
     skipped = None
     if not is_decision:
         is_on = _is_on(schedule, plan.due, t - begin_t if plan.due is None else t)
-        skipped = f"when: {schedule.when}" if is_on else "no decision bar"
+        spoken = asked.ranking if asked.query is None else asked.query.schedule
+        when = spoken.when if spoken is not None else None
+        skipped = f"when: {when}" if is_on else "no decision bar"
     elif selection is None:
         skipped = "no row of the query: what is held stays"
     at = collect_bars(plan.section, every_bar(database, t, t), database)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from ml4t.backtest.core.selecting import KINDS, Query, QueryKind
@@ -93,8 +94,10 @@ def plan_query(
         )
         kept = [name for name in given["signals"] if name.lower() not in OWN]
         given["ranked"] = [*kept, *OWN]
+        query = replace(query, ranking=ranking.ranking)
     elif query.when is not None:
-        plan_ranking(query.schedule, prepared, begin_t=begin_t, end_t=end_t)
+        schedule = plan_ranking(query.schedule, prepared, begin_t=begin_t, end_t=end_t)
+        query = replace(query, when=schedule.ranking.when)
     local = prove_local(query.text, given, prepared.database)
     kind = _kind(query, local.columns)
     used = {"asset_id"} | local.reads.get("signals", set())

@@ -24,6 +24,7 @@ from ml4t.backtest.data.selection.cross_section import (
     decide,
     joined,
 )
+from ml4t.backtest.data.selection.history import with_history
 from ml4t.backtest.data.selection.witness import Witness
 from ml4t.backtest.data.sql_files import (
     Sql,
@@ -112,6 +113,8 @@ def plan_ranking(
     ExpressionError
         An expression does not parse, names an unknown column or looks ahead.
     """
+    asked = ranking
+    ranking, prepared = with_history(ranking, prepared)
     database = prepared.database
     market = set(prepared.market_columns) - {"timestamp"}
     names = Names(signals=prepared.signal_columns, market=market)
@@ -123,7 +126,7 @@ def plan_ranking(
     if ranking.weight != "equal":
         kept = Names(signals=prepared.signal_columns, market=market, extra=("score", "rank"))
         used |= analyse(ranking.weight, kept, database)
-    if ranking.when is not None:
+    if ranking.when is not None and ranking.when == asked.when:
         analyse(ranking.when, Names(signals=("timestamp",), market=market), database)
     return RankingPlan(
         ranking=ranking,

@@ -8,6 +8,7 @@ nowhere else.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 
 import sqlglot
 from sqlglot import Token, TokenType
@@ -81,6 +82,38 @@ def query_in_total_order(text: str, ties: Sequence[str], aggregates: Collection[
         edits += _ordered_windows(text, tokens, range(start, end), tie)
         edits += _ordered_aggregates(text, tokens, range(start, end), aggregates)
     return _edited(text, edits)
+
+
+def windows_of_assets(text: str) -> list[range]:
+    """Return where windows stand that are of one asset, over rows of several timestamps."""
+    tokens, found = sqlglot.tokenize(text, read="duckdb"), list[range]()
+    for i, (token, following) in enumerate(pairwise(tokens)):
+        if token.token_type != TokenType.OVER or following.token_type != TokenType.L_PAREN:
+            continue
+        end = _closing(tokens, i + 1)
+        keys = _partition(tokens, i + 2, end)
+        if "asset_id" in keys and "timestamp" not in keys:
+            _, closing = _function(tokens, i)
+            start = _opening(tokens, closing) - 1
+            found.append(range(tokens[start].start, tokens[end].end + 1))
+    return found
+
+
+def _partition(tokens: list[Token], start: int, end: int) -> set[str]:
+    """Return the bare columns by which a window is partitioned, in lower case."""
+    if tokens[start].token_type != TokenType.PARTITION_BY:
+        return set()
+    parts, depth = [list[Token]()], 0
+    for token in tokens[start + 1 : end]:
+        depth += (token.token_type in _OPENING) - (token.token_type in _CLOSING)
+        if depth == 0 and token.token_type == TokenType.ORDER_BY:
+            break
+        if depth == 0 and token.token_type == TokenType.COMMA:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    lengths = (1, 3)  # a name, or that of a table, a dot and a name
+    return {part[-1].text.lower() for part in parts if len(part) in lengths}
 
 
 def _edited(text: str, edits: Edits) -> str:

@@ -1,0 +1,19 @@
+-- grain:  one row per (timestamp, asset_id)
+-- reads:  signals, market
+-- params: :said
+-- The same as a query by itself, of which it is proved that it reads no later bar.
+with
+
+-- Under another name, so that a window may say timestamp without a table.
+by_bar as (
+    select
+        * exclude (timestamp),
+        timestamp as __bar
+    from market
+)
+
+select
+    signals.timestamp,
+    :said as history
+from signals
+inner join by_bar as market on signals.timestamp = market.__bar

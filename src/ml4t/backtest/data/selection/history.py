@@ -1,0 +1,133 @@
+"""History: windows over earlier bars in the expressions of a ranking.
+
+A ranking is computed at its decision bars, among the rows that are members there. A window of
+history is over every bar of its asset: it is computed once, over the views, and becomes a column
+as one of a source would be. A condition on bars that reads earlier ones becomes the bars at which
+it is true. Only what is proved to read no later bar is taken out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ml4t.backtest.core.ranking import Ranking
+from ml4t.backtest.data.asof.prepared import Prepared
+from ml4t.backtest.data.asof.views import Known
+from ml4t.backtest.data.database import EngineError
+from ml4t.backtest.data.sql_files import Sql, holds_any, quote, render, rows_of, table_of
+from ml4t.backtest.data.user_sql.plain import read_plain
+from ml4t.backtest.errors import ExpressionError
+
+
+def with_history(ranking: Ranking, prepared: Prepared) -> tuple[Ranking, Prepared]:
+    """Return a ranking with columns in place of windows of history, and what has these columns.
+
+    Both are as they were where there is no such window.
+
+    Raises
+    ------
+    ExpressionError
+        A window is proved to read later bars, or fails on the data.
+    """
+    texts = {"by": ranking.by, "where": ranking.where, "within": ranking.within}
+    texts |= {"weight": ranking.weight} if ranking.weight != "equal" else {}
+    found: dict[str, Known] = {}
+    changed = {
+        name: _without_windows(text, prepared, found)
+        for name, text in texts.items()
+        if text is not None and read_plain(text) is None
+    }
+    when = ranking.when
+    if when is not None and read_plain(when) is None:
+        when = _bars_of(when, prepared)
+    if not found and when == ranking.when:
+        return ranking, prepared
+    spoken = replace(
+        ranking,
+        by=changed.get("by", ranking.by),
+        where=changed.get("where", ranking.where),
+        within=changed.get("within", ranking.within),
+        weight=changed.get("weight", ranking.weight),
+        when=when,
+    )
+    return spoken, replace(
+        prepared,
+        per_asset=[*prepared.per_asset, *found.values()],
+        signal_columns=prepared.signal_columns
+        | {name: kind for one in found.values() for name, kind in one.types.items()},
+    )
+
+
+def _without_windows(text: str, prepared: Prepared, found: dict[str, Known]) -> str:
+    """Return an expression with columns for its windows of history, which are added to `found`."""
+    from ml4t.backtest.data.user_sql.parsed import require_plain
+    from ml4t.backtest.data.user_sql.total_order import windows_of_assets
+
+    require_plain(text)
+    done, parts = 0, list[str]()
+    for place in windows_of_assets(text):
+        window = text[place.start : place.stop]
+        known = prepared.histories.get(window) or _column_of(text, window, prepared)
+        if known is None:
+            continue
+        found[window] = prepared.histories[window] = known
+        (column,) = known.columns
+        parts += [text[done : place.start], f"signals.{quote(column)}"]
+        done = place.stop
+    return "".join([*parts, text[done:]])
+
+
+def _column_of(text: str, window: str, prepared: Prepared) -> Known | None:
+    """Make the table of a window; None: it is not proved to read no later bar."""
+    alone = render("selecting/history_alone", said=window)
+    tables = {"signals": prepared.signal_columns, "market": prepared.market_columns}
+    if not _is_past(text, alone, tables, prepared):
+        return None
+    number = len(prepared.histories) + 1
+    relation, column = f"stage.history_{number}", f"__history_{number}"
+    query = render("selecting/history", said=window, named=quote(column))
+    _keep(text, relation, query, prepared)
+    kind = prepared.database.schema(rows_of(relation))[column]
+    return Known(source=column, relation=relation, types={column: kind}, max_age=None)
+
+
+def _bars_of(when: str, prepared: Prepared) -> str:
+    """Return a condition on bars as the bars at which it is true, if it reads earlier ones."""
+    from ml4t.backtest.data.user_sql.parsed import require_plain
+
+    require_plain(when)
+    known = prepared.histories.get(when)
+    if known is None:
+        alone = render("selecting/history_of_market", said=f"({when}\n)")
+        if not _is_past(when, alone, {"market": prepared.market_columns}, prepared):
+            return when
+        relation = f"stage.history_{len(prepared.histories) + 1}"
+        _keep(when, relation, render("selecting/bars_true", said=f"({when}\n)"), prepared)
+        known = Known(source=relation, relation=relation, types={"t": "INTEGER"}, max_age=None)
+        prepared.histories[when] = known
+    return holds_any("market.t", known.relation, "t")
+
+
+def _is_past(
+    text: str, alone: Sql, tables: Mapping[str, Mapping[str, str]], prepared: Prepared
+) -> bool:
+    """Say whether a query is proved to read earlier bars, and none that is later."""
+    # Loads with the parser, for expressions that are more than plain.
+    from ml4t.backtest.data.causality.binding import KnownTable
+    from ml4t.backtest.data.causality.verdicts import CAUSAL, LEAKS, prove
+
+    known = {name: KnownTable(columns, "timestamp") for name, columns in tables.items()}
+    verdict = prove(alone, known, "timestamp", are_days=not prepared.is_intraday)[-1]
+    if verdict.verdict == LEAKS:
+        way = f"; write {verdict.instead}" if verdict.instead else ""
+        raise ExpressionError(text, f"looks ahead: {verdict.what} {verdict.why}{way}")
+    return verdict.verdict == CAUSAL
+
+
+def _keep(text: str, relation: str, query: Sql, prepared: Prepared) -> None:
+    try:
+        prepared.database.execute(table_of(relation, query))
+    except EngineError as error:
+        first = str(error).splitlines()[0]
+        raise ExpressionError(text, f"failed on the data: {first}") from error
