@@ -224,6 +224,7 @@ class BacktestEngine:
         *,
         delays: bool | Sequence[str] = (),
         strict: bool = False,
+        warm_up: bool | Sequence[int] = (),
         policies: bool = False,
         seed: int = 0,
         start: DateLike = None,
@@ -253,6 +254,9 @@ class BacktestEngine:
             lag. Of a source with ``available_at`` two runs more, as its values are known now.
         strict : bool, default False
             Refuse a run of which anything smells.
+        warm_up : sequence of int, or bool
+            Numbers of bars of history before the run: the sources begin so many bars before its
+            first one, and each column is compared with that of all history. True: 20, 60 and 252.
         policies : bool, default False
             Run under every other answer to what bars do not tell too, such as which of a stop and
             a target came first: `ml4t.backtest.audit.policies`.
@@ -279,6 +283,7 @@ class BacktestEngine:
         """
         from ml4t.backtest.audit.auditing import AuditRequest, audited
         from ml4t.backtest.audit.delays import require_delays
+        from ml4t.backtest.audit.warm_up import require_history
 
         require_flag("strict", strict)
         require_flag("policies", policies)
@@ -286,6 +291,7 @@ class BacktestEngine:
             cuts=require_whole("cuts", cuts, least=1), seed=require_whole("seed", seed, least=0),
             delays=require_delays(delays, self.catalog),
             strict=strict,
+            warm_up=require_history(warm_up),
             policies=policies,
         )  # fmt: skip
         with two_threads:

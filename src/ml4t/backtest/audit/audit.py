@@ -31,6 +31,10 @@ class Audit(Tables):
       Where `why` says why nothing was, the audit says nothing of it.
     - ``smells``: what looks wrong in the sources, or in how orders fill, though nothing proves it;
       one row per smell, source and column.
+    - ``warm_up``: one row per number of bars of `history` and column, where the sources begin so
+      many bars before the run: how many bars (`n_bars`, NULL: not by the last bar, `n_bars_seen`)
+      until it is what it is with all history, how many rows still differ with as many bars before
+      them and by how much of the larger number, and whether `first_decision` comes later.
     - ``policies``: one row per policy that was run, the run's own first: what it came to, how far
       the final equity `moved` from the own one, and whether gain and loss change places; of what
       was not run `why`.

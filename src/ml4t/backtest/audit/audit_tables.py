@@ -85,6 +85,16 @@ AUDIT_TABLES = {
             "value": "float64", "sample": "string", "what_to_do": "string",
         },
     ),
+    "warm_up": AuditTable(
+        "from how many bars on a column is what it is with all history, where the sources begin "
+        "later",
+        {
+            "history": "int64", "cut": OF_BARS, "place": "string", "column": "string",
+            "n_bars": "int64", "n_bars_seen": "int64", "n_rows": "int64",
+            "largest_difference": "double", "first_decision": OF_BARS, "is_warm": "bool",
+            "why": "string",
+        },
+    ),
     "policies": AuditTable(
         "what the run comes to under other answers to what bars do not tell",
         {

@@ -14,8 +14,9 @@ from ml4t.backtest.audit.proving import proved_columns
 from ml4t.backtest.audit.run_smells import smells_of_run
 from ml4t.backtest.audit.steps import Steps
 from ml4t.backtest.audit.truncation import CutRun, run_to_cuts
+from ml4t.backtest.audit.warm_up import audit_warm_up
 from ml4t.backtest.data.cut.cut_catalog import CutSource
-from ml4t.backtest.data.stream.period import Bound
+from ml4t.backtest.data.stream.period import Bound, find_period
 from ml4t.backtest.progress import Progress
 from ml4t.backtest.walking import RunSetup
 
@@ -33,6 +34,8 @@ class AuditRequest(NamedTuple):
         How much later each source is known, one after the other.
     strict : bool
         What smells is refused.
+    warm_up : tuple of int
+        Bars of history before the run that are asked about, one after the other.
     policies : bool
         Whether other policies of execution are run.
     """
@@ -41,6 +44,7 @@ class AuditRequest(NamedTuple):
     seed: int
     delays: tuple[str, ...] = ()
     strict: bool = False
+    warm_up: tuple[int, ...] = ()
     policies: bool = False
 
 
@@ -61,6 +65,9 @@ def audited(
     ]
     if request.delays:
         parts.append(run_delayed(setup, whole, bounds, request.delays, steps))
+    if request.warm_up:
+        period = find_period(*bounds, setup.catalog.prepare())
+        parts.append(audit_warm_up(setup.catalog, period, whole, request.warm_up, steps))
     if request.policies:
         parts.append(audit_policies(setup, bounds, whole, steps))
     return Audit(whole, bar_type, [*parts, proved_columns(setup.catalog)])

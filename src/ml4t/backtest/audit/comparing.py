@@ -23,7 +23,7 @@ from ml4t.backtest.results.store import open_store
 if TYPE_CHECKING:
     from pyarrow import Table as ArrowTable
 
-_VIEWS = {"signals": KEYS, "market": KEYS[:1]}
+KEYS_OF_VIEWS = {"signals": KEYS, "market": KEYS[:1]}
 # What an order asked for; what came of it later is in `fills`.
 _ASKED = ("created_at", "order_type", "time_in_force", "tag")
 # What a trade says once it is closed.
@@ -69,39 +69,60 @@ def compare_views(whole: Prepared, cut: Prepared, bar: CutBar) -> Iterator[Found
 
     One that was not there yet, such as of a category that came later, counts as NULL.
     """
-    of_whole = {"signals": whole.signal_columns, "market": whole.market_columns}
-    of_cut = {"signals": cut.signal_columns, "market": cut.market_columns}
-    known = f"timestamp <= {bar.sql}"
-    for view, keys in _VIEWS.items():
-        names = [name for name in of_whole[view] if name not in keys and name in of_cut[view]]
-        # A sum: DuckDB puts the hashes of several values together by xor, and a bit_xor of those
-        # would lose every value that an even number of rows has.
-        hashes = [f"sum(hash({columns([*keys, name])})) as {quote(name)}" for name in names]
-        query = render(
-            "audit/column_hashes", view=view, known=known, columns=", ".join(["count(*)", *hashes])
-        )
-        (one,), (other,) = (each.database.rows(query) for each in (whole, cut))
-        lacking = {
-            name: f"null::{kind} as {quote(name)}" for name, kind in of_whole[view].items()
-            if name not in keys and name not in of_cut[view]
-        }  # fmt: skip
-        unlike = [*lacking] + [
-            name for name, mine, theirs in zip(names, one[1:], other[1:], strict=True)
-            if mine != theirs or one[0] != other[0]
-        ]  # fmt: skip
+    for view, keys in KEYS_OF_VIEWS.items():
+        unlike = [name for name, differs in unlike_columns(whole, cut, view, bar) if differs]
         # Together: each read of a view makes all its joins anew.
-        for first in range(0, len(unlike), _TOGETHER):
-            some, database = unlike[first : first + _TOGETHER], open_store()
+        for some in batched(unlike):
+            database = open_store()
             for side, each in zip(_SIDES, (whole, cut), strict=True):
-                items = [quote(name) for name in (*keys, *some)]
-                if each is cut:
-                    items = [lacking.get(name, quote(name)) for name in (*keys, *some)]
-                cells = rows_of(view, ", ".join(items), where=known)
+                items = items_of(whole, each, view, some)
+                cells = rows_of(view, items, where=bar.keeps("timestamp"))
                 database.register(side, each.database.sql(cells).to_arrow_table())
             for name in some:
                 rows = [rows_of(side, columns([*keys, name])) for side in _SIDES]
                 for found in different_rows(database, view, keys, rows):
                     yield found._replace(source=whole.source_of(name))
+
+
+def unlike_columns(
+    whole: Prepared, cut: Prepared, view: str, bar: CutBar
+) -> list[tuple[str, bool]]:
+    """Return the columns of a view, with whether any cell is another in a second catalog."""
+    of_whole, of_cut, keys = _columns_of(whole, view), _columns_of(cut, view), KEYS_OF_VIEWS[view]
+    names = [name for name in of_whole if name not in keys and name in of_cut]
+    # A sum: DuckDB puts the hashes of several values together by xor, and a bit_xor of those
+    # would lose every value that an even number of rows has.
+    hashes = [f"sum(hash({columns([*keys, name])})) as {quote(name)}" for name in names]
+    query = render(
+        "audit/column_hashes",
+        view=view, known=bar.keeps("timestamp"), columns=", ".join(["count(*)", *hashes]),
+    )  # fmt: skip
+    (one,), (other,) = (each.database.rows(query) for each in (whole, cut))
+    lacking = [(name, True) for name in of_whole if name not in keys and name not in of_cut]
+    return lacking + [
+        (name, mine != theirs or one[0] != other[0])
+        for name, mine, theirs in zip(names, one[1:], other[1:], strict=True)
+    ]
+
+
+def items_of(whole: Prepared, prepared: Prepared, view: str, names: Sequence[str]) -> str:
+    """Return keys and columns of a view of one catalog, NULL for what another has alone."""
+    kinds, own = _columns_of(whole, view), _columns_of(prepared, view)
+    return ", ".join(
+        quote(name) if name in own else f"null::{kinds[name]} as {quote(name)}"
+        for name in (*KEYS_OF_VIEWS[view], *names)
+    )
+
+
+def _columns_of(prepared: Prepared, view: str) -> Mapping[str, str]:
+    keys = dict.fromkeys(KEYS_OF_VIEWS[view], "")
+    return keys | (prepared.signal_columns if view == "signals" else prepared.market_columns)
+
+
+def batched(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield as many columns at a time as are read together."""
+    for first in range(0, len(names), _TOGETHER):
+        yield names[first : first + _TOGETHER]
 
 
 def compared_tables(run: BacktestResult) -> dict[str, ArrowTable]:

@@ -76,6 +76,13 @@ def _points(chosen: Mapping[int, str], texts: Mapping[int, str], kind: str) -> l
     return [CutPoint(CutBar(t, texts[t], kind, are_days), chosen[t]) for t in sorted(chosen)]
 
 
+def left_ends(prepared: Prepared) -> list[CutBar]:
+    """Return every bar in time order, each as the first of what is left."""
+    ticks = prepared.database.rows(read("audit/moments"))
+    kind, are_days = prepared.timestamp_type, all(_is_day(text) for _, text in ticks)
+    return [CutBar(t, text, kind, are_days, is_first=True) for t, text in ticks]
+
+
 def last_bar(prepared: Prepared) -> CutBar:
     """Return the last bar of all: after it there is nothing to cut."""
     t, text = prepared.database.rows(read("audit/moments"))[-1]

@@ -37,6 +37,9 @@ def audit_run(
     delays: Annotated[
         bool, typer.Option("--delays", help="Run with each source known later, too.")
     ] = False,
+    warm_up: Annotated[
+        bool, typer.Option("--warm-up", help="Compare columns with less history, too.")
+    ] = False,
     policies: Annotated[
         bool, typer.Option("--policies", help="Run under other policies of execution too.")
     ] = False,
@@ -48,7 +51,7 @@ def audit_run(
     What differs at a bar up to a cut was read from the future.
     """
     found = engine_of(config).audit(
-        cuts, delays=delays, policies=policies, seed=seed, progress=True
+        cuts, delays=delays, warm_up=warm_up, policies=policies, seed=seed, progress=True
     )
     if as_json:
         tables = {name: rows_json(getattr(found, name)) for name in found.tables}

@@ -1,4 +1,4 @@
-"""CutBar: the bar after which nothing is known."""
+"""CutBar: the bar after which, or before which, nothing is known."""
 
 from __future__ import annotations
 
@@ -20,14 +20,21 @@ class CutBar(NamedTuple):
         The type of the bars.
     is_day : bool
         All bars are dates, or midnights: each stands for its day.
+    is_first : bool
+        The sources begin with it, and end where they end; else they end with it.
     """
 
     t: int
     text: str
     kind: str
     is_day: bool = False
+    is_first: bool = False
 
     @property
     def sql(self) -> str:
         """It in a statement."""
         return f"cast({literal(self.text)} as {self.kind})"
+
+    def keeps(self, time: str) -> str:
+        """Return the condition that a row of a time, an expression, stays."""
+        return f"{time} {'>=' if self.is_first else '<='} {self.sql}"

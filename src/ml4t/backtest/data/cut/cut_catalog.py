@@ -1,4 +1,4 @@
-"""CutCatalog: the sources of another catalog, as they were known at a bar."""
+"""CutCatalog: the sources of another catalog, as they were known at a bar, or as of one."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import Sql, only_if, quote, render, rows_of
 
 _OF_ROWS = ("asset_id", AVAILABLE_AT)
+# Roles of which rows hold beyond their time, so that none are history that a cut takes.
+_LASTING = ("universe", "actions", "assets")
 
 
 class CutSource(NamedTuple):
@@ -42,7 +44,8 @@ class CutCatalog(Catalog):
     """A catalog over what another knew at a bar.
 
     Queries are computed anew, over files and sources that end there. Rows that were given are left
-    out by their clock; what they were computed from is not seen here.
+    out by their clock; what they were computed from is not seen here. Of a bar that `is_first` what
+    came before it is left out instead, but for memberships and actions.
 
     Parameters
     ----------
@@ -90,7 +93,7 @@ class CutCatalog(Catalog):
 
     def _known(self, source: Source, select: Sql, columns: Collection[str]) -> Sql:
         clock, until = known_since(source), self._bar.sql
-        if not clock:
+        if not clock or (self._bar.is_first and source.role in _LASTING):
             return select
         if source.role == "assets":
             # Terms count from the first bar on; what is told of an asset later has no text yet.
@@ -107,4 +110,4 @@ class CutCatalog(Catalog):
             # That a membership ends later was not known.
             end = lagged("end_date", source)
             items = f"* replace ({only_if(f'{end} <= {until}', 'end_date')} as end_date)"
-        return rows_of(f"({select})", items, where=f"{clock} <= {until}")
+        return rows_of(f"({select})", items, where=self._bar.keeps(clock))

@@ -86,7 +86,7 @@ def cut_query(query: str, bar: CutBar, names: Collection[str], database: Databas
             clock, time = f"{clock}::date", f"{quote(clock)}::date"
         else:
             time = quote(clock)
-        known = rows_of(place.written, items, where=f"{time} <= {bar.sql}")
+        known = rows_of(place.written, items, where=bar.keeps(time))
         instead[place] = f"({known}) as {quote(place.name)}"
         inputs.append(Input(place.written, clock))
     return CutQuery(with_others(query, instead), tuple(inputs))
