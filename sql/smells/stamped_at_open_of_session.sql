@@ -1,5 +1,5 @@
--- grain:  one row, where bars stand at the opens of sessions and none at their closes
--- reads:  stage.timeline, stage.sessions
+-- grain:  one row, where the first bar of sessions is at their open and none at their close
+-- reads:  stage.bar_sessions, stage.sessions
 -- params: $least_share, $least_sessions
 -- A bar ends after its session opens, and the last one when it closes.
 with
@@ -7,13 +7,10 @@ with
 sessions as (
     select
         sessions.session,
-        count(*) filter (where bars.timestamp = sessions.opens) > 0 as is_at_open,
-        count(*) filter (where bars.timestamp = sessions.closes) > 0 as is_at_close
+        min(bars.timestamp) = any_value(sessions.opens)
+        and max(bars.timestamp) < any_value(sessions.closes) as is_at_open
     from stage.sessions as sessions
-    inner join stage.timeline as bars
-        on
-            sessions.opens <= bars.timestamp
-            and sessions.closes >= bars.timestamp
+    inner join stage.bar_sessions as bars on sessions.session = bars.session
     where sessions.is_open
     group by sessions.session
 )
@@ -21,10 +18,10 @@ sessions as (
 select
     'timestamp' as column_name,
     count(*) as n_rows,
-    avg((is_at_open and not is_at_close)::integer) as value,
-    'a bar at the open and none at the close of '
-    || min(session) filter (where is_at_open and not is_at_close) as sample
+    avg(is_at_open::integer) as value,
+    'the first bar at the open and none at the close of '
+    || min(session) filter (where is_at_open) as sample
 from sessions
 having
     count(*) >= $least_sessions
-    and avg((is_at_open and not is_at_close)::integer) >= $least_share
+    and avg(is_at_open::integer) >= $least_share
