@@ -473,6 +473,10 @@ def test_splits_beside_adjusted_prices_are_refused_and_columns_without_actions_s
     split = {"asset_id": ["A00"], "ex_date": [days(100)[-1]], "kind": ["split"], "value": [7.0]}
     with pytest.raises(DataError, match="split_without_jump"):
         catalog().register("actions", split).smells()
+    split["value"] = [2.0]
+    assert smells(catalog().register("actions", split)) == {
+        ("splits_in_prices", "actions", "value")
+    }
     columns = PRICES.with_columns(split=pl.lit(1.0), dividend=pl.when(
         pl.col("timestamp") == days(50)[-1]).then(0.1).otherwise(0.0))  # fmt: skip
     found = catalog(columns).smells()

@@ -34,7 +34,7 @@ select
     by_lag.n_bars as n_rows,
     by_lag.next_ic as value,
     'the ' || by_lag.form || ' by lag of the return: ' || by_lag.profile || '; t = '
-    || round(by_lag.next_t, 1) as sample
+    || round(greatest(-999, least(999, by_lag.next_t)), 1) as sample
 from by_lag
 cross join own
 where

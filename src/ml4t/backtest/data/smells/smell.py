@@ -60,6 +60,8 @@ SMELLS = {
     "zone that they are in, or convert them to that of the bars",
     "midnights": "dates stand among times of day, and count as midnight, before their day was "
     "over; store the time at which a row was known, or register them with lag=",
+    "splits_in_prices": "prices do not follow the splits that are registered, as if they had them "
+    "in them already; leave the splits out, or register prices as traded",
     "dividends_in_prices": "prices do not fall at the dividends that are registered, as if they "
     "had them in them already; leave the dividends out, or register prices as traded",
     "ahead_of_last": "the column goes with the next return more than with the last one, as a "

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from ml4t.backtest.core.tolerances import LEAST_SPLIT
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.smells.smell import FoundSmell, found_smell
 from ml4t.backtest.data.sources.source import Source
@@ -47,6 +48,8 @@ LONGEST_HOURS = 16
 BARS_COMPARED = 5_000
 # Midnights: a share of rows that is no accident, and three times what other hours have.
 MIDNIGHT_SHARE, TIMES_OTHERS = 0.01, 3
+# Of splits that are larger than a day's move: of 427 of real prices three have a wrong date.
+SPLIT_SHARE = 0.1
 # Prices fall by 0.8 to 0.9 of a dividend; less than half, by three standard errors, is too little.
 LEAST_DIVIDENDS, LEAST_FALL, N_ERRORS = 20, 0.5, 3
 
@@ -225,6 +228,13 @@ SOURCE_SMELLS = (
         lambda one: _is_timed(one) or (one.is_prices and one.prepared.is_intraday),
         {"least_share": MIDNIGHT_SHARE, "times_others": TIMES_OTHERS},
         lambda one: {"source": one.relation, "clock": one.clock},
+    ),
+    SourceSmell(
+        "splits_in_prices",
+        "smells/splits_in_prices",
+        lambda one: one.source.role == "actions",
+        {"least_split": LEAST_SPLIT, "least_share": SPLIT_SHARE},
+        lambda _: {},
     ),
     SourceSmell(
         "dividends_in_prices",
