@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from effort import some
 from ml4t.backtest import BacktestConfig, BacktestEngine, Catalog, ConfigError, TopN
 from ml4t.backtest.audit.run_smells import smells_of_run
+from ml4t.backtest.cli import app
 from ml4t.backtest.data.smells.lag_profile import LEAST_ICS
 from ml4t.backtest.data.smells.smell import SMELLS
 from ml4t.backtest.errors import DataError, SmellError
@@ -518,6 +520,21 @@ def test_what_smells_can_be_refused() -> None:
     assert catalog().smells(strict=True).found == ()
     with pytest.raises(ConfigError, match="strict must be True or False, was 'no'"):
         catalog().smells(strict="no")  # type: ignore[arg-type]
+
+
+def test_the_command_line_refuses_what_smells(tmp_path: Path) -> None:
+    PRICES.write_parquet(tmp_path / "prices.parquet")
+    ahead = catalog(feature=column(EARLY_VOLUME)).sql("select * from signals").pl()
+    ahead.select("timestamp", "asset_id", "x").write_parquet(tmp_path / "features.parquet")
+    (tmp_path / "run.toml").write_text(
+        f'[sources.prices]\npath = "{tmp_path}/prices.parquet"\n'
+        f'[sources.features]\npath = "{tmp_path}/features.parquet"\n'
+        '[strategy]\nkind = "TopN"\nn = 3\nby = "x"\nevery = 20\n'
+    )
+    command = ["audit", str(tmp_path / "run.toml"), "--cuts", "1", "--strict"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 1
+    assert "known_too_early of features, x" in done.output
 
 
 def test_an_audit_has_what_smells_and_refuses_it() -> None:

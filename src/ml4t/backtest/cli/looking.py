@@ -43,6 +43,9 @@ def audit_run(
     policies: Annotated[
         bool, typer.Option("--policies", help="Run under other policies of execution too.")
     ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse a run of which anything smells.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of the draw among bars.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -51,7 +54,13 @@ def audit_run(
     What differs at a bar up to a cut was read from the future.
     """
     found = engine_of(config).audit(
-        cuts, delays=delays, warm_up=warm_up, policies=policies, seed=seed, progress=True
+        cuts,
+        delays=delays,
+        warm_up=warm_up,
+        policies=policies,
+        strict=strict,
+        seed=seed,
+        progress=True,
     )
     if as_json:
         tables = {name: rows_json(getattr(found, name)) for name in found.tables}
