@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-long test-extras test-interchange spark test-notebook test-coming-from test-s3 test-engines pictures test-explore faults audits functions test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook browser wasm charts clean
+.PHONY: demo test test-fast test-long test-extras test-interchange spark test-notebook test-coming-from test-s3 test-engines pictures test-explore faults audits functions causality test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook browser wasm charts clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -38,6 +38,11 @@ AUDITED := $(shell grep -l 'effort import' tests/test_*.py tests/parity/test_*.p
 # several threads. Some minutes.
 functions: .venv-newest/.installed
 	ML4T_EFFORT=4 .venv-newest/bin/python -m pytest -n 0 tests/test_functions.py
+
+# The proof of causality against what queries do: the whole corpus over more panels, and thousands of
+# queries by chance. About twenty minutes.
+causality: $(VENV)/.installed
+	ML4T_EFFORT=4 ML4T_QUERIES=6000 $(BIN)/python -m pytest -n 0 tests/test_causality.py
 
 # What needs a package too large for every developer; in an environment of its own.
 test-extras: .venv-extras/.installed

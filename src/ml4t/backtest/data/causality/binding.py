@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from ml4t.backtest.data.causality.nodes import PlanNode, function_in, nodes_of
 from ml4t.backtest.data.causality.relation import Problem
-from ml4t.backtest.data.causality.values import PlanNode, function_in
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sql_files import empty_table_of, read
 from ml4t.backtest.errors import BacktestError
@@ -84,12 +84,20 @@ class Texts:
 
     A window of a plan has no place of its own: it is that of the first window in the text with the
     same function, and the same columns for arguments, where there is one.
+
+    Attributes
+    ----------
+    calls : set of tuple of str and int
+        Names of functions, with numbers of arguments: a plan has but the value of some.
     """
 
     def __init__(self, query: str, database: Database) -> None:
         self._bytes = query.encode()
         ((parsed,),) = database.rows(read("audit/parsed"), {"query": query})
-        self._windows = list(_windows(json.loads(parsed)))
+        tree = json.loads(parsed)
+        self._windows = list(_windows(tree))
+        self.calls = {(one["function_name"].lower(), len(one["arguments"]))
+                      for one in nodes_of(tree) if one.get("class") == "FUNCTION"}  # fmt: skip
 
     def __call__(self, node: PlanNode) -> str:
         """Return what the user wrote for a node, or the name of its function."""

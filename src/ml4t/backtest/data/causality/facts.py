@@ -25,6 +25,10 @@ class Facts:
         self._numbers = count()
         self._after: dict[Symbol, dict[Symbol, bool]] = {}
         self._opaque: set[Symbol] = set()
+        self._same: dict[Symbol, set[Symbol]] = {}
+        self._blurred: set[Symbol] = set()
+        self._sources: dict[Symbol, frozenset[Symbol]] = {}
+        self._obscure: set[Symbol] = set()
 
     def symbol(self, *, opaque: bool = False) -> Symbol:
         """Return a symbol of which nothing is known."""
@@ -50,6 +54,28 @@ class Facts:
         self.add(one, other)
         self.add(other, one)
 
+    def add_same(self, one: Symbol, other: Symbol) -> None:
+        """Note that a symbol equals another, in those rows in which it says something.
+
+        Nothing follows from it for the other in the rest of the rows: no path goes back.
+        """
+        self.add(one, other)
+        self._same.setdefault(one, set()).add(other)
+
+    def blur(self, symbols: Iterable[Symbol]) -> None:
+        """Note that something was said of the order of some symbols that is not understood."""
+        self._blurred |= set(symbols)
+
+    def derive(self, made: Symbol, times: Iterable[Symbol], parts: Iterable[Symbol]) -> None:
+        """Note of which times a symbol was computed, and of which parts at the last step."""
+        self._sources[made] = frozenset().union(*map(self.sources, times))
+        if made in self._opaque or not self._obscure.isdisjoint(parts):
+            self._obscure.add(made)
+
+    def sources(self, symbol: Symbol) -> frozenset[Symbol]:
+        """Return the times of which a symbol was computed: itself, if of none."""
+        return self._sources.get(symbol, frozenset({symbol}))
+
     def not_later(self, symbol: Symbol, *, sharp: bool = False) -> set[Symbol]:
         """Return the symbols that are never earlier than one, itself among them.
 
@@ -67,16 +93,26 @@ class Facts:
         return found
 
     def are_equal(self, one: Symbol, other: Symbol) -> bool:
-        """Say whether two symbols are known to be equal."""
+        """Say whether one symbol is known to equal another, wherever it says something."""
+        return self._is_both_ways(one, other) or any(
+            self._is_both_ways(same, other) for same in self._same.get(one, ())
+        )
+
+    def _is_both_ways(self, one: Symbol, other: Symbol) -> bool:
         return other in self.not_later(one) and one in self.not_later(other)
 
     def is_opaque(self, symbol: Symbol) -> bool:
         """Say whether a symbol was computed in a way that is not understood."""
-        return symbol in self._opaque
+        return symbol in self._opaque or symbol in self._obscure
 
     def reaches_opaque(self, symbol: Symbol) -> bool:
         """Say whether a symbol is bounded by something that was not understood."""
-        return not self._opaque.isdisjoint(self.not_later(symbol))
+        later = self.not_later(symbol)
+        return not (self._opaque.isdisjoint(later) and self._blurred.isdisjoint(later))
+
+    def is_hidden(self, symbol: Symbol, keys: Iterable[Symbol]) -> bool:
+        """Say whether some key was computed of a symbol, in a way that is not understood."""
+        return any(key in self._obscure and symbol in self.sources(key) for key in keys)
 
     def copied(self, symbols: Iterable[Symbol]) -> dict[Symbol, Symbol]:
         """Return new symbols for some, of which the same is known among each other."""
@@ -86,12 +122,20 @@ class Facts:
             for later in self.not_later(one):
                 if later != one and later in new:
                     self.add(made, new[later], rounded=later not in sharp)
+            if one in self._blurred:
+                self._blurred.add(made)
+            if one in self._obscure:
+                self._obscure.add(made)
+            self._sources[made] = frozenset({new.get(of, of) for of in self.sources(one)})
+            self._same[made] = {new[same] for same in self._same.get(one, ()) if same in new}
         return new
 
     def branch(self) -> Facts:
         """Return what is known so far, to be gone on with apart from this."""
         other = Facts()
-        other._numbers, other._opaque = self._numbers, self._opaque
+        other._numbers, other._opaque, other._same = self._numbers, self._opaque, self._same
+        other._sources, other._obscure = self._sources, self._obscure
+        other._blurred = set(self._blurred)
         other._after = _Layered(self._after)
         return other
 

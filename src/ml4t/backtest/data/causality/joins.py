@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ml4t.backtest.data.causality.facts import Facts, Symbol
+from ml4t.backtest.data.causality.nodes import PlanNode, function_in, moved_along, nodes_of
 from ml4t.backtest.data.causality.relation import (
     Cell,
     Dependence,
@@ -13,7 +14,7 @@ from ml4t.backtest.data.causality.relation import (
     both,
     seen_through,
 )
-from ml4t.backtest.data.causality.values import PlanNode, PlanValues, function_in, nodes_of
+from ml4t.backtest.data.causality.values import PlanValues
 
 # Comparisons by which a row has no two partners of one key.
 _EQUAL = ("COMPARE_EQUAL", "COMPARE_NOT_DISTINCT_FROM")
@@ -27,6 +28,8 @@ def joined_rows(node: PlanNode, left: PlanRows, right: PlanRows, values: PlanVal
         reads, _ = _conditions(node, left, right, values, values.facts)
         cells = (*_kept(node, "left", left.cells), *_kept(node, "right", right.cells))
         return PlanRows(cells, both(left.reads, right.reads, reads))
+    if kind.startswith("RIGHT") or (kind == "FULL" and node["type"] == "LOGICAL_ASOF_JOIN"):
+        return _not_understood(node, kind, left, right, values)
     if kind == "FULL":
         return _full(node, left, right, values)
     return _one_sided(node, kind, left, right, values)
@@ -43,12 +46,12 @@ def _conditions(
             reads.append(values.reads(one["left"], pairs))
             values.learn(one["left"], pairs, facts)
             continue
-        first, second = (
-            values.cell(one["left"], left.cells), values.cell(one["right"], right.cells)
-        )  # fmt: skip
-        reads += [first.reads, second.reads]
-        sides.append((first.symbol, one["comparison"], second.symbol))
-        values.compare(*sides[-1], facts)
+        as_one = {"type": one["comparison"], "children": [one["left"],
+                  moved_along(one["right"], len(left.cells))]}  # fmt: skip
+        reads.append(values.reads(as_one, pairs))
+        values.learn(as_one, pairs, facts)
+        first, second = (values.cell(side, pairs).symbol for side in as_one["children"])
+        sides.append((first, one["comparison"], second))
     if node.get("condition"):
         reads.append(values.reads(node["condition"], pairs))
         values.learn(node["condition"], pairs, facts)
@@ -113,27 +116,55 @@ def _name_of(node: PlanNode) -> str:
     return f"the join with {' and '.join(dict.fromkeys(tables)) or 'a relation'}"
 
 
+def _not_understood(
+    node: PlanNode, kind: str, left: PlanRows, right: PlanRows, values: PlanValues
+) -> PlanRows:
+    """Return a join of which nothing is proved."""
+    why = f"is a {kind.lower()} join that this proof does not understand"
+    problem = Problem(False, _name_of(node), why, "a left join, the other way round")
+    reads = both(left.reads, right.reads, Dependence(problems=(problem,)))
+    sides = (*_kept(node, "left", left.cells), *_kept(node, "right", right.cells))
+    return PlanRows(
+        tuple(Cell(one.name, values.facts.symbol(opaque=True), reads) for one in sides), reads
+    )
+
+
 def _full(node: PlanNode, left: PlanRows, right: PlanRows, values: PlanValues) -> PlanRows:
-    """Return a full join: one of the two times of a row may be missing, but not both."""
-    facts, known = values.facts, values.facts.branch()
-    reads, sides = _conditions(node, left, right, values, known)
+    """Return a full join: one of the two times of a row may be missing, but not both.
+
+    Either of the two times of an equality is what `coalesce` gives. Of a row without a partner it
+    is that of its own side, and what the conditions say of the other side is not true of it.
+    """
+    facts = values.facts
+    both_there, of_left, of_right = (facts.branch() for _ in range(3))
+    reads, sides = _conditions(node, left, right, values, both_there)
     keys, alone = set[Symbol](), dict[Symbol, Symbol]()
     for one, comparison, other in sides:
         if comparison == "COMPARE_EQUAL":
             either = facts.symbol()
             keys.add(either)
-            known.equate(either, one)
-            alone[one], alone[other] = facts.symbol(opaque=True), facts.symbol(opaque=True)
-            values.coalesced(alone[one], alone[other], either)
-    rows = _bounded(_name_of(node), both(left.reads, right.reads, reads), keys, known, facts)
+            for known, side in ((both_there, one), (of_left, one), (of_right, other)):
+                known.equate(either, side)
+            pair = facts.symbol(opaque=True), facts.symbol(opaque=True)
+            values.coalesced(*pair, either)
+            if one not in alone and other not in alone:
+                alone[one], alone[other] = pair
+    what = _name_of(node)
+
+    def seen(some: Dependence, own: Facts) -> Dependence:
+        in_own = _bounded(what, some, keys, own, facts)
+        return both(in_own, _bounded(what, both(some, reads), keys, both_there, facts))
+
+    rows = both(seen(left.reads, of_left), seen(right.reads, of_right))
     cells = tuple(
         Cell(
-            cell.name, alone.get(cell.symbol) or facts.symbol(opaque=True),
-            _bounded(_name_of(node), both(rows, cell.reads), {*keys, *rows.bounds}, known, facts),
+            cell.name,
+            alone.get(cell.symbol) or facts.symbol(opaque=True),
+            both(rows, seen(cell.reads, own)),
         )
-        for side, of in (("left", left), ("right", right))
+        for side, of, own in (("left", left, of_left), ("right", right, of_right))
         for cell in _kept(node, side, of.cells)
-    )  # fmt: skip
+    )
     return PlanRows(cells, rows)
 
 

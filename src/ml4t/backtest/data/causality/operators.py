@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ml4t.backtest.data.causality.facts import Symbol
 from ml4t.backtest.data.causality.joins import joined_rows
+from ml4t.backtest.data.causality.nodes import PlanNode, function_in
 from ml4t.backtest.data.causality.relation import (
     NO_ROWS_READ,
     Cell,
@@ -19,7 +20,7 @@ from ml4t.backtest.data.causality.relation import (
     Problem,
     both,
 )
-from ml4t.backtest.data.causality.values import PlanNode, PlanValues, function_in
+from ml4t.backtest.data.causality.values import PlanValues
 from ml4t.backtest.data.causality.windows import grouped, window_cell
 
 _JOINS = ("LOGICAL_COMPARISON_JOIN", "LOGICAL_ANY_JOIN", "LOGICAL_ASOF_JOIN",
@@ -109,12 +110,19 @@ class PlanWalk:
             cells = list(parts[0].cells)
         else:
             # A key may be NULL here, and says nothing of the time of its row.
+            # Nor is it known whether a row that leaks has a time at all.
+            parts = [
+                PlanRows(
+                    tuple(one._replace(reads=_unknown(one.reads)) for one in part.cells),
+                    _unknown(part.reads),
+                )
+                for part in parts
+            ]
             reads = both(*(part.reads for part in parts))
             cells = [Cell(key.name, self._opaque(), reads) for key in keys]
             for i, one in enumerate(made, start=1):
                 of_all = both(*(part.cells[i - 1 - len(made)].reads for part in parts))
                 cells.append(Cell(one.name, self._opaque(), of_all))
-            parts = [part._replace(key=None) for part in parts]
         reads = both(*(part.reads for part in parts))
         n_told = len(node.get("grouping_functions", ()))
         cells += [Cell("", self._opaque(), reads) for _ in range(n_told)]
@@ -200,8 +208,9 @@ class PlanWalk:
             for cell, symbol in zip(part.cells, made, strict=True):
                 if cell.symbol in later:
                     self._facts.add(one, symbol)
-                    if self._facts.are_equal(cell.symbol, bound):
-                        self._facts.add(symbol, one)
+                    # Of the rows of other parts it says nothing.
+                    if self._facts.are_equal(bound, cell.symbol):
+                        self._facts.add_same(one, symbol)
             bounds.add(one)
         return reads._replace(bounds=frozenset(bounds))
 
@@ -272,7 +281,7 @@ class PlanWalk:
         of = self._child(node) if node.get("children") else PlanRows(())
         rows = node.get("expressions", ())
         if node["type"] != "LOGICAL_EXPRESSION_GET":
-            n = len(node.get("chunk_types", ())) or len(node.get("returned_types", ()))
+            n = len(node.get("chunk_types") or node.get("return_types") or ())
             return PlanRows(tuple(Cell("", self._facts.symbol(), NO_ROWS_READ) for _ in range(n)))
         reads = [
             both(*(self._values.reads(one, of.cells) for one in each))
@@ -302,6 +311,11 @@ class PlanWalk:
 
 def _problem(what: str, why: str) -> Dependence:
     return Dependence(problems=(Problem(False, what, why),))
+
+
+def _unknown(reads: Dependence) -> Dependence:
+    """Return a dependence of which nobody says that it leaks."""
+    return reads._replace(problems=tuple(one._replace(is_leak=False) for one in reads.problems))
 
 
 def _ref(i: int) -> PlanNode:

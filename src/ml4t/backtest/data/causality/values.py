@@ -2,63 +2,41 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from ml4t.backtest.data.causality.ends import beside_ends
 from ml4t.backtest.data.causality.facts import Facts, Symbol
+from ml4t.backtest.data.causality.nodes import (
+    COMPARISONS,
+    FINER,
+    PlanNode,
+    all_conditions,
+    column_at,
+    constant,
+    function_in,
+    parts_in,
+    type_of,
+)
 from ml4t.backtest.data.causality.relation import Cell, Dependence, Problem, both
+from ml4t.backtest.data.causality.spans import SPANS, TimeSpan, span_of
 
-PlanNode = Mapping[str, Any]
-# Months, days and microseconds of what a time is rounded down to. A day is no number of hours:
-# where clocks are put forward and back it has 23 or 25.
-_UNITS = {
-    "microsecond": (0, 0, 1), "millisecond": (0, 0, 1_000), "second": (0, 0, 1_000_000),
-    "minute": (0, 0, 60_000_000), "hour": (0, 0, 3_600_000_000), "day": (0, 1, 0),
-    "week": (0, 7, 0), "month": (1, 0, 0), "quarter": (3, 0, 0), "year": (12, 0, 0),
-    "decade": (120, 0, 0), "century": (1_200, 0, 0),
+_NEGATED = {
+    "COMPARE_LESSTHAN": ">=", "COMPARE_LESSTHANOREQUALTO": ">=", "COMPARE_NOTEQUAL": "=",
+    "COMPARE_GREATERTHAN": "<=", "COMPARE_GREATERTHANOREQUALTO": "<=",
+    "COMPARE_DISTINCT_FROM": "=",
 }  # fmt: skip
-_SHORTEST_MONTH, _SHORTEST_DAY = 28, 23 * _UNITS["hour"][2]
-_WRITTEN = re.compile(r"\s*(\d+)\s*([a-z]+?)s?\s*", re.IGNORECASE)
-# Casts that change neither the order of times nor, for what is one already, its value.
-_FINER = {
-    "DATE": 0, "TIMESTAMP_S": 1, "TIMESTAMP_MS": 2, "TIMESTAMP": 3,
-    "TIMESTAMP WITH TIME ZONE": 3, "TIMESTAMP_NS": 4,
-}  # fmt: skip
-_COMPARED = {
-    "COMPARE_EQUAL": "=", "COMPARE_NOT_DISTINCT_FROM": "=",
-    "COMPARE_LESSTHAN": "<=", "COMPARE_LESSTHANOREQUALTO": "<=",
-    "COMPARE_GREATERTHAN": ">=", "COMPARE_GREATERTHANOREQUALTO": ">=",
-}  # fmt: skip
-# What is no value of a row: parameters of a lambda, and what a function was bound with.
-_NOT_VALUES = ("lambda_expr", "function_data", "return_type", "value", "qname")
-
-
-class TimeSpan(NamedTuple):
-    """A span of time."""
-
-    months: int = 0
-    days: int = 0
-    micros: int = 0
-
-    def __neg__(self) -> TimeSpan:
-        return TimeSpan(*(-part for part in self))
-
-    @property
-    def is_ahead(self) -> bool:
-        """No part of it goes back."""
-        return min(self) >= 0
-
-    def covers(self, other: TimeSpan) -> bool:
-        """Say whether it is at least as long as another of one part, whatever the day."""
-        if not self.is_ahead:
-            return False
-        days = self.days + self.months * _SHORTEST_MONTH
-        if other.months:
-            return self.months >= other.months
-        if other.days:
-            return days >= other.days
-        return self.micros + days * _SHORTEST_DAY >= other.micros
+# What says nothing of which of two times is the later one, however it is meant.
+_OF_NO_ORDER = ("COMPARE_NOTEQUAL", "COMPARE_DISTINCT_FROM", "OPERATOR_IS_NULL",
+                "OPERATOR_IS_NOT_NULL")  # fmt: skip
+# Functions that tell a part of a time: very different times have the same.
+_PARTS_OF_TIMES = frozenset(
+    """
+    century date_part datepart day dayname dayofmonth dayofweek dayofyear decade era extract hour
+    isodow isoyear microsecond millennium millisecond minute month monthname quarter second week
+    weekday weekofyear year yearweek
+    """.split()  # noqa: SIM905 - one a line would be thirty lines
+)
 
 
 class PlanValues:
@@ -87,11 +65,12 @@ class PlanValues:
         self._are_days = are_days
         self._known: dict[object, Symbol] = {}
         self._rounded: dict[Symbol, tuple[Symbol, TimeSpan]] = {}
+        self._shifts: dict[Symbol, tuple[Symbol, TimeSpan]] = {}
 
     def cell(self, node: PlanNode, cells: Sequence[Cell], name: str = "") -> Cell:
         """Return an expression over some columns as a column."""
         if node["type"] == "BOUND_REF":
-            of = cells[node["index"]]
+            of = column_at(node, cells)
             return of._replace(name=name or node.get("alias", "") or of.name)
         return Cell(
             name or node.get("alias", ""), self._symbol(node, cells), self.reads(node, cells)
@@ -100,11 +79,11 @@ class PlanValues:
     def reads(self, node: PlanNode, cells: Sequence[Cell]) -> Dependence:
         """Return what an expression over some columns depends on."""
         if node["type"] == "BOUND_REF":
-            return cells[node["index"]].reads
+            return column_at(node, cells).reads
         known = self._known_in_time(node, cells)
         if known is not None:
             return known
-        parts = [self.reads(part, cells) for part in _parts(node)]
+        parts = [self.reads(part, cells) for part in parts_in(node)]
         return both(Dependence(problems=self.own_problems(node)), *parts)
 
     def own_problems(self, node: PlanNode) -> tuple[Problem, ...]:
@@ -119,89 +98,99 @@ class PlanValues:
         return (Problem(False, self.text_of(node), f"{why}, and is no value of a row"),) * bool(why)
 
     def _known_in_time(self, node: PlanNode, cells: Sequence[Cell]) -> Dependence | None:
-        """Return what a comparison with the end of an interval depends on.
+        """Return what a comparison with the end of an interval depends on: what stands beside it.
 
-        That an interval ends later is not known in time, but whether it has ended is: NULL stands
-        for an end that is still to come, so that it must count as one.
+        Whether it has ended by some time is known at that time.
         """
-        if node["type"] == "CONJUNCTION_OR":
-            ends = {self._end_of(part["children"][0], cells) for part in node["children"]
-                    if part["type"] == "OPERATOR_IS_NULL"} - {None}  # fmt: skip
-            others = [part for part in node["children"] if part["type"] != "OPERATOR_IS_NULL"]
-            sides = [self._beside(part, cells, ends) for part in others]
-            if ends and others and None not in sides:
-                return both(*(self.reads(side, cells) for side in sides if side is not None))
-        elif node["type"] in _COMPARED:
-            for end, side in _both_ways(node["children"]):
-                if self._is_filled_end(end, cells):
-                    return self.reads(side, cells)
-        return None
-
-    def _beside(
-        self, node: PlanNode, cells: Sequence[Cell], ends: Collection[Symbol | None]
-    ) -> PlanNode | None:
-        """Return what is compared with one of some ends; None: nothing is."""
-        if node["type"] in _COMPARED:
-            for end, side in _both_ways(node["children"]):
-                if self._end_of(end, cells) in ends:
-                    return side
-        return None
-
-    def _is_filled_end(self, node: PlanNode, cells: Sequence[Cell]) -> bool:
-        """Say whether a node is an end with a constant in place of NULL."""
-        if node["type"] != "OPERATOR_COALESCE" or len(node["children"]) != 2:
-            return False
-        end, other = node["children"]
-        return self._end_of(end, cells) is not None and constant(other) is not None
-
-    def _end_of(self, node: PlanNode, cells: Sequence[Cell]) -> Symbol | None:
-        """Return the symbol of a column whose value is not known before itself."""
-        while node["type"] == "OPERATOR_CAST":
-            node = node["children"][0]
-        if node["type"] != "BOUND_REF":
+        sides = beside_ends(node, cells)
+        if not sides:
             return None
-        cell = cells[node["index"]]
-        return cell.symbol if cell.symbol in cell.reads.bounds and cell.is_end else None
+        until = [self._symbol(side, cells) if self._times(side, cells) else self._unknown()
+                 for side in sides]  # fmt: skip
+        return both(Dependence(frozenset(until)), *(self.reads(side, cells) for side in sides))
 
     def learn(self, condition: PlanNode, cells: Sequence[Cell], facts: Facts | None = None) -> None:
         """Note what a condition that is true says of the order of times."""
-        if condition["type"] == "CONJUNCTION_AND":
-            for part in condition["children"]:
-                self.learn(part, cells, facts)
-        elif condition["type"] in _COMPARED:
-            one, other = (self._symbol(part, cells) for part in condition["children"])
-            self.compare(one, _COMPARED[condition["type"]], other, facts)
+        known = facts or self.facts
+        for one in all_conditions(condition):
+            pairs = self._implied(one, cells)
+            for pair in pairs:
+                for earlier, later in (pair, *self._shifted_alike(*pair)):
+                    known.add(earlier, later)
+            times = self._times(one, cells)
+            is_clear = pairs and not any(map(self.facts.is_opaque, set().union(*pairs)))
+            if is_clear or one["type"] in _OF_NO_ORDER:
+                continue
+            if len(times) > 1:
+                known.blur(times)
+            columns = set(self._columns(one, cells))
+            if len(columns) > 1:
+                for column in columns:
+                    if self.facts.is_opaque(column.symbol):
+                        known.blur(column.reads.bounds)
 
-    def compare(
-        self, one: Symbol, comparison: str, other: Symbol, facts: Facts | None = None
-    ) -> None:
-        """Note a comparison, by its name in a plan or its sign."""
-        known, sign = facts or self.facts, _COMPARED.get(comparison, comparison)
-        if sign in ("<=", "="):
-            known.add(one, other)
-        if sign in (">=", "="):
-            known.add(other, one)
+    def _columns(self, node: PlanNode, cells: Sequence[Cell]) -> Iterator[Cell]:
+        if node["type"] == "BOUND_REF":
+            yield column_at(node, cells)
+        else:
+            for part in parts_in(node):
+                yield from self._columns(part, cells)
+
+    def _implied(
+        self, node: PlanNode, cells: Sequence[Cell], *, is_true: bool = True
+    ) -> set[tuple[Symbol, Symbol]]:
+        """Return the pairs of symbols of which a condition says that the first is never later."""
+        children = node.get("children", ())
+        if node["type"] == "OPERATOR_NOT":
+            return self._implied(children[0], cells, is_true=not is_true)
+        if node["type"].startswith("CONJUNCTION_"):
+            parts = [self._implied(part, cells, is_true=is_true) for part in children]
+            is_all = (node["type"] == "CONJUNCTION_AND") == is_true
+            return set.union(*parts) if is_all else set.intersection(*parts)
+        sign = (COMPARISONS if is_true else _NEGATED).get(node["type"])
+        if sign is None:
+            return set()
+        one, other = (self._symbol(part, cells) for part in children)
+        pairs = {(one, other)} if sign in ("<=", "=") else set()
+        return pairs | ({(other, one)} if sign in (">=", "=") else set())
+
+    def _times(self, node: PlanNode, cells: Sequence[Cell]) -> frozenset[Symbol]:
+        """Return the times that an expression is computed of."""
+        if node["type"] == "BOUND_REF":
+            symbol = column_at(node, cells).symbol
+            is_time = type_of(node) in FINER or self.facts.sources(symbol) != {symbol}
+            return self.facts.sources(symbol) if is_time else frozenset()
+        return frozenset().union(*(self._times(part, cells) for part in parts_in(node)))
+
+    def _unknown(self) -> Symbol:
+        return self.facts.symbol(opaque=True)
 
     def coalesced(self, one: Symbol, other: Symbol, name: Symbol) -> None:
         """Note what ``coalesce`` of two symbols is, in either order."""
         for pair in ((one, other), (other, one)):
-            self._known["OPERATOR_COALESCE", pair, ""] = name
+            self._known["OPERATOR_COALESCE", pair, "", "null"] = name
 
     # -- inside -----------------------------------------------------------------------
 
     def _symbol(self, node: PlanNode, cells: Sequence[Cell]) -> Symbol:
         if node["type"] == "BOUND_REF":
-            return cells[node["index"]].symbol
+            return column_at(node, cells).symbol
         parts = tuple(self._symbol(part, cells) for part in node.get("children", ()))
         name = function_in(node) or node["type"]
         own = constant(node)
-        kind = "" if name == "OPERATOR_COALESCE" else _type_of(node)
-        key = (name, parts, kind if own is None else repr(own))
+        kind = "" if name == "OPERATOR_COALESCE" else type_of(node)
+        # Two lambdas over the same column are told apart by what they were bound with.
+        bound = json.dumps(node.get("function_data"), sort_keys=True)
+        key = (name, parts, kind if own is None else (kind, repr(own)), bound)
         if node["type"] == "CASE_EXPR" or (own is None and not parts):
-            return self.facts.symbol(opaque=True)  # of which two are never told to be the same
-        if key not in self._known:
-            self._known[key] = self._made(node, name, parts)
-        return self._known[key]
+            made = self._unknown()  # of which two are never told to be the same
+        elif key in self._known:
+            return self._known[key]
+        else:
+            made = self._known[key] = self._made(node, name, parts)
+        if name not in _PARTS_OF_TIMES and (times := self._times(node, cells)):
+            self.facts.derive(made, times, parts)
+        return made
 
     def _made(self, node: PlanNode, name: str, parts: Sequence[Symbol]) -> Symbol:
         made = self.facts.symbol()
@@ -214,7 +203,11 @@ class PlanValues:
         )
         if is_known:
             return made
-        return self.facts.symbol(opaque=True)
+        made = self._unknown()
+        if name == "last_day":
+            # At midnight before the month's last day: what is of that day is later.
+            self._rounded[made] = (parts[0], TimeSpan(days=1))
+        return made
 
     def _shifted(
         self, made: Symbol, name: str, children: Sequence[PlanNode], parts: Sequence[Symbol]
@@ -228,6 +221,18 @@ class PlanValues:
         if length is None:
             return False
         length = -length if name == "-" else length
+        base, before = self._shifts.get(of, (of, TimeSpan()))
+        if not (before.months or length.months):
+            length, of = before + length, base
+        elif not (before + length).is_ahead and not (-(before + length)).is_ahead:
+            return False
+        self._shifts[made] = (of, length)
+        for other, (its_base, its_length) in self._shifts.items():
+            if its_base == of and other != made:
+                if (length - its_length).is_ahead:
+                    self.facts.add(other, made)
+                if (its_length - length).is_ahead:
+                    self.facts.add(made, other)
         if length.is_ahead:
             self.facts.add(of, made)
             if of in self._rounded and length.covers(self._rounded[of][1]):
@@ -235,6 +240,22 @@ class PlanValues:
         if (-length).is_ahead:
             self.facts.add(made, of)
         return length.is_ahead or (-length).is_ahead
+
+    def _shifted_alike(self, one: Symbol, other: Symbol) -> Iterator[tuple[Symbol, Symbol]]:
+        """Yield what follows for two times from the order of these, shifted by other lengths."""
+        (first, behind), (second, ahead) = (
+            self._shifts.get(each, (each, TimeSpan())) for each in (one, other)
+        )  # fmt: skip
+        for earlier, length in self._all_shifted(first):
+            for later, its_length in self._all_shifted(second):
+                rest = (its_length - ahead) - (length - behind)
+                is_whole = not any(each.months for each in (behind, ahead, length, its_length))
+                if is_whole and rest.is_ahead:
+                    yield earlier, later
+
+    def _all_shifted(self, base: Symbol) -> list[tuple[Symbol, TimeSpan]]:
+        found = [(one, length) for one, (of, length) in self._shifts.items() if of == base]
+        return [(base, TimeSpan()), *found]
 
     def _rounds(
         self, made: Symbol, name: str, children: Sequence[PlanNode], parts: Sequence[Symbol]
@@ -245,7 +266,7 @@ class PlanValues:
         if name == "time_bucket":
             length = span_of(children[0])
         else:
-            length = TimeSpan(*_UNITS.get(str(constant(children[0])).lower(), ()))
+            length = TimeSpan(*SPANS.get(str(constant(children[0])).lower(), ()))
         if length is None or sum(map(bool, length)) != 1:
             return False
         self._round(made, parts[1], length)
@@ -260,18 +281,27 @@ class PlanValues:
     def _cast(self, made: Symbol, node: PlanNode, parts: Sequence[Symbol]) -> bool:
         if node["type"] != "OPERATOR_CAST" or len(parts) != 1:
             return False
-        of, to = _type_of(node["children"][0]), _type_of(node)
+        of, to = type_of(node["children"][0]), type_of(node)
         if not of:
             of = str((node.get("arguments") or [{}])[0].get("id", ""))
-        if of not in _FINER or to not in _FINER:
+        if of not in FINER or to not in FINER:
             return False
-        if _FINER[of] <= _FINER[to]:
+        if FINER[of] <= FINER[to]:
             self.facts.equate(made, parts[0])
+            if parts[0] in self._rounded:
+                self._rounded[made] = self._rounded[parts[0]]
+        elif to == "DATE" and of != "TIMESTAMP_NS":
+            self._round(made, parts[0], TimeSpan(days=1))
+            self._rounded[made] = self._rounded_to_days(parts[0])
         else:
-            self._round(
-                made, parts[0], TimeSpan(days=1) if to == "DATE" else TimeSpan(micros=10**6)
-            )
+            # A cast to coarser units than a day's rounds to the nearest: it may be later.
+            return False
         return True
+
+    def _rounded_to_days(self, of: Symbol) -> tuple[Symbol, TimeSpan]:
+        """Return of what the date of a time is rounded down; whole days were so already."""
+        before, length = self._rounded.get(of, (of, TimeSpan(days=1)))
+        return (before, length) if length.micros == 0 else (of, TimeSpan(days=1))
 
     def _chosen(self, made: Symbol, name: str, parts: Sequence[Symbol]) -> bool:
         """Note the largest of some times, the smallest, or one of them."""
@@ -281,79 +311,7 @@ class PlanValues:
         if name == "greatest":
             for part in parts:
                 self.facts.add(part, made)
-        elif name == "least":
-            for part in parts:
-                self.facts.add(made, part)
+        # Where one part is NULL it is another: `least` is not always before each of them.
         for each in set.intersection(*above):
-            self.facts.add(made, each)
+            self.facts.add(made, each, rounded=True)
         return True
-
-
-def function_in(node: PlanNode) -> str:
-    """Return the name of the function that a node calls; empty for what calls none."""
-    path = node.get("qname", {}).get("path", ()) if isinstance(node.get("qname"), Mapping) else ()
-    return str(path[-1]) if path else ""
-
-
-def constant(node: PlanNode) -> object:
-    """Return the value that a node is, casts of it removed; None: it is none, or NULL."""
-    while node["type"] == "OPERATOR_CAST":
-        node = node["children"][0]
-    if node["type"] != "VALUE_CONSTANT" or node["value"].get("is_null"):
-        return None
-    found: object = node["value"].get("value")
-    return found
-
-
-def span_of(node: PlanNode) -> TimeSpan | None:
-    """Return the span that a node is, if it is written out; whole numbers are days of a date."""
-    found = constant(node)
-    if isinstance(found, Mapping) and "micros" in found:
-        return TimeSpan(found["months"], found["days"], found["micros"])
-    if isinstance(found, int) and not isinstance(found, bool):
-        return TimeSpan(days=found)
-    written = _WRITTEN.fullmatch(found) if isinstance(found, str) else None
-    if written is None or written[2].lower() not in _UNITS:
-        return None
-    return TimeSpan(*(int(written[1]) * part for part in _UNITS[written[2].lower()]))
-
-
-def _type_of(node: PlanNode) -> str:
-    return str(node.get("return_type", node.get("value", {}).get("type", {})).get("id", ""))
-
-
-def _parts(node: PlanNode) -> Iterator[PlanNode]:
-    """Yield the expressions that a node is made of, without a lambda's own parameters."""
-    for name, part in node.items():
-        if name not in _NOT_VALUES:
-            yield from _expressions(part)
-
-
-def _expressions(part: object) -> Iterator[PlanNode]:
-    if isinstance(part, Mapping):
-        if "expression_class" in part:
-            yield part
-        else:
-            for one in part.values():
-                yield from _expressions(one)
-    elif isinstance(part, list):
-        for one in part:
-            yield from _expressions(one)
-
-
-def nodes_of(node: object) -> Iterator[PlanNode]:
-    """Yield every step and expression of a plan."""
-    if isinstance(node, Mapping):
-        yield node
-        for part in node.values():
-            yield from nodes_of(part)
-    elif isinstance(node, list):
-        for part in node:
-            yield from nodes_of(part)
-
-
-def _both_ways(
-    pair: Sequence[PlanNode],
-) -> tuple[tuple[PlanNode, PlanNode], tuple[PlanNode, PlanNode]]:
-    one, other = pair
-    return (one, other), (other, one)

@@ -11,14 +11,15 @@ says of a column that it is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import NamedTuple
 
 from ml4t.backtest.data.causality.binding import Binder, KnownTable, NotBoundError
 from ml4t.backtest.data.causality.facts import Facts, Symbol
+from ml4t.backtest.data.causality.nodes import PlanError, function_in, nodes_of
 from ml4t.backtest.data.causality.operators import PlanWalk
 from ml4t.backtest.data.causality.relation import Cell, Dependence, PlanRows, Problem, both
-from ml4t.backtest.data.causality.values import PlanValues, function_in, nodes_of
+from ml4t.backtest.data.causality.values import PlanValues
 from ml4t.backtest.data.sql_files import render, rows_of
 from ml4t.backtest.data.user_sql.functions import unstable_calls
 
@@ -47,39 +48,69 @@ class Verdict(NamedTuple):
     instead: str = ""
 
 
-def prove(
-    query: str, tables: Mapping[str, KnownTable], clock: str, *, are_days: bool = False
-) -> list[Verdict]:
-    """Return the verdict of each column of a query, in its order.
+class Prover:
+    """Proves queries over tables.
 
     Parameters
     ----------
-    query : str
-        One SELECT over `tables`.
     tables : mapping of str to KnownTable
-    clock : str
-        Expression over the columns of the query that says since when a row is known; empty: it
-        counts from the first bar on.
     are_days : bool
         Every bar stands for its day: a time and its date are the same to it.
     """
-    binder = Binder(tables)
-    text = render("causality/with_clock", query=query, clock=clock or "null")
-    try:
-        plan = binder.plan(text)
-    except NotBoundError as error:
-        return [Verdict("*", UNPROVED, why=f"DuckDB does not bind it here: {error}")]
-    facts = Facts()
-    calls: dict[str, set[int]] = {}
-    for node in nodes_of(plan):
-        if name := function_in(node):
-            calls.setdefault(name, set()).add(len(node.get("children", ())))
-    values = PlanValues(
-        facts, binder.texts(text), unstable_calls(calls, binder.database), are_days=are_days
-    )
-    *cells, known_at = (found := PlanWalk(values, _tables(binder, values)).rows(plan)).cells
-    stamp = known_at.symbol if clock else None
-    return [_verdict(cell, found.reads, known_at.reads, stamp, facts) for cell in cells]
+
+    def __init__(self, tables: Mapping[str, KnownTable], *, are_days: bool = False) -> None:
+        self._binder, self._are_days = Binder(tables), are_days
+        self._unstable: dict[tuple[str, int], str] = {}
+
+    def prove(self, query: str, clock: str) -> list[Verdict]:
+        """Return the verdict of each column of a query, in its order.
+
+        Parameters
+        ----------
+        query : str
+            One SELECT over the tables.
+        clock : str
+            Expression over the columns of the query that says since when a row is known; empty:
+            it counts from the first bar on.
+        """
+        text = render("causality/with_clock", query=query, clock=clock or "null")
+        try:
+            plan = self._binder.plan(text)
+        except NotBoundError as error:
+            return [Verdict("*", UNPROVED, why=f"DuckDB does not bind it here: {error}")]
+        facts, texts = Facts(), self._binder.texts(text)
+        calls = {(name, len(node.get("children", ())))
+                 for node in nodes_of(plan) if (name := function_in(node))}  # fmt: skip
+        unstable = self._unstable_of(calls | texts.calls)
+        values = PlanValues(facts, texts, unstable, are_days=self._are_days)
+        walk = PlanWalk(values, _tables(self._binder, values))
+        try:
+            *cells, known_at = (found := walk.rows(plan)).cells
+        except PlanError as error:
+            return [Verdict("*", UNPROVED, why=f"it is not understood: {error}")]
+        # DuckDB has put its value in place of a call.
+        folded = unstable.keys() - {name for name, _ in calls}
+        fixed = tuple(Problem(False, f"{name}()", unstable[name]) for name in sorted(folded))
+        rows = both(found.reads, Dependence(problems=fixed))
+        stamp = known_at.symbol if clock else None
+        return [_verdict(cell, rows, known_at.reads, stamp, facts) for cell in cells]
+
+    def _unstable_of(self, calls: Set[tuple[str, int]]) -> dict[str, str]:
+        """Return the functions whose value depends on more than their arguments, and why."""
+        new: dict[str, set[int]] = {}
+        for name, number in calls - self._unstable.keys():
+            new.setdefault(name, set()).add(number)
+        found = unstable_calls(new, self._binder.database) if new else {}
+        for name, numbers in new.items():
+            self._unstable.update({(name, number): found.get(name, "") for number in numbers})
+        return {name: why for name, number in calls if (why := self._unstable[name, number])}
+
+
+def prove(
+    query: str, tables: Mapping[str, KnownTable], clock: str, *, are_days: bool = False
+) -> list[Verdict]:
+    """Return the verdict of each column of a query over tables, as `Prover` does for many."""
+    return Prover(tables, are_days=are_days).prove(query, clock)
 
 
 def _tables(binder: Binder, values: PlanValues) -> Callable[[str], PlanRows]:
@@ -137,8 +168,8 @@ def _late(reads: Dependence, stamp: Symbol | None, facts: Facts) -> list[Problem
             why = "was made of rows that are known after its own time"
             found.append(Problem(True, "a row", why, "the time of the latest row as timestamp"))
         elif bound in facts.not_later(stamp):
-            why = "has a time that is rounded down: earlier than its data, unless that is too"
-            found.append(Problem(False, "a row", why, "the timestamp itself"))
+            why = "has a time that may be earlier than its data"
+            found.append(Problem(False, "a row", why, "the timestamp itself, not rounded down"))
         else:
             why = "was made of rows whose times nothing bounds by its own"
             is_leak = not facts.reaches_opaque(bound) and not facts.is_opaque(stamp)

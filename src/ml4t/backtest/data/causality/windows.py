@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ml4t.backtest.data.causality.facts import Facts, Symbol
+from ml4t.backtest.data.causality.nodes import PlanNode, constant, function_in, parts_in
 from ml4t.backtest.data.causality.relation import (
     Cell,
     Dependence,
@@ -14,12 +15,12 @@ from ml4t.backtest.data.causality.relation import (
     both,
     seen_through,
 )
-from ml4t.backtest.data.causality.values import PlanNode, PlanValues, constant, function_in
+from ml4t.backtest.data.causality.values import PlanValues
 
 # By a number of rows before or behind, whatever the frame.
 _SHIFTS = {"WINDOW_LAG": 1, "WINDOW_LEAD": -1}
 # Of all rows of the partition, whatever the frame.
-_OF_PARTITION = ("WINDOW_PERCENT_RANK", "WINDOW_CUME_DIST", "WINDOW_NTILE", "WINDOW_FILL")
+_OF_PARTITION = ("WINDOW_PERCENT_RANK", "WINDOW_CUME_DIST", "WINDOW_NTILE")
 # Of the rows before, whatever the frame.
 _OF_RANK = ("WINDOW_ROW_NUMBER", "WINDOW_RANK", "WINDOW_RANK_DENSE")
 # Ends of a frame by which it has no row behind the current one, and the same from the other side.
@@ -51,7 +52,7 @@ class _Reach(NamedTuple):
 def window_cell(node: PlanNode, rows: PlanRows, values: PlanValues) -> Cell:
     """Return the column that a window adds to rows."""
     facts, cells = values.facts, rows.cells
-    own = [values.reads(part, cells) for part in _arguments(node)]
+    own = [values.reads(part, cells) for part in parts_in(node)]
     reads = both(rows.reads, *own)
     keys = [values.cell(part, cells) for part in node["partitions"]]
     reads = both(reads, *(key.reads for key in keys))
@@ -60,9 +61,20 @@ def window_cell(node: PlanNode, rows: PlanRows, values: PlanValues) -> Cell:
     seen, missing = seen_through(reads, [key.symbol for key in keys], facts)
     found = Dependence(seen.bounds, seen.of_history, reads.problems)
     if missing:
-        found = both(found, _by_order(node, rows, values, orders, missing))
+        by_order = _by_order(node, rows, values, orders, missing)
+        if by_order.problems and any(
+            facts.is_hidden(one, [key.symbol for key in keys]) for one in missing
+        ):
+            by_order = _hidden(values.text_of(node), "is partitioned by")
+        found = both(found, by_order)
     found = both(found, Dependence(problems=values.own_problems(node)))
     return Cell(str(node.get("alias", "")), facts.symbol(opaque=True), found)
+
+
+def _hidden(what: str, how: str) -> Dependence:
+    """Return that rows are told apart by something whose order among times is not understood."""
+    why = f"{how} what is computed of a time in a way that is not understood by this proof"
+    return Dependence(problems=(Problem(False, what, why, "the timestamp itself"),))
 
 
 def _by_order(
@@ -82,7 +94,9 @@ def _by_order(
     if not all(first in facts.not_later(one) for one in missing):
         is_rounded = any(first in facts.not_later(bound) or bound in facts.not_later(first)
                          for bound in missing)  # fmt: skip
-        is_opaque = any(facts.reaches_opaque(one) for one in missing)
+        is_opaque = any(
+            facts.reaches_opaque(one) or facts.is_hidden(one, [first]) for one in missing
+        )
         why = "is ordered by something else than the time at which its rows are known"
         return Dependence(
             problems=(Problem(not (is_rounded or is_opaque), what, why, f"over ({_PAST})"),)
@@ -96,7 +110,14 @@ def _by_order(
 
 
 def _unordered(what: str, node: PlanNode) -> Dependence:
-    name = function_in(node) or "it"
+    if "text" in node:
+        why = "keeps some rows of all times"
+        return Dependence(problems=(Problem(True, what, why, "an order by timestamp"),))
+    if node["type"] in _OF_RANK and not node["partitions"]:
+        # DuckDB numbers rows so itself, for a subquery that takes values from outside.
+        why = "numbers rows as they are stored"
+        return Dependence(problems=(Problem(False, what, why, f"over ({_PAST})"),))
+    name = function_in(node) or node["type"].removeprefix("WINDOW_").lower()
     why = "is over rows of all times"
     instead = f"{name}(...) over (partition by timestamp), or {name}(...) {_TRAILING}"
     return Dependence(problems=(Problem(True, what, why, instead),))
@@ -110,7 +131,7 @@ def _is_first_time(
         node["start"] == "UNBOUNDED_PRECEDING" and node["exclude_clause"] == "NO_OTHER"
         and node["end"] in ("UNBOUNDED_FOLLOWING", *_ENDS[:3])
     )  # fmt: skip
-    if function_in(node) != "min" or not is_over_all or node.get("filter"):
+    if function_in(node) != "min" or not is_over_all or node.get("filters"):
         return False
     of = values.cell(node["children"][0], rows.cells).symbol
     return all(values.facts.are_equal(of, one) for one in missing)
@@ -120,8 +141,13 @@ def _reach(node: PlanNode) -> _Reach:
     kind = node["type"]
     if kind in _SHIFTS and not node["arg_orders"]:
         return _shift(node)
-    if kind in _OF_PARTITION:
-        return _Reach(0, "counts the rows of all times", f"... over ({_PAST})")
+    if kind in _OF_PARTITION and not node["arg_orders"]:
+        name = kind.removeprefix("WINDOW_").lower()
+        return _Reach(0, "counts all rows of its partition, later ones too",
+                      f"{name}(...) over (partition by timestamp order by ...)")  # fmt: skip
+    if kind == "WINDOW_FILL":
+        return _Reach(0, "fills by the next value, too",
+                      f"last_value(... ignore nulls) {_TRAILING}")  # fmt: skip
     if kind in _OF_RANK and not node["arg_orders"]:
         return _Reach(-1, "reads rows behind its own in descending order",
                       f"{kind.removeprefix('WINDOW_').lower()}() over ({_PAST})")  # fmt: skip
@@ -158,12 +184,6 @@ def _is_positive(node: PlanNode, side: str) -> bool:
     return isinstance(found, int | float) and found >= 0
 
 
-def _arguments(node: PlanNode) -> list[PlanNode]:
-    parts = [*node["children"], *(order["expression"] for order in node.get("arg_orders", ()))]
-    ends = [node.get(f"{side}_expr") for side in ("start", "end")]
-    return [part for part in (*parts, *ends, node.get("filter")) if part]
-
-
 def grouped(
     keys: Sequence[Cell], made: Sequence[Cell], rows: PlanRows, facts: Facts, what: str
 ) -> PlanRows:
@@ -191,6 +211,8 @@ def _of_group(reads: Dependence, keys: Sequence[Symbol], facts: Facts, what: str
     if not missing:
         return seen
     is_leak = not any(facts.reaches_opaque(one) for one in missing)
+    if any(facts.is_hidden(one, keys) for one in missing):
+        return both(seen, _hidden(what, "groups by"))
     if any(one in facts.not_later(key) for one in missing for key in keys):
         why = "aggregates over rows of later times: it groups by a time before that of its rows"
         instead = "the end of the group as timestamp, such as date_trunc('week', timestamp) + "
