@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,9 @@ import pytest
 from effort import some
 from ml4t.backtest import BacktestEngine, Catalog, ConfigError, Strategy, TopN
 from ml4t.backtest.audit.audit import Audit
+from ml4t.backtest.audit.audit_tables import AUDIT_TABLES
+from ml4t.backtest.audit.delays import run_delayed
+from ml4t.backtest.audit.steps import Steps
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.data.cut.delayed_catalog import DelayedCatalog
 from ml4t.backtest.strategy.broker import StrategyBroker
@@ -23,6 +27,7 @@ from ml4t.backtest.synthetic import make_market
 from test_asof import ASSETS, Row, agree, feature_table, price_table
 
 NOW, AT_PERIOD = "as known now", "as known now, at its period"
+USUAL = "usual lag: 4 days"
 METRICS = ("n_trades", "total_return", "sharpe", "final_value")
 
 
@@ -85,6 +90,46 @@ def test_a_delayed_source_is_seen_as_plain_python_sees_it(seed: int) -> None:
     for delay in pick.sample(delays, 2):
         expected = {(t, asset): expected_at(table, asset, t, delay, days, age) for t, asset in bars}
         agree(DelayedCatalog(base, "features", delay), bars, expected)
+
+
+def test_delays_of_bars_in_a_zone_are_counted_in_it() -> None:
+    """Four bars a day in New York, around the night in which its clocks change."""
+    zone = ZoneInfo("America/New_York")
+    bars = [
+        datetime(2024, 3, day, hour, 35, tzinfo=zone) for day in (7, 8, 11) for hour in (9, 10, 16)
+    ]
+    times = [bars[0] + timedelta(hours=5 * n, minutes=25 * (n % 3)) for n in range(20)]
+    rows = {"asset_id": ["A"] * 9, "open": [1.0] * 9, "close": [1.0] * 9}
+    base = Catalog(timezone=zone.key)
+    base.register("prices", pl.DataFrame({"timestamp": bars, **rows}))
+    base.register("context", pl.DataFrame({"timestamp": times, "n": [float(n) for n in range(20)]}))
+    base.register(
+        "universe",
+        {"asset_id": ["A"], "start_date": [date(2024, 3, 8)], "end_date": [date(2024, 3, 11)]},
+    )
+    known: dict[str, Callable[[datetime], datetime | None]] = {
+        "1 bar": lambda time: next(iter([bar for bar in bars if bar >= time][1:]), None),
+        "90 minutes": lambda time: time.astimezone(UTC) + timedelta(minutes=90),
+        "1 day": lambda time: time + timedelta(days=1),  # by the clock on the wall
+    }
+    for delay, later in known.items():
+        found = DelayedCatalog(base, "context", delay).sql(
+            "select n from market order by timestamp"
+        )
+        at = [later(time) for time in times]
+        expected = [
+            max((float(n) for n, one in enumerate(at) if one and one <= bar), default=None)
+            for bar in bars
+        ]
+        assert [n for (n,) in found.fetchall()] == expected, delay
+        midnights = [later(datetime(2024, 3, day, tzinfo=zone)) for day in (8, 11)]
+        members = DelayedCatalog(base, "universe", delay).sql(
+            "select is_member from signals order by timestamp"
+        )
+        begin, end = midnights
+        assert begin is not None
+        assert end is not None
+        assert [one for (one,) in members.fetchall()] == [begin <= bar < end for bar in bars], delay
 
 
 # -- runs, against data moved by hand -----------------------------------------------------
@@ -152,10 +197,6 @@ def a_bar_later(rows: pl.DataFrame, days: Sequence[date], *columns: str) -> pl.D
     return rows.drop_nulls(columns[0])
 
 
-def a_day_later(rows: pl.DataFrame, *columns: str) -> pl.DataFrame:
-    return rows.with_columns(pl.col(*columns) + timedelta(days=1))
-
-
 def table_of(audit: Audit) -> dict[tuple[str, str | None], dict[str, Any]]:
     return {(row["source"], row["delay"]): row for row in audit.delays.pl().to_dicts()}
 
@@ -163,7 +204,7 @@ def table_of(audit: Audit) -> dict[tuple[str, str | None], dict[str, Any]]:
 @pytest.fixture(scope="module")
 def audited(market: Path) -> tuple[Audit, list[tuple[int, int]]]:
     seen: list[tuple[int, int]] = []
-    delays = ["1 bar", "1 day", "usual lag"]
+    delays = ["1 bar", "usual lag"]
     audit = BacktestEngine(catalog(market), strategy()).audit(
         1, delays=delays, progress=lambda done, total: seen.append((done, total))
     )
@@ -175,7 +216,9 @@ BY_PERIOD = ["asset_id", "timestamp"]
 BY_HAND: dict[tuple[str, str], Moved] = {
     ("features", "1 bar"): lambda rows, days: a_bar_later(rows, days, "available_at")
     .group_by([*BY_PERIOD, "available_at"], maintain_order=True).last(),
-    ("features", "1 day"): lambda rows, _: a_day_later(rows, "available_at"),
+    ("features", USUAL): lambda rows, _: rows.with_columns(
+        pl.col("available_at") + timedelta(days=4)
+    ),
     ("features", NOW): lambda rows, _: rows.group_by(BY_PERIOD, maintain_order=True).agg(
         pl.col("told").last(), pl.col("available_at").first()
     ),
@@ -183,9 +226,7 @@ BY_HAND: dict[tuple[str, str], Moved] = {
         pl.col("told").last(), pl.col("timestamp").first().alias("available_at")
     ),
     ("context", "1 bar"): lambda rows, days: a_bar_later(rows, days, "timestamp"),
-    ("context", "1 day"): lambda rows, _: a_day_later(rows, "timestamp"),
     ("universe", "1 bar"): lambda rows, days: a_bar_later(rows, days, "start_date", "end_date"),
-    ("universe", "1 day"): lambda rows, _: a_day_later(rows, "start_date", "end_date"),
 }  # fmt: skip
 
 
@@ -236,9 +277,9 @@ def test_each_source_says_what_was_run_and_what_was_not(
     assert "one later would be another market" in table["prices", None]["why"]
     assert "usual lag is not known" in table["context", "usual lag"]["why"]
     lag = [delay for source, delay in table if source == "features" and "usual" in str(delay)]
-    assert lag == ["usual lag: 4 days"]
+    assert lag == [USUAL]
     n_runs = sum(row["why"] is None for row in table.values())
-    assert n_runs == 9
+    assert n_runs == 6
     # The run, one to a cut, one for chance, and the delayed ones.
     assert seen[-1] == (n_runs + 3, n_runs + 3)
     assert audit.is_clean
@@ -254,11 +295,13 @@ class ByChance(Strategy):
 
 
 def test_a_strategy_of_chance_has_no_numbers(market: Path) -> None:
-    audit = BacktestEngine(catalog(market), ByChance()).audit(1, delays=["1 bar"])
-    for (source, delay), row in table_of(audit).items():
-        assert row["total_return"] is None
-        assert delay is None or "two runs over everything differ too" in row["why"], source
-    assert audit.title.endswith("no delayed run could be compared")
+    engine = BacktestEngine(catalog(market), ByChance())
+    whole = BacktestEngine(catalog(market), ByChance()).run()
+    part = run_delayed(engine, whole, (None, None), ["1 bar"], Steps(None))
+    for source, delay, *cells, why in part.rows["delays"]:
+        assert not any(cells)
+        assert delay is None or "two runs over everything differ too" in str(why), source
+    assert part.said == "no delayed run could be compared"
 
 
 def test_what_lives_on_speed_dies_at_one_bar_and_what_does_not_stays(market: Path) -> None:
@@ -271,13 +314,16 @@ def test_what_lives_on_speed_dies_at_one_bar_and_what_does_not_stays(market: Pat
     still = bars.select("timestamp", "asset_id", pl.col("asset_id").str.slice(1).alias("still"))
     found = Catalog().register("prices", bars).register("features", ahead, name="a")
     found.register("features", still.cast({"still": pl.Float64}), name="b")
-    audit = BacktestEngine(found, TopN(2, by="ahead + 0 * still")).audit(1, delays=["1 bar"])
-    table = table_of(audit)
-    assert audit.result["total_return"] > 0.5
-    assert table["a", "1 bar"]["total_return"] < 0.3
-    kept = table["b", "1 bar"]
+    engine = BacktestEngine(found, TopN(2, by="ahead + 0 * still"))
+    whole = engine.run()
+    part = run_delayed(engine, whole, (None, None), ["1 bar"], Steps(None))
+    names = AUDIT_TABLES["delays"].fields
+    table = {row[0]: dict(zip(names, row, strict=True)) for row in part.rows["delays"]}
+    assert whole["total_return"] > 0.5
+    lost, kept = table["a"], table["b"]
+    assert lost["total_return"] < 0.3  # type: ignore[operator]
     assert kept["n_signals_changed"] == 8  # of the first bar, before which there is none
-    assert kept["share_orders_kept"] > 0.95
+    assert kept["share_orders_kept"] > 0.95  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(
