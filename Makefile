@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-long test-extras test-interchange spark test-notebook test-coming-from test-s3 test-engines pictures test-explore faults audits functions causality test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook browser wasm charts clean
+.PHONY: demo test test-fast test-long test-extras test-interchange spark test-notebook test-coming-from test-s3 test-engines pictures test-explore faults audits functions causality leaks test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook browser wasm charts clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -146,6 +146,13 @@ bench: $(VENV)/.installed
 
 bench-peers:
 	bash benchmarks/peers/setup.sh
+
+# Thirty classes of look-ahead, planted: what the audit finds, and six packages in environments of
+# their own; writes docs/look-ahead.md. Then 200 strategies that are causal by their making.
+leaks: $(VENV)/.installed
+	$(BIN)/python tests/leaks/compare.py --again
+	ML4T_EFFORT=100 $(BIN)/python -m pytest -n auto tests/test_leak_classes.py -k causal
+	$(BIN)/python tests/leaks/audited_examples.py
 
 # The presets against the packages that they reproduce; writes docs/parity.md.
 parity: $(VENV)/.installed

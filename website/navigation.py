@@ -27,8 +27,8 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     (
         "Trust",
-        ("parity.md", "differences.md", "findings.md", "performance.md", "benchmarks.md",
-         "at-scale.md", "limitations.md"),
+        ("parity.md", "look-ahead.md", "differences.md", "findings.md", "performance.md",
+         "benchmarks.md", "at-scale.md", "limitations.md"),
     ),
     ("About", ("glossary.md", "architecture.md", "contributing.md", "changelog.md")),
 )  # fmt: skip
