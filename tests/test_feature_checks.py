@@ -57,6 +57,15 @@ def test_a_file_that_a_function_makes_of_the_past_is_cited_by_its_run(panel: Pat
         if one["name"] == "planted"
     ]  # fmt: skip
     said = json.loads(check.record.read_text())
+    # Hashes that anybody can make.
+    data = (panel / "own.parquet").read_bytes()
+    assert said["files"] == [
+        {"name": "own.parquet", "bytes": len(data), "sha256": sha256(data).hexdigest()}
+    ]
+    query = "select count(*), sum(hash(prices)::hugeint) from prices"
+    n_rows, content = catalog.sql(query).fetchall()[0]
+    prices = said["sources"]["prices"]
+    assert (prices["rows"], prices["content_hash"]) == (n_rows, str(content))
     assert facts["checked_by"] == {
         "record": "own.parquet.check.json",
         "sha256": sha256(check.record.read_bytes()).hexdigest(),
@@ -75,20 +84,6 @@ def test_a_file_that_a_function_makes_of_the_past_is_cited_by_its_run(panel: Pat
     assert catalog.describe()[-1]["checked_by"] == (
         f"own.parquet.check.json: equals {function}, 3 cuts, nothing found"
     )
-
-
-def test_a_record_says_what_was_read_by_hashes_that_anybody_can_make(panel: Path) -> None:
-    said = json.loads(checked(panel, trailing_mean).record.read_text())
-    ((file,),) = [said["files"]]
-    data = (panel / "own.parquet").read_bytes()
-    assert file == {
-        "name": "own.parquet", "bytes": len(data), "sha256": sha256(data).hexdigest(),
-    }  # fmt: skip
-    rows, content = Catalog().register("prices", panel / "prices.parquet").sql(
-        "select count(*), sum(hash(prices)::hugeint) from prices"
-    ).fetchall()[0]  # fmt: skip
-    assert said["sources"]["prices"]["rows"] == rows
-    assert said["sources"]["prices"]["content_hash"] == str(content)
 
 
 def test_what_a_file_knows_of_later_bars_is_found_and_refused(panel: Path) -> None:

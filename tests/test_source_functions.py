@@ -70,12 +70,6 @@ def test_fifteen_leaks_and_none_of_five_clean_features_are_found_in_a_panel(pane
     }
 
 
-def test_a_feature_of_the_past_is_no_alarm() -> None:
-    audit = BacktestEngine(small(own=scaled), TopN(1, by="score")).audit(cuts=1)
-    assert audit.is_clean
-    assert audit.differences.fetchall() == []
-
-
 def test_a_function_is_called_once_for_runs_and_once_for_each_cut() -> None:
     seen: list[int] = []
 
@@ -91,8 +85,10 @@ def test_a_function_is_called_once_for_runs_and_once_for_each_cut() -> None:
     catalog.register("context", {"timestamp": [date(2024, 1, 2)], "vix": [1.0]})
     catalog.sql("select own from signals").fetchall()
     assert seen == [6]
-    engine.audit(cuts=1)
+    audit = engine.audit(cuts=1)
     assert seen == [6, 4]
+    assert audit.is_clean
+    assert audit.differences.fetchall() == []
 
 
 def test_what_fails_on_less_data_is_said_at_its_cut() -> None:
