@@ -117,3 +117,26 @@ def test_levels_before_orders_free_cash_for_the_open() -> None:
         levels = LevelPolicy(before_orders=before)
         rows = fills(play(bars, script, StopLoss(0.1), levels=levels))
         assert [row for row in rows if row[1] == "B"] == bought
+
+
+@pytest.mark.parametrize("limit", [None, 1.0])
+def test_what_rests_in_the_book_lets_no_level_act_after_the_orders(limit: float | None) -> None:
+    def start(strategy: Any) -> None:
+        strategy.buy("A", 10)
+        if limit is not None:
+            strategy.buy("A", 1, limit=limit)
+
+    bars = [*flat(100, 1), (100, 101, 89, 100), *flat(100, 1), (100, 101, 89, 100), *flat(100, 1)]
+    policy = LevelPolicy(before_orders=True)
+    rows = fills(play({"A": bars}, {0: start}, StopLoss(0.1), levels=policy))
+    assert [(t, quantity, price) for t, _, quantity, price in rows[1:]] == [(3, -10, 90.0)]
+
+
+def test_what_a_limit_opened_inside_a_bar_has_levels_from_the_next_on() -> None:
+    bars = [*flat(100, 1), (100, 101, 80, 100), *flat(100, 1)]
+    script = {0: lambda s: s.buy("A", 10, limit=95)}
+    for before, n_fills in ((False, 2), (True, 1)):
+        policy = LevelPolicy(before_orders=before)
+        rows = fills(play({"A": bars}, script, StopLoss(0.1), levels=policy))
+        assert rows[0] == (1, "A", 10, 95.0)
+        assert len(rows) == n_fills

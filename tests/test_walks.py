@@ -223,6 +223,18 @@ def test_rules_together_act_at_the_same_bars(
     assert len(seen) < 60  # of 80
 
 
+def test_levels_before_orders_leave_what_an_open_bought_alone_in_either_walk(
+    minutes: Universe,
+) -> None:
+    config = BacktestConfig(levels=LevelPolicy(before_orders=True))
+    by_events = run(minutes, TopN(4, by="score", every=5), risk.StopLoss(0.0005), config=config)
+    with visiting_every_bar():
+        by_bars = run(minutes, TopN(4, by="score", every=5), risk.StopLoss(0.0005), config=config)
+    assert tables_of(by_events) == tables_of(by_bars)
+    fills = by_events.sql("select * from fills")
+    assert len(fills.fetchall()) > 20
+
+
 def test_a_bar_that_closes_a_position_at_its_level_is_passed_over(
     minutes: Universe, seen: list[int]
 ) -> None:

@@ -14,8 +14,17 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from conftest import SHARED_DATA
 from effort import some
-from ml4t.backtest import BacktestEngine, Catalog, ConfigError, TopN
+from ml4t.backtest import (
+    BacktestConfig,
+    BacktestEngine,
+    Catalog,
+    ConfigError,
+    ExecutionPolicy,
+    NextClose,
+    TopN,
+)
 from ml4t.backtest.audit.audit import Audit
 from ml4t.backtest.cli import app
 
@@ -261,3 +270,39 @@ def test_the_command_shows_it(tmp_path: Path) -> None:
     document = json.loads(done.stdout)["warm_up"]
     columns = {row[document["columns"].index("column")] for row in document["rows"]}
     assert columns == {"open", "high", "low", "close", "volume", None}
+
+
+def test_files_that_a_query_reads_are_cut_too(tmp_path: Path) -> None:
+    rows, file = market(9, 2, 60), tmp_path / "rows.parquet"
+    rows.write_parquet(file)
+    query = (
+        f"select timestamp, asset_id, avg(close) over ({OF_ASSET}) as since_ever, "
+        f"lag(close, 5) over ({OF_ASSET}) as before from '{file}'"
+    )
+    found_in = Catalog().register("prices", rows).register("features", query)
+    audit = BacktestEngine(found_in, TopN(1, by="close")).audit(1, warm_up=[20])
+    assert found(audit, 20)["since_ever"][0] is None
+    assert found(audit, 20)["before"][0] == 5
+
+
+@pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="the real market data is not next to this")
+def test_real_prices_need_what_their_windows_have() -> None:
+    prices = f"""
+        select timestamp, asset_id, adjusted_close as close from '{SHARED_DATA}/sp500_daily.parquet'
+        where asset_id in ('AAPL', 'IBM', 'XOM') and timestamp between '2007-01-01' and '2008-12-31'
+    """
+    config = BacktestConfig(execution=ExecutionPolicy(timing=NextClose()))
+    features = f"""
+        select timestamp, asset_id, close / lag(close, 20) over ({OF_ASSET}) as momentum,
+            avg(close) over ({OF_ASSET} rows 49 preceding) as mean,
+            sum(ln(close)) over ({OF_ASSET}) as since_ever
+        from prices
+    """
+    found_in = Catalog().register("prices", prices).register("features", features)
+    engine = BacktestEngine(
+        found_in, TopN(1, by="momentum"), config=config, start=dt.date(2007, 6, 1)
+    )
+    audit = engine.audit(1, warm_up=[30])
+    assert {name: row[0] for name, row in found(audit, 30).items()} == {
+        "close": 0, "momentum": 20, "mean": 49, "since_ever": None,
+    }  # fmt: skip
