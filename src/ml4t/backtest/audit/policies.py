@@ -11,16 +11,19 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ml4t.backtest.audit.audit_tables import AuditPart
+from ml4t.backtest.audit.cuts import REASONS
 from ml4t.backtest.audit.policy_axes import Played, Variant, changed, choices, together
 from ml4t.backtest.audit.steps import Steps
 from ml4t.backtest.audit.truncation import own_setup
 from ml4t.backtest.core.tolerances import SAME_NUMBER
+from ml4t.backtest.data.sql_files import read
 from ml4t.backtest.data.stream.period import Bound
 from ml4t.backtest.errors import BacktestError
+from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.running import run_once
 from ml4t.backtest.walking import RunSetup
 
-_METRICS = ("final_value", "total_return", "max_drawdown", "n_trades")
+_NOTHING = (None,) * 4
 
 
 class PolicyRun(NamedTuple):
@@ -37,7 +40,7 @@ class PolicyRun(NamedTuple):
     """
 
     variants: tuple[Variant, ...]
-    metrics: tuple[object, ...] = (None,) * len(_METRICS)
+    metrics: tuple[object, ...] = _NOTHING
     why: str = ""
 
     def moved_from(self, own: PolicyRun) -> float | None:
@@ -58,21 +61,21 @@ class PolicyRun(NamedTuple):
 def audit_policies(
     setup: RunSetup,
     bounds: tuple[Bound | None, Bound | None],
-    whole: Mapping[str, object],
+    whole: BacktestResult,
     steps: Steps,
 ) -> AuditPart:
     """Run under other policies; return the table ``policies``.
 
     Parameters
     ----------
-    whole : mapping
-        The metrics of the run under its own.
+    whole : BacktestResult
+        The run under its own.
     """
     columns = setup.catalog.prepare().price_columns
     played = Played(config=setup.config, manager=setup.risk_manager, columns=columns)
     others, skipped = choices(played)
-    own = PolicyRun((), tuple(whole[name] for name in _METRICS))
-    if not whole["n_orders"]:
+    own = PolicyRun((), _outcome(whole))
+    if not whole.sql(read(REASONS["first decision"])).fetchall():
         why = "nothing was ordered, so that nothing depends on how orders fill"
         return _part(own, [], dict.fromkeys((one.axis for one in others), why) | skipped)
     steps.expect(1 + len(others))
@@ -105,7 +108,13 @@ def _run(
         return PolicyRun(variants, why=f"{type(error).__name__}: {error}")
     finally:
         steps.done()
-    return PolicyRun(variants, tuple(result[name] for name in _METRICS))
+    return PolicyRun(variants, _outcome(result))
+
+
+def _outcome(result: BacktestResult) -> tuple[object, ...]:
+    """Return the metrics of a run."""
+    (found,) = result.sql(read("audit_policies/outcome")).fetchall()
+    return tuple(found)
 
 
 def _part(
@@ -117,7 +126,7 @@ def _part(
 ) -> AuditPart:
     rows: list[tuple[object, ...]] = [_row(own, own, "own policy", is_own=True)]
     rows += [_row(run, own, ", ".join(one.setting for one in run.variants)) for run in runs]
-    empty = (None,) * (len(_METRICS) + 2)
+    empty = (*_NOTHING, None, None)
     rows += [(setting, False, *empty, f"was not run: {why}") for setting, why in skipped.items()]
     return AuditPart({"policies": rows}, _said(own, runs, is_by_chance=is_by_chance))
 
