@@ -66,7 +66,7 @@ LAYERS: dict[str, set[str]] = {
     "runfile_sources": {"data", "errors", "runfile_tables", "vendors"},
     "runfile": {"config", "core", "data", "engine", "errors", "risk", "runfile_sources",
                 "runfile_tables", "strategies", "strategy"},
-    "cli": {"config", "data", "demo", "errors", "presets", "progress", "results", "runfile",
+    "cli": {"audit", "config", "data", "demo", "errors", "presets", "progress", "results", "runfile",
             "runfile_tables", "version"},
     "__main__": {"cli"},
 }  # fmt: skip

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ml4t.backtest.audit.audit_tables import AUDIT_TABLES, OF_BARS, AuditPart
+from ml4t.backtest.audit.certificate import AuditBasis, save_certified
 from ml4t.backtest.data.diagnostics.tables import Tables
 from ml4t.backtest.data.sql_files import quote
+from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.store import open_store
+from ml4t.backtest.results.writing import usable
 
 
 class Audit(Tables):
@@ -40,8 +44,14 @@ class Audit(Tables):
       was not run `why`.
     """
 
-    def __init__(self, result: BacktestResult, bar_type: str, parts: Sequence[AuditPart]) -> None:
-        self.result = result
+    def __init__(
+        self,
+        result: BacktestResult,
+        bar_type: str,
+        parts: Sequence[AuditPart],
+        basis: AuditBasis | None = None,
+    ) -> None:
+        self.result, self._basis = result, basis
         self.is_clean = all(part.is_clean for part in parts)
         database = open_store(result.timezone)
         rows = {name: found for part in parts for name, found in part.rows.items()}
@@ -56,6 +66,40 @@ class Audit(Tables):
             database.unregister(staged)
         abouts = {name: table.about for name, table in AUDIT_TABLES.items()}
         super().__init__(database, abouts, "; ".join(part.said for part in parts if part.said))
+
+    def save(self, path: str | Path, key: str | Path | None = None) -> Path:
+        """Write the run to a DuckDB file, with these tables and a certificate in schema ``audit``.
+
+        The certificate has a hash of every table of the file and of the content of every source,
+        what the audit was asked for, versions, and what no audit sees; ``audit.verify`` and
+        ``ml4t-backtest verify`` hold a file to it, and repeat the audit.
+
+        Parameters
+        ----------
+        path : str or Path
+            Ends in ``.duckdb`` or ``.db``; a saved run that stood there is replaced in one step.
+        key : str or Path, optional
+            A file of PEM with a private key of Ed25519, which signs. Without one anybody can write
+            a file that agrees with itself.
+
+        Returns
+        -------
+        Path
+            Where it was written.
+
+        Raises
+        ------
+        ConfigError
+            It is no audit of an engine, such as what `check_fills` found; `key` is no such file;
+            or `cryptography` is not installed: ``pip install 'ml4t-backtest-duckdb[sign]'``.
+        ResultError
+            As of `BacktestResult.save`.
+        """
+        if self._basis is None:
+            raise ConfigError("only an audit of an engine is saved: engine.audit(...).save(path)")
+        tables = {name: getattr(self, name).to_arrow_table() for name in self.tables}
+        found = (self.title, self.is_clean)
+        return save_certified(self.result, tables, found, self._basis, usable(path), key)
 
 
 def _arrow(fields: Mapping[str, str], rows: Sequence[tuple[object, ...]]) -> Any:

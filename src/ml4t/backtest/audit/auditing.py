@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from ml4t.backtest.audit.audit import Audit
 from ml4t.backtest.audit.audit_tables import AuditPart
+from ml4t.backtest.audit.certificate import AuditBasis, fingerprints
 from ml4t.backtest.audit.delays import run_delayed
 from ml4t.backtest.audit.fill_checks import fill_checks
 from ml4t.backtest.audit.policies import audit_policies
@@ -22,7 +24,7 @@ from ml4t.backtest.walking import RunSetup
 
 
 class AuditRequest(NamedTuple):
-    """What an audit shall try.
+    """What an audit shall try, by the names that `BacktestEngine.audit` has for it.
 
     Attributes
     ----------
@@ -70,7 +72,13 @@ def audited(
         parts.append(audit_warm_up(setup.catalog, period, whole, request.warm_up, steps))
     if request.policies:
         parts.append(audit_policies(setup, bounds, whole, steps))
-    return Audit(whole, bar_type, [*parts, proved_columns(setup.catalog)])
+    asked = {**request._asdict(), "start": _text(bounds[0]), "end": _text(bounds[1])}
+    basis = AuditBasis(asked, partial(fingerprints, setup.catalog))
+    return Audit(whole, bar_type, [*parts, proved_columns(setup.catalog)], basis)
+
+
+def _text(bound: Bound | None) -> str | None:
+    return None if bound is None else bound.text
 
 
 def _of_cuts(runs: Sequence[CutRun]) -> AuditPart:

@@ -23,7 +23,13 @@ from ml4t.backtest.cli.comparing import (
 )
 from ml4t.backtest.cli.group import Commands
 from ml4t.backtest.cli.keeping import finishing, opened_run, patient
-from ml4t.backtest.cli.looking import answer_mcp, audit_run, explore_runs, report_sources
+from ml4t.backtest.cli.looking import (
+    answer_mcp,
+    audit_run,
+    explore_runs,
+    report_sources,
+    verify_run,
+)
 from ml4t.backtest.cli.output import (
     answer,
     console,
@@ -388,6 +394,7 @@ def preset(
 
 
 app.command("audit")(audit_run)
+app.command("verify")(verify_run)
 app.command("profile")(report_sources)
 app.command("mcp")(answer_mcp)
 app.command("explore")(explore_runs)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ml4t.backtest.audit import verify
 from ml4t.backtest.cli.exploring.starting import explore
+from ml4t.backtest.cli.keeping import finishing
 from ml4t.backtest.cli.output import print_json, print_page, print_rows, rows_json
 from ml4t.backtest.cli.serving.mcp_server import serve
 from ml4t.backtest.cli.serving.run_tools import RunTools
 from ml4t.backtest.cli.serving.served import Served
+from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.results.page.profiling import report_profile
 from ml4t.backtest.runfile import catalog_of, engine_of
 
@@ -47,12 +51,22 @@ def audit_run(
         bool, typer.Option("--strict", help="Refuse a run of which anything smells.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the draw among bars.")] = 0,
+    save: Annotated[
+        Path | None, typer.Option(help="Save run, audit and certificate to a .duckdb file.")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="With --save: a private key of Ed25519, as PEM; it signs.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Run over everything and over what was known at some bars; say what differs, and exit with 1.
 
     What differs at a bar up to a cut was read from the future.
     """
+    if key is not None and save is None:
+        raise ConfigError(
+            "--key signs what --save writes; give it a file to write, or leave it out"
+        )
     found = engine_of(config).audit(
         cuts,
         delays=delays,
@@ -62,15 +76,44 @@ def audit_run(
         seed=seed,
         progress=True,
     )
+    if save is not None:
+        with finishing(save):
+            found.save(save, key)
     if as_json:
         tables = {name: rows_json(getattr(found, name)) for name in found.tables}
-        print_json("audit", {"is_clean": found.is_clean, **tables})
+        print_json("audit", {"is_clean": found.is_clean, "saved_to": save, **tables})
     else:
         for name, text in found.tables.items():
             typer.echo(f"{name}: {text}")
             print_rows(getattr(found, name))
         typer.echo(found.title)
+        if save is not None:
+            typer.echo(f"saved to {save}")
     if not found.is_clean:
+        raise typer.Exit(1)
+
+
+def verify_run(
+    run_file: Annotated[
+        Path, typer.Argument(metavar="RUN.duckdb", help="What audit --save wrote.")
+    ],
+    config: Annotated[
+        Path | None, typer.Argument(metavar="RUN.toml", help="Repeat the audit of this run file.")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="The public key, as PEM, that must have signed.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Hold a saved audit to its hashes and signature, and repeat it; exit with 1 if any fails."""
+    engine = None if config is None else engine_of(config)
+    found = verify(run_file, engine, key=key)
+    if as_json:
+        facts = {**asdict(found), "is_valid": found.is_valid}
+        print_json("verify", facts)
+    else:
+        typer.echo(str(found))
+    if not found.is_valid:
         raise typer.Exit(1)
 
 

@@ -20,18 +20,19 @@ from rich.table import Table
 
 from ml4t.backtest.data.database import Relation
 from ml4t.backtest.errors import ResultError
+from ml4t.backtest.results.certified import certificate_of
 from ml4t.backtest.results.result import BacktestResult
-from ml4t.backtest.results.summary import basis_lines, facts_lines, run_facts, summary_rows
+from ml4t.backtest.results.summary import run_facts, said_lines, summary_rows
 
 SHOWN_ROWS = 100
 PIPE_WIDTH = 160
 # What a program may ask for by `--json`, with the version of each document; docs/for-programs.md
 # says what is in them.
 SCHEMAS = {
-    "demo": 1, "init": 1, "run": 1, "explain": 1, "audit": 1, "inspect": 1, "preview": 1,
-    "query": 1, "sql": 1, "summary": 1, "orders": 1, "report": 1, "profile": 1, "compare": 1,
-    "diff": 1, "runs": 1, "export-csv": 1, "cache-ls": 1, "cache-clear": 1, "preset": 1,
-    "presets": 1, "error": 1,
+    "demo": 1, "init": 1, "run": 1, "explain": 1, "audit": 1, "verify": 1, "inspect": 1,
+    "preview": 1, "query": 1, "sql": 1, "summary": 1, "orders": 1, "report": 1, "profile": 1,
+    "compare": 1, "diff": 1, "runs": 1, "export-csv": 1, "cache-ls": 1, "cache-clear": 1,
+    "preset": 1, "presets": 1, "error": 1,
 }  # fmt: skip
 
 
@@ -66,7 +67,7 @@ def print_run(result: BacktestResult, *saved_to: Path) -> None:
     console().print(table)
     print_rows(result.exits)
     # Not through tables: what a run was made of, and a path, must survive copy and paste unfolded.
-    typer.echo("\n".join([*basis_lines(result), *facts_lines(run_facts(result))]))
+    typer.echo("\n".join(said_lines(result)))
     for path in saved_to:
         typer.echo(f"saved to {path}")
 
@@ -139,6 +140,7 @@ def run_json(result: BacktestResult, *saved_to: Path) -> dict[str, object]:
         "saved_to": saved_to[-1] if saved_to else None,
         "metrics": dict(result),
         **run_facts(result),
+        "certificate": certificate_of(result),
         "exits": [dict(zip(names, row, strict=True)) for row in exits.fetchall()],
     }
 

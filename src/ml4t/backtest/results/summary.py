@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from ml4t.backtest.data.database import Relation, interruptible
 from ml4t.backtest.data.sql_files import read
+from ml4t.backtest.results.certified import certificate_lines
 from ml4t.backtest.results.undone import left_out_lines, undone_lines
 
 CALENDAR_YEAR = 365.25
@@ -137,7 +138,7 @@ def summary_text(result: Summarised) -> str:
     if ends:
         lines += ["", f"{'Orders not filled whole':<44}{'orders':>9}"]
         lines += [f"{f'{status}: {reason}':<44}{n:>9,}" for status, reason, n in ends]
-    return "\n".join([*lines, "", *basis_lines(result), *facts_lines(run_facts(result))])
+    return "\n".join([*lines, "", *said_lines(result)])
 
 
 def summary_html(result: Summarised) -> str:
@@ -146,11 +147,16 @@ def summary_html(result: Summarised) -> str:
         f"<tr><td style='text-align:left'>{escape(label)}</td><td>{escape(text)}</td></tr>"
         for label, text in summary_rows(result)
     )
-    said = "\n".join([*basis_lines(result), *facts_lines(run_facts(result))])
+    said = "\n".join(said_lines(result))
     return (
         f"<table>{cells}</table><details><summary>How it was made, and what to look at</summary>"
         f"<pre>{escape(said)}</pre></details>"
     )
+
+
+def said_lines(result: Summarised) -> list[str]:
+    """Say what a run rests on: its year, how it was made, and what an audit of it found."""
+    return [*basis_lines(result), *facts_lines(run_facts(result)), *certificate_lines(result)]
 
 
 def basis_lines(result: Summarised) -> list[str]:

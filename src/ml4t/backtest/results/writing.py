@@ -12,6 +12,7 @@ from ml4t.backtest.results.tables import TABLES
 
 if TYPE_CHECKING:
     from ml4t.backtest.results.keeping.run_tables import RunTables
+    from ml4t.backtest.results.keeping.saving import WriteMore
     from ml4t.backtest.results.page.trust import Trials
 
 
@@ -73,6 +74,30 @@ class Writing:
             save_file(self._database, target)
         else:
             save_folder(self.run_tables, target)
+        return target
+
+    def save_with(self: Written, path: str | Path, write: WriteMore) -> Path:
+        """Write the tables to a DuckDB file as `save` does, and what `write` makes there.
+
+        Parameters
+        ----------
+        write : callable
+            Called last with the session that writes, and the name of the file in it.
+
+        Returns
+        -------
+        Path
+            Where it was written.
+
+        Raises
+        ------
+        ResultError
+            As of `save`.
+        """
+        from ml4t.backtest.results.keeping.saving import save_file
+
+        target = usable(path)
+        save_file(self._database, target, write)
         return target
 
     def to_csv(self: Written, folder: str | Path) -> Path:

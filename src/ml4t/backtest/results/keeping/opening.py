@@ -27,6 +27,7 @@ from ml4t.backtest.data.sql_files import (
 )
 from ml4t.backtest.data.timezones import require_timezone
 from ml4t.backtest.errors import ResultError
+from ml4t.backtest.results.certified import AUDIT_SCHEMA, CERTIFICATE, write_audit
 from ml4t.backtest.results.keeping.checksums import damage_in
 from ml4t.backtest.results.keeping.paths import is_store, standing
 from ml4t.backtest.results.run_facts import FORMAT
@@ -117,6 +118,12 @@ def _load_file(path: Path, timezone: str) -> Database:
         for table, column, kind in database.rows(read("saved/columns")):
             found.setdefault(table, {})[column] = kind
         _copy(database, {table: f"run.main.{quote(table)}" for table in found}, found)
+        audit = [table for (table,) in database.rows(read("saved/audit"))]
+        if CERTIFICATE in audit:
+            places = {table: f"run.{AUDIT_SCHEMA}.{quote(table)}" for table in audit}
+            write_audit(
+                database, {table: database.arrow(rows_of(places[table])) for table in audit}
+            )
     return database
 
 

@@ -30,6 +30,12 @@ from ml4t.backtest.data.sql_files import (
     sample_of,
 )
 from ml4t.backtest.errors import ResultError
+from ml4t.backtest.results.certified import (
+    AUDIT_SCHEMA,
+    CERTIFICATE,
+    audit_tables_of,
+    write_audit,
+)
 from ml4t.backtest.results.keeping.checksums import CHECKSUMS, is_ours, write_checksums
 from ml4t.backtest.results.keeping.empty_run import empty_run
 from ml4t.backtest.results.keeping.opening import attached, log_of
@@ -46,10 +52,18 @@ FILE_SUFFIXES = (".duckdb", ".db")
 FORM = {"storage_version": "v1.2.0", "block_size": "16384"}
 # What is raised where the system does not let something be written.
 NOT_WRITTEN = (OSError, EngineError)
+# Takes a session that writes a file, and the name of the file in it.
+WriteMore = Callable[[Database, str], None]
 
 
-def save_file(database: Database, path: Path) -> None:
+def save_file(database: Database, path: Path, write: WriteMore | None = None) -> None:
     """Write the tables of a run to a file of DuckDB.
+
+    Parameters
+    ----------
+    write : callable, optional
+        Called last with the session that writes, and the name of the file in it: makes more there.
+        By default the audit that came with a run that was opened goes along.
 
     Raises
     ------
@@ -57,7 +71,7 @@ def save_file(database: Database, path: Path) -> None:
         Something else than a saved run stands there, or it could not be written.
     """
     rows = database.cursor()  # of its own: several may save one result at a time
-    _save(path, partial(_write_file, rows))
+    _save(path, partial(_write_file, rows, write or partial(_write_audit, rows)))
 
 
 def save_folder(tables: RunTables, path: Path, writer: Database | None = None) -> None:
@@ -225,11 +239,14 @@ def _strangers_in_file(target: Path) -> list[str]:
         with attached(open_store(), target) as database:
             found = database.rows(read("saved/contents"))
             tables = {name for kind, schema, name in found if (kind, schema) == ("table", "main")}
+            of_audit = {name for kind, schema, name in found if schema == AUDIT_SCHEMA}
             strangers = []
             for kind, schema, name in found:
                 place = f"run.{quote(schema)}.{quote(name)}"
                 if (kind, schema) == ("view", SCHEMA) and name in VIEWS:
                     continue  # whatever its text is: it is made anew
+                if (kind, schema) == ("table", AUDIT_SCHEMA) and CERTIFICATE in of_audit:
+                    continue  # goes with the run that it is of
                 if kind != "table":
                     strangers.append(f"the {kind} '{name}'")
                 elif schema == "main" and name in TABLES:
@@ -262,15 +279,22 @@ def _settle_log(target: Path) -> None:
     log.unlink(missing_ok=True)
 
 
-def _write_file(database: Database, path: Path) -> None:
+def _write_file(database: Database, write: WriteMore, path: Path) -> None:
     tables = MadeTables(database)
     with empty_run({table: tables.kinds(table) for table in TABLES}) as writer:
         with writer.writing(path, "saved", FORM):
             writer.execute(copied_form_of("saved"))
             for table in _filled(database):
                 tables.hand_over(table, writer, partial(insert_of, table))
+            write(writer, "saved")
         sync(path)
     sync(path.parent)
+
+
+def _write_audit(database: Database, writer: Database, _: str) -> None:
+    tables = audit_tables_of(database)
+    if tables:
+        write_audit(writer, tables)
 
 
 def _write_folder(

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from ml4t.backtest.data.sql_files import rows_of
+from ml4t.backtest.results.certified import CLEAN, certificate_of, signed_by
 from ml4t.backtest.results.page.figures import FIGURES
 from ml4t.backtest.results.summary import (
     SHOWN_SETTINGS,
@@ -137,12 +138,24 @@ def _checked(run: Summarised) -> Iterator[Claim]:
                 f"what was known then; {check['record']} of {check['made'][:10]}, held to the file "
                 "and to its sources by hashes",
             )
+    yield from _audited(run)
     yield Claim(
         Standing.CHECKED,
         "Every source passed the checks of its role before the run",
         "keys, times, prices and ranges; a source that fails is refused, unless its rows are "
         "dropped on demand, which is counted below",
     )
+
+
+def _audited(run: Summarised) -> Iterator[Claim]:
+    found = certificate_of(run)
+    if found is not None:
+        yield Claim(
+            Standing.CHECKED,
+            found["title"][:1].upper() + found["title"][1:],
+            f"{signed_by(found)}; ml4t-backtest verify holds the file to it, and repeats the audit",
+            is_alarm=found["verdict"] != CLEAN,
+        )
 
 
 def _assumed(run: Summarised, facts: Mapping[str, Any]) -> Iterator[Claim]:
