@@ -124,7 +124,7 @@ with c as (from prices) select a.timestamp, a.asset_id, b.close as m from c as a
 -- leaks
 select p.timestamp, p.asset_id, score as m from prices as p left join features as f on p.asset_id = f.asset_id;
 
--- leaks
+-- unproved
 select least(p.timestamp, v.timestamp) as timestamp, v.vix as m from prices as p join vix as v on v.timestamp >= p.timestamp;
 
 -- leaks

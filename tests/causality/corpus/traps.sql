@@ -111,3 +111,33 @@ select timestamp, asset_id, close, vix as m from prices left join (select timest
 
 -- leaks
 select timestamp, asset_id, close, vix as m from prices left join (select timestamp - interval '1 day' as timestamp, vix from vix) using (timestamp);
+
+-- unproved
+select timestamp::date + time '10:00' as timestamp, close as m from prices;
+
+-- unproved
+select date_trunc('day', timestamp + interval '23 hours') as timestamp, close as m from prices;
+
+-- unproved
+select a.timestamp, a.close as m from (select timestamp, close from prices where timestamp <= timestamp '2024-03-01' and timestamp >= timestamp '2024-03-09') as a union all select b.timestamp, c.close from (select * from prices where timestamp >= timestamp '2024-03-01') as b, (select * from prices where timestamp <= timestamp '2024-03-09') as c;
+
+-- local; m: leaks
+select timestamp, sum(close) filter (where m > 1) over (partition by timestamp) as m from (select *, lead(close) over (partition by asset_id order by timestamp) as m from prices);
+
+-- local; m: leaks
+select timestamp, list_transform([1.0], lambda x: x + m)[1] as m from (select timestamp, lead(close) over (partition by asset_id order by timestamp) as m from prices);
+
+-- local; m: leaks
+select timestamp, asset_id, lag(close, 1, m) over (partition by asset_id order by timestamp) as m from (select *, lead(close) over (partition by asset_id order by timestamp) as m from prices);
+
+-- local; m: leaks
+select timestamp, sum(close) filter (where m > 5) as m from (select *, lead(close) over (partition by asset_id order by timestamp) as m from prices) group by timestamp;
+
+-- local; m: leaks
+select timestamp, asset_id, first_value(asset_id order by m, asset_id) over (partition by timestamp) as m from (select *, lead(close) over (partition by asset_id order by timestamp) as m from prices);
+
+-- local; m: unproved
+select timestamp, asset_id, row_number() over () as m from prices;
+
+-- local
+select timestamp, close as m from prices as p where p.timestamp = any (select timestamp from vix);

@@ -29,6 +29,7 @@ class Facts:
         self._blurred: set[Symbol] = set()
         self._sources: dict[Symbol, frozenset[Symbol]] = {}
         self._obscure: set[Symbol] = set()
+        self._constants: set[Symbol] = set()
 
     def symbol(self, *, opaque: bool = False) -> Symbol:
         """Return a symbol of which nothing is known."""
@@ -62,6 +63,14 @@ class Facts:
         self.add(one, other)
         self._same.setdefault(one, set()).add(other)
 
+    def fix(self, symbol: Symbol) -> None:
+        """Note that a symbol is made of constants alone."""
+        self._constants.add(symbol)
+
+    def is_constant(self, symbol: Symbol) -> bool:
+        """Say whether a symbol is made of constants alone."""
+        return symbol in self._constants
+
     def blur(self, symbols: Iterable[Symbol]) -> None:
         """Note that something was said of the order of some symbols that is not understood."""
         self._blurred |= set(symbols)
@@ -84,13 +93,20 @@ class Facts:
         sharp : bool
             Only those that are so by more than rounding.
         """
-        found, left = {symbol}, [symbol]
+        start = (symbol, symbol in self._constants)
+        found, left = {start}, [start]
         while left:
-            for later, rounded in self._after[left.pop()].items():
-                if later not in found and not (sharp and rounded):
-                    found.add(later)
-                    left.append(later)
-        return found
+            at, is_past_one = left.pop()
+            for later, rounded in self._after[at].items():
+                # From one constant to another a path leads through rows that may not be there, and
+                # of no row everything is true.
+                is_constant = later in self._constants
+                step = (later, is_past_one or is_constant)
+                if step in found or (sharp and rounded) or (is_past_one and is_constant):
+                    continue
+                found.add(step)
+                left.append(step)
+        return {at for at, _ in found}
 
     def are_equal(self, one: Symbol, other: Symbol) -> bool:
         """Say whether one symbol is known to equal another, wherever it says something."""
@@ -135,7 +151,7 @@ class Facts:
         other = Facts()
         other._numbers, other._opaque, other._same = self._numbers, self._opaque, self._same
         other._sources, other._obscure = self._sources, self._obscure
-        other._blurred = set(self._blurred)
+        other._blurred, other._constants = set(self._blurred), self._constants
         other._after = _Layered(self._after)
         return other
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ml4t.backtest.data.causality.nodes import PlanNode, constant
+from ml4t.backtest.data.causality.nodes import PlanNode, constant, type_of
 
 # Months, days and microseconds of what a time is rounded down to. A day is no number of hours:
 # where clocks are put forward and back it has 23 or 25.
@@ -58,9 +58,16 @@ def span_of(node: PlanNode) -> TimeSpan | None:
     found = constant(node)
     if isinstance(found, Mapping) and "micros" in found:
         return TimeSpan(found["months"], found["days"], found["micros"])
-    if isinstance(found, int) and not isinstance(found, bool):
+    if isinstance(found, int) and _is_whole(node):
         return TimeSpan(days=found)
     written = _WRITTEN.fullmatch(found) if isinstance(found, str) else None
     if written is None or written[2].lower() not in SPANS:
         return None
     return TimeSpan(*(int(written[1]) * part for part in SPANS[written[2].lower()]))
+
+
+def _is_whole(node: PlanNode) -> bool:
+    """Say whether a constant is a number: times of the day and dates are counted, too."""
+    while node["type"] == "OPERATOR_CAST":
+        node = node["children"][0]
+    return type_of(node) in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")

@@ -29,6 +29,10 @@ _NEGATED = {
 # What says nothing of which of two times is the later one, however it is meant.
 _OF_NO_ORDER = ("COMPARE_NOTEQUAL", "COMPARE_DISTINCT_FROM", "OPERATOR_IS_NULL",
                 "OPERATOR_IS_NOT_NULL")  # fmt: skip
+_UNDERSTOOD = (
+    "BOUND_AGGREGATE", "BOUND_CASE", "BOUND_CONJUNCTION", "BOUND_CONSTANT", "BOUND_FUNCTION",
+    "BOUND_LAMBDA", "BOUND_OPERATOR", "BOUND_REF", "BOUND_UNNEST", "BOUND_WINDOW",
+)  # fmt: skip
 # Functions that tell a part of a time: very different times have the same.
 _PARTS_OF_TIMES = frozenset(
     """
@@ -83,14 +87,15 @@ class PlanValues:
         known = self._known_in_time(node, cells)
         if known is not None:
             return known
+        if node.get("expression_class", "BOUND_FUNCTION") not in _UNDERSTOOD:
+            problem = Problem(False, self.text_of(node), "is not understood by this proof")
+            return Dependence(problems=(problem,))
         parts = [self.reads(part, cells) for part in parts_in(node)]
         return both(Dependence(problems=self.own_problems(node)), *parts)
 
     def own_problems(self, node: PlanNode) -> tuple[Problem, ...]:
         """Return what is wrong with the function that a node calls."""
         name = function_in(node)
-        if node.get("expression_class") == "BOUND_SUBQUERY":
-            return (Problem(False, self.text_of(node), "is not understood by this proof"),)
         if name == "bitstring_agg" and len(node["children"]) < 3:
             why = "is as long as the range of its column in all rows, later ones too"
             return (Problem(True, self.text_of(node), why, f"{name}(column, lowest, highest)"),)
@@ -188,6 +193,8 @@ class PlanValues:
             return self._known[key]
         else:
             made = self._known[key] = self._made(node, name, parts)
+        if own is not None or (parts and all(map(self.facts.is_constant, parts))):
+            self.facts.fix(made)
         if name not in _PARTS_OF_TIMES and (times := self._times(node, cells)):
             self.facts.derive(made, times, parts)
         return made

@@ -172,6 +172,7 @@ def _late(reads: Dependence, stamp: Symbol | None, facts: Facts) -> list[Problem
             found.append(Problem(False, "a row", why, "the timestamp itself, not rounded down"))
         else:
             why = "was made of rows whose times nothing bounds by its own"
-            is_leak = not facts.reaches_opaque(bound) and not facts.is_opaque(stamp)
+            is_unclear = facts.is_opaque(stamp) or bound in facts.sources(stamp)
+            is_leak = not (is_unclear or facts.reaches_opaque(bound))
             found.append(Problem(is_leak, "a row", why, "on ... and other.timestamp <= timestamp"))
     return found
