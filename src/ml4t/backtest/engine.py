@@ -222,6 +222,7 @@ class BacktestEngine:
         self,
         cuts: int = 5,
         *,
+        poison: bool = False,
         delays: bool | Sequence[str] = (),
         strict: bool = False,
         warm_up: bool | Sequence[int] = (),
@@ -247,6 +248,9 @@ class BacktestEngine:
         cuts : int, default 5
             How many, and so many runs besides the first: at the first decision, while orders wait,
             where an asset has no bar, at orders, exits and cash flows, and anywhere.
+        poison : bool, default False
+            At each cut a run more, over sources whose later rows stay and lie: of values of other
+            rows, times a number. It ends with the bar of the cut.
         delays : sequence of str, or bool
             How much later each source is known, one source and one delay to a run: ``"1 bar"``,
             an interval such as ``"1 day"``, or ``"usual lag"``, by which its rows are mostly known
@@ -287,10 +291,10 @@ class BacktestEngine:
 
         require_flag("strict", strict)
         require_flag("policies", policies)
+        require_flag("poison", poison)
         request = AuditRequest(
             cuts=require_whole("cuts", cuts, least=1), seed=require_whole("seed", seed, least=0),
-            delays=require_delays(delays, self.catalog),
-            strict=strict,
+            poison=poison, delays=require_delays(delays, self.catalog), strict=strict,
             warm_up=require_history(warm_up),
             policies=policies,
         )  # fmt: skip

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,6 +25,7 @@ from ml4t.backtest.data.stream.jumps import JumpWatch
 from ml4t.backtest.data.stream.period import Bound, Period, count_assets, find_period
 from ml4t.backtest.data.stream.reader import BatchPlan
 from ml4t.backtest.data.stream.volumes import volumes
+from ml4t.backtest.pauses import EndOfRunError, Pauses
 from ml4t.backtest.planning import likely, plan_run, preload
 from ml4t.backtest.progress import Progress
 from ml4t.backtest.results.late import Late
@@ -47,6 +48,7 @@ def run_once(
     progress: Progress | None = None,
     start: Bound | None = None,
     end: Bound | None = None,
+    pauses: Pauses | None = None,
 ) -> BacktestResult:
     """Run from the first bar of a period to its last, and keep what happened for its tables."""
     require_fresh(setup.strategy)
@@ -61,7 +63,7 @@ def run_once(
         prepared = setup.catalog.validate(words)
     period = find_period(start, end, prepared)
     plan, ranking = planned(setup, prepared, period)
-    walked = _walked(setup, plan, ranking, prepared, period, progress)
+    walked = _walked(setup, plan, ranking, prepared, period, progress, pauses)
     ran = Ran(configuration, started_at, datetime.now(UTC), walked)
     of_all = facts_of_all(setup, prepared, period, walked.jumped)
     selection = selected_facts(setup, walked, ranking, prepared, period, (start, end))
@@ -190,6 +192,7 @@ def _walked(
     prepared: Prepared,
     period: Period,
     progress: Progress | None,
+    pauses: Pauses | None,
 ) -> Walked:
     """Walk the bars of a period, and keep what happened."""
     axes, provider = setup.catalog.axes(period), setup.computing_provider
@@ -198,11 +201,16 @@ def _walked(
         market = market_of(setup.catalog, axes, prepared, period)
         jumps = JumpWatch(prepared, period)
         looked_at = jumps.watched(chunks) if setup.catalog.may_lack_actions else chunks
-        walking = Walking(setup, market, prepared, period)
+        walking = Walking(setup, market, prepared, period, pauses)
         recorder = walking.recorder
         with walking, computing.recorded(recorder.computed) if computing else nullcontext():
-            for chunk in reported(walking.witnessed.watched(looked_at), period.n_bars, progress):
-                walking.through(chunk)
+            watched = walking.witnessed.watched(looked_at)
+            for chunk in reported(watched, period.n_bars, progress):
+                with suppress(EndOfRunError):
+                    walking.through(chunk)
+                    continue
+                walking.witnessed.look(chunk)  # the next one is not asked for
+                break
             walking.finish()
     return walking.walked(jumps.sids)
 

@@ -17,7 +17,14 @@ class Visit:
     strategy : StrategyRun
     journal : Journal
         Told of what was selected.
+
+    Attributes
+    ----------
+    also_seen : frozenset of int
+        Bars that are visited whole, whatever happens at them.
     """
+
+    also_seen: frozenset[int] = frozenset()
 
     def __init__(self, session: Session, strategy: StrategyRun, journal: Journal) -> None:
         self.session, self.strategy = session, strategy

@@ -64,13 +64,13 @@ class EventWalk:
     ----------
     visit : Visit
     n_bars : int
-        Of the run: the first and the last are visited.
+        Of the run: the first and the last are visited, and what the visit says besides.
     """
 
     def __init__(self, visit: Visit, n_bars: int) -> None:
         self._visit, self._session, self._strategy = visit, visit.session, visit.strategy
         self._by_bars = BarWalk(visit)
-        self._ends = [0, n_bars - 1]
+        self._ends = [0, n_bars - 1, *visit.also_seen]
 
     def through(self, chunk: Chunk) -> None:
         """Go through the bars, from an open at which something happens to a close."""

@@ -20,6 +20,7 @@ from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.stream.period import Period
 from ml4t.backtest.data.stream.price_limits import priced_limits
 from ml4t.backtest.errors import CostError
+from ml4t.backtest.pauses import PausedVisit, Pauses
 from ml4t.backtest.results.evidence.witnessed import Witnessed
 from ml4t.backtest.results.recorder import Recorder
 from ml4t.backtest.risk.manager import RiskManager
@@ -91,6 +92,8 @@ class Walking:
     prepared : Prepared
     period : Period
         The bars of the run.
+    pauses : Pauses, optional
+        None by default.
 
     Attributes
     ----------
@@ -100,8 +103,15 @@ class Walking:
         Looks at chunks once they are walked, if it is asked to.
     """
 
-    def __init__(self, setup: RunSetup, market: Market, prepared: Prepared, period: Period) -> None:
-        self.recorder, self._market = Recorder(), market
+    def __init__(
+        self,
+        setup: RunSetup,
+        market: Market,
+        prepared: Prepared,
+        period: Period,
+        pauses: Pauses | None = None,
+    ) -> None:
+        self.recorder, self._market, self._pauses = Recorder(), market, pauses
         self.witnessed = Witnessed(
             self.recorder, prepared.n_assets, setup.evidence, market.actions, period.n_bars
         )
@@ -131,6 +141,8 @@ class Walking:
         self._handler.__enter__()
         self.recorder.on_fills = self._handler.listener
         visit = Visit(self._session, self._handler, self.recorder)
+        if self._pauses is not None:
+            visit = PausedVisit(self._session, self._handler, self.recorder, self._pauses)
         self._walk: Walk = walk_of(visit, self._n_bars)
 
     def through(self, chunk: Chunk) -> None:

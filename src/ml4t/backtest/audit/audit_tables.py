@@ -71,6 +71,14 @@ AUDIT_TABLES = {
         "how each source was cut, and of which nothing was",
         {"source": "string", "input": "string", "clock": "string", "why": "string"},
     ),
+    "poisoned": AuditTable(
+        "what is different at a bar up to a cut behind which all rows lie: it was read from them",
+        {
+            "cut": OF_BARS, "place": "string", "column": "string", "n_rows": "int64",
+            "bar": OF_BARS, "asset_id": "string", "whole_value": "string",
+            "poisoned_value": "string", "source": "string", "problem": "string",
+        },
+    ),
     "fill_checks": AuditTable(
         "what must hold of all fills, and the first row that offends",
         {

@@ -11,11 +11,12 @@ from ml4t.backtest.audit.audit_tables import AuditPart
 from ml4t.backtest.audit.certificate import AuditBasis, fingerprints
 from ml4t.backtest.audit.delays import run_delayed
 from ml4t.backtest.audit.fill_checks import fill_checks
+from ml4t.backtest.audit.poisoning import run_poisoned
 from ml4t.backtest.audit.policies import audit_policies
 from ml4t.backtest.audit.proving import proved_columns
 from ml4t.backtest.audit.run_smells import smells_of_run
 from ml4t.backtest.audit.steps import Steps
-from ml4t.backtest.audit.truncation import CutRun, run_to_cuts
+from ml4t.backtest.audit.truncation import CutRun, run_to_cuts, run_whole
 from ml4t.backtest.audit.warm_up import audit_warm_up
 from ml4t.backtest.data.cut.cut_catalog import CutSource
 from ml4t.backtest.data.stream.period import Bound, find_period
@@ -32,6 +33,8 @@ class AuditRequest(NamedTuple):
         Bars at which the sources are cut.
     seed : int
         Of what is drawn.
+    poison : bool
+        Whether there are runs over sources whose rows after a cut lie.
     delays : tuple of str
         How much later each source is known, one after the other.
     strict : bool
@@ -44,6 +47,7 @@ class AuditRequest(NamedTuple):
 
     cuts: int
     seed: int
+    poison: bool = False
     delays: tuple[str, ...] = ()
     strict: bool = False
     warm_up: tuple[int, ...] = ()
@@ -58,13 +62,16 @@ def audited(
 ) -> Audit:
     """Run over everything, try what is asked, and return what was found."""
     steps = Steps(progress)
-    whole, runs = run_to_cuts(setup, bounds, request.cuts, request.seed, steps)
+    run = run_whole(setup, bounds, request.cuts, request.seed, steps)
+    whole, runs = run.result, run_to_cuts(run, steps)
     bar_type = setup.catalog.prepare().timestamp_type
     parts = [
         _of_cuts(runs),
         fill_checks(whole, setup.catalog),
         smells_of_run(setup, whole, strict=request.strict),
     ]
+    if request.poison:
+        parts.append(run_poisoned(run, request.seed, steps))
     if request.delays:
         parts.append(run_delayed(setup, whole, bounds, request.delays, steps))
     if request.warm_up:

@@ -7,6 +7,7 @@ there are, those of later bars included, so that the last digits of a trailing m
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +16,7 @@ from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.cut.cut_bar import CutBar
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.schema import KEYS
-from ml4t.backtest.data.sql_files import Sql, columns, literal, quote, render, rows_of
+from ml4t.backtest.data.sql_files import Sql, all_of, columns, literal, quote, render, rows_of
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.difference import COMPARED, ROW_NUMBERS
 from ml4t.backtest.results.store import open_store
@@ -144,21 +145,30 @@ def compare_runs(
     for side, tables in zip(_SIDES, (whole, compared_tables(cut)), strict=True):
         for table, rows in tables.items():
             database.register(f"{table}_of_{side}", rows)
+    keys_of, rows = dict[str, tuple[str, ...]](), dict[str, list[Sql]]()
+    hashes = list[Sql]()
     for table, time in _TIMES.items():
-        names = [
-            name for name in database.schema(rows_of(f"{table}_of_whole"))
-            if name not in ("run_id", *ROW_NUMBERS)
-        ]  # fmt: skip
-        keys = (time, *(name for name in ("asset_id",) if name in names))
+        own = whole[table].column_names
+        names = [name for name in own if name not in ("run_id", *ROW_NUMBERS)]
+        keys_of[table] = (time, *(name for name in ("asset_id",) if name in names))
         known = f"{quote(time)} <= {bar.sql}"
         if table == "orders":
-            names, keys, known = list(_ASKED), (time,), f"fills.timestamp <= {bar.sql}"
-        queries = [
+            names, keys_of[table] = list(_ASKED), (time,)
+            known = f"fills.timestamp <= {bar.sql}"
+        rows[table] = [
             _orders_of(side, names, known) if table == "orders"
             else rows_of(f"{table}_of_{side}", columns(names), where=known)
             for side in _SIDES
         ]  # fmt: skip
-        yield from different_rows(database, table, keys, queries)
+        hashes += [
+            render("audit/row_hash", label=literal(table), columns=columns(names), rows=f"({each})")
+            for each in rows[table]
+        ]
+    # Pairing rows takes the most time of an audit, and as a rule there is nothing to find.
+    seen = Counter(database.rows(all_of(hashes)))
+    for (table, *_), n_sides in seen.items():
+        if n_sides < len(_SIDES) and table in rows:
+            yield from different_rows(database, table, keys_of[table], rows.pop(table))
 
 
 def different_rows(

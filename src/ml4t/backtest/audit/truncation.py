@@ -6,17 +6,20 @@ it. Strategy, rules, limits, callbacks and providers alike go through it as they
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy, deepcopy
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from ml4t.backtest.audit.comparing import Found, compare_runs, compare_views, compared_tables
 from ml4t.backtest.audit.cuts import CutPoint, choose_cuts, last_bar
 from ml4t.backtest.audit.steps import Steps
+from ml4t.backtest.audit.waiting import Waited, compare_waiting, waited
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.cut.cut_catalog import CutCatalog, CutSource
 from ml4t.backtest.data.stream.period import Bound, find_period
-from ml4t.backtest.errors import BacktestError, ConfigError
+from ml4t.backtest.errors import ConfigError
+from ml4t.backtest.pauses import Pauses
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.running import run_once
 from ml4t.backtest.walking import RunSetup
@@ -52,54 +55,109 @@ class CutRun(NamedTuple):
     n_of_views: int = 0
 
 
-def run_to_cuts(
+class WholeRun(NamedTuple):
+    """A run over everything, beside which others are put.
+
+    Attributes
+    ----------
+    setup : RunSetup
+        As it was before the run.
+    start : Bound or None
+        Where the run begins.
+    first_t : int
+        Number of its first bar in the sources.
+    result : BacktestResult
+    tables : mapping of str to pyarrow.Table
+        Those that are compared.
+    prepared : Prepared
+    cuts : list of CutPoint
+    waiting : mapping of int to list of Waited
+        What waited after each cut, by the number of its bar in the sources.
+    is_same_again : bool
+        A second run over everything says the same.
+    """
+
+    setup: RunSetup
+    start: Bound | None
+    first_t: int
+    result: BacktestResult
+    tables: Mapping[str, ArrowTable]
+    prepared: Prepared
+    cuts: list[CutPoint]
+    waiting: Mapping[int, list[Waited]]
+    is_same_again: bool
+
+
+def run_whole(
     setup: RunSetup,
     bounds: tuple[Bound | None, Bound | None],
     n_cuts: int,
     seed: int,
     steps: Steps,
-) -> tuple[BacktestResult, list[CutRun]]:
-    """Run once over everything and once to each cut; return the one, and what differs in others."""
+) -> WholeRun:
+    """Run twice over everything, the second time with a look at what waits at the cuts."""
     fresh = own_setup(setup)
     whole = run_once(own_setup(fresh), None, *bounds)
     prepared, tables = setup.catalog.prepare(), compared_tables(whole)
-    cuts = choose_cuts(whole, prepared, find_period(*bounds, prepared), n_cuts, seed)
-    steps.expect(len(cuts) + 1)
+    period = find_period(*bounds, prepared)
+    cuts = choose_cuts(whole, prepared, period, n_cuts, seed)
+    steps.expect(2)
     steps.done()
+    pauses = Pauses(cut.bar.t - period.first_t for cut in cuts)
+    again = run_once(own_setup(fresh), None, *bounds, pauses)
+    steps.done()
+    ids = setup.catalog.axes().asset_ids.tolist()
+    return WholeRun(
+        setup=fresh, start=bounds[0], first_t=period.first_t, result=whole, tables=tables,
+        prepared=prepared, cuts=cuts,
+        waiting={t + period.first_t: waited(each, t, ids) for t, each in pauses.waiting.items()},
+        is_same_again=not any(compare_runs(tables, again, last_bar(prepared))),
+    )  # fmt: skip
+
+
+def run_to_cuts(whole: WholeRun, steps: Steps) -> list[CutRun]:
+    """Run over what was known at each cut, and return what differs up to it."""
+    steps.expect(len(whole.cuts))
     runs: list[CutRun] = []
-    for cut in cuts:
-        runs.append(_run_to(cut, own_setup(fresh), bounds[0], tables, prepared))
+    for cut in whole.cuts:
+        setup = own_setup(whole.setup)
+        runs.append(run_beside(whole, cut, setup, partial(CutCatalog, setup.catalog, cut.bar)))
         steps.done()
-    if any(len(run.found) > run.n_of_views for run in runs):
-        again = run_once(own_setup(fresh), None, *bounds)
-        if any(compare_runs(tables, again, last_bar(prepared))):
-            runs = [_by_chance(run) for run in runs]
-    return whole, runs
+    return runs
 
 
-def _by_chance(run: CutRun) -> CutRun:
-    """Return a run to a cut without what may differ for another reason than the cut."""
-    found = run.found[: run.n_of_views]
-    return run if len(found) == len(run.found) else run._replace(found=found, problem=CHANCE)
-
-
-def _run_to(
+def run_beside(
+    whole: WholeRun,
     cut: CutPoint,
     setup: RunSetup,
-    start: Bound | None,
-    whole: Mapping[str, ArrowTable],
-    prepared: Prepared,
+    catalog_of: Callable[[], CutCatalog],
+    *,
+    ends: bool = False,
 ) -> CutRun:
+    """Run over a catalog that says of the time up to a cut what was known then.
+
+    Parameters
+    ----------
+    ends : bool
+        The run ends with the bar of the cut, with later ones in memory.
+    """
     found, sources, n_of_views = list[Found](), list[CutSource](), 0
+    t = cut.bar.t - whole.first_t
     try:
-        setup.catalog = catalog = CutCatalog(setup.catalog, cut.bar)
+        setup.catalog = catalog = catalog_of()
         sources = catalog.cut_sources
-        found += compare_views(prepared, catalog.validate(), cut.bar)
-        n_of_views = len(found)
-        found += compare_runs(whole, run_once(setup, None, start, None), cut.bar)
-    except BacktestError as error:
+        found += compare_views(whole.prepared, catalog.validate(), cut.bar)
+        n_of_views, pauses = len(found), Pauses((t,), ends=ends)
+        run = run_once(setup, None, whole.start, None, pauses)
+        found += compare_runs(whole.tables, run, cut.bar)
+        waits = waited(pauses.waiting[t], t, catalog.axes().asset_ids.tolist())
+        found += compare_waiting(whole.waiting[cut.bar.t], waits, cut.bar.text)
+    except Exception as error:  # whatever the user's own objects raise, over other data
         # What names an asset that has no bar yet is right over everything, and cannot be run then.
         return CutRun(cut, found, sources, f"{type(error).__name__}: {error}")
+    if len(found) > n_of_views and not whole.is_same_again:
+        # It may differ for another reason than the cut.
+        return CutRun(cut, found[:n_of_views], sources, CHANCE, n_of_views)
     return CutRun(cut, found, sources, n_of_views=n_of_views)
 
 

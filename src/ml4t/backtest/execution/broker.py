@@ -14,7 +14,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Chunk, Floats, Ints, Selection
 from ml4t.backtest.core.journal import Ordered
 from ml4t.backtest.core.levels import LevelPolicy, Levels, Touched
-from ml4t.backtest.core.orders import OrderStatus
+from ml4t.backtest.core.orders import OrderStatus, Waiting
 from ml4t.backtest.core.owners import OURS
 from ml4t.backtest.core.sids import NO_SIDS
 from ml4t.backtest.core.stretch import Stretch
@@ -304,9 +304,13 @@ class BarBroker:
         self._protective.no_reentry.clear()
         self._protective.note_closed(closed)
 
+    def waiting(self, last: Batch) -> list[Waiting]:
+        """Return what waits after a bar, the last so far."""
+        return self._waiting.after(last)
+
     def expire(self) -> None:
         """Note what waits after the last bar, and end it."""
-        for one in self._waiting.after(self._last) if self._last is not None else ():
+        for one in self.waiting(self._last) if self._last is not None else ():
             self._journal.record(one)
         self._pending.expire()
         for order in self._book.all():

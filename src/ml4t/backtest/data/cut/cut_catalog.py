@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.cut.clocks import WHOLE_ROLES, known_since, lagged
 from ml4t.backtest.data.cut.cut_bar import CutBar
-from ml4t.backtest.data.cut.inputs import Input, cut_query
+from ml4t.backtest.data.cut.inputs import Input, RowsUntil, cut_query, up_to
 from ml4t.backtest.data.registry import SourceRegistry
 from ml4t.backtest.data.sources.naming import AVAILABLE_AT
 from ml4t.backtest.data.sources.roles.terms import ASSETS_ROLE
@@ -86,10 +86,14 @@ class CutCatalog(Catalog):
     def _attach(self, source: Source) -> dict[str, str]:
         given = source.given
         if isinstance(given, str) and not source.is_files:
-            cut = cut_query(given, self._bar, self._sources, self._database)
+            cut = cut_query(given, self._bar, self._sources, self._database, self._until())
             self._inputs[source.name] = cut.inputs
             source = source._replace(given=cut.text)
         return super()._attach(source)
+
+    def _until(self) -> RowsUntil:
+        """Return what makes the rows of a file that are known at the bar."""
+        return up_to(self._bar)
 
     def _known(self, source: Source, select: Sql, columns: Collection[str]) -> Sql:
         clock, until = known_since(source), self._bar.sql

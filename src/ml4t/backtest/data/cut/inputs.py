@@ -6,7 +6,7 @@ condition that its rows are of the bar or earlier, and all else stays as it was 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from ml4t.backtest.data.cut.cut_bar import CutBar
 from ml4t.backtest.data.cut.places import ReadPlace, places_in, taken_apart, with_others
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.sources.naming import AVAILABLE_AT, USUAL, key_of
-from ml4t.backtest.data.sql_files import quote, rows_of
+from ml4t.backtest.data.sql_files import Sql, quote, rows_of
 
 # Functions of which no rows can be left out from without, and why.
 _WHOLE = {
@@ -46,6 +46,11 @@ class Input(NamedTuple):
     why: str = ""
 
 
+# Returns the query of items of a relation, given its columns with their types and the expression
+# of its time, as they were known at a bar.
+RowsUntil = Callable[[str, Mapping[str, str], str, str], Sql]
+
+
 class CutQuery(NamedTuple):
     """A query over what was known at a bar, and what was cut for it."""
 
@@ -53,7 +58,18 @@ class CutQuery(NamedTuple):
     inputs: tuple[Input, ...]
 
 
-def cut_query(query: str, bar: CutBar, names: Collection[str], database: Database) -> CutQuery:
+def up_to(bar: CutBar) -> RowsUntil:
+    """Return what leaves out the rows of later times."""
+    return lambda relation, _, time, items: rows_of(relation, items, where=bar.keeps(time))
+
+
+def cut_query(
+    query: str,
+    bar: CutBar,
+    names: Collection[str],
+    database: Database,
+    until: RowsUntil | None = None,
+) -> CutQuery:
     """Return a query with its files cut at a bar.
 
     Parameters
@@ -63,7 +79,10 @@ def cut_query(query: str, bar: CutBar, names: Collection[str], database: Databas
         Of the sources and views of the catalog, which are cut by themselves.
     database : Database
         A session that can read the files.
+    until : RowsUntil, optional
+        Makes the rows of a file that are known; leaves out later ones by default.
     """
+    make = up_to(bar) if until is None else until
     tree = taken_apart(query, database)
     if tree["error"]:
         return CutQuery(query, (Input(query, "", "DuckDB does not take such a query apart"),))
@@ -86,7 +105,7 @@ def cut_query(query: str, bar: CutBar, names: Collection[str], database: Databas
             clock, time = f"{clock}::date", f"{quote(clock)}::date"
         else:
             time = quote(clock)
-        known = rows_of(place.written, items, where=bar.keeps(time))
+        known = make(place.written, columns, time, items)
         instead[place] = f"({known}) as {quote(place.name)}"
         inputs.append(Input(place.written, clock))
     return CutQuery(with_others(query, instead), tuple(inputs))
