@@ -67,8 +67,8 @@ LAYERS: dict[str, set[str]] = {
     "runfile_sources": {"data", "errors", "runfile_tables", "vendors"},
     "runfile": {"config", "core", "data", "engine", "errors", "risk", "runfile_sources",
                 "runfile_tables", "strategies", "strategy"},
-    "cli": {"audit", "config", "data", "demo", "errors", "presets", "progress", "results", "runfile",
-            "runfile_tables", "version"},
+    "cli": {"audit", "config", "data", "demo", "errors", "presets", "progress", "results",
+            "runfile", "runfile_tables", "version"},
     "__main__": {"cli"},
 }  # fmt: skip
 LOADS_PARSER = {
