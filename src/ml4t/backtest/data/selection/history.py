@@ -69,8 +69,6 @@ def _without_windows(text: str, prepared: Prepared, found: dict[str, Known]) -> 
     for place in windows_of_assets(text):
         window = text[place.start : place.stop]
         known = prepared.histories.get(window) or _column_of(text, window, prepared)
-        if known is None:
-            continue
         found[window] = prepared.histories[window] = known
         (column,) = known.columns
         parts += [text[done : place.start], f"signals.{quote(column)}"]
@@ -78,12 +76,17 @@ def _without_windows(text: str, prepared: Prepared, found: dict[str, Known]) -> 
     return "".join([*parts, text[done:]])
 
 
-def _column_of(text: str, window: str, prepared: Prepared) -> Known | None:
-    """Make the table of a window; None: it is not proved to read no later bar."""
+def _column_of(text: str, window: str, prepared: Prepared) -> Known:
+    """Make the table of a window that is proved to read no later bar."""
     alone = render("selecting/history_alone", said=window)
     tables = {"signals": prepared.signal_columns, "market": prepared.market_columns}
-    if not _is_past(text, alone, tables, prepared):
-        return None
+    kind, about = _proved(text, alone, tables, prepared)
+    if kind == "unproved":
+        raise ExpressionError(
+            text,
+            f"has a window over bars of an asset that is not proved to read no later one: {about}; "
+            "register what it says as a feature",
+        )
     number = len(prepared.histories) + 1
     relation, column = f"stage.history_{number}", f"__history_{number}"
     query = render("selecting/history", said=window, named=quote(column))
@@ -100,8 +103,9 @@ def _bars_of(when: str, prepared: Prepared) -> str:
     known = prepared.histories.get(when)
     if known is None:
         alone = render("selecting/history_of_market", said=f"({when}\n)")
-        if not _is_past(when, alone, {"market": prepared.market_columns}, prepared):
-            return when
+        kind, _ = _proved(when, alone, {"market": prepared.market_columns}, prepared)
+        if kind != "causal":
+            return when  # of one bar, or refused where it is read
         relation = f"stage.history_{len(prepared.histories) + 1}"
         _keep(when, relation, render("selecting/bars_true", said=f"({when}\n)"), prepared)
         known = Known(source=relation, relation=relation, types={"t": "INTEGER"}, max_age=None)
@@ -109,20 +113,20 @@ def _bars_of(when: str, prepared: Prepared) -> str:
     return holds_any("market.t", known.relation, "t")
 
 
-def _is_past(
+def _proved(
     text: str, alone: Sql, tables: Mapping[str, Mapping[str, str]], prepared: Prepared
-) -> bool:
-    """Say whether a query is proved to read earlier bars, and none that is later."""
+) -> tuple[str, str]:
+    """Return what is proved of the last column of a query, and why; refuse what looks ahead."""
     # Loads with the parser, for expressions that are more than plain.
     from ml4t.backtest.data.causality.binding import KnownTable
-    from ml4t.backtest.data.causality.verdicts import CAUSAL, LEAKS, prove
+    from ml4t.backtest.data.causality.verdicts import LEAKS, prove
 
     known = {name: KnownTable(columns, "timestamp") for name, columns in tables.items()}
     verdict = prove(alone, known, "timestamp", are_days=not prepared.is_intraday)[-1]
     if verdict.verdict == LEAKS:
         way = f"; write {verdict.instead}" if verdict.instead else ""
         raise ExpressionError(text, f"looks ahead: {verdict.what} {verdict.why}{way}")
-    return verdict.verdict == CAUSAL
+    return verdict.verdict, f"{verdict.what} {verdict.why}".strip()
 
 
 def _keep(text: str, relation: str, query: Sql, prepared: Prepared) -> None:
