@@ -72,7 +72,8 @@ LAYERS: dict[str, set[str]] = {
     "__main__": {"cli"},
 }  # fmt: skip
 LOADS_PARSER = {
-    f"data.user_sql.{name}" for name in ("functions", "parsed", "queries", "scopes", "total_order")
+    f"data.user_sql.{name}"
+    for name in ("enclosing", "functions", "parsed", "queries", "scopes", "total_order")
 }
 LOADS_PARSER |= {
     f"data.portable.{name}" for name in ("dialects", "expressions", "numbers", "selection")

@@ -124,6 +124,51 @@ def test_nothing_of_it_leaks_and_a_preview_shows_it(market: Path) -> None:
     assert shown["score"].to_list() == made.pl()["score"].to_list()
 
 
+QUERIES = [
+    "select timestamp, asset_id, 0.02 * coalesce(close > {}, false)::int as weight from signals",
+    "with past as (select *, {} as b from signals as s) select timestamp, asset_id, 0.05 as weight "
+    "from past join market using (timestamp) where close > b and vix < 30",
+    "with past as (select timestamp, asset_id, close - {} as up from signals) select r.timestamp, "
+    "r.asset_id, r.weight from ranked as r join past using (timestamp, asset_id) where up > 0",
+]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_query_reads_earlier_bars(query: str, market: Path) -> None:
+    window = f"lag(close, 5) over ({OF_ASSET})"
+    finals = []
+    for source, said, by in (
+        (catalog(market), window, f"close - {window}"),
+        (with_feature(market, window), "own", "close - own"),
+    ):
+        ranking = Ranking(n=4, by=by, every=3) if "ranked" in query else None
+        every = {} if ranking else {"every": 3}
+        strategy = SQLStrategy(query.format(said), ranking=ranking, **every)
+        run = BacktestEngine(source, strategy).run()
+        assert run["n_trades"] > 0
+        finals.append(run["final_value"])
+    assert finals[0] == finals[1]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select timestamp, asset_id, (close > {})::int as weight from signals where close > 3",
+        "select timestamp, asset_id, weight * ({} > 0)::int as weight from ranked",
+        "select s.timestamp, s.asset_id, 0.0 * {} as weight from signals s join market using "
+        "(timestamp)",
+        "select timestamp, asset_id, max({}) as weight from signals group by timestamp, asset_id",
+        "select timestamp, asset_id, {} * 0 as weight from signals where close > 1 union all "
+        "select timestamp, asset_id, 0.0 as weight from signals",
+    ],
+)
+def test_a_window_over_what_a_query_leaves_is_refused(query: str, market: Path) -> None:
+    text = query.format(f"lag(close) over ({OF_ASSET})")
+    strategy = SQLStrategy(text, ranking=Ranking(n=2, by="close"))
+    with pytest.raises(ExpressionError, match="compute it in a SELECT over signals alone"):
+        BacktestEngine(catalog(market), strategy).run()
+
+
 def test_no_other_engine_is_asked_for_it(market: Path) -> None:
     with pytest.raises(ConfigError, match="register each window as a feature"):
         catalog(market).selection_sql(Ranking(n=3, by=WINDOWS[0]), "spark")

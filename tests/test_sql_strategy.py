@@ -422,7 +422,7 @@ REFUSED = {
     ),
     "a window over an asset": (
         "select timestamp, asset_id, max(close) over (partition by asset_id) as weight "
-        "from signals", "leaves its timestamp",
+        "from signals", "looks ahead",
     ),
     "a window by name": (
         "select timestamp, asset_id, max(close) over w as weight from signals "

@@ -1,6 +1,6 @@
 -- grain:  one row per (timestamp, asset_id) of prices
 -- reads:  main.signals, main.market
--- params: :said, :named
+-- params: :said, :named, :called
 -- What a window over the bars of each asset says at each of them, whatever a filter leaves of them.
 with
 
@@ -13,8 +13,8 @@ by_bar as (
 )
 
 select
-    signals.asset_id,
-    signals.timestamp as available_at,
+    :called.asset_id,
+    :called.timestamp as available_at,
     :said as :named
-from main.signals as signals
-inner join by_bar as market on signals.timestamp = market.__bar
+from main.signals as :called
+inner join by_bar as market on :called.timestamp = market.__bar

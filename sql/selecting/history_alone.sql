@@ -1,6 +1,6 @@
 -- grain:  one row per (timestamp, asset_id)
 -- reads:  signals, market
--- params: :said
+-- params: :said, :called
 -- The same as a query by itself, of which it is proved that it reads no later bar.
 with
 
@@ -13,7 +13,7 @@ by_bar as (
 )
 
 select
-    signals.timestamp,
+    :called.timestamp,
     :said as history
-from signals
-inner join by_bar as market on signals.timestamp = market.__bar
+from signals as :called
+inner join by_bar as market on :called.timestamp = market.__bar

@@ -80,7 +80,7 @@ def cross_section(used: Collection[str], prepared: Prepared) -> CrossSection:
     known, alike = [], None
     price_columns = tuple(n for n in ("asset_id", *prepared.price_columns) if n in used)
     may_be_alike = not prepared.has_universe and set(price_columns) <= {"asset_id"}
-    for source in prepared.per_asset:
+    for source in (*prepared.per_asset, *prepared.histories.values()):
         read_here = tuple(name for name in source.columns if name in used)
         if read_here:
             known.append((source, read_here, prepared.panel.has_all(source.source)))

@@ -19,6 +19,9 @@ from ml4t.backtest.data.sql_files import Sql, holds_any, quote, render, rows_of,
 from ml4t.backtest.data.user_sql.plain import read_plain
 from ml4t.backtest.errors import ExpressionError
 
+# By which the columns of windows begin.
+OF_HISTORY = "__history_"
+
 
 def with_history(ranking: Ranking, prepared: Prepared) -> tuple[Ranking, Prepared]:
     """Return a ranking with columns in place of windows of history, and what has these columns.
@@ -51,16 +54,38 @@ def with_history(ranking: Ranking, prepared: Prepared) -> tuple[Ranking, Prepare
         weight=changed.get("weight", ranking.weight),
         when=when,
     )
-    return spoken, replace(
-        prepared,
-        per_asset=[*prepared.per_asset, *found.values()],
-        signal_columns=prepared.signal_columns
-        | {name: kind for one in found.values() for name, kind in one.types.items()},
-    )
+    return spoken, _with(prepared, found)
 
 
-def _without_windows(text: str, prepared: Prepared, found: dict[str, Known]) -> str:
+def query_with_history(text: str, prepared: Prepared) -> tuple[str, Prepared]:
+    """Return a query with columns in place of windows of history, and what has these columns.
+
+    Such a window must stand in a SELECT over all of ``signals``: where that joins or filters, the
+    window would be over what is left.
+
+    Raises
+    ------
+    ExpressionError
+        A window stands elsewhere, is not proved to read no later bar, or fails on the data.
+    """
+    found: dict[str, Known] = {}
+    changed = _without_windows(text, prepared, found, is_query=True)
+    return changed, _with(prepared, found)
+
+
+def _with(prepared: Prepared, found: Mapping[str, Known]) -> Prepared:
+    """Return what is prepared with the columns of windows beside those of its sources."""
+    if not found:
+        return prepared
+    kinds = {name: kind for one in found.values() for name, kind in one.types.items()}
+    return replace(prepared, signal_columns=prepared.signal_columns | kinds)
+
+
+def _without_windows(
+    text: str, prepared: Prepared, found: dict[str, Known], *, is_query: bool = False
+) -> str:
     """Return an expression with columns for its windows of history, which are added to `found`."""
+    from ml4t.backtest.data.user_sql.enclosing import alone_in
     from ml4t.backtest.data.user_sql.parsed import require_plain
     from ml4t.backtest.data.user_sql.total_order import windows_of_assets
 
@@ -68,17 +93,26 @@ def _without_windows(text: str, prepared: Prepared, found: dict[str, Known]) -> 
     done, parts = 0, list[str]()
     for place in windows_of_assets(text):
         window = text[place.start : place.stop]
-        known = prepared.histories.get(window) or _column_of(text, window, prepared)
-        found[window] = prepared.histories[window] = known
+        called = alone_in(text, place, "signals") if is_query else "signals"
+        if called is None:
+            raise ExpressionError(
+                text,
+                f"has {window} in a SELECT that joins, filters or groups; compute it in a SELECT "
+                "over signals alone, as with past as (select timestamp, asset_id, ... from "
+                "signals), and go on with that",
+            )
+        key = f"{quote(called)}: {window}"
+        known = prepared.histories.get(key) or _column_of(text, window, called, prepared)
+        found[key] = prepared.histories[key] = known
         (column,) = known.columns
-        parts += [text[done : place.start], f"signals.{quote(column)}"]
+        parts += [text[done : place.start], f"{quote(called)}.{quote(column)}"]
         done = place.stop
     return "".join([*parts, text[done:]])
 
 
-def _column_of(text: str, window: str, prepared: Prepared) -> Known:
+def _column_of(text: str, window: str, called: str, prepared: Prepared) -> Known:
     """Make the table of a window that is proved to read no later bar."""
-    alone = render("selecting/history_alone", said=window)
+    alone = render("selecting/history_alone", said=window, called=quote(called))
     tables = {"signals": prepared.signal_columns, "market": prepared.market_columns}
     kind, about = _proved(text, alone, tables, prepared)
     if kind == "unproved":
@@ -88,8 +122,8 @@ def _column_of(text: str, window: str, prepared: Prepared) -> Known:
             "register what it says as a feature",
         )
     number = len(prepared.histories) + 1
-    relation, column = f"stage.history_{number}", f"__history_{number}"
-    query = render("selecting/history", said=window, named=quote(column))
+    relation, column = f"stage.history_{number}", f"{OF_HISTORY}{number}"
+    query = render("selecting/history", said=window, named=quote(column), called=quote(called))
     _keep(text, relation, query, prepared)
     kind = prepared.database.schema(rows_of(relation))[column]
     return Known(source=column, relation=relation, types={column: kind}, max_age=None)
@@ -108,7 +142,7 @@ def _bars_of(when: str, prepared: Prepared) -> str:
             return when  # of one bar, or refused where it is read
         relation = f"stage.history_{len(prepared.histories) + 1}"
         _keep(when, relation, render("selecting/bars_true", said=f"({when}\n)"), prepared)
-        known = Known(source=relation, relation=relation, types={"t": "INTEGER"}, max_age=None)
+        known = Known(source=relation, relation=relation, types={}, max_age=None)
         prepared.histories[when] = known
     return holds_any("market.t", known.relation, "t")
 

@@ -11,9 +11,10 @@ from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.calendars.schedules import Due, due_bars
 from ml4t.backtest.data.database import EngineError
 from ml4t.backtest.data.selection.cross_section import CrossSection, cross_section
+from ml4t.backtest.data.selection.history import OF_HISTORY, query_with_history
 from ml4t.backtest.data.selection.ranking import RankingPlan, plan_ranking
 from ml4t.backtest.data.sources.schema import is_numeric
-from ml4t.backtest.data.sql_files import columns, render, rows_of
+from ml4t.backtest.data.sql_files import columns, null_of, quote, render, rows_of
 from ml4t.backtest.errors import ExpressionError, did_you_mean
 
 # Columns of `ranked` that are the ranking's own, whatever the sources have.
@@ -86,6 +87,7 @@ def plan_query(
         prove_local,  # its parser loads beside the checks
     )
 
+    text, prepared = query_with_history(query.text, prepared)
     given = {"signals": list(prepared.signal_columns), "market": list(prepared.market_columns)}
     ranking = None
     if query.ranking is not None:
@@ -98,7 +100,7 @@ def plan_query(
     elif query.when is not None:
         schedule = plan_ranking(query.schedule, prepared, begin_t=begin_t, end_t=end_t)
         query = replace(query, when=schedule.ranking.when)
-    local = prove_local(query.text, given, prepared.database)
+    local = prove_local(text, given, prepared.database)
     kind = _kind(query, local.columns)
     used = {"asset_id"} | local.reads.get("signals", set())
     used |= {name for name in local.reads.get("ranked", ()) if name not in OWN}
@@ -149,13 +151,14 @@ def _kind(query: Query, found: tuple[str, ...]) -> QueryKind:
 
 def _require_types(plan: QueryPlan, prepared: Prepared) -> None:
     """Let DuckDB bind the query to empty relations, and look at the types it would yield."""
+    given = prepared.signal_columns
+    own = {name: kind for name, kind in given.items() if name.lower() not in OWN}
     views = {
-        "signals": rows_of("main.signals", columns(prepared.signal_columns)),
+        "signals": rows_of("main.signals", _typed(given)),
         "market": rows_of("main.market", columns(prepared.market_columns)),
         "ranked": rows_of(
             "main.signals",
-            f"{columns(n for n in prepared.signal_columns if n.lower() not in OWN)}, "
-            "0::double as score, 0::bigint as rank, 0::double as weight",
+            f"{_typed(own)}, 0::double as score, 0::bigint as rank, 0::double as weight",
         ),
     }
     text = plan.query.text
@@ -176,6 +179,14 @@ def _require_types(plan: QueryPlan, prepared: Prepared) -> None:
     for name in (plan.kind, "score", "rank"):
         if name in kinds and not is_numeric(kinds[name]):
             raise ExpressionError(text, f"yields {name} as {kinds[name]}; it must be a number")
+
+
+def _typed(kinds: Mapping[str, str]) -> str:
+    """Return columns of ``signals`` by name, and those that no view has by type."""
+    return ", ".join(
+        null_of(kind, quote(name)) if name.startswith(OF_HISTORY) else quote(name)
+        for name, kind in kinds.items()
+    )
 
 
 def answered_query(plan: QueryPlan, relations: Mapping[str, str]) -> str:
