@@ -91,6 +91,15 @@ def test_of_a_stop_and_a_target_in_one_bar_the_policy_says_which() -> None:
     assert closed(LevelPolicy(target_first=True), FALLS)[1:] == [(2, -10, 110.0)]
 
 
+def test_the_fill_policy_says_which_comes_first() -> None:
+    said = BacktestConfig(levels=LevelPolicy(target_first=True, before_orders=True)).fill_policy
+    assert said.endswith(
+        "stops, limits and targets act inside the bar, those of rules before the orders of the "
+        "open; of a stop and a target in one bar the target"
+    )
+    assert BacktestConfig().fill_policy.endswith("stops, limits and targets act inside the bar")
+
+
 def test_an_open_beyond_the_stop_came_before_any_target() -> None:
     gap = [*flat(100, 2), (85, 112, 84, 100), *flat(100, 2)]
     assert closed(LevelPolicy(target_first=True), gap)[1:] == [(2, -10, 85.0)]

@@ -97,6 +97,10 @@ class BacktestConfig:
         inside = "stops, limits and targets act inside the bar"
         if self.levels.trigger is Trigger.NEXT_OPEN:
             inside = "a stop or target that a bar touches leaves at the next open"
+        elif self.levels.before_orders:
+            inside += ", those of rules before the orders of the open"
+        if self.levels.target_first:
+            inside += "; of a stop and a target in one bar the target"
         return (
             f"{self.execution.description}; exits of rules fill at the next open, before what "
             f"reduces positions, before what increases them; {inside}"
