@@ -67,3 +67,12 @@ def test_what_is_causal_by_its_making_is_clean(seed: int, market: Path) -> None:
     audit = generated(market, seed).audit(1, seed=seed)
     assert audit.is_clean, audit.title
     assert audit.smells.fetchall() == []
+
+
+def test_a_timing_of_a_users_own_is_not_said_to_fill_at_its_decision(world: World) -> None:
+    found = at_work(fill_at_best_price, world, honest=False, cuts=1)
+    says = [one.says for one in found if one.what == "not_after_decision"]
+    assert says == [
+        "BestPrice is a timing of your own, which may fill at any time; what holds of it says "
+        "before_decision"
+    ]

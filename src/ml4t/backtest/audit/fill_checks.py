@@ -118,11 +118,15 @@ def _of_clock(timing: str) -> Iterator[FillCheck]:
             "not_after_decision", "every fill is strictly after its decision", where=_NOT_FREE
         )
         return
-    yield FillCheck(
-        "not_after_decision", "every fill is strictly after its decision",
-        unchecked=f"{timing} fills orders at the close at which they are decided, which is "
-        "optimistic; what holds of it says before_decision",
+    why = (
+        "fills orders at the close at which they are decided, which is optimistic"
+        if timing == "ThisClose" else "is a timing of your own, which may fill at any time"
     )  # fmt: skip
+    yield FillCheck(
+        "not_after_decision",
+        "every fill is strictly after its decision",
+        unchecked=f"{timing} {why}; what holds of it says before_decision",
+    )
     yield FillCheck(
         "before_decision", "no fill is before its decision, and one at it is at the close",
         where=f"has_bar and {_NOT_FREE}", parameters={"in_range": IN_RANGE},
