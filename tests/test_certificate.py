@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from ml4t.backtest import BacktestEngine, BacktestResult, Catalog, ConfigError, ResultError, TopN
 from ml4t.backtest.audit import Verification, verify
+from ml4t.backtest.audit.certificate import certificate_digest
 from ml4t.backtest.audit.digests import rows_digest
 from ml4t.backtest.audit.unseen import UNSEEN
 from ml4t.backtest.cli import app
@@ -147,6 +148,8 @@ def test_the_tables_of_which_a_cell_was_changed_are_named(which: int, copy: Path
     assert not found.is_valid
     assert said(found, "tables") == f"not what was saved: {', '.join(changed)}"
     assert outcomes(found)["certificate"] == "holds"
+    # What a changed file says of its sources is not followed.
+    assert outcomes(found)["sources"] == "not checked"
 
 
 @pytest.mark.parametrize("column", [one for one in CERTIFIED if one != "form"])
@@ -159,6 +162,15 @@ def test_a_changed_certificate_is_told(column: str, signed: Path, tmp_path: Path
     assert not found.is_valid
     assert outcomes(found)["signature" if column in ("public_key", "signature") else
                            "certificate"] == "fails"  # fmt: skip
+
+
+def test_a_forged_file_that_agrees_with_itself_is_no_crash(copy: Path) -> None:
+    with duckdb.connect(str(copy)) as connection:
+        (row,) = connection.sql("from audit.certificate").pl().to_dicts()
+        digest = certificate_digest({**row, "sources": "[1]"})
+        connection.execute(f"update audit.certificate set sources = '[1]', sha256 = '{digest}'")
+    assert outcomes(verify(copy))["certificate"] == "holds"
+    assert said(verify(copy), "sources") == "what the file says of its sources cannot be read"
 
 
 def test_what_was_added_or_is_gone_is_told(copy: Path) -> None:

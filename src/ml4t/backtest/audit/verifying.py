@@ -133,9 +133,12 @@ def verify(
     checks = [_of_tables(digests, certificate), _of_certificate(certificate)]
     signature = _of_signature(certificate, known)
     checks += signature
-    if engine is None:
+    if any(one.outcome is CheckOutcome.FAILS for one in checks[:2]):
+        why = "the file says something else than what was saved"
+        checks += [_not_checked("sources", why), _not_checked("replay", why)]
+    elif engine is None:
         checks += [
-            _of_files(certificate, recorded),
+            _of_recorded(certificate, recorded),
             _not_checked("replay", "no engine and no run file were given"),
         ]
     else:
@@ -217,13 +220,20 @@ def _of_signature(certificate: Mapping[str, Any], known: str | None) -> list[Ver
     return [signed, _holds("key", "it is the key given")]
 
 
+def _of_recorded(certificate: Mapping[str, Any], recorded: list[dict[str, Any]]) -> VerifyCheck:
+    try:
+        return _of_files(certificate, recorded)
+    except (AttributeError, KeyError, TypeError, ValueError):  # it may be anybody's file
+        return _fails("sources", "what the file says of its sources cannot be read")
+
+
 def _of_files(certificate: Mapping[str, Any], recorded: list[dict[str, Any]]) -> VerifyCheck:
     """Hold the files that the run read to what they were, where they are at hand."""
     from hashlib import file_digest
 
     paths = {
         one["name"]: [Path(file["path"]) for file in one.get("files", []) if "path" in file]
-        for row in recorded for one in json.loads(row["sources"])
+        for row in recorded for one in _json(row, "sources", [])
     }  # fmt: skip
     changed, away, n_same = [], [], 0
     for one in _json(certificate, "sources", []):
