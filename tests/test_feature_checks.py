@@ -78,6 +78,7 @@ def test_a_file_that_a_function_makes_of_the_past_is_cited_by_its_run(panel: Pat
         result.summary()
     )
     assert any(one.text.startswith(f"planted is what {function}") for one in claims(result, None))
+    assert catalog.prove()[-1].why == f"record {catalog.describe()[-1]['checked_by']}"
     audit = BacktestEngine(catalog, TopN(2, by="close", every=30)).audit(cuts=1)
     ((said,),) = audit.sql("select input from sources where input is not null").fetchall()
     assert said == f"record own.parquet.check.json: equals {function}, 3 cuts, nothing found"
@@ -160,6 +161,19 @@ def test_other_rows_of_a_source_than_were_checked_are_refused(panel: Path) -> No
     other.register("features", panel / "own.parquet", **options)
     with pytest.raises(DataError, match="was checked over other rows of source 'prices', or by"):
         other.validate()
+
+
+def test_a_record_of_nothing_that_could_be_tried_is_refused(panel: Path) -> None:
+    def late(sources: KnownSources) -> Any:
+        rows = trailing_mean(sources)
+        if len(rows) < 6 * 70:
+            raise ValueError("too few bars")
+        return rows
+
+    check = checked(panel, late)
+    assert (check.is_clean, check.findings) == (False, ())
+    with pytest.raises(DataError, match=r"was tried at no cut by 'own.*ValueError: too few bars"):
+        panel_catalog(panel).register("features", panel / "own.parquet", checked_by=check.record)
 
 
 def test_a_run_file_names_the_record(panel: Path) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ml4t.backtest.data.asof.prepared import Prepared
+from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.registry import SourceRegistry
 from ml4t.backtest.data.sources.adjusting import jumps_like_splits, unapplied
 from ml4t.backtest.data.sources.checks import CheckResult, files_that_differ, run_checks
@@ -83,10 +84,10 @@ class Described(SourceRegistry, ABC):
         # Loads a parser, which a run over plain sources does without.
         from ml4t.backtest.data.causality.sources import source_verdicts
 
-        prepared, sources = self.prepare(), list(self._sources.values())
-        return source_verdicts(
-            sources, self._found, prepared.database, are_days=not prepared.is_intraday
-        )
+        # The session of a prepared catalog is locked: it reads the files of queries no more.
+        are_days, session = not self.prepare().is_intraday, Database(timezone=self.timezone)
+        sources = list(self._sources.values())
+        return source_verdicts(sources, self._found, session, are_days=are_days)
 
     def _doubts(self, prepared: Prepared) -> list[CheckResult]:
         """Return what of prices as traded looks as if actions of them were missing."""

@@ -99,7 +99,8 @@ def _of_source(
         why = f"by {source.function.name}, which an audit calls anew over what was known"
         return [ColumnVerdict(source.name, name, BY_PYTHON, why=why) for name in names]
     if source.is_files or not isinstance(source.given, str):
-        return [ColumnVerdict(source.name, name, GIVEN) for name in names]
+        why = f"record {source.checked}" if source.checked is not None else ""
+        return [ColumnVerdict(source.name, name, GIVEN, why=why) for name in names]
     try:
         found = _of_query(source, tables, database, are_days=are_days)
     except EngineError as error:

@@ -33,7 +33,7 @@ def record_of(path: object, source: Source) -> CheckRecord:
     ConfigError
         There is no such record, or the source is none of local files.
     DataError
-        It is of other files, or it found something.
+        It is of other files, it found something, or it could try nothing.
     """
     file = require_path("checked_by", path, "the file of a record that check_features wrote")
     if not source.is_files or source.urls:
@@ -65,6 +65,12 @@ def record_of(path: object, source: Source) -> CheckRecord:
             f"{first['column'] or 'a row'} at {first['bar']} is {first['whole']}, and "
             f"{first['known']} of what was known at {first['cut']}; mend {said['function']['name']}"
             ", or register the file without checked_by",
+        )  # fmt: skip
+    if not record.facts()["cuts"]:
+        why = "; ".join({str(one["problem"]) for one in said["cuts"]}) or "there are too few bars"
+        raise DataError(
+            source.name, "checked", f"was tried at no cut by '{file.name}', which says nothing "
+            f"then: {why}",
         )  # fmt: skip
     require_same_files(source, record)
     return record

@@ -1,0 +1,115 @@
+"""A catalog says of every column what is proved of it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from ml4t.backtest import BacktestEngine, Catalog, TopN
+from ml4t.backtest.data.computed.known_sources import KnownSources
+from ml4t.backtest.synthetic import make_market
+
+OF_ASSET = "over (partition by asset_id order by timestamp)"
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = make_market(tmp_path_factory.mktemp("prove"), n_assets=4, n_bars=40)
+    # That a query reads and no source is.
+    shutil.copy(folder / "prices.parquet", folder / "other.parquet")
+    return folder
+
+
+def verdicts(catalog: Catalog) -> dict[str, str]:
+    return {f"{one.source}.{one.column}": one.verdict for one in catalog.prove()}
+
+
+def features_of(sources: KnownSources) -> pl.DataFrame:
+    return sources.prices.pl().select("timestamp", "asset_id", made=pl.col("close") * 2)
+
+
+def base(market: Path) -> Catalog:
+    return Catalog().register("prices", f"{market}/prices.parquet")
+
+
+def test_each_kind_of_column_has_its_verdict(market: Path) -> None:
+    other = f"'{market}/other.parquet'"
+    catalog = base(market).register(
+        "features",
+        f"select timestamp, asset_id, lag(close) {OF_ASSET} as before, lead(close) {OF_ASSET} as "
+        f"after, close - open as own, random() as chance from {other}",
+    )
+    catalog.register("features", features_of, name="made")
+    catalog.validate()  # which locks the session that reads files
+    found = verdicts(catalog)
+    assert found["prices.close"] == "given"
+    assert found["features.before"] == "causal"
+    assert found["features.after"] == "leaks"
+    assert found["features.own"] == "local"
+    assert found["features.chance"] == "unproved"
+    assert {kind for name, kind in found.items() if name.startswith("made.")} == {"computed"}
+    told = {one.column: one for one in catalog.prove()}["after"]
+    assert told.what == f"lead(close) {OF_ASSET}"
+    assert "later" in told.why
+    assert "lag" in told.instead
+    by_source = {one["source"]: one["verdicts"] for one in catalog.describe()}
+    assert by_source["features"] == {"causal": 1, "leaks": 1, "local": 1, "unproved": 1}
+
+
+def test_what_is_made_of_a_leak_leaks(market: Path) -> None:
+    catalog = base(market)
+    catalog.register(
+        "features", f"select timestamp, asset_id, lead(close) {OF_ASSET} as x from prices"
+    )
+    query = (
+        "select timestamp, asset_id, x * 2 as y, close as z from features join prices using (all)"
+    )
+    query = query.replace("using (all)", "using (timestamp, asset_id)")
+    catalog.register("features", query, name="second")
+    found = {f"{one.source}.{one.column}": one for one in catalog.prove()}
+    assert found["second.y"].verdict == "leaks"
+    assert found["second.y"].what == "features.x"
+    assert found["second.z"].verdict == "local"
+
+
+@pytest.mark.parametrize(
+    ("clock", "verdict"),
+    [({}, "leaks"), ({"lag": "1 day"}, "causal"), ({"lag": "23 hours"}, "leaks")],
+)
+def test_the_clock_of_a_source_is_that_of_its_rows(
+    clock: dict[str, str], verdict: str, market: Path
+) -> None:
+    query = (
+        "select p.timestamp, p.asset_id, n.close as next from prices p join prices n on "
+        "n.asset_id = p.asset_id and n.timestamp = p.timestamp + interval '1 day'"
+    )
+    catalog = base(market).register("features", query, name="features", **clock)  # type: ignore[arg-type]
+    assert verdicts(catalog)["features.next"] == verdict
+
+
+def test_rows_of_a_source_that_is_known_later_are_not_read_at_once(market: Path) -> None:
+    late = f"select timestamp, asset_id, close as late from '{market}/prices.parquet'"
+    for on, verdict in (
+        ("late.timestamp = p.timestamp", "leaks"),
+        ("late.timestamp + interval '2 days' <= p.timestamp", "causal"),
+    ):
+        catalog = base(market).register("features", late, name="late", lag="2 days")
+        catalog.register(
+            "features",
+            f"select p.timestamp, p.asset_id, max(late.late) as seen from prices p join late on "
+            f"late.asset_id = p.asset_id and {on} group by all",
+        )
+        assert verdicts(catalog)["features.seen"] == verdict
+
+
+def test_an_audit_counts_what_is_proved(market: Path) -> None:
+    query = f"select timestamp, asset_id, lag(close) {OF_ASSET} as x from prices"
+    catalog = base(market).register("features", query)
+    audit = BacktestEngine(catalog, TopN(1, by="x")).audit(1)
+    assert "columns: 1 proved, 5 given" in audit.title
+    assert ("features", "x", "causal") in audit.sql(
+        'select source, "column", verdict from columns'
+    ).fetchall()
