@@ -54,9 +54,3 @@ select p.timestamp, p.asset_id, x.flow as m from prices as p asof join flows as 
 
 -- causal; m: leaks
 select p.timestamp, p.asset_id, v.m from prices as p asof join (select timestamp, avg(vix) over () as m from vix) as v on p.timestamp >= v.timestamp;
-
--- unproved
-select p.timestamp, p.asset_id, v.vix as m from vix as v asof right join prices as p on p.timestamp >= v.timestamp;
-
--- leaks
-select coalesce(p.timestamp, v.timestamp) as timestamp, v.vix as m from prices as p asof full join vix as v on p.timestamp >= v.timestamp;

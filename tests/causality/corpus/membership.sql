@@ -78,3 +78,9 @@ select asset_id, start_at, count(*) over (partition by asset_id order by start_a
 
 -- clock: greatest(start_at,end_at); causal
 select asset_id, start_at, end_at from members where end_at is not null;
+
+-- clock: greatest(start_at,end_at); unproved
+select asset_id, start_at, end_at from members;
+
+-- clock: greatest(start_at,end_at); causal
+select asset_id, start_at, end_at from members where end_at is not null and start_at > '2024-01-01';

@@ -1,7 +1,7 @@
 -- leaks
 select coalesce(p.timestamp, r.timestamp) as timestamp, r.eps as m from prices as p full join reports as r on p.timestamp = r.timestamp and p.timestamp = r.available_at;
 
--- leaks
+-- unproved
 select v.timestamp, p.close as m from prices as p left join vix as v on v.timestamp = p.timestamp group by all;
 
 -- unproved
@@ -34,7 +34,7 @@ select a.timestamp, b.close as m from (select * from prices where timestamp <= '
 -- causal
 select b.timestamp, a.close as m from (select * from prices where timestamp <= '2024-03-04') as a join (select * from prices where timestamp >= '2024-03-04') as b using (asset_id);
 
--- leaks
+-- unproved
 select t as timestamp, sum(close) as m from (select p.close, v.timestamp as t from prices as p left join vix as v on v.timestamp = p.timestamp) group by t;
 
 -- leaks
@@ -48,9 +48,6 @@ select timestamp, asset_id, lag(close) over (partition by asset_id order by time
 
 -- leaks
 select timestamp, asset_id, lag(close, (select count(*) from vix)::integer) over (partition by asset_id order by timestamp) as m from prices;
-
--- leaks
-select timestamp, asset_id, close from prices order by timestamp, asset_id limit (select max(volume) from prices);
 
 -- local; m: causal
 select timestamp, asset_id, max(m) over (partition by timestamp) as m from (select *, lag(close) over (partition by asset_id order by timestamp) as m from prices);

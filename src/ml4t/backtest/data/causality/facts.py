@@ -30,6 +30,7 @@ class Facts:
         self._sources: dict[Symbol, frozenset[Symbol]] = {}
         self._obscure: set[Symbol] = set()
         self._constants: set[Symbol] = set()
+        self._to_come: set[Symbol] = set()
 
     def symbol(self, *, opaque: bool = False) -> Symbol:
         """Return a symbol of which nothing is known."""
@@ -70,6 +71,18 @@ class Facts:
     def is_constant(self, symbol: Symbol) -> bool:
         """Say whether a symbol is made of constants alone."""
         return symbol in self._constants
+
+    def expect(self, symbol: Symbol) -> None:
+        """Note that a time is NULL as long as it is still to come."""
+        self._to_come.add(symbol)
+
+    def have(self, symbol: Symbol) -> None:
+        """Note that a time is there."""
+        self._to_come.discard(symbol)
+
+    def may_come(self, symbol: Symbol) -> bool:
+        """Say whether a symbol is made of a time that may be NULL, for it is still to come."""
+        return not self._to_come.isdisjoint(self.sources(symbol))
 
     def blur(self, symbols: Iterable[Symbol]) -> None:
         """Note that something was said of the order of some symbols that is not understood."""
@@ -138,6 +151,8 @@ class Facts:
             for later in self.not_later(one):
                 if later != one and later in new:
                     self.add(made, new[later], rounded=later not in sharp)
+            if self.may_come(one):
+                self._to_come.add(made)
             if one in self._blurred:
                 self._blurred.add(made)
             if one in self._obscure:
@@ -152,6 +167,7 @@ class Facts:
         other._numbers, other._opaque, other._same = self._numbers, self._opaque, self._same
         other._sources, other._obscure = self._sources, self._obscure
         other._blurred, other._constants = set(self._blurred), self._constants
+        other._to_come = self._to_come
         other._after = _Layered(self._after)
         return other
 

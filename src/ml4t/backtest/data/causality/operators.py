@@ -179,6 +179,8 @@ class PlanWalk:
             for cells in columns
         ]
         for one, cells in zip(made, columns, strict=True):
+            if any(facts.may_come(cell.symbol) for cell in cells):
+                facts.expect(one)
             later = [facts.not_later(cell.symbol) for cell in cells]
             sharp = [facts.not_later(cell.symbol, sharp=True) for cell in cells]
             for other, others in zip(made, columns, strict=True):

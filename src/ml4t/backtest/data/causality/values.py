@@ -122,6 +122,8 @@ class PlanValues:
             for pair in pairs:
                 for earlier, later in (pair, *self._shifted_alike(*pair)):
                     known.add(earlier, later)
+            if one["type"] == "OPERATOR_IS_NOT_NULL" and facts is None:
+                known.have(self._symbol(one["children"][0], cells))
             times = self._times(one, cells)
             is_clear = pairs and not any(map(self.facts.is_opaque, set().union(*pairs)))
             if is_clear or one["type"] in _OF_NO_ORDER:
@@ -317,7 +319,9 @@ class PlanValues:
         above = [self.facts.not_later(part) for part in parts]
         if name == "greatest":
             for part in parts:
-                self.facts.add(part, made)
+                # NULL counts for nothing here, and for an end it means that it is to come.
+                if not self.facts.may_come(part):
+                    self.facts.add(part, made)
         # Where one part is NULL it is another: `least` is not always before each of them.
         for each in set.intersection(*above):
             self.facts.add(made, each, rounded=True)

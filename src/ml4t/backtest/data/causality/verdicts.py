@@ -133,6 +133,7 @@ def _tables(binder: Binder, values: PlanValues) -> Callable[[str], PlanRows]:
             of_cell = both(reads, Dependence(problems=tuple(known)))
             is_end = cell.name == table.end
             if is_end:
+                values.facts.expect(cell.symbol)
                 of_cell = both(of_cell, Dependence(frozenset({cell.symbol})))
             cells.append(cell._replace(reads=of_cell, is_end=is_end))
         return PlanRows(tuple(cells), reads)

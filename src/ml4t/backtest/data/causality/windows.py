@@ -210,7 +210,9 @@ def _of_group(reads: Dependence, keys: Sequence[Symbol], facts: Facts, what: str
     seen, missing = seen_through(reads, keys, facts)
     if not missing:
         return seen
-    is_leak = not any(facts.reaches_opaque(one) for one in missing)
+    # Of a missing partner the time is NULL, and its group has no time.
+    is_missing = any(facts.is_opaque(key) and len(facts.not_later(key)) > 1 for key in keys)
+    is_leak = not (is_missing or any(facts.reaches_opaque(one) for one in missing))
     if any(facts.is_hidden(one, keys) for one in missing):
         return both(seen, _hidden(what, "groups by"))
     if any(one in facts.not_later(key) for one in missing for key in keys):
