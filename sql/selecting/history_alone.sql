@@ -1,6 +1,6 @@
 -- grain:  one row per (timestamp, asset_id)
--- reads:  signals, market
--- params: :said, :called
+-- reads:  :signals, :market
+-- params: :said, :called, :signals, :market
 -- The same as a query by itself, of which it is proved that it reads no later bar.
 with
 
@@ -9,11 +9,11 @@ by_bar as (
     select
         * exclude (timestamp),
         timestamp as __bar
-    from market
+    from :market
 )
 
 select
     :called.timestamp,
     :said as history
-from signals as :called
+from :signals as :called
 inner join by_bar as market on :called.timestamp = market.__bar

@@ -112,7 +112,13 @@ def _without_windows(
 
 def _column_of(text: str, window: str, called: str, prepared: Prepared) -> Known:
     """Make the table of a window that is proved to read no later bar."""
-    alone = render("selecting/history_alone", said=window, called=quote(called))
+    alone = render(
+        "selecting/history_alone",
+        said=window,
+        called=quote(called),
+        signals="signals",
+        market="market",
+    )
     tables = {"signals": prepared.signal_columns, "market": prepared.market_columns}
     kind, about = _proved(text, alone, tables, prepared)
     if kind == "unproved":
@@ -136,7 +142,7 @@ def _bars_of(when: str, prepared: Prepared) -> str:
     require_plain(when)
     known = prepared.histories.get(when)
     if known is None:
-        alone = render("selecting/history_of_market", said=f"({when}\n)")
+        alone = render("selecting/history_of_market", said=f"({when}\n)", market="market")
         kind, _ = _proved(when, alone, {"market": prepared.market_columns}, prepared)
         if kind != "causal":
             return when  # of one bar, or refused where it is read
