@@ -59,10 +59,7 @@ select timestamp, asset_id, unnest(list(close) over (partition by asset_id order
 select timestamp, asset_id, list_sum(list(close) over (partition by asset_id)) as m from prices;
 
 -- leaks
-select timestamp, asset_id, list_position((select list(close order by timestamp, asset_id) from prices), close) as m from prices;
-
--- leaks
-select unnest(list(timestamp)) as timestamp, unnest(list(close)) as m, asset_id from prices group by asset_id;
+select timestamp, asset_id, list_position((select list(close order by timestamp desc, asset_id) from prices), close) as m from prices;
 
 -- unproved
 select list_transform([timestamp], lambda t: t + interval '1 day')[1] as timestamp, close as m from prices;
