@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
 import struct
@@ -18,6 +19,7 @@ from typer.testing import CliRunner
 
 from ml4t.backtest import BacktestEngine, BacktestResult, Catalog, ConfigError, ResultError, TopN
 from ml4t.backtest.audit import Verification, verify
+from ml4t.backtest.audit.auditing import AuditRequest
 from ml4t.backtest.audit.certificate import certificate_digest
 from ml4t.backtest.audit.digests import rows_digest
 from ml4t.backtest.audit.unseen import UNSEEN
@@ -254,6 +256,11 @@ def test_without_the_package_it_says_what_to_install(
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.serialization", None)
     with pytest.raises(ConfigError, match=r"needs cryptography: pip install '.*\[sign\]'"):
         audit.save(tmp_path / "run.duckdb", tmp_path / "key.pem")
+
+
+def test_what_is_recorded_as_asked_are_arguments_of_an_audit() -> None:
+    arguments = set(inspect.signature(BacktestEngine.audit).parameters) - {"self", "progress"}
+    assert {*AuditRequest._fields, "start", "end"} == arguments
 
 
 def test_a_replay_finds_the_same(saved: Path, market: Path) -> None:
