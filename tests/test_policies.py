@@ -184,9 +184,10 @@ def test_a_sign_that_does_not_is_not_and_progress_counts_all_runs() -> None:
     assert not any(row[-2] for row in rows.values())
     assert "return from 2.00% to 2.00% under 7 policies" in audit.title
     n = len([row for row in rows.values() if row[1] is not None])
-    # Beside the run over everything and the cut; the own policy was run once more.
-    assert seen[-1] == (n + 2, n + 2)
-    assert [done for done, _ in seen] == list(range(1, n + 3))
+    # Beside the run over everything, another one for chance, and the cut; the own policy was run
+    # once more.
+    assert seen[-1] == (n + 3, n + 3)
+    assert [done for done, _ in seen] == list(range(1, n + 4))
 
 
 def test_a_run_without_orders_depends_on_no_policy(market: Path) -> None:

@@ -73,7 +73,10 @@ def register_sources(document: TomlTable, run: TomlTable, folder: Path) -> Catal
         if "columns" in source:
             options["columns"] = subtable(source, "columns", f"{where} columns")
         if "checked_by" in source:
-            options["checked_by"] = folder / options["checked_by"]
+            record = "the file of a record that check_features wrote"
+            options["checked_by"] = folder / require_path(
+                f"{where} checked_by", source["checked_by"], record
+            )
         paths = _paths(source["path"], folder, where)
         catalog.register(role, paths, name=None if name == role else name, **options)
     return catalog

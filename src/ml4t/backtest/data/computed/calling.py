@@ -87,8 +87,8 @@ def making_function(source: object, said: Said, before: Collection[str]) -> Sour
     name = said.name
     if not before:
         raise ConfigError(
-            f"source {name!r} is made of the sources before it, and there is none yet; register "
-            "prices first"
+            f"source {name!r} is made by {getattr(source, '__name__', type(source).__name__)} of "
+            "the sources before it, and there is none yet; register prices first"
         )
     inner = inspect.unwrap(source)
     if inspect.iscoroutinefunction(inner) or inspect.isgeneratorfunction(inner):

@@ -45,7 +45,10 @@ def record_of(path: object, source: Source) -> CheckRecord:
         data = file.read_bytes()
         said = json.loads(data)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"checked_by: '{file}' is no record of a check: {error}") from error
+        raise ConfigError(
+            f"checked_by: '{file}' is no record of a check: {error}; pass the file that "
+            "check_features wrote"
+        ) from error
     if (
         not isinstance(said, dict)
         or said.get("schema") != RECORD_FORM
