@@ -53,12 +53,18 @@ VOLUME_AND_RANGE = 0.2
 FORMS = ("level", "change", "to close")
 PROFILE_SMELLS = {
     "ahead_of_last": (
-        "smells/ahead_of_last",
-        {"least_ic": GREAT_IC, "times_turn": TIMES_TURN, "least_t": LEAST_T},
+        "smells/tells_next",
+        {
+            "least_ic": GREAT_IC, "times_turn": TIMES_TURN, "least_t": LEAST_T,
+            "beats_last": True,
+        },
     ),
     "implausible_ic": (
-        "smells/implausible_ic",
-        {"least_ic": IMPLAUSIBLE_IC, "times_turn": TIMES_TURN, "least_t": LEAST_T},
+        "smells/tells_next",
+        {
+            "least_ic": IMPLAUSIBLE_IC, "times_turn": TIMES_TURN, "least_t": LEAST_T,
+            "beats_last": False,
+        },
     ),
     "known_too_early": (
         "smells/known_too_early",

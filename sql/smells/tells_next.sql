@@ -1,8 +1,9 @@
--- grain:  one row per column that goes with the next return more than with the last
+-- grain:  one row per column that tells more of the next return than a forecast does
 -- reads:  :profile
--- params: $least_ic, $times_turn, $least_t
--- The next return is what nobody knows: a column that shows it more than what has happened was
--- made of it. Beyond what the returns tell themselves, as for an IC that is implausible.
+-- params: $least_ic, $times_turn, $least_t, $beats_last
+-- The next return is what nobody knows: a column that shows it more than what has happened, where
+-- $beats_last asks for that, was made of it. Beyond what the returns tell themselves: short bars
+-- turn back, from bid to ask, and whatever shows the last return then shows the next one too.
 with
 
 by_lag as (
@@ -41,7 +42,10 @@ where
     by_lag.form <> 'return'
     and abs(by_lag.next_ic) >= $least_ic + $times_turn * own.turn
     and abs(by_lag.next_t) >= $least_t
-    and abs(by_lag.next_ic) > coalesce(abs(by_lag.last_ic), 0)
+    and (
+        not $beats_last
+        or abs(by_lag.next_ic) > coalesce(abs(by_lag.last_ic), 0)
+    )
 qualify
     row_number() over (
         partition by by_lag.source, by_lag.column_name
