@@ -16,7 +16,7 @@ from ml4t.backtest.audit.policies import audit_policies
 from ml4t.backtest.audit.proving import proved_columns
 from ml4t.backtest.audit.run_smells import smells_of_run
 from ml4t.backtest.audit.steps import Steps
-from ml4t.backtest.audit.truncation import CutRun, run_to_cuts, run_whole
+from ml4t.backtest.audit.truncation import CutRun, outcome_of, run_to_cuts, run_whole
 from ml4t.backtest.audit.warm_up import audit_warm_up
 from ml4t.backtest.data.cut.cut_catalog import CutSource
 from ml4t.backtest.data.stream.period import Bound, find_period
@@ -90,10 +90,7 @@ def _text(bound: Bound | None) -> str | None:
 
 def _of_cuts(runs: Sequence[CutRun]) -> AuditPart:
     sources = next((one.sources for one in runs if one.sources), [])
-    n_run = sum(not one.problem for one in runs)
-    n_places = sum(len(one.found) for one in runs)
-    said = f"{n_places:,} differences" if n_places else "no difference"
-    said = said if n_run or n_places else "nothing could be compared"
+    n_run, said, is_clean = outcome_of(runs)
     n_whole = sum(bool(each.why) for one in sources for each in one.inputs)
     said += f"; inputs that were not cut: {n_whole:,}" if n_whole else ""
     return AuditPart(
@@ -106,7 +103,7 @@ def _of_cuts(runs: Sequence[CutRun]) -> AuditPart:
             "sources": [row for one in sources for row in _rows_of(one)],
         },
         said=f"audit of {n_run} cuts: {said}",
-        is_clean=n_run > 0 and not n_places,
+        is_clean=is_clean,
     )
 
 

@@ -13,7 +13,13 @@ from functools import partial
 from ml4t.backtest.audit.audit_tables import AuditPart
 from ml4t.backtest.audit.comparing import Found
 from ml4t.backtest.audit.steps import Steps
-from ml4t.backtest.audit.truncation import CutRun, WholeRun, own_setup, run_beside
+from ml4t.backtest.audit.truncation import (
+    CutRun,
+    WholeRun,
+    outcome_of,
+    own_setup,
+    run_beside,
+)
 from ml4t.backtest.data.cut.poisoned_catalog import PoisonedCatalog
 
 
@@ -30,17 +36,14 @@ def run_poisoned(whole: WholeRun, seed: int, steps: Steps) -> AuditPart:
 
 
 def _part_of(runs: Sequence[CutRun]) -> AuditPart:
-    n_run = sum(not one.problem for one in runs)
-    n_places = sum(len(one.found) for one in runs)
+    n_run, said, is_clean = outcome_of(runs)
     rows: list[tuple[object, ...]] = [
         (run.cut.bar.text, *one, None) for run in runs for one in run.found
     ]
     nothing = (None,) * len(Found._fields)
     rows += [(run.cut.bar.text, *nothing, run.problem) for run in runs if run.problem]
-    said = f"{n_places:,} differences" if n_places else "no difference"
-    said = said if n_run or n_places else "nothing could be compared"
     return AuditPart(
         rows={"poisoned": rows},
         said=f"{n_run} with later rows poisoned: {said}",
-        is_clean=n_run > 0 and not n_places,
+        is_clean=is_clean,
     )

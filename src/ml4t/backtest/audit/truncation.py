@@ -6,7 +6,7 @@ it. Strategy, rules, limits, callbacks and providers alike go through it as they
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy, deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -159,6 +159,15 @@ def run_beside(
         # It may differ for another reason than the cut.
         return CutRun(cut, found[:n_of_views], sources, CHANCE, n_of_views)
     return CutRun(cut, found, sources, n_of_views=n_of_views)
+
+
+def outcome_of(runs: Sequence[CutRun]) -> tuple[int, str, bool]:
+    """Return how many runs could be compared, what they come to in words, and if all is clean."""
+    n_run = sum(not one.problem for one in runs)
+    n_places = sum(len(one.found) for one in runs)
+    said = f"{n_places:,} differences" if n_places else "no difference"
+    said = said if n_run or n_places else "nothing could be compared"
+    return n_run, said, n_run > 0 and not n_places
 
 
 def own_setup(setup: RunSetup) -> RunSetup:
