@@ -78,7 +78,8 @@ by_bar as (
     select
         scored.form,
         scored.t,
-        avg(scored.score * columns(moves.* exclude (t, sid)) order by scored.sid)
+        -- Of decimals a sum is the same in every order, which no thread need keep.
+        avg((scored.score * columns(moves.* exclude (t, sid)))::decimal(18, 9))
     from scored
     inner join :moves as moves on scored.t = moves.t and scored.sid = moves.sid
     where scored.score is not null

@@ -9,22 +9,34 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
+from ml4t.backtest.audit.unlike import (
+    KEYS_OF_VIEWS,
+    Hashes,
+    part_hashes,
+    unlike_parts,
+    view_columns,
+)
 from ml4t.backtest.core.tolerances import SAME_IN_COLUMN, SAME_NUMBER
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.cut.cut_bar import CutBar
 from ml4t.backtest.data.database import Database
-from ml4t.backtest.data.sources.schema import KEYS
-from ml4t.backtest.data.sql_files import Sql, all_of, columns, literal, quote, render, rows_of
+from ml4t.backtest.data.sql_files import (
+    Sql,
+    all_of,
+    columns,
+    literal,
+    quote,
+    render,
+    rows_of,
+    table_of,
+)
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.results.run_store.difference import COMPARED, ROW_NUMBERS
 from ml4t.backtest.results.store import open_store
 
-if TYPE_CHECKING:
-    from pyarrow import Table as ArrowTable
-
-KEYS_OF_VIEWS = {"signals": KEYS, "market": KEYS[:1]}
 # What an order asked for; what came of it later is in `fills`.
 _ASKED = ("created_at", "order_type", "time_in_force", "tag")
 # What a trade says once it is closed.
@@ -65,13 +77,19 @@ class Found(NamedTuple):
     source: str | None = None
 
 
-def compare_views(whole: Prepared, cut: Prepared, bar: CutBar) -> Iterator[Found]:
+def compare_views(whole: Prepared, of_whole: Hashes, cut: Prepared, bar: CutBar) -> Iterator[Found]:
     """Yield the columns of the views of two catalogs that differ up to a bar.
 
     One that was not there yet, such as of a category that came later, counts as NULL.
+
+    Parameters
+    ----------
+    of_whole : mapping
+        As `part_hashes` returns it for the bar.
     """
+    (of_cut,) = part_hashes(cut, [bar])
     for view, keys in KEYS_OF_VIEWS.items():
-        unlike = [name for name, differs in unlike_columns(whole, cut, view, bar) if differs]
+        unlike = unlike_parts(whole, of_whole, of_cut, view)
         # Together: each read of a view makes all its joins anew.
         for some in batched(unlike):
             database = open_store()
@@ -85,39 +103,13 @@ def compare_views(whole: Prepared, cut: Prepared, bar: CutBar) -> Iterator[Found
                     yield found._replace(source=whole.source_of(name))
 
 
-def unlike_columns(
-    whole: Prepared, cut: Prepared, view: str, bar: CutBar
-) -> list[tuple[str, bool]]:
-    """Return the columns of a view, with whether any cell is another in a second catalog."""
-    of_whole, of_cut, keys = _columns_of(whole, view), _columns_of(cut, view), KEYS_OF_VIEWS[view]
-    names = [name for name in of_whole if name not in keys and name in of_cut]
-    # A sum: DuckDB puts the hashes of several values together by xor, and a bit_xor of those
-    # would lose every value that an even number of rows has.
-    hashes = [f"sum(hash({columns([*keys, name])})) as {quote(name)}" for name in names]
-    query = render(
-        "audit/column_hashes",
-        view=view, known=bar.keeps("timestamp"), columns=", ".join(["count(*)", *hashes]),
-    )  # fmt: skip
-    (one,), (other,) = (each.database.rows(query) for each in (whole, cut))
-    lacking = [(name, True) for name in of_whole if name not in keys and name not in of_cut]
-    return lacking + [
-        (name, mine != theirs or one[0] != other[0])
-        for name, mine, theirs in zip(names, one[1:], other[1:], strict=True)
-    ]
-
-
 def items_of(whole: Prepared, prepared: Prepared, view: str, names: Sequence[str]) -> str:
     """Return keys and columns of a view of one catalog, NULL for what another has alone."""
-    kinds, own = _columns_of(whole, view), _columns_of(prepared, view)
+    kinds, own = view_columns(whole, view), view_columns(prepared, view)
     return ", ".join(
         quote(name) if name in own else f"null::{kinds[name]} as {quote(name)}"
         for name in (*KEYS_OF_VIEWS[view], *names)
     )
-
-
-def _columns_of(prepared: Prepared, view: str) -> Mapping[str, str]:
-    keys = dict.fromkeys(KEYS_OF_VIEWS[view], "")
-    return keys | (prepared.signal_columns if view == "signals" else prepared.market_columns)
 
 
 def batched(names: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -126,49 +118,60 @@ def batched(names: Sequence[str]) -> Iterator[Sequence[str]]:
         yield names[first : first + _TOGETHER]
 
 
-def compared_tables(run: BacktestResult) -> dict[str, ArrowTable]:
-    """Return the tables of a run that are compared."""
-    return {table: getattr(run, table).to_arrow_table() for table in _TIMES}
-
-
-def compare_runs(
-    whole: Mapping[str, ArrowTable], cut: BacktestResult, bar: CutBar
-) -> Iterator[Found]:
-    """Yield the tables of two runs of which rows up to a bar differ.
+class ComparedRun:
+    """A run beside which others are put: its tables, in a database of their own.
 
     Parameters
     ----------
-    whole : mapping
-        As `compared_tables` returns them, once for all cuts.
+    run : BacktestResult
     """
-    database = open_store(cut.timezone)
-    for side, tables in zip(_SIDES, (whole, compared_tables(cut)), strict=True):
-        for table, rows in tables.items():
-            database.register(f"{table}_of_{side}", rows)
-    keys_of, rows = dict[str, tuple[str, ...]](), dict[str, list[Sql]]()
-    hashes = list[Sql]()
-    for table, time in _TIMES.items():
-        own = whole[table].column_names
-        names = [name for name in own if name not in ("run_id", *ROW_NUMBERS)]
-        keys_of[table] = (time, *(name for name in ("asset_id",) if name in names))
-        known = f"{quote(time)} <= {bar.sql}"
-        if table == "orders":
-            names, keys_of[table] = list(_ASKED), (time,)
-            known = f"fills.timestamp <= {bar.sql}"
-        rows[table] = [
-            _orders_of(side, names, known) if table == "orders"
-            else rows_of(f"{table}_of_{side}", columns(names), where=known)
-            for side in _SIDES
+
+    def __init__(self, run: BacktestResult) -> None:
+        self._database = open_store(run.timezone)
+        self._take(run, _SIDES[0])
+        kinds = {table: self._database.schema(rows_of(f"{table}_of_whole")) for table in _TIMES}
+        self._names = {
+            table: [name for name in each if name not in ("run_id", *ROW_NUMBERS)]
+            for table, each in kinds.items()
+        }
+
+    def differences(self, cut: BacktestResult, bar: CutBar) -> Iterator[Found]:
+        """Yield the tables of another run of which rows up to a bar differ."""
+        self._take(cut, _SIDES[1])
+        rows = {table: self._rows(table, bar) for table in _TIMES}
+        hashes = [
+            render(
+                "audit/row_hash",
+                label=literal(table), columns=columns(self._compared(table)), rows=f"({each})",
+            )
+            for table, sides in rows.items() for each in sides
         ]  # fmt: skip
-        hashes += [
-            render("audit/row_hash", label=literal(table), columns=columns(names), rows=f"({each})")
-            for each in rows[table]
-        ]
-    # Pairing rows takes the most time of an audit, and as a rule there is nothing to find.
-    seen = Counter(database.rows(all_of(hashes)))
-    for (table, *_), n_sides in seen.items():
-        if n_sides < len(_SIDES) and table in rows:
-            yield from different_rows(database, table, keys_of[table], rows.pop(table))
+        # Pairing rows takes the most time of an audit, and as a rule there is nothing to find.
+        seen = Counter(self._database.rows(all_of(hashes)))
+        for (table, *_), n_sides in seen.items():
+            if n_sides < len(_SIDES) and table in rows:
+                yield from different_rows(self._database, table, self._keys(table), rows.pop(table))
+
+    def _take(self, run: BacktestResult, side: str) -> None:
+        """Take the tables of a run as the loop kept them, where nothing has asked for them."""
+        for table in _TIMES:
+            target = f"{table}_of_{side}"
+            run.run_tables.hand_over(table, self._database, partial(table_of, target))
+
+    def _rows(self, table: str, bar: CutBar) -> list[Sql]:
+        """Return the queries of what both runs say in a table up to a bar."""
+        names, known = self._compared(table), f"{quote(_TIMES[table])} <= {bar.sql}"
+        if table == "orders":
+            known = f"fills.timestamp <= {bar.sql}"
+            return [_orders_of(side, names, known) for side in _SIDES]
+        return [rows_of(f"{table}_of_{side}", columns(names), where=known) for side in _SIDES]
+
+    def _compared(self, table: str) -> list[str]:
+        return list(_ASKED) if table == "orders" else self._names[table]
+
+    def _keys(self, table: str) -> list[str]:
+        is_of_asset = table != "orders" and "asset_id" in self._names[table]
+        return [_TIMES[table], *["asset_id"] * is_of_asset]
 
 
 def different_rows(

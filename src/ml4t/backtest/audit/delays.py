@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ml4t.backtest.audit.audit_tables import AuditPart
-from ml4t.backtest.audit.comparing import compare_runs, compared_tables, differs_sql
+from ml4t.backtest.audit.comparing import ComparedRun, differs_sql
 from ml4t.backtest.audit.cuts import last_bar
 from ml4t.backtest.audit.steps import Steps
 from ml4t.backtest.audit.truncation import CHANCE, own_setup
@@ -116,7 +116,7 @@ def run_delayed(
     is_chance = False
     if runs:
         again = run_once(own_setup(setup), None, *bounds)
-        is_chance = any(compare_runs(compared_tables(whole), again, last_bar(prepared)))
+        is_chance = any(ComparedRun(whole).differences(again, last_bar(prepared)))
         steps.done()
     rows = []
     for one in asked:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy, deepcopy
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from ml4t.backtest.audit.comparing import Found, compare_runs, compare_views, compared_tables
+from ml4t.backtest.audit.comparing import ComparedRun, Found, compare_views
 from ml4t.backtest.audit.cuts import CutPoint, choose_cuts, last_bar
 from ml4t.backtest.audit.steps import Steps
+from ml4t.backtest.audit.unlike import Hashes, part_hashes
 from ml4t.backtest.audit.waiting import Waited, compare_waiting, waited
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.cut.cut_catalog import CutCatalog, CutSource
@@ -23,9 +24,6 @@ from ml4t.backtest.pauses import Pauses
 from ml4t.backtest.results.result import BacktestResult
 from ml4t.backtest.running import run_once
 from ml4t.backtest.walking import RunSetup
-
-if TYPE_CHECKING:
-    from pyarrow import Table as ArrowTable
 
 # Where a run differs from itself.
 CHANCE = (
@@ -67,10 +65,11 @@ class WholeRun(NamedTuple):
     first_t : int
         Number of its first bar in the sources.
     result : BacktestResult
-    tables : mapping of str to pyarrow.Table
-        Those that are compared.
+    compared : ComparedRun
     prepared : Prepared
     cuts : list of CutPoint
+    hashes : mapping of int to mapping
+        What the views are made of up to each cut, by the number of its bar in the sources.
     waiting : mapping of int to list of Waited
         What waited after each cut, by the number of its bar in the sources.
     is_same_again : bool
@@ -81,9 +80,10 @@ class WholeRun(NamedTuple):
     start: Bound | None
     first_t: int
     result: BacktestResult
-    tables: Mapping[str, ArrowTable]
+    compared: ComparedRun
     prepared: Prepared
     cuts: list[CutPoint]
+    hashes: Mapping[int, Hashes]
     waiting: Mapping[int, list[Waited]]
     is_same_again: bool
 
@@ -98,7 +98,7 @@ def run_whole(
     """Run twice over everything, the second time with a look at what waits at the cuts."""
     fresh = own_setup(setup)
     whole = run_once(own_setup(fresh), None, *bounds)
-    prepared, tables = setup.catalog.prepare(), compared_tables(whole)
+    prepared, compared = setup.catalog.prepare(), ComparedRun(whole)
     period = find_period(*bounds, prepared)
     cuts = choose_cuts(whole, prepared, period, n_cuts, seed)
     steps.expect(2)
@@ -107,11 +107,13 @@ def run_whole(
     again = run_once(own_setup(fresh), None, *bounds, pauses)
     steps.done()
     ids = setup.catalog.axes().asset_ids.tolist()
+    hashes = part_hashes(prepared, [cut.bar for cut in cuts])
     return WholeRun(
-        setup=fresh, start=bounds[0], first_t=period.first_t, result=whole, tables=tables,
+        setup=fresh, start=bounds[0], first_t=period.first_t, result=whole, compared=compared,
         prepared=prepared, cuts=cuts,
+        hashes={cut.bar.t: one for cut, one in zip(cuts, hashes, strict=True)},
         waiting={t + period.first_t: waited(each, t, ids) for t, each in pauses.waiting.items()},
-        is_same_again=not any(compare_runs(tables, again, last_bar(prepared))),
+        is_same_again=not any(compared.differences(again, last_bar(prepared))),
     )  # fmt: skip
 
 
@@ -146,10 +148,10 @@ def run_beside(
     try:
         setup.catalog = catalog = catalog_of()
         sources = catalog.cut_sources
-        found += compare_views(whole.prepared, catalog.validate(), cut.bar)
+        found += compare_views(whole.prepared, whole.hashes[cut.bar.t], catalog.validate(), cut.bar)
         n_of_views, pauses = len(found), Pauses((t,), ends=ends)
         run = run_once(setup, None, whole.start, None, pauses)
-        found += compare_runs(whole.tables, run, cut.bar)
+        found += whole.compared.differences(run, cut.bar)
         waits = waited(pauses.waiting[t], t, catalog.axes().asset_ids.tolist())
         found += compare_waiting(whole.waiting[cut.bar.t], waits, cut.bar.text)
     except Exception as error:  # whatever the user's own objects raise, over other data

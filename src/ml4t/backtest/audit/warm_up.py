@@ -12,14 +12,13 @@ from typing import NamedTuple
 
 from ml4t.backtest.audit.audit_tables import AuditPart
 from ml4t.backtest.audit.comparing import (
-    KEYS_OF_VIEWS,
     batched,
     differs_sql,
     items_of,
-    unlike_columns,
 )
 from ml4t.backtest.audit.cuts import REASONS, left_ends
 from ml4t.backtest.audit.steps import Steps
+from ml4t.backtest.audit.unlike import KEYS_OF_VIEWS, unlike_columns
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.cut.cut_bar import CutBar
