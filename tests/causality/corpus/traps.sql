@@ -138,3 +138,15 @@ select timestamp, asset_id, row_number() over () as m from prices;
 
 -- local
 select timestamp, close as m from prices as p where p.timestamp = any (select timestamp from vix);
+
+-- unproved
+select timestamp, asset_id, date_diff('day', timestamp, current_date) as m from prices;
+
+-- unproved
+select timestamp, asset_id, current_date as a, year(current_date) as m from prices;
+
+-- unproved
+select timestamp, asset_id, epoch(localtimestamp) as m from prices;
+
+-- local; m: unproved
+select timestamp, asset_id, list_transform([close], lambda x: x + random()) as m from prices;

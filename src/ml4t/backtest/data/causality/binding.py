@@ -12,8 +12,15 @@ from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sql_files import empty_table_of, read
 from ml4t.backtest.errors import BacktestError
 
+# Functions that are called by a word that looks like a column's name.
+_WITHOUT_BRACKETS = {
+    "current_catalog": "current_database", "current_date": "current_date",
+    "current_schema": "current_schema", "current_time": "get_current_time",
+    "current_timestamp": "get_current_timestamp", "localtime": "current_localtime",
+    "localtimestamp": "current_localtimestamp",
+}  # fmt: skip
 # What DuckDB gives as the place of a node that it made itself.
-_NOWHERE = 2**64 - 1
+NOWHERE = 2**64 - 1
 
 
 class KnownTable(NamedTuple):
@@ -87,8 +94,8 @@ class Texts:
 
     Attributes
     ----------
-    calls : set of tuple of str and int
-        Names of functions, with numbers of arguments: a plan has but the value of some.
+    calls : list of tuple of str, int and int
+        Names of functions, with numbers of arguments and places: a plan has but the value of some.
     """
 
     def __init__(self, query: str, database: Database) -> None:
@@ -96,8 +103,7 @@ class Texts:
         ((parsed,),) = database.rows(read("audit/parsed"), {"query": query})
         tree = json.loads(parsed)
         self._windows = list(_windows(tree))
-        self.calls = {(one["function_name"].lower(), len(one["arguments"]))
-                      for one in nodes_of(tree) if one.get("class") == "FUNCTION"}  # fmt: skip
+        self.calls = [call for one in nodes_of(tree) if (call := _call(one)) is not None]
 
     def __call__(self, node: PlanNode) -> str:
         """Return what the user wrote for a node, or the name of its function."""
@@ -109,10 +115,19 @@ class Texts:
         return self._slice(node) or f"{function_in(node) or node['type'].lower()}(...)"
 
     def _slice(self, node: PlanNode) -> str:
-        start, length = node.get("query_location", _NOWHERE), node.get("query_location_length", 0)
+        start, length = node.get("query_location", NOWHERE), node.get("query_location_length", 0)
         if start >= len(self._bytes) or not length:
             return ""
         return " ".join(self._bytes[start : start + length].decode(errors="replace").split())
+
+
+def _call(node: PlanNode) -> tuple[str, int, int] | None:
+    kind, place = node.get("class"), node.get("query_location", NOWHERE)
+    if kind == "FUNCTION":
+        return node["function_name"].lower(), len(node["arguments"]), place
+    if kind == "COLUMN_REF" and node["column_names"][-1].lower() in _WITHOUT_BRACKETS:
+        return _WITHOUT_BRACKETS[node["column_names"][-1].lower()], 0, place
+    return None
 
 
 def _windows(node: Any) -> Iterator[PlanNode]:

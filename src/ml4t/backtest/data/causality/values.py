@@ -15,6 +15,7 @@ from ml4t.backtest.data.causality.nodes import (
     column_at,
     constant,
     function_in,
+    nodes_of,
     parts_in,
     type_of,
 )
@@ -87,6 +88,11 @@ class PlanValues:
         known = self._known_in_time(node, cells)
         if known is not None:
             return known
+        if "lambda_expr" in node:
+            calls = filter(function_in, nodes_of(node["lambda_expr"]))
+            inside = tuple(one for each in calls for one in self.own_problems(each))
+            return both(Dependence(problems=inside),
+                        *(self.reads(part, cells) for part in parts_in(node)))  # fmt: skip
         if node.get("expression_class", "BOUND_FUNCTION") not in _UNDERSTOOD:
             problem = Problem(False, self.text_of(node), "is not understood by this proof")
             return Dependence(problems=(problem,))

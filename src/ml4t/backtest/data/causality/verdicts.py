@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from typing import NamedTuple
 
-from ml4t.backtest.data.causality.binding import Binder, KnownTable, NotBoundError
+from ml4t.backtest.data.causality.binding import NOWHERE, Binder, KnownTable, NotBoundError
 from ml4t.backtest.data.causality.facts import Facts, Symbol
 from ml4t.backtest.data.causality.nodes import PlanError, function_in, nodes_of
 from ml4t.backtest.data.causality.operators import PlanWalk
@@ -81,7 +81,7 @@ class Prover:
         facts, texts = Facts(), self._binder.texts(text)
         calls = {(name, len(node.get("children", ())))
                  for node in nodes_of(plan) if (name := function_in(node))}  # fmt: skip
-        unstable = self._unstable_of(calls | texts.calls)
+        unstable = self._unstable_of(calls | {call[:2] for call in texts.calls})
         values = PlanValues(facts, texts, unstable, are_days=self._are_days)
         walk = PlanWalk(values, _tables(self._binder, values))
         try:
@@ -89,7 +89,10 @@ class Prover:
         except PlanError as error:
             return [Verdict("*", UNPROVED, why=f"it is not understood: {error}")]
         # DuckDB has put its value in place of a call.
-        folded = unstable.keys() - {name for name, _ in calls}
+        left = {(name, node.get("query_location", NOWHERE))
+                for node in nodes_of(plan) if (name := function_in(node))}  # fmt: skip
+        folded = {name for name, _, place in texts.calls if name in unstable
+                  and (name, place) not in left and (name, NOWHERE) not in left}  # fmt: skip
         fixed = tuple(Problem(False, f"{name}()", unstable[name]) for name in sorted(folded))
         rows = both(found.reads, Dependence(problems=fixed))
         stamp = known_at.symbol if clock else None
