@@ -68,7 +68,7 @@ class Grammar:
         steps: Sequence[Callable[[int], Relation]] = (
             self._projected, self._projected, self._filtered, self._windowed, self._windowed,
             self._grouped, self._distinct, self._limited, self._union, self._joined, self._joined,
-            self._joined, self._beside_itself, self._correlated, self._unnested,
+            self._joined, self._beside_itself, self._correlated, self._unnested, self._periods,
         )  # fmt: skip
         return self._draw.choice(steps)(depth - 1)
 
@@ -341,6 +341,57 @@ class Grammar:
         else:
             value = f"select {call} from ({inner.sql}) where {where}"
         return self._adding(of, [f"({value})"], "n")
+
+    def _periods(self, depth: int) -> Relation:
+        """Return what was so in periods, beside rows that are told a period before or after."""
+        draw, left, of = (
+            self._draw,
+            self.relation(depth),
+            self.relation(self._draw.choice([0, 0, 1])),
+        )
+        if not left.of("t") or not of.of("t"):
+            return left
+        unit, kind = draw.choice(_UNITS), draw.choice(["join", "left join", "asof left join"])
+        start = f"date_trunc('{unit}', {{}})"
+        if draw.random() < 0.3:
+            unit, start = "day", "({})::date"
+        keys = of.of("a")[:1] if draw.random() < 0.7 else []
+        made = [f"{start.format(draw.choice(of.of('t')))}", *keys, f"sum({self._number(of)})",
+                f"{draw.choice(['min', 'max', 'count'])}({draw.choice(of.of('t'))})"]  # fmt: skip
+        kinds = "t" + "a" * len(keys) + "n" + ("n" if made[-1].startswith("count") else "t")
+        named = self._named("", kinds)
+        begin = named.columns[0][0]
+        texts = [f"{text} as {name}" for text, (name, _) in zip(made, named.columns, strict=True)]
+        by = ", ".join(str(i + 1) for i in range(1 + len(keys)))
+        periods = Relation(
+            f"select {', '.join(texts)} from ({of.sql}) group by {by}", named.columns
+        )
+        if draw.random() < 0.6:
+            parts = f"partition by {named.columns[1][0]} " if keys else ""
+            frame = draw.choice(
+                ["", "rows between 2 preceding and 1 preceding", "rows 1 preceding"]
+            )
+            call = draw.choice(["sum({})", "lag({})", "lag({}, 2)", "first_value({})", "lead({})"])
+            ordered = f"{parts}order by {begin}{draw.choice(['', '', '', ' desc'])} {frame}"
+            number = periods.of("n")[0]
+            periods = self._adding(periods, [f"{call.format(number)} over ({ordered})"], "n")
+        one = draw.choice(left.of("t"))
+        time = draw.choice([start.format(one), one, f"{start.format(one)} - interval '1 {unit}'"])
+        other = draw.choice([begin, begin, f"{begin} + interval '1 {unit}'", f"{begin}::date + 1"])
+        sign = draw.choice([">=", ">", "="] if kind != "asof left join" else [">=", ">"])
+        conditions = [f"{time} {sign} {other}"]
+        if keys and left.of("a"):
+            conditions.append(f"{draw.choice(left.of('a'))} = {named.columns[1][0]}")
+        elif kind.startswith("asof"):
+            total = ", ".join(f"{name}::varchar" for name, _ in periods.columns)
+            one_each = f"select distinct on ({other}) * from ({periods.sql}) order by {total}"
+            periods = Relation(one_each, periods.columns)
+        name = f"c{next(self._numbers)}"
+        return Relation(
+            f"with {name} as ({periods.sql}) select * from ({left.sql}) {kind} {name} "
+            f"on {' and '.join(conditions)}",
+            (*left.columns, *periods.columns),
+        )
 
     def _unnested(self, depth: int) -> Relation:
         of = self.relation(depth)

@@ -70,13 +70,13 @@ select timestamp, asset_id, close > (select median(close) from prices) as m from
 -- leaks
 select max(timestamp) as timestamp, asset_id, max(close) as m from prices group by asset_id;
 
--- leaks
+-- causal; m: leaks
 select min(timestamp) as timestamp, asset_id, avg(close) as m from prices group by asset_id;
 
 -- leaks
 select any_value(timestamp) as timestamp, asset_id, max(close) as m from prices group by asset_id, volume;
 
--- leaks
+-- unproved
 select max(timestamp) as timestamp, asset_id, last(close order by timestamp) as m from prices group by asset_id, year(timestamp), week(timestamp);
 
 -- leaks

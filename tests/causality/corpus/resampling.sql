@@ -135,3 +135,66 @@ select timestamp, asset_id, timestamp = max(timestamp) over (partition by date_t
 
 -- local; m: causal
 select timestamp, asset_id, timestamp = min(timestamp) over (partition by date_trunc('week', timestamp)) as m from prices;
+
+-- causal
+with d as (select timestamp::date as day, asset_id, max(close) as hi, arg_max(close, timestamp) as c from prices group by all) select p.timestamp, p.asset_id, d.hi as m from prices as p join d on d.asset_id = p.asset_id and d.day = p.timestamp::date - 1;
+
+-- local; m: causal
+with d as (select timestamp::date as day, asset_id, max(close) as hi, arg_max(close, timestamp) as c from prices group by all) select p.timestamp, p.asset_id, d.hi as m from prices as p asof left join d on d.asset_id = p.asset_id and p.timestamp::date > d.day;
+
+-- causal
+with d as (select timestamp::date as day, asset_id, max(close) as hi, arg_max(close, timestamp) as c from prices group by all) select p.timestamp, p.asset_id, d.hi as m from prices as p left join lateral (select hi from d where d.asset_id = p.asset_id and d.day < p.timestamp::date order by day desc limit 1) as d on true;
+
+-- leaks
+with d as (select timestamp::date as day, asset_id, max(close) as hi, arg_max(close, timestamp) as c from prices group by all) select p.timestamp, p.asset_id, d.hi as m from prices as p join d on d.asset_id = p.asset_id and d.day = p.timestamp::date;
+
+-- local; m: leaks
+with d as (select timestamp::date as day, asset_id, max(close) as hi, arg_max(close, timestamp) as c from prices group by all) select p.timestamp, p.asset_id, d.hi as m from prices as p asof left join d on d.asset_id = p.asset_id and p.timestamp::date >= d.day;
+
+-- local; m: leaks
+with d as (select timestamp::date as day, asset_id, max(close) as hi, arg_max(close, timestamp) as c from prices group by all) select p.timestamp, p.asset_id, d.hi as m from prices as p asof left join d on d.asset_id = p.asset_id and p.timestamp > d.day;
+
+-- causal
+with d as (select timestamp::date as day, asset_id, max(close) as hi, arg_max(close, timestamp) as c from prices group by all) select day + 1 as timestamp, asset_id, hi - lag(hi) over (partition by asset_id order by day) as m from d;
+
+-- causal
+with d as (select timestamp::date as day, asset_id, max(close) as hi, arg_max(close, timestamp) as c from prices group by all) select day + interval '1 day' as timestamp, asset_id, avg(c) over (partition by asset_id order by day rows 4 preceding) as m from d;
+
+-- causal; m: leaks
+with d as (select timestamp::date as day, asset_id, max(close) as hi, arg_max(close, timestamp) as c from prices group by all) select day + 1 as timestamp, asset_id, hi - lead(hi) over (partition by asset_id order by day) as m from d;
+
+-- leaks
+with d as (select timestamp::date as day, asset_id, max(close) as hi, arg_max(close, timestamp) as c from prices group by all) select day + interval '1 hour' as timestamp, asset_id, hi as m from d;
+
+-- local; m: causal
+with w as (select date_trunc('week', timestamp) as wk, asset_id, max(close) as hi from prices group by all) select p.timestamp, p.asset_id, w.hi as m from prices as p left join w on w.asset_id = p.asset_id and w.wk = date_trunc('week', p.timestamp) - interval '7 days';
+
+-- local; m: causal
+with w as (select date_trunc('week', timestamp) as wk, asset_id, max(close) as hi from prices group by all) select p.timestamp, p.asset_id, w.hi as m from prices as p asof left join w on w.asset_id = p.asset_id and p.timestamp >= w.wk + interval '7 days';
+
+-- local; m: leaks
+with w as (select date_trunc('week', timestamp) as wk, asset_id, max(close) as hi from prices group by all) select p.timestamp, p.asset_id, w.hi as m from prices as p asof left join w on w.asset_id = p.asset_id and p.timestamp >= w.wk + interval '5 days';
+
+-- local; m: causal
+with b as (select date_trunc('month', timestamp) as mo, asset_id, arg_max(close, timestamp) as c from prices group by all) select p.timestamp, p.asset_id, b.c as m from prices as p left join b on b.asset_id = p.asset_id and b.mo = date_trunc('month', p.timestamp) - interval '1 month';
+
+-- local; m: leaks
+with b as (select date_trunc('month', timestamp) as mo, asset_id, arg_max(close, timestamp) as c from prices group by all) select p.timestamp, p.asset_id, b.c as m from prices as p left join b on b.asset_id = p.asset_id and b.mo = date_trunc('month', p.timestamp);
+
+-- local; m: causal
+with b as (select date_trunc('month', timestamp) as mo, asset_id, arg_max(close, timestamp) as c from prices group by all), x as (select mo + interval '1 month' as timestamp, asset_id, c / lag(c, 2) over (partition by asset_id order by mo) - 1 as r from b) select p.timestamp, p.asset_id, x.r as m from prices as p asof left join x using (asset_id, timestamp);
+
+-- unproved
+select p.timestamp, p.asset_id, y.c as m from prices as p join (select year(timestamp) as y, asset_id, arg_max(close, timestamp) as c from prices group by all) as y on y.asset_id = p.asset_id and y.y = year(p.timestamp) - 1;
+
+-- causal
+select timestamp, asset_id, close from prices where timestamp in (select min(timestamp) from prices group by date_trunc('month', timestamp));
+
+-- leaks
+select timestamp, asset_id, close from prices where timestamp in (select max(timestamp) from prices group by date_trunc('month', timestamp));
+
+-- causal
+select min(timestamp) as timestamp, asset_id from prices group by asset_id;
+
+-- unproved
+select max(timestamp) as timestamp, asset_id, arg_max(close, timestamp) as m from prices group by asset_id, yearweek(timestamp);

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ml4t.backtest.data.causality.facts import Symbol
 from ml4t.backtest.data.causality.joins import joined_rows
-from ml4t.backtest.data.causality.nodes import PlanNode, function_in
+from ml4t.backtest.data.causality.nodes import FINER, PlanNode, function_in, type_of
 from ml4t.backtest.data.causality.relation import (
     NO_ROWS_READ,
     Cell,
@@ -105,7 +105,9 @@ class PlanWalk:
         made = [self._values.cell(one, of.cells) for one in aggregates]
         text = self._values.text_of(aggregates[0]) if aggregates else "a group by"
         sets = node.get("grouping_sets") or [list(range(len(keys)))]
-        parts = [grouped([keys[i] for i in each], made, of, self._facts, text) for each in sets]
+        ends = [self._extreme(one, of) for one in aggregates]
+        parts = [grouped([keys[i] for i in each], made, of, self._values, text, ends)
+                 for each in sets]  # fmt: skip
         if len(parts) == 1 and len(sets[0]) == len(keys):
             cells = list(parts[0].cells)
         else:
@@ -128,10 +130,20 @@ class PlanWalk:
         cells += [Cell("", self._opaque(), reads) for _ in range(n_told)]
         return PlanRows(tuple(cells), reads, parts[0].key)
 
+    def _extreme(self, node: PlanNode, of: PlanRows) -> tuple[str, Symbol] | None:
+        """Return the time of which an aggregate is the first or last, and which of the two."""
+        name = function_in(node)
+        if name not in ("min", "max") or len(node["children"]) != 1 or node.get("filter"):
+            return None
+        (given,) = node["children"]
+        return (
+            (name, self._values.cell(given, of.cells).symbol) if type_of(given) in FINER else None
+        )
+
     def _distinct(self, node: PlanNode) -> PlanRows:
         of = self._child(node)
         if node["distinct_type"] != "DISTINCT_ON":
-            return grouped(of.cells, (), of, self._facts, "distinct")
+            return grouped(of.cells, (), of, self._values, "distinct")
         keys = list(node["distinct_targets"])
         orders = (node.get("order_by") or {}).get("orders", ())
         left = [one for one in orders if one["expression"] not in keys]
@@ -199,7 +211,7 @@ class PlanWalk:
         )
         if node.get("setop_all", True):
             return PlanRows(cells, reads)
-        return grouped(cells, (), PlanRows(cells, reads), facts, "union")
+        return grouped(cells, (), PlanRows(cells, reads), self._values, "union")
 
     def _translated(self, reads: Dependence, part: PlanRows, made: Sequence[Symbol]) -> Dependence:
         """Return what something of a part depends on, by the columns of the whole."""
@@ -225,7 +237,7 @@ class PlanWalk:
         ]
         as_join: PlanNode = {**node, "join_type": "SEMI", "conditions": pairs}
         found = joined_rows(as_join, left, right, self._values)
-        return grouped(found.cells, (), found, self._facts, "except or intersect")
+        return grouped(found.cells, (), found, self._values, "except or intersect")
 
     def _cte(self, node: PlanNode) -> PlanRows:
         self._ctes[node["table_index"]] = self._child(node)
@@ -239,6 +251,7 @@ class PlanWalk:
         symbols = {cell.symbol for cell in of.cells} | of.reads.bounds
         symbols |= {bound for cell in of.cells for bound in cell.reads.bounds} | (of.key or set())
         new = self._facts.copied(symbols)
+        self._values.periods.copy(new)
 
         def renamed(reads: Dependence) -> Dependence:
             return reads._replace(bounds=frozenset(new[one] for one in reads.bounds))

@@ -19,6 +19,7 @@ from ml4t.backtest.data.causality.nodes import (
     parts_in,
     type_of,
 )
+from ml4t.backtest.data.causality.periods import Periods
 from ml4t.backtest.data.causality.relation import Cell, Dependence, Problem, both
 from ml4t.backtest.data.causality.spans import SPANS, TimeSpan, span_of
 
@@ -34,12 +35,11 @@ _UNDERSTOOD = (
     "BOUND_AGGREGATE", "BOUND_CASE", "BOUND_CONJUNCTION", "BOUND_CONSTANT", "BOUND_FUNCTION",
     "BOUND_LAMBDA", "BOUND_OPERATOR", "BOUND_REF", "BOUND_UNNEST", "BOUND_WINDOW",
 )  # fmt: skip
-# Functions that tell a part of a time: very different times have the same.
+# Functions that tell a part of a time: very different times have the same. A year is none of these.
 _PARTS_OF_TIMES = frozenset(
     """
-    century date_part datepart day dayname dayofmonth dayofweek dayofyear decade era extract hour
-    isodow isoyear microsecond millennium millisecond minute month monthname quarter second week
-    weekday weekofyear year yearweek
+    date_part datepart day dayname dayofmonth dayofweek dayofyear era extract hour isodow
+    microsecond millisecond minute month monthname quarter second week weekday weekofyear
     """.split()  # noqa: SIM905 - one a line would be thirty lines
 )
 
@@ -67,10 +67,8 @@ class PlanValues:
         are_days: bool = False,
     ) -> None:
         self.facts, self.text_of, self._unstable = facts, text_of, unstable
-        self._are_days = are_days
+        self.periods = Periods(facts, are_days=are_days)
         self._known: dict[object, Symbol] = {}
-        self._rounded: dict[Symbol, tuple[Symbol, TimeSpan]] = {}
-        self._shifts: dict[Symbol, tuple[Symbol, TimeSpan]] = {}
 
     def cell(self, node: PlanNode, cells: Sequence[Cell], name: str = "") -> Cell:
         """Return an expression over some columns as a column."""
@@ -125,8 +123,9 @@ class PlanValues:
         known = facts or self.facts
         for one in all_conditions(condition):
             pairs = self._implied(one, cells)
+            pairs.update(self._steps_between(one, cells))
             for pair in pairs:
-                for earlier, later in (pair, *self._shifted_alike(*pair)):
+                for earlier, later in (pair, *self.periods.shifted_alike(*pair)):
                     known.add(earlier, later)
             if one["type"] == "OPERATOR_IS_NOT_NULL" and facts is None:
                 known.have(self._symbol(one["children"][0], cells))
@@ -141,6 +140,20 @@ class PlanValues:
                 for column in columns:
                     if self.facts.is_opaque(column.symbol):
                         known.blur(column.reads.bounds)
+
+    def _steps_between(
+        self, node: PlanNode, cells: Sequence[Cell]
+    ) -> Iterator[tuple[Symbol, Symbol]]:
+        """Yield the end of an earlier period with a later one: it has ended when that begins."""
+        if node["type"] not in ("COMPARE_LESSTHAN", "COMPARE_GREATERTHAN"):
+            return
+        earlier, later = node["children"][:: 1 if node["type"] == "COMPARE_LESSTHAN" else -1]
+        kinds = {type_of(one) for one in (earlier, later)}
+        one, other = self._symbol(earlier, cells), self._symbol(later, cells)
+        length = TimeSpan(days=1) if kinds == {"DATE"} else self.periods.common_length(one, other)
+        # The periods of zones begin at different times.
+        if length is not None and "TIMESTAMP WITH TIME ZONE" not in kinds:
+            yield self.periods.shifted_by(one, length), other
 
     def _columns(self, node: PlanNode, cells: Sequence[Cell]) -> Iterator[Cell]:
         if node["type"] == "BOUND_REF":
@@ -221,7 +234,7 @@ class PlanValues:
         made = self._unknown()
         if name == "last_day":
             # At midnight before the month's last day: what is of that day is later.
-            self._rounded[made] = (parts[0], TimeSpan(days=1))
+            self.periods.note_last_day(made, parts[0])
         return made
 
     def _shifted(
@@ -235,42 +248,7 @@ class PlanValues:
             length, of = span_of(children[0]), parts[1]
         if length is None:
             return False
-        length = -length if name == "-" else length
-        base, before = self._shifts.get(of, (of, TimeSpan()))
-        if not (before.months or length.months):
-            length, of = before + length, base
-        elif not (before + length).is_ahead and not (-(before + length)).is_ahead:
-            return False
-        self._shifts[made] = (of, length)
-        for other, (its_base, its_length) in self._shifts.items():
-            if its_base == of and other != made:
-                if (length - its_length).is_ahead:
-                    self.facts.add(other, made)
-                if (its_length - length).is_ahead:
-                    self.facts.add(made, other)
-        if length.is_ahead:
-            self.facts.add(of, made)
-            if of in self._rounded and length.covers(self._rounded[of][1]):
-                self.facts.add(self._rounded[of][0], made)
-        if (-length).is_ahead:
-            self.facts.add(made, of)
-        return length.is_ahead or (-length).is_ahead
-
-    def _shifted_alike(self, one: Symbol, other: Symbol) -> Iterator[tuple[Symbol, Symbol]]:
-        """Yield what follows for two times from the order of these, shifted by other lengths."""
-        (first, behind), (second, ahead) = (
-            self._shifts.get(each, (each, TimeSpan())) for each in (one, other)
-        )  # fmt: skip
-        for earlier, length in self._all_shifted(first):
-            for later, its_length in self._all_shifted(second):
-                rest = (its_length - ahead) - (length - behind)
-                is_whole = not any(each.months for each in (behind, ahead, length, its_length))
-                if is_whole and rest.is_ahead:
-                    yield earlier, later
-
-    def _all_shifted(self, base: Symbol) -> list[tuple[Symbol, TimeSpan]]:
-        found = [(one, length) for one, (of, length) in self._shifts.items() if of == base]
-        return [(base, TimeSpan()), *found]
+        return self.periods.shift(made, of, -length if name == "-" else length)
 
     def _rounds(
         self, made: Symbol, name: str, children: Sequence[PlanNode], parts: Sequence[Symbol]
@@ -284,14 +262,8 @@ class PlanValues:
             length = TimeSpan(*SPANS.get(str(constant(children[0])).lower(), ()))
         if length is None or sum(map(bool, length)) != 1:
             return False
-        self._round(made, parts[1], length)
+        self.periods.round(made, parts[1], length)
         return True
-
-    def _round(self, made: Symbol, of: Symbol, span: TimeSpan) -> None:
-        self.facts.add(made, of, rounded=True)
-        self._rounded[made] = (of, span)
-        if self._are_days and TimeSpan(days=1).covers(span):
-            self.facts.add(of, made)
 
     def _cast(self, made: Symbol, node: PlanNode, parts: Sequence[Symbol]) -> bool:
         if node["type"] != "OPERATOR_CAST" or len(parts) != 1:
@@ -303,20 +275,13 @@ class PlanValues:
             return False
         if FINER[of] <= FINER[to]:
             self.facts.equate(made, parts[0])
-            if parts[0] in self._rounded:
-                self._rounded[made] = self._rounded[parts[0]]
+            self.periods.round_alike(made, parts[0])
         elif to == "DATE" and of != "TIMESTAMP_NS":
-            self._round(made, parts[0], TimeSpan(days=1))
-            self._rounded[made] = self._rounded_to_days(parts[0])
+            self.periods.round_to_days(made, parts[0])
         else:
             # A cast to coarser units than a day's rounds to the nearest: it may be later.
             return False
         return True
-
-    def _rounded_to_days(self, of: Symbol) -> tuple[Symbol, TimeSpan]:
-        """Return of what the date of a time is rounded down; whole days were so already."""
-        before, length = self._rounded.get(of, (of, TimeSpan(days=1)))
-        return (before, length) if length.micros == 0 else (of, TimeSpan(days=1))
 
     def _chosen(self, made: Symbol, name: str, parts: Sequence[Symbol]) -> bool:
         """Note the largest of some times, the smallest, or one of them."""

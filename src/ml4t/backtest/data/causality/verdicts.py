@@ -96,7 +96,7 @@ class Prover:
         fixed = tuple(Problem(False, f"{name}()", unstable[name]) for name in sorted(folded))
         rows = both(found.reads, Dependence(problems=fixed))
         stamp = known_at.symbol if clock else None
-        return [_verdict(cell, rows, known_at.reads, stamp, facts) for cell in cells]
+        return [_verdict(cell, rows, known_at.reads, stamp, values) for cell in cells]
 
     def _unstable_of(self, calls: Set[tuple[str, int]]) -> dict[str, str]:
         """Return the functions whose value depends on more than their arguments, and why."""
@@ -145,10 +145,10 @@ def _tables(binder: Binder, values: PlanValues) -> Callable[[str], PlanRows]:
 
 
 def _verdict(
-    cell: Cell, rows: Dependence, known_at: Dependence, stamp: Symbol | None, facts: Facts
+    cell: Cell, rows: Dependence, known_at: Dependence, stamp: Symbol | None, values: PlanValues
 ) -> Verdict:
-    reads = both(rows, known_at, cell.reads)
-    problems = [*reads.problems, *_late(reads, stamp, facts)]
+    facts, reads = values.facts, both(rows, known_at, cell.reads)
+    problems = [*reads.problems, *_late(reads, stamp, values)]
     if problems:
         worst = next((one for one in problems if one.is_leak), problems[0])
         kind = LEAKS if worst.is_leak else UNPROVED
@@ -159,9 +159,9 @@ def _verdict(
     return Verdict(cell.name, LOCAL if is_local else CAUSAL)
 
 
-def _late(reads: Dependence, stamp: Symbol | None, facts: Facts) -> list[Problem]:
+def _late(reads: Dependence, stamp: Symbol | None, values: PlanValues) -> list[Problem]:
     """Return what is wrong with the time of a row, against those of what it was made of."""
-    found = []
+    facts, found = values.facts, list[Problem]()
     for bound in sorted(reads.bounds):
         if stamp is not None and stamp in facts.not_later(bound):
             continue
@@ -170,7 +170,8 @@ def _late(reads: Dependence, stamp: Symbol | None, facts: Facts) -> list[Problem
             found.append(Problem(True, "a row", why))
         elif bound in facts.not_later(stamp, sharp=True):
             why = "was made of rows that are known after its own time"
-            found.append(Problem(True, "a row", why, "the time of the latest row as timestamp"))
+            late = Problem(True, "a row", why, "the time of the latest row as timestamp")
+            found.append(values.periods.blamed(bound) or late)
         elif bound in facts.not_later(stamp):
             why = "has a time that may be earlier than its data"
             found.append(Problem(False, "a row", why, "the timestamp itself, not rounded down"))

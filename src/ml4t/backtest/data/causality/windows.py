@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ml4t.backtest.data.causality.facts import Facts, Symbol
+from ml4t.backtest.data.causality.facts import Symbol
 from ml4t.backtest.data.causality.nodes import PlanNode, constant, function_in, parts_in
 from ml4t.backtest.data.causality.relation import (
     Cell,
@@ -29,6 +29,10 @@ _ENDS = ("CURRENT_ROW_RANGE", "CURRENT_ROW_ROWS", "CURRENT_ROW_GROUPS", "EXPR_PR
 _STARTS = ("CURRENT_ROW_RANGE", "CURRENT_ROW_ROWS", "CURRENT_ROW_GROUPS", "EXPR_FOLLOWING_ROWS",
            "EXPR_FOLLOWING_RANGE", "EXPR_FOLLOWING_GROUPS", "UNBOUNDED_FOLLOWING")  # fmt: skip
 _PAST = "partition by asset_id order by timestamp"
+_GROUPS_EARLY = "aggregates over rows of later times: it groups by a time before that of its rows"
+_END_OF_GROUP = (
+    "the end of the group as timestamp, such as date_trunc('week', timestamp) + interval '7 days'"
+)
 _TRAILING = f"over ({_PAST} rows between ... preceding and current row)"
 
 
@@ -61,7 +65,7 @@ def window_cell(node: PlanNode, rows: PlanRows, values: PlanValues) -> Cell:
     seen, missing = seen_through(reads, [key.symbol for key in keys], facts)
     found = Dependence(seen.bounds, seen.of_history, reads.problems)
     if missing:
-        by_order = _by_order(node, rows, values, orders, missing)
+        by_order = _by_order(node, rows, values, keys, orders, missing)
         if by_order.problems and any(
             facts.is_hidden(one, [key.symbol for key in keys]) for one in missing
         ):
@@ -81,6 +85,7 @@ def _by_order(
     node: PlanNode,
     rows: PlanRows,
     values: PlanValues,
+    keys: Sequence[Cell],
     orders: Sequence[Cell],
     missing: frozenset[Symbol],
 ) -> Dependence:
@@ -91,7 +96,10 @@ def _by_order(
     if not orders:
         return _unordered(what, node)
     first = orders[0].symbol
-    if not all(first in facts.not_later(one) for one in missing):
+    # By the beginning of a period is by its end.
+    ends = {one: None if first in facts.not_later(one) else values.periods.end_of_period(one, first)
+            for one in missing}  # fmt: skip
+    if not all(end is not None or first in facts.not_later(one) for one, end in ends.items()):
         is_rounded = any(first in facts.not_later(bound) or bound in facts.not_later(first)
                          for bound in missing)  # fmt: skip
         is_opaque = any(
@@ -104,7 +112,9 @@ def _by_order(
     reach = _reach(node)
     is_descending = node["orders"][0]["type"] == "DESCENDING"
     if reach.side == (1 if is_descending else -1):
-        return Dependence(frozenset({first}), of_history=True)
+        is_past = not is_descending and _is_before(node, rows, [*keys, orders[0]])
+        last = {end for end in ends.values() if end is not None and not is_past}
+        return Dependence(frozenset(last or {first}), of_history=True)
     is_known = bool(reach.side) or bool(reach.instead)
     return Dependence(problems=(Problem(is_known, what, reach.why, reach.instead),))
 
@@ -170,6 +180,19 @@ def _shift(node: PlanNode) -> _Reach:
     return _Reach(side, "reads a later row", f"lag(..., {abs(offset)}) over ({_PAST})")
 
 
+def _is_before(node: PlanNode, rows: PlanRows, keys: Sequence[Cell]) -> bool:
+    """Say whether a window reads rows of earlier periods alone: no two rows are of one period."""
+    if rows.key is None or not rows.key <= {key.symbol for key in keys} or node["arg_orders"]:
+        return False
+    if node["type"] == "WINDOW_LAG":
+        offset = constant(node["children"][1]) if len(node["children"]) > 1 else 1
+        return isinstance(offset, int) and offset > 0
+    if node["type"] in (*_SHIFTS, *_OF_PARTITION, *_OF_RANK, "WINDOW_FILL"):
+        return False
+    length = constant(node.get("end_expr") or {"type": ""})
+    return node["end"] == "EXPR_PRECEDING_ROWS" and isinstance(length, int) and length > 0
+
+
 def _is_positive(node: PlanNode, side: str) -> bool:
     """Say whether the length at a side of a frame is written out and does not turn it round."""
     if not str(node[side]).startswith("EXPR_"):
@@ -185,7 +208,12 @@ def _is_positive(node: PlanNode, side: str) -> bool:
 
 
 def grouped(
-    keys: Sequence[Cell], made: Sequence[Cell], rows: PlanRows, facts: Facts, what: str
+    keys: Sequence[Cell],
+    made: Sequence[Cell],
+    rows: PlanRows,
+    values: PlanValues,
+    what: str,
+    extremes: Sequence[tuple[str, Symbol] | None] = (),
 ) -> PlanRows:
     """Return the rows that a group by yields, one per value of some keys.
 
@@ -198,27 +226,60 @@ def grouped(
     """
     symbols = [key.symbol for key in keys]
     reads = both(rows.reads, *(key.reads for key in keys))
-    of_rows = _of_group(reads, symbols, facts, what)
+    times = [
+        values.facts.symbol(opaque=True)
+        if one is None
+        else values.periods.extreme_of(one[1], symbols)
+        for one in extremes or [None] * len(made)
+    ]
+    firsts = {one[1]: time for one, time in zip(extremes, times, strict=bool(extremes))
+              if one is not None and one[0] == "min"}  # fmt: skip
+    of_rows = _there_since(reads, symbols, values, firsts)
+    if of_rows is None:
+        of_rows = _of_group(reads, symbols, values, what)
     cells = [key._replace(reads=of_rows) for key in keys]
-    for one in made:
-        seen = _of_group(both(reads, one.reads), symbols, facts, what)
-        cells.append(Cell(one.name, facts.symbol(opaque=True), seen))
+    for one, time in zip(made, times, strict=True):
+        is_first = time in firsts.values() and not one.reads.problems
+        seen = of_rows if is_first else _of_group(both(reads, one.reads), symbols, values, what)
+        cells.append(Cell(one.name, time, seen))
     return PlanRows(tuple(cells), of_rows, frozenset(symbols))
 
 
-def _of_group(reads: Dependence, keys: Sequence[Symbol], facts: Facts, what: str) -> Dependence:
+def _there_since(
+    reads: Dependence, keys: Sequence[Symbol], values: PlanValues, firsts: Mapping[Symbol, Symbol]
+) -> Dependence | None:
+    """Return what a group depends on that tells the first time of its rows: it is there since then.
+
+    That its first time is, is known then, whatever comes. Without keys there is a row before.
+    """
+    seen, missing = seen_through(reads, keys, values.facts)
+    for of, first in firsts.items():
+        if keys and missing and all(of in values.facts.not_later(one) for one in missing):
+            return Dependence(seen.bounds | {first}, of_history=True, problems=seen.problems)
+    return None
+
+
+def _of_group(
+    reads: Dependence, keys: Sequence[Symbol], values: PlanValues, what: str
+) -> Dependence:
+    facts = values.facts
     seen, missing = seen_through(reads, keys, facts)
     if not missing:
         return seen
+    ends = [values.periods.end_of(one, keys) for one in missing]
+    known = frozenset(end for end in ends if end is not None)
+    if None not in ends:
+        # Known when the period that it groups by is over.
+        for end in known:
+            values.periods.blame(end, Problem(True, what, _GROUPS_EARLY, _END_OF_GROUP))
+        return Dependence(seen.bounds | known, of_history=True, problems=seen.problems)
     # Of a missing partner the time is NULL, and its group has no time.
     is_missing = any(facts.is_opaque(key) and len(facts.not_later(key)) > 1 for key in keys)
     is_leak = not (is_missing or any(facts.reaches_opaque(one) for one in missing))
     if any(facts.is_hidden(one, keys) for one in missing):
         return both(seen, _hidden(what, "groups by"))
     if any(one in facts.not_later(key) for one in missing for key in keys):
-        why = "aggregates over rows of later times: it groups by a time before that of its rows"
-        instead = "the end of the group as timestamp, such as date_trunc('week', timestamp) + "
-        problem = Problem(is_leak, what, why, f"{instead}interval '7 days'")
+        problem = Problem(is_leak, what, _GROUPS_EARLY, _END_OF_GROUP)
     else:
         why = "aggregates over rows of all times"
         problem = Problem(is_leak, what, why, "a timestamp among what it groups by")
