@@ -8,6 +8,8 @@ from typing import Any
 
 from ml4t.backtest.audit.audit_tables import AUDIT_TABLES, OF_BARS, AuditPart
 from ml4t.backtest.audit.certificate import AuditBasis, save_certified
+from ml4t.backtest.audit.reproducing.reproducer import Audited, Reproducer, leaks_of
+from ml4t.backtest.audit.reproducing.reproducing import reproduce
 from ml4t.backtest.data.diagnostics.tables import Tables
 from ml4t.backtest.data.sql_files import quote
 from ml4t.backtest.errors import ConfigError
@@ -50,11 +52,13 @@ class Audit(Tables):
         bar_type: str,
         parts: Sequence[AuditPart],
         basis: AuditBasis | None = None,
+        audited: Audited | None = None,
     ) -> None:
-        self.result, self._basis = result, basis
+        self.result, self._basis, self._audited = result, basis, audited
         self.is_clean = all(part.is_clean for part in parts)
         database = open_store(result.timezone)
         rows = {name: found for part in parts for name, found in part.rows.items()}
+        self._leaks = leaks_of(rows)
         for table_of_audit, (_, fields) in AUDIT_TABLES.items():
             staged = f"__{table_of_audit}"
             database.register(staged, _arrow(fields, rows.get(table_of_audit, ())))
@@ -66,6 +70,11 @@ class Audit(Tables):
             database.unregister(staged)
         abouts = {name: table.about for name, table in AUDIT_TABLES.items()}
         super().__init__(database, abouts, "; ".join(part.said for part in parts if part.said))
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything does: there is something to `reproduce`."""
+        return bool(self._leaks)
 
     def save(self, path: str | Path, key: str | Path | None = None) -> Path:
         """Write the run to a DuckDB file, with these tables and a certificate in schema ``audit``.
@@ -100,6 +109,36 @@ class Audit(Tables):
         tables = {name: getattr(self, name).to_arrow_table() for name in self.tables}
         found = (self.title, self.is_clean)
         return save_certified(self.result, tables, found, self._basis, usable(path), key)
+
+    def reproduce(self, path: str | Path, column: str | None = None) -> Reproducer:
+        """Write the least data over which a difference shows, and a script that shows it.
+
+        The first difference of ``signals`` or ``market`` is taken, and its first cell. What the
+        column reads is searched for the fewest bars, assets, sources and columns of sources over
+        which the cell, computed over all of them, is another than over those known at its bar.
+
+        Parameters
+        ----------
+        path : str or Path
+            A folder: new, empty, or of an earlier reproducer, which is replaced. It gets
+            ``reproduce.py``, which runs alone and exits with 1 as long as the two values differ,
+            ``all/`` and ``known/`` with the rows as Parquet.
+        column : str, optional
+            Of ``signals`` or ``market``: the first difference of that.
+
+        Returns
+        -------
+        Reproducer
+
+        Raises
+        ------
+        ConfigError
+            Nothing differs, or not in that column; the folder holds something else; or what
+            differed does not any more.
+        """
+        if self._audited is None:
+            raise ConfigError("only an audit of an engine is reproduced: engine.audit(...)")
+        return reproduce(self._audited, self._leaks, path, column)
 
 
 def _arrow(fields: Mapping[str, str], rows: Sequence[tuple[object, ...]]) -> Any:

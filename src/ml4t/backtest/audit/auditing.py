@@ -14,6 +14,7 @@ from ml4t.backtest.audit.fill_checks import fill_checks
 from ml4t.backtest.audit.poisoning import run_poisoned
 from ml4t.backtest.audit.policies import audit_policies
 from ml4t.backtest.audit.proving import proved_columns
+from ml4t.backtest.audit.reproducing.reproducer import Audited
 from ml4t.backtest.audit.run_smells import smells_of_run
 from ml4t.backtest.audit.steps import Steps
 from ml4t.backtest.audit.truncation import CutRun, outcome_of, run_to_cuts, run_whole
@@ -81,7 +82,8 @@ def audited(
         parts.append(audit_policies(setup, bounds, whole, steps))
     asked = {**request._asdict(), "start": _text(bounds[0]), "end": _text(bounds[1])}
     basis = AuditBasis(asked, partial(fingerprints, setup.catalog))
-    return Audit(whole, bar_type, [*parts, proved_columns(setup.catalog)], basis)
+    again = Audited(run.setup, bounds, request.seed)
+    return Audit(whole, bar_type, [*parts, proved_columns(setup.catalog)], basis, again)
 
 
 def _text(bound: Bound | None) -> str | None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.cut.cut_bar import CutBar
+from ml4t.backtest.data.cut.piece import is_day
 from ml4t.backtest.data.sql_files import read
 from ml4t.backtest.data.stream.period import Period
 from ml4t.backtest.results.result import BacktestResult
@@ -72,14 +73,14 @@ def spread_cuts(prepared: Prepared, n: int, seed: int) -> list[CutPoint]:
 
 def _points(chosen: Mapping[int, str], texts: Mapping[int, str], kind: str) -> list[CutPoint]:
     """Return bars by their numbers, with reasons, as cuts in time order."""
-    are_days = all(map(_is_day, texts.values()))
+    are_days = all(map(is_day, texts.values()))
     return [CutPoint(CutBar(t, texts[t], kind, are_days), chosen[t]) for t in sorted(chosen)]
 
 
 def left_ends(prepared: Prepared) -> list[CutBar]:
     """Return every bar in time order, each as the first of what is left."""
     ticks = prepared.database.rows(read("audit/moments"))
-    kind, are_days = prepared.timestamp_type, all(_is_day(text) for _, text in ticks)
+    kind, are_days = prepared.timestamp_type, all(is_day(text) for _, text in ticks)
     return [CutBar(t, text, kind, are_days, is_first=True) for t, text in ticks]
 
 
@@ -87,11 +88,6 @@ def last_bar(prepared: Prepared) -> CutBar:
     """Return the last bar of all: after it there is nothing to cut."""
     t, text = prepared.database.rows(read("audit/moments"))[-1]
     return CutBar(t, text, prepared.timestamp_type)
-
-
-def _is_day(bar: str) -> bool:
-    _, _, clock = bar.partition(" ")
-    return not clock or (clock.startswith("00:00:00") and "." not in clock)
 
 
 def _drawn(

@@ -57,6 +57,10 @@ def audit_run(
     key: Annotated[
         Path | None, typer.Option(help="With --save: a private key of Ed25519, as PEM; it signs.")
     ] = None,
+    reproduce: Annotated[
+        Path | None,
+        typer.Option(help="Of what differs: write the least data, and a script, to this folder."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Run over everything and over what was known at some bars; say what differs, and exit with 1.
@@ -79,9 +83,11 @@ def audit_run(
     if save is not None:
         with finishing(save):
             found.save(save, key)
+    least = found.reproduce(reproduce) if reproduce is not None and found.differs else None
     if as_json:
         tables = {name: rows_json(getattr(found, name)) for name in found.tables}
-        print_json("audit", {"is_clean": found.is_clean, "saved_to": save, **tables})
+        facts = {"is_clean": found.is_clean, "saved_to": save}
+        print_json("audit", {**facts, "reproducer": least and asdict(least), **tables})
     else:
         for name, text in found.tables.items():
             typer.echo(f"{name}: {text}")
@@ -89,6 +95,8 @@ def audit_run(
         typer.echo(found.title)
         if save is not None:
             typer.echo(f"saved to {save}")
+        if reproduce is not None:
+            typer.echo(least or "nothing differs, and nothing was written to reproduce it")
     if not found.is_clean:
         raise typer.Exit(1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import NamedTuple
 
 from ml4t.backtest.data.catalog import Catalog
@@ -13,7 +14,7 @@ from ml4t.backtest.data.registry import SourceRegistry
 from ml4t.backtest.data.sources.naming import AVAILABLE_AT
 from ml4t.backtest.data.sources.roles.terms import ASSETS_ROLE
 from ml4t.backtest.data.sources.source import Source
-from ml4t.backtest.data.sql_files import Sql, only_if, quote, render, rows_of
+from ml4t.backtest.data.sql_files import Sql, only_if, parquet_of, quote, render, rows_of
 
 _OF_ROWS = ("asset_id", AVAILABLE_AT)
 # Roles of which rows hold beyond their time, so that none are history that a cut takes.
@@ -71,6 +72,15 @@ class CutCatalog(Catalog):
             for source in self.sources()
             for clock in [known_since(source)]
         ]  # fmt: skip
+
+    def known_of(self, file: str) -> str:
+        """Return the query of the rows of a file that were known, given as in a query."""
+        text = rows_of(file)
+        return cut_query(text, self._bar, (), self._database, self._until()).text
+
+    def write(self, query: str, path: Path) -> None:
+        """Write the rows of a query to a file of Parquet; before anything is prepared."""
+        self._database.execute(parquet_of(query, path))
 
     def _fresh(self, source: Source) -> Source:
         function = source.function

@@ -99,19 +99,22 @@ def cut_query(
             none = "no column of it is a time by its name, or the only one by its type"
             inputs.append(Input(place.written, "", why or f"{none}: {', '.join(columns)}"))
             continue
-        items = ", ".join(("*", *_unlisted(place.written, query, columns, database)))
-        if bar.is_day and key_of(clock) != AVAILABLE_AT and columns[clock] != "DATE":
-            # Or a bar of a day would be made of nothing that traded in it.
-            clock, time = f"{clock}::date", f"{quote(clock)}::date"
-        else:
-            time = quote(clock)
+        items = ", ".join(("*", *unlisted(place.written, query, columns, database)))
+        time = time_of(clock, columns, bar)
         known = make(place.written, columns, time, items)
         instead[place] = f"({known}) as {quote(place.name)}"
-        inputs.append(Input(place.written, clock))
+        inputs.append(Input(place.written, clock + time.removeprefix(quote(clock))))
     return CutQuery(with_others(query, instead), tuple(inputs))
 
 
-def _unlisted(
+def time_of(clock: str, columns: Mapping[str, str], bar: CutBar) -> str:
+    """Return the expression of the time by which rows of a file go, given its clock."""
+    # Or a bar of a day would be made of nothing that traded in it.
+    is_of_day = bar.is_day and key_of(clock) != AVAILABLE_AT and columns[clock] != "DATE"
+    return f"{quote(clock)}::date" if is_of_day else quote(clock)
+
+
+def unlisted(
     written: str, query: str, columns: Collection[str], database: Database
 ) -> Iterator[str]:
     """Yield the columns of a file that are not among its own, as far as a query names them."""

@@ -22,7 +22,7 @@ from ml4t.backtest.data.sql_files import (
 )
 
 # What an asset is called by, in sources and in files.
-_ASSETS = {"asset_id", *USUAL["asset_id"]}
+ASSET_KEYS = {"asset_id", *USUAL["asset_id"]}
 # Roles whose rows say when something happens: later ones are left out.
 _EVENTS = frozenset({"actions", "assets", "universe"})
 # Roles of which any value may be missing.
@@ -113,5 +113,5 @@ def _is_key(name: str, kind: str, *, has_texts: bool = False) -> bool:
     """Say whether a column says of which asset or time a row is."""
     key = key_of(name)
     is_time = kind.startswith(("DATE", "TIME")) or key == AVAILABLE_AT
-    is_asset = key in _ASSETS or key.endswith("_id")
+    is_asset = key in ASSET_KEYS or key.endswith("_id")
     return is_time or is_asset or (has_texts and kind.startswith(_TEXTS))

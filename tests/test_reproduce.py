@@ -1,0 +1,203 @@
+"""A difference is shrunk to the least data that shows it, in files and a script that runs alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from effort import some
+from ml4t.backtest import BacktestEngine, Catalog, ConfigError, TopN
+from ml4t.backtest.audit.reproducing.shrinking import fewest
+from ml4t.backtest.cli import app, looking
+from ml4t.backtest.synthetic import make_market
+
+OF_ASSET = "partition by asset_id order by timestamp"
+PRICES, REPORTS, LEVELS = (
+    "'{market}/prices.parquet'",
+    "'{market}/eps.parquet'",
+    "'{market}/vix.parquet'",
+)
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = make_market(tmp_path_factory.mktemp("market"), n_assets=4, n_bars=20)
+    rows = pl.read_parquet(folder / "prices.parquet")
+    days = rows["timestamp"].unique().sort()
+    reported = rows.filter(pl.col("timestamp").is_in(days.gather_every(6).implode()))
+    eps = reported.select("timestamp", "asset_id", eps=pl.col("close") / 10)
+    eps.write_parquet(folder / "eps.parquet")
+    levels = pl.DataFrame({"timestamp": days, "level": [20.0 + i * 7 % 11 for i in range(20)]})
+    levels.write_parquet(folder / "vix.parquet")
+    return folder
+
+
+def of_prices(expression: str, rows: str = "prices") -> str:
+    return f"select timestamp, asset_id, {expression} as own from {rows}"
+
+
+FILLED = (
+    "select prices.timestamp, prices.asset_id, first_value(eps ignore nulls) over ("
+    f"partition by prices.asset_id order by prices.timestamp {{}}) as own from prices "
+    f"left join {REPORTS} as reports using (timestamp, asset_id)"
+)
+AS_OF = (
+    "select prices.timestamp, prices.asset_id, eps as own from prices asof left join "
+    f"{REPORTS} as reports on prices.asset_id = reports.asset_id "
+    "and prices.timestamp {} reports.timestamp"
+)
+# Role, query with a place, what leaks there and what does not.
+LEAKS = {
+    "the next close": ("features", of_prices(f"{{}}(close) over ({OF_ASSET})"), "lead", "lag"),
+    "a centred mean": (
+        "features", of_prices(f"avg(close) over ({OF_ASSET} rows between 2 preceding and {{}})"),
+        "2 following", "current row",
+    ),
+    "a z-score over the whole sample": (
+        "features", of_prices("close - avg(close) over ({})"),
+        "partition by asset_id", OF_ASSET,
+    ),
+    "filled from behind": (
+        "features", FILLED, "rows between current row and unbounded following",
+        "rows unbounded preceding",
+    ),
+    "a file in the query": (
+        "features", of_prices(f"{{}}(close, 2) over ({OF_ASSET})", f"{PRICES} as prices"),
+        "lead", "lag",
+    ),
+    "a forward as-of": ("features", AS_OF, "<=", ">="),
+    "a rank of what comes": (
+        "features",
+        of_prices("rank() over (partition by timestamp order by next)",
+                  f"(select *, {{}}(close) over ({OF_ASSET}) as next from prices)"),
+        "lead", "lag",
+    ),
+    "the market's tomorrow": (
+        "context", f"select timestamp, {{}}(level, 3) over (order by timestamp) as own "
+        f"from {LEVELS}", "lead", "lag",
+    ),
+}  # fmt: skip
+
+
+def engine(market: Path, *sources: tuple[str, object, str]) -> BacktestEngine:
+    catalog = Catalog().register("prices", market / "prices.parquet")
+    for role, source, name in sources:
+        catalog.register(role, source, name=name)  # type: ignore[arg-type]
+    return BacktestEngine(catalog, TopN(2, by="close", every=7))
+
+
+def alone(script: Path) -> tuple[int, str]:
+    """Exit code and words of a script in a process of its own, from another folder."""
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, cwd="/")
+    return done.returncode, done.stdout + done.stderr
+
+
+def query_of(name: str, market: Path) -> tuple[str, str, str, str]:
+    role, query, leak, mended = LEAKS[name]
+    return role, query.replace("{market}", str(market)).replace("{}", leak), leak, mended
+
+
+@pytest.mark.parametrize("name", some(LEAKS, 2))
+def test_what_is_left_runs_alone_and_says_when_it_is_mended(
+    name: str, market: Path, tmp_path: Path
+) -> None:
+    role, query, leak, mended = query_of(name, market)
+    fixed = (market / "prices.parquet", market / "eps.parquet", market / "vix.parquet")
+    before = [file.read_bytes() for file in fixed]
+    others = ("features", market / "eps.parquet", "unread")
+    found = engine(market, others, (role, query, "own")).audit(2).reproduce(tmp_path / "least")
+    assert (found.column, found.cause) == ("own", "own")
+    assert found.sources == ("prices", "own")
+    assert found.n_assets <= 2
+    assert found.n_bars <= 5
+    assert found.n_rows <= 10
+    assert found.whole != found.known
+    files = [
+        file for folder in ("all", "known") for file in (found.script.parent / folder).iterdir()
+    ]
+    assert {file.suffix for file in files} == {".parquet"}
+    n_all = sum(len(pl.read_parquet(one)) for one in files if one.parent.name == "all")
+    n_known = sum(len(pl.read_parquet(one)) for one in files if one.parent.name == "known")
+    assert n_known < n_all == found.n_rows
+    text = found.script.read_text("utf-8")
+    assert str(market) not in text
+    code, said = alone(found.script)
+    assert (code, "it differs: it was read from later rows" in said) == (1, True), said
+    assert f"with all rows:         {found.whole}" in said
+    assert f"with what was known:   {found.known}" in said
+    assert text.count(leak) >= 1
+    found.script.write_text(text.replace(leak, mended), "utf-8")
+    code, said = alone(found.script)
+    assert (code, "the same: nothing" in said) == (0, True), said
+    assert [file.read_bytes() for file in fixed] == before
+
+
+def test_a_leak_two_sources_before_is_named_as_the_cause(market: Path, tmp_path: Path) -> None:
+    ahead = f"select timestamp, asset_id, lead(close) over ({OF_ASSET}) as ahead from prices"
+    behind = "select timestamp, asset_id, 2 * ahead as twice from first"
+    audit = engine(market, ("features", ahead, "first"), ("features", behind, "second")).audit(1)
+    found = audit.reproduce(tmp_path / "least", column="twice")
+    assert found.column == "twice"
+    assert found.cause == "first"
+    assert found.sources == ("prices", "first", "second")
+    assert "first is where it begins, and prices, second must be there" in str(found)
+    again = audit.reproduce(tmp_path / "again", column="twice")
+    assert again.n_tries == found.n_tries
+    for file in (tmp_path / "least").rglob("*.parquet"):
+        twin = tmp_path / "again" / file.relative_to(tmp_path / "least")
+        assert pl.read_parquet(file).equals(pl.read_parquet(twin))
+    with pytest.raises(ConfigError, match=r"no column 'twize' .* did you mean 'twice'"):
+        audit.reproduce(tmp_path / "least", column="twize")
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "mine.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="holds something else"):
+        audit.reproduce(tmp_path / "taken")
+    assert (tmp_path / "taken" / "mine.txt").read_text() == "mine"
+
+
+def test_later_rows_that_lie_are_written_too(market: Path, tmp_path: Path) -> None:
+    _, query, _, _ = query_of("the next close", market)
+    audit = engine(market, ("features", query, "own")).audit(1, poison=True)
+    audit._leaks = [one for one in audit._leaks if one.is_poisoned]
+    found = audit.reproduce(tmp_path)
+    assert found.n_rows <= 8
+    rows = [pl.read_parquet(tmp_path / side / "prices.parquet") for side in ("all", "known")]
+    assert len(rows[0]) == len(rows[1])
+    assert not rows[0].equals(rows[1])
+    assert (found.column, found.cause) == ("own", "own")
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 17, 64])
+def test_no_item_that_is_left_can_be_left_out(n: int) -> None:
+    needed = {one for one in range(n) if one % 5 == 2 or one == n - 1}
+    assert fewest(range(n), lambda some: needed <= set(some)) == tuple(sorted(needed))
+    assert fewest(range(n), lambda some: True) == ()
+    assert fewest(range(n), lambda some: False) == tuple(range(n))
+
+
+@pytest.mark.parametrize("leaks", [True, False])
+def test_the_command_writes_what_differs(
+    leaks: bool, market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, query, _, _ = query_of("the next close", market)
+    sources: list[Any] = [("features", query, "own")] if leaks else []
+    # A run file has files alone, which nobody computes anew.
+    monkeypatch.setattr(looking, "engine_of", lambda _: engine(market, *sources))
+    command = ["audit", "run.toml", "--cuts", "1", "--reproduce", str(tmp_path / "least")]
+    done = CliRunner().invoke(app, [*command, "--json"] if leaks else command)
+    assert done.exit_code == int(leaks), done.output
+    script = tmp_path / "least" / "reproduce.py"
+    assert script.exists() is leaks
+    if leaks:
+        assert json.loads(done.stdout)["reproducer"]["script"] == str(script)
+    else:
+        assert "nothing differs, and nothing was written" in done.stdout
+        with pytest.raises(ConfigError, match="nothing differs in this audit"):
+            engine(market).audit(1).reproduce(tmp_path / "least")
