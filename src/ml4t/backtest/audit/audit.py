@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ml4t.backtest.audit.audit_tables import AUDIT_TABLES, OF_BARS, AuditPart
+from ml4t.backtest.audit.audit_tables import AUDIT_TABLES, OF_BARS, OF_CLOCKS, AuditPart
 from ml4t.backtest.audit.certificate import AuditBasis, save_certified
 from ml4t.backtest.audit.reproducing.reproducer import Audited, Reproducer, leaks_of
 from ml4t.backtest.audit.reproducing.reproducing import reproduce
+from ml4t.backtest.data.asof.matched import clock_type_of
 from ml4t.backtest.data.diagnostics.tables import Tables
 from ml4t.backtest.data.sql_files import quote
 from ml4t.backtest.errors import ConfigError
@@ -35,6 +36,11 @@ class Audit(Tables):
     - ``cuts``: bar, reason, how many places differ, and why a run to it was not possible.
     - ``sources``: what was left out of each, by which clock; of a query each file that it reads.
       Where `why` says why nothing was, the audit says nothing of it.
+    - ``inputs``: one row per source of which decisions read what had become known: how many values
+      of it (`n_missing`: nothing was known), and how old they were when they were read, in days.
+    - ``decision_inputs``: one row per source, bar and asset of which the run chose, ordered, or had
+      a rule act (without an asset: of the market): since when what it read was known, and whether
+      the source has such a row (`is_known`).
     - ``smells``: what looks wrong in the sources, or in how orders fill, though nothing proves it;
       one row per smell, source and column.
     - ``warm_up``: one row per number of bars of `history` and column, where the sources begin so
@@ -59,11 +65,16 @@ class Audit(Tables):
         database = open_store(result.timezone)
         rows = {name: found for part in parts for name, found in part.rows.items()}
         self._leaks = leaks_of(rows)
-        for table_of_audit, (_, fields) in AUDIT_TABLES.items():
+        many = {name: found for part in parts for name, found in part.many.items()}
+        times = {OF_BARS: bar_type, OF_CLOCKS: clock_type_of(bar_type)}
+        for table_of_audit, (_, fields, _) in AUDIT_TABLES.items():
             staged = f"__{table_of_audit}"
-            database.register(staged, _arrow(fields, rows.get(table_of_audit, ())))
+            given = many.get(table_of_audit)
+            database.register(
+                staged, _arrow(fields, rows.get(table_of_audit, ())) if given is None else given
+            )
             items = ", ".join(
-                f"cast({quote(name)} as {bar_type}) as {quote(name)}" if kind == OF_BARS
+                f"cast({quote(name)} as {times[kind]}) as {quote(name)}" if kind in times
                 else quote(name) for name, kind in fields.items()
             )  # fmt: skip
             database.make_table(table_of_audit, "audit/table", columns=items, source=staged)
@@ -145,7 +156,8 @@ def _arrow(fields: Mapping[str, str], rows: Sequence[tuple[object, ...]]) -> Any
     import pyarrow as pa
 
     each = list(zip(*rows, strict=True)) or [()] * len(fields)
+    texts = {OF_BARS: "string", OF_CLOCKS: "string"}
     return pa.table({
-        name: pa.array(values, pa.type_for_alias("string" if kind == OF_BARS else kind))
+        name: pa.array(values, pa.type_for_alias(texts.get(kind, kind)))
         for (name, kind), values in zip(fields.items(), each, strict=True)
     })  # fmt: skip

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-# The type of the bars, in place of one of Arrow's.
-OF_BARS = "bar"
+if TYPE_CHECKING:
+    from pyarrow import Table as ArrowTable
+
+# In place of types of Arrow's: that of the bars, and that of when something was known.
+OF_BARS, OF_CLOCKS = "bar", "clock"
 
 
 class AuditTable(NamedTuple):
@@ -18,11 +21,14 @@ class AuditTable(NamedTuple):
         What its rows are, in one line.
     fields : mapping of str to str
         Name of each column, and its type in Arrow's words; `OF_BARS` for times of the bars, which
-        are given as text.
+        are given as text in rows, and `OF_CLOCKS` for times at which something became known.
+    is_long : bool
+        It grows with the decisions of the run: kept with it, and not printed.
     """
 
     about: str
     fields: Mapping[str, str]
+    is_long: bool = False
 
 
 class AuditPart(NamedTuple):
@@ -36,11 +42,14 @@ class AuditPart(NamedTuple):
         For the title; empty: nothing that a title has.
     is_clean : bool
         Nothing is proved wrong.
+    many : mapping of str to Arrow table
+        The long ones among its tables.
     """
 
     rows: Mapping[str, Sequence[tuple[object, ...]]]
     said: str = ""
     is_clean: bool = True
+    many: Mapping[str, ArrowTable] = {}
 
 
 AUDIT_TABLES = {
@@ -85,6 +94,21 @@ AUDIT_TABLES = {
             "check": "string", "says": "string", "n_checked": "int64", "n_failed": "int64",
             "bar": OF_BARS, "asset_id": "string", "what": "string", "unchecked": "string",
         },
+    ),
+    "inputs": AuditTable(
+        "how old what decisions read of each source was, in days",
+        {
+            "source": "string", "n_inputs": "int64", "n_missing": "int64", "n_not_known": "int64",
+            "min_age_days": "double", "median_age_days": "double", "max_age_days": "double",
+        },
+    ),
+    "decision_inputs": AuditTable(
+        "since when what a decision read of each source was known",
+        {
+            "source": "string", "bar": OF_BARS, "asset_id": "string", "available_at": OF_CLOCKS,
+            "age_days": "double", "is_known": "bool",
+        },
+        is_long=True,
     ),
     "smells": AuditTable(
         "what looks as if it knew the future, or left out who did badly, and what to do",

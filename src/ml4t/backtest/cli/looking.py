@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ml4t.backtest.audit import verify
+from ml4t.backtest.audit.audit_tables import AUDIT_TABLES
 from ml4t.backtest.cli.exploring.starting import explore
 from ml4t.backtest.cli.keeping import finishing
 from ml4t.backtest.cli.output import print_json, print_page, print_rows, rows_json
@@ -83,13 +84,14 @@ def audit_run(
     if save is not None:
         with finishing(save):
             found.save(save, key)
+    shown = {name: about for name, (about, _, is_long) in AUDIT_TABLES.items() if not is_long}
     least = found.reproduce(reproduce) if reproduce is not None and found.differs else None
     if as_json:
-        tables = {name: rows_json(getattr(found, name)) for name in found.tables}
+        tables = {name: rows_json(getattr(found, name)) for name in shown}
         facts = {"is_clean": found.is_clean, "saved_to": save}
         print_json("audit", {**facts, "reproducer": least and asdict(least), **tables})
     else:
-        for name, text in found.tables.items():
+        for name, text in shown.items():
             typer.echo(f"{name}: {text}")
             print_rows(getattr(found, name))
         typer.echo(found.title)
