@@ -227,6 +227,7 @@ class BacktestEngine:
         strict: bool = False,
         warm_up: bool | Sequence[int] = (),
         policies: bool = False,
+        exhaustive: bool = False,
         seed: int = 0,
         start: DateLike = None,
         end: DateLike = None,
@@ -264,6 +265,10 @@ class BacktestEngine:
         policies : bool, default False
             Run under every other answer to what bars do not tell too, such as which of a stop and
             a target came first: `ml4t.backtest.audit.policies`.
+        exhaustive : bool, default False
+            Compare every bar as a cut, too, for all that SQL computes: columns of sources that are
+            queries, indicators, as-of joins, windows of a ranking or a query. It takes as long as
+            the rows known at each bar, added up over all bars.
         seed : int, default 0
             Of the draw among the bars of each kind.
         start, end
@@ -292,11 +297,12 @@ class BacktestEngine:
         require_flag("strict", strict)
         require_flag("policies", policies)
         require_flag("poison", poison)
+        require_flag("exhaustive", exhaustive)
         request = AuditRequest(
             cuts=require_whole("cuts", cuts, least=1), seed=require_whole("seed", seed, least=0),
             poison=poison, delays=require_delays(delays, self.catalog), strict=strict,
             warm_up=require_history(warm_up),
-            policies=policies,
+            policies=policies, exhaustive=exhaustive,
         )  # fmt: skip
         with two_threads:
             return audited(self, self._bounds(start, end), request, progress_of(progress, "runs"))

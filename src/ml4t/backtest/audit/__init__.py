@@ -2,6 +2,7 @@
 
 1. `cuts` chooses bars at which the sources of a run are cut.
 2. `truncation` runs over what was known at each, and `comparing` finds what differs before it.
+   `exhaustive` takes every bar as a cut for what SQL computes.
 3. `fill_checks` holds the fills of a run against their bars, in SQL.
 4. `auditing` does all that is asked, and `audit.Audit` is what was found, as tables.
 5. `certificate` writes a run with its audit and what both were made of, which `signing` signs, and

@@ -34,6 +34,9 @@ class Audit(Tables):
     - ``differences``: one row per cut and place; `column` of the first cell that differs, with its
       value in the whole run and in the cut one, both as text, and the source that has it.
     - ``cuts``: bar, reason, how many places differ, and why a run to it was not possible.
+    - ``exhaustive``: one row per column that SQL makes, where every bar was a cut: at how many of
+      `n_bars` bars it is something else than was known at them, the first of these, and `how` it
+      was asked; of what was not tried `why`.
     - ``sources``: what was left out of each, by which clock; of a query each file that it reads.
       Where `why` says why nothing was, the audit says nothing of it.
     - ``inputs``: one row per source of which decisions read what had become known: how many values
@@ -63,7 +66,10 @@ class Audit(Tables):
         self.result, self._basis, self._audited = result, basis, audited
         self.is_clean = all(part.is_clean for part in parts)
         database = open_store(result.timezone)
-        rows = {name: found for part in parts for name, found in part.rows.items()}
+        rows = dict[str, list[tuple[object, ...]]]()
+        for part in parts:
+            for name, found in part.rows.items():
+                rows.setdefault(name, []).extend(found)
         self._leaks = leaks_of(rows)
         many = {name: found for part in parts for name, found in part.many.items()}
         times = {OF_BARS: bar_type, OF_CLOCKS: clock_type_of(bar_type)}

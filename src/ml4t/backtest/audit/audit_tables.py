@@ -65,6 +65,14 @@ AUDIT_TABLES = {
         "the bars at which the sources were cut, and why there",
         {"cut": OF_BARS, "reason": "string", "n_places": "int64", "problem": "string"},
     ),
+    "exhaustive": AuditTable(
+        "at how many bars each column of SQL is something else than was known at them",
+        {
+            "place": "string", "column": "string", "source": "string", "n_bars": "int64",
+            "n_bars_differ": "int64", "n_rows": "int64", "bar": OF_BARS, "asset_id": "string",
+            "whole_value": "string", "known_value": "string", "how": "string", "why": "string",
+        },
+    ),
     "delays": AuditTable(
         "what is left of the run where one source is known later, or as it stands today",
         {

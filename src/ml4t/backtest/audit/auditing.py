@@ -10,6 +10,7 @@ from ml4t.backtest.audit.audit import Audit
 from ml4t.backtest.audit.audit_tables import AuditPart
 from ml4t.backtest.audit.certificate import AuditBasis, fingerprints
 from ml4t.backtest.audit.delays import run_delayed
+from ml4t.backtest.audit.exhaustive import audit_each_bar
 from ml4t.backtest.audit.fill_checks import fill_checks
 from ml4t.backtest.audit.poisoning import run_poisoned
 from ml4t.backtest.audit.policies import audit_policies
@@ -44,6 +45,8 @@ class AuditRequest(NamedTuple):
         Bars of history before the run that are asked about, one after the other.
     policies : bool
         Whether other policies of execution are run.
+    exhaustive : bool
+        Whether every bar is a cut for all that SQL computes.
     """
 
     cuts: int
@@ -53,6 +56,7 @@ class AuditRequest(NamedTuple):
     strict: bool = False
     warm_up: tuple[int, ...] = ()
     policies: bool = False
+    exhaustive: bool = False
 
 
 def audited(
@@ -71,6 +75,8 @@ def audited(
         fill_checks(whole, setup.catalog),
         smells_of_run(setup, whole, strict=request.strict),
     ]
+    if request.exhaustive:
+        parts.append(audit_each_bar(setup, find_period(*bounds, setup.catalog.prepare()), steps))
     if request.poison:
         parts.append(run_poisoned(run, request.seed, steps))
     if request.delays:

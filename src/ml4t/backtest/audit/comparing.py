@@ -209,10 +209,12 @@ def differs_sql(name: str, kind: str, whole: Sql) -> str:
     if kind not in ("DOUBLE", "FLOAT"):
         return f"{one} is distinct from {other}"
     gap = f"abs({one} - {other})"
-    largest = f"coalesce((select max(abs({quote(name)})) from ({whole})), 0)"
+    # NaN and infinite numbers are above all others: anything would be near to them.
+    finite = f"isfinite({quote(name)})"
+    largest = rows_of(f"({whole})", f"max(abs({quote(name)}))", where=finite)
     near = f"{gap} <= {SAME_NUMBER} * greatest(abs({one}), abs({other}))"
-    # Of infinite numbers the gap is none, so that they must be equal.
-    is_same = f"({near} or {gap} <= {SAME_IN_COLUMN} * {largest})"
+    is_same = f"({near} or {gap} <= {SAME_IN_COLUMN} * coalesce(({largest}), 0))"
+    is_same = f"(isfinite({one}) and isfinite({other}) and {is_same})"
     return f"({one} is distinct from {other} and not coalesce({is_same}, false))"
 
 

@@ -26,3 +26,8 @@ class Steps:
         self._done += 1
         if self._progress is not None:
             self._progress(self._done, self._in_all)
+
+    def catch_up(self) -> None:
+        """Tell that what was expected so far and is not done is not needed."""
+        while self._done < self._in_all:
+            self.done()

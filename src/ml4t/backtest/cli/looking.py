@@ -48,6 +48,9 @@ def audit_run(
     policies: Annotated[
         bool, typer.Option("--policies", help="Run under other policies of execution too.")
     ] = False,
+    exhaustive: Annotated[
+        bool, typer.Option("--exhaustive", help="Every bar is a cut for what SQL computes, too.")
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse a run of which anything smells.")
     ] = False,
@@ -77,6 +80,7 @@ def audit_run(
         delays=delays,
         warm_up=warm_up,
         policies=policies,
+        exhaustive=exhaustive,
         strict=strict,
         seed=seed,
         progress=True,

@@ -16,6 +16,7 @@ from ml4t.backtest.data.asof.delays import AS_KNOWN_NOW, DelayedClock, delayed, 
 from ml4t.backtest.data.asof.memberships import IS_MEMBER
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.common_types import N_SAMPLE
+from ml4t.backtest.data.sources.schema import KEYS
 from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import (
     Sql,
@@ -176,6 +177,19 @@ def create_views(
     items += [item for known in market for item in _items(known, "timeline")]
     joins = [_asof(known, "timeline", by_asset=False) for known in market]
     database.execute(render("signals/market", columns=", ".join(items), joins="\n".join(joins)))
+
+
+def at_bars_of(relation: str, known: Known, *, by_asset: bool) -> Sql:
+    """Return the query of the columns of one source as the views have them.
+
+    Parameters
+    ----------
+    relation : str
+        Rows of prices, or of the timeline.
+    """
+    left, keys = ("prices", KEYS) if by_asset else ("timeline", KEYS[:1])
+    items = ", ".join([columns(keys, left), *_items(known, left)])
+    return rows_of(f"{relation} as {left} {_asof(known, left, by_asset=by_asset)}", items)
 
 
 def _asof(known: Known, left: str, *, by_asset: bool) -> str:

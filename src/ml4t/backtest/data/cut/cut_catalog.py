@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.cut.clocks import WHOLE_ROLES, known_since, lagged
 from ml4t.backtest.data.cut.cut_bar import CutBar
-from ml4t.backtest.data.cut.inputs import Input, RowsUntil, cut_query, up_to
+from ml4t.backtest.data.cut.inputs import Input, RowsUntil, WholeRows, cut_query, up_to
 from ml4t.backtest.data.registry import SourceRegistry
 from ml4t.backtest.data.sources.naming import AVAILABLE_AT
 from ml4t.backtest.data.sources.roles.terms import ASSETS_ROLE
@@ -96,7 +96,9 @@ class CutCatalog(Catalog):
     def _attach(self, source: Source) -> dict[str, str]:
         given = source.given
         if isinstance(given, str) and not source.is_files:
-            cut = cut_query(given, self._bar, self._sources, self._database, self._until())
+            cut = cut_query(
+                given, self._bar, self._sources, self._database, self._until(), self._whole()
+            )
             self._inputs[source.name] = cut.inputs
             source = source._replace(given=cut.text)
         return super()._attach(source)
@@ -104,6 +106,10 @@ class CutCatalog(Catalog):
     def _until(self) -> RowsUntil:
         """Return what makes the rows of a file that are known at the bar."""
         return up_to(self._bar)
+
+    def _whole(self) -> WholeRows | None:
+        """Return what makes the rows of a file that has no time; None: it is read as it stands."""
+        return None
 
     def _known(self, source: Source, select: Sql, columns: Collection[str]) -> Sql:
         clock, until = known_since(source), self._bar.sql
@@ -124,4 +130,5 @@ class CutCatalog(Catalog):
             # That a membership ends later was not known.
             end = lagged("end_date", source)
             items = f"* replace ({only_if(f'{end} <= {until}', 'end_date')} as end_date)"
-        return rows_of(f"({select})", items, where=self._bar.keeps(clock))
+        keeps = self._bar.knows if source.role in _LASTING else self._bar.keeps
+        return rows_of(f"({select})", items, where=keeps(clock))

@@ -49,6 +49,8 @@ class Input(NamedTuple):
 # Returns the query of items of a relation, given its columns with their types and the expression
 # of its time, as they were known at a bar.
 RowsUntil = Callable[[str, Mapping[str, str], str, str], Sql]
+# Returns the query of all rows of a relation.
+WholeRows = Callable[[str], Sql]
 
 
 class CutQuery(NamedTuple):
@@ -69,6 +71,7 @@ def cut_query(
     names: Collection[str],
     database: Database,
     until: RowsUntil | None = None,
+    whole: WholeRows | None = None,
 ) -> CutQuery:
     """Return a query with its files cut at a bar.
 
@@ -81,6 +84,8 @@ def cut_query(
         A session that can read the files.
     until : RowsUntil, optional
         Makes the rows of a file that are known; leaves out later ones by default.
+    whole : WholeRows, optional
+        Makes the rows of one of which nobody knows when; reads them as they stand by default.
     """
     make = up_to(bar) if until is None else until
     tree = taken_apart(query, database)
@@ -98,6 +103,8 @@ def cut_query(
         if why or not clock:
             none = "no column of it is a time by its name, or the only one by its type"
             inputs.append(Input(place.written, "", why or f"{none}: {', '.join(columns)}"))
+            if whole is not None:
+                instead[place] = f"({whole(place.written)}) as {quote(place.name)}"
             continue
         items = ", ".join(("*", *unlisted(place.written, query, columns, database)))
         time = time_of(clock, columns, bar)

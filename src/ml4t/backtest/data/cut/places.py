@@ -27,6 +27,12 @@ class ReadPlace(NamedTuple):
         By which the rest of the query calls it.
     function : str
         Of a table function its name, in lower case; else empty.
+    target : tuple of str
+        Of what is no function its schema, empty where none is written, and its name.
+    columns : tuple of str
+        Names that its columns get there.
+    is_sampled : bool
+        Not all of its rows are read.
     """
 
     written: str
@@ -34,6 +40,9 @@ class ReadPlace(NamedTuple):
     end: int | None
     name: str
     function: str
+    target: tuple[str, str] = ("", "")
+    columns: tuple[str, ...] = ()
+    is_sampled: bool = False
 
 
 def taken_apart(query: str, database: Database) -> Mapping[str, Any]:
@@ -60,7 +69,11 @@ def places_in(query: str, tree: Mapping[str, Any], names: Collection[str]) -> li
         start, length = node["query_location"], node["query_location_length"]
         if length:
             written = text[start : start + length].decode()
-            place = ReadPlace(written, start, start + length, _name_of(node), _function_of(node))
+            place = ReadPlace(
+                written, start, start + length, _name_of(node), _function_of(node),
+                target=(node.get("schema_name", ""), node.get("table_name", "")),
+                columns=tuple(node["column_name_alias"]), is_sampled=bool(node["sample"]),
+            )  # fmt: skip
         else:
             place = ReadPlace(str(node.get("table_name", "")), None, None, "", "")
         found.append(place)

@@ -1,0 +1,171 @@
+"""Exhaustive: every bar as a cut, for all that SQL computes.
+
+1. `stages` has the columns of each source, and the windows of a strategy, as queries of a bar.
+2. `at_bars` asks them at all bars: many in one statement, or one by one where DuckDB does not take
+   a query apart, and where one alone says something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from ml4t.backtest.audit.at_bars import AtBars, Bars, Differing, added
+from ml4t.backtest.audit.audit_tables import AuditPart
+from ml4t.backtest.audit.cuts import last_bar
+from ml4t.backtest.audit.stages import SqlStage, stages_of
+from ml4t.backtest.audit.steps import Steps
+from ml4t.backtest.data.asof.prepared import Prepared
+from ml4t.backtest.data.cut.cut_bar import FOREVER
+from ml4t.backtest.data.cut.each_catalog import EachCatalog
+from ml4t.backtest.data.database import EngineError
+from ml4t.backtest.data.sql_files import read
+from ml4t.backtest.data.stream.period import Period
+from ml4t.backtest.errors import ConfigError
+from ml4t.backtest.walking import RunSetup
+
+# Rows of prices that bars of one statement have behind them, all taken together.
+KNOWN_AT_ONCE = 1_000_000
+# Bars of history that are tried first, one after the other: what a column is by these alone was
+# known, and most columns need no more.
+OFTEN_ENOUGH = (32, 256)
+TOGETHER, ONE_BY_ONE = "many bars in one query", "a query for each bar"
+
+
+class Tick(NamedTuple):
+    """A bar, and how many rows of prices there are up to it."""
+
+    t: int
+    text: str
+    n_rows: int
+
+
+class StageFound(NamedTuple):
+    """What was found of the columns of a stage.
+
+    Attributes
+    ----------
+    found : mapping of str to Differing
+        By column; under an empty name rows that one side alone has.
+    how : str
+        Whether many bars were asked about at once.
+    n_first : mapping of str to int
+        Rows of a column that differ at the first bar at which any does.
+    why : str
+        Why nothing could be asked; empty: it could.
+    """
+
+    found: Mapping[str, Differing] = {}
+    how: str = ""
+    n_first: Mapping[str, int] = {}
+    why: str = ""
+
+
+def audit_each_bar(setup: RunSetup, period: Period, steps: Steps) -> AuditPart:
+    """Take every bar of a run as a cut; return the table ``exhaustive``, and its first bars."""
+    whole = setup.catalog.prepare()
+    each = EachCatalog(setup.catalog, last_bar(whole))
+    why_not = {one.name: why for one in each.sources() if (why := each.not_computed(one))}
+    ticks = [Tick(*row) for row in whole.database.rows(read("audit/rows_by_bar"))]
+    n_bars = period.last_t + 1 - period.first_t
+    rows, found = list[tuple[object, ...]](), list[tuple[object, ...]]()
+    for stage in stages_of(setup, period, whole, each):
+        why = why_not.get(stage.source, "")
+        tried = StageFound(why=why) if why else _tried(stage, whole, each, ticks, period, steps)
+        for name in stage.names:
+            column, source = stage.said or name, stage.source or None
+            if tried.why:
+                rows.append((stage.place, column, source, *(None,) * 8, tried.why))
+                continue
+            one = tried.found.get(name, Differing())
+            first = one.first or (None,) * 4
+            if name or one.bars:
+                counts = (n_bars, len(one.bars), one.n_rows)
+                rows.append((stage.place, column, source, *counts, *first, tried.how, None))
+            if one.first is not None:
+                bar, n_rows = one.first.bar, tried.n_first[name]
+                found.append((bar, stage.place, column, n_rows, *first, source))
+    is_clean = not found and any(row[-1] is None for row in rows)
+    return AuditPart({"exhaustive": rows, "differences": found}, _said(rows, n_bars), is_clean)
+
+
+def _said(rows: Sequence[tuple[object, ...]], n_bars: int) -> str:
+    tried = [row for row in rows if row[-1] is None]
+    unlike = [f"{row[1] or 'rows'} (at {row[4]:,}, first {row[6]})" for row in tried if row[4]]
+    said = f"exhaustive: {len(tried):,} columns at each of {n_bars:,} bars, "
+    said += f"{len(unlike):,} differ: {', '.join(unlike)}" if unlike else "no difference"
+    n_not = len(rows) - len(tried)
+    return said + (f", {n_not:,} more not tried" if n_not else "")
+
+
+def _tried(
+    stage: SqlStage,
+    whole: Prepared,
+    each: EachCatalog,
+    ticks: Sequence[Tick],
+    period: Period,
+    steps: Steps,
+) -> StageFound:
+    """Ask for the columns of a stage at every bar, of many at once where DuckDB can."""
+    try:
+        at_bars = AtBars(stage, whole, each)
+        with suppress(EngineError):  # as of a query that draws a sample
+            tried = _asked(at_bars.together, stage, at_bars, ticks, period, steps)
+            if all(tried.n_first.values()):
+                return tried._replace(how=TOGETHER)
+        steps.catch_up()
+        tried = _asked(at_bars.one_by_one, stage, at_bars, ticks, period, steps)
+        return tried._replace(how=ONE_BY_ONE)
+    except (ConfigError, EngineError) as error:
+        steps.catch_up()
+        return StageFound(why=f"{type(error).__name__}: {str(error).splitlines()[0]}")
+
+
+def _asked(
+    ask: Callable[[Bars, Sequence[str]], Mapping[str, Differing]],
+    stage: SqlStage,
+    at_bars: AtBars,
+    ticks: Sequence[Tick],
+    period: Period,
+    steps: Steps,
+) -> StageFound:
+    """Ask about all bars: with a little history, and with all where that is not enough."""
+    names: Sequence[str] = stage.names
+    left, found = set(ticks[period.bars]), dict[str, Differing]()
+    for history in (*(n for n in OFTEN_ENOUGH if 2 * n < len(ticks)), len(ticks)):
+        batches = list(_batches(sorted(left), ticks, history))
+        steps.expect(len(batches))
+        found = dict[str, Differing]()
+        for bars in batches:
+            found = added(found, ask(bars, names))
+            steps.done()
+        names = [name for name in found if found[name].bars]
+        texts = {text for name in names for text in found[name].bars}
+        left = {tick for tick in left if tick.text in texts}
+    ts = {tick.text: tick.t for tick in left}
+    return StageFound(found, n_first={
+        name: at_bars.one_by_one(Bars((ts[first.bar],), (first.bar,)), [name])[name].n_rows
+        for name, one in found.items() if (first := one.first) is not None
+    })  # fmt: skip
+
+
+def _batches(left: Sequence[Tick], ticks: Sequence[Tick], history: int) -> Iterator[Bars]:
+    """Yield bars, as many at a time as there is room for what was known at them."""
+    some, n_rows = list[Tick](), 0
+    for tick in left:
+        since = max(0, (some or [tick])[0].t - history)
+        n_known = tick.n_rows - (ticks[since - 1].n_rows if since else 0)
+        if some and n_rows + n_known > KNOWN_AT_ONCE:
+            yield _bars_of(some, ticks, history)
+            some, n_rows = [], 0
+        some.append(tick)
+        n_rows += n_known
+    if some:
+        yield _bars_of(some, ticks, history)
+
+
+def _bars_of(some: Sequence[Tick], ticks: Sequence[Tick], history: int) -> Bars:
+    since = some[0].t - history
+    ts, texts, _ = zip(*some, strict=True)
+    return Bars(ts, texts, ticks[since].text if since > 0 else FOREVER)
