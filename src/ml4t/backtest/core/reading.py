@@ -6,7 +6,7 @@ import dis
 import re
 import sys
 from collections.abc import Collection, Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import PurePath
@@ -28,6 +28,7 @@ LOOKS_UP = frozenset({
     "eval", "exec", "execute", "getattr", "globals", "query", "sql", "vars", "__dict__",
 })  # fmt: skip
 _IMPORTS = frozenset({"__import__", "import_module"})
+_IMPORT_NAME = dis.opmap["IMPORT_NAME"]
 _WORD = re.compile(r"[^\W\d]\w*")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -90,17 +91,21 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def _globals(codes: Collection[CodeType]) -> set[str]:
-    return {
-        step.argval
-        for code in codes
-        for step in dis.get_instructions(code)
-        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")
-    }
+    return set().union(*map(_globals_of, codes))
+
+
+# Of the engine's own rules and strategies each run would take the same code apart.
+@lru_cache(maxsize=4_096)
+def _globals_of(code: CodeType) -> frozenset[str]:
+    steps = dis.get_instructions(code)
+    return frozenset(step.argval for step in steps if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"))
 
 
 def _imported(codes: Collection[CodeType], known: Mapping[str, Any]) -> Iterator[str]:
     """Yield full names of modules that code imports when it is called."""
     for code in codes:
+        if _IMPORT_NAME not in code.co_code[::2]:
+            continue
         before: list[object] = [0, None]
         for step in dis.get_instructions(code):
             if step.opname == "IMPORT_NAME":
