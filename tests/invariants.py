@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ml4t.backtest import BacktestResult, CashAccount, Catalog
+from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.stream.period import Period
 from ml4t.backtest.results.summary import facts_lines, run_facts
 
@@ -59,8 +60,7 @@ def check_invariants(result: BacktestResult, account: object = None) -> None:
 
 def check_books(result: BacktestResult) -> tuple[dict[str, Columns], float]:
     """Assert that money adds up; return what was read for it, and the size of what adds up."""
-    # Queries of ours: `sql` guards against those of others, at a price that every run would pay.
-    read = {name: result._database.numpy(query) for name, query in READ.items()}
+    read = {name: tables_for(result, query).numpy(query) for name, query in READ.items()}
     equity, flows = read["equity"], read["flows"]
     final = equity["equity"][-1]
     initial = flows["amount"][flows["kind"] == "deposit"].sum()
@@ -69,6 +69,15 @@ def check_books(result: BacktestResult) -> tuple[dict[str, Columns], float]:
     check_cash(equity, read["fills"], flows, scale)
     check_trades(read["trades"], read["fills"], flows, final, scale)
     return read, scale
+
+
+def tables_for(result: BacktestResult, query: str) -> Database:
+    """Return what answers a query of ours, with the tables that it reads and no others.
+
+    `sql` guards against queries of others, at a price that every run would pay.
+    """
+    result._report.make(query)
+    return result._tables
 
 
 def by_bar(equity: Columns, rows: Columns, amounts: Any) -> Any:
@@ -146,7 +155,10 @@ def check_dividends(result: BacktestResult, catalog: Catalog, period: Period) ->
     dividends = [action for action in actions if action.kind == "dividend"]
     if not dividends:
         return
-    rows = result._database.rows
+
+    def rows(query: str) -> list[tuple[Any, ...]]:
+        return tables_for(result, query).rows(query)
+
     axes, multiplier = catalog.axes(period), catalog.instruments().multiplier
     number = {asset: sid for sid, asset in enumerate(axes.asset_ids)}
     bars = "(select timestamp, row_number() over (order by timestamp) - 1 as t from equity) as bars"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from invariants import tables_for
 from ml4t.backtest import BacktestEngine, BacktestResult, MarginAccount
 
 # Quantity and price before costs, of what was bought (or sold short) in this bar.
@@ -30,8 +31,10 @@ def check_leverage(engine: BacktestEngine, result: BacktestResult) -> int:
     if not isinstance(account, MarginAccount) or account.shortfall == "none":
         return 0
     by_bar: dict[Any, list[Any]] = {}
-    # Queries of ours: `sql` guards against those of others, at a price that every run would pay.
-    read = result._database.rows
+
+    def read(query: str) -> list[tuple[Any, ...]]:
+        return tables_for(result, query).rows(query)
+
     for row in read(FILLS):
         by_bar.setdefault(row[0], []).append(row[1:])
     held: dict[Any, dict[Any, float]] = {}
