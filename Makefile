@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-long test-extras test-interchange spark test-notebook test-coming-from test-s3 test-engines pictures test-explore faults audits functions causality leaks test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook browser wasm charts clean
+.PHONY: demo test test-fast test-slow test-long test-extras test-interchange spark test-notebook test-coming-from test-s3 test-engines pictures test-explore faults audits functions causality leaks test-newest test-lowest test-pythons test-versions constraints lint format bench bench-peers parity parity-metrics parity-factors site cookbook browser wasm charts clean
 
 demo: $(VENV)/.installed
 	$(BIN)/ml4t-backtest demo --out out/demo
@@ -17,6 +17,10 @@ unexport PYTHONDONTWRITEBYTECODE
 # The same tests with four times the draws, and every combination of which `make test` runs some.
 test-long: $(VENV)/.installed
 	ML4T_EFFORT=4 $(BIN)/python -m pytest -n auto --dist worksteal
+
+# What `make test` leaves to it: tests of many runs, of many processes, of processes that are killed.
+test-slow: $(VENV)/.installed
+	$(BIN)/python -m pytest -n auto --dist worksteal -m long
 
 # Every room of the house in under a minute, for while you work; `make test` decides.
 FAST := accounting aliases architecture architecture_page computed costs everyday fractions limits \

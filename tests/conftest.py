@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import wraps
 from itertools import count
 from pathlib import Path
@@ -27,7 +28,8 @@ SHARED_FOR_LONG = {"test_zones", "test_examples_walk_forward", "test_coming_from
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "each_value: see tests/effort.py")
+    for marker in ("each_value", "long"):
+        config.addinivalue_line("markers", f"{marker}: see tests/effort.py")
     # What says no number of its own; by default hypothesis draws a hundred.
     settings.register_profile("suite", max_examples=examples(30))
     settings.load_profile("suite")
@@ -47,8 +49,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     What several tests share and takes long comes first.
     """
-    # Who names one test by its parameters wants it run.
-    if EFFORT == 1 and not any("[" in str(one) for one in config.args):
+    # Who names a test or a marker, or kills many a process, wants all of it.
+    is_named = config.option.markexpr or any("::" in str(one) for one in config.args)
+    if EFFORT == 1 and not is_named and "ML4T_KILLS" not in os.environ:
         items[:], waiting = thinned(items)
         config.hook.pytest_deselected(items=waiting)
     items.sort(key=lambda item: item.path.stem not in SHARED_FOR_LONG)

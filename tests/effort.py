@@ -1,7 +1,8 @@
 """How hard the tests try: `make test` draws some cases, `make test-long` and `make audits` more.
 
 An effort of 1 is what decides on every change: a few draws of each kind, and of a test over
-combinations enough that every value of every parameter stands in one. With more all are run.
+combinations enough that every value of every parameter stands in one. With more all are run, and
+tests marked `long`, of many runs or processes: those alone are `make test-slow`.
 """
 
 from __future__ import annotations
@@ -43,11 +44,15 @@ def share(cases: Sequence[T], which: int, of: int) -> Sequence[T]:
 each_value = pytest.mark.each_value
 
 
+# Of many runs or processes, where quicker tests hold the same code: see `make test-slow`.
+long = pytest.mark.long
+
+
 def thinned(items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
     """Return the tests to run and those that wait for more effort.
 
-    Of a test marked `each_value` those are run that together have every value of each parameter:
-    time and again the one with most of what is not there yet.
+    Those marked `long` wait. Of a test marked `each_value` those are run that together have every
+    value of each parameter: time and again the one with most of what is not there yet.
     """
     groups: dict[str, list[pytest.Item]] = {}
     for item in items:
@@ -73,4 +78,5 @@ def thinned(items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.It
             chosen.add(best)
             seen.update(values[best])
         waiting |= set(group) - chosen
+    waiting |= {item for item in items if item.get_closest_marker("long") is not None}
     return [one for one in items if one not in waiting], [one for one in items if one in waiting]

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from effort import some
+from effort import long, some
 from many_trials import Trials
 from ml4t.backtest import (
     BacktestEngine,
@@ -131,6 +131,7 @@ def test_what_trades_on_the_future_differs_in_the_run_too(market: Path) -> None:
 # -- random markets -----------------------------------------------------------------------
 
 
+@long
 @pytest.mark.parametrize("seed", some((22, 14, 52, *range(200, 240)), 2))
 def test_no_run_of_ours_is_an_alarm(seed: int, tmp_path: Path) -> None:
     trials, n_audited = Trials(seed, tmp_path), 0
@@ -379,6 +380,7 @@ def test_membership_and_actions_of_later_are_not_known(market: Path) -> None:
 # -- cuts ---------------------------------------------------------------------------------
 
 
+@long
 def test_cuts_are_inside_the_run_each_once_and_of_every_kind(market: Path) -> None:
     def chosen(seed: int) -> list[Any]:
         strategy = TopN(2, by="close", every=6)

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from effort import EFFORT, each_value, some
+from effort import EFFORT, each_value, long, some
 from ml4t.backtest import BacktestEngine, Catalog, ConfigError, DataError, SQLStrategy, TopN
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.core.schedule import EDGES, schedule_of
@@ -256,6 +256,7 @@ def test_the_close_of_a_session_is_known_from_the_calendar_early_ones_too() -> N
     assert [time.replace(tzinfo=None) for time in found] == closes
 
 
+@long
 def test_deleting_rows_changes_no_intraday_decision() -> None:
     days = [date(2024, 6, 27), date(2024, 6, 28), date(2024, 7, 1)]
     bars = [time for day in days for time in half_hours(day)]

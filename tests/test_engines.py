@@ -26,6 +26,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from effort import long
 from killed_sweep import (
     catalog_of,
     deadly_sweep_of,
@@ -250,6 +251,7 @@ def moments(n: int, most: float) -> Iterator[float]:
     return (round(chance.uniform(0.0, most), 2) for _ in range(n))
 
 
+@long
 @clusters
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_killed_worker_takes_no_trial_with_it(tmp_path: Path, engine: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from effort import long
 from ml4t.backtest import BacktestResult
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,6 +50,7 @@ def test_the_momentum_example_says_what_is_missing(tmp_path, run_script):
     assert error.startswith(f"no sp500_daily.parquet in '{tmp_path}'; pass the folder")
 
 
+@long
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real prices are not next to this checkout")
 def test_the_momentum_example_runs_and_reconciles_on_real_prices(tmp_path, run_script):
     script = ROOT / "examples" / "sp500_momentum.py"

@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 from sqlglot import parse_one
 
-from effort import EFFORT
+from effort import EFFORT, long
 from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.sql_files import read
 from ml4t.backtest.data.user_sql.expressions import analyse, in_total_order
@@ -289,6 +289,7 @@ def calls(database: Database) -> Iterator[tuple[str, str]]:
                 yield call, kind
 
 
+@long
 def test_no_form_that_may_be_called_depends_on_more_than_its_rows(
     database: Database, parallel: Database
 ) -> None:

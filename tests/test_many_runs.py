@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from effort import examples, some
+from effort import examples, long, some
 from many_trials import bits, metrics_of, returns_of
 from ml4t.backtest import (
     BacktestConfig,
@@ -147,6 +147,7 @@ def test_one_bar_is_enough() -> None:
         assert differing(row, alone[i]) == [], i
 
 
+@long
 def test_few_rows_of_many_runs_add_up_in_the_order_of_each() -> None:
     """A database that joins by how many rows there are turns a join round where there are few."""
     data = catalog(n_bars=30)

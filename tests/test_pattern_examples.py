@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import SHARED_DATA
-from effort import EFFORT
+from effort import EFFORT, long
 from scripts import Run
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -73,6 +73,7 @@ def test_a_pattern_says_what_it_shows_and_how_it_is_run(name: str) -> None:
     assert f"python examples/patterns/{name}" in text
 
 
+@long
 def test_patterns_that_disagree_are_found_out(tmp_path: Path) -> None:
     text = (EXAMPLES / "patterns" / "ml_only.py").read_text(encoding="utf-8")
     (tmp_path / "ml_only.py").write_text(text.replace("PercentSizer(0.2)", "PercentSizer(0.3)"))

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from effort import some
+from effort import long, some
 from many_trials import Trials
 from ml4t.backtest import (
     BacktestEngine,
@@ -132,6 +132,7 @@ def test_what_reads_the_past_alone_is_no_alarm(market: Path) -> None:
         assert found_in(engine, "poisoned") == set()
 
 
+@long
 @pytest.mark.parametrize("seed", some((17, *range(400, 440)), 1))
 def test_no_run_of_ours_is_an_alarm(seed: int, tmp_path: Path) -> None:
     trials, n_audited = Trials(seed, tmp_path), 0

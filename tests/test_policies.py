@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from effort import long
 from ml4t.backtest import (
     BacktestConfig,
     BacktestEngine,
@@ -57,6 +58,7 @@ def rows_of(audit: Audit) -> dict[str, tuple[Any, ...]]:
 # -- rows ---------------------------------------------------------------------------------
 
 
+@long
 def test_every_row_is_the_run_of_its_configuration(market: Path) -> None:
     rules = StopLoss(0.02), TakeProfit(0.02)
     of_run = engine(market, *rules)
@@ -110,6 +112,7 @@ def test_what_cannot_matter_is_not_run_and_says_why() -> None:
     }
 
 
+@long
 @pytest.mark.parametrize(
     ("rules", "config", "axis", "why"),
     [
@@ -209,6 +212,7 @@ class ByChance(Strategy):
         broker.order_target_weights({broker.assets[sid]: 0.3 + 0.001 * batch.t})
 
 
+@long
 def test_a_strategy_of_chance_is_told_from_policies(market: Path) -> None:
     catalog = Catalog().register("prices", market / "prices.parquet")
     audit = BacktestEngine(catalog, ByChance()).audit(1, policies=True)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from effort import EFFORT, each_value, examples
+from effort import EFFORT, each_value, examples, long
 from ml4t.backtest import BacktestEngine, Catalog, ConfigError, DataError, ExpressionError, TopN
 from ml4t.backtest.core.batch import Selection
 from ml4t.backtest.core.ranking import Ranking
@@ -483,6 +483,7 @@ def test_a_frame_that_excludes_rows_is_refused() -> None:
         ranked(flat(1), by=by)
 
 
+@long
 @pytest.mark.parametrize(
     "expression",
     [

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from conftest import SHARED_DATA
-from effort import EFFORT
+from effort import EFFORT, long
 from ml4t.backtest import (
     ActionPolicy,
     BacktestConfig,
@@ -222,6 +222,7 @@ WHOLE = f"""
 """
 
 
+@long
 def test_whole_shares_are_cut_at_each_split_and_the_fractions_paid() -> None:
     result = beside_sources(hold(whole_shares=True, below=min(BELOW, "D")))
     off = result.sql(

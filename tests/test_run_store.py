@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from effort import long
 from ml4t.backtest import (
     BacktestResult,
     ConfigError,
@@ -244,6 +245,7 @@ def kept(runs: list[BacktestResult], tmp_path_factory: pytest.TempPathFactory) -
     return [run.save(folder / str(number)) for number, run in enumerate(runs)]
 
 
+@long
 def test_two_processes_add_at_once(
     tmp_path: Path, kept: list[Path], runs: list[BacktestResult]
 ) -> None:
@@ -283,6 +285,7 @@ def test_a_run_that_another_adds_or_deletes_at_the_same_time_is_no_error(
     assert listed_ids(store) == [first, third]
 
 
+@long
 def test_a_killed_writer_leaves_nothing_that_is_listed(
     tmp_path: Path, kept: list[Path], runs: list[BacktestResult]
 ) -> None:

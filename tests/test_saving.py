@@ -24,7 +24,7 @@ import pyarrow as pa
 import pytest
 
 from disks import fill_up, read_only, small_disk
-from effort import EFFORT, each_value
+from effort import EFFORT, each_value, long
 from ml4t.backtest import BacktestResult, ResultError
 from ml4t.backtest.core import workplace
 from ml4t.backtest.data.database import Database, EngineError
@@ -79,6 +79,7 @@ def start(kept: Path, target: Path, step: int | str, *words: str) -> subprocess.
 # -- kills ----------------------------------------------------------------------------------
 
 
+@long
 @pytest.mark.parametrize(
     ("before", "name", "words"),
     [
@@ -114,6 +115,7 @@ def test_a_saver_killed_between_two_steps_leaves_a_whole_run_and_blocks_no_later
         assert [one.name for one in target.parent.iterdir()] == [name], step
 
 
+@long
 @pytest.mark.parametrize("name", NAMES)
 def test_a_saver_killed_at_any_moment_leaves_a_whole_run(
     name: str, run: BacktestResult, other: BacktestResult, kept: Path, tmp_path: Path
@@ -570,6 +572,7 @@ def test_a_log_of_another_file_does_not_make_a_run_unreadable(
 # -- several at once ------------------------------------------------------------------------
 
 
+@long
 @each_value
 @pytest.mark.parametrize("can_exchange", [True, False])
 @pytest.mark.parametrize("name", NAMES)
@@ -613,6 +616,7 @@ def test_a_saver_whose_folder_another_took_for_a_leftover_begins_again(
     assert [one.name for one in tmp_path.iterdir()] == [name]
 
 
+@long
 @pytest.mark.parametrize("name", NAMES)
 def test_savers_in_several_processes_block_no_later_one(
     name: str, run: BacktestResult, other: BacktestResult, kept: Path, tmp_path: Path

@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from effort import long
 from leaks.baked_in import BAKED_IN
 from leaks.clean import CLEAN, trailing_mean
 from leaks.panel import KEYS, panel_catalog, together, write_panel
@@ -45,6 +46,7 @@ def small(**sources: object) -> Catalog:
 # -- what an audit finds ------------------------------------------------------------------
 
 
+@long
 def test_fifteen_leaks_and_none_of_five_clean_features_are_found_in_a_panel(panel: Path) -> None:
     catalog, planted = panel_catalog(panel, together(CLEAN)), list(BAKED_IN.values())
     where = {leak.__name__: f"leaks_{number % 3}" for number, leak in enumerate(planted)}

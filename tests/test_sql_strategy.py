@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pyarrow as pa
 import pytest
 
-from effort import some
+from effort import long, some
 from ml4t.backtest import (
     BacktestConfig,
     BacktestEngine,
@@ -346,6 +346,7 @@ def test_what_is_selected_does_not_depend_on_the_size_of_eras(name: str, catalog
     assert rows(selections(catalog, query, cells=1)) == rows(selections(catalog, query))
 
 
+@long
 def test_what_is_selected_depends_on_neither_threads_nor_the_order_of_rows() -> None:
     sources = market(6, 1500)
     backwards = {

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from disks import fill_up, small_disk
-from effort import some
+from effort import long, some
 from many_trials import (
     Trials,
     bits,
@@ -167,6 +167,7 @@ def test_what_was_asked_for_on_the_way_is_evidence_from_that_bar_on(
     assert found == [("atr", known[0], len(known)), ("vix", times[0], len(times))]
 
 
+@long
 def test_years_of_trials_are_their_own() -> None:
     def make(days: float | str | None) -> dict[str, Any]:
         return {"strategy": top_n(), "sessions_per_year": days}
@@ -179,6 +180,7 @@ def test_years_of_trials_are_their_own() -> None:
         assert returns_of_trial(result, trial) == returns_of(alone)
 
 
+@long
 def test_a_sweep_over_a_period_in_a_zone_shows_times_as_its_runs_do() -> None:
     prices = UNIVERSE.prices.with_columns(
         pl.col("timestamp").dt.replace_time_zone("America/New_York")
@@ -312,6 +314,7 @@ def test_a_trial_that_is_made_otherwise_each_time_fails_and_says_so() -> None:
     assert all("must not depend on chance" in error for _, error in result.failed)
 
 
+@long
 def test_progress_is_told_of_trials_and_is_a_function() -> None:
     told: list[tuple[int, int]] = []
     sweep = Sweep(catalog(), top_n(), {"n": [1, 2]})
@@ -359,6 +362,7 @@ def test_a_strategy_that_keeps_something_is_run_once() -> None:
 # -- the store --------------------------------------------------------------------------------
 
 
+@long
 def test_what_is_in_the_store_is_not_made_again(tmp_path: Path, made: list[int]) -> None:
     def swept(detail: str, grid: Any = GRID, data: Catalog | None = None) -> SweepResult:
         made.clear()
@@ -389,6 +393,7 @@ def test_what_is_in_the_store_is_not_made_again(tmp_path: Path, made: list[int])
     assert not ids[0] & ids[1]
 
 
+@long
 def test_a_trial_that_was_damaged_is_made_again(tmp_path: Path, made: list[int]) -> None:
     def swept() -> SweepResult:
         made.clear()
@@ -459,6 +464,7 @@ def test_what_killed_sweeps_left_goes_and_what_living_ones_have_stays(tmp_path: 
         assert not left.exists()
 
 
+@long
 def test_two_sweeps_at_once_fill_one_store(tmp_path: Path) -> None:
     found: list[Any] = []
 
@@ -477,6 +483,7 @@ def test_two_sweeps_at_once_fill_one_store(tmp_path: Path) -> None:
     assert len([*(tmp_path / "s" / "trials" / "returns").iterdir()]) == 4
 
 
+@long
 def test_a_full_disk_is_an_error_and_what_was_written_stays(
     tmp_path: Path, made: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -596,6 +603,7 @@ def test_a_set_without_parameters_is_a_trial() -> None:
     assert metrics_of_trial(result, 1) == metrics_of(BacktestEngine(catalog(), top_n()).run())
 
 
+@long
 def test_a_round_lets_go_of_what_its_trials_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     alive: list[Any] = []
     most = 0

@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import SHARED_DATA
-from effort import each_value, examples, some
+from effort import each_value, examples, long, some
 from ml4t.backtest import (
     BacktestConfig,
     BacktestEngine,
@@ -125,6 +125,7 @@ def test_a1_a3_and_functions_give_the_same_tables_on_a_scenario(
     assert sum("rejected" in order for order in found["orders"]) > 25
 
 
+@long
 @pytest.mark.skipif(
     not SHARED_DATA.is_dir(), reason="the real prices are not next to this checkout"
 )

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from effort import long
 from ml4t.backtest import (
     BacktestConfig,
     BacktestEngine,
@@ -140,6 +141,7 @@ def test_metrics_of_one_fold_are_those_of_its_run(catalog: Catalog) -> None:
         assert value == expected, name
 
 
+@long
 @pytest.mark.parametrize("stop", [None, 0.02])
 def test_one_account_through_parts_of_one_choice_is_one_run(
     catalog: Catalog, stop: float | None
@@ -255,6 +257,7 @@ def test_the_record_of_one_account_says_what_was_chosen_when(catalog: Catalog) -
     assert result.run_id != other.run_id
 
 
+@long
 def test_what_no_account_goes_through_is_refused(catalog: Catalog) -> None:
     sweep = Sweep(catalog, make, {"n": [4]})
     gaps = sweep.walk(WalkForward(train=100, test=40, step=70))
@@ -280,6 +283,7 @@ def test_what_no_account_goes_through_is_refused(catalog: Catalog) -> None:
             continued(ground_of(catalog, *stages), stages)
 
 
+@long
 def test_a_walk_of_a_period_is_that_of_prices_that_begin_and_end_there(
     catalog: Catalog, market: Path
 ) -> None:
@@ -322,6 +326,7 @@ def test_a_walk_refuses_what_it_cannot_choose_by(catalog: Catalog) -> None:
         Sweep(catalog, no_trades, never).walk(walk)
 
 
+@long
 def test_the_lowest_and_another_metric_choose_otherwise(catalog: Catalog) -> None:
     grid = {"n": [2, 5, 9]}
     walk = WalkForward(train=100, test=70)
@@ -340,6 +345,7 @@ def best_of(scores: list[float], lowest: bool) -> float:
     return min(scores) if lowest else max(scores)
 
 
+@long
 def test_progress_counts_folds(catalog: Catalog) -> None:
     seen: list[tuple[int, int]] = []
     Sweep(catalog, make, {"n": [4]}).walk(
@@ -348,6 +354,7 @@ def test_progress_counts_folds(catalog: Catalog) -> None:
     assert seen == [(1, 2), (2, 2)]
 
 
+@long
 def test_parameters_of_several_kinds_are_texts_in_every_table(catalog: Catalog) -> None:
     def schedule(every: int | str) -> TopN:
         return TopN(4, by="ml_score", every=every)

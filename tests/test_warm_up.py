@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from conftest import SHARED_DATA
-from effort import some
+from effort import long, some
 from ml4t.backtest import (
     BacktestConfig,
     BacktestEngine,
@@ -199,6 +199,7 @@ def test_what_came_as_it_is_says_nothing_of_its_history() -> None:
     assert {row[3] for row in found(audit, 20).values()} == {None}
 
 
+@long
 def test_reports_that_come_seldom_are_history_too() -> None:
     rows = market(3, 2, 60)
     days = sorted(set(rows["timestamp"]))
@@ -285,6 +286,7 @@ def test_files_that_a_query_reads_are_cut_too(tmp_path: Path) -> None:
     assert found(audit, 20)["before"][0] == 5
 
 
+@long
 @pytest.mark.skipif(not SHARED_DATA.is_dir(), reason="the real market data is not next to this")
 def test_real_prices_need_what_their_windows_have() -> None:
     prices = f"""
