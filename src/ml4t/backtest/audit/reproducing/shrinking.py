@@ -15,7 +15,7 @@ from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.cut.piece import Grid, Piece
 from ml4t.backtest.data.cut.piece_catalog import is_made
 
-Removable = TypeVar("Removable")
+Loose = TypeVar("Loose")
 
 # Beyond so many pieces what was found by then is taken.
 MOST_PIECES = 400
@@ -96,8 +96,8 @@ def shrunk(differs: Differs, piece: Piece, catalog: Catalog, kept: tuple[str, st
 
 
 def fewest(
-    items: Sequence[Removable], differs: Callable[[tuple[Removable, ...]], bool]
-) -> tuple[Removable, ...]:
+    items: Sequence[Loose], differs: Callable[[tuple[Loose, ...]], bool]
+) -> tuple[Loose, ...]:
     """Return a part of items none of which can be left out: runs of ever fewer are tried."""
     found, size = tuple(items), len(items)
     while size:
