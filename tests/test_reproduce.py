@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
+import threading
+from copy import copy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from effort import some
-from ml4t.backtest import BacktestEngine, Catalog, ConfigError, TopN
+from effort import long, some
+from ml4t.backtest import BacktestEngine, Catalog, ConfigError, Strategy, TopN
+from ml4t.backtest.audit.audit import Audit
+from ml4t.backtest.audit.reproducing.own_code import OwnCode
 from ml4t.backtest.audit.reproducing.shrinking import fewest
 from ml4t.backtest.cli import app, looking
+from ml4t.backtest.core.batch import Batch
+from ml4t.backtest.strategy.broker import StrategyBroker
 from ml4t.backtest.synthetic import make_market
 
 OF_ASSET = "partition by asset_id order by timestamp"
@@ -104,7 +113,7 @@ def query_of(name: str, market: Path) -> tuple[str, str, str, str]:
     return role, query.replace("{market}", str(market)).replace("{}", leak), leak, mended
 
 
-@pytest.mark.parametrize("name", some(LEAKS, 2))
+@pytest.mark.parametrize("name", some(LEAKS, 1))
 def test_what_is_left_runs_alone_and_says_when_it_is_mended(
     name: str, market: Path, tmp_path: Path
 ) -> None:
@@ -139,29 +148,49 @@ def test_what_is_left_runs_alone_and_says_when_it_is_mended(
     assert [file.read_bytes() for file in fixed] == before
 
 
-def test_a_leak_two_sources_before_is_named_as_the_cause(market: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def audit(market: Path) -> Audit:
+    """Of a source that reads the next close, and of one that is made of it."""
     ahead = f"select timestamp, asset_id, lead(close) over ({OF_ASSET}) as ahead from prices"
     behind = "select timestamp, asset_id, 2 * ahead as twice from first"
-    audit = engine(market, ("features", ahead, "first"), ("features", behind, "second")).audit(1)
-    found = audit.reproduce(tmp_path / "least", column="twice")
+    return engine(market, ("features", ahead, "first"), ("features", behind, "second")).audit(1)
+
+
+def test_a_leak_two_sources_before_is_named_as_the_cause(audit: Audit, tmp_path: Path) -> None:
+    found = audit.reproduce(tmp_path, column="twice")
     assert found.column == "twice"
     assert found.cause == "first"
     assert found.sources == ("prices", "first", "second")
     assert "first is where it begins, and prices, second must be there" in str(found)
-    again = audit.reproduce(tmp_path / "again", column="twice")
-    assert again.n_tries == found.n_tries
-    for file in (tmp_path / "least").rglob("*.parquet"):
-        twin = tmp_path / "again" / file.relative_to(tmp_path / "least")
-        assert pl.read_parquet(file).equals(pl.read_parquet(twin))
+
+
+def test_what_cannot_be_reproduced_is_refused(audit: Audit, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no column 'twize' .* did you mean 'twice'"):
         audit.reproduce(tmp_path / "least", column="twize")
-    (tmp_path / "taken").mkdir()
-    (tmp_path / "taken" / "mine.txt").write_text("mine")
+    (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(ConfigError, match="holds something else"):
-        audit.reproduce(tmp_path / "taken")
-    assert (tmp_path / "taken" / "mine.txt").read_text() == "mine"
+        audit.reproduce(tmp_path)
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+    clean = copy(audit)
+    clean._leaks = []
+    with pytest.raises(ConfigError, match="nothing differs in this audit"):
+        clean.reproduce(tmp_path / "least")
 
 
+@long
+def test_the_same_is_found_again(audit: Audit, tmp_path: Path) -> None:
+    one, other = (audit.reproduce(tmp_path / name, "twice") for name in ("one", "other"))
+    assert one.n_tries == other.n_tries
+    files = list((tmp_path / "one").rglob("*.parquet"))
+    assert len(files) == 2
+    for file in files:
+        twin = tmp_path / "other" / file.relative_to(tmp_path / "one")
+        assert pl.read_parquet(file).equals(pl.read_parquet(twin))
+    again = audit.reproduce(tmp_path / "one", "ahead")
+    assert again.sources == ("prices", "first")
+
+
+@long
 def test_later_rows_that_lie_are_written_too(market: Path, tmp_path: Path) -> None:
     _, query, _, _ = query_of("the next close", market)
     audit = engine(market, ("features", query, "own")).audit(1, poison=True)
@@ -174,6 +203,97 @@ def test_later_rows_that_lie_are_written_too(market: Path, tmp_path: Path) -> No
     assert (found.column, found.cause) == ("own", "own")
 
 
+# -- what is the user's own ---------------------------------------------------------------
+
+
+N_AHEAD = 1
+
+
+def doubled(value: int) -> int:
+    return 2 * value
+
+
+def test_a_strategy_that_looks_ahead_comes_with_its_text(market: Path, tmp_path: Path) -> None:
+    def first_of(rises: np.ndarray, broker: StrategyBroker) -> None:
+        best = np.argsort(-np.nan_to_num(rises), kind="stable")[:2]
+        broker.order_target_weights({broker.assets[sid]: 0.4 for sid in best.tolist()})
+
+    class Ahead(Strategy):
+        def __init__(self, rises: float) -> None:
+            self.rises = rises
+
+        def decide(self, batch: Batch, broker: StrategyBroker) -> None:
+            more: Any = batch.more
+            row = min(more._row + N_AHEAD, more._chunk.n_bars - 1)
+            first_of(self.rises * more._chunk.prices["close"][row] / batch.close, broker)
+
+    rows = pl.read_parquet(market / "prices.parquet")
+    few = rows.filter(pl.col("timestamp") <= sorted(set(rows["timestamp"]))[6])
+    catalog = Catalog().register("prices", few)
+    audit = BacktestEngine(catalog, Ahead(2.0), initial_capital=5_000.0).audit(1)
+    found = audit.reproduce(tmp_path)
+    assert found.cause == "the run"
+    assert found.place == "waiting"
+    assert found.sources == ("prices",)
+    assert (found.n_bars, found.n_assets <= 3) == (3, True)
+    text = found.script.read_text("utf-8")
+    assert "class Ahead(Strategy):" in text
+    assert text.index("def first_of(") < text.index("class Ahead(")
+    assert str(market) not in text
+    assert "test_reproduce" not in text
+    code, said = alone(found.script)
+    assert (code, "it differs: it was decided by later rows" in said) == (1, True), said
+    assert f"with all rows:         {found.whole}" in said
+    found.script.write_text(text.replace("+ N_AHEAD", "- N_AHEAD"), "utf-8")
+    code, said = alone(found.script)
+    assert (code, "the same: nothing was decided" in said) == (0, True), said
+
+
+def test_code_is_imported_or_written_or_asked_for(tmp_path: Path) -> None:
+    kept, table, same = [1, (2, "x")], np.arange(3), doubled
+
+    def inner(value: int) -> int:
+        return value * kept[0] + N_AHEAD
+
+    def outer(value: int) -> float:
+        return inner(value) + len(table) + math.pi + same.__code__.co_argcount
+
+    own = OwnCode()
+    assert own.add(doubled) == "doubled"
+    assert own.imports == ["from test_reproduce import doubled"]
+    assert own.folders == [str(Path(__file__).resolve().parent)]
+    assert own.add(outer) == own.add(outer) == "outer"
+    parts = [one.partition("(")[0] for one in own.texts]
+    assert sorted(parts) == ["N_AHEAD = 1", "def inner", "def outer", "kept = [1, "]
+    assert parts[-1] == "def outer"
+    assert parts.index("def inner") > parts.index("kept = [1, ")
+    assert "import math" in own.imports
+    assert "from test_reproduce import doubled as same" in own.imports
+    assert list(own.missing) == ["table"]
+    names: dict[str, Any] = {"np": np, "table": table}
+    exec("from __future__ import annotations\n" + "\n".join([*own.imports, *own.texts]), names)
+    assert names["outer"](4) == outer(4)
+    own.add(lambda value: value)
+    assert any("has no text of" in why for why in own.missing.values())
+    with pytest.raises(TypeError, match="cannot pickle"):
+        own.pickled({"lock": threading.Lock()})
+
+
+@long
+def test_a_function_that_makes_a_source_comes_along(market: Path, tmp_path: Path) -> None:
+    def ahead(sources: Any) -> pl.DataFrame:
+        close = pl.col("close").shift(-N_AHEAD).over("asset_id", order_by="timestamp")
+        return sources.prices.pl().select("timestamp", "asset_id", own=close)
+
+    found = engine(market, ("features", ahead, "own")).audit(1).reproduce(tmp_path)
+    assert (found.cause, found.n_bars, found.n_rows) == ("own", 2, 2)
+    code, said = alone(found.script)
+    assert (code, "it differs" in said) == (1, True), said
+    text = found.script.read_text("utf-8")
+    found.script.write_text(text.replace("shift(-N", "shift(N"), "utf-8")
+    assert alone(found.script)[0] == 0
+
+
 @pytest.mark.parametrize("n", [1, 2, 5, 17, 64])
 def test_no_item_that_is_left_can_be_left_out(n: int) -> None:
     needed = {one for one in range(n) if one % 5 == 2 or one == n - 1}
@@ -184,13 +304,15 @@ def test_no_item_that_is_left_can_be_left_out(n: int) -> None:
 
 @pytest.mark.parametrize("leaks", [True, False])
 def test_the_command_writes_what_differs(
-    leaks: bool, market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    leaks: bool, audit: Audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, query, _, _ = query_of("the next close", market)
-    sources: list[Any] = [("features", query, "own")] if leaks else []
+    asked = copy(audit)
+    if not leaks:
+        asked._leaks, asked.is_clean = [], True
     # A run file has files alone, which nobody computes anew.
-    monkeypatch.setattr(looking, "engine_of", lambda _: engine(market, *sources))
-    command = ["audit", "run.toml", "--cuts", "1", "--reproduce", str(tmp_path / "least")]
+    found = SimpleNamespace(audit=lambda *_, **__: asked)
+    monkeypatch.setattr(looking, "engine_of", lambda _: found)
+    command = ["audit", "run.toml", "--reproduce", str(tmp_path / "least")]
     done = CliRunner().invoke(app, [*command, "--json"] if leaks else command)
     assert done.exit_code == int(leaks), done.output
     script = tmp_path / "least" / "reproduce.py"
@@ -199,5 +321,3 @@ def test_the_command_writes_what_differs(
         assert json.loads(done.stdout)["reproducer"]["script"] == str(script)
     else:
         assert "nothing differs, and nothing was written" in done.stdout
-        with pytest.raises(ConfigError, match="nothing differs in this audit"):
-            engine(market).audit(1).reproduce(tmp_path / "least")

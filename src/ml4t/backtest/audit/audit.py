@@ -139,7 +139,9 @@ class Audit(Tables):
         path : str or Path
             A folder: new, empty, or of an earlier reproducer, which is replaced. It gets
             ``reproduce.py``, which runs alone and exits with 1 as long as the two values differ,
-            ``all/`` and ``known/`` with the rows as Parquet.
+            ``all/`` and ``known/`` with the rows as Parquet, and of a run ``given.pickle``. What is
+            the user's own is imported by module and name, or comes as its text; else the script
+            says what to fill in, and exits with 2.
         column : str, optional
             Of ``signals`` or ``market``: the first difference of that.
 
@@ -150,8 +152,8 @@ class Audit(Tables):
         Raises
         ------
         ConfigError
-            Nothing differs, or not in that column; the folder holds something else; or what
-            differed does not any more.
+            Nothing differs, or not in that column; the folder holds something else; what differed
+            does not any more; or a strategy, rule, model or provider cannot be pickled.
         """
         if self._audited is None:
             raise ConfigError("only an audit of an engine is reproduced: engine.audit(...)")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.computed.source_function import SourceFunction
 from ml4t.backtest.data.cut.cut_catalog import CutCatalog
-from ml4t.backtest.data.cut.piece_catalog import WholePiece, is_query
+from ml4t.backtest.data.cut.piece_catalog import WholePiece, is_made, is_query
 from ml4t.backtest.data.cut.places import with_others
 from ml4t.backtest.data.sources.roles import Role
 from ml4t.backtest.data.sources.source import Source
@@ -113,7 +113,7 @@ def _options(source: Source) -> Iterator[tuple[str, object]]:
     yield "lag", source.lag
     yield "max_age", source.max_age
     yield "on_bad_rows", "drop" if source.drop_bad_rows else None
-    if is_query(source):
+    if is_made(source):
         yield "columns", dict(source.columns) or None
         yield "available_at", source.available_at
         yield "date_format", source.date_format

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
-from typing import NamedTuple
 
 from ml4t.backtest.audit.comparing import different_rows
 from ml4t.backtest.audit.reproducing.cells import FLOAT_KINDS, ViewCell, is_same, values_at
@@ -15,137 +13,90 @@ from ml4t.backtest.audit.reproducing.files import (
     WHOLE_FOLDER,
     catalog_over,
     write_known,
-    write_whole,
 )
 from ml4t.backtest.audit.reproducing.reproducer import Audited, Leak, Reproducer, counted
 from ml4t.backtest.audit.reproducing.scripts import SCRIPT, cell_script
-from ml4t.backtest.audit.reproducing.shrinking import Differs, first_piece, shrunk
+from ml4t.backtest.audit.reproducing.sides import (
+    Least,
+    Sides,
+    assets_first,
+    bar_number,
+    known_of,
+    least_piece,
+    rows_in,
+)
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.cut.clocks import known_since
 from ml4t.backtest.data.cut.cut_bar import CutBar
-from ml4t.backtest.data.cut.cut_catalog import CutCatalog
-from ml4t.backtest.data.cut.piece import Grid, Piece, grid_of
-from ml4t.backtest.data.cut.piece_catalog import PieceCatalog, PoisonedPiece, WholePiece, is_made
-from ml4t.backtest.data.cut.poisoned_catalog import PoisonedCatalog
-from ml4t.backtest.data.sql_files import count_of, literal, quote, rows_of
+from ml4t.backtest.data.cut.piece import Piece, grid_of
+from ml4t.backtest.data.cut.piece_catalog import is_made
+from ml4t.backtest.data.sql_files import quote, rows_of
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.results.store import open_store
 
 
-class _Case(NamedTuple):
-    """A cell that differs, and how the catalogs are made in which it does.
-
-    Attributes
-    ----------
-    catalog : Catalog
-    grid : Grid
-    cell : ViewCell
-    known_of : callable of Catalog
-        Returns the catalog of what was known at the bar, or of lies.
-    piece_of : callable of Piece
-        The same over a piece of the catalog.
-    """
-
-    catalog: Catalog
-    grid: Grid
-    cell: ViewCell
-    known_of: Callable[[Catalog], CutCatalog]
-    piece_of: Callable[[Piece], PieceCatalog]
-
-    def whole_of(self, piece: Piece) -> WholePiece:
-        """Return all rows of a piece."""
-        return WholePiece(self.catalog, self.cell.bar, self.grid, piece)
-
-    def differs(self, piece: Piece) -> bool:
-        """Say whether the cell is another over what was known of a piece."""
-        try:
-            whole, largest = values_at(self.cell, self.whole_of(piece))
-            known, _ = values_at(self.cell, self.piece_of(piece))
-        except Exception:  # whatever sources, or functions of the user's, make of so few rows
-            return False
-        return not is_same(whole, known, largest)
-
-
 def reproduce_cell(audited: Audited, leak: Leak, folder: Path) -> Reproducer:
     """Write the least piece over which a cell differs, and the script that computes it."""
-    case, differs, piece = _found(audited, leak)
-    column = case.cell.column
-    source = leak.found.source or "prices"
-    piece = shrunk(differs, piece, case.catalog, (source, column))
     folders = folder / WHOLE_FOLDER, folder / KNOWN_FOLDER
-    written = write_whole(case.whole_of(piece), folders[0])
-    timezone = case.catalog.timezone
+    cell, seed, least = _found(audited, leak, folders[0])
+    written, timezone = least.sources, audited.setup.catalog.timezone
     whole = catalog_over(written, folders[0], timezone)
-    write_known(case.known_of(whole), written, folders)
+    write_known(known_of(whole, least.at, seed), written, folders)
     known = catalog_over(written, folders[1], timezone)
-    values, largest = values_at(case.cell, whole)
-    known_values, _ = values_at(case.cell, known)
+    values, largest = values_at(cell, whole)
+    known_values, _ = values_at(cell, known)
     if is_same(values, known_values, largest):
         raise ConfigError(
-            f"{case.cell.view}.{column} differs over the sources, and not over files with the same "
+            f"{cell.view}.{cell.column} differs over the sources, and not over files with the same "
             "rows, which a script could read; it may depend on their names or their order"
         )
-    cut = case.known_of(whole)
-    prepared, database = whole.prepare(), open_store()
-    files = map(str, sorted(folders[0].iterdir()))
-    counts = [database.rows(count_of(rows_of(literal(one))))[0][0] for one in files]
+    prepared = whole.prepare()
     found = Reproducer(
-        script=folder / SCRIPT, place=case.cell.view, column=column, bar=case.cell.bar.text,
-        asset_id=case.cell.asset_id if case.cell.view == "signals" else None,
-        whole=_shown(values), known=_shown(known_values),
-        cause=_cause(whole, cut, case.cell.bar) or source,
+        script=folder / SCRIPT, place=cell.view, column=cell.column, bar=cell.bar.text,
+        asset_id=cell.asset_id, whole=_shown(values), known=_shown(known_values),
+        cause=_cause(whole, known_of(whole, least.at, seed), cell.bar) or _source(leak),
         sources=tuple(one.name for one in written),
-        n_bars=prepared.n_bars, n_assets=prepared.n_assets, n_rows=sum(counts),
-        n_tries=differs.n_tries,
+        n_bars=prepared.n_bars, n_assets=prepared.n_assets, n_rows=rows_in(folders[0]),
+        n_tries=least.n_tries,
     )  # fmt: skip
-    found.script.write_text(
-        cell_script(_says(found), case.cell, written, timezone, largest), encoding="utf-8"
-    )
+    text = cell_script(_says(found), cell, written, timezone, largest)
+    found.script.write_text(text, encoding="utf-8")
     return found
 
 
-def _found(audited: Audited, leak: Leak) -> tuple[_Case, Differs, Piece]:
-    """Return the first piece over which a cell differs, cut at its own bar if it does so then."""
+def _found(audited: Audited, leak: Leak, folder: Path) -> tuple[ViewCell, int | None, Least]:
+    """Write the least piece over which a cell differs, cut at its own bar if it does so then."""
     catalog, found = audited.setup.catalog, leak.found
     prepared = catalog.prepare()
-    grid = grid_of(prepared)
-    here, cut = (_number(text, catalog, grid) for text in (found.bar, leak.cut))
+    grid, seed = grid_of(prepared), audited.seed if leak.is_poisoned else None
+    here, cut = (bar_number(text, catalog, grid) for text in (found.bar, leak.cut))
     columns = prepared.signal_columns if found.place == "signals" else prepared.market_columns
-    is_number = columns[found.column] in FLOAT_KINDS
-    cell = ViewCell(found.place, found.column, grid.bar(here), found.asset_id, is_number)
-    assets = _assets_first(catalog, cell, grid)
+    # Where one side alone has the row, it has its time.
+    column = found.column or "timestamp"
+    is_number = columns.get(column) in FLOAT_KINDS
+    cell = ViewCell(found.place, column, grid.bar(here), found.asset_id, is_number)
+
+    def over(sides: Sides, piece: Piece) -> bool:
+        whole, largest = values_at(cell, sides.whole(piece))
+        known, _ = values_at(cell, sides.known(piece))
+        return not is_same(whole, known, largest)
+
     for t in dict.fromkeys((here, cut)):
-        at = grid.bar(t)
-        known_of: Callable[[Catalog], CutCatalog] = partial(CutCatalog, bar=at)
-        piece_of: Callable[[Piece], PieceCatalog] = partial(PieceCatalog, catalog, at, grid)
-        if leak.is_poisoned:
-            known_of = partial(PoisonedCatalog, bar=at, seed=audited.seed)
-            piece_of = partial(PoisonedPiece, catalog, at, grid, seed=audited.seed)
-        case = _Case(catalog, grid, cell, known_of, piece_of)
-        differs = Differs(case.differs)
-        piece = first_piece(differs, grid, (here, t), assets)
-        if piece is not None:
-            return case, differs, piece
+        sides = Sides(catalog, grid, grid.bar(t), seed)
+        first = here, assets_first(sides._replace(at=cell.bar), cell.asset_id)
+        kept = (_source(leak), column)
+        least = least_piece(sides, over, first, kept, folder)
+        if least is not None:
+            return cell, seed, least
     raise ConfigError(
         f"{found.place}.{found.column} differed at {found.bar} and does not when it is asked for "
         "again; a source may draw by chance, or may have changed since"
     )
 
 
-def _number(text: str, catalog: Catalog, grid: Grid) -> int:
-    """Return the number of a bar, however its time is written."""
-    bar = CutBar(0, text, grid.kind)
-    query = rows_of("stage.timeline", "t", where=f"timestamp = {bar.sql}")
-    ((t,),) = catalog.prepare().database.rows(query)
-    return int(t)
-
-
-def _assets_first(catalog: Catalog, cell: ViewCell, grid: Grid) -> list[str]:
-    """Return all assets: that of the cell, those with a bar there, the others."""
-    query = rows_of("signals", "asset_id::varchar", where=f"timestamp = {cell.bar.sql}")
-    there = sorted(name for (name,) in catalog.prepare().database.rows(query))
-    own = [] if cell.asset_id is None else [cell.asset_id]
-    return list(dict.fromkeys([*own, *there, *grid.assets]))
+def _source(leak: Leak) -> str:
+    """Return the source that has the column of a difference."""
+    return leak.found.source or "prices"
 
 
 def _cause(whole: Catalog, cut: Catalog, bar: CutBar) -> str | None:

@@ -11,6 +11,9 @@ from ml4t.backtest.audit.comparing import Found
 from ml4t.backtest.data.stream.period import Bound
 from ml4t.backtest.walking import RunSetup
 
+# What differs where no source does.
+THE_RUN = "the run"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reproducer:
@@ -21,13 +24,13 @@ class Reproducer:
     script : Path
         ``reproduce.py``: it runs alone, and exits with 1 as long as the two values differ.
     place, column : str
-        Of the cell: ``signals`` or ``market``.
+        Of the cell: ``signals`` or ``market``; of a run that differs alone, one of its tables.
     bar : str
     asset_id : str or None
     whole, known : str or None
         Its value over all rows that are left, and over those of them that were known at the bar.
     cause : str
-        The first source of which a row that was known at the bar differs too.
+        The first source of which a row that was known at the bar differs too; `THE_RUN`: none.
     sources : tuple of str
         Those without which it does not differ.
     n_bars, n_assets, n_rows : int
@@ -54,12 +57,17 @@ class Reproducer:
         """Say what differs, over how little, and what runs it."""
         where = self.bar if self.asset_id is None else f"{self.bar}, asset {self.asset_id}"
         others = ", ".join(name for name in self.sources if name != self.cause)
+        column = f".{self.column}" if self.column else ""
+        begins = f"{self.cause} is where it begins"
+        if self.cause == THE_RUN:
+            begins = "no source differs, but what the run decides"
+        elif others:
+            begins += f", and {others} must be there"
         return (
-            f"{self.place}.{self.column} at {where} is {self.whole} over all rows and "
-            f"{self.known} over those known then; {self.cause} is where it begins"
-            f"{f', and {others} must be there' if others else ''}; left: "
-            f"{counted(self.n_bars, 'bar')}, {counted(self.n_assets, 'asset')}, "
-            f"{counted(self.n_rows, 'row')}; run: python {self.script}"
+            f"{self.place}{column} at {where} is {self.whole} over all rows and {self.known} over "
+            f"those known then; {begins}; left: {counted(self.n_bars, 'bar')}, "
+            f"{counted(self.n_assets, 'asset')}, {counted(self.n_rows, 'row')}; "
+            f"run: python {self.script}"
         )
 
 

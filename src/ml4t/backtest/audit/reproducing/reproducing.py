@@ -8,8 +8,9 @@ from shutil import rmtree
 
 from ml4t.backtest.audit.reproducing.files import KNOWN_FOLDER, WHOLE_FOLDER
 from ml4t.backtest.audit.reproducing.of_cell import reproduce_cell
+from ml4t.backtest.audit.reproducing.of_run import reproduce_run
 from ml4t.backtest.audit.reproducing.reproducer import Audited, Leak, Reproducer
-from ml4t.backtest.audit.reproducing.scripts import SCRIPT
+from ml4t.backtest.audit.reproducing.scripts import GIVEN_FILE, SCRIPT
 from ml4t.backtest.audit.unlike import KEYS_OF_VIEWS
 from ml4t.backtest.errors import ConfigError, did_you_mean, require_path
 
@@ -20,7 +21,9 @@ def reproduce(
     """Write the least data over which a difference shows; see `Audit.reproduce`."""
     folder = _folder(require_path("path", path, "that of a folder for a script and its data"))
     leak = _chosen(leaks, column)
-    return reproduce_cell(audited, leak, folder)
+    if leak.found.place in KEYS_OF_VIEWS:
+        return reproduce_cell(audited, leak, folder)
+    return reproduce_run(audited, leak, folder)
 
 
 def _chosen(leaks: Sequence[Leak], column: str | None) -> Leak:
@@ -40,7 +43,7 @@ def _chosen(leaks: Sequence[Leak], column: str | None) -> Leak:
 
 def _folder(path: Path) -> Path:
     """Return a folder without what an earlier reproducer wrote; any other is refused."""
-    ours = {SCRIPT, WHOLE_FOLDER, KNOWN_FOLDER}
+    ours = {SCRIPT, GIVEN_FILE, WHOLE_FOLDER, KNOWN_FOLDER}
     names = {one.name for one in path.iterdir()} if path.is_dir() else set()
     if path.exists() and (not path.is_dir() or (names and SCRIPT not in names)):
         raise ConfigError(f"'{path}' holds something else; name an empty folder, or a new one")

@@ -18,7 +18,7 @@ from ml4t.backtest.data.cut.piece_catalog import is_made
 Loose = TypeVar("Loose")
 
 # Beyond so many pieces what was found by then is taken.
-MOST_PIECES = 400
+MOST_PIECES = 300
 # Columns without which no source goes.
 _KEPT = frozenset({"timestamp", "asset_id", "available_at", "open", "close"})
 
