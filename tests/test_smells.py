@@ -116,6 +116,13 @@ def test_a_column_that_shows_the_next_return_smells_and_one_of_the_past_does_not
     assert found == both
 
 
+def test_what_is_the_next_close_in_every_bar_smells_of_it_alone() -> None:
+    # Its correlation is 1 at every bar, and deviates nowhere.
+    found = catalog(feature=column(f"lead(close) {OF_ASSET}")).smells()
+    rows = found.sql("select distinct value, split_part(sample, ' by ', 1) from smells").fetchall()
+    assert rows == [(1.0, "the to close")]
+
+
 def test_a_column_of_the_market_is_ranked_over_time() -> None:
     mean = PRICES.sort("timestamp").group_by("asset_id", maintain_order=True)
     moves = mean.agg(pl.col("timestamp"), pl.col("close").pct_change().alias("move")).explode(

@@ -99,8 +99,14 @@ select
     split_part(place, '_', 1) as move,
     translate(split_part(place, '_', 2), 'ba', '-')::integer as lag,
     avg(ic order by t) as mean_ic,
-    avg(ic order by t) / nullif(stddev_samp(ic order by t), 0)
-    * sqrt(count(*)) as t_stat,
+    -- Divided by a deviation of zero, one that is the same at every bar would be unknown.
+    case
+        when stddev_samp(ic order by t) = 0
+            then sign(avg(ic order by t)) * 'infinity'::double
+        else
+            avg(ic order by t) / stddev_samp(ic order by t)
+            * sqrt(count(*))
+    end as t_stat,
     count(*) as n_bars
 from by_lag
 group by form, place
