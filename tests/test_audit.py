@@ -468,3 +468,10 @@ def test_the_command_exits_with_1_where_something_differs(
     done = CliRunner().invoke(app, command)
     assert done.exit_code == int(leaks)
     assert ("no difference" in done.stdout) is not leaks
+    # What has no rows is not printed.
+    assert ("differences:" in done.stdout) is leaks
+    assert "cuts:" in done.stdout
+    assert "poisoned:" not in done.stdout
+    if leaks:
+        done = CliRunner().invoke(app, [*command, "--poison"])
+        assert "poisoned:" in done.stdout

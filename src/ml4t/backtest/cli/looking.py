@@ -39,6 +39,9 @@ def report_sources(
 def audit_run(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to run.")],
     cuts: Annotated[int, typer.Option(help="Bars at which the sources are cut.")] = 5,
+    poison: Annotated[
+        bool, typer.Option("--poison", help="Run over later rows that lie, too.")
+    ] = False,
     delays: Annotated[
         bool, typer.Option("--delays", help="Run with each source known later, too.")
     ] = False,
@@ -77,6 +80,7 @@ def audit_run(
         )
     found = engine_of(config).audit(
         cuts,
+        poison=poison,
         delays=delays,
         warm_up=warm_up,
         policies=policies,
@@ -96,8 +100,10 @@ def audit_run(
         print_json("audit", {**facts, "reproducer": least and asdict(least), **tables})
     else:
         for name, text in shown.items():
-            typer.echo(f"{name}: {text}")
-            print_rows(getattr(found, name))
+            relation = getattr(found, name)
+            if relation.limit(1).fetchall():
+                typer.echo(f"{name}: {text}")
+                print_rows(relation)
         typer.echo(found.title)
         if save is not None:
             typer.echo(f"saved to {save}")
