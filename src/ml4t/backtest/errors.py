@@ -86,10 +86,12 @@ class ExpressionError(BacktestError, ValueError):
     ----------
     expression : str
         The text as the user wrote it.
+    message : str
+        What is wrong with it.
     """
 
     def __init__(self, expression: str, message: str) -> None:
-        self.expression = expression
+        self.expression, self.message = expression, message
         shown = " ".join(expression.split())
         if len(shown) > N_SHOWN:
             shown = f"{shown[:N_SHOWN]}..."

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ml4t.backtest.data.causality.binding import KnownTable
 from ml4t.backtest.data.causality.relation import Problem
-from ml4t.backtest.data.causality.verdicts import LEAKS, UNPROVED, Verdict, prove
+from ml4t.backtest.data.causality.verdicts import LEAKS, UNPROVED, Verdict, of_bars, prove
 from ml4t.backtest.data.cut.clocks import known_since
 from ml4t.backtest.data.cut.inputs import clock_of
 from ml4t.backtest.data.cut.places import ReadPlace, places_in, taken_apart, with_others
@@ -109,9 +109,11 @@ def _of_source(
     proved = {one.column.lower(): one for one in found}
     rest = proved.get("*", Verdict("*", UNPROVED, why="is no column of the query by its name"))
     by_ours = {name: source.columns.get(name, name).lower() for name in names}
+    has_assets = "asset_id" in source.spec.key
     return [
-        ColumnVerdict(source.name, name, *proved.get(theirs, rest)[1:])
+        ColumnVerdict(source.name, name, *(one if has_assets else of_bars(one))[1:])
         for name, theirs in by_ours.items()
+        for one in [proved.get(theirs, rest)]
     ]
 
 

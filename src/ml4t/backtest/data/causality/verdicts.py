@@ -24,6 +24,8 @@ from ml4t.backtest.data.sql_files import render, rows_of
 from ml4t.backtest.data.user_sql.functions import unstable_calls
 
 LOCAL, CAUSAL, LEAKS, UNPROVED = "local", "causal", "leaks", "unproved"
+# By which it begins that nothing was proved.
+NOT_BOUND = "DuckDB does not bind it here: "
 
 
 class Verdict(NamedTuple):
@@ -46,6 +48,12 @@ class Verdict(NamedTuple):
     what: str = ""
     why: str = ""
     instead: str = ""
+
+
+def of_bars(verdict: Verdict) -> Verdict:
+    """Return a verdict that advises what can be written where rows are of no asset."""
+    instead = verdict.instead.replace("partition by asset_id order by", "order by")
+    return verdict._replace(instead=instead)
 
 
 class Prover:
@@ -77,7 +85,7 @@ class Prover:
         try:
             plan = self._binder.plan(text)
         except NotBoundError as error:
-            return [Verdict("*", UNPROVED, why=f"DuckDB does not bind it here: {error}")]
+            return [Verdict("*", UNPROVED, why=f"{NOT_BOUND}{error}")]
         facts, texts = Facts(), self._binder.texts(text)
         calls = {(name, len(node.get("children", ())))
                  for node in nodes_of(plan) if (name := function_in(node))}  # fmt: skip

@@ -8,6 +8,7 @@ it is true. Only what is proved to read no later bar is taken out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -21,6 +22,7 @@ from ml4t.backtest.errors import ExpressionError
 
 # By which the columns of windows begin.
 OF_HISTORY = "__history_"
+_OVER = re.compile(r"\bover\b", re.IGNORECASE)
 
 
 def with_history(ranking: Ranking, prepared: Prepared) -> tuple[Ranking, Prepared]:
@@ -57,8 +59,8 @@ def with_history(ranking: Ranking, prepared: Prepared) -> tuple[Ranking, Prepare
     return spoken, _with(prepared, found)
 
 
-def query_with_history(text: str, prepared: Prepared) -> tuple[str, Prepared]:
-    """Return a query with columns in place of windows of history, and what has these columns.
+def query_with_history(text: str, prepared: Prepared) -> tuple[str, Prepared, dict[str, str]]:
+    """Return a query with columns in place of windows, what has these columns, and the windows.
 
     Such a window must stand in a SELECT over all of ``signals``: where that joins or filters, the
     window would be over what is left.
@@ -70,7 +72,11 @@ def query_with_history(text: str, prepared: Prepared) -> tuple[str, Prepared]:
     """
     found: dict[str, Known] = {}
     changed = _without_windows(text, prepared, found, is_query=True)
-    return changed, _with(prepared, found)
+    written = {}
+    for key, one in found.items():
+        called, _, window = key.partition(": ")
+        written[f"{called}.{quote(one.columns[0])}"] = window
+    return changed, _with(prepared, found), written
 
 
 def _with(prepared: Prepared, found: Mapping[str, Known]) -> Prepared:
@@ -121,6 +127,8 @@ def _column_of(text: str, window: str, called: str, prepared: Prepared) -> Known
     )
     tables = {"signals": prepared.signal_columns, "market": prepared.market_columns}
     kind, about = _proved(text, alone, tables, prepared)
+    if kind == "unbound":
+        raise ExpressionError(text, f"has {window}, which DuckDB does not take here: {about}")
     if kind == "unproved":
         raise ExpressionError(
             text,
@@ -143,7 +151,9 @@ def _bars_of(when: str, prepared: Prepared) -> str:
     known = prepared.histories.get(when)
     if known is None:
         alone = render("selecting/history_of_market", said=f"({when}\n)", market="market")
-        kind, _ = _proved(when, alone, {"market": prepared.market_columns}, prepared)
+        kind, about = _proved(when, alone, {"market": prepared.market_columns}, prepared)
+        if kind == "unbound" and _OVER.search(when):
+            raise ExpressionError(when, f"is nothing that DuckDB takes here: {about}")
         if kind != "causal":
             return when  # of one bar, or refused where it is read
         relation = f"stage.history_{len(prepared.histories) + 1}"
@@ -159,11 +169,14 @@ def _proved(
     """Return what is proved of the last column of a query, and why; refuse what looks ahead."""
     # Loads with the parser, for expressions that are more than plain.
     from ml4t.backtest.data.causality.binding import KnownTable
-    from ml4t.backtest.data.causality.verdicts import LEAKS, prove
+    from ml4t.backtest.data.causality.verdicts import LEAKS, NOT_BOUND, of_bars, prove
 
     known = {name: KnownTable(columns, "timestamp") for name, columns in tables.items()}
     verdict = prove(alone, known, "timestamp", are_days=not prepared.is_intraday)[-1]
+    if verdict.why.startswith(NOT_BOUND):
+        return "unbound", " ".join(verdict.why.removeprefix(NOT_BOUND).split())
     if verdict.verdict == LEAKS:
+        verdict = verdict if "signals" in tables else of_bars(verdict)
         way = f"; write {verdict.instead}" if verdict.instead else ""
         raise ExpressionError(text, f"looks ahead: {verdict.what} {verdict.why}{way}")
     return verdict.verdict, f"{verdict.what} {verdict.why}".strip()

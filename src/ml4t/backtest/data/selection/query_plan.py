@@ -87,7 +87,7 @@ def plan_query(
         prove_local,  # its parser loads beside the checks
     )
 
-    text, prepared = query_with_history(query.text, prepared)
+    text, prepared, windows = query_with_history(query.text, prepared)
     given = {"signals": list(prepared.signal_columns), "market": list(prepared.market_columns)}
     ranking = None
     if query.ranking is not None:
@@ -100,7 +100,13 @@ def plan_query(
     elif query.when is not None:
         schedule = plan_ranking(query.schedule, prepared, begin_t=begin_t, end_t=end_t)
         query = replace(query, when=schedule.ranking.when)
-    local = prove_local(text, given, prepared.database)
+    try:
+        local = prove_local(text, given, prepared.database)
+    except ExpressionError as error:
+        message = error.message
+        for column, window in windows.items():
+            message = message.replace(column, window)
+        raise ExpressionError(query.text, message) from None
     kind = _kind(query, local.columns)
     used = {"asset_id"} | local.reads.get("signals", set())
     used |= {name for name in local.reads.get("ranked", ()) if name not in OWN}

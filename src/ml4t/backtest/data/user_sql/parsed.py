@@ -182,8 +182,8 @@ def _refuse_window(text: str, window: exp.Window, is_clock: Callable[[exp.Column
     if not any(isinstance(part, exp.Column) and is_clock(part) for part in parts):
         raise ExpressionError(
             text,
-            "has a window that leaves its timestamp; write partition by timestamp, and "
-            "compute what needs history as a feature",
+            "has a window that leaves its timestamp; write partition by timestamp, or, in rankings "
+            "and over signals, partition by asset_id order by timestamp; else register a feature",
         )
 
 
