@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -113,3 +114,26 @@ def test_an_audit_counts_what_is_proved(market: Path) -> None:
     assert ("features", "x", "causal") in audit.sql(
         'select source, "column", verdict from columns'
     ).fetchall()
+
+
+def test_a_run_and_a_description_warn_of_columns_that_leak(market: Path) -> None:
+    after = (
+        f"select timestamp, asset_id, lead(close) {OF_ASSET} as after from '{market}/other.parquet'"
+    )
+    ahead = "lead(vix) over (order by timestamp) as next_vix"
+    vix = f"select timestamp, {ahead} from '{market}/context.parquet'"
+    catalog = base(market).register("features", after).register("context", vix)
+    warned = {one["source"]: one["warnings"] for one in catalog.describe()}
+    assert warned["prices"] == []
+    (text,) = warned["features"]
+    assert text.startswith("has the column 'after', which leaks: lead(close) over (partition by")
+    # Rows of the market are of no asset.
+    assert warned["context"][0].endswith("write lag(..., 1) over (order by timestamp)")
+    engine = BacktestEngine(catalog, TopN(2, by="after"))
+    ((found,),) = engine.run().sql("select warnings from runs").fetchall()
+    rows = {(one["source"], one["rule"]): one["rows"] for one in json.loads(found)}
+    assert rows == {("features", "leaks"): 160, ("context", "leaks"): 40}
+    assert text in str(engine.run().summary())
+    before = after.replace("lead", "lag")
+    quiet = BacktestEngine(base(market).register("features", before), TopN(2, by="after")).run()
+    assert quiet.sql("select warnings from runs").fetchall() == [("[]",)]

@@ -111,7 +111,11 @@ def facts_of_all(
         "rows_dropped": prepared.dropped,
         "drop_rules": texts_of(prepared.dropped),
         "versions": versions(),
-        "warnings": [*prepared.warnings, *setup.catalog.jumps(jumped, period)],
+        "warnings": [
+            *prepared.warnings,
+            *setup.catalog.leaks(),
+            *setup.catalog.jumps(jumped, period),
+        ],
         "n_assets": count_assets(period, prepared),
         "n_bars": period.n_bars,
         **year_facts(setup.sessions_per_year, prepared),

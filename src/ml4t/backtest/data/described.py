@@ -12,7 +12,7 @@ from ml4t.backtest.data.registry import SourceRegistry
 from ml4t.backtest.data.sources.adjusting import jumps_like_splits, unapplied
 from ml4t.backtest.data.sources.checks import CheckResult, files_that_differ, run_checks
 from ml4t.backtest.data.sources.source import Source
-from ml4t.backtest.data.sql_files import quote, render
+from ml4t.backtest.data.sql_files import count_of, quote, render, rows_of
 
 if TYPE_CHECKING:
     from ml4t.backtest.data.causality.sources import ColumnVerdict
@@ -62,9 +62,26 @@ class Described(SourceRegistry, ABC):
                      one.verdict for one in verdicts if one.source == source.name
                  )),
                  "changes": list(map(str, self._changed(source.name))),
-                 "warnings": unapplied_texts if source.spec.makes_bars else []}
+                 "warnings": [*(unapplied_texts if source.spec.makes_bars else []),
+                              *(_leak(one) for one in verdicts
+                                if (one.source, one.verdict) == (source.name, "leaks"))]}
             )  # fmt: skip
         return records
+
+    def leaks(self) -> list[dict[str, object]]:
+        """Return the warnings of a run over columns of SQL that are proved to read later rows."""
+        prepared = self.prepare()
+        if prepared.leaks is None:
+            is_query = any(isinstance(one.given, str) and not one.is_files
+                           for one in self._sources.values())  # fmt: skip
+            proved = self.prove() if is_query else []
+            prepared.leaks = [
+                {"source": one.source, "rule": "leaks", "text": _leak(one),
+                 "rows": prepared.database.rows(
+                     count_of(rows_of(f"main.{quote(one.source)}")))[0][0]}
+                for one in proved if one.verdict == "leaks"
+            ]  # fmt: skip
+        return prepared.leaks
 
     def prove(self) -> list[ColumnVerdict]:
         """Say of every column whether it is known at its own time, without running anything.
@@ -93,6 +110,12 @@ class Described(SourceRegistry, ABC):
         """Return what of prices as traded looks as if actions of them were missing."""
         about = self._sources, self._found["prices"], prepared.database
         return unapplied(*about) + jumps_like_splits(*about)
+
+
+def _leak(proved: ColumnVerdict) -> str:
+    """Return what is wrong with a column that reads later rows, in words."""
+    way = f"; write {proved.instead}" if proved.instead else ""
+    return f"has the column {proved.column!r}, which leaks: {proved.what} {proved.why}{way}"
 
 
 def _clock_of(source: Source) -> str | None:

@@ -42,6 +42,8 @@ class Prepared:
         What the checks have read of the sources already.
     histories : dict of str to Known
         Windows over the bars of an asset that expressions of rankings have, once they are made.
+    leaks : list of dict or None
+        Warnings of columns of SQL that are proved to read later rows; None: not asked yet.
     n_assets, n_bars : int
     is_intraday : bool
         Some bar is at a time of day.
@@ -68,6 +70,7 @@ class Prepared:
     warnings: list[dict[str, object]] = field(default_factory=list)
     is_validated: bool = field(default=False)
     histories: dict[str, Known] = field(default_factory=dict)
+    leaks: list[dict[str, object]] | None = field(default=None)
 
     def source_of(self, column: str) -> str | None:
         """Return the source of a column of ``signals`` or ``market``; None: it has none."""
