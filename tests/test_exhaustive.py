@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import random
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import duckdb
 import polars as pl
 import pytest
 from typer.testing import CliRunner
@@ -43,6 +45,11 @@ class Waits(Strategy):
     def decide(self, batch: Batch, broker: StrategyBroker) -> None: ...
 
 
+def duckdb_rows(file: Path, query: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(file), read_only=True) as connection:
+        return connection.execute(query).fetchall()
+
+
 class Told(NamedTuple):
     """A row of the table."""
 
@@ -76,23 +83,34 @@ def differing(rows: list[Told]) -> dict[str, int | None]:
     return {row.column: row.n_differ for row in rows if row.n_differ}
 
 
-def test_a_leak_at_one_bar_is_found_where_sampled_cuts_miss_it(prices: Path) -> None:
+def test_a_leak_at_one_bar_is_found_where_sampled_cuts_miss_it_and_found_again(
+    prices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rare = (
         f"select timestamp, asset_id, if(timestamp = '2020-02-05', lead(close) over ({OF_ASSET}), "
         "close) as own from prices"
     )
     catalog = Catalog().register("prices", prices).register("features", rare)
     engine = BacktestEngine(catalog, TopN(2, by="own", every=5))
-    audit = engine.audit(5, exhaustive=True)
-    assert {n for (n,) in audit.sql("select n_places from cuts").fetchall()} == {0}
-    assert not audit.is_clean
-    ((bar, place, column, n_rows, asset, source),) = audit.sql(
-        'select cut::date::varchar, place, "column", n_rows, asset_id, source from differences'
-    ).fetchall()
-    assert (bar, place, column, n_rows, asset, source) == (
-        "2020-02-05", "signals", "own", 5, "S0000", "features",
-    )  # fmt: skip
-    assert "1 differ: own (at 1, first 2020-02-05" in audit.title
+    monkeypatch.setattr(looking, "engine_of", lambda _: engine)
+    saved = tmp_path / "run.duckdb"
+    command = ["audit", "run.toml", "--cuts", "4", "--exhaustive", "--json", "--save", str(saved)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 1, done.output
+    document = json.loads(done.stdout)
+    assert [row[2] for row in document["cuts"]["rows"]] == [0] * 4
+    rows = [Told(*row) for row in document["exhaustive"]["rows"]]
+    assert [(row.column, row.n_differ, (row.bar or "")[:10]) for row in rows if row.n_differ] == [
+        ("own", 1, "2020-02-05")
+    ]
+    (found,) = document["differences"]["rows"]
+    assert [cell[:10] for cell in (found[0], found[4])] == ["2020-02-05"] * 2
+    assert (*found[1:4], found[5], found[8]) == ("signals", "own", 5, "S0000", "features")
+    outcomes = {one.check: str(one.outcome) for one in verify(saved, engine).checks}
+    assert outcomes["replay"] == "holds"
+    asked = duckdb_rows(saved, "select asked, title from audit.certificate")
+    assert json.loads(asked[0][0])["exhaustive"] is True
+    assert "1 differs: own (at 1 bar, first 2020-02-05 00:00:00)" in asked[0][1]
 
 
 def test_what_reads_the_past_is_no_alarm(prices: Path) -> None:
@@ -126,6 +144,27 @@ def test_what_reads_the_past_is_no_alarm(prices: Path) -> None:
     }  # fmt: skip
     assert {row[-2:] for row in rows} == {(TOGETHER, None)}
     assert {row.n_bars for row in rows} == {N_BARS}
+
+
+def test_bars_of_a_day_are_made_of_what_traded_in_it(prices: Path, tmp_path: Path) -> None:
+    daily = pl.read_parquet(prices).with_columns(pl.col("timestamp").cast(pl.Datetime("us")))
+    hours = [
+        daily.with_columns(pl.col("timestamp") + pl.duration(hours=hour)) for hour in (10, 12, 16)
+    ]
+    pl.concat(hours).write_parquet(tmp_path / "hours.parquet")
+    days = f"""
+        select timestamp::date as timestamp, asset_id, first(open order by timestamp) as open,
+            max(high) as high, min(low) as low, last(close order by timestamp) as close,
+            sum(volume) as volume,
+        from '{tmp_path}/hours.parquet' group by all
+    """
+    later = f"""
+        select timestamp::date - 1 as timestamp, asset_id, max(close) as own
+        from '{tmp_path}/hours.parquet' group by all
+    """
+    catalog = Catalog().register("prices", days).register("features", later)
+    bars = daily["timestamp"].unique().sort()
+    assert differing(told_of(catalog)) == {"own": int((bars.diff() == dt.timedelta(1)).sum())}
 
 
 def test_a_window_of_the_strategy_over_what_leaks_is_found(prices: Path) -> None:
@@ -194,29 +233,6 @@ def test_a_value_that_is_no_number_hides_no_leak_and_is_one(strange: str, prices
     assert found == dict.fromkeys(expected, 5)
 
 
-def test_the_command_asks_for_it_and_a_certificate_repeats_it(
-    prices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rare = (
-        f"select timestamp, asset_id, if(timestamp = '2020-02-05', lead(close) over ({OF_ASSET}), "
-        "close) as own from prices"
-    )
-    catalog = Catalog().register("prices", prices).register("features", rare)
-    engine = BacktestEngine(catalog, TopN(2, by="own", every=5))
-    monkeypatch.setattr(looking, "engine_of", lambda _: engine)
-    saved = tmp_path / "run.duckdb"
-    command = ["audit", "run.toml", "--cuts", "1", "--exhaustive", "--json", "--save", str(saved)]
-    done = CliRunner().invoke(app, command)
-    assert done.exit_code == 1, done.output
-    told = json.loads(done.stdout)["exhaustive"]
-    rows = [Told(*row) for row in told["rows"]]
-    assert [(row.n_differ, (row.bar or "")[:10]) for row in rows if row.column == "own"] == [
-        (1, "2020-02-05")
-    ]
-    outcomes = {one.check: str(one.outcome) for one in verify(saved, engine).checks}
-    assert outcomes["replay"] == "holds"
-
-
 # -- against one catalog after the other ------------------------------------------------------
 
 COLUMNS = (
@@ -243,9 +259,9 @@ MARKETS = (
 def drawn_catalog(seed: int, prices: Path, folder: Path) -> Catalog:
     pick = random.Random(seed)
     rows = pl.read_parquet(prices).filter(
-        pl.col("timestamp") < pl.col("timestamp").unique().sort().get(18),
+        pl.col("timestamp") < pl.col("timestamp").unique().sort().get(14),
         pl.col("asset_id").is_in(["S0000", "S0001", "S0002"]),
-    ).filter(pl.Series([pick.random() < 0.9 for _ in range(54)]))  # fmt: skip
+    ).filter(pl.Series([pick.random() < 0.9 for _ in range(42)]))  # fmt: skip
     file = folder / f"{seed}.parquet"
     rows.write_parquet(file)
     given = pick.choice([str(file), f"select * from '{file}' where volume > 0", rows])
@@ -291,7 +307,7 @@ def slowly(catalog: Catalog) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("seed", some(range(500, 600), 3))
+@pytest.mark.parametrize("seed", some(range(500, 600), 2))
 def test_it_says_what_a_catalog_for_each_bar_says(
     seed: int, prices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -300,6 +316,8 @@ def test_it_says_what_a_catalog_for_each_bar_says(
     rows = told_of(catalog)
     assert [row.why for row in rows if row.why] == []
     assert {row.column: (row.n_differ, row.bar) for row in rows if row.n_differ} == slow
+    if seed % 2 == 0:
+        return
     # With a little history first, of few bars at a time: what is known by these is known.
     monkeypatch.setattr(exhaustive, "OFTEN_ENOUGH", (4,))
     monkeypatch.setattr(exhaustive, "KNOWN_AT_ONCE", 100)

@@ -86,8 +86,7 @@ def left_ends(prepared: Prepared) -> list[CutBar]:
 
 def last_bar(prepared: Prepared) -> CutBar:
     """Return the last bar of all: after it there is nothing to cut."""
-    t, text = prepared.database.rows(read("audit/moments"))[-1]
-    return CutBar(t, text, prepared.timestamp_type)
+    return left_ends(prepared)[-1]._replace(is_first=False)
 
 
 def _drawn(

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from ml4t.backtest.audit.at_bars import AtBars, Bars, Differing, added
 from ml4t.backtest.audit.audit_tables import AuditPart
 from ml4t.backtest.audit.cuts import last_bar
+from ml4t.backtest.audit.reproducing.reproducer import counted
 from ml4t.backtest.audit.stages import SqlStage, stages_of
 from ml4t.backtest.audit.steps import Steps
 from ml4t.backtest.data.asof.prepared import Prepared
@@ -30,6 +31,8 @@ KNOWN_AT_ONCE = 1_000_000
 # Bars of history that are tried first, one after the other: what a column is by these alone was
 # known, and most columns need no more.
 OFTEN_ENOUGH = (32, 256)
+# Columns that the title names.
+MOST_NAMED = 3
 TOGETHER, ONE_BY_ONE = "many bars in one query", "a query for each bar"
 
 
@@ -92,9 +95,17 @@ def audit_each_bar(setup: RunSetup, period: Period, steps: Steps) -> AuditPart:
 
 def _said(rows: Sequence[tuple[object, ...]], n_bars: int) -> str:
     tried = [row for row in rows if row[-1] is None]
-    unlike = [f"{row[1] or 'rows'} (at {row[4]:,}, first {row[6]})" for row in tried if row[4]]
-    said = f"exhaustive: {len(tried):,} columns at each of {n_bars:,} bars, "
-    said += f"{len(unlike):,} differ: {', '.join(unlike)}" if unlike else "no difference"
+    unlike = [
+        f"{row[1] or 'rows'} (at {counted(n, 'bar')}, first {row[6]})"
+        for row in tried if isinstance(n := row[4], int) and n
+    ]  # fmt: skip
+    said = f"exhaustive: {counted(len(tried), 'column')} at each of {counted(n_bars, 'bar')}, "
+    more = ", ..." if len(unlike) > MOST_NAMED else ""
+    if not unlike:
+        said += "no difference"
+    else:
+        verb = "differs" if len(unlike) == 1 else "differ"
+        said += f"{len(unlike):,} {verb}: {', '.join(unlike[:MOST_NAMED])}{more}"
     n_not = len(rows) - len(tried)
     return said + (f", {n_not:,} more not tried" if n_not else "")
 
