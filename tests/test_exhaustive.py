@@ -18,7 +18,7 @@ from ml4t.backtest import BacktestEngine, Catalog, Strategy, TopN
 from ml4t.backtest.audit import exhaustive, verify
 from ml4t.backtest.audit.comparing import compare_views
 from ml4t.backtest.audit.cuts import left_ends
-from ml4t.backtest.audit.exhaustive import ONE_BY_ONE, TOGETHER, audit_each_bar
+from ml4t.backtest.audit.exhaustive import ANEW, ONE_BY_ONE, TOGETHER, audit_each_bar
 from ml4t.backtest.audit.steps import Steps
 from ml4t.backtest.audit.unlike import part_hashes
 from ml4t.backtest.cli import app, looking
@@ -189,6 +189,8 @@ def test_a_window_of_the_strategy_over_what_leaks_is_found(prices: Path) -> None
         ("from (select z.d as timestamp, z.a as asset_id, z.n as ahead from (select timestamp, "
          "asset_id, lead(close) over (w) from 'FILE' window w as (partition by asset_id order by "
          "timestamp)) as z(d, a, n))", TOGETHER),
+        ("select timestamp, asset_id, lead(close) over (partition by asset_id order by timestamp) "
+         "as ahead from (table prices)", ANEW),
     ],
 )  # fmt: skip
 def test_each_form_is_asked_as_duckdb_can(query: str, how: str, prices: Path) -> None:
@@ -201,17 +203,25 @@ def test_each_form_is_asked_as_duckdb_can(query: str, how: str, prices: Path) ->
     assert (row.n_differ, row.how, row.why) == (N_BARS - 1, how, None)
 
 
+def test_a_source_without_its_bad_rows_is_made_anew_for_each_bar(prices: Path) -> None:
+    ahead = f"select timestamp, asset_id, lead(close) over ({OF_ASSET}) as own from prices"
+    catalog = Catalog().register("prices", prices)
+    catalog.register("features", f"{ahead} union all select null, 'S0000', 1", on_bad_rows="drop")
+    (row,) = (one for one in told_of(catalog) if one.column == "own")
+    assert (row.n_differ, row.how) == (N_BARS - 1, ANEW)
+
+
 def test_what_cannot_be_tried_says_why(prices: Path) -> None:
     catalog = Catalog().register("prices", prices)
     catalog.register("features", lambda sources: sources.prices.pl().select(
         "timestamp", "asset_id", made=pl.col("close")), name="made")  # fmt: skip
-    catalog.register(
-        "features", "select timestamp, asset_id, close as told from (table prices)", name="told"
-    )
-    why = {row.column: row.why for row in told_of(catalog) if row.why is not None}
-    assert set(why) == {"made", "told"}
+    catalog.register("features", "select timestamp, asset_id, close as told from (table prices)")
+    strategy = TopN(2, by=f"told / lag(told) over ({OF_ASSET})")
+    why = {row.column: row.why for row in told_of(catalog, strategy) if row.why is not None}
+    assert set(why) == {"made", f"lag(told) over ({OF_ASSET})"}
     assert "makes it, and is called at the cuts alone" in why["made"]
-    assert "DuckDB does not say how prices stands in the query" in why["told"]
+    said = "DuckDB does not say how prices stands in the query"
+    assert said in why[f"lag(told) over ({OF_ASSET})"]
 
 
 @pytest.mark.parametrize("strange", ["'nan'::double", "'inf'::double", "-'inf'::double"])

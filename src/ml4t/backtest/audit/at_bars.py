@@ -1,18 +1,21 @@
 """AtBars: what columns are at their bars, beside what they were known to be.
 
 A column at a bar is computed from what was known at that bar. One statement does so for many bars:
-it joins them with a query of each, which DuckDB takes apart from the others.
+it joins them with a query of each, which DuckDB takes apart from the others. Where it cannot, there
+is a statement for each bar, and where the query cannot be written out, a catalog.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
-from ml4t.backtest.audit.comparing import differs_sql
+from ml4t.backtest.audit.comparing import differs_sql, items_of
 from ml4t.backtest.audit.stages import SqlStage
 from ml4t.backtest.data.asof.prepared import Prepared
-from ml4t.backtest.data.cut.cut_bar import FOREVER
+from ml4t.backtest.data.cut.cut_bar import FOREVER, CutBar
+from ml4t.backtest.data.cut.cut_catalog import CutCatalog
 from ml4t.backtest.data.cut.each_catalog import EachCatalog
 from ml4t.backtest.data.sql_files import quote, render, rows_of
 
@@ -78,17 +81,11 @@ class AtBars:
     whole : Prepared
         Over everything.
     each : EachCatalog
-
-    Raises
-    ------
-    ConfigError
-        Its query cannot be told of a bar.
     """
 
     def __init__(self, stage: SqlStage, whole: Prepared, each: EachCatalog) -> None:
-        self._stage, self._bar = stage, each.bar
+        self._stage, self._of_all, self._each = stage, whole, each
         self._database = database = each.prepare().database
-        self._query = each.at_bar(stage.at_bar)
         database.register("__of_whole", whole.database.sql(stage.whole).to_arrow_table())
         self._whole = database.make_table(
             "whole_at_bars", "audit/table", columns="*", source="__of_whole"
@@ -102,10 +99,15 @@ class AtBars:
             "largest_at_bars", "audit/table", columns=largest or "1", source=self._whole
         ))  # fmt: skip
 
+    @cached_property
+    def _query(self) -> str:
+        """Their query at a bar; a ConfigError: it cannot be written out."""
+        return self._each.at_bar(self._stage.at_bar)
+
     def together(self, bars: Bars, names: Sequence[str]) -> dict[str, Differing]:
         """Compare columns at some bars, all in one statement."""
         self._tell(bars.texts[-1], bars.since)
-        rows = self._query.replace(self._bar.sql, "__bars.__bar")
+        rows = self._query.replace(self._each.bar.sql, "__bars.__bar")
         return self._compared(render("audit/each_bar", rows=f"lateral ({rows}\n)"), bars, names)
 
     def one_by_one(self, bars: Bars, names: Sequence[str]) -> dict[str, Differing]:
@@ -116,8 +118,22 @@ class AtBars:
             found = added(found, self._compared(self._query, Bars((t,), (text,)), names))
         return found
 
+    def anew(self, bars: Bars, names: Sequence[str]) -> dict[str, Differing]:
+        """Compare columns at some bars, for each of which a catalog of its own is made."""
+        found, each, view = dict[str, Differing](), self._each, self._stage.place
+        for t, text in zip(bars.ts, bars.texts, strict=True):
+            bar = CutBar(t, text, each.bar.kind, each.bar.is_day)
+            cut = CutCatalog(each.base, bar).prepare()
+            items = items_of(self._of_all, cut, view, list(self._stage.columns))
+            rows = rows_of(view, items, where=f"timestamp = {bar.sql}")
+            self._database.register("__known_at_bar", cut.database.sql(rows).to_arrow_table())
+            known = rows_of("__known_at_bar")
+            found = added(found, self._compared(known, Bars((t,), (text,)), names))
+            self._database.unregister("__known_at_bar")
+        return found
+
     def _tell(self, text: str, since: str) -> None:
-        for statement in self._bar.telling(text, text, since):
+        for statement in self._each.bar.telling(text, text, since):
             self._database.execute(statement)
 
     def _compared(self, known: str, bars: Bars, names: Sequence[str]) -> dict[str, Differing]:

@@ -2,20 +2,19 @@
 
 1. `stages` has the columns of each source, and the windows of a strategy, as queries of a bar.
 2. `at_bars` asks them at all bars: many in one statement, or one by one where DuckDB does not take
-   a query apart, and where one alone says something else.
+   a query apart, and over sources made anew for each where a query cannot be written out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
 from ml4t.backtest.audit.at_bars import AtBars, Bars, Differing, added
 from ml4t.backtest.audit.audit_tables import AuditPart
 from ml4t.backtest.audit.cuts import last_bar
 from ml4t.backtest.audit.reproducing.reproducer import counted
-from ml4t.backtest.audit.stages import SqlStage, stages_of
+from ml4t.backtest.audit.stages import HISTORY, SqlStage, stages_of
 from ml4t.backtest.audit.steps import Steps
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.cut.cut_bar import FOREVER
@@ -23,7 +22,7 @@ from ml4t.backtest.data.cut.each_catalog import EachCatalog
 from ml4t.backtest.data.database import EngineError
 from ml4t.backtest.data.sql_files import read
 from ml4t.backtest.data.stream.period import Period
-from ml4t.backtest.errors import ConfigError
+from ml4t.backtest.errors import BacktestError
 from ml4t.backtest.walking import RunSetup
 
 # Rows of prices that bars of one statement have behind them, all taken together.
@@ -34,6 +33,8 @@ OFTEN_ENOUGH = (32, 256)
 # Columns that the title names.
 MOST_NAMED = 3
 TOGETHER, ONE_BY_ONE = "many bars in one query", "a query for each bar"
+ANEW = "all sources anew for each bar"
+AskAt = Callable[[Bars, Sequence[str]], dict[str, Differing]]
 
 
 class Tick(NamedTuple):
@@ -118,33 +119,41 @@ def _tried(
     period: Period,
     steps: Steps,
 ) -> StageFound:
-    """Ask for the columns of a stage at every bar, of many at once where DuckDB can."""
-    try:
-        at_bars = AtBars(stage, whole, each)
-        with suppress(EngineError):  # as of a query that draws a sample
-            tried = _asked(at_bars.together, stage, at_bars, ticks, period, steps)
-            if all(tried.n_first.values()):
-                return tried._replace(how=TOGETHER)
-        steps.catch_up()
-        tried = _asked(at_bars.one_by_one, stage, at_bars, ticks, period, steps)
-        return tried._replace(how=ONE_BY_ONE)
-    except (ConfigError, EngineError) as error:
-        steps.catch_up()
-        return StageFound(why=f"{type(error).__name__}: {str(error).splitlines()[0]}")
+    """AskAt for the columns of a stage at every bar, in the first way that can be had."""
+    at_bars, why = AtBars(stage, whole, each), ""
+    ways = {TOGETHER: at_bars.together, ONE_BY_ONE: at_bars.one_by_one}
+    if stage.place != HISTORY:
+        ways = (
+            {ANEW: at_bars.anew} if stage.source in each.dropped else {**ways, ANEW: at_bars.anew}
+        )
+    often = [n for n in OFTEN_ENOUGH if 2 * n < len(ticks)]
+    for how, ask in ways.items():
+        histories = [len(ticks)] if how == ANEW else [*often, len(ticks)]
+        alone = at_bars.anew if how == ANEW else at_bars.one_by_one
+        try:
+            found = _over(ask, stage.names, ticks, period, histories, steps)
+            n_first = _at_first(alone, found, ticks)
+        except (BacktestError, EngineError) as error:  # as of a query that draws a sample
+            why = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            steps.catch_up()
+            continue
+        # DuckDB may take a query apart wrongly: then its first bar says so.
+        if how != TOGETHER or all(n_first.values()):
+            return StageFound(found, how, n_first)
+    return StageFound(why=why)
 
 
-def _asked(
-    ask: Callable[[Bars, Sequence[str]], Mapping[str, Differing]],
-    stage: SqlStage,
-    at_bars: AtBars,
+def _over(
+    ask: AskAt,
+    names: Sequence[str],
     ticks: Sequence[Tick],
     period: Period,
+    histories: Sequence[int],
     steps: Steps,
-) -> StageFound:
-    """Ask about all bars: with a little history, and with all where that is not enough."""
-    names: Sequence[str] = stage.names
+) -> dict[str, Differing]:
+    """AskAt about all bars: with a little history, and with more where that is not enough."""
     left, found = set(ticks[period.bars]), dict[str, Differing]()
-    for history in (*(n for n in OFTEN_ENOUGH if 2 * n < len(ticks)), len(ticks)):
+    for history in histories:
         batches = list(_batches(sorted(left), ticks, history))
         steps.expect(len(batches))
         found = dict[str, Differing]()
@@ -154,11 +163,16 @@ def _asked(
         names = [name for name in found if found[name].bars]
         texts = {text for name in names for text in found[name].bars}
         left = {tick for tick in left if tick.text in texts}
-    ts = {tick.text: tick.t for tick in left}
-    return StageFound(found, n_first={
-        name: at_bars.one_by_one(Bars((ts[first.bar],), (first.bar,)), [name])[name].n_rows
+    return found
+
+
+def _at_first(ask: AskAt, found: Mapping[str, Differing], ticks: Sequence[Tick]) -> dict[str, int]:
+    """Return how many rows of a column differ at the first bar at which any does, asked alone."""
+    ts = {tick.text: tick.t for tick in ticks}
+    return {
+        name: ask(Bars((ts[first.bar],), (first.bar,)), [name])[name].n_rows
         for name, one in found.items() if (first := one.first) is not None
-    })  # fmt: skip
+    }  # fmt: skip
 
 
 def _batches(left: Sequence[Tick], ticks: Sequence[Tick], history: int) -> Iterator[Bars]:

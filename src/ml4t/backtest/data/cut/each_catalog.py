@@ -39,6 +39,11 @@ class EachCatalog(CutCatalog):
         self.take_over(base.sources())
 
     @property
+    def base(self) -> Catalog:
+        """The catalog of everything."""
+        return self._base
+
+    @property
     def bar(self) -> EachBar:
         """The bar that is in the queries."""
         assert isinstance(self._bar, EachBar)
@@ -56,11 +61,14 @@ class EachCatalog(CutCatalog):
 
     def not_computed(self, source: Source) -> str:
         """Return why the query of a source is not in those of its columns; empty: it is."""
-        if source.function is not None:
-            return f"function {source.function.name} makes it, and is called at the cuts alone"
-        if source.drop_bad_rows and _is_query(source):
-            return "its bad rows were dropped after it was computed: it is tried at the cuts alone"
-        return ""
+        if source.function is None:
+            return ""
+        return f"function {source.function.name} makes it, and is called at the cuts alone"
+
+    @property
+    def dropped(self) -> set[str]:
+        """The sources whose queries are not in those of their columns, for rows were dropped."""
+        return {one.name for one in self.sources() if one.drop_bad_rows and _is_query(one)}
 
     def _connect(self) -> Database:
         database = super()._connect()
