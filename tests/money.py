@@ -33,6 +33,7 @@ from ml4t.backtest import (
     Financing,
     FixedSlippage,
     MarginAccount,
+    MarketRules,
     NextClose,
     NextOpen,
     Order,
@@ -147,7 +148,26 @@ def plain_case(seed: int) -> Case:
             asset: replace(one, lot=2_000) if asset.removesuffix("N") in big else one
             for asset, one in options["terms"].items()
         }
+    rules = random.Random(f"market {seed}")
+    if rules.random() < 0.3:
+        draw_holding(rules, options)
     return universe, options
+
+
+def holding_case(seed: int) -> Case:
+    """Return a mixed case in which some assets cannot be sold in the session of their purchase."""
+    universe, options = money_case(seed)
+    draw_holding(random.Random(f"holding {seed}"), options)
+    return universe, options
+
+
+def draw_holding(pick: random.Random, options: dict[str, Any]) -> None:
+    """Hold back what was bought: by the market's rule, or by another of some assets."""
+    options["min_holding"] = pick.choice([0, 1, 1, 3])
+    options["terms"] = {
+        asset: replace(one, min_holding=pick.choice([None, None, 0, 1, 2]))
+        for asset, one in options["terms"].items()
+    }
 
 
 def touched_case(seed: int) -> Case:
@@ -426,14 +446,15 @@ def assets_of(terms: Mapping[str, r.Terms]) -> pl.DataFrame:
             {
                 "asset_id": asset, "multiplier": float(one.multiplier), "lot_size": float(one.lot),
                 "tick_size": float(one.tick), "initial_margin": one.initial,
-                "maintenance_margin": one.maintenance, "sector": one.group,
+                "maintenance_margin": one.maintenance, "min_holding": one.min_holding,
+                "sector": one.group,
             }
             for asset, one in terms.items()
         ],
         schema={
             "asset_id": pl.String, "multiplier": pl.Float64, "lot_size": pl.Float64,
             "tick_size": pl.Float64, "initial_margin": pl.Float64,
-            "maintenance_margin": pl.Float64, "sector": pl.String,
+            "maintenance_margin": pl.Float64, "min_holding": pl.Int32, "sector": pl.String,
         },
     )  # fmt: skip
 
@@ -475,6 +496,7 @@ def config_of(options: Mapping[str, Any]) -> BacktestConfig:
             within_range=options.get("within_range", False),
             **options.get("execution", {}),
         ),
+        market=MarketRules(min_holding=options.get("min_holding", 0)),
         levels=options.get("levels", LevelPolicy()),
         actions=ActionPolicy(
             reinvest_dividends=options.get("reinvest_dividends", False),

@@ -139,6 +139,7 @@ def run(
     terms: Mapping[Asset, Terms] | None = None,
     default_terms: Terms | None = None,
     participation: float | None = None,
+    min_holding: int = 0,
     within_range: bool = False,
     timing: str = NEXT_OPEN,
     timezone: str | None = None,
@@ -155,6 +156,7 @@ def run(
     credit_rate, debit_rate: a year, on the cash of the previous close.
     terms: by asset; default_terms: of all others.
     participation: of a bar's volume, at most.
+    min_holding: sessions before what was bought may be sold.
     within_range: slippage and impact take no price outside the bar's range.
     timezone: whose calendar dates sessions and dates of actions are; None: bars have no zone.
     timing: of market orders and rebalances: next_open, vwap, next_close or this_close.
@@ -186,6 +188,7 @@ def run(
         terms=terms or {},
         default_terms=default_terms or Terms(),
         participation=participation,
+        min_holding=min_holding,
         within_range=within_range,
         timing=timing,
         timezone=timezone,

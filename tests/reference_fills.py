@@ -20,6 +20,7 @@ from reference_orders import (
 from reference_protect import levels_at_entry
 from reference_types import (
     CUT_TO_HELD,
+    MIN_HOLDING,
     NO_BORROW,
     NO_BUYING_POWER,
     NO_CASH,
@@ -249,13 +250,21 @@ def reduce(
     live = world.ledger.live(asset)
     if shares >= abs(live) * (1 - 1e-9):
         shares = abs(live)  # what dust were left would be no position
-    shares = min(shares, world.capacity(asset))
+    shares = fillable(world, order, shares)
     if shares <= 0:
         return 0.0
     quantity = -math.copysign(shares, live)
     book(world, plan(world, asset, quantity, base, limit), AT_OPEN, order.id, order.why)
     order.filled += quantity
     return shares
+
+
+def fillable(world: World, order: LiveOrder, shares: float) -> float:
+    """Return how many shares the market lets an order fill, and note on it what keeps the rest."""
+    free = shares if order.side > 0 else world.free(order.asset, shares)
+    filled = min(free, world.capacity(order.asset))
+    order.cut_by = MIN_HOLDING if filled == free < shares else VOLUME_LIMIT
+    return filled
 
 
 def is_reduction(world: World, order: LiveOrder) -> bool:
@@ -301,7 +310,7 @@ def fill_order(
     if world.setup.margin is None and order.side < 0:
         world.finish(order, "rejected", NO_SHORTS)
         return
-    shares = min(order.remaining, world.capacity(asset))
+    shares = fillable(world, order, order.remaining)
     opened = shares if live * order.side >= 0 else max(0.0, shares - abs(live))
     if shares <= 0:
         return
@@ -350,7 +359,7 @@ def finish_now(world: World, order: LiveOrder) -> None:
     if order.remaining == 0:
         world.finish(order, "filled")
     else:
-        world.finish(order, "expired", VOLUME_LIMIT)
+        world.finish(order, "expired", order.cut_by)
 
 
 def step_left(world: World, asset: Asset, level: Level) -> float:

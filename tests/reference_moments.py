@@ -13,6 +13,7 @@ from reference_fills import (
     common_factor,
     cut_to_opening,
     fill_order,
+    fillable,
     finish_now,
     fit_fractions,
     fits,
@@ -28,11 +29,12 @@ from reference_types import (
     BELOW_LOT,
     EXIT_PENDING,
     IMMEDIATE_OR_CANCEL,
+    MIN_HOLDING,
     NO_SHORTS,
     POSITION_CLOSED,
     REBALANCE,
-    VOLUME_LIMIT,
     Asset,
+    DecisionRow,
     RejectionRow,
 )
 from reference_world import NEXT_CLOSE, NEXT_OPEN, THIS_CLOSE, World
@@ -41,6 +43,7 @@ from reference_world import NEXT_CLOSE, NEXT_OPEN, THIS_CLOSE, World
 def fill_exits(world: World) -> None:
     """Fill the risk exits queued at the last close, at this open."""
     exits, world.exits, world.closed = world.exits, {}, {}
+    waits: set[Asset] = set()
     for asset in sorted(exits):
         live, rule, part = world.ledger.live(asset), exits[asset].rule, exits[asset].part
         if live == 0:
@@ -53,6 +56,13 @@ def fill_exits(world: World) -> None:
         if world.blocked(asset, -math.copysign(1.0, live)) is not None:
             world.exits[asset] = exits[asset]  # at the first open at which it trades
             continue
+        if world.free(asset, wanted) == 0:
+            world.exits[asset] = exits[asset]
+            waits.add(asset)
+            if asset not in world.waits:
+                row = DecisionRow(world.now, asset, rule, "wait", None, None)
+                world.result.decisions.append(row)
+            continue
         order = world.new_order(asset, -math.copysign(wanted, live), rule)
         order.tag = rule
         reduce(world, asset, wanted, world.prices[asset], None, order)
@@ -62,6 +72,7 @@ def fill_exits(world: World) -> None:
             world.queue_exit(asset, rule, rest if rest < 1 - 1e-9 else 1.0)
         finish_now(world, order)
         cancel_orphans(world, asset)
+    world.waits = waits
 
 
 def is_due(world: World, order: LiveOrder, moment: str) -> bool:
@@ -122,9 +133,13 @@ def take_off_closed(world: World, order: LiveOrder) -> None:
 def try_order(world: World, order: LiveOrder, entered: str) -> None:
     """Fill an order; a market order on a halted bar is rejected, unless it may wait."""
     reason = world.blocked(order.asset, order.side)
-    if reason is None:
+    is_held_back = reason is None and world.is_held_back(order.asset, order.side)
+    if reason is None and not is_held_back:
         fill_order(world, order, world.prices[order.asset], entered)
-    elif order.tif in (DAY, IOC) and order.limit is None:
+        is_held_back = order.status == "open" and world.is_held_back(order.asset, order.side)
+    if is_held_back:
+        reason = MIN_HOLDING
+    if reason is not None and order.tif in (DAY, IOC) and order.limit is None:
         world.finish(order, "rejected", reason)
 
 
@@ -203,11 +218,13 @@ class Changes:
             reason = refusal(world, asset, order.side)
             if reason is not None:
                 world.finish(order, "rejected", reason)
-            elif world.ledger.live(asset) * change < 0 or world.capacity(asset) <= 0:
-                world.finish(order, "expired", VOLUME_LIMIT)  # the closing part did not get done
+                continue
+            shares = fillable(world, order, abs(change))
+            if world.ledger.live(asset) * change < 0 or shares <= 0:
+                finish_now(world, order)  # the closing part did not get done
             else:
                 orders.append(order)
-                wanted[asset] = math.copysign(min(abs(change), world.capacity(asset)), change)
+                wanted[asset] = math.copysign(shares, change)
         factor = 1.0
         if world.setup.reserve_costs:
             factor = common_factor(world, list(wanted.items()), one_by_one=False)

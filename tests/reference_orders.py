@@ -19,6 +19,7 @@ from reference_types import (
     POSITION_CLOSED,
     STOP_BEYOND,
     TARGET_BEYOND,
+    VOLUME_LIMIT,
     Asset,
     Order,
     Replace,
@@ -56,6 +57,7 @@ class LiveOrder:
     limit: float | None = None
     stop: float | None = None
     touch: float | None = None
+    cut_by: str = VOLUME_LIMIT  # what kept the last part of it from filling
     trail_amount: float | None = None
     trail_fraction: float | None = None
     best: float = 0.0  # the trailing stop's reference

@@ -31,6 +31,7 @@ NO_CASH = "insufficient cash"
 NO_BUYING_POWER = "insufficient buying power"
 NO_SHORTS = "cash account cannot short"
 NO_BORROW = "not available to borrow"
+MIN_HOLDING = "minimum holding"
 EXIT_PENDING = "risk exit pending"
 BELOW_LOT = "below one lot"
 VOLUME_LIMIT = "volume limit"
@@ -83,6 +84,7 @@ class Terms:
     initial: float | None = None  # margin rates, None: those of the account
     maintenance: float | None = None
     group: str | None = None  # the sector
+    min_holding: int | None = None  # sessions before what was bought is sold; None: the market's
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -68,6 +68,7 @@ class Setup:
     terms: Mapping[Asset, Terms]
     default_terms: Terms
     participation: float | None
+    min_holding: int
     within_range: bool
     timing: str
     timezone: str | None
@@ -104,6 +105,7 @@ class World:
     sizing_equity: float = 0.0  # at the start of this moment, never below 0
     orders: list[LiveOrder] = field(default_factory=list)  # all there ever were, by id
     exits: dict[Asset, Exit] = field(default_factory=dict)
+    waits: set[Asset] = field(default_factory=set)  # exits that may not sell, at this open
     closed: dict[Asset, float] = field(default_factory=dict)  # by exits at this open, signed
     targets: QueuedTargets | None = None
     due: list[tuple[Timestamp, Asset, float]] = field(default_factory=list)  # dividends
@@ -188,6 +190,26 @@ class World:
         most = self.setup.participation * volume
         left = most - self.traded.get(asset, 0.0) - taken
         return self.to_lot(asset, left) if left > 1e-9 * most else 0.0
+
+    def free(self, asset: Asset, shares: float) -> float:
+        """Return how many of these shares may be sold: lots of late sessions are held back."""
+        own = self.terms(asset).min_holding
+        n = self.setup.min_holding if own is None else own
+        position = self.ledger.positions.get(asset)
+        if n == 0 or position is None or position.side < 0:
+            return shares
+        first = self.ledger.sessions[self.t] - n  # the last session that may be sold
+        free = math.fsum(
+            lot.quantity for lot in position.lots if self.ledger.sessions[lot.t] <= first
+        )
+        if all(self.ledger.sessions[lot.t] <= first for lot in position.lots):
+            return shares
+        return shares if shares <= free * (1 + 1e-12) else self.to_lot(asset, free)
+
+    def is_held_back(self, asset: Asset, side: int) -> bool:
+        """Say whether a sale would be of a position of which nothing may be sold yet."""
+        live = self.ledger.live(asset)
+        return side < 0 and live > 0 and self.free(asset, live) == 0
 
     def price(self, asset: Asset, moment: str) -> float | None:
         """Return the asset's price at this bar's open, vwap or close; None: a vwap not given."""

@@ -80,8 +80,8 @@ LOADS_PARSER |= {
 }
 # Rooms and modules of the execution: each imports of the others only what stands before it.
 EXECUTION = (
-    "timing", "policy", "price_limits", "costs", "orders", "pricing", "executor", "account",
-    "pending", "intrabar", "broker", "hand_loop", "__init__",
+    "timing", "policy", "market_rules", "price_limits", "costs", "orders", "pricing", "executor",
+    "account", "pending", "intrabar", "broker", "hand_loop", "__init__",
 )  # fmt: skip
 
 

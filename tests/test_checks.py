@@ -371,7 +371,14 @@ def action(kind: str | None, value: float | None = None, **changes: object) -> d
 
 def asset(asset_id: str | None, **terms: float | None) -> dict[str, object]:
     plain = dict.fromkeys(
-        ("lot_size", "tick_size", "multiplier", "initial_margin", "maintenance_margin")
+        (
+            "lot_size",
+            "tick_size",
+            "multiplier",
+            "initial_margin",
+            "maintenance_margin",
+            "min_holding",
+        )
     )
     return {"asset_id": asset_id, **plain, **terms}
 
@@ -404,7 +411,8 @@ GOOD_TERMS: dict[str, list[dict[str, object]]] = {
         asset("AAPL"),
         asset("MSFT", lot_size=100.0, tick_size=0.01, multiplier=50.0, initial_margin=0.5,
               maintenance_margin=0.5),
-        asset("TSLA", lot_size=0.0, tick_size=0.0, initial_margin=1.0, maintenance_margin=0.25),
+        asset("TSLA", lot_size=0.0, tick_size=0.0, initial_margin=1.0, maintenance_margin=0.25,
+              min_holding=1.0),
     ],
     "borrow": [loan(DAYS[0], 0.0), loan(DAYS[1], 7.5), loan(DAYS[0], asset_id="TSLA")],
     "calendar": [session(day) for day in DAYS],
@@ -452,6 +460,9 @@ TERM_ROWS: dict[tuple[str, str], list[dict[str, object]]] = {
     ("assets", "maintenance_margin_not_valid"): [
         *(asset(f"A{i}", maintenance_margin=v) for i, v in enumerate([0.0, -0.5, 25.0, NAN])),
         asset("B", initial_margin=0.25, maintenance_margin=0.5),
+    ],
+    ("assets", "min_holding_not_valid"): [
+        asset(f"A{i}", min_holding=value) for i, value in enumerate([-1.0, 0.5, NAN, INF])
     ],
     ("assets", "duplicate_keys"): [asset("GOOG"), asset("GOOG", lot_size=100.0)],
     ("borrow", "null_timestamp"): [loan(None)],

@@ -503,6 +503,7 @@ def desk_of(
         tick_size=np.zeros(n_assets),
         initial_margin=np.full(n_assets, np.nan),
         maintenance_margin=np.full(n_assets, np.nan),
+        min_holding=np.full(n_assets, np.nan),
         groups={"sector": np.array(sectors if sectors is not None else [0] * n_assets)},
     )
     log = Log()

@@ -29,7 +29,8 @@ ROLES: dict[str, dict[str, list[Any]]] = {
     "actions": {"asset_id": ["A"], "ex_date": DAYS[1:2], "kind": ["dividend"], "value": [0.1],
                 "pay_date": DAYS[2:]},
     "assets": {"asset_id": ["A"], "lot_size": [1.0], "tick_size": [0.01], "multiplier": [1.0],
-               "initial_margin": [0.5], "maintenance_margin": [0.25], "sector": ["tech"]},
+               "initial_margin": [0.5], "maintenance_margin": [0.25], "min_holding": [1],
+               "sector": ["tech"]},
     "borrow": {"timestamp": DAYS, "asset_id": ["A"] * 3, "fee": [0.01] * 3,
                "available": [True] * 3},
 }  # fmt: skip
@@ -61,6 +62,7 @@ MEANS: dict[tuple[str, str], set[str]] = {
     ("assets", "multiplier"): {"NULL", "a Decimal"},
     ("assets", "initial_margin"): {"NULL", "a Decimal"},
     ("assets", "maintenance_margin"): {"NULL", "a Decimal"},
+    ("assets", "min_holding"): {"NULL", "0"},
     ("borrow", "asset_id"): {"a word"},  # of another asset: nothing is said of those of the run
     ("borrow", "fee"): {"0", "a Decimal"},
     ("borrow", "available"): {"a flag", "NULL"},

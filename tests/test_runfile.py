@@ -26,6 +26,7 @@ from ml4t.backtest import (
     LevelPolicy,
     MakerTakerCommission,
     MarginAccount,
+    MarketRules,
     NextClose,
     NextOpen,
     PerOrderCommission,
@@ -218,6 +219,7 @@ COSTS: list[tuple[str, Any]] = [
         "[actions]\nreinvest_dividends = true\ndelisting_return = -0.3",
         ActionPolicy(reinvest_dividends=True, delisting_return=-0.3),
     ),
+    ("[market]\nmin_holding = 1", MarketRules(min_holding=1)),
 ]  # fmt: skip
 
 

@@ -29,7 +29,7 @@ PAGES: dict[str, tuple[str, str, str]] = {
         "Execution",
         "When and at which price orders fill.",
         "ExecutionPolicy NextOpen NextClose ThisClose VolumeWeighted LevelPolicy LevelBase "
-        "TrailStart TrailBy Trigger Shortfall SizedAt ActionPolicy Order",
+        "TrailStart TrailBy Trigger Shortfall SizedAt ActionPolicy MarketRules Order",
     ),
     "5-costs": (
         "Costs and accounts",

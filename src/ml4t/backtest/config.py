@@ -19,6 +19,7 @@ from ml4t.backtest.execution.account.rules import Account, CashAccount, MarginAc
 from ml4t.backtest.execution.costs.basis_points import BasisPointCommission, BasisPointSlippage
 from ml4t.backtest.execution.costs.contract import Commission, Slippage
 from ml4t.backtest.execution.costs.financing import Financing
+from ml4t.backtest.execution.market_rules import MarketRules
 from ml4t.backtest.execution.policy import ActionPolicy, ExecutionPolicy
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class BacktestConfig:
         How protective levels of rules are based and act.
     actions : ActionPolicy
         What corporate actions and the end of a membership do.
+    market : MarketRules
+        What the exchange lets be traded; by default anything.
     initial_capital : float or None
         Account currency, above 0. The engine's own argument wins; 100,000 where neither says it.
     """
@@ -64,6 +67,7 @@ class BacktestConfig:
     execution: ExecutionPolicy = field(default_factory=ExecutionPolicy)
     levels: LevelPolicy = field(default_factory=LevelPolicy)
     actions: ActionPolicy = field(default_factory=ActionPolicy)
+    market: MarketRules = field(default_factory=MarketRules)
     initial_capital: float | None = None
 
     def __post_init__(self) -> None:
@@ -73,6 +77,7 @@ class BacktestConfig:
         kinds: dict[str, tuple[type, ...]] = {
             "financing": (Financing,), "account": (CashAccount, MarginAccount),
             "execution": (ExecutionPolicy,), "levels": (LevelPolicy,), "actions": (ActionPolicy,),
+            "market": (MarketRules,),
         }  # fmt: skip
         for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):
@@ -101,9 +106,10 @@ class BacktestConfig:
             inside += ", those of rules before the orders of the open"
         if self.levels.target_first:
             inside += "; of a stop and a target in one bar the target"
+        market = f"; {self.market.description}" if self.market.description else ""
         return (
-            f"{self.execution.description}; exits of rules fill at the next open, before what "
-            f"reduces positions, before what increases them; {inside}"
+            f"{self.execution.description}{market}; exits of rules fill at the next open, before "
+            f"what reduces positions, before what increases them; {inside}"
         )
 
     @property

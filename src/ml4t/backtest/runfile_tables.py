@@ -90,6 +90,7 @@ SETTINGS: dict[str, Family] = {
     "execution": _one(execution.ExecutionPolicy),
     "levels": _one(LevelPolicy),
     "actions": _one(execution.ActionPolicy),
+    "market": _one(execution.MarketRules),
 }
 RULES = Family(key="rule", classes=_exported(risk, lambda kind: issubclass(kind, risk.RiskRule)))
 LIMITS = Family(key="limit", classes=_exported(risk, lambda kind: issubclass(kind, risk.Limit)))

@@ -30,6 +30,7 @@ from ml4t.backtest.execution.pending.protective_orders import ProtectiveOrders
 from ml4t.backtest.execution.price_limits import PriceLimits
 from ml4t.backtest.portfolio.accruals import Accruals
 from ml4t.backtest.portfolio.actions import CorporateActions
+from ml4t.backtest.portfolio.min_holding import MinHolding
 from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.portfolio.settlement import Settlement
 from ml4t.backtest.risk.limits.engine import LimitEngine
@@ -98,10 +99,12 @@ class Session:
             dividends_move_levels=config.actions.dividends_move_levels,
         )  # fmt: skip
         settlement = Settlement(config.account.settlement, axes.sessions, terms.multiplier)
+        held_for = config.market.min_holdings(terms, axes.sessions)
         executor = Executor(
             self.portfolio, journal, commission=config.commission, slippage=config.slippage,
             impact=config.impact, terms=terms, policy=config.execution, levels=config.levels,
             settlement=settlement, price_limits=PriceLimits(market.priced_limits),
+            holding=MinHolding(self.portfolio, held_for, axes.sessions),
         )  # fmt: skip
         protective = ProtectiveOrders(executor, config.levels)
         self.rules = RuleEngine(

@@ -30,7 +30,8 @@ class Decision(NamedTuple):
     sid : int
         -1 where it acted on the whole account.
     action : str
-        ``"stop"``, ``"target"`` (a level was touched), ``"exit"`` (asked at a close), ``"edit"``
+        ``"stop"``, ``"target"`` (a level was touched), ``"exit"`` (asked at a close), ``"wait"``
+        (an exit may not sell yet what was bought too lately, at the first such open), ``"edit"``
         or ``"deny"`` (a limit changed what the strategy wanted), ``"reduce"``, ``"liquidate"``,
         ``"halt"`` or ``"resume"`` (a limit acted on the account).
     level : float

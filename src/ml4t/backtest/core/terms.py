@@ -23,6 +23,8 @@ class Instruments(NamedTuple):
         Prices of orders and fills are multiples of it; 0 = any price.
     initial_margin, maintenance_margin : float array
         Fractions of exposure; NaN where the account's own apply.
+    min_holding : float array
+        Sessions before what was bought may be sold; NaN where the market's own rule applies.
     groups : mapping of str to int array
         Codes of a text column such as ``sector``, -1 where missing.
     group_names : mapping of str to tuple of str
@@ -36,6 +38,7 @@ class Instruments(NamedTuple):
     tick_size: Floats
     initial_margin: Floats
     maintenance_margin: Floats
+    min_holding: Floats
     groups: Mapping[str, Ints] = {}
     group_names: Mapping[str, tuple[str, ...]] = {}
     changing: tuple[str, ...] = ()
@@ -49,6 +52,7 @@ class Instruments(NamedTuple):
             tick_size=np.zeros(n_assets),
             initial_margin=np.full(n_assets, np.nan),
             maintenance_margin=np.full(n_assets, np.nan),
+            min_holding=np.full(n_assets, np.nan),
         )
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ml4t.backtest.execution.hand_loop.broker import SimulationBroker
     from ml4t.backtest.execution.hand_loop.order import LoopFill, LoopOrder
     from ml4t.backtest.execution.hand_loop.portfolio import LoopPortfolio, LoopPosition
+    from ml4t.backtest.execution.market_rules import MarketRules
     from ml4t.backtest.execution.orders.order import Order
     from ml4t.backtest.execution.policy import (
         ActionPolicy,
@@ -48,6 +49,7 @@ __all__ = [
     "LoopPosition",
     "MakerTakerCommission",
     "MarginAccount",
+    "MarketRules",
     "NextClose",
     "NextOpen",
     "Order",
@@ -92,6 +94,7 @@ __getattr__, __dir__ = names_of(
         "hand_loop.order": ("LoopFill", "LoopOrder"),
         "hand_loop.portfolio": ("LoopPortfolio", "LoopPosition"),
         "orders.order": ("Order",),
+        "market_rules": ("MarketRules",),
         "policy": ("ActionPolicy", "ExecutionPolicy", "SizedAt"),
         "timing": ("NextClose", "NextOpen", "ThisClose", "VolumeWeighted"),
     },

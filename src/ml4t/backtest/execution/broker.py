@@ -284,7 +284,11 @@ class BarBroker:
     def closes_whole(self, chunk: Chunk) -> bool:
         """Whether a level that a bar of a chunk touches closes all of its position, at any size."""
         executor = self.executor
-        is_cut = executor.policy.participation is not None or executor.price_limits.named(chunk)
+        is_cut = (
+            executor.policy.participation is not None
+            or executor.holding is not None
+            or executor.price_limits.named(chunk)
+        )
         return not is_cut and self._levels.closes_whole
 
     def touched_at(self, stretch: Stretch, rows: Ints, places: Ints) -> LevelFills:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.journal import Journal
 from ml4t.backtest.core.levels import LevelBase, LevelPolicy, TrailStart
 from ml4t.backtest.core.orders import Fills, Moment, Tags
@@ -23,6 +23,7 @@ from ml4t.backtest.execution.costs.contract import (
 from ml4t.backtest.execution.policy import ExecutionPolicy
 from ml4t.backtest.execution.price_limits import PriceLimits
 from ml4t.backtest.execution.pricing import Priced, Pricing
+from ml4t.backtest.portfolio.min_holding import MinHolding
 from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.portfolio.settlement import Settlement
 from ml4t.backtest.portfolio.water_marks import Seen
@@ -46,6 +47,21 @@ class Booked(NamedTuple):
     at_close: bool
 
 
+class Fillable(NamedTuple):
+    """What of orders can fill at a moment.
+
+    Attributes
+    ----------
+    quantity : float array
+        The very array that was asked for where nothing is cut.
+    waits : bool array or None
+        Cut because of what was bought too lately to be sold, and by nothing else; None: none is.
+    """
+
+    quantity: Floats
+    waits: Bools | None = None
+
+
 class Executor:
     """Prices fills, charges for them and books them.
 
@@ -63,6 +79,8 @@ class Executor:
         Told of every sale.
     price_limits : PriceLimits
         What the price limits of the bars mean; flags by default.
+    holding : MinHolding
+        Knows what was bought too lately to be sold; by default nothing is.
 
     Attributes
     ----------
@@ -90,9 +108,12 @@ class Executor:
         levels: LevelPolicy,
         settlement: Settlement,
         price_limits: PriceLimits | None = None,
+        holding: MinHolding | None = None,
     ) -> None:
         self.portfolio, self.journal, self.terms, self.policy = portfolio, journal, terms, policy
         self._levels, self.settlement = levels, settlement
+        self.holding = holding if holding is not None and holding.is_on else None
+        self._t = -1
         self.price_limits = PriceLimits() if price_limits is None else price_limits
         self.lot_size = np.maximum(terms.lot_size, 1.0) if policy.whole_shares else terms.lot_size
         self.has_lots = bool((self.lot_size > 0).any())
@@ -111,7 +132,7 @@ class Executor:
     def start_bar(self, batch: Batch) -> None:
         """Begin a bar: its volume is untouched, and nothing was bought in it."""
         self.bought.clear()
-        self.is_at_close = False
+        self.is_at_close, self._t = False, batch.t
         if self.policy.participation is not None:
             self._volume = np.nan_to_num(batch.features["volume"]) * self.policy.participation
             self._volume_left = self._volume.copy()
@@ -150,6 +171,27 @@ class Executor:
         steps = np.floor(np.abs(quantity) / safe + self.policy.whole_tolerance)
         cut = np.sign(quantity) * steps * safe
         return np.where(lots > 0, cut, quantity)
+
+    def fillable(self, sids: Ints, quantity: Floats) -> Fillable:
+        """Return orders cut to what may be sold, and to what is left of the bar's volume."""
+        if self.holding is None:
+            return Fillable(self.within_volume(sids, quantity))
+        free = self.free(sids, quantity)
+        done = self.within_volume(sids, free)
+        return Fillable(done, None if free is quantity else (free != quantity) & (done == free))
+
+    def is_held_back(self, sid: int, side: float) -> bool:
+        """Whether an order sells of an asset of which all was bought too lately to be sold."""
+        live = self.portfolio.quantity.item(sid)
+        if self.holding is None or side > 0 or live <= 0:
+            return False
+        return not self.free(np.array([sid]), np.array([-live]))[0]
+
+    def free(self, sids: Ints, quantity: Floats) -> Floats:
+        """Return orders cut to what was not bought too lately to be sold."""
+        if self.holding is None:
+            return quantity
+        return self.holding.cut(self._t, sids, quantity, self.whole)
 
     def within_volume(self, sids: Ints, quantity: Floats, taken: float = 0.0) -> Floats:
         """Return quantities cut to what is left of the bar's volume for this account.

@@ -140,6 +140,10 @@ class Portfolio:
         """Return by how much dividends have lowered levels of held assets; None: by nothing."""
         return self.dividends(sids) if self.has_dividends and self._moves_levels else None
 
+    def held_before(self, sid: int, t: int) -> float:
+        """Return the shares of one asset, signed, of lots that were opened before bar `t`."""
+        return sum(lot.quantity for lot in self._positions.lots_of(sid) if lot.t < t)
+
     def value_at(self, prices: Floats) -> Floats:
         """Return the signed value of each held position, at the mark where a price is missing."""
         held = self.held

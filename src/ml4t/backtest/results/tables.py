@@ -200,8 +200,9 @@ DECISIONS = Table(
         Column(
             "action",
             TEXT,
-            "stop, target (a level was touched), exit (asked at the close); edit, deny (a limit "
-            "changed a weight); reduce, liquidate, halt, resume (a limit acted on the account)",
+            "stop, target (a level was touched), exit (asked at the close), wait (an exit may not "
+            "sell yet); edit, deny (a limit changed a weight); reduce, liquidate, halt, resume (a "
+            "limit acted on the account)",
         ),
         Column(
             "level",

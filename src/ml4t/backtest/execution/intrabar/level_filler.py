@@ -12,11 +12,13 @@ from ml4t.backtest.core.orders import Ended, OrderStatus, TimeInForce
 from ml4t.backtest.core.sids import NO_SIDS, without
 from ml4t.backtest.execution.executor import Booked, Executor
 from ml4t.backtest.execution.orders.level_book import ORDER_TYPES, TARGET, LevelFills
+from ml4t.backtest.execution.pending.market_filler import VOLUME_LIMIT
 from ml4t.backtest.execution.pending.post_trade import PostTrade
+from ml4t.backtest.execution.pending.tradability import MIN_HOLDING
 from ml4t.backtest.execution.pricing import Priced
 
-CARRIED = "volume limit: the rest follows at the next open"
-STAYS = "volume limit: the rest stays its target"
+CARRIED = "the rest follows at the next open"
+STAYS = "the rest stays its target"
 
 
 class LevelFiller:
@@ -117,7 +119,7 @@ class LevelFiller:
         executor, sids, is_target = self._executor, fills.sids, kind == TARGET
         asked = self._whole_parts(sids, fills.quantity) if is_target else fills.quantity
         step = asked if step is None else self._whole_parts(sids, step)
-        done = executor.within_volume(sids, asked)
+        done, waits = executor.fillable(sids, asked)
         ids = executor.journal.new_ids(len(sids))
         tags = tuple(self._rule_names[i] for i in fills.rule.tolist())
         self._pending.note_closed(sids, done)
@@ -134,11 +136,14 @@ class LevelFiller:
             if is_target:
                 return self._levels.sold(sids, step, done)
             return np.ones(len(sids), dtype=bool)
-        is_cut = done != asked
+        is_cut, rest = done != asked, STAYS if is_target else CARRIED
+        held = np.zeros(len(sids), dtype=bool) if waits is None else waits
         for which, status, reason in (
             (~is_cut, OrderStatus.FILLED, ""),
-            (is_cut & some, OrderStatus.PARTIAL, STAYS if is_target else CARRIED),
-            (is_cut & ~some, OrderStatus.EXPIRED, STAYS if is_target else CARRIED),
+            (is_cut & some & ~held, OrderStatus.PARTIAL, f"{VOLUME_LIMIT}: {rest}"),
+            (is_cut & ~some & ~held, OrderStatus.EXPIRED, f"{VOLUME_LIMIT}: {rest}"),
+            (is_cut & some & held, OrderStatus.PARTIAL, f"{MIN_HOLDING}: {rest}"),
+            (is_cut & ~some & held, OrderStatus.EXPIRED, f"{MIN_HOLDING}: {rest}"),
         ):
             if which.any():
                 self._record(

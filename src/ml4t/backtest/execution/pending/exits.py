@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
+from ml4t.backtest.core.journal import Decision
 from ml4t.backtest.core.orders import OrderStatus, tag_of
 from ml4t.backtest.core.sids import NO_SIDS
 from ml4t.backtest.core.tolerances import NO_CHANGE, WHOLE
@@ -15,7 +16,7 @@ from ml4t.backtest.execution.orders.order import Order, amend
 from ml4t.backtest.execution.pending.changes import Exits, PendingChanges
 from ml4t.backtest.execution.pending.market_filler import MarketOrderFiller
 from ml4t.backtest.execution.pending.order_filler import CUT_TO_HELD
-from ml4t.backtest.execution.pending.tradability import Tradability
+from ml4t.backtest.execution.pending.tradability import MIN_HOLDING, Tradability
 
 
 class ExitFiller:
@@ -56,17 +57,20 @@ class ExitFiller:
         self._market_filler, self._ledger = market_filler, market_filler.ledger
         self.t, self.equity, self.held = -1, 0.0, NO_SIDS
         self.exits: Exits = {}
+        # Assets of which nothing could be sold at the last open yet.
+        self._told: set[int] = set()
 
     def leave(self, batch: Batch) -> None:
         """Fill the exits that rules asked for: always at the next open."""
         self.t, self.exits = batch.t, self._pending.take_exits(batch.t)
+        self._told, told = set(), self._told
         # Asked for at the last close, or inside its bar.
         self._ledger.created_t = batch.t - 1
         if self.exits:
             # Taken before the exits: the base of every target weight.
             self.equity = self._portfolio.equity_at(batch.open)
             self.held = self._portfolio.held
-            self._leave(batch, self.exits)
+            self._leave(batch, self.exits, told)
 
     def take_off(self, t: int, order: Order) -> None:
         """Take off an order that only reduces what exits of rules have closed for it in this bar.
@@ -84,7 +88,7 @@ class ExitFiller:
         else:
             amend(order, quantity=order.quantity - taken, reason=CUT_TO_HELD)
 
-    def _leave(self, batch: Batch, exits: Exits) -> None:
+    def _leave(self, batch: Batch, exits: Exits, told: set[int]) -> None:
         sids = np.array(sorted(exits), dtype=np.int64)
         is_gone = self._portfolio.quantity[sids] == 0
         if is_gone.any():
@@ -98,6 +102,7 @@ class ExitFiller:
         quantity = exit_quantity(self._executor, sids, shares)
         market_orders = MarketOrders(sids, quantity, tags)
         can = self._tradability.can_trade(batch, batch.open, market_orders)
+        self._hold_back(batch.t, market_orders, can, told)
         if not can.all():
             # A position that is to be left is left at the first open at which it trades.
             self._pending.put_back({sid: exits[sid] for sid in sids[~can].tolist()})
@@ -114,6 +119,21 @@ class ExitFiller:
             if live:
                 rule = tag_of(market_orders.tags, i)
                 self._pending.put_back({sid: (rule, min(rest / live, 1.0))})
+
+    def _hold_back(self, t: int, market_orders: MarketOrders, can: Bools, told: set[int]) -> None:
+        """Take out of `can` what nothing may be sold of, and tell of it when it begins to wait."""
+        quantity = market_orders.quantity
+        waits = can & (quantity != 0) & (self._executor.free(market_orders.sids, quantity) == 0)
+        for i in np.flatnonzero(waits).tolist():
+            sid, can[i] = int(market_orders.sids[i]), False
+            self._told.add(sid)
+            if sid not in told:
+                self._executor.journal.record(
+                    Decision(
+                        t=t, sid=sid, rule=tag_of(market_orders.tags, i), action="wait",
+                        level=float("nan"), reason=MIN_HOLDING, features={},
+                    )
+                )  # fmt: skip
 
 
 def exit_quantity(executor: Executor, sids: Ints, shares: Floats) -> Floats:

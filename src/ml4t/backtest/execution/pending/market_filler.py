@@ -10,6 +10,7 @@ from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.ending import TRIMMED, trimmed
 from ml4t.backtest.execution.orders.market_orders import MarketOrders
 from ml4t.backtest.execution.pending.post_trade import PostTrade
+from ml4t.backtest.execution.pending.tradability import MIN_HOLDING
 from ml4t.backtest.execution.pricing import Priced
 from ml4t.backtest.portfolio.water_marks import Seen
 
@@ -43,6 +44,7 @@ class MarketOrderFiller:
         *,
         asked: Floats | None = None,
         is_capped: Bools | None = None,
+        waits: Bools | None = None,
         why_scaled: str = "",
         why_cut: str = "the rest expired",
         seen: Seen = Seen.ALL,
@@ -57,7 +59,9 @@ class MarketOrderFiller:
         asked : float array, optional
             What the orders say, where they were scaled down already; `why_scaled` says why.
         is_capped : bool array, optional
-            The bar's volume has cut these before.
+            The bar's volume has cut these before, or `waits` has.
+        waits : bool array, optional
+            Those among them that were bought too lately to be sold.
         priced : Priced, optional
             What they pay, where somebody has asked before.
         """
@@ -65,7 +69,7 @@ class MarketOrderFiller:
             return np.empty(0)
         sids, quantity = market_orders.sids, market_orders.quantity
         asked = quantity if asked is None else asked
-        done = self._executor.within_volume(sids, quantity)
+        done, is_held = self._executor.fillable(sids, quantity)
         ids = self._journal.new_ids(len(sids))
         if done is quantity and is_capped is None:  # all of each is done
             booked = self._executor.fill(
@@ -87,12 +91,16 @@ class MarketOrderFiller:
             is_cut |= is_capped
         is_scaled, is_trimmed = ~is_cut & (quantity != asked), trimmed(asked, quantity)
         whole = MarketOrders(sids, asked, market_orders.tags)
+        held = np.zeros(len(sids), dtype=bool) if waits is None else waits
+        held = held if is_held is None else held | is_held
         for which, status, reason in (
             (~is_cut & ~is_scaled, OrderStatus.FILLED, ""),
             (is_scaled & is_trimmed, OrderStatus.FILLED, TRIMMED),
             (is_scaled & ~is_trimmed, OrderStatus.PARTIAL, why_scaled),
-            (is_cut & fills, OrderStatus.PARTIAL, f"{VOLUME_LIMIT}: {why_cut}"),
-            (is_cut & ~fills, OrderStatus.EXPIRED, f"{VOLUME_LIMIT}: {why_cut}"),
+            (is_cut & fills & ~held, OrderStatus.PARTIAL, f"{VOLUME_LIMIT}: {why_cut}"),
+            (is_cut & ~fills & ~held, OrderStatus.EXPIRED, f"{VOLUME_LIMIT}: {why_cut}"),
+            (is_cut & fills & held, OrderStatus.PARTIAL, f"{MIN_HOLDING}: {why_cut}"),
+            (is_cut & ~fills & held, OrderStatus.EXPIRED, f"{MIN_HOLDING}: {why_cut}"),
         ):
             self._record(which, ids, whole, done, status, reason)
         return done

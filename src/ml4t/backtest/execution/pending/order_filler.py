@@ -17,11 +17,12 @@ from ml4t.backtest.execution.orders.book import IMMEDIATE, OrderBook
 from ml4t.backtest.execution.orders.ending import why_cut
 from ml4t.backtest.execution.orders.order import Order, amend
 from ml4t.backtest.execution.pending.post_trade import PostTrade
-from ml4t.backtest.execution.pending.tradability import NO_BORROW, Tradability
+from ml4t.backtest.execution.pending.tradability import MIN_HOLDING, NO_BORROW, Tradability
 from ml4t.backtest.portfolio.water_marks import Seen
 
 CANNOT_SHORT = "cash account cannot short"
 CUT_TO_HELD = "cut to what is held"
+WAITED = f"{MIN_HOLDING}: it waited"
 
 
 class OrderFiller:
@@ -59,15 +60,23 @@ class OrderFiller:
         """Fill an order at its moment; a market order that cannot, and may not wait, ends."""
         reason = self._tradability.why_not(batch, prices, order.sid, order.side)
         if reason:
-            # A limit ends unfilled with its time, whatever the reason.
-            may_wait = order.limit is not None
-            if not may_wait and order.time_in_force in (TimeInForce.DAY, TimeInForce.IOC):
-                self._book.end(order, OrderStatus.REJECTED, reason)
+            self._wait(order, reason)
             return
         quantity = self.cut_to_held(order)
         self.fill(batch, prices, order, quantity, limit=order.limit, seen=seen)
+        if order.is_open and self._executor.is_held_back(order.sid, order.side):
+            self._wait(order, MIN_HOLDING)
         if order.time_in_force is TimeInForce.IOC:
             self._book.end(order, OrderStatus.CANCELLED, IMMEDIATE)
+
+    def _wait(self, order: Order, reason: str) -> None:
+        """Let an order that cannot fill now wait, or end it where it may not."""
+        # A limit ends unfilled with its time, whatever the reason.
+        may_wait = order.limit is not None
+        if not may_wait and order.time_in_force in (TimeInForce.DAY, TimeInForce.IOC):
+            self._book.end(order, OrderStatus.REJECTED, reason)
+        elif reason is MIN_HOLDING:
+            amend(order, reason=WAITED)
 
     def submitted(self, batch: Batch, orders: list[Order]) -> list[Order]:
         """Return the orders that fit at their decision, where the account looks at that."""
@@ -160,7 +169,7 @@ class OrderFiller:
                 self._book.end(order, OrderStatus.REJECTED, CANNOT_SHORT)
                 return 0.0
             asked = -live
-        quantity = float(self._executor.within_volume(sids, np.array([asked]))[0])
+        quantity = float(self._executor.fillable(sids, np.array([asked])).quantity[0])
         if not quantity:
             return 0.0
         fits = self.fitted(batch, prices, order, quantity, limit)

@@ -62,6 +62,7 @@ class Rebalancer:
         self._fills_whole = (
             not (account.can_short or account.is_margin or executor.settlement.is_late)
             and executor.policy.participation is None
+            and executor.holding is None
             and executor.pricing.spans_bars
         )
 
@@ -164,7 +165,7 @@ class Rebalancer:
             return
         # The bar's volume first: what cannot trade needs no cash.
         asked = market_orders.quantity
-        capped = self._executor.within_volume(market_orders.sids, asked)
+        capped, waits = self._executor.fillable(market_orders.sids, asked)
         fitted, priced = fit(
             self._account, self._executor, batch, prices, market_orders.sids, capped,
             self._executor.settlement.unsettled(batch.t),
@@ -181,8 +182,9 @@ class Rebalancer:
             self._ledger.end(whole.where(~fits), OrderStatus.REJECTED, self._account.lacks)
             market_orders, asked, priced = market_orders.where(fits), asked[fits], None
             is_capped = is_capped if is_capped is None else is_capped[fits]
+            waits = waits if waits is None else waits[fits]
         self._market_filler.fill(
-            batch, prices, market_orders, asked=asked, is_capped=is_capped, seen=seen,
+            batch, prices, market_orders, asked=asked, is_capped=is_capped, waits=waits, seen=seen,
             why_scaled=f"cut: {self._account.lacks}", priced=priced,
         )  # fmt: skip
 

@@ -10,7 +10,7 @@ from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.market_orders import MarketOrderLedger, MarketOrders
 
 NO_BAR, NO_VOLUME, NO_PRICE = "no bar", "no volume", "no price"
-NO_BORROW = "not available to borrow"
+NO_BORROW, MIN_HOLDING = "not available to borrow", "minimum holding"
 
 
 class Tradability:
@@ -63,7 +63,8 @@ class Tradability:
             if np.isnan(batch.close[sid]):
                 return NO_BAR
             return NO_VOLUME if np.isnan(batch.traded[sid]) else NO_PRICE
-        return self._limits.why(batch, sid, side, float(prices[sid]))
+        why = self._limits.why(batch, sid, side, float(prices[sid]))
+        return why or (MIN_HOLDING if self._executor.is_held_back(sid, side) else "")
 
     def borrowable(self, market_orders: MarketOrders) -> MarketOrders:
         """Return the market orders that need no borrowed shares, or can have them."""

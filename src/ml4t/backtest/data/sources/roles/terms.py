@@ -24,6 +24,8 @@ _TERM_CHECKS = tuple(
         "multiplier": "has a multiplier that is no number above 0; use NULL for 1",
         "initial_margin": "has an initial_margin outside (0, 1]; it is a fraction, use NULL for "
         "the account's own",
+        "min_holding": "has a min_holding that is no whole number of sessions from 0 on; use NULL "
+        "for the market's own",
     }.items()
 )
 _MAINTENANCE_MARGIN = Check(
@@ -40,7 +42,9 @@ _FEE = Check(
     text="has borrow fees that are missing, NaN, infinite or negative; fee is an annual fraction, "
     "0.003 for 30 basis points",
 )
-TERMS = ("lot_size", "tick_size", "multiplier", "initial_margin", "maintenance_margin")
+TERMS = (
+    "lot_size", "tick_size", "multiplier", "initial_margin", "maintenance_margin", "min_holding",
+)  # fmt: skip
 _ONE_TERM = Check(
     rule="terms_changed",
     text="has rows of one asset with other terms; of terms an asset has one, which counts from the "

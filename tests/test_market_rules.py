@@ -1,0 +1,199 @@
+"""What an exchange lets be traded, with every amount by hand: minimum holding.
+
+`tests/test_money.py` holds the same rules to the reference in random worlds.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ml4t.backtest import (
+    CashAccount,
+    Catalog,
+    ConfigError,
+    DataError,
+    ExecutionPolicy,
+    MarketRules,
+    NextClose,
+    PerShareCommission,
+)
+from ml4t.backtest.risk import StopLoss, TakeProfit, TimeBasedExit
+from money import differences, engine_run, holding_case, reference_run
+from scripted import Row, at, cash, day, equity, fills, flat, held, orders, play, trades
+
+T1 = MarketRules(min_holding=1)
+TEN: list[Row] = [(10, 10, 10, 10)]
+
+
+def waits(result: Any) -> list[tuple[Any, ...]]:
+    """(bar, rule, reason) of exits that began to wait."""
+    bars = "(select timestamp, row_number() over (order by timestamp) - 1 as t from equity)"
+    return result.sql(
+        f"select t, rule, reason from decisions join {bars} using (timestamp) "
+        "where action = 'wait' order by t"
+    ).fetchall()
+
+
+# -- what was bought is held -------------------------------------------------------------------
+
+
+def test_a_stop_in_the_session_of_the_purchase_leaves_at_the_next_open() -> None:
+    rows: list[Row] = [*TEN, (10, 10, 8, 9), (8.5, 9, 8, 9), *flat(9, 1)]
+    free = play(rows, {0: lambda s: s.buy("A", 100)}, StopLoss(0.05))
+    result = play(rows, {0: lambda s: s.buy("A", 100)}, StopLoss(0.05), market=T1)
+    # Without the rule: sold at the level, 100 * (9.50 - 10.00) = -50.00.
+    assert trades(free) == [("StopLoss", 100, -50)]
+    # With it: sold at the open of the next session, 100 * (8.50 - 10.00) = -150.00.
+    assert fills(result) == [(1, "A", 100, 10), (2, "A", -100, 8.5)]
+    assert trades(result) == [("StopLoss", 100, -150)]
+    assert orders(result)[1] == (
+        "expired", "minimum holding: the rest follows at the next open", 0
+    )  # fmt: skip
+    # 10,000 - 1,000 + 100 * 9.00 at the close; then cash alone.
+    assert equity(result) == [10_000, 9_900, 9_850, 9_850]
+
+
+def test_shares_bought_earlier_are_sold_at_once_the_oldest_first() -> None:
+    rows = [*TEN, *TEN, *flat(12, 1), *flat(11, 2)]
+    script = {
+        0: lambda s: s.buy("A", 100),
+        1: [lambda s: s.buy("A", 50), lambda s: s.sell("A", 130, on_close=True)],
+    }
+    result = play(rows, script, market=T1, commission=PerShareCommission(0.01))
+    # Of 150 at the close of bar 2 the 100 of bar 1 are free, and 30 of the 50 of bar 2 are not:
+    # 100 * (12 - 10) = 200.00, less 100 * 0.01 twice = 198.00.
+    assert fills(result) == [(1, "A", 100, 10), (2, "A", 50, 12), (2, "A", -100, 12)]
+    assert trades(result) == [("order", 100, 198)]
+    assert orders(result)[2] == ("partial", "minimum holding", -100)
+    # 10,000 - 1,001.00 - 600.50 + 1,199.00
+    assert cash(result)[2] == 9_597.50
+
+
+def test_an_order_that_may_wait_waits_for_the_next_session_and_says_so() -> None:
+    times = [at(hour, of_day) for of_day in range(3) for hour in (10, 14)]
+    rows: list[Row] = [(price,) * 4 for price in (10, 10, 11, 12, 13, 14)]
+    script = {
+        1: lambda s: s.buy("A", 100),  # bought at 10 h of day 1 at 11
+        2: [lambda s: s.sell("A", 40), lambda s: s.sell("A", 60, tif="gtc")],
+    }
+    result = play(rows, script, times=times, market=T1)
+    # At 14 h of day 1 nothing is free: the day order is refused, the other fills at 10 h of day 2.
+    assert fills(result) == [(2, "A", 100, 11), (4, "A", -60, 13)]
+    assert orders(result)[1:] == [
+        ("rejected", "minimum holding", 0), ("filled", "minimum holding: it waited", -60)
+    ]  # fmt: skip
+    assert trades(result) == [("order", 60, 120)]  # 60 * (13 - 11)
+
+
+def test_the_exit_of_a_rule_waits_and_says_so_once() -> None:
+    times = [at(hour, of_day) for of_day in range(2) for hour in (10, 11, 12, 13)]
+    rows: list[Row] = [(price,) * 4 for price in (10, 10, 11, 12, 13, 14, 15, 16)]
+    result = play(rows, {0: lambda s: s.buy("A", 10)}, TimeBasedExit(1), times=times, market=T1)
+    # Bought at 11 h, to leave at 12 h after one bar; the first open of day 1 is bar 4, at 13.
+    assert waits(result) == [(2, "TimeBasedExit", "minimum holding")]
+    assert trades(result) == [("TimeBasedExit", 10, 30)]
+    assert [row[0] for row in fills(result)] == [1, 4]
+
+
+def test_a_target_weight_sells_what_is_free() -> None:
+    times = [at(hour, of_day) for of_day in range(3) for hour in (10, 14)]
+    script = {
+        0: lambda s: s.order_target_weights({"A": 0.2}),
+        1: lambda s: s.order_target_weights({"A": 0.5}),
+        2: lambda s: s.order_target_weights({}),
+        3: lambda s: s.order_target_weights({}),
+    }
+    result = play(flat(10, 6), script, times=times, market=T1)
+    # 200 at 14 h of day 0, 300 more at 10 h of day 1; at 14 h the 200, the rest on day 2.
+    assert fills(result) == [
+        (1, "A", 200, 10), (2, "A", 300, 10), (3, "A", -200, 10), (4, "A", -300, 10)
+    ]  # fmt: skip
+    assert orders(result)[2] == ("partial", "minimum holding: the rest expired", -200)
+
+
+def test_a_target_that_is_met_too_early_stays_a_target() -> None:
+    rows: list[Row] = [*TEN, (10, 12, 10, 11), (10, 10.5, 10, 10), (10.5, 11.5, 10.5, 11)]
+    result = play(rows, {0: lambda s: s.buy("A", 10)}, TakeProfit(0.1), market=T1)
+    # 11.00 is met on bar 1, where nothing may be sold, and again on bar 3.
+    assert fills(result)[1:] == [(3, "A", -10, 11)]
+    assert orders(result)[1] == ("expired", "minimum holding: the rest stays its target", 0)
+
+
+def test_a_split_leaves_when_a_lot_was_bought() -> None:
+    rows = [*TEN, *TEN, *flat(5, 3)]
+    actions = {"asset_id": ["A"], "ex_date": [day(2)], "kind": ["split"], "value": [2.0]}
+    script = {
+        0: lambda s: s.buy("A", 100),
+        1: [lambda s: s.buy("A", 40), lambda s: s.sell("A", 240, on_close=True)],
+    }
+    result = play(rows, script, sources={"actions": actions}, market=T1)
+    # 100 are 200 before the open of bar 2; the order of 40 is one of 80 then, and those wait.
+    assert held(result)[1] == (2, "A", 80)
+    assert trades(result) == [("order", 200, 0)]  # 200 * (5 - 10 / 2)
+
+
+def test_short_sales_and_what_covers_them_are_free() -> None:
+    script = {0: lambda s: s.sell("A", 10), 1: [lambda s: s.buy("A", 10, on_close=True)]}
+    rows = [*TEN, *TEN, *flat(9, 2)]
+    account = CashAccount(shorting=True)
+    result = play(rows, script, account=account, market=MarketRules(min_holding=2))
+    assert trades(result) == [("order", -10, 10)]  # -10 * (9 - 10), two sessions would be bar 3
+    # A sale that turns the position over sells what is held first, and that waits.
+    script = {0: lambda s: s.buy("A", 10), 1: [lambda s: s.sell("A", 30, tif="gtc")]}
+    result = play(flat(10, 5), script, account=account, market=MarketRules(min_holding=2))
+    assert fills(result) == [(1, "A", 10, 10), (3, "A", -30, 10)]
+
+
+def test_an_asset_may_have_a_rule_of_its_own() -> None:
+    bars = {"A": flat(10, 4), "B": flat(10, 4), "C": flat(10, 4)}
+    assets = {"asset_id": ["A", "B", "C"], "min_holding": [0, None, 2]}
+    script = {
+        0: [lambda s, name=name: s.buy(name, 10) for name in "ABC"],
+        1: [lambda s, name=name: s.sell(name, 10) for name in "ABC"],
+    }
+    policy = ExecutionPolicy(timing=NextClose())
+    result = play(bars, script, sources={"assets": assets}, market=T1, execution=policy)
+    # Bought at the close of bar 1, to be sold at that of bar 2: C may be sold on bar 3.
+    assert [(t, name) for t, name, quantity, _ in fills(result) if quantity < 0] == [
+        (2, "A"), (2, "B")
+    ]  # fmt: skip
+    assert orders(result)[-1] == ("rejected", "minimum holding", 0)
+
+
+# -- what is refused before the run ------------------------------------------------------------
+
+
+def test_bars_of_a_week_say_no_sessions() -> None:
+    times = [day(0) + timedelta(weeks=week) for week in range(4)]
+    with pytest.raises(ConfigError, match=r"most bars are 7 days apart.*use bars of a day or less"):
+        play(flat(10, 4), {}, times=times, market=T1)
+    assert play(flat(10, 4), {}, times=times).metrics["n_trades"] == 0
+
+
+@pytest.mark.parametrize("value", [-1, 0.5, float("nan"), float("inf")])
+def test_a_min_holding_that_counts_no_sessions_is_refused(value: float) -> None:
+    catalog = Catalog().register("assets", {"asset_id": ["A"], "min_holding": [float(value)]})
+    catalog.register("prices", {"timestamp": [day(0)], "asset_id": ["A"], "close": [10.0]})
+    with pytest.raises(DataError, match="no whole number of sessions"):
+        catalog.validate()
+    with pytest.raises(ConfigError, match="min_holding must be a whole number of at least 0"):
+        MarketRules(min_holding=value)  # type: ignore[arg-type]
+
+
+# -- random worlds -----------------------------------------------------------------------------
+
+
+def test_random_cases_with_a_minimum_holding_equal_the_reference() -> None:
+    ends, n_waits = set[Any](), 0
+    for seed in (8, 12):
+        case = holding_case(seed)
+        result = engine_run(*case)
+        assert differences(result, reference_run(*case)) == [], seed
+        ends |= set(result.sql("select status, split_part(reason, ':', 1) from orders").fetchall())
+        n_waits += len(waits(result))
+    # They would prove little if what they are about never happened.
+    assert n_waits
+    assert {(status, "minimum holding") for status in ("expired", "partial", "rejected")} <= ends
