@@ -8,11 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
+import duckdb
 import polars as pl
 import pytest
 
 from effort import some
-from ml4t.backtest import BacktestEngine, BacktestResult, Catalog, Strategy, TopN, check_fills
+from ml4t.backtest import (
+    BacktestEngine,
+    BacktestResult,
+    Catalog,
+    ConfigError,
+    Strategy,
+    TopN,
+    check_fills,
+)
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.data.asof import known_at
 from ml4t.backtest.data.database import Database
@@ -168,15 +177,23 @@ def test_each_input_has_the_time_at_which_it_became_known(seed: int) -> None:
         )
         options = {key: value for key, value in source.options.items() if key != "role"}
         catalog.register(source.options["role"], rows, **options)
-    expected = {}
+    result, expected = all_chosen(catalog), {}
+    # Where an asset has no bar it is sold.
+    decided = {
+        (number(bar), asset) for bar, asset in result.sql(
+            "select timestamp, asset_id from selections union select created_at, asset_id "
+            "from orders"
+        ).fetchall()
+    }  # fmt: skip
+    assert decided >= set(bars)
     for source in sources:
         if source.options["role"] == "context":
-            for t in {t for t, _ in bars}:
+            for t in {t for t, _ in decided}:
                 expected[source.name, t, None] = newest(source, None, t)
         else:
-            for t, asset in bars:
+            for t, asset in decided:
                 expected[source.name, t, asset] = newest(source, asset, t)
-    assert read(catalog, all_chosen(catalog)) == expected
+    assert read(catalog, result) == expected
 
 
 @pytest.mark.parametrize("seed", some(range(100), 2))
@@ -291,11 +308,13 @@ def test_rows_that_are_joined_before_they_are_known_are_found(source: str) -> No
     assert len(rows) == 4
 
 
-def test_a_join_that_takes_the_next_row_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def with_next(name: str, **places: str) -> Sql:
-        text = render(name, **places)
-        return Sql(text.replace("rest.timestamp >=", "rest.timestamp + interval 1 day >="))
+def with_next(name: str, **places: str) -> Sql:
+    """As `render`, of an as-of join that sees a day ahead."""
+    text = render(name, **places)
+    return Sql(text.replace("rest.timestamp >=", "rest.timestamp + interval 1 day >="))
 
+
+def test_a_join_that_takes_the_next_row_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     catalog = sourced()
     result = all_chosen(catalog)
     assert failed(check_fills(result, catalog)) == set()
@@ -342,3 +361,63 @@ def test_an_audit_keeps_the_inputs_with_the_run(tmp_path: Any) -> None:
         == audit.sql("select sum(n_inputs - n_missing) from inputs").fetchall()[0][0]
     )
     assert all_known
+
+
+# -- what the run wrote down ---------------------------------------------------------------
+
+
+def test_a_value_that_the_run_wrote_down_is_held_to_its_source(tmp_path: Any) -> None:
+    strategy, file = TopN(2, by="score", when="vix > 0", every=3), tmp_path / "run.duckdb"
+    BacktestEngine(sourced(), strategy, evidence=("score", "vix", "close")).run().save(file)
+    catalog = sourced()
+    assert failed(check_fills(BacktestResult.open(file), catalog)) == set()
+    for column, says in (
+        ("score", "the run read score as 73.0; by features it was 72.0"),
+        ("vix", "the run read vix as 29.0; by context it was 28.0"),
+        ("close", "the run read close as 57.0; by prices it was 56.0"),
+    ):
+        set_to = (
+            "update evidence set value = value {} where name = '{}' and timestamp = "
+            "timestamp '2024-01-09' and coalesce(asset_id, 'C') = 'C'"
+        )
+        with duckdb.connect(str(file)) as connection:
+            assert connection.execute(set_to.format("+ 1", column)).fetchall() == [(1,)]
+        audit = check_fills(BacktestResult.open(file), catalog)
+        assert failed(audit) == {"other_evidence"}
+        assert audit.sql("select what from fill_checks where n_failed = 1").fetchall() == [(says,)]
+        with duckdb.connect(str(file)) as connection:
+            connection.execute(set_to.format("- 1", column))
+
+
+def test_a_run_that_read_the_next_row_is_found_by_what_it_wrote_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    catalog = sourced()
+    with monkeypatch.context() as patched:
+        patched.setattr(known_at, "render", with_next)
+        result = BacktestEngine(catalog, TopN(2, by="value")).run()
+    audit = check_fills(result, catalog)
+    assert failed(audit) == {"other_evidence"}
+    assert audit.sql("select bool_and(is_known) from decision_inputs").fetchall() == [(True,)]
+
+
+def test_a_bar_tells_since_when_each_value_is_known() -> None:
+    catalog = sourced()
+    assert catalog.known_at("2024-01-06", "B") == [
+        {"source": "features", "available_at": day(5), "score": 41.0},
+        {"source": "weekly", "available_at": day(5), "value": 1.0},
+        {"source": "context", "available_at": day(5), "vix": 25.0},
+        {"source": "universe", "available_at": day(0)},
+    ]
+    assert catalog.known_at(day(0), "B")[:2] == [
+        {"source": "features", "available_at": None, "score": None},
+        {"source": "weekly", "available_at": None, "value": None},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bar", "asset"), [("2024-01-30", "B"), ("2024-01-06", "Z"), ("soon", "B"), ("2024-01-06", 3)]
+)
+def test_where_there_is_no_bar_nothing_is_known(bar: str, asset: object) -> None:
+    with pytest.raises(ConfigError, match=f"prices have no bar of {asset!r} at {bar}"):
+        sourced().known_at(bar, asset)

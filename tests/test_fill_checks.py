@@ -190,7 +190,14 @@ def test_a_fill_at_a_delisting_is_found(saved: Path) -> None:
 
 def test_every_check_is_one_that_a_test_has_seen_fail() -> None:
     # The last one in tests/test_decision_inputs.py.
-    seen = {*CHANGES, *OTHER_SOURCES, "before_decision", "delisted", "input_not_known"}
+    seen = {
+        *CHANGES,
+        *OTHER_SOURCES,
+        "before_decision",
+        "delisted",
+        "input_not_known",
+        "other_evidence",
+    }
     assert seen == set(names("fill_checks"))
 
 
@@ -202,7 +209,7 @@ def test_the_first_row_that_offends_is_told(saved: Path, tmp_path: Path) -> None
         ("outside_bar", "before costs the price is within the bar's range", 4, 1, DAYS[3], "B")
     ]
     assert "the bar is from 109.0 to 116.0" in row[0][6]
-    assert found.title == "fills: 1 of 19 checks failed"
+    assert found.title == "fills: 1 of 20 checks failed"
     assert found.cuts.fetchall() == []
 
 

@@ -3,23 +3,36 @@
 1. Every bar and asset of which a run chose, ordered, or had a rule act.
 2. What a run reads of each source there, with the clock of the row that was joined.
 3. The rows of the source itself say whether there is such a row, and whether it was known.
+4. What the run wrote down of what it read, as evidence, must be what stands in these rows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from ml4t.backtest.data.asof.matched import KNOWN_AT, Matched, clock_type_of, matched_rows
+from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.cut.clocks import known_since, lagged
+from ml4t.backtest.data.sources.schema import is_numeric
 from ml4t.backtest.data.sources.source import Source
-from ml4t.backtest.data.sql_files import Sql, all_of, literal, quote, read, render, rows_of
+from ml4t.backtest.data.sql_files import (
+    Sql,
+    all_of,
+    literal,
+    quote,
+    read,
+    render,
+    rows_of,
+    split_view,
+)
 from ml4t.backtest.results.result import BacktestResult
 
 if TYPE_CHECKING:
     from pyarrow import Table as ArrowTable
 
-_DECIDED = "decided_of_run"
+_DECIDED, _EVIDENCE = "decided_of_run", "evidence_of_run"
 
 
 class _Told(NamedTuple):
@@ -37,26 +50,72 @@ class _Told(NamedTuple):
     is_told: str
 
 
-def decision_inputs(result: BacktestResult, catalog: Catalog) -> ArrowTable:
-    """Return what decisions read of each source, and since when it was known.
+class ReadInputs(NamedTuple):
+    """What decisions read.
 
-    Returns
-    -------
-    Arrow table
-        ``decision_inputs/aged.sql``: source, bar, asset_id, available_at, age_days, is_known.
+    Attributes
+    ----------
+    inputs : Arrow table
+        ``decision_inputs/aged.sql``: since when what is read of each source was known.
+    recorded : Arrow table
+        ``decision_inputs/recorded.sql``: what the run wrote down, beside what is read.
     """
+
+    inputs: ArrowTable
+    recorded: ArrowTable
+
+
+def read_inputs(result: BacktestResult, catalog: Catalog) -> ReadInputs:
+    """Return what decisions read of each source, and since when it was known."""
     prepared = catalog.prepare()
     session = prepared.database.cursor()
     session.register(_DECIDED, result.sql(read("decision_inputs/decided")).to_arrow_table())
+    session.register(_EVIDENCE, result.evidence.to_arrow_table())
+    matched = matched_rows(_DECIDED, prepared, session)
     sources = {source.name: source for source in catalog.sources()}
     clock_type = clock_type_of(prepared.timestamp_type)
-    parts = [
+    inputs = [render("decision_inputs/nothing", decided=_DECIDED, clock_type=clock_type)]
+    inputs += [
         _inputs(one, sources[one.source], catalog.registered(one.source)[0], clock_type)
-        for one in matched_rows(_DECIDED, prepared, session)
+        for one in matched
     ]
-    nothing = render("decision_inputs/nothing", decided=_DECIDED, clock_type=clock_type)
-    rows = all_of(rows_of(f"({part})") for part in (nothing, *parts))
-    return session.arrow(render("decision_inputs/aged", inputs=f"({rows})"))
+    recorded = [render("decision_inputs/nothing_recorded", evidence=_EVIDENCE)]
+    names = session.rows(render("decision_inputs/names", evidence=_EVIDENCE))
+    recorded += [part for name, has_asset in names
+                 for part in _recorded(name, matched, prepared, has_asset=has_asset)]  # fmt: skip
+    aged = render("decision_inputs/aged", inputs=f"({_together(inputs)})")
+    return ReadInputs(session.arrow(aged), session.arrow(_together(recorded)))
+
+
+def _together(parts: list[Sql]) -> str:
+    return all_of(rows_of(f"({part})") for part in parts)
+
+
+def _recorded(
+    name: str, matched: list[Matched], prepared: Prepared, *, has_asset: bool
+) -> Iterator[Sql]:
+    """Yield the query that holds what was written down of a column to what is read of it."""
+    column = name if has_asset else split_view(name)[1]
+    kinds = prepared.signal_columns if has_asset else prepared.market_columns
+    kind = kinds.get(column, "")
+    told = {
+        of: (one.source, str(one.rows)) for one in matched if one.has_assets is has_asset
+        for of in one.columns
+    }  # fmt: skip
+    if has_asset:
+        told |= dict.fromkeys(prepared.price_columns, ("prices", "main.prices"))
+    is_number = is_numeric(kind)
+    if column not in told or not (is_number or kind.startswith(("VARCHAR", "ENUM"))):
+        return  # of no source with a clock, or of a type that has more than one text
+    source, rows = told[column]
+    value = f"told.{quote(column)}"
+    yield render(
+        "decision_inputs/recorded", evidence=_EVIDENCE, told=rows, source=literal(source),
+        named=literal(name), own_value=f"evidence.{'value' if is_number else 'value_text'}",
+        told_value=f"cast({value} as {'double' if is_number else 'varchar'})",
+        same_asset="evidence.asset_id = told.asset_id" if has_asset else "true",
+        is_of_kind=f"evidence.asset_id is {'not ' * has_asset}null",
+    )  # fmt: skip
 
 
 def _inputs(matched: Matched, source: Source, kinds: dict[str, str], clock_type: str) -> Sql:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ml4t.backtest.audit.audit import Audit
 from ml4t.backtest.audit.audit_tables import AuditPart
-from ml4t.backtest.audit.decision_inputs import decision_inputs
+from ml4t.backtest.audit.decision_inputs import read_inputs
 from ml4t.backtest.audit.filled import ACTED, WAIT_FOR_PRICE, Filled, gather_fills
 from ml4t.backtest.core.tolerances import IN_RANGE, WHOLE
 from ml4t.backtest.data.catalog import Catalog
@@ -22,6 +22,7 @@ from ml4t.backtest.results.result import BacktestResult
 TABLE = "fill_checks"
 # What decisions read of each source: the rows one by one, and by source.
 INPUTS, BY_SOURCE = "decision_inputs", "inputs"
+RECORDED = "recorded"
 _NOT_FREE = "tag is distinct from 'reinvestment'"
 # Assets whose quantities and names are the same all the time.
 _PLAIN = f"asset_id not in ({render('fill_staging/restated', acted=ACTED)})"
@@ -116,6 +117,10 @@ def checks_of(
             "a query of the strategy reads beside signals and market is not looked at",
             of=INPUTS, where="available_at is not null or not is_known",
         ),
+        FillCheck(
+            "other_evidence", "what the run wrote down as evidence is what its sources said at "
+            "the bar", of=RECORDED,
+        ),
     ]  # fmt: skip
 
 
@@ -180,8 +185,9 @@ def _of_account(account: Mapping[str, Any]) -> Iterator[FillCheck]:
 def fill_checks(result: BacktestResult, catalog: Catalog) -> AuditPart:
     """Check the fills of a run against the sources of a catalog."""
     found = gather_fills(result, catalog)
-    inputs = decision_inputs(result, catalog)
-    found.session.register(INPUTS, inputs)
+    inputs, recorded = read_inputs(result, catalog)
+    for name, table in ((INPUTS, inputs), (RECORDED, recorded)):
+        found.session.register(name, table)
     checks = checks_of(found.settings, found.price_columns, has_ticks=found.has_ticks)
     rows = [_row(one, found) for one in checks]
     n_failed = sum(bool(row[3]) for row in rows)

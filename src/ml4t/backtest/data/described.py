@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
+from contextlib import suppress
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
+from ml4t.backtest.data.asof.matched import KNOWN_AT, Matched, matched_rows
 from ml4t.backtest.data.asof.prepared import Prepared
-from ml4t.backtest.data.database import Database
+from ml4t.backtest.data.database import Database, EngineError
 from ml4t.backtest.data.registry import SourceRegistry
 from ml4t.backtest.data.sources.adjusting import jumps_like_splits, unapplied
 from ml4t.backtest.data.sources.checks import CheckResult, files_that_differ, run_checks
 from ml4t.backtest.data.sources.source import Source
-from ml4t.backtest.data.sql_files import count_of, quote, render, rows_of
+from ml4t.backtest.data.sql_files import count_of, literal, quote, render, rows_of
+from ml4t.backtest.errors import ConfigError
 
 if TYPE_CHECKING:
     from ml4t.backtest.data.causality.sources import ColumnVerdict
@@ -83,6 +87,48 @@ class Described(SourceRegistry, ABC):
             ]  # fmt: skip
         return prepared.leaks
 
+    def known_at(
+        self, timestamp: date | datetime | str, asset_id: object
+    ) -> list[dict[str, object]]:
+        """Return what a bar of an asset shows of each source, and since when that was known.
+
+        Parameters
+        ----------
+        timestamp : date, datetime or str
+            Of the bar; one without a zone is of the catalog's.
+        asset_id
+
+        Returns
+        -------
+        list of dict
+            One per source whose rows become known at a time of their own: ``source``,
+            ``available_at`` (None: nothing was known, or what was is older than `max_age`), and its
+            columns as ``signals`` and ``market`` show them. The ``universe`` has the time since
+            when the asset is known to be a member.
+
+        Raises
+        ------
+        ConfigError
+            The asset has no bar at that time.
+        """
+        prepared = self.prepare()
+        session, kinds = prepared.database.cursor(), self._found["prices"]
+        bar, asset = literal(str(timestamp)), literal(str(asset_id))
+        where = (
+            f"timestamp = {bar}::{kinds['timestamp']} and asset_id = {asset}::{kinds['asset_id']}"
+        )
+        rows = rows_of("main.prices", "timestamp, asset_id", where=where)
+        has_bar = False
+        with suppress(EngineError):  # what is no time, or no such name, is no bar either
+            has_bar = bool(session.rows(rows))
+        if not has_bar:
+            raise ConfigError(f"prices have no bar of {asset_id!r} at {timestamp}")
+        return [
+            {"source": one.source, **record}
+            for one in matched_rows(f"({rows})", prepared, session)
+            for record in session.records(rows_of(one.rows, _shown(one)))
+        ]
+
     def prove(self) -> list[ColumnVerdict]:
         """Say of every column whether it is known at its own time, without running anything.
 
@@ -116,6 +162,10 @@ def _leak(proved: ColumnVerdict) -> str:
     """Return what is wrong with a column that reads later rows, in words."""
     way = f"; write {proved.instead}" if proved.instead else ""
     return f"has the column {proved.column!r}, which leaks: {proved.what} {proved.why}{way}"
+
+
+def _shown(read: Matched) -> str:
+    return ", ".join((f"{KNOWN_AT} as available_at", *map(quote, read.columns)))
 
 
 def _clock_of(source: Source) -> str | None:

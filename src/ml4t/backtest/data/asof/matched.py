@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ml4t.backtest.data.asof.bar_tables import BarTables, bars_at
+from ml4t.backtest.data.asof.bar_tables import BarTables
 from ml4t.backtest.data.asof.known_at import at_bars
 from ml4t.backtest.data.asof.memberships import MEMBERSHIPS
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.asof.views import Known
 from ml4t.backtest.data.database import Database, TempTable
-from ml4t.backtest.data.sql_files import columns, only_if, quote, render, rows_of
+from ml4t.backtest.data.sql_files import columns, only_if, quote, rows_of
 
 # The clock of the row that was taken, beside the columns of a source.
 KNOWN_AT = "__known_at"
@@ -47,14 +47,13 @@ def matched_rows(decided: str, prepared: Prepared, database: Database) -> list[M
     Parameters
     ----------
     decided : str
-        Relation ``(timestamp, asset_id)`` of the bars, each once. Those without a row of prices
-        are left out.
+        Relation ``(timestamp, asset_id)``, each once; an asset needs no price at the bar.
     database : Database
         A session on the database of `prepared`.
     """
     times = database.make_table("decided_times", "decision_inputs/times", decided=decided)
-    is_decided = render("decision_inputs/is_decided", decided=decided)
-    at = bars_at(times, database, membership=is_decided)
+    bars = database.make_table("decided_bars", "decision_inputs/bars", decided=decided)
+    at = BarTables(times=times, bars=bars)
     found = [
         _of_assets(i, known, at, prepared, database)
         for i, known in enumerate(prepared.per_asset)
