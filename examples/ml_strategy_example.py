@@ -48,7 +48,7 @@ class CompleteMLStrategy(Strategy):
     def on_fill(self, fill):
         """Add up what trading costs."""
         self.n_fills += 1
-        self.costs += fill.commission + fill.slippage
+        self.costs += fill.commission + fill.tax + fill.fee + fill.slippage
 
     def on_end(self):
         """Say what is left at the last close."""

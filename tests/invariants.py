@@ -16,7 +16,7 @@ from ml4t.backtest.data.stream.period import Period
 from ml4t.backtest.results.summary import facts_lines, run_facts
 
 Columns = dict[str, Any]
-COSTS = ("commission", "slippage", "impact")
+COSTS = ("commission", "tax", "fee", "slippage", "impact")
 ENDS = ("filled", "partial", "cancelled", "denied", "rejected", "expired")
 
 READ = {
@@ -27,13 +27,15 @@ READ = {
     "positions": "select timestamp, quantity, price, value from positions",
     "fills": """
         select timestamp, order_id, quantity, price, value, commission,
+            coalesce(tax, 0) as tax, coalesce(fee, 0) as fee,
             coalesce(slippage, 0) as slippage, coalesce(impact, 0) as impact
         from fills
     """,
     "flows": "select timestamp, amount, kind, in_trades from cash_flows",
     "trades": """
         select coalesce(pnl, 0) as pnl, coalesce(dividends, 0) as dividends,
-            coalesce(commission, 0) as commission, coalesce(slippage, 0) as slippage,
+            coalesce(commission, 0) as commission, coalesce(tax, 0) as tax,
+            coalesce(fee, 0) as fee, coalesce(slippage, 0) as slippage,
             coalesce(impact, 0) as impact, coalesce(borrow, 0) as borrow,
             coalesce(exit_timestamp < entry_timestamp, false) as is_backwards
         from trades
@@ -99,7 +101,8 @@ def check_equity(equity: Columns, positions: Columns, scale: float) -> None:
 
 def check_cash(equity: Columns, fills: Columns, flows: Columns, scale: float) -> None:
     """Cash moves by fills and flows alone, and a fill moves what its position is worth."""
-    moved = by_bar(equity, fills, -fills["value"] - fills["commission"])
+    charged = fills["commission"] + fills["tax"] + fills["fee"]
+    moved = by_bar(equity, fills, -fills["value"] - charged)
     gaps = np.abs(equity["cash"] - np.cumsum(moved + by_bar(equity, flows, flows["amount"])))
     assert gaps.max() <= 1e-9 * scale, gaps
 

@@ -16,7 +16,8 @@ from ml4t.backtest import BacktestEngine, BacktestResult, MarginAccount
 Lots = list[tuple[float, float]]
 
 FILLS = """
-    select fills.timestamp, fills.asset_id, fills.quantity, fills.price, fills.commission,
+    select fills.timestamp, fills.asset_id, fills.quantity, fills.price,
+        fills.commission + coalesce(fills.tax, 0) + coalesce(fills.fee, 0),
         (fills.slippage + fills.impact) / abs(fills.quantity), order_type, tag
     from fills join orders using (order_id) order by fill_id
 """
@@ -48,9 +49,9 @@ def check_leverage(engine: BacktestEngine, result: BacktestResult) -> int:
     for time, fills in by_bar.items():
         before = dict(held.get(time, {}))
         money = cash[time]
-        for asset, quantity, price, commission, *_ in fills:
+        for asset, quantity, price, charge, *_ in fills:
             before[asset] = before.get(asset, 0.0) - quantity
-            money += quantity * price * terms.multiplier[sids[asset]] + commission
+            money += quantity * price * terms.multiplier[sids[asset]] + charge
         opens = bars.get(time, {})
         if any(abs(q) > 1e-6 and asset not in opens for asset, q in before.items()):
             continue
@@ -86,14 +87,14 @@ class _Bar:
         self.bought: dict[Any, Lots] = {}
 
     def book(
-        self, column: str, asset: Any, quantity: float, price: float, commission: float,
+        self, column: str, asset: Any, quantity: float, price: float, charge: float,
         moved: float, kind: str, tag: str,
     ) -> bool:  # fmt: skip
         """Book one fill; say whether it was an increase, which is then judged."""
         unit = self.terms.multiplier[self.sids[asset]]
         base = price - math.copysign(moved / unit, quantity)
         live = self.held.get(asset, 0.0)
-        self.money -= quantity * price * unit + commission
+        self.money -= quantity * price * unit + charge
         after = live + quantity
         self.held[asset] = after
         opened = quantity if live * quantity >= 0 else 0.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,7 +37,6 @@ from ml4t.backtest import (
     NextClose,
     NextOpen,
     Order,
-    PerOrderCommission,
     PerShareCommission,
     Strategy,
     ThisClose,
@@ -48,7 +47,7 @@ from ml4t.backtest import (
 )
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.levels import LevelPolicy
-from ml4t.backtest.execution import Quote
+from ml4t.backtest.execution import Charges, Quote
 from ml4t.backtest.execution.orders.order import amend
 from ml4t.backtest.strategy.broker import StrategyBroker
 from split_files import split_files
@@ -238,7 +237,7 @@ def draw_costs(pick: random.Random, options: dict[str, Any], *, has_volume: bool
     commissions: list[tuple[Any, r.Cost | None]] = [
         (None, None),
         (PerShareCommission(0.01, minimum=1.0, cap=0.01), per_share),
-        (PerOrderCommission(5.0), lambda _: 5.0),
+        (Levied(), levied),
         (TieredCommission(((0, 10), (50_000, 5), (200_000, 2))), tiered),
     ]
     slippages: list[tuple[Any, r.Cost | None]] = [
@@ -260,6 +259,22 @@ def draw_costs(pick: random.Random, options: dict[str, Any], *, has_volume: bool
         ("commission", commissions), ("slippage", slippages), ("impact", impacts)
     ):  # fmt: skip
         options["costs"][name], options[name] = pick.choice(models)
+
+
+@dataclass(frozen=True)
+class Levied:
+    """A commission, a tax on sales and a fee per share."""
+
+    features: tuple[str, ...] = ()
+
+    def charge(self, quote: Quote) -> Charges:
+        tax = np.where(quote.quantity < 0, 0.001 * quote.value, 0.0)
+        return Charges(5.0, tax=tax, fee=0.02 * np.abs(quote.quantity))
+
+
+def levied(trade: r.Trade) -> r.Charged:
+    tax = 0.001 * value_of(trade) if trade.quantity < 0 else 0.0
+    return r.Charged(5.0, tax, 0.02 * abs(trade.quantity))
 
 
 def value_of(trade: r.Trade) -> float:
@@ -592,7 +607,7 @@ def tables(
     def theirs(rows: Any) -> list[Row]:
         return sorted((tuple(row) for row in rows), key=by_digits)
 
-    costs = "commission, slippage, impact, borrow, dividends"
+    costs = "commission, slippage, impact, tax, fee, borrow, dividends"
     lots = f"asset_id, quantity, entry_timestamp, entry_price, {costs}"
     # Fractions: what is rounded of an account is no part of them.
     went = f"mae * {CAPITAL}, mfe * {CAPITAL}"
@@ -605,9 +620,9 @@ def tables(
         (
             "fills",
             ours("select fills.timestamp, fills.asset_id, fills.quantity, price, commission, "
-                 "slippage, impact, split_part(tag, '#', 1) "
+                 "slippage, impact, tax, fee, split_part(tag, '#', 1) "
                  "from fills join orders using (order_id)"),
-            theirs((*row[:7], row.reason) for row in expected.fills),
+            theirs((*row[:7], row.tax, row.fee, row.reason) for row in expected.fills),
         ),
         (
             # Interest on what rounding has left in cash is none.
@@ -633,14 +648,16 @@ def tables(
                  f"{went}, split_part(exit_rule, '#', 1) from trades "
                  "where exit_timestamp is not null"),
             theirs((x.exit_timestamp, x.asset, x.quantity, x.entry_timestamp, x.entry_price,
-                    x.commission, x.slippage, x.impact, x.borrow, x.dividends, x.pnl,
+                    x.commission, x.slippage, x.impact, x.tax, x.fee, x.borrow, x.dividends, x.pnl,
                     x.exit_price, x.bars_held, x.mae * CAPITAL, x.mfe * CAPITAL, x.exit_rule)
                    for x in expected.trades),
         ),
         (
             "open lots",
             ours(f"select {lots}, pnl, {went} from trades where exit_timestamp is null"),
-            theirs((*x[:-2], x.mae * CAPITAL, x.mfe * CAPITAL) for x in expected.open_lots),
+            theirs((x.asset, x.quantity, x.entry_timestamp, x.entry_price, x.commission,
+                    x.slippage, x.impact, x.tax, x.fee, x.borrow, x.dividends, x.pnl,
+                    x.mae * CAPITAL, x.mfe * CAPITAL) for x in expected.open_lots),
         ),
         ("orders", ours(ORDERS), theirs(map(order_row, expected.orders))),
         (

@@ -183,7 +183,9 @@ def of_sides(trades: list[Row]) -> Row:
 def of_costs(result: BacktestResult, bars: list[Row], capital: float) -> Row:
     years = (len(bars) - 1) / result["bars_per_year"] if result["bars_per_year"] else 0
     worth = mean(one["equity"] for one in bars)
-    costs = sum(result[name] for name in ("commission", "slippage", "impact", "borrow"))
+    costs = sum(
+        result[name] for name in ("commission", "tax", "fee", "slippage", "impact", "borrow")
+    )
     gross = bars[-1]["equity"] - capital + costs
     return {
         "cost_drag": costs / worth / years if years and worth > 0 else None,

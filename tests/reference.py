@@ -66,6 +66,7 @@ from reference_types import (
     Bar,
     Borrow,
     Cancel,
+    Charged,
     Cost,
     EquityRow,
     FillRow,
@@ -96,8 +97,8 @@ from reference_world import NEXT_CLOSE, NEXT_OPEN, THIS_CLOSE, VWAP, Setup, Worl
 from reference_zones import in_moments
 
 __all__ = [
-    "run", "Bar", "Terms", "Margin", "Borrow", "Action", "Trade", "Cost", "Timestamp", "Asset",
-    "Signals", "Predicate", "TopN", "Order", "Cancel", "Replace", "OrderTarget",
+    "run", "Bar", "Terms", "Margin", "Borrow", "Action", "Trade", "Charged", "Cost", "Timestamp",
+    "Asset", "Signals", "Predicate", "TopN", "Order", "Cancel", "Replace", "OrderTarget",
     "OrderTargetPercent", "Targets", "Instruction",
     "Rule", "View", "Verdict", "known", "StopLoss", "TakeProfit", "TrailingStop",
     "DynamicTrailingStop", "VolatilityScaledStopLoss", "VolatilityTrailingStop", "BreakevenStop",

@@ -28,6 +28,7 @@ from reference_types import (
     POSITION_CLOSED,
     VOLUME_LIMIT,
     Asset,
+    Charged,
     Trade,
 )
 from reference_world import NEXT_CLOSE, THIS_CLOSE, World
@@ -60,9 +61,12 @@ def plan(
     slipped = moved(base, world.setup.slippage(trade))
     price = moved(slipped, world.setup.impact(trade._replace(price=slipped)))
     amount = abs(quantity) * terms.multiplier
-    commission = world.setup.commission(trade._replace(price=price))
+    charged = world.setup.commission(trade._replace(price=price))
+    charged = charged if isinstance(charged, Charged) else Charged(charged)
     slippage, impact = abs(slipped - base) * amount, abs(price - slipped) * amount
-    return Plan(asset, base, Paid(quantity, price, commission, slippage, impact))
+    return Plan(
+        asset, base, Paid(quantity, price, charged.commission, slippage, impact, *charged[1:])
+    )
 
 
 def fits(world: World, plans: Sequence[Plan], *, is_strict: bool = False) -> bool:
@@ -71,7 +75,7 @@ def fits(world: World, plans: Sequence[Plan], *, is_strict: bool = False) -> boo
     tolerance = 0.0 if is_strict else 1e-9
     if setup.margin is None:
         cost = math.fsum(
-            paid.quantity * paid.price * world.terms(asset).multiplier + paid.commission
+            paid.quantity * paid.price * world.terms(asset).multiplier + paid.charged
             for asset, _, paid in plans
         )
         left = ledger.settled_cash(world.t) + setup.overdraft - cost
@@ -80,7 +84,7 @@ def fits(world: World, plans: Sequence[Plan], *, is_strict: bool = False) -> boo
     prices = dict(world.prices)
     quantities = {asset: ledger.live(asset) for asset in ledger.positions}
     for asset, base, paid in plans:
-        cash -= paid.quantity * paid.price * world.terms(asset).multiplier + paid.commission
+        cash -= paid.quantity * paid.price * world.terms(asset).multiplier + paid.charged
         prices[asset] = base
         quantities[asset] = quantities.get(asset, 0.0) + paid.quantity
     values = {a: q * prices[a] * world.terms(a).multiplier for a, q in quantities.items()}

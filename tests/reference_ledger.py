@@ -35,9 +35,11 @@ class Lot:
     bought: float  # signed quantity at entry
     quantity: float  # signed quantity left
     price: float
-    commission: float  # these three on the whole entry
+    commission: float  # these five on the whole entry
     slippage: float
     impact: float
+    tax: float
+    fee: float
     borrow: float = 0.0  # paid so far for what is left
     dividends: float = 0.0  # money, entitled to so far by what is left; a short's are negative
     seen: list[float] = field(default_factory=list)  # prices while it was held, after its fill
@@ -111,12 +113,21 @@ class Paid:
     commission: float
     slippage: float
     impact: float
+    tax: float = 0.0
+    fee: float = 0.0
+
+    @property
+    def charged(self) -> float:
+        return self.commission + self.tax + self.fee
+
+    @property
+    def costs(self) -> tuple[float, ...]:
+        return self.commission, self.slippage, self.impact, self.tax, self.fee
 
     def part(self, quantity: float) -> Paid:
         """Return a part of the fill with its share of the costs."""
         share = quantity / self.quantity
-        costs = (self.commission, self.slippage, self.impact)
-        return Paid(quantity, self.price, *(share * cost for cost in costs))
+        return Paid(quantity, self.price, *(share * cost for cost in self.costs))
 
 
 @dataclass
@@ -183,12 +194,12 @@ class Ledger:
     def fill(self, t: int, asset: Asset, paid: Paid, entered: str, order: int, why: str) -> None:
         """Book a fill; one that goes through zero closes the position, and opens another."""
         timestamp = self.timeline[t]
-        amount = -paid.quantity * paid.price * self.multipliers[asset] - paid.commission
+        amount = -paid.quantity * paid.price * self.multipliers[asset] - paid.charged
         self.cash += amount
         if paid.quantity < 0 and amount > 0 and self.settlement > 0:
             self.unsettled.append((self.sessions[t] + self.settlement, amount))
-        costs = (paid.commission, paid.slippage, paid.impact)
-        row = FillRow(timestamp, asset, paid.quantity, paid.price, *costs, order, why)
+        *costs, tax, fee = paid.costs
+        row = FillRow(timestamp, asset, paid.quantity, paid.price, *costs, order, why, tax, fee)
         self.result.fills.append(row)
         live = self.live(asset)
         if live * paid.quantity < 0:
@@ -199,8 +210,7 @@ class Ledger:
             self.look(t, asset)
             self.consume(t, asset, paid.part(-live), why)
             paid = paid.part(paid.quantity + live)
-            costs = (paid.commission, paid.slippage, paid.impact)
-        lot = Lot(t, entered, timestamp, paid.quantity, paid.quantity, paid.price, *costs)
+        lot = Lot(t, entered, timestamp, paid.quantity, paid.quantity, paid.price, *paid.costs)
         if asset not in self.positions:
             side = 1 if paid.quantity > 0 else -1
             self.positions[asset] = Position(t, entered, side, paid.price)
@@ -243,12 +253,16 @@ class Ledger:
             commission = lot.commission * entry_share + paid.commission * exit_share
             slippage = lot.slippage * entry_share + paid.slippage * exit_share
             impact = lot.impact * entry_share + paid.impact * exit_share
+            tax = lot.tax * entry_share + paid.tax * exit_share
+            fee = lot.fee * entry_share + paid.fee * exit_share
             borrow = lot.borrow * part / size
             dividends = lot.dividends * part / size
-            pnl = signed * (paid.price - lot.price) * multiplier - commission - borrow + dividends
+            pnl = signed * (paid.price - lot.price) * multiplier - borrow + dividends
+            pnl -= commission + tax + fee
             entry, exit_ = (lot.timestamp, lot.price), (timestamp, paid.price)
             results = (pnl, commission, slippage, t - lot.t, why, impact, borrow, dividends)
-            row = TradeRow(asset, signed, *entry, *exit_, *results, *lot.excursions(paid.price))
+            went = lot.excursions(paid.price)
+            row = TradeRow(asset, signed, *entry, *exit_, *results, *went, tax, fee)
             self.result.trades.append(row)
             left -= part
             if part == size:
@@ -269,11 +283,12 @@ class Ledger:
                 left = lot.quantity / lot.bought
                 costs = (lot.commission * left, lot.slippage * left, lot.impact * left)
                 gain = lot.quantity * (mark - lot.price) * multiplier + lot.dividends
-                pnl = gain - costs[0] - lot.borrow
+                levies = (lot.tax * left, lot.fee * left)
+                pnl = gain - costs[0] - sum(levies) - lot.borrow
                 entry = (lot.timestamp, lot.price)
                 row = OpenLotRow(
                     asset, lot.quantity, *entry, *costs, lot.borrow, lot.dividends, pnl,
-                    *lot.excursions(),
+                    *lot.excursions(), *levies,
                 )  # fmt: skip
                 self.result.open_lots.append(row)
 
@@ -286,8 +301,8 @@ class Ledger:
         scale = 1e-9 * max([self.initial, *(abs(row.equity) for row in result.equity)])
         moves: dict[Timestamp, list[float]] = {timestamp: [] for timestamp in self.timeline}
         for fill in result.fills:
-            amount = -fill.quantity * fill.price * self.multipliers[fill.asset] - fill.commission
-            moves[fill.timestamp].append(amount)
+            amount = -fill.quantity * fill.price * self.multipliers[fill.asset]
+            moves[fill.timestamp] += [amount, -fill.commission, -fill.tax, -fill.fee]
         for flow in result.cash_flows:
             moves[flow.timestamp].append(flow.amount)  # the deposit stands for the initial cash
         values: dict[Timestamp, list[float]] = {timestamp: [] for timestamp in self.timeline}

@@ -9,7 +9,7 @@ from collections import namedtuple
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Timestamp = datetime
 Asset = str
@@ -106,7 +106,16 @@ class Trade(NamedTuple):
     volume: float | None  # of the bar
 
 
-Cost = Callable[[Trade], float]  # commission: money; slippage, impact: a fraction of the price
+class Charged(NamedTuple):
+    """What a fill is charged, where not all of it is commission; money."""
+
+    commission: float
+    tax: float = 0.0
+    fee: float = 0.0
+
+
+# Commission: money or `Charged`; slippage, impact: a fraction of the price.
+Cost = Callable[[Trade], Any]
 
 
 class Borrow(NamedTuple):
@@ -220,20 +229,20 @@ EquityRow = namedtuple("EquityRow", "timestamp equity cash")
 PositionRow = namedtuple("PositionRow", "timestamp asset quantity price is_stale")
 FillRow = namedtuple(
     "FillRow",
-    "timestamp asset quantity price commission slippage impact order_id reason",
-    defaults=(0.0, 0, ""),  # reason: what would be the exit_rule of a trade
+    "timestamp asset quantity price commission slippage impact order_id reason tax fee",
+    defaults=(0.0, 0, "", 0.0, 0.0),  # reason: what would be the exit_rule of a trade
 )
 TradeRow = namedtuple(  # a closed part of a lot
     "TradeRow",
     "asset quantity entry_timestamp entry_price exit_timestamp exit_price "
-    "pnl commission slippage bars_held exit_rule impact borrow dividends mae mfe",
-    defaults=(0.0, 0.0, 0.0, None, None),
+    "pnl commission slippage bars_held exit_rule impact borrow dividends mae mfe tax fee",
+    defaults=(0.0, 0.0, 0.0, None, None, 0.0, 0.0),
 )
 OpenLotRow = namedtuple(  # what is left of a lot after the last bar, with its share of the costs
     "OpenLotRow",  # pnl: at the last mark, with these dividends, net of costs
     "asset quantity entry_timestamp entry_price commission slippage impact borrow dividends pnl "
-    "mae mfe",
-    defaults=(0.0, 0.0, 0.0, 0.0, None, None),
+    "mae mfe tax fee",
+    defaults=(0.0, 0.0, 0.0, 0.0, None, None, 0.0, 0.0),
 )
 OrderRow = namedtuple(  # quantity: after splits and edits; price: as it last rested
     "OrderRow",

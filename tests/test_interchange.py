@@ -105,10 +105,12 @@ def test_transactions_are_the_fills_by_trading_date_with_the_time_beside() -> No
     frame = result.transactions()
     assert frame.index.equals(midnights(day(1), day(1), day(5)))
     assert frame.drop(columns=["timestamp", "sid"]).to_numpy().tolist() == [
-        [100, 10, "A", 0, 0, -1_000], [-10, 20, "B", 1, 0, 200], [5, 9, "A", 2, 0, -45],
+        [100, 10, "A", 0, 0, 0, 0, -1_000], [-10, 20, "B", 1, 0, 0, 0, 200],
+        [5, 9, "A", 2, 0, 0, 0, -45],
     ]  # fmt: skip
     assert frame.columns.tolist() == [
-        "amount", "price", "symbol", "sid", "order_id", "commission", "txn_dollars", "timestamp",
+        "amount", "price", "symbol", "sid", "order_id", "commission", "tax", "fee", "txn_dollars",
+        "timestamp",
     ]  # fmt: skip
     late = intraday().transactions()
     assert late.index[0] == pd.Timestamp("2024-03-04", tz="UTC")  # of which UTC makes the fifth

@@ -32,7 +32,8 @@ class Kept:
             self.trades.setdefault(event.sid, []).append(tuple(event))
             self.rows.append(tuple(event))
         elif isinstance(event, Trades):
-            columns = [np.broadcast_to(np.array(one), len(event.sid)).tolist() for one in event]
+            of_each = (np.array(getattr(event, name)) for name in Trade._fields)
+            columns = [np.broadcast_to(one, len(event.sid)).tolist() for one in of_each]
             for row in zip(*columns, strict=True):
                 self.trades.setdefault(row[0], []).append(row)
                 self.rows.append(row)
@@ -54,7 +55,7 @@ def played(seed: int) -> tuple[Kept, Portfolio]:
                 t=t, ids=np.arange(n), sids=sids, quantity=quantity,
                 price=random.uniform(9, 11, n), commission=random.uniform(0, 1, n),
                 slippage=random.uniform(0, 1, n), impact=random.uniform(0, 1, n),
-                reason="rebalance",
+                reason="rebalance", levies=random.uniform(0, 1, (2, n)) if t % 3 else None,
             )
         )  # fmt: skip
         if random.random() < 0.3 and len(portfolio.held):

@@ -125,10 +125,12 @@ def naive(result: BacktestResult, multiplier: float) -> dict[str, Any]:
     at_peak = np.flatnonzero(drawdown == 0)
     back = at_peak[at_peak > bottom]
 
-    fills = result.sql("select quantity, price, commission, slippage, impact from fills").fetchall()
+    fills = result.sql(
+        "select quantity, price, commission, slippage, impact, tax, fee from fills"
+    ).fetchall()
     orders = result.sql("select status, quantity, filled_quantity from orders").fetchall()
     traded = sum(abs(row[0]) * row[1] * multiplier for row in fills)
-    commission, slippage, impact = (sum(row[i] for row in fills) for i in (2, 3, 4))
+    commission, slippage, impact, tax, fee = (sum(row[i] for row in fills) for i in range(2, 7))
     flows = result.sql("select kind, amount from cash_flows").fetchall()
     flow = lambda kind: sum(amount for one, amount in flows if one == kind)  # noqa: E731
 
@@ -165,10 +167,12 @@ def naive(result: BacktestResult, multiplier: float) -> dict[str, Any]:
         "n_unfilled": sum(status not in ("filled", "partial") for status, _, _ in orders),
         "n_fills": len(fills),
         "commission": commission,
+        "tax": tax,
+        "fee": fee,
         "slippage": slippage,
         "impact": impact,
         "borrow": -flow("borrow"),
-        "costs": commission + slippage + impact - flow("borrow"),
+        "costs": commission + tax + fee + slippage + impact - flow("borrow"),
         "dividends": flow("dividend"),
         "interest": flow("interest"),
         "n_trades": len(closed),
@@ -388,6 +392,8 @@ def test_a_short_with_every_cost_and_flow() -> None:
     )
     expected = {
         "commission": 1.0,
+        "tax": 0.0,
+        "fee": 0.0,
         "slippage": 0.0,
         "impact": 100.0,
         "borrow": 9.5,

@@ -117,7 +117,7 @@ def test_exposures_of_a_bar_are_those_of_its_positions(run: BacktestResult) -> N
 
 def test_months_of_trading_add_up_to_the_run(run: BacktestResult) -> None:
     months = rows(run, "report.monthly_trading", "month")
-    for name in ("commission", "slippage", "impact", "borrow", "costs", "n_fills"):
+    for name in ("commission", "tax", "fee", "slippage", "impact", "borrow", "costs", "n_fills"):
         assert sum(one[name] for one in months) == pytest.approx(run[name])
     for one in months:
         assert one["turnover"] == pytest.approx(one["traded_value"] / one["mean_equity"])

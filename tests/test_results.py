@@ -40,9 +40,9 @@ from universes import make_universe
 CONTRACT = {
     "orders": "order_id asset_id created_at quantity order_type limit_price stop_price "
     "time_in_force status reason filled_quantity",
-    "fills": "fill_id order_id timestamp asset_id quantity price commission slippage",
+    "fills": "fill_id order_id timestamp asset_id quantity price commission tax fee slippage",
     "trades": "trade_id asset_id quantity entry_timestamp entry_price exit_timestamp exit_price "
-    "pnl return bars_held exit_rule commission slippage",
+    "pnl return bars_held exit_rule commission tax fee slippage",
     "positions": "timestamp asset_id quantity price value unrealized_pnl is_stale",
     "equity": "timestamp equity cash gross_exposure net_exposure n_positions drawdown",
     "decisions": "timestamp asset_id rule action level reason features",

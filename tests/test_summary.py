@@ -99,6 +99,8 @@ def test_a_list_of_tiers_is_printed_as_python_would_write_it() -> None:
     ("label", "name"),
     [
         ("Commission", "commission"),
+        ("Taxes", "tax"),
+        ("Fees passed on", "fee"),
         ("Slippage", "slippage"),
         ("Market impact", "impact"),
         ("Borrow fees", "borrow"),

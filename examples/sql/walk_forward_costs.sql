@@ -12,7 +12,7 @@ account as (
 ),
 
 paid as (
-    select coalesce(sum(commission + slippage + impact), 0) as costs
+    select coalesce(sum(commission + tax + fee + slippage + impact), 0) as costs
     from fills
 )
 

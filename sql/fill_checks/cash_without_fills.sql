@@ -7,7 +7,7 @@ with
 moves as (
     select
         timestamp,
-        -value - commission as amount
+        -value - commission - coalesce(tax, 0) - coalesce(fee, 0) as amount
     from fills
     union all
     select

@@ -28,7 +28,7 @@ held as (
 filled as (
     select
         timestamp,
-        sum(-value - commission) as amount
+        sum(-value - commission - coalesce(tax, 0) - coalesce(fee, 0)) as amount
     from main.fills
     group by timestamp
 ),

@@ -6,6 +6,8 @@ select
     month,
     costs,
     commission,
+    tax,
+    fee,
     slippage,
     impact,
     borrow

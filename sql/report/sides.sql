@@ -2,7 +2,7 @@
 -- reads:  trades, report.exposures
 -- params: none
 -- Long and short apart. pnl (account currency) is that of closed trades and of open lots at their
--- mark, net of commission and borrow, dividends included; all else is of closed trades. A trade of
+-- mark, net of commission, tax, fee and borrow, dividends included; all else is of closed trades. A trade of
 -- exactly zero is neither win nor loss. exposure is the mean over the bars with equity, of equity.
 with
 

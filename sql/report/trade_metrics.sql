@@ -1,7 +1,7 @@
 -- grain:  one row
 -- reads:  trades
 -- params: none
--- Over closed lot parts, long and short alike, net of commission and borrow fees, with the
+-- Over closed lot parts, long and short alike, net of commission, tax, fees and borrow fees, with the
 -- dividends of their time. A trade of exactly zero is neither win nor loss.
 with
 

@@ -3,8 +3,8 @@
 -- params: none
 -- From a trade to its evidence: the fills and orders that opened and closed it, when they were
 -- decided, what the ranking and the rule said then, and what was known at those closes.
--- pnl_before_costs = pnl + commission + slippage + impact + borrow, dividends included. days_held
--- counts calendar days between trading dates. An open lot has no exit; one that ended without an
+-- pnl_before_costs = pnl + commission + tax + fee + slippage + impact + borrow, dividends included.
+-- days_held counts calendar days between trading dates. An open lot has no exit; one that ended without an
 -- order (a delisting, cash in lieu) has neither exit order nor evidence of one.
 with
 
@@ -60,7 +60,8 @@ select
     entry_bar.session as entry_session,
     exit_bar.session as exit_session,
     exit_bar.session - entry_bar.session as days_held,
-    trades.pnl + trades.commission + trades.slippage + trades.impact + trades.borrow
+    trades.pnl + trades.commission + coalesce(trades.tax, 0) + coalesce(trades.fee, 0)
+    + trades.slippage + trades.impact + trades.borrow
         as pnl_before_costs,
     entered.order_id as entry_order_id,
     entered.order_type as entry_order_type,

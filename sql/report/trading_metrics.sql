@@ -21,6 +21,8 @@ traded as (
         count(*) as n_fills,
         coalesce(sum(abs(value)), 0) as value,
         coalesce(sum(commission), 0) as commission,
+        coalesce(sum(tax), 0) as tax,
+        coalesce(sum(fee), 0) as fee,
         coalesce(sum(slippage), 0) as slippage,
         coalesce(sum(impact), 0) as impact
     from main.fills
@@ -59,10 +61,13 @@ select
     ordered.n_unfilled,
     traded.n_fills,
     traded.commission,
+    traded.tax,
+    traded.fee,
     traded.slippage,
     traded.impact,
     flows.borrow,
-    traded.commission + traded.slippage + traded.impact + flows.borrow as costs,
+    traded.commission + traded.tax + traded.fee + traded.slippage + traded.impact
+    + flows.borrow as costs,
     flows.dividends,
     flows.interest
 from account

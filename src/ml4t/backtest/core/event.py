@@ -232,7 +232,7 @@ class Fill:
         Shares, positive buys, negative sells.
     price : float
         Per share, slippage and impact included.
-    commission, slippage, impact : float
+    commission, tax, fee, slippage, impact : float
         Account currency, positive = cost; the last two are already inside `price`.
     order_id : int
     tag : str
@@ -244,6 +244,8 @@ class Fill:
     quantity: float
     price: float
     commission: float
+    tax: float = 0.0
+    fee: float = 0.0
     slippage: float
     impact: float = 0.0
     order_id: int

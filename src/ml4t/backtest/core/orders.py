@@ -176,6 +176,8 @@ class Fills(NamedTuple):
         Why each order was sent; the `exit_rule` of the trades that it closes.
     moment : Moment
         When in the bar.
+    levies : float array or None
+        ``[2, fill]``: tax and fee, account currency, positive = cost; None: there are none.
     """
 
     t: int | Ints
@@ -188,6 +190,22 @@ class Fills(NamedTuple):
     impact: Floats
     reason: Tags
     moment: Moment = Moment.EARLY
+    levies: Floats | None = None
+
+    @property
+    def tax(self) -> Floats:
+        """Account currency, positive = cost."""
+        return np.zeros(len(self.sids)) if self.levies is None else self.levies[0]
+
+    @property
+    def fee(self) -> Floats:
+        """What the broker passes on, account currency, positive = cost."""
+        return np.zeros(len(self.sids)) if self.levies is None else self.levies[1]
+
+    @property
+    def charge(self) -> Floats:
+        """Commission, tax and fee: what is paid beside the price."""
+        return self.commission if self.levies is None else self.commission + self.tax + self.fee
 
 
 def tag_of(tags: Tags, place: int) -> str:

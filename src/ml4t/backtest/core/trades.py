@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.core.orders import Tags
 
@@ -11,9 +13,9 @@ from ml4t.backtest.core.orders import Tags
 class Trade(NamedTuple):
     """A part of a lot that was closed, or an open lot at its mark.
 
-    `pnl` is ``quantity * (exit_price - entry_price) * multiplier - commission - borrow +
-    dividends``, in account currency; `commission`, `slippage` and `impact` are this part's share
-    of both fills' costs, `borrow` what its short shares cost to borrow, `dividends` what it was
+    `pnl` is ``quantity * (exit_price - entry_price) * multiplier - commission - tax - fee - borrow
+    + dividends``, in account currency; `commission` to `impact` are this part's share of both
+    fills' costs, `borrow` what its short shares cost to borrow, `dividends` what it was
     entitled to while it was held, negative where a short owes them. An open lot has exit bar -1,
     no exit price and no reason. `entry_fill` and `exit_fill` count the run's fills from 0; -1: it
     is open, or ended without one.
@@ -34,12 +36,20 @@ class Trade(NamedTuple):
     reason: str | None
     entry_fill: int = -1
     exit_fill: int = -1
+    tax: float = 0.0
+    fee: float = 0.0
+
+    @property
+    def charge(self) -> float:
+        """Commission, tax and fee."""
+        return self.commission + self.tax + self.fee
 
 
 class Trades(NamedTuple):
     """Lots that were closed at one moment, or each at a bar of its own.
 
-    The fields are those of `Trade`, as vectors.
+    The fields are those of `Trade`, as vectors; `levies` are tax and fee, ``[2, trade]``, None
+    where there are none.
     """
 
     sid: Ints
@@ -57,3 +67,19 @@ class Trades(NamedTuple):
     reason: Tags
     entry_fill: Ints
     exit_fill: Ints
+    levies: Floats | None = None
+
+    @property
+    def tax(self) -> Floats:
+        """Account currency, positive = cost."""
+        return np.zeros(len(self.sid)) if self.levies is None else self.levies[0]
+
+    @property
+    def fee(self) -> Floats:
+        """What the broker passes on, account currency, positive = cost."""
+        return np.zeros(len(self.sid)) if self.levies is None else self.levies[1]
+
+    @property
+    def charge(self) -> Floats:
+        """Commission, tax and fee."""
+        return self.commission if self.levies is None else self.commission + self.tax + self.fee

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
         PerShareCommission,
         TieredCommission,
     )
-    from ml4t.backtest.execution.costs.contract import Commission, Quote, Slippage
+    from ml4t.backtest.execution.costs.contract import Charges, Commission, Quote, Slippage
     from ml4t.backtest.execution.costs.financing import Financing
     from ml4t.backtest.execution.costs.slippage import (
         FixedSlippage,
@@ -39,6 +39,7 @@ __all__ = [
     "BasisPointCommission",
     "BasisPointSlippage",
     "CashAccount",
+    "Charges",
     "Commission",
     "ExecutionPolicy",
     "LoopFill",
@@ -81,7 +82,7 @@ __getattr__, __dir__ = names_of(
             "PerShareCommission",
             "TieredCommission",
         ),
-        "costs.contract": ("Commission", "Quote", "Slippage"),
+        "costs.contract": ("Charges", "Commission", "Quote", "Slippage"),
         "costs.financing": ("Financing",),
         "costs.slippage": (
             "FixedSlippage",

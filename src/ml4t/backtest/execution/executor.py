@@ -310,11 +310,12 @@ class Executor:
             sids=sids,
             quantity=priced.quantity,
             price=paid,
-            commission=priced.charge,
+            commission=priced.commission,
             slippage=units * np.abs(slipped - base),
             impact=np.zeros(len(sids)) if paid is slipped else units * np.abs(paid - slipped),
             reason=reason,
             moment=self._moment(seen),
+            levies=priced.levies,
         )
         self.journal.record(fills)
         return fills

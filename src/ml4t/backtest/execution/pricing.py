@@ -1,20 +1,21 @@
-"""Pricing: what a fill pays, from a base price to the price paid and its commission.
+"""Pricing: what a fill pays, from a base price to the price paid and its charges.
 
 Slippage and impact move the price against the trader, ticks round it against him, a limit caps
-it; commission comes on top.
+it; commission, taxes and fees come on top.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Batch, Floats, Ints
+from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.errors import CostError
 from ml4t.backtest.execution.costs.contract import (
+    Charges,
     Commission,
     Quote,
     Slippage,
@@ -36,19 +37,33 @@ class Priced(NamedTuple):
     slipped, paid : float array
         Price per share before and after impact.
     charge : float array
-        Commission, account currency.
+        Commission, tax and fee, account currency.
+    parts : float array or None
+        ``[3, order]``: commission, tax and fee; None: all of `charge` is commission.
     """
 
     quantity: Floats
     slipped: Floats
     paid: Floats
     charge: Floats
+    parts: Floats | None = None
+
+    @property
+    def commission(self) -> Floats:
+        """Account currency."""
+        return self.charge if self.parts is None else self.parts[0]
+
+    @property
+    def levies(self) -> Floats | None:
+        """``[2, order]``: tax and fee; None: there are none."""
+        return None if self.parts is None else self.parts[1:]
 
     def at(self, places: slice) -> Priced:
         """Return what some of the orders pay."""
         slipped = self.slipped[places]
         paid = slipped if self.paid is self.slipped else self.paid[places]
-        return Priced(self.quantity[places], slipped, paid, self.charge[places])
+        parts = None if self.parts is None else self.parts[:, places]
+        return Priced(self.quantity[places], slipped, paid, self.charge[places], parts)
 
     def then(self, other: Priced) -> Priced:
         """Return what these orders pay, and then others."""
@@ -56,7 +71,10 @@ class Priced(NamedTuple):
         is_both = self.paid is self.slipped and other.paid is other.slipped
         paid = slipped if is_both else np.concatenate((self.paid, other.paid))
         quantity = np.concatenate((self.quantity, other.quantity))
-        return Priced(quantity, slipped, paid, np.concatenate((self.charge, other.charge)))
+        charge, parts = np.concatenate((self.charge, other.charge)), None
+        if self.parts is not None or other.parts is not None:
+            parts = np.concatenate((_parts(self), _parts(other)), axis=1)
+        return Priced(quantity, slipped, paid, charge, parts)
 
 
 class Pricing:
@@ -107,8 +125,8 @@ class Pricing:
         slipped = paid = base
         if slips:
             slipped, paid = self._price(batch, sids, quantity, base, limit)
-        charge = self.charge(batch, sids, quantity, paid, is_maker=is_maker)
-        return Priced(quantity, slipped, paid, charge)
+        charge, parts = self._charged(batch, sids, quantity, paid, is_maker=is_maker)
+        return Priced(quantity, slipped, paid, charge, parts)
 
     def _price(
         self, batch: Batch, sids: Ints, quantity: Floats, base: Floats, limit: Floats | None
@@ -126,16 +144,33 @@ class Pricing:
     def charge(
         self, batch: Batch, sids: Ints, quantity: Floats, price: Floats, *, is_maker: bool = False
     ) -> Floats:
-        """Return the commission of each fill, account currency."""
-        quote = self._quote(batch, sids, quantity, price, self._commission, is_maker=is_maker)
-        charged = one_each(self._commission.charge(quote), quote, self._commission, "charge")
+        """Return what each fill is charged: commission, tax and fee, account currency."""
+        return self._charged(batch, sids, quantity, price, is_maker=is_maker)[0]
+
+    def _charged(
+        self, batch: Batch, sids: Ints, quantity: Floats, price: Floats, *, is_maker: bool
+    ) -> tuple[Floats, Floats | None]:
+        """Return what each fill is charged, and commission, tax and fee of it apart.
+
+        None: all of it is commission.
+        """
+        model = self._commission
+        quote = self._quote(batch, sids, quantity, price, model, is_maker=is_maker)
+        found = model.charge(quote)
+        parts = None
+        if isinstance(found, Charges):
+            each = (found.commission, found.tax, found.fee)
+            parts = np.array([one_each(one, quote, model, "charge") for one in each])
+            charged: Floats = parts[0] + parts[1] + parts[2]
+        else:
+            charged = one_each(found, quote, model, "charge")
         if np.count_nonzero(np.isfinite(charged)) < len(charged):
             raise CostError(
-                f"{self._commission!r} charged {charged[~np.isfinite(charged)][0]} for a fill; a "
+                f"{model!r} charged {charged[~np.isfinite(charged)][0]} for a fill; a "
                 "commission is a finite number",
                 sids=sids[~np.isfinite(charged)],
             )
-        return charged
+        return charged, parts
 
     def round_price(self, sids: Ints, price: Floats, *, up: Floats) -> Floats:
         """Return prices on their assets' ticks; rounded up where `up` > 0, else down."""
@@ -178,6 +213,26 @@ class Pricing:
             # fmin and fmax ignore NaN: no limit.
             price = np.where(quantity > 0, np.fmin(price, bound), np.fmax(price, bound))
         return price
+
+
+def _parts(priced: Priced) -> Floats:
+    """Return commission, tax and fee of orders, ``[3, order]``."""
+    if priced.parts is not None:
+        return priced.parts
+    nothing = np.zeros(len(priced.charge))
+    return np.array([priced.charge, nothing, nothing])
+
+
+def put_together(each: Sequence[Priced], places: Sequence[Bools]) -> Priced:
+    """Join what orders of several kinds pay, each where they stand."""
+    quantity, slipped, paid, charge = np.empty((4, len(places[0])))
+    parts = np.empty((3, len(charge))) if any(one.parts is not None for one in each) else None
+    for one, where in zip(each, places, strict=True):
+        quantity[where], slipped[where] = one.quantity, one.slipped
+        paid[where], charge[where] = one.paid, one.charge
+        if parts is not None:
+            parts[:, where] = _parts(one)
+    return Priced(quantity, slipped, paid, charge, parts)
 
 
 def _filled_at(quote: Quote, model: Slippage) -> Floats:

@@ -26,6 +26,8 @@ class Lot(NamedTuple):
     quantity: float
     price: float
     commission: float
+    tax: float
+    fee: float
     slippage: float
     impact: float
     borrowed: float = 0.0
@@ -33,10 +35,16 @@ class Lot(NamedTuple):
     t: int = -1
     fill: int = -1
 
+    @property
+    def charge(self) -> float:
+        """Commission, tax and fee of one share."""
+        return self.commission + self.tax + self.fee
+
 
 # Rows of a matrix of lots: the numbers of a `Lot`.
-QUANTITY, PRICE, COMMISSION, SLIPPAGE, IMPACT, BORROWED, EARNED = range(7)
-N_NUMBERS, COST_ROWS = 7, slice(COMMISSION, IMPACT + 1)
+QUANTITY, PRICE, COMMISSION, TAX, FEE, SLIPPAGE, IMPACT, BORROWED, EARNED = range(9)
+N_NUMBERS, COST_ROWS = 9, slice(COMMISSION, IMPACT + 1)
+LEVY_ROWS = slice(TAX, FEE + 1)
 # Up to so many fills of a moment are faster one by one than as vectors.
 FEW = 4
 
@@ -87,6 +95,10 @@ def lots_of(fills: Fills, number: int) -> Lots:
     numbers = np.empty((N_NUMBERS, len(sids)))
     numbers[QUANTITY], numbers[PRICE] = fills.quantity, fills.price
     np.divide(fills.commission, size, out=numbers[COMMISSION])
+    if fills.levies is None:
+        numbers[LEVY_ROWS] = 0.0
+    else:
+        np.divide(fills.levies, size, out=numbers[LEVY_ROWS])
     np.divide(fills.slippage, size, out=numbers[SLIPPAGE])
     np.divide(fills.impact, size, out=numbers[IMPACT])
     numbers[BORROWED:] = 0.0
@@ -101,8 +113,20 @@ class OpenLots(NamedTuple):
     fill: Ints
 
 
+def charge_of(numbers: Floats, *, has_levies: bool) -> Floats:
+    """Return commission, tax and fee per share of lots; `has_levies`: there may be the last two."""
+    charge: Floats = numbers[COMMISSION]
+    return charge + numbers[TAX] + numbers[FEE] if has_levies else charge
+
+
 def closed(
-    lots: OpenLots, part: Floats, fills: Lots, multiplier: Floats | None, *, has_carried: bool
+    lots: OpenLots,
+    part: Floats,
+    fills: Lots,
+    multiplier: Floats | None,
+    *,
+    has_carried: bool,
+    has_levies: bool,
 ) -> Trades:
     """Return the trades of parts of lots, each closed by the fill at its place.
 
@@ -114,13 +138,15 @@ def closed(
         None: that of every asset is 1.
     has_carried : bool
         Whether holding anything has ever cost a fee or brought a dividend.
+    has_levies : bool
+        Whether any fill has ever paid a tax or a fee.
     """
     size, own, now = np.abs(part), lots.numbers, fills.numbers
     costs = size * (own[COST_ROWS] + now[COST_ROWS])
     pnl = part * (now[PRICE] - own[PRICE])
     if multiplier is not None:
         pnl *= multiplier
-    pnl -= costs[0]
+    pnl -= costs[0] + costs[1] + costs[2] if has_levies else costs[0]
     borrow, dividends = np.zeros(len(part)), part * 0.0
     if has_carried:
         borrow = np.where(part < 0, size * (now[BORROWED] - own[BORROWED]), 0.0)
@@ -137,13 +163,14 @@ def closed(
         exit_price=now[PRICE],
         pnl=pnl,
         commission=costs[0],
-        slippage=costs[1],
-        impact=costs[2],
+        slippage=costs[3],
+        impact=costs[4],
         borrow=borrow,
         dividends=dividends,
         reason=fills.reason,
         entry_fill=lots.fill,
         exit_fill=fills.fill,
+        levies=costs[1:3] if has_levies else None,
     )
 
 
@@ -153,14 +180,16 @@ def closed_one(
     """Return the trade of a part of one lot."""
     size = abs(part)
     commission = size * (lot.commission + fill.commission)
+    tax, fee = size * (lot.tax + fill.tax), size * (lot.fee + fill.fee)
     borrow = size * (fill.borrowed - lot.borrowed) if part < 0 else 0.0
     dividends = part * (fill.earned - lot.earned) * multiplier
-    pnl = part * (fill.price - lot.price) * multiplier - commission - borrow + dividends
+    pnl = part * (fill.price - lot.price) * multiplier
+    pnl = pnl - (commission + tax + fee) - borrow + dividends
     # By position: there is one for every closed lot part of a run.
     return Trade(
         sid, part, lot.t, lot.price, fill.t, fill.price, pnl, commission,
         size * (lot.slippage + fill.slippage), size * (lot.impact + fill.impact), borrow,
-        dividends, reason, lot.fill, fill.fill,
+        dividends, reason, lot.fill, fill.fill, tax, fee,
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.sids import NO_SIDS
 from ml4t.backtest.core.stretch import Stretch, carried
 from ml4t.backtest.core.trades import Trade
-from ml4t.backtest.portfolio.lots import Lot, lots_of, open_part
+from ml4t.backtest.portfolio.lots import Lot, Lots, lots_of, open_part
 from ml4t.backtest.portfolio.positions import Moved, Positions
 from ml4t.backtest.portfolio.water_marks import Seen, WaterMarks
 
@@ -168,9 +168,9 @@ class Portfolio:
             for lot in self._positions.lots_of(sid)
         ]
 
-    def spent_on(self, sids: Ints, quantity: Floats, price: Floats, commission: Floats) -> float:
+    def spent_on(self, sids: Ints, quantity: Floats, price: Floats, charge: Floats) -> float:
         """Return what fills would take from cash, below 0 where they bring some."""
-        return float(self._spent(sids, quantity, price, commission).sum())
+        return float(self._spent(sids, quantity, price, charge).sum())
 
     # -- fills and closes -------------------------------------------------------------
 
@@ -185,8 +185,8 @@ class Portfolio:
             So many of the first fills reduce positions, before all others increase some.
         """
         assert isinstance(fills.t, int)
-        spent = self._spent(fills.sids, fills.quantity, fills.price, fills.commission)
-        lots = lots_of(fills, self._n_fills)
+        spent = self._spent(fills.sids, fills.quantity, fills.price, fills.charge)
+        lots = self._lots(fills)
         if n_closing:
             self.cash -= float(spent[:n_closing].sum())
             self.cash -= float(spent[n_closing:].sum())
@@ -257,12 +257,12 @@ class Portfolio:
         starts : sequence of int
             Places of the fills with which a moment begins.
         """
-        spent = self._spent(fills.sids, fills.quantity, fills.price, fills.commission)
+        spent = self._spent(fills.sids, fills.quantity, fills.price, fills.charge)
         cash = list[float]()
         for start, stop in pairwise([*starts, len(spent)]):
             self.cash -= float(spent[start:stop].sum())
             cash.append(self.cash)
-        self._positions.close_over(lots_of(fills, self._n_fills), starts)
+        self._positions.close_over(self._lots(fills), starts)
         self._n_fills += len(spent)
         self._moved(NO_SIDS, fills.sids)
         return cash
@@ -356,10 +356,15 @@ class Portfolio:
         """Return the signed value of each held position at prices: of one bar, or of several."""
         return value_of(self.quantity[self.held], price, self._multiplier())
 
-    def _spent(self, sids: Ints, quantity: Floats, price: Floats, commission: Floats) -> Floats:
+    def _lots(self, fills: Fills) -> Lots:
+        """Return fills as lots, and take note of whether there are taxes and fees."""
+        self._positions.has_levies |= fills.levies is not None
+        return lots_of(fills, self._n_fills)
+
+    def _spent(self, sids: Ints, quantity: Floats, price: Floats, charge: Floats) -> Floats:
         """Return what each fill takes from cash."""
         multiplier = self.multiplier[sids] if self._has_multipliers else None
-        return value_of(quantity, price, multiplier) + commission
+        return value_of(quantity, price, multiplier) + charge
 
     def _cost(self) -> Floats:
         """Return what each held position has cost so far, account currency."""
@@ -376,7 +381,7 @@ class Portfolio:
     def _closing(self, sid: int, quantity: float, price: float) -> Lot:
         """Return the fill that would close `quantity` shares at `price` without costs."""
         borrowed, earned = self._positions.borrowed.item(sid), self._positions.earned.item(sid)
-        return Lot(-quantity, price, 0.0, 0.0, 0.0, borrowed, earned)
+        return Lot(-quantity, price, 0.0, 0.0, 0.0, 0.0, 0.0, borrowed, earned)
 
     def _moved(self, new: Ints, gone: Ints) -> None:
         """Take note of what is held now, without a look at what nothing happened to."""

@@ -16,12 +16,12 @@ from ml4t.backtest.core.trades import Trades
 from ml4t.backtest.portfolio.lot_book import LotBook
 from ml4t.backtest.portfolio.lots import (
     BORROWED,
-    COMMISSION,
     EARNED,
     FEW,
     QUANTITY,
     Lot,
     Lots,
+    charge_of,
     closed,
     closed_one,
 )
@@ -72,7 +72,7 @@ class Positions:
     basis : float array, by sid
         Sum of ``quantity * price`` over open lots.
     paid : float array, by sid
-        Commission and borrow fees paid on open lots, account currency.
+        Commission, tax, fees and borrow fees paid on open lots, account currency.
     borrowed : float array, by sid
         Cost of borrowing one share since the run began, account currency.
     received : float array, by sid
@@ -83,6 +83,8 @@ class Positions:
         Positions that are short.
     has_carried : bool
         Whether holding anything has ever cost a fee or brought a dividend.
+    has_levies : bool
+        Whether any fill has ever paid a tax or a fee.
     """
 
     def __init__(self, n_assets: int, journal: Journal, multiplier: Floats) -> None:
@@ -95,7 +97,7 @@ class Positions:
         bars: list[Ints] = list(self._bars)
         self.entry_t, self.first_t = bars
         self.borrowed, self.earned = np.zeros(n_assets), np.zeros(n_assets)
-        self.n_short, self.has_carried = 0, False
+        self.n_short, self.has_carried, self.has_levies = 0, False, False
         self.multiplier, self._has_multipliers = multiplier, bool((multiplier != 1).any())
         self._lots = LotBook(n_assets)
         self._journal = journal
@@ -163,7 +165,7 @@ class Positions:
         if abs(after) > self.peak_quantity[sid]:
             self.peak_quantity[sid] = abs(after)
         self.basis[sid] += fill.quantity * fill.price
-        self.paid[sid] += abs(fill.quantity) * fill.commission
+        self.paid[sid] += abs(fill.quantity) * fill.charge
         self._lots.append_one(sid, fill)
         is_new = before == 0.0 or is_turned
         if is_new:
@@ -269,24 +271,25 @@ class Positions:
 
     def _open(self, lots: Lots) -> None:
         """Open positions from flat."""
-        sids, (quantity, price, commission, *_) = lots.sids, lots.numbers
-        size = np.abs(quantity)
+        sids, (quantity, price, *_) = lots.sids, lots.numbers
+        size, charge = np.abs(quantity), charge_of(lots.numbers, has_levies=self.has_levies)
         self._lots.open(lots)
         self.quantity[sids], self.peak_quantity[sids] = quantity, size
-        self.basis[sids], self.paid[sids] = quantity * price, size * commission
+        self.basis[sids], self.paid[sids] = quantity * price, size * charge
         self.entry_t[sids] = self.first_t[sids] = lots.t
         self.mark[sids] = self.water_mark[sids] = price
         self.n_short += int(np.count_nonzero(quantity < 0))
 
     def _increase(self, lots: Lots, before: Floats) -> None:
         """Add to positions, or open them; `before`: what is held of each."""
-        sids, (quantity, price, commission, *_) = lots.sids, lots.numbers
+        sids, (quantity, price, *_) = lots.sids, lots.numbers
+        charge = charge_of(lots.numbers, has_levies=self.has_levies)
         after, is_new = before + quantity, before == 0
         self._lots.append(lots)
         self.quantity[sids] = after
         self.peak_quantity[sids] = np.maximum(self.peak_quantity[sids], np.abs(after))
         self.basis[sids] += quantity * price
-        self.paid[sids] += np.abs(quantity) * commission
+        self.paid[sids] += np.abs(quantity) * charge
         if np.count_nonzero(is_new):
             new, paid = sids[is_new], price[is_new]
             self.entry_t[new] = self.first_t[new] = lots.t
@@ -309,23 +312,23 @@ class Positions:
         trades = closed(
             self._lots.read(touched.places), touched.part, fills,
             self.multiplier[fills.sids] if self._has_multipliers else None,
-            has_carried=self.has_carried,
+            has_carried=self.has_carried, has_levies=self.has_levies,
         )  # fmt: skip
         self._journal.record(trades)
         self._lots.take_off(sids, touched)
         gone = sids
         if not touched.is_all:
-            self._take_off(trades, fills.numbers[COMMISSION])
+            self._take_off(trades, charge_of(fills.numbers, has_levies=self.has_levies))
             gone = sids[is_flat]
         if self.n_short:
             self.n_short -= int(np.count_nonzero(self.quantity[gone] < 0))
         self.quantity[sids] = after
         self._own[:, gone], self._bars[:, gone] = FLAT, -1
 
-    def _take_off(self, trades: Trades, commission: Floats) -> None:
+    def _take_off(self, trades: Trades, charge: Floats) -> None:
         """Take what closed lots have cost and brought off their positions, trade by trade."""
         np.subtract.at(self.basis, trades.sid, trades.quantity * trades.entry_price)
-        own = trades.commission - np.abs(trades.quantity) * commission
+        own = trades.charge - np.abs(trades.quantity) * charge
         np.subtract.at(self.paid, trades.sid, own + trades.borrow)
         if self.has_carried:
             np.subtract.at(self.received, trades.sid, trades.dividends)
@@ -336,7 +339,7 @@ class Positions:
         for place, part in zip(places, parts, strict=True):
             trade = closed_one(sid, self._lots.lot(place), part, fill, reason, multiplier)
             self.basis[sid] -= part * trade.entry_price
-            self.paid[sid] -= trade.commission - abs(part) * fill.commission + trade.borrow
+            self.paid[sid] -= trade.charge - abs(part) * fill.charge + trade.borrow
             self.received[sid] -= trade.dividends
             self._journal.record(trade)
         if places:  # none where rounding had closed the last lot before

@@ -34,12 +34,12 @@ class Settlement:
         return self._delay > 0
 
     def sold(self, fills: Fills) -> None:
-        """Note what sales brought in, net of their commission; buys are passed over."""
+        """Note what sales brought in, net of what they are charged; buys are passed over."""
         if self._delay:
             assert isinstance(fills.t, int)
             value = -fills.quantity * fills.price * self._multiplier[fills.sids]
-            # A sale that its commission eats up costs cash at once.
-            proceeds = float(np.maximum(value - fills.commission, 0)[fills.quantity < 0].sum())
+            # A sale that its charges eat up cost cash at once.
+            proceeds = float(np.maximum(value - fills.charge, 0)[fills.quantity < 0].sum())
             if proceeds > 0:
                 self._pending.append((int(self._number[fills.t]) + self._delay, proceeds))
 

@@ -101,10 +101,10 @@ class Interchange:
         -------
         pandas.DataFrame
             ``amount`` (shares, positive buys, negative sells), ``price`` (per share, slippage and
-            impact included), ``symbol`` and ``sid`` (the asset), ``order_id``, ``commission``
-            (account currency, positive = cost), ``txn_dollars`` (-amount * price * multiplier:
-            what it brought, account currency, before its commission), ``timestamp`` (the bar of the
-            fill). pyfolio multiplies `amount` by `price` itself and knows no multiplier;
+            impact included), ``symbol`` and ``sid`` (the asset), ``order_id``, ``commission``,
+            ``tax``, ``fee`` (account currency, positive = cost), ``txn_dollars`` (-amount * price *
+            multiplier: what it brought, account currency, before all three), ``timestamp`` (the bar
+            of the fill). pyfolio multiplies `amount` by `price` itself and knows no multiplier;
             its round trips count whole shares.
             Index ``session``, as in `returns`, in the order in which cash moved: the date of a fill
             in UTC may be another than its session. For how long positions were held within a

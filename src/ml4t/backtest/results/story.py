@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-COSTS = ("commission", "slippage", "impact", "borrow")
+COSTS = ("commission", "tax", "fee", "slippage", "impact", "borrow")
 
 
 class Story(str):

@@ -51,6 +51,8 @@ LINES: tuple[tuple[str, str, str], ...] = (
     ("average_win", "Average win", AS_MONEY),
     ("average_loss", "Average loss", AS_MONEY),
     ("commission", "Commission", AS_MONEY),
+    ("tax", "Taxes", AS_MONEY),
+    ("fee", "Fees passed on", AS_MONEY),
     ("slippage", "Slippage", AS_MONEY),
     ("impact", "Market impact", AS_MONEY),
     ("borrow", "Borrow fees", AS_MONEY),

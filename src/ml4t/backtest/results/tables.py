@@ -110,6 +110,13 @@ FILLS = Table(
         Column("quantity", NUMBER, "shares, positive buys, negative sells"),
         Column("price", NUMBER, "per share, slippage and impact included"),
         Column("commission", NUMBER, "account currency, positive = cost, negative = rebate"),
+        Column("tax", NUMBER, "account currency, positive = cost", is_later=True),
+        Column(
+            "fee",
+            NUMBER,
+            "what the broker passes on, account currency, positive = cost",
+            is_later=True,
+        ),
         Column("slippage", NUMBER, "account currency, positive = cost; inside price already"),
         Column("impact", NUMBER, "account currency, positive = cost; inside price already"),
         Column(
@@ -147,8 +154,8 @@ POSITIONS = Table(
         Column(
             "unrealized_pnl",
             NUMBER,
-            "account currency, net of commission and borrow paid on the open lots, their "
-            "dividends included",
+            "account currency, net of commission, tax, fee and borrow paid on the open lots, "
+            "their dividends included",
             "unrealized",
         ),
         Column("is_stale", FLAG, "the asset had no bar; price is an older close", "stale"),

@@ -39,8 +39,8 @@ TRADES = Table(
         Column(
             "pnl",
             NUMBER,
-            "account currency, net of commission and borrow, dividends included; open lots at "
-            "their mark",
+            "account currency, net of commission, tax, fee and borrow, dividends included; open "
+            "lots at their mark",
         ),
         Column("return", NUMBER, "pnl / (|quantity| * entry_price * multiplier)", COMPUTED),
         Column("bars_held", COUNT, "bars from entry to exit; NULL: still open", COMPUTED),
@@ -51,6 +51,8 @@ TRADES = Table(
             "reason",
         ),
         Column("commission", NUMBER, "account currency, both fills' share"),
+        Column("tax", NUMBER, "account currency, both fills' share", is_later=True),
+        Column("fee", NUMBER, "account currency, both fills' share", is_later=True),
         Column(
             "slippage",
             NUMBER,

@@ -212,6 +212,7 @@ class StrategyRun:
         self._fills.clear()
         for fills in told:
             assert isinstance(fills.t, int)  # it hears of fills at the close of their bar
+            tax, fee = fills.tax, fills.fee
             for i, sid in enumerate(fills.sids.tolist()):
                 fill = Fill(
                     timestamp=self._broker.axes.moment(fills.t),
@@ -219,6 +220,8 @@ class StrategyRun:
                     quantity=fills.quantity.item(i),
                     price=fills.price.item(i),
                     commission=fills.commission.item(i),
+                    tax=tax.item(i),
+                    fee=fee.item(i),
                     slippage=fills.slippage.item(i),
                     impact=fills.impact.item(i),
                     order_id=fills.ids.item(i),

@@ -1,4 +1,4 @@
-"""Quote: what is about to trade, as the cost models see it, and what every cost model refuses."""
+"""Quote and Charges: what cost models are asked and may answer, and what each of them refuses."""
 
 from __future__ import annotations
 
@@ -89,6 +89,27 @@ class Quote:
         return price
 
 
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """What fills are charged, apart by who gets it; account currency, positive = cost.
+
+    Each is an array with one number for each fill, or one number for each of them.
+
+    Attributes
+    ----------
+    commission
+        What the broker keeps; negative = a rebate.
+    tax
+        What a state takes: stamp duty, transaction tax, value-added tax on what is charged.
+    fee
+        What the broker passes on: of exchange, clearing house, registrar, regulator.
+    """
+
+    commission: Floats | float = 0.0
+    tax: Floats | float = 0.0
+    fee: Floats | float = 0.0
+
+
 def prices_each(model: object) -> bool:
     """Whether a model prices each fill by itself, whatever it is asked about besides.
 
@@ -130,8 +151,11 @@ class Commission(Protocol):
         """Columns of ``signals`` that the model reads."""
         ...
 
-    def charge(self, quote: Quote) -> Floats:
-        """Return the charge of each fill, positive = cost, negative = rebate."""
+    def charge(self, quote: Quote) -> Floats | Charges:
+        """Return the charge of each fill, positive = cost, negative = rebate.
+
+        An array is commission; `Charges` say what of it is tax or fee.
+        """
         ...
 
 

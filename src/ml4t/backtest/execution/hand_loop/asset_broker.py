@@ -64,8 +64,8 @@ class LateProceeds(Settlement):
         self._amounts = dict.fromkeys(When, 0.0)
 
     def sold(self, fills: Fills) -> None:
-        """Note what sales brought in, net of their commission; buys are passed over."""
-        cost = fills.quantity * fills.price + fills.commission
+        """Note what sales brought in, net of what they are charged; buys are passed over."""
+        cost = fills.quantity * fills.price + fills.charge
         self._amounts[self.moment] -= float(cost[fills.quantity < 0].sum())
 
     def unsettled(self, t: int) -> float:  # noqa: ARG002 - it is over with the timestamp
@@ -231,6 +231,8 @@ def _fill_of(order: Order, filled: Fills, pnl: float, event: MarketEvent, when: 
         quantity=float(filled.quantity[0]),
         price=float(filled.price[0]),
         commission=float(filled.commission[0]),
+        tax=float(filled.tax[0]),
+        fee=float(filled.fee[0]),
         slippage=float(filled.slippage[0]),
         pnl=pnl,
         tag=order.tag,

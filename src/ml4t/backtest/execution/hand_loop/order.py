@@ -118,7 +118,7 @@ class LoopFill(Fill):
     Attributes
     ----------
     pnl : float
-        Account currency, net of the commission of entry and exit; 0 for a buy.
+        Account currency, net of what is charged at entry and exit; 0 for a buy.
     at_close : bool
         Whether it was made at the close, or opened something inside the bar: nothing of the bar is
         known to belong to what it opened.

@@ -15,7 +15,7 @@ from ml4t.backtest.execution.orders.level_book import ORDER_TYPES, TARGET, Level
 from ml4t.backtest.execution.pending.market_filler import VOLUME_LIMIT
 from ml4t.backtest.execution.pending.post_trade import PostTrade
 from ml4t.backtest.execution.pending.tradability import MIN_HOLDING
-from ml4t.backtest.execution.pricing import Priced
+from ml4t.backtest.execution.pricing import Priced, put_together
 
 CARRIED = "the rest follows at the next open"
 STAYS = "the rest stays its target"
@@ -101,7 +101,7 @@ class LevelFiller:
         of_kinds = [fills.kind == kind for kind in kinds]
         parts = list(zip(kinds, of_kinds, map(fills.at, of_kinds), strict=True))
         each = [self._priced(batch, part, is_target=kind == TARGET) for kind, _, part in parts]
-        paid = _joined(each, of_kinds)
+        paid = put_together(each, of_kinds)
         cash = executor.close_over(t, ids, sids, fills.base, tags, paid, starts)
         self._post_trade.process(Booked(batch.t, NO_SIDS, sids, at_close=False))
         for kind, which, part in parts:
@@ -214,14 +214,6 @@ class LevelFiller:
             return asked
         live = self._portfolio.quantity[sids]
         return np.where(asked == -live, asked, self._executor.whole(sids, asked))
-
-
-def _joined(parts: Sequence[Priced], places: Sequence[Bools]) -> Priced:
-    """Join what orders of several kinds pay, each where they stand."""
-    joined = np.empty((len(Priced._fields), len(places[0])))
-    for part, where in zip(parts, places, strict=True):
-        joined[:, where] = part
-    return Priced(*joined)
 
 
 def _chosen(tags: tuple[str, ...], which: Bools) -> tuple[str, ...]:

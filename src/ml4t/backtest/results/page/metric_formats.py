@@ -13,8 +13,8 @@ _NAMES = {
     """,
     Format.TEXT: "annualised_by",
     Format.MONEY: """
-        initial_capital final_value commission slippage impact borrow costs dividends interest
-        average_win average_loss expectancy largest_win largest_loss long_pnl short_pnl
+        initial_capital final_value commission tax fee slippage impact borrow costs dividends
+        interest average_win average_loss expectancy largest_win largest_loss long_pnl short_pnl
     """,
     Format.COUNT: """
         n_sessions n_bars n_orders n_trimmed n_partial n_unfilled n_fills n_trades n_open_lots

@@ -140,7 +140,7 @@ COST_FIGURES = (
         columns=(
             Encoding("month", "Month", Format.TIME, _X),
             Encoding("costs", "Costs", Format.MONEY, _Y),
-            *metrics_shown(("commission", "slippage", "impact", "borrow")),
+            *metrics_shown(("commission", "tax", "fee", "slippage", "impact", "borrow")),
         ),
     ),
     Figure(

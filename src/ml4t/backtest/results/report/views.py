@@ -137,7 +137,7 @@ VIEWS = {
                 "n_fills": "fills",
                 "borrow": "borrow fees, account currency, positive = cost",
                 "traded_value": "value of all fills, both sides, account currency",
-                "costs": "commission, slippage, impact and borrow fees, account currency, positive",
+                "costs": "commission, tax, fee, slippage, impact and borrow fees, account currency",
                 "turnover": "traded value / mean equity, of the month",
                 "cost_drag": "costs / mean equity, of the month",
             },
