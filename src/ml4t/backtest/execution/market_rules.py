@@ -49,10 +49,11 @@ class MarketRules:
         """
         own = terms.min_holding
         found: Floats = np.where(np.isnan(own), float(self.min_holding), own)
-        apart = np.diff(np.unique(sessions))
-        if (found > 0).any() and len(apart) and np.median(apart) > MOST_DAYS_APART:
+        apart = np.diff(sessions) if (found > 0).any() else sessions[:0]
+        apart = np.sort(apart[apart > 0])
+        if len(apart) and (usual := apart.item(len(apart) // 2)) > MOST_DAYS_APART:
             raise ConfigError(
-                f"min_holding counts sessions, and most bars are {np.median(apart):g} days apart: "
+                f"min_holding counts sessions, and most bars are {usual} days apart: "
                 "in which session something was bought they do not say; use bars of a day or "
                 "less, or leave it out (0, and no min_holding in 'assets')"
             )
