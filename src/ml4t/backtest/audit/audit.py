@@ -130,9 +130,11 @@ class Audit(Tables):
     def reproduce(self, path: str | Path, column: str | None = None) -> Reproducer:
         """Write the least data over which a difference shows, and a script that shows it.
 
-        The first difference of ``signals`` or ``market`` is taken, and its first cell. What the
-        column reads is searched for the fewest bars, assets, sources and columns of sources over
-        which the cell, computed over all of them, is another than over those known at its bar.
+        The first difference of ``signals`` or ``market`` is taken, and its first cell, or that of
+        another asset at its bar where that takes fewer. What the column reads is searched for the
+        fewest bars, assets, sources and columns of sources over which the cell, computed over all
+        of them, is another than over those known at its bar. Where no view differs the run does:
+        the script has strategy, rules and settings, and audits it.
 
         Parameters
         ----------

@@ -13,6 +13,21 @@ from ml4t.backtest.data.sql_files import Sql, literal, only_if, quote, render
 FLOAT_KINDS = ("DOUBLE", "FLOAT")
 
 
+class CellValues(NamedTuple):
+    """Values of a column at a bar.
+
+    Attributes
+    ----------
+    by_asset : dict
+        By asset, as text; in ``market`` by None.
+    largest : float
+        The largest number of the column up to the bar.
+    """
+
+    by_asset: dict[str | None, Any]
+    largest: float
+
+
 class ViewCell(NamedTuple):
     """Where a value stands.
 
@@ -23,7 +38,7 @@ class ViewCell(NamedTuple):
     column : str
     bar : CutBar
     asset_id : str or None
-        As text; None in ``market``.
+        As text; None: of any asset, or in ``market``.
     is_number : bool
         Its values are floats.
     """
@@ -36,27 +51,35 @@ class ViewCell(NamedTuple):
 
     @property
     def sql(self) -> Sql:
-        """The query of its value, and of the largest number of the column up to its bar."""
+        """The query of asset and value, and of the largest number of the column up to its bar."""
         keys = f"timestamp = {self.bar.sql}"
         if self.asset_id is not None:
             keys += f" and asset_id::varchar = {literal(self.asset_id)}"
+        asset_id = "null" if self.view == "market" else "asset_id::varchar"
         column = quote(self.column)
         number = only_if(f"isfinite({column})", column) if self.is_number else "0"
         return render(
-            "audit/cell", view=self.view, item=column, magnitude=number, keys=keys,
-            known=self.bar.keeps("timestamp"),
+            "audit/cell", view=self.view, item=column, asset_id=asset_id, magnitude=number,
+            keys=keys, known=self.bar.keeps("timestamp"),
         )  # fmt: skip
 
 
-def values_at(cell: ViewCell, catalog: Catalog) -> tuple[list[Any], float]:
-    """Return the values at a cell, none where it has no such row, and the largest number."""
+def values_at(cell: ViewCell, catalog: Catalog) -> CellValues:
+    """Return the values at a cell, none where it has no such row."""
     rows = catalog.prepare().database.rows(cell.sql)
-    return [value for value, _ in rows], max((largest or 0.0 for _, largest in rows), default=0.0)
+    largest = max((largest or 0.0 for *_, largest in rows), default=0.0)
+    return CellValues({asset_id: value for asset_id, value, _ in rows}, largest)
 
 
-def is_same(one: list[Any], other: list[Any], largest: float) -> bool:
-    """Say whether two values count as the same, as everywhere in an audit."""
-    return len(one) == len(other) and all(map(_is_same, one, other, [largest] * len(one)))
+def unlike(one: CellValues, other: CellValues) -> list[str | None]:
+    """Return the assets of which two sides have other values, as everywhere in an audit; sorted."""
+    mine, theirs = one.by_asset, other.by_asset
+    return [
+        asset_id
+        for asset_id in sorted({*mine, *theirs}, key=str)
+        if (asset_id in mine) != (asset_id in theirs)
+        or (asset_id in mine and not _is_same(mine[asset_id], theirs[asset_id], one.largest))
+    ]
 
 
 def _is_same(one: Any, other: Any, largest: float) -> bool:

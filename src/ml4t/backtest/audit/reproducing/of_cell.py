@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
 
 from ml4t.backtest.audit.comparing import different_rows
-from ml4t.backtest.audit.reproducing.cells import FLOAT_KINDS, ViewCell, is_same, values_at
+from ml4t.backtest.audit.reproducing.cells import (
+    FLOAT_KINDS,
+    CellValues,
+    ViewCell,
+    unlike,
+    values_at,
+)
 from ml4t.backtest.audit.reproducing.files import (
     KNOWN_FOLDER,
     WHOLE_FOLDER,
@@ -18,6 +23,7 @@ from ml4t.backtest.audit.reproducing.reproducer import Audited, Leak, Reproducer
 from ml4t.backtest.audit.reproducing.scripts import SCRIPT, cell_script
 from ml4t.backtest.audit.reproducing.sides import (
     Least,
+    Over,
     Sides,
     assets_first,
     bar_number,
@@ -43,9 +49,8 @@ def reproduce_cell(audited: Audited, leak: Leak, folder: Path) -> Reproducer:
     whole = catalog_over(written, folders[0], timezone)
     write_known(known_of(whole, least.at, seed), written, folders)
     known = catalog_over(written, folders[1], timezone)
-    values, largest = values_at(cell, whole)
-    known_values, _ = values_at(cell, known)
-    if is_same(values, known_values, largest):
+    values, known_values = values_at(cell, whole), values_at(cell, known)
+    if not unlike(values, known_values):
         raise ConfigError(
             f"{cell.view}.{cell.column} differs over the sources, and not over files with the same "
             "rows, which a script could read; it may depend on their names or their order"
@@ -59,7 +64,7 @@ def reproduce_cell(audited: Audited, leak: Leak, folder: Path) -> Reproducer:
         n_bars=prepared.n_bars, n_assets=prepared.n_assets, n_rows=rows_in(folders[0]),
         n_tries=least.n_tries,
     )  # fmt: skip
-    text = cell_script(_says(found), cell, written, timezone, largest)
+    text = cell_script(_says(found), cell, written, timezone, values.largest)
     found.script.write_text(text, encoding="utf-8")
     return found
 
@@ -74,18 +79,28 @@ def _found(audited: Audited, leak: Leak, folder: Path) -> tuple[ViewCell, int | 
     # Where one side alone has the row, it has its time.
     column = found.column or "timestamp"
     is_number = columns.get(column) in FLOAT_KINDS
-    cell = ViewCell(found.place, column, grid.bar(here), found.asset_id, is_number)
+    cell = ViewCell(found.place, column, grid.bar(here), None, is_number)
 
-    def over(sides: Sides, piece: Piece) -> bool:
-        whole, largest = values_at(cell, sides.whole(piece))
-        known, _ = values_at(cell, sides.known(piece))
-        return not is_same(whole, known, largest)
+    def found_in(sides: Sides, piece: Piece) -> list[str | None]:
+        whole, known = values_at(cell, sides.whole(piece)), values_at(cell, sides.known(piece))
+        return unlike(whole, known)
+
+    def settled(sides: Sides, piece: Piece) -> Over:
+        # Of a few assets another may differ, as where a rank of all moves one alone.
+        nonlocal cell
+        there = found_in(sides, piece)
+        own = found.asset_id if found.asset_id in there else there[0]
+        cell = cell._replace(asset_id=own)
+        return differs
+
+    def differs(sides: Sides, piece: Piece) -> bool:
+        return bool(found_in(sides, piece))
 
     for t in dict.fromkeys((here, cut)):
         sides = Sides(catalog, grid, grid.bar(t), seed)
-        first = here, assets_first(sides._replace(at=cell.bar), cell.asset_id)
+        first = here, assets_first(sides._replace(at=cell.bar), found.asset_id)
         kept = (_source(leak), column)
-        least = least_piece(sides, over, first, kept, folder)
+        least = least_piece(sides, differs, settled, first, kept, folder)
         if least is not None:
             return cell, seed, least
     raise ConfigError(
@@ -118,8 +133,9 @@ def _cause(whole: Catalog, cut: Catalog, bar: CutBar) -> str | None:
     return None
 
 
-def _shown(values: Sequence[object]) -> str | None:
-    return str(values[0]) if values and values[0] is not None else None
+def _shown(values: CellValues) -> str | None:
+    value = next(iter(values.by_asset.values()), None)
+    return None if value is None else str(value)
 
 
 def _says(found: Reproducer) -> str:

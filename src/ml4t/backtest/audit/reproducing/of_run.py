@@ -45,7 +45,7 @@ def reproduce_run(audited: Audited, leak: Leak, folder: Path) -> Reproducer:
 
     begin = min(here, cut), assets_first(sides, leak.found.asset_id)
     whole_folder = folder / WHOLE_FOLDER
-    least_found = least_piece(sides, over, begin, ("prices", ""), whole_folder)
+    least_found = least_piece(sides, over, lambda *_: over, begin, ("prices", ""), whole_folder)
     if least_found is None:
         raise ConfigError(
             f"the run differed in {leak.found.place} at {leak.found.bar}, and does not when it is "

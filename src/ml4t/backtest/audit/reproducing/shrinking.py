@@ -89,8 +89,10 @@ def shrunk(differs: Differs, piece: Piece, catalog: Catalog, kept: tuple[str, st
     before = None
     while before != piece:
         before = piece
+        # Bars first, by halves: of few bars many assets are soon tried.
+        piece = _shorter(differs, piece)
         piece = _fewer_assets(differs, piece)
-        piece = _fewer_slots(differs, piece)
+        piece = _fewer_slots(differs, _shorter(differs, piece))
         piece = _fewer_sources(differs, piece, catalog, kept[0])
     return _fewer_columns(differs, piece, catalog, kept)
 
@@ -129,12 +131,16 @@ def _fewer_assets(differs: Differs, piece: Piece) -> Piece:
     return piece._replace(assets=assets)
 
 
-def _fewer_slots(differs: Differs, piece: Piece) -> Piece:
+def _shorter(differs: Differs, piece: Piece) -> Piece:
     slots = piece.slots
     n = _bisected(len(slots), lambda n: differs(piece._replace(slots=slots[: len(slots) - n])))
     slots = slots[: len(slots) - n]
     n = _bisected(len(slots), lambda n: differs(piece._replace(slots=slots[n:])))
-    slots = fewest(slots[n:], lambda some: differs(piece._replace(slots=some)))
+    return piece._replace(slots=slots[n:])
+
+
+def _fewer_slots(differs: Differs, piece: Piece) -> Piece:
+    slots = fewest(piece.slots, lambda some: differs(piece._replace(slots=some)))
     return piece._replace(slots=slots)
 
 
@@ -156,7 +162,8 @@ def _fewer_columns(
     cells = [
         (source.name, column)
         for source in catalog.sources()
-        if source.name not in piece.without and not is_made(source)
+        # Of prices all stay: a query that is mended in the script may ask for others.
+        if source.name not in {"prices", *piece.without} and not is_made(source)
         for column in catalog.registered(source.name)[0]
         if column not in _KEPT and (source.name, column) != kept
     ]

@@ -61,6 +61,10 @@ def known_of(catalog: Catalog, at: CutBar, seed: int | None) -> CutCatalog:
     return CutCatalog(catalog, at) if seed is None else PoisonedCatalog(catalog, at, seed)
 
 
+# Says whether something differs over a piece.
+Over = Callable[[Sides, Piece], bool]
+
+
 class Least(NamedTuple):
     """The least piece over which something differs.
 
@@ -80,7 +84,8 @@ class Least(NamedTuple):
 
 def least_piece(
     sides: Sides,
-    over: Callable[[Sides, Piece], bool],
+    over: Over,
+    settled: Callable[[Sides, Piece], Over],
     first: tuple[int, Sequence[str]],
     kept: tuple[str, str],
     folder: Path,
@@ -92,13 +97,15 @@ def least_piece(
     over : callable
         Whether it differs over a piece; an error of sources, or of the user's own objects, over so
         few rows counts as no.
+    settled : callable
+        Given the first piece over which it does, returns what is asked from then on.
     first : tuple of int and sequence of str
         The first bar of the smallest piece, and all assets in the order in which they are taken.
     kept : tuple of str
         Source and column that are never left out.
     """
 
-    def asked(of: Sides) -> Differs:
+    def asked(of: Sides, over: Over) -> Differs:
         def differs(piece: Piece) -> bool:
             try:
                 return over(of, piece)
@@ -107,24 +114,23 @@ def least_piece(
 
         return Differs(differs)
 
-    differs = asked(sides)
+    differs = asked(sides, over)
     piece = first_piece(differs, sides.grid, (first[0], sides.at.t), first[1])
     if piece is None:
         return None
-    n_tries = differs.n_tries
+    n_tries, over = differs.n_tries, settled(sides, piece)
+    differs = asked(sides, over)
     with TemporaryDirectory() as place:
         # From here on each try reads those few rows, and not all files anew.
         rows = Path(place) / "rows"
         few = write_whole(sides.whole(piece), rows)
         small = sides.over(catalog_over(few, rows, sides.catalog.timezone))
-        every, asked_small = Piece(small.grid.slots, small.grid.assets), asked(small)
+        every, asked_small = Piece(small.grid.slots, small.grid.assets), asked(small, over)
         if asked_small(every):
             sides, piece, differs = small, every, asked_small
-            n_tries += 1
-        before = differs.n_tries
         piece = shrunk(differs, piece, sides.catalog, kept)
         written = write_whole(sides.whole(piece), folder)
-    return Least(sides.at, written, n_tries + differs.n_tries - before)
+    return Least(sides.at, written, n_tries + differs.n_tries)
 
 
 def bar_number(text: str, catalog: Catalog, grid: Grid) -> int:
