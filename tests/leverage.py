@@ -114,11 +114,19 @@ class _Bar:
         for name, shares in self.held.items():
             worth = self._worth(name, shares, base if name == asset else None, at_close=at_close)
             equity += worth
-            own = self.terms.initial_margin[self.sids[name]]
-            needed += abs(worth) * (self.account.initial_margin if math.isnan(own) else own)
+            needed += abs(worth) * self._initial(name, is_short=shares < 0)
         self.bought.setdefault(asset, []).append((opened, base))
         assert equity >= needed * (1 - 1e-8) - 1e-6, (asset, quantity, price, equity, needed)
         return True
+
+    def _initial(self, name: Any, *, is_short: bool) -> float:
+        """Return what a position needs: of its side, of its asset, of the account."""
+        sid, account = self.sids[name], self.account
+        known = [self.terms.initial_margin[sid]]
+        if is_short:
+            known = [self.terms.short_initial_margin[sid], *known, account.short_initial_margin]
+        known = [one for one in known if one is not None and not math.isnan(one)]
+        return float([*known, account.initial_margin][0])
 
     def _worth(self, name: Any, shares: float, base: float | None, *, at_close: bool) -> float:
         unit = self.terms.multiplier[self.sids[name]]

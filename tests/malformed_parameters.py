@@ -23,6 +23,8 @@ from malformed import (
     words,
 )
 from ml4t.backtest import (
+    Accrual,
+    DayCount,
     Ranking,
     Shortfall,
     SizedAt,
@@ -43,6 +45,7 @@ NOT_SETTINGS = {
     "PreparedStore", "RunStore", "Answer", "Held", "Limit", "RiskRule", "RiskContext",
     "RiskDecision", "Rule",
     "Sizer", "LevelBase", "TrailStart", "TrailBy", "Trigger", "Shortfall", "SizedAt",
+    "Accrual", "DayCount",
     "NextOpen", "NextClose", "ThisClose", "HybridStrategy", "LimitAction", "LimitKind",
     "AccountState", "Wish", "Predicate", "Entry", "BreachAction",
     # Of sweeps: see test_sweep_parameters.py, test_sweep_errors.py and test_splits.py.
@@ -106,7 +109,8 @@ PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
     ),
     "Financing": (
         {}, {"credit_rate": above(-1, 1), "debit_rate": at_least(0, 1),
-             "borrow_rate": at_least(0, 1)},
+             "borrow_rate": at_least(0, 1), "day_count": words(*DayCount),
+             "accrual": words(*Accrual)},
     ),
     "CashAccount": (
         {}, {"shortfall": words(*Shortfall), "overdraft": at_least(0), "shorting": FLAG,
@@ -114,7 +118,9 @@ PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
     ),
     "MarginAccount": (
         {}, {"initial_margin": at_least(0.25, 10),
-             "maintenance_margin": at_least(0, most=0.5), "shortfall": words(*Shortfall)},
+             "maintenance_margin": at_least(0, most=0.5), "shortfall": words(*Shortfall),
+             "short_initial_margin": at_least(0.25, 10) | NONE,
+             "short_maintenance_margin": at_least(0, most=0.5) | NONE},
     ),
     "ExecutionPolicy": (
         {}, {"timing": NOTHING, "sized_at": words(*SizedAt), "whole_shares": FLAG,

@@ -123,6 +123,7 @@ def plain_case(seed: int) -> Case:
             asset: replace(one, initial=None, maintenance=None)
             for asset, one in options["terms"].items()
         }
+    draw_sides(random.Random(f"sides {seed}"), options)
     if pick.random() < 0.4:  # small changes are not made
         smallest, band = pick.choice([0.0, 5_000.0, 50_000.0]), pick.choice([0.0, 0.02, 0.1])
         options["script"] = {
@@ -231,6 +232,27 @@ def draw_pairs(pick: random.Random, universe: Universe, options: dict[str, Any])
                 on_close=is_on_close, **({} if is_on_close else {kind: price}),
             )  # fmt: skip
             row.append(order)
+
+
+def draw_sides(pick: random.Random, options: dict[str, Any]) -> None:
+    """Draw margins of shorts that are not those of longs, and how time is counted."""
+    options["days_per_year"] = pick.choice([365, 360])
+    options["counts_hours"] = pick.random() < 0.5
+    margin = options["margin"]
+    if margin is None or pick.random() < 0.5:
+        return
+    more = pick.choice([0.0, 0.1])
+    options["margin"] = replace(
+        margin,
+        short_initial=pick.choice([None, margin.initial + more]),
+        short_maintenance=pick.choice([None, margin.maintenance, 0.9 * margin.initial]),
+    )
+    options["terms"] = {
+        asset: one
+        if one.initial is None or pick.random() < 0.5
+        else replace(one, short_initial=one.initial + more, short_maintenance=0.8 * one.initial)
+        for asset, one in options["terms"].items()
+    }
 
 
 def draw_costs(pick: random.Random, options: dict[str, Any], *, has_volume: bool) -> None:
@@ -463,6 +485,8 @@ def assets_of(terms: Mapping[str, r.Terms]) -> pl.DataFrame:
                 "tick_size": float(one.tick), "initial_margin": one.initial,
                 "maintenance_margin": one.maintenance, "min_holding": one.min_holding,
                 "sector": one.group,
+                "short_initial_margin": one.short_initial,
+                "short_maintenance_margin": one.short_maintenance,
             }
             for asset, one in terms.items()
         ],
@@ -470,6 +494,7 @@ def assets_of(terms: Mapping[str, r.Terms]) -> pl.DataFrame:
             "asset_id": pl.String, "multiplier": pl.Float64, "lot_size": pl.Float64,
             "tick_size": pl.Float64, "initial_margin": pl.Float64,
             "maintenance_margin": pl.Float64, "min_holding": pl.Int32, "sector": pl.String,
+            "short_initial_margin": pl.Float64, "short_maintenance_margin": pl.Float64,
         },
     )  # fmt: skip
 
@@ -502,7 +527,10 @@ def config_of(options: Mapping[str, Any]) -> BacktestConfig:
         slippage=costs.get("slippage") or slippage,
         impact=costs.get("impact"),
         financing=Financing(
-            credit_rate=options.get("credit_rate", 0.0), debit_rate=options.get("debit_rate", 0.0)
+            credit_rate=options.get("credit_rate", 0.0),
+            debit_rate=options.get("debit_rate", 0.0),
+            day_count=f"actual/{options.get('days_per_year', 365)}",
+            accrual="elapsed" if options.get("counts_hours") else "overnight",
         ),
         account=account_of(options),
         execution=ExecutionPolicy(
@@ -532,8 +560,10 @@ def account_of(options: Mapping[str, Any]) -> CashAccount | MarginAccount:
             settlement=options.get("settlement", 0),
         )
     return MarginAccount(
-        initial_margin=margin.initial, maintenance_margin=margin.maintenance, shortfall=shortfall
-    )
+        initial_margin=margin.initial, maintenance_margin=margin.maintenance, shortfall=shortfall,
+        short_initial_margin=margin.short_initial,
+        short_maintenance_margin=margin.short_maintenance,
+    )  # fmt: skip
 
 
 def rule_of(rule: r.Rule) -> risk.RiskRule:

@@ -137,6 +137,8 @@ def run(
     settlement: int = 0,
     credit_rate: float = 0.0,
     debit_rate: float = 0.0,
+    days_per_year: int = 365,
+    counts_hours: bool = False,
     terms: Mapping[Asset, Terms] | None = None,
     default_terms: Terms | None = None,
     participation: float | None = None,
@@ -155,6 +157,7 @@ def run(
         basis points; see `Trade`.
     margin: None is a cash account. settlement: sessions until a sale's proceeds are spendable.
     credit_rate, debit_rate: a year, on the cash of the previous close.
+    days_per_year: of interest and borrow fees. counts_hours: time inside of a date counts.
     terms: by asset; default_terms: of all others.
     participation: of a bar's volume, at most.
     min_holding: sessions before what was bought may be sold.
@@ -186,6 +189,8 @@ def run(
         settlement=settlement,
         credit_rate=credit_rate,
         debit_rate=debit_rate,
+        days_per_year=days_per_year,
+        counts_hours=counts_hours,
         terms=terms or {},
         default_terms=default_terms or Terms(),
         participation=participation,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 
 from reference_ledger import Level, Position
 from reference_orders import cancel_orphans
@@ -67,11 +68,19 @@ def first_bar(world: World, action: Action) -> int | None:
     return None
 
 
-def days(world: World) -> int:
-    """Count the calendar days since the previous bar."""
+def days(world: World) -> float:
+    """Count the calendar days since the previous bar, or the time where hours count."""
     if world.t == 0:
         return 0
+    if world.setup.counts_hours:
+        now, before = (world.timeline[t] for t in (world.t, world.t - 1))
+        return (seconds(now) - seconds(before)) / 86_400
     return (world.today - world.date_of(world.t - 1)).days
+
+
+def seconds(time: datetime) -> float:
+    """Return the time since 1970; that of a bar without a zone as if it were UTC."""
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 # -- dividends
@@ -297,9 +306,10 @@ def charge_borrow(world: World) -> None:
         quantity = ledger.live(asset)
         if quantity < 0 and world.t > 0:
             borrow = world.borrow_known(world.t - 1, asset)
-            if borrow is not None and borrow.fee * days(world) != 0:
+            share = days(world) / world.setup.days_per_year
+            if borrow is not None and borrow.fee * share != 0:
                 value = -quantity * ledger.marks[asset] * world.terms(asset).multiplier
-                ledger.charge_borrow(world.t, asset, borrow.fee * value * days(world) / 365)
+                ledger.charge_borrow(world.t, asset, borrow.fee * value * share)
 
 
 def pay_interest(world: World) -> None:
@@ -308,6 +318,6 @@ def pay_interest(world: World) -> None:
         return
     cash = world.result.equity[-1].cash
     rate = world.setup.credit_rate if cash > 0 else world.setup.debit_rate
-    amount = cash * rate * days(world) / 365
+    amount = cash * rate * days(world) / world.setup.days_per_year
     if amount != 0:
         world.ledger.flow(world.t, None, "interest", amount)

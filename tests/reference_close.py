@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from reference_fills import initial_rate
+from reference_fills import initial_rate, maintenance_rate
 from reference_ledger import AT_CLOSE, BY_LIMIT, Paid
 from reference_orders import expire, ratchet
 from reference_types import (
@@ -69,15 +69,14 @@ def follow(world: World) -> None:
 
 def call_margin(world: World) -> None:
     """Below the maintenance margin, cut every position to what the equity can open."""
-    ledger, margin = world.ledger, world.setup.margin
-    assert margin is not None
+    ledger = world.ledger
     equity = ledger.equity(ledger.marks)
     values = {a: abs(ledger.value(a, ledger.marks[a])) for a in sorted(ledger.positions)}
     maintenance, initial = [], []
     for asset, value in values.items():
-        own = world.terms(asset).maintenance
-        maintenance.append(value * (margin.maintenance if own is None else own))
-        initial.append(value * initial_rate(world, asset))
+        side = ledger.live(asset)
+        maintenance.append(value * maintenance_rate(world, asset, side))
+        initial.append(value * initial_rate(world, asset, side))
     if not values or equity >= math.fsum(maintenance):
         return
     kept_fraction = max(0.0, equity) / (math.fsum(initial) or 1.0)

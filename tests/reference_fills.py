@@ -90,7 +90,7 @@ def fits(world: World, plans: Sequence[Plan], *, is_strict: bool = False) -> boo
     values = {a: q * prices[a] * world.terms(a).multiplier for a, q in quantities.items()}
     for asset in ledger.positions.keys() - {asset for asset, _, _ in plans}:
         values[asset] += bought_for_less(world, asset, prices[asset])
-    required = math.fsum(initial_rate(world, a) * abs(value) for a, value in values.items())
+    required = math.fsum(initial_rate(world, a, v) * abs(v) for a, v in values.items())
     return cash + math.fsum(values.values()) >= required * (1 - tolerance)
 
 
@@ -185,10 +185,29 @@ def fit_fractions(world: World, due: Sequence[LiveOrder]) -> None:
             one.fitting = most if factor >= 1e-6 else 0.0
 
 
-def initial_rate(world: World, asset: Asset) -> float:
-    assert world.setup.margin is not None
-    own = world.terms(asset).initial
-    return world.setup.margin.initial if own is None else own
+def initial_rate(world: World, asset: Asset, side: float) -> float:
+    """Return the part of a position that equity must cover to open it, by its side."""
+    terms, margin = world.terms(asset), world.setup.margin
+    assert margin is not None
+    of_short = [terms.short_initial, terms.initial, margin.short_initial]
+    of_long = [terms.initial]
+    return first_known(of_short if side < 0 else of_long, margin.initial)
+
+
+def maintenance_rate(world: World, asset: Asset, side: float) -> float:
+    """Return the part of a position that equity must cover to hold it, by its side."""
+    terms, margin = world.terms(asset), world.setup.margin
+    assert margin is not None
+    if side < 0:
+        own = [terms.short_maintenance, terms.maintenance]
+        general = first_known([margin.short_maintenance], margin.maintenance)
+    else:
+        own, general = [terms.maintenance], margin.maintenance
+    return first_known(own, min(general, initial_rate(world, asset, side)))
+
+
+def first_known(values: Sequence[float | None], general: float) -> float:
+    return next((value for value in values if value is not None), general)
 
 
 def refusal(world: World, asset: Asset, side: int) -> str | None:
@@ -242,7 +261,7 @@ def check_leverage(world: World, asset: Asset, base: float) -> None:
             price = base if name == asset else paid if is_new else world.prices[name]
             worth.append(lot.quantity * price * world.terms(name).multiplier)
         equity += worth
-        needed.append(initial_rate(world, name) * abs(math.fsum(worth)))
+        needed.append(initial_rate(world, name, position.side) * abs(math.fsum(worth)))
     assert math.fsum(equity) >= math.fsum(needed) * (1 - 1e-8) - 1e-6, (world.t, asset)
 
 

@@ -83,6 +83,8 @@ class Terms:
     tick: float = 0.0
     initial: float | None = None  # margin rates, None: those of the account
     maintenance: float | None = None
+    short_initial: float | None = None  # of shorts, None: as of both sides
+    short_maintenance: float | None = None
     group: str | None = None  # the sector
     min_holding: int | None = None  # sessions before what was bought is sold; None: the market's
 
@@ -93,6 +95,8 @@ class Margin:
 
     initial: float = 0.5  # equity needed to open, a fraction of |value|
     maintenance: float = 0.25  # equity needed to hold
+    short_initial: float | None = None  # of shorts, None: as of longs
+    short_maintenance: float | None = None
 
 
 class Trade(NamedTuple):

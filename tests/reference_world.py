@@ -65,6 +65,8 @@ class Setup:
     settlement: int
     credit_rate: float
     debit_rate: float
+    days_per_year: int
+    counts_hours: bool
     terms: Mapping[Asset, Terms]
     default_terms: Terms
     participation: float | None

@@ -17,6 +17,7 @@ from ml4t.backtest import BacktestEngine, Catalog, DataError, TopN
 from ml4t.backtest.data import panel
 from ml4t.backtest.data.sources.roles import ROLES
 from ml4t.backtest.data.sources.roles.prices import judged_bars
+from ml4t.backtest.data.sources.roles.terms import ASSETS_ROLE
 from ml4t.backtest.data.sql_files import names
 
 DAYS = [date(2024, 1, 2), date(2024, 1, 3), date(2024, 1, 4)]
@@ -370,16 +371,7 @@ def action(kind: str | None, value: float | None = None, **changes: object) -> d
 
 
 def asset(asset_id: str | None, **terms: float | None) -> dict[str, object]:
-    plain = dict.fromkeys(
-        (
-            "lot_size",
-            "tick_size",
-            "multiplier",
-            "initial_margin",
-            "maintenance_margin",
-            "min_holding",
-        )
-    )
+    plain = dict.fromkeys(ASSETS_ROLE.optional)
     return {"asset_id": asset_id, **plain, **terms}
 
 
@@ -463,6 +455,15 @@ TERM_ROWS: dict[tuple[str, str], list[dict[str, object]]] = {
     ],
     ("assets", "min_holding_not_valid"): [
         asset(f"A{i}", min_holding=value) for i, value in enumerate([-1.0, 0.5, NAN, INF])
+    ],
+    ("assets", "short_initial_margin_not_valid"): [
+        asset(f"A{i}", short_initial_margin=v) for i, v in enumerate([0.0, -0.5, 50.0, NAN])
+    ],
+    ("assets", "short_maintenance_margin_not_valid"): [
+        *(asset(f"A{i}", short_maintenance_margin=v) for i, v in enumerate([0.0, -0.5, 25.0, NAN])),
+        asset("B", short_initial_margin=0.25, short_maintenance_margin=0.5),
+        asset("C", initial_margin=0.25, short_maintenance_margin=0.5),
+        asset("D", maintenance_margin=0.25, short_initial_margin=0.2),
     ],
     ("assets", "duplicate_keys"): [asset("GOOG"), asset("GOOG", lot_size=100.0)],
     ("borrow", "null_timestamp"): [loan(None)],

@@ -583,7 +583,8 @@ NUMBERED: dict[tuple[str, str, str], dict[str, list[Any]]] = {
     ("prices", "volume", "volume_not_valid"): BARS,
     **{
         ("assets", name, f"{name}_not_valid"): {"asset_id": ["A", "B", "C"], name: SHARES}
-        for name in ("lot_size", "tick_size", "multiplier", "initial_margin", "maintenance_margin")
+        for name in ("lot_size", "tick_size", "multiplier", "initial_margin", "maintenance_margin",
+                     "short_initial_margin", "short_maintenance_margin")
     },
     **{
         ("actions", "value", f"{kind}_not_valid"): {

@@ -76,11 +76,13 @@ def test_every_setting_is_printed_with_all_its_fields() -> None:
     shown = lines(run())
     for line in (
         "Strategy: TopN(1, by='close', where='true')",
-        "Account: MarginAccount(initial_margin=0.6, maintenance_margin=0.25, shortfall='scale')",
+        "Account: MarginAccount(initial_margin=0.6, maintenance_margin=0.25, "
+        "short_initial_margin=none, short_maintenance_margin=none, shortfall='scale')",
         "Commission: PerShareCommission(cap=none, minimum=1.0, per_share=0.01)",
         "Slippage: BasisPointSlippage(basis_points=5)",
         "Impact: FixedSlippage(amount=0.1)",
-        "Financing: Financing(borrow_rate=0.0, credit_rate=0.02, debit_rate=0.0)",
+        "Financing: Financing(accrual='overnight', borrow_rate=0.0, credit_rate=0.02, "
+        "day_count='actual/365', debit_rate=0.0)",
         "Actions: ActionPolicy(delisting_return=0.0, dividends_move_levels=True, "
         "exit_on_membership_end=False, reinvest_dividends=True)",
     ):

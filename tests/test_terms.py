@@ -91,6 +91,7 @@ def test_without_a_source_every_asset_is_a_plain_share() -> None:
     assert terms.multiplier.tolist() == [1.0] * 3
     assert terms.lot_size.tolist() == terms.tick_size.tolist() == [0.0] * 3
     assert np.isnan([terms.initial_margin, terms.maintenance_margin]).all()
+    assert np.isnan([terms.short_initial_margin, terms.short_maintenance_margin]).all()
     assert (terms.groups, terms.group_names) == ({}, {})
 
 

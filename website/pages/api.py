@@ -36,7 +36,7 @@ PAGES: dict[str, tuple[str, str, str]] = {
         "What trading costs, and what an account may carry.",
         "BasisPointCommission PerShareCommission PerOrderCommission TieredCommission "
         "MakerTakerCommission BasisPointSlippage FixedSlippage SpreadSlippage VolumeShareSlippage "
-        "SquareRootImpact WorstPriceSlippage Financing CashAccount MarginAccount",
+        "SquareRootImpact WorstPriceSlippage Financing DayCount Accrual CashAccount MarginAccount",
     ),
     "6-risk": ("Risk", "Rules that protect a position, limits on a portfolio.", "risk.*"),
     "7-results": (

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
         SmellError,
     )
     from ml4t.backtest.execution import (
+        Accrual,
         ActionPolicy,
         BasisPointCommission,
         BasisPointSlippage,
         CashAccount,
+        DayCount,
         ExecutionPolicy,
         Financing,
         FixedSlippage,
@@ -104,6 +106,8 @@ __all__ = [
     "Trigger",
     "Shortfall",
     "SizedAt",
+    "Accrual",
+    "DayCount",
     "ActionPolicy",
     "MarketRules",
     "Batch",
@@ -165,7 +169,7 @@ _named, __dir__ = names_of(
             "PerShareCommission",
             "TieredCommission",
         ),
-        "execution.costs.financing": ("Financing",),
+        "execution.costs.financing": ("Accrual", "DayCount", "Financing"),
         "execution.costs.slippage": (
             "FixedSlippage",
             "SpreadSlippage",

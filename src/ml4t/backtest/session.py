@@ -122,7 +122,7 @@ class Session:
         )  # fmt: skip
         self.strategy = StrategyBroker(self.broker, self.portfolio, self.limits, axes)
         self.margin = MarginWatch(config.account, self.portfolio, self.broker, terms, journal)
-        self.accruals = Accruals(self.portfolio, config.financing, axes.sessions)
+        self.accruals = Accruals(self.portfolio, config.financing, axes)
         policy = config.actions
         self.actions = CorporateActions(
             market.actions, self.portfolio, (self.broker, self.rules, self.accruals),

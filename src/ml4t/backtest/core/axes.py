@@ -50,6 +50,12 @@ class Axes:
         is_whole = self.asset_type.endswith(("INT", "INTEGER"))
         return tuple(int(name) for name in names) if is_whole else tuple(names)
 
+    @cached_property
+    def elapsed_days(self) -> NDArray[np.float64]:
+        """The time from each bar's predecessor to it, in days; 0 at the first."""
+        per_day = 86_400 * (10**9 if self.timestamp_type == "TIMESTAMP_NS" else 10**6)
+        return np.diff(self.timestamps, prepend=self.timestamps[:1]) / per_day
+
     def time(self, t: int) -> str:
         """Return a bar's time as text (UTC where bars have a zone and the run names none)."""
         if self.offsets is not None:

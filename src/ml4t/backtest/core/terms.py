@@ -25,6 +25,9 @@ class Instruments(NamedTuple):
         Fractions of exposure; NaN where the account's own apply.
     min_holding : float array
         Sessions before what was bought may be sold; NaN where the market's own rule applies.
+    short_initial_margin, short_maintenance_margin : float array
+        The same of short positions; NaN where they need what the asset's, or else the account's
+        own, say.
     groups : mapping of str to int array
         Codes of a text column such as ``sector``, -1 where missing.
     group_names : mapping of str to tuple of str
@@ -39,6 +42,8 @@ class Instruments(NamedTuple):
     initial_margin: Floats
     maintenance_margin: Floats
     min_holding: Floats
+    short_initial_margin: Floats
+    short_maintenance_margin: Floats
     groups: Mapping[str, Ints] = {}
     group_names: Mapping[str, tuple[str, ...]] = {}
     changing: tuple[str, ...] = ()
@@ -53,7 +58,23 @@ class Instruments(NamedTuple):
             initial_margin=np.full(n_assets, np.nan),
             maintenance_margin=np.full(n_assets, np.nan),
             min_holding=np.full(n_assets, np.nan),
+            short_initial_margin=np.full(n_assets, np.nan),
+            short_maintenance_margin=np.full(n_assets, np.nan),
         )
+
+    def own_margin(self, kind: str, sids: Ints, quantity: Floats) -> Floats:
+        """Return what assets themselves ask for positions of some sides; NaN where nothing.
+
+        Parameters
+        ----------
+        kind : {"initial_margin", "maintenance_margin"}
+        quantity : float array
+            Below 0 where a position is short.
+        """
+        own: Floats = getattr(self, kind)[sids]
+        short = getattr(self, f"short_{kind}")[sids]
+        is_other = (quantity < 0) & ~np.isnan(short)
+        return np.where(is_other, short, own) if np.count_nonzero(is_other) else own
 
 
 class Action(NamedTuple):

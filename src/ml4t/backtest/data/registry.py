@@ -163,7 +163,8 @@ class SourceRegistry:
               ``rename`` (to new_asset_id). An action counts from the first bar at or after its
               ex_date, a date being midnight (in the zone of the catalog where bars have one).
             - ``assets``: asset_id; optional lot_size, tick_size, multiplier, initial_margin,
-              maintenance_margin (fractions of exposure). Any text column, such as sector, groups
+              maintenance_margin (fractions of exposure), and of shorts short_initial_margin,
+              short_maintenance_margin. Any text column, such as sector, groups
               the assets for limits and is in ``signals``, the same at every bar, or since
               ``available_at``; a column of that name in another source, which has a clock, is there
               instead. What is NULL is as for

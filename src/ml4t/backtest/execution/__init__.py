@@ -14,7 +14,7 @@ if TYPE_CHECKING:
         TieredCommission,
     )
     from ml4t.backtest.execution.costs.contract import Charges, Commission, Quote, Slippage
-    from ml4t.backtest.execution.costs.financing import Financing
+    from ml4t.backtest.execution.costs.financing import Accrual, DayCount, Financing
     from ml4t.backtest.execution.costs.slippage import (
         FixedSlippage,
         SpreadSlippage,
@@ -35,12 +35,14 @@ if TYPE_CHECKING:
     from ml4t.backtest.execution.timing import NextClose, NextOpen, ThisClose, VolumeWeighted
 
 __all__ = [
+    "Accrual",
     "ActionPolicy",
     "BasisPointCommission",
     "BasisPointSlippage",
     "CashAccount",
     "Charges",
     "Commission",
+    "DayCount",
     "ExecutionPolicy",
     "LoopFill",
     "Financing",
@@ -83,7 +85,7 @@ __getattr__, __dir__ = names_of(
             "TieredCommission",
         ),
         "costs.contract": ("Charges", "Commission", "Quote", "Slippage"),
-        "costs.financing": ("Financing",),
+        "costs.financing": ("Accrual", "DayCount", "Financing"),
         "costs.slippage": (
             "FixedSlippage",
             "SpreadSlippage",

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Batch, Chunk, Floats, Ints
 from ml4t.backtest.portfolio.portfolio import Portfolio
 
@@ -16,6 +17,11 @@ class Rates(Protocol):
     @property
     def is_charged(self) -> bool:
         """Whether any rate is not zero."""
+        ...
+
+    @property
+    def counts_hours(self) -> bool:
+        """Whether time inside of a date counts."""
         ...
 
     def interest(self, cash: float, days: float) -> float:
@@ -34,13 +40,14 @@ class Accruals:
     ----------
     portfolio : Portfolio
     rates : Rates
-    sessions : int array
-        Date of each bar, as days since 1970: bars of one date accrue nothing among themselves.
+    axes : Axes
+        The bars; those of one date accrue among themselves where the rates count hours.
     """
 
-    def __init__(self, portfolio: Portfolio, rates: Rates, sessions: Ints) -> None:
+    def __init__(self, portfolio: Portfolio, rates: Rates, axes: Axes) -> None:
         self._portfolio, self._rates = portfolio, rates
-        self._passed: Ints = np.diff(sessions, prepend=sessions[:1])
+        dates = np.diff(axes.sessions, prepend=axes.sessions[:1])
+        self._passed = axes.elapsed_days if rates.counts_hours else dates
         self._days = self._passed.tolist()
         self._fee: Floats | None = None  # by sid; NaN where nothing was ever known
         self._cash = portfolio.cash  # at the previous close

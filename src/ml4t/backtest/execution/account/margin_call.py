@@ -64,7 +64,7 @@ class MarginWatch:
         equity, required = map(float, self._covered(values))
         if equity >= required:
             return
-        initial = float(total(np.abs(values) * account.initial(portfolio.held, terms)))
+        initial = float(total(np.abs(values) * account.initial(portfolio.held, values, terms)))
         factor = max(equity, 0.0) / initial
         self._broker.scale_down(MARGIN_CALL, factor)
         for sid in portfolio.held.tolist():
@@ -83,5 +83,6 @@ class MarginWatch:
     def _covered(self, values: Floats) -> tuple[Floats, Floats]:
         """Return equity and the maintenance margin that positions of these values need."""
         assert self._account is not None
-        rate = self._account.maintenance(self._portfolio.held, self._terms)
+        held = self._portfolio.held
+        rate = self._account.maintenance(held, self._portfolio.quantity[held], self._terms)
         return self._portfolio.cash + total(values), total(np.abs(values) * rate)

@@ -159,6 +159,8 @@ class MarginAccount:
         Fractions of exposure. Regulation T asks for 0.5, FINRA Rule 4210 for 0.25 (longs). The
         initial one may be above 1 and is below 10: 2 lets exposure be half of equity. 0 for
         maintenance: never a margin call.
+    short_initial_margin, short_maintenance_margin : float or None
+        The same of short positions; None: as of long ones. Rule 4210 asks for 0.30 of shorts.
     shortfall : Shortfall
         What happens to increases of one bar that the account cannot carry.
     """
@@ -166,15 +168,31 @@ class MarginAccount:
     initial_margin: float = 0.5
     maintenance_margin: float = 0.25
     shortfall: Shortfall = Shortfall.SCALE
+    short_initial_margin: float | None = None
+    short_maintenance_margin: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shortfall", parse_choice(Shortfall, "shortfall", self.shortfall))
-        require_fraction("initial_margin", self.initial_margin, INITIAL)
-        require_fraction("maintenance_margin", self.maintenance_margin, ORDER)
-        if self.maintenance_margin > self.initial_margin:
+        for side in ("", "short_"):
+            initial, maintenance = f"{side}initial_margin", f"{side}maintenance_margin"
+            if getattr(self, initial) is not None:
+                require_fraction(initial, getattr(self, initial), INITIAL)
+            if getattr(self, maintenance) is not None:
+                require_fraction(maintenance, getattr(self, maintenance), ORDER)
+        self._require_order("maintenance_margin", "initial_margin")
+        self._require_order(
+            *(
+                name if getattr(self, f"short_{name}") is None else f"short_{name}"
+                for name in ("maintenance_margin", "initial_margin")
+            )
+        )
+
+    def _require_order(self, maintenance: str, initial: str) -> None:
+        """Raise where every entry would be a margin call."""
+        if getattr(self, maintenance) > getattr(self, initial):
             raise ConfigError(
-                "maintenance_margin must be from 0 to initial_margin = "
-                f"{self.initial_margin}, was {self.maintenance_margin!r}"
+                f"{maintenance} must be from 0 to {initial} = {getattr(self, initial)}, was "
+                f"{getattr(self, maintenance)!r}"
             )
 
     @property
@@ -207,20 +225,31 @@ class MarginAccount:
         """Why an order that does not fit is rejected."""
         return "insufficient buying power"
 
-    def initial(self, sids: Ints, terms: Instruments) -> Floats:
-        """Return the initial margin of each asset, a fraction of exposure."""
-        own = terms.initial_margin[sids]
-        return np.where(np.isnan(own), self.initial_margin, own)
+    def initial(self, sids: Ints, quantity: Floats, terms: Instruments) -> Floats:
+        """Return the initial margin of each position, a fraction of exposure.
+
+        Parameters
+        ----------
+        quantity : float array
+            Below 0 where a position is short.
+        """
+        own = terms.own_margin("initial_margin", sids, quantity)
+        general = _by_side(quantity, self.initial_margin, self.short_initial_margin)
+        found: Floats = np.where(np.isnan(own), general, own)
+        return found
 
     def may_call(self, terms: Instruments) -> bool:
-        """Whether any asset has a maintenance margin, so that there may be a margin call."""
-        return self.maintenance_margin > 0 or bool((terms.maintenance_margin > 0).any())
+        """Whether any position needs a maintenance margin, so that there may be a margin call."""
+        of_assets = (terms.maintenance_margin, terms.short_maintenance_margin)
+        own = (self.maintenance_margin, self.short_maintenance_margin)
+        return any(own) or any(bool((one > 0).any()) for one in of_assets)
 
-    def maintenance(self, sids: Ints, terms: Instruments) -> Floats:
-        """Return the maintenance margin of each asset, a fraction of exposure."""
-        own = terms.maintenance_margin[sids]
+    def maintenance(self, sids: Ints, quantity: Floats, terms: Instruments) -> Floats:
+        """Return the maintenance margin of each position, a fraction of exposure."""
+        own = terms.own_margin("maintenance_margin", sids, quantity)
+        general = _by_side(quantity, self.maintenance_margin, self.short_maintenance_margin)
         # An asset with a lower initial margin than the account's maintenance keeps no more.
-        general = np.minimum(self.maintenance_margin, self.initial(sids, terms))
+        general = np.minimum(general, self.initial(sids, quantity, terms))
         return np.where(np.isnan(own), general, own)
 
     def room(
@@ -248,17 +277,28 @@ class MarginAccount:
                 part = min(abs(quantity), left) if quantity * live > 0 else 0.0
                 values[place] += math.copysign(part, live) * (price - now) * terms.multiplier[sid]
                 left -= part
-        tied = float((np.abs(values) * self.initial(portfolio.held, terms)).sum())
+        tied = float((np.abs(values) * self.initial(portfolio.held, values, terms)).sum())
         return portfolio.cash + float(values.sum()) - tied
 
     def need(self, asked: Increase, terms: Instruments) -> Floats:
         """Return the margin that each order ties up, and what its costs take off equity."""
         units = terms.multiplier[asked.sids]
-        # What it opens ties margin up, what it closes sets it free.
-        exposure = (np.abs(asked.quantity) - 2 * np.abs(asked.closing)) * units * asked.base
         costs = np.abs(asked.quantity) * units * np.abs(asked.price - asked.base) + asked.charge
-        needed: Floats = exposure * self.initial(asked.sids, terms) + costs
+        # What it opens ties margin up, what it closes sets it free, which is of the other side.
+        of_side = self.initial(asked.sids, asked.quantity, terms)
+        of_other = self.initial(asked.sids, -asked.quantity, terms)
+        closing = np.abs(asked.closing)
+        tied = (np.abs(asked.quantity) - 2 * closing) * units * asked.base * of_side
+        if np.count_nonzero(of_side != of_other):
+            opened = (np.abs(asked.quantity) - closing) * of_side
+            tied = (opened - closing * of_other) * units * asked.base
+        needed: Floats = tied + costs
         return needed
+
+
+def _by_side(quantity: Floats, of_long: float, of_short: float | None) -> Floats | float:
+    """Return a margin of an account for each position."""
+    return of_long if of_short is None else np.where(quantity < 0, of_short, of_long)
 
 
 Account = CashAccount | MarginAccount

@@ -12,9 +12,17 @@ from ml4t.backtest.data.sources.roles.check import (
     QUIET,
     Agreement,
     Check,
+    CheckedRows,
     has,
 )
 from ml4t.backtest.data.sources.roles.spec import RoleSpec
+
+
+def _first_known(rows: CheckedRows, *names: str) -> str:
+    """Return the expression of the first of some columns that has a value."""
+    there = [name for name in names if name in rows.columns]
+    return f"coalesce({', '.join(there)})" if there else "null::double"
+
 
 _TERM_CHECKS = tuple(
     Check(rule=f"{column}_not_valid", text=text, applies=has(column))
@@ -26,6 +34,8 @@ _TERM_CHECKS = tuple(
         "the account's own",
         "min_holding": "has a min_holding that is no whole number of sessions from 0 on; use NULL "
         "for the market's own",
+        "short_initial_margin": "has a short_initial_margin outside (0, 1]; it is a fraction, use "
+        "NULL for what positions of both sides need",
     }.items()
 )
 _MAINTENANCE_MARGIN = Check(
@@ -37,6 +47,20 @@ _MAINTENANCE_MARGIN = Check(
         "initial": "initial_margin" if "initial_margin" in rows.columns else "null"
     },
 )
+_SHORT_MAINTENANCE_MARGIN = Check(
+    rule="short_maintenance_margin_not_valid",
+    text="has a short_maintenance_margin outside (0, 1] or above the initial one of shorts; it is "
+    "a fraction, use NULL for what positions of both sides need",
+    applies=lambda rows: bool(
+        {"short_initial_margin", "short_maintenance_margin"} & set(rows.columns)
+    ),
+    places=lambda rows: {
+        "own": _first_known(rows, "short_maintenance_margin"),
+        "own_initial": _first_known(rows, "short_initial_margin"),
+        "needed": _first_known(rows, "short_maintenance_margin", "maintenance_margin"),
+        "initial": _first_known(rows, "short_initial_margin", "initial_margin"),
+    },
+)
 _FEE = Check(
     rule="fee_not_valid",
     text="has borrow fees that are missing, NaN, infinite or negative; fee is an annual fraction, "
@@ -44,6 +68,7 @@ _FEE = Check(
 )
 TERMS = (
     "lot_size", "tick_size", "multiplier", "initial_margin", "maintenance_margin", "min_holding",
+    "short_initial_margin", "short_maintenance_margin",
 )  # fmt: skip
 _ONE_TERM = Check(
     rule="terms_changed",
@@ -64,6 +89,7 @@ ASSETS_ROLE = RoleSpec(
         NULL_ASSET_ID,
         *_TERM_CHECKS,
         _MAINTENANCE_MARGIN,
+        _SHORT_MAINTENANCE_MARGIN,
         NULL_AVAILABLE_AT,
         INFINITE_TIME,
         DUPLICATE_KEYS,
