@@ -175,6 +175,15 @@ def test_a_changed_certificate_is_told(column: str, signed: Path, tmp_path: Path
                            "certificate"] == "fails"  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("column", "gone"), [("public_key", "signature"), ("signature", "public key")]
+)
+def test_half_a_signature_is_told(column: str, gone: str, copy: Path) -> None:
+    change(copy, f"update audit.certificate set {column} = 'ab'")
+    assert not verify(copy).is_valid
+    assert said(verify(copy), "signature") == f"it is half of one: the {gone} is gone"
+
+
 def test_a_forged_file_that_agrees_with_itself_is_no_crash(copy: Path) -> None:
     with duckdb.connect(str(copy)) as connection:
         (row,) = connection.sql("from audit.certificate").pl().to_dicts()

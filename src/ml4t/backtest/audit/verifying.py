@@ -201,6 +201,9 @@ def _of_certificate(certificate: Mapping[str, Any]) -> VerifyCheck:
 
 def _of_signature(certificate: Mapping[str, Any], known: str | None) -> list[VerifyCheck]:
     public, signature = certificate["public_key"], certificate["signature"]
+    if (public is None) is not (signature is None):
+        gone = "signature" if signature is None else "public key"
+        return [_fails("signature", f"it is half of one: the {gone} is gone")]
     if not public or not signature:
         says = "not signed: whoever changes a table can write the hashes anew"
         unsigned = CheckOutcome.NOT_CHECKED if known is None else CheckOutcome.FAILS
