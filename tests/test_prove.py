@@ -137,3 +137,20 @@ def test_a_run_and_a_description_warn_of_columns_that_leak(market: Path) -> None
     before = after.replace("lead", "lag")
     quiet = BacktestEngine(base(market).register("features", before), TopN(2, by="after")).run()
     assert quiet.sql("select warnings from runs").fetchall() == [("[]",)]
+
+
+def test_a_week_that_is_joined_before_it_is_over_is_told_as_what_it_is(market: Path) -> None:
+    rows = f"'{market}/other.parquet'"
+    weeks = (
+        "with w as (select date_trunc('week', timestamp) as week, asset_id, max(close) as high "
+        f"from {rows} group by all) select p.timestamp, p.asset_id, w.high as weekly from {rows} "
+        "as p join w on w.asset_id = p.asset_id and w.week = date_trunc('week', p.timestamp)"
+    )
+    (told,) = [one for one in base(market).register("features", weeks).prove()
+               if one.column == "weekly"]  # fmt: skip
+    assert told.verdict == "leaks"
+    assert told.what.startswith("max(")
+    assert told.why.startswith("aggregates over rows of later times")
+    assert "the end of the group as timestamp" in told.instead
+    over = weeks.replace("p.timestamp)", "p.timestamp) - interval '7 days'")
+    assert verdicts(base(market).register("features", over))["features.weekly"] == "causal"

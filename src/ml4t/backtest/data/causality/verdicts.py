@@ -187,5 +187,7 @@ def _late(reads: Dependence, stamp: Symbol | None, values: PlanValues) -> list[P
             why = "was made of rows whose times nothing bounds by its own"
             is_unclear = facts.is_opaque(stamp) or bound in facts.sources(stamp)
             is_leak = not (is_unclear or facts.reaches_opaque(bound))
-            found.append(Problem(is_leak, "a row", why, "on ... and other.timestamp <= timestamp"))
+            late = Problem(is_leak, "a row", why, "on ... and other.timestamp <= timestamp")
+            told = values.periods.blamed(bound) or late
+            found.append(told if is_leak else late)
     return found
