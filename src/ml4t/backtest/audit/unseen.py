@@ -6,8 +6,9 @@ UNSEEN = (
     "whether timestamps and available_at are true, where nothing contradicts them",
     "what is missing: rows that were revised, or companies that were removed, before the data was "
     "sold",
-    "what a strategy or a provider reads past the catalog, such as files, the network, or a model "
-    "that was fitted or trained to later years",
+    "what a strategy, a provider or a function that makes a source reads past the catalog, such as "
+    "files, the network, what it kept of an earlier call, or a model that was fitted or trained to "
+    "later years",
     "how often it was tried: settings that were chosen on the same bars, and runs that nobody kept",
     "the choice of market, period and idea by someone who knows how they went",
     "a leak that shows at none of the cuts, nor in the proof of a column: with few cuts one that "
