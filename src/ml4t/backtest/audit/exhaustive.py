@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ml4t.backtest.audit.at_bars import AtBars, Bars, Differing, added
@@ -30,6 +30,8 @@ KNOWN_AT_ONCE = 1_000_000
 # Bars of history that are tried first, one after the other: what a column is by these alone was
 # known, and most columns need no more.
 OFTEN_ENOUGH = (32, 256)
+# Bars of a column that differs with a little history, at which all history is asked.
+ASKED_AGAIN = 8
 # Columns that the title names.
 MOST_NAMED = 3
 TOGETHER, ONE_BY_ONE = "many bars in one query", "a query for each bar"
@@ -56,6 +58,8 @@ class StageFound(NamedTuple):
         Whether many bars were asked about at once.
     n_first : mapping of str to int
         Rows of a column that differ at the first bar at which any does.
+    counted : collection of str
+        Columns whose bars were counted with a little history, for they differ with all of it too.
     why : str
         Why nothing could be asked; empty: it could.
     """
@@ -63,6 +67,7 @@ class StageFound(NamedTuple):
     found: Mapping[str, Differing] = {}
     how: str = ""
     n_first: Mapping[str, int] = {}
+    counted: Collection[str] = ()
     why: str = ""
 
 
@@ -86,7 +91,9 @@ def audit_each_bar(setup: RunSetup, period: Period, steps: Steps) -> AuditPart:
             first = one.first or (None,) * 4
             if name or one.bars:
                 counts = (n_bars, len(one.bars), one.n_rows)
-                rows.append((stage.place, column, source, *counts, *first, tried.how, None))
+                how = tried.how
+                how += f", {OFTEN_ENOUGH[-1]} bars of history" if name in tried.counted else ""
+                rows.append((stage.place, column, source, *counts, *first, how, None))
             if one.first is not None:
                 bar, n_rows = one.first.bar, tried.n_first[name]
                 found.append((bar, stage.place, column, n_rows, *first, source))
@@ -119,7 +126,7 @@ def _tried(
     period: Period,
     steps: Steps,
 ) -> StageFound:
-    """AskAt for the columns of a stage at every bar, in the first way that can be had."""
+    """Ask for the columns of a stage at every bar, in the first way that can be had."""
     at_bars, why = AtBars(stage, whole, each), ""
     ways = {TOGETHER: at_bars.together, ONE_BY_ONE: at_bars.one_by_one}
     if stage.place != HISTORY:
@@ -131,15 +138,19 @@ def _tried(
         histories = [len(ticks)] if how == ANEW else [*often, len(ticks)]
         alone = at_bars.anew if how == ANEW else at_bars.one_by_one
         try:
-            found = _over(ask, stage.names, ticks, period, histories, steps)
-            n_first = _at_first(alone, found, ticks)
+            found, counted = _over(ask, stage.names, ticks, period, histories, steps)
+            n_first = dict[str, int]()
+            for name in [name for name, one in found.items() if one.bars]:
+                at_first = _at_some(alone, found[name], name, ticks, 1)
+                n_first[name] = at_first.n_rows
+                found[name] = found[name]._replace(first=at_first.first or found[name].first)
         except (BacktestError, EngineError) as error:  # as of a query that draws a sample
             why = f"{type(error).__name__}: {str(error).splitlines()[0]}"
             steps.catch_up()
             continue
         # DuckDB may take a query apart wrongly: then its first bar says so.
         if how != TOGETHER or all(n_first.values()):
-            return StageFound(found, how, n_first)
+            return StageFound(found, how, n_first, counted)
     return StageFound(why=why)
 
 
@@ -150,9 +161,14 @@ def _over(
     period: Period,
     histories: Sequence[int],
     steps: Steps,
-) -> dict[str, Differing]:
-    """AskAt about all bars: with a little history, and with more where that is not enough."""
+) -> tuple[dict[str, Differing], set[str]]:
+    """Ask about all bars: with a little history, and with more where that is not enough.
+
+    Where a column differs with all history too, at every one of some bars that are asked again, its
+    bars are counted with a little: of a plain leak all would be asked, which takes the longest.
+    """
     left, found = set(ticks[period.bars]), dict[str, Differing]()
+    counted = dict[str, Differing]()
     for history in histories:
         batches = list(_batches(sorted(left), ticks, history))
         steps.expect(len(batches))
@@ -160,19 +176,26 @@ def _over(
         for bars in batches:
             found = added(found, ask(bars, names))
             steps.done()
+        if history == OFTEN_ENOUGH[-1]:
+            for name in [name for name, one in found.items() if one.bars]:
+                n_asked = min(ASKED_AGAIN, len(found[name].bars))
+                if len(_at_some(ask, found[name], name, ticks, n_asked).bars) == n_asked:
+                    counted[name] = found.pop(name)
         names = [name for name in found if found[name].bars]
         texts = {text for name in names for text in found[name].bars}
         left = {tick for tick in left if tick.text in texts}
-    return found
+    return {**found, **counted}, set(counted)
 
 
-def _at_first(ask: AskAt, found: Mapping[str, Differing], ticks: Sequence[Tick]) -> dict[str, int]:
-    """Return how many rows of a column differ at the first bar at which any does, asked alone."""
-    ts = {tick.text: tick.t for tick in ticks}
-    return {
-        name: ask(Bars((ts[first.bar],), (first.bar,)), [name])[name].n_rows
-        for name, one in found.items() if (first := one.first) is not None
-    }  # fmt: skip
+def _at_some(ask: AskAt, one: Differing, name: str, ticks: Sequence[Tick], n: int) -> Differing:
+    """Return what is found with all history at some bars at which a column differs, the first too.
+
+    The last is one of several.
+    """
+    texts = set(one.bars)
+    bars = [tick for tick in ticks if tick.text in texts]
+    some = [bars[(len(bars) - 1) * i // max(n - 1, 1)] for i in range(n)]
+    return ask(_bars_of(some, ticks, len(ticks)), [name])[name]
 
 
 def _batches(left: Sequence[Tick], ticks: Sequence[Tick], history: int) -> Iterator[Bars]:
