@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -159,6 +160,50 @@ def holding_case(seed: int) -> Case:
     universe, options = money_case(seed)
     draw_holding(random.Random(f"holding {seed}"), options)
     return universe, options
+
+
+def rates_case(seed: int) -> Case:
+    """Return a mixed case whose price limits are rates of the previous close, on ticks."""
+    universe, options = plain_case(seed)
+    pick = random.Random(f"rates {seed}")
+    before: dict[str, float] = {}
+    rate: Any
+    rates: dict[tuple[datetime, str], tuple[float | None, float | None]] = {}
+    bars: dict[datetime, dict[str, r.Bar]] = {}
+    for time, row in sorted(universe.bars.items()):
+        bars[time] = {}
+        for asset, bar in row.items():
+            last, rate = before.get(asset), pick.choice([None, 0.02, 0.1, "near", "near"])
+            moved = 1.0 if last is None else abs(bar.close / last - 1)
+            if rate == "near":  # what the bar went through on its way
+                rate = round(moved + 0.001, 3)
+            if moved > 0.9 or (rate and moved > rate):
+                rate = None  # the first bar, or a split: the exchange counts from another close
+            tick = Fraction(str(options["terms"][asset].tick))
+            up, down = (limit_price(last, rate, tick, side) for side in (1, -1))
+            bars[time][asset] = bar._replace(limit_up=up, limit_down=down)
+            rates[time, asset], before[asset] = (last, rate), bar.close
+    rows = universe.prices.drop("limit_up", "limit_down", strict=False)
+    both = [rates[key] for key in rows.select("timestamp", "asset_id").iter_rows()]
+    prices = rows.with_columns(
+        pl.Series("prev_close", [one[0] for one in both], dtype=pl.Float64),
+        pl.Series("limit_rate", [one[1] for one in both], dtype=pl.Float64),
+    )
+    return replace(universe, bars=bars, prices=prices), options
+
+
+def limit_price(
+    before: float | None, rate: float | None, tick: Fraction, side: int
+) -> float | None:
+    """Return a price limit in exact fractions: half up on ticks, one at least, None: no limit."""
+    if before is None or rate is None:
+        return None
+    exact = Fraction(str(before)) * (1 + side * Fraction(str(rate)))
+    if not tick:
+        return float(exact)
+    on_tick = (exact / tick + Fraction(1, 2)).__floor__() * tick
+    nearest = Fraction(str(before)) + side * tick
+    return float(max(tick, max(on_tick, nearest) if side > 0 else min(on_tick, nearest)))
 
 
 def draw_holding(pick: random.Random, options: dict[str, Any]) -> None:

@@ -80,7 +80,7 @@ LOADS_PARSER |= {
 }
 # Rooms and modules of the execution: each imports of the others only what stands before it.
 EXECUTION = (
-    "timing", "policy", "market_rules", "price_limits", "costs", "orders", "pricing", "executor",
+    "timing", "policy", "market_rules", "costs", "orders", "price_limits", "pricing", "executor",
     "account", "pending", "intrabar", "broker", "hand_loop", "__init__",
 )  # fmt: skip
 

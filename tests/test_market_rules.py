@@ -1,16 +1,17 @@
-"""What an exchange lets be traded, with every amount by hand: minimum holding.
+"""What an exchange lets be traded, with every amount by hand: minimum holding, price limits.
 
 `tests/test_money.py` holds the same rules to the reference in random worlds.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from ml4t.backtest import (
+    BasisPointSlippage,
     CashAccount,
     Catalog,
     ConfigError,
@@ -21,7 +22,7 @@ from ml4t.backtest import (
     PerShareCommission,
 )
 from ml4t.backtest.risk import StopLoss, TakeProfit, TimeBasedExit
-from money import differences, engine_run, holding_case, reference_run
+from money import differences, engine_run, holding_case, rates_case, reference_run
 from scripted import Row, at, cash, day, equity, fills, flat, held, orders, play, trades
 
 T1 = MarketRules(min_holding=1)
@@ -163,6 +164,79 @@ def test_an_asset_may_have_a_rule_of_its_own() -> None:
     assert orders(result)[-1] == ("rejected", "minimum holding", 0)
 
 
+# -- price limits as rates of the previous close -----------------------------------------------
+
+RATED = ("open", "high", "low", "close", "prev_close", "limit_rate")
+CENTS = {"assets": {"asset_id": ["A"], "tick_size": [0.01]}}
+
+
+def opens(before: float, rate: float | None, price: float, **more: Any) -> str:
+    """Say what becomes of a buy that meets an open at a price, or of a sale of what is held."""
+    calm: Row = (before, before, before, before, before, 0.1)
+    bar: Row = (price, price, price, price, before, rate)
+    script = {0: lambda s: s.buy("A", 1), 1: [lambda s: s.buy("A", 1), lambda s: s.sell("A", 1)]}
+    result = play([calm, calm, bar], script, names=RATED, **{"sources": CENTS, **more})
+    return " ".join(reason for _, reason, _ in orders(result)[1:] if reason) or "both fill"
+
+
+@pytest.mark.parametrize(
+    ("before", "rate", "price", "expected"),
+    [
+        # Main board, 10%: 10.05 * 1.1 = 11.055, half up 11.06; 10.05 * 0.9 = 9.045, half up 9.05.
+        (10.05, 0.1, 11.05, "both fill"),
+        (10.05, 0.1, 11.06, "limit up"),
+        (10.05, 0.1, 9.06, "both fill"),
+        (10.05, 0.1, 9.05, "limit down"),
+        # 10.04 * 1.1 = 11.044, which is 11.04.
+        (10.04, 0.1, 11.03, "both fill"),
+        (10.04, 0.1, 11.04, "limit up"),
+        # ST, 5%: 3.30 * 1.05 = 3.465, half up 3.47; 3.30 * 0.95 = 3.135, half up 3.14.
+        (3.30, 0.05, 3.46, "both fill"),
+        (3.30, 0.05, 3.47, "limit up"),
+        (3.30, 0.05, 3.14, "limit down"),
+        # 0.05 * 1.05 = 0.0525 is 0.05, no tick from it: the limit is one tick away, 0.06.
+        (0.05, 0.05, 0.06, "limit up"),
+        (0.05, 0.05, 0.05, "both fill"),
+        # The first days of an asset have no limit.
+        (10.0, None, 14.0, "both fill"),
+    ],
+)
+def test_a_limit_is_a_rate_of_the_previous_close_on_ticks(
+    before: float, rate: float | None, price: float, expected: str
+) -> None:
+    assert opens(before, rate, price) == expected
+
+
+def test_limits_round_toward_the_previous_close_where_the_market_does() -> None:
+    # 9,990 * 1.3 = 12,987: on ticks of 10 that is 12,990, or 12,980 inward.
+    tens = {"assets": {"asset_id": ["A"], "tick_size": [10.0]}}
+    inward = MarketRules(limit_rounding="inward")  # type: ignore[arg-type]
+    assert opens(9_990, 0.3, 12_980, sources=tens, capital=100_000) == "both fill"
+    assert opens(9_990, 0.3, 12_980, sources=tens, capital=100_000, market=inward) == "limit up"
+
+
+def test_the_rate_of_a_board_may_change_on_a_date() -> None:
+    """ChiNext had 10% until 2020-08-21, a Friday, and has 20% since Monday 2020-08-24."""
+    days = [date(2020, 8, 20), date(2020, 8, 21), date(2020, 8, 24), date(2020, 8, 25)]
+    rows = [(10, 10, 10, 10, 10, 0.1), (11, 11, 11, 11, 10, 0.1), (12.1, 12.1, 12.1, 12.1, 11, 0.2)]
+    script = {t: lambda s: s.buy("A", 10) for t in (0, 1)}
+    result = play([*rows, (14.52, 14.52, 14.52, 14.52, 12.1, 0.2)], script, names=RATED,
+                  times=days, sources=CENTS)  # fmt: skip
+    # 10.00 * 1.1 = 11.00 locks buyers out on Friday; 11.00 * 1.2 = 13.20 is beyond 12.10.
+    assert orders(result) == [("rejected", "limit up", 0), ("filled", "", 10)]
+    assert fills(result) == [(2, "A", 10, 12.1)]
+    # 10,000 - 10 * 12.10, then marked at 14.52.
+    assert equity(result)[2:] == [10_000, 10_024.2]
+
+
+def test_slippage_takes_no_fill_beyond_a_limit_that_is_a_rate() -> None:
+    rows: list[Row] = [(10, 10, 10, 10, 10, 0.1), (10.98, 10.98, 10.98, 10.98, 10, 0.1)]
+    costs = {"slippage": BasisPointSlippage(100)}
+    result = play(rows, {0: lambda s: s.buy("A", 1)}, names=RATED, sources=CENTS, **costs)
+    # 10.98 * 1.01 = 11.0898, but nobody sells above 11.00.
+    assert fills(result) == [(1, "A", 1, 11)]
+
+
 # -- what is refused before the run ------------------------------------------------------------
 
 
@@ -183,7 +257,36 @@ def test_a_min_holding_that_counts_no_sessions_is_refused(value: float) -> None:
         MarketRules(min_holding=value)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("names", "row", "said"),
+    [
+        (RATED[:4] + RATED[5:], (10, 10, 10, 10, 0.1), "there is no number prev_close"),
+        ((*RATED, "limit_up"), (10, 10, 10, 10, 10, 0.1, 11), "there is a limit_up too"),
+        (RATED, (10, 10, 10, 10, 10, 10.0), "is no fraction above 0 and below 1"),
+        (RATED, (10, 10, 10, 10, None, 0.1), "has no prev_close above 0"),
+        (RATED, (10, 10, 10, 10, 20, 0.1), "that the close is beyond; use NULL"),
+    ],
+)
+def test_rates_that_say_no_limit_are_refused(
+    names: tuple[str, ...], row: tuple[float | None, ...], said: str
+) -> None:
+    calm: Row = (10, 10, 10, 10, 10, 0.1, 11)[: len(row)] if "prev_close" in names else row
+    with pytest.raises(DataError, match=said) as caught:
+        play([calm, row], {}, names=names)
+    assert caught.value.rule == "limit_rate_not_valid"
+
+
 # -- random worlds -----------------------------------------------------------------------------
+
+
+def test_random_cases_with_limit_rates_equal_the_reference() -> None:
+    ends = set[Any]()
+    for seed in (4,):
+        case = rates_case(seed)
+        result = engine_run(*case)
+        assert differences(result, reference_run(*case)) == [], seed
+        ends |= set(result.sql("select reason from orders").fetchall())
+    assert {("limit up",), ("limit down",)} <= ends
 
 
 def test_random_cases_with_a_minimum_holding_equal_the_reference() -> None:

@@ -15,7 +15,7 @@ from ml4t.backtest.data.selection.witness import spoken_words, words_in
 from ml4t.backtest.data.sources.schema import without_keys
 from ml4t.backtest.data.stream.batches import plan_batches
 from ml4t.backtest.data.stream.period import Period
-from ml4t.backtest.data.stream.price_limits import PRICE_LIMITS
+from ml4t.backtest.data.stream.price_limits import PRICE_LIMITS, limit_columns
 from ml4t.backtest.data.stream.reader import BatchPlan
 from ml4t.backtest.data.user_sql.expressions import preload_parser
 from ml4t.backtest.errors import ConfigError, did_you_mean
@@ -87,7 +87,7 @@ def plan_run(
         holds_range=config.reads_range,
         features=(*manager.features, *strategy.features, *config.features),
         own_features=config.own_features,
-        optional_features=tuple(PRICE_LIMITS),
+        optional_features=limit_columns(prepared),
         conditions=(*manager.conditions, *strategy.conditions),
         likely=(words_of(strategy) if has_events else frozenset()) | signals,
         context=frozenset(market | spoken),

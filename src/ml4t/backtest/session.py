@@ -25,9 +25,10 @@ from ml4t.backtest.errors import ConfigError, CostError
 from ml4t.backtest.execution.account.margin_call import MarginWatch
 from ml4t.backtest.execution.broker import BarBroker
 from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.market_rules import LimitRounding
 from ml4t.backtest.execution.pending.post_trade import PostTrade
 from ml4t.backtest.execution.pending.protective_orders import ProtectiveOrders
-from ml4t.backtest.execution.price_limits import PriceLimits
+from ml4t.backtest.execution.price_limits import limits_of
 from ml4t.backtest.portfolio.accruals import Accruals
 from ml4t.backtest.portfolio.actions import CorporateActions
 from ml4t.backtest.portfolio.min_holding import MinHolding
@@ -51,12 +52,15 @@ class Market(NamedTuple):
     actions : list of Action
     priced_limits : frozenset of str
         The price limits of ``prices`` that are prices and no flags.
+    has_limit_rates : bool
+        Price limits are rates of the previous close.
     """
 
     axes: Axes
     terms: Instruments
     actions: list[Action]
     priced_limits: frozenset[str] = frozenset()
+    has_limit_rates: bool = False
 
 
 class Session:
@@ -103,7 +107,10 @@ class Session:
         executor = Executor(
             self.portfolio, journal, commission=config.commission, slippage=config.slippage,
             impact=config.impact, terms=terms, policy=config.execution, levels=config.levels,
-            settlement=settlement, price_limits=PriceLimits(market.priced_limits),
+            settlement=settlement, price_limits=limits_of(
+                market.priced_limits, has_rates=market.has_limit_rates, tick_size=terms.tick_size,
+                rounds_inward=config.market.limit_rounding is LimitRounding.INWARD,
+            ),
             holding=MinHolding(self.portfolio, held_for, axes.sessions),
         )  # fmt: skip
         protective = ProtectiveOrders(executor, config.levels)

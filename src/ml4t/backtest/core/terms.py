@@ -104,5 +104,7 @@ class Action(NamedTuple):
     new_sid: int
 
 
+# Columns of a bar: its price limits as a rate, and the close that this is a rate of.
+LIMIT_RATE, PREV_CLOSE = "limit_rate", "prev_close"
 # The order in which one asset's actions of one bar apply: a dividend is per share before the split.
 ACTION_KINDS = ("dividend", "split", "rename", "delisting")

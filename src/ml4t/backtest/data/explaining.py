@@ -36,7 +36,7 @@ from ml4t.backtest.data.sql_files import (
 )
 from ml4t.backtest.data.stream.batches import batches, plan_batches
 from ml4t.backtest.data.stream.period import Bound, Period, find_period
-from ml4t.backtest.data.stream.price_limits import priced_limits
+from ml4t.backtest.data.stream.price_limits import has_limit_rates, priced_limits
 from ml4t.backtest.data.stream.reader import BatchPlan
 from ml4t.backtest.errors import ConfigError
 
@@ -252,6 +252,7 @@ def explain(
     heard.instruments()
     actions = heard.actions(period)
     priced_limits(prepared)
+    has_limit_rates(prepared)
     if beside is not None:
         beside(prepared, period, axes, actions)
     year_facts(None, prepared)

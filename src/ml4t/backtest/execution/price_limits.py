@@ -7,14 +7,45 @@ from typing import NamedTuple
 import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Bools, Chunk, Floats, Ints
+from ml4t.backtest.core.terms import LIMIT_RATE, PREV_CLOSE
 from ml4t.backtest.core.tolerances import AT_PRICE_LIMIT
+from ml4t.backtest.execution.orders.ticks import half_up, on_ticks
 
 # Columns by the side that they lock out: nobody sells at limit up, nobody buys at limit down.
 LOCKS = {"limit_up": 1.0, "limit_down": -1.0}
 
 
+class LimitRates(NamedTuple):
+    """How limits follow from rates of the previous close.
+
+    Attributes
+    ----------
+    tick_size : float array, by sid
+        Limits are on these; 0: any price.
+    rounds_inward : bool
+        Toward the previous close, else half up.
+    """
+
+    tick_size: Floats
+    rounds_inward: bool = False
+
+    def limits(self, batch: Batch, side: float, sids: Ints) -> Floats:
+        """Return ``prev_close * (1 + side * limit_rate)`` on ticks, NaN where there is no limit.
+
+        At least one tick from the previous close, and never below one tick.
+        """
+        before, tick = batch.features[PREV_CLOSE][sids], self.tick_size[sids]
+        exact = before * (1 + side * batch.features[LIMIT_RATE][sids])
+        inward = np.full(len(sids), -side)
+        on_tick = on_ticks(exact, tick, inward) if self.rounds_inward else half_up(exact, tick)
+        nearest = before + side * tick
+        found = np.maximum(on_tick, nearest) if side > 0 else np.minimum(on_tick, nearest)
+        limits: Floats = np.maximum(found, tick)
+        return limits
+
+
 class PriceLimits(NamedTuple):
-    """The price limits of the bars: flags of bars that are locked, or prices.
+    """The price limits of the bars: flags of bars that are locked, prices, or rates.
 
     Attributes
     ----------
@@ -24,20 +55,25 @@ class PriceLimits(NamedTuple):
     are_known : bool
         Whether columns of these names are price limits; in loops written by hand they are columns
         of a cost model like any others.
+    rates : LimitRates or None
+        Makes prices of the rates of the bars, which then have no columns of limits.
     """
 
     priced: frozenset[str] = frozenset()
     are_known: bool = True
+    rates: LimitRates | None = None
 
     def named(self, bars: Batch | Chunk) -> list[str]:
-        """Return the columns of a bar, or of several, that hold price limits."""
+        """Return the limits that a bar, or several, have."""
+        if self.rates is not None:
+            return list(LOCKS)
         return [name for name in LOCKS if self.are_known and name in bars.features]
 
     def locked(
         self, batch: Batch, name: str, sids: Ints, quantity: Floats, prices: Floats
     ) -> Bools:
         """Say which orders one limit locks out; `prices` are those of the fills, before costs."""
-        values, side = batch.features[name][sids], LOCKS[name]
+        values, side = self._values(batch, name, sids), LOCKS[name]
         is_locked: Bools = values == 1
         if name in self.priced:
             is_locked = side * (prices - values) >= -AT_PRICE_LIMIT * values
@@ -54,6 +90,21 @@ class PriceLimits(NamedTuple):
     def bounds(self, batch: Batch, sids: Ints, quantity: Floats) -> list[Floats]:
         """Return the prices that slippage cannot take a fill beyond, NaN where there is none."""
         return [
-            np.where(quantity * LOCKS[name] > 0, batch.features[name][sids], np.nan)
+            np.where(quantity * LOCKS[name] > 0, self._values(batch, name, sids), np.nan)
             for name in sorted(self.priced)
         ]
+
+    def _values(self, batch: Batch, name: str, sids: Ints) -> Floats:
+        """Return the limits of some assets, flags or prices."""
+        if self.rates is not None:
+            return self.rates.limits(batch, LOCKS[name], sids)
+        return batch.features[name][sids]
+
+
+def limits_of(
+    priced: frozenset[str], *, has_rates: bool, tick_size: Floats, rounds_inward: bool
+) -> PriceLimits:
+    """Return what the price limits of a run's bars mean."""
+    if has_rates:
+        return PriceLimits(frozenset(LOCKS), rates=LimitRates(tick_size, rounds_inward))
+    return PriceLimits(priced)

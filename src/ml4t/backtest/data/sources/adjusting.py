@@ -78,7 +78,7 @@ def adjusted_prices(select: str, source: Source, database: Database) -> Sql:
     items = [f"{item}::double as close"]
     items += [
         f"{ratio_of(item, 'close', times=name)} as {name}"
-        for name in ("open", "high", "low", "vwap", "limit_up", "limit_down")
+        for name in ("open", "high", "low", "vwap", "limit_up", "limit_down", "prev_close")
         if is_numeric(kinds.get(name, ""))
     ]
     if "volume" in kinds:

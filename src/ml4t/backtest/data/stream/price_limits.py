@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from ml4t.backtest.core.terms import LIMIT_RATE, PREV_CLOSE
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.sources.schema import is_numeric
 from ml4t.backtest.data.sql_files import count_of, quote, render, rows_of, sample_of
 from ml4t.backtest.errors import DataError
 
-RULE = "price_limit_not_valid"
+RULE, RATE_RULE = "price_limit_not_valid", "limit_rate_not_valid"
 # Limits by the least and the most that they can be of the bar's close. The widest bands of a day
 # are 44% up and 36% down, so that 3 is far. A close beyond its limit is rounding, not data.
 PRICE_LIMITS = {"limit_up": (0.99, 3.0), "limit_down": (1 / 3, 1.01)}
@@ -34,6 +35,54 @@ def priced_limits(prepared: Prepared) -> frozenset[str]:
         Or a fractional 1.00, or a 1 beside prices, is as near to its close as a price limit is.
     """
     return frozenset(name for name in PRICE_LIMITS if _is_priced(name, prepared))
+
+
+def limit_columns(prepared: Prepared) -> tuple[str, ...]:
+    """Return the columns that price limits may be in."""
+    has_rates = LIMIT_RATE in prepared.signal_columns
+    return (*PRICE_LIMITS, *((LIMIT_RATE, PREV_CLOSE) if has_rates else ()))
+
+
+def has_limit_rates(prepared: Prepared) -> bool:
+    """Say whether price limits are rates of the previous close: then every rate has one.
+
+    Raises
+    ------
+    DataError
+        There are limits as columns too, or no previous close; a rate is no fraction, or has no
+        previous close; or a bar closes beyond its limits, so that one of both is none of it.
+    """
+    columns = prepared.signal_columns
+    if LIMIT_RATE not in columns:
+        return False
+    source = _source_of(LIMIT_RATE, prepared)
+    both = [name for name in PRICE_LIMITS if name in columns]
+    if both:
+        raise DataError(
+            source, RATE_RULE,
+            f"has a {LIMIT_RATE}, and there is a {both[0]} too; give limits one way, as rates or "
+            "as columns of prices or flags",
+        )  # fmt: skip
+    if not is_numeric(columns.get(PREV_CLOSE, "")):
+        raise DataError(
+            source, RATE_RULE,
+            f"has a {LIMIT_RATE} and there is no number {PREV_CLOSE}, the previous close that the "
+            "exchange counts from (restated on an ex-date); add it, or give limit_up and "
+            "limit_down as prices",
+        )  # fmt: skip
+    on_prices = {LIMIT_RATE, PREV_CLOSE} <= prepared.price_columns.keys()
+    query = render("terms/limit_rates", source="main.prices" if on_prices else "main.signals")
+    n_rows = prepared.database.rows(count_of(query))[0][0]
+    if n_rows:
+        first = sample_of(query, N_STRAYS, by="timestamp, asset_id")
+        raise DataError(
+            source, RATE_RULE,
+            f"has a {LIMIT_RATE} that is no fraction above 0 and below 1, has no {PREV_CLOSE} "
+            "above 0, or that the close is beyond; use NULL where there is no limit, as in the "
+            "first days of an asset",
+            n_rows=n_rows, sample=prepared.database.records(first), query=query,
+        )  # fmt: skip
+    return True
 
 
 def _is_priced(name: str, prepared: Prepared) -> bool:

@@ -89,7 +89,17 @@ def judged_bars(columns: Mapping[str, str]) -> Sql:
 PRICES_ROLE = RoleSpec(
     name="prices",
     required=("timestamp", "asset_id", "close"),
-    optional=("open", "high", "low", "volume", "vwap", "limit_up", "limit_down"),
+    optional=(
+        "open",
+        "high",
+        "low",
+        "volume",
+        "vwap",
+        "limit_up",
+        "limit_down",
+        "limit_rate",
+        "prev_close",
+    ),
     doubles=PRICE_COLUMNS,
     numbers=("volume",),
     nouns=dict.fromkeys(PRICE_COLUMNS, "a price") | {"volume": "a volume"},
