@@ -267,8 +267,9 @@ class BacktestEngine:
             a target came first: `ml4t.backtest.audit.policies`.
         exhaustive : bool, default False
             Compare every bar as a cut, too, for all that SQL computes: columns of sources that are
-            queries, indicators, as-of joins, windows of a ranking or a query. It takes as long as
-            the rows known at each bar, added up over all bars.
+            queries, indicators, as-of joins, windows of a ranking or a query. It runs nothing; of
+            a mean since ever it reads the rows known at each bar, added up over all bars. To
+            `progress` each of its statements is a run.
         seed : int, default 0
             Of the draw among the bars of each kind.
         start, end
