@@ -25,6 +25,7 @@ from malformed import (
 from ml4t.backtest import (
     Accrual,
     DayCount,
+    PerOrderCommission,
     Ranking,
     Shortfall,
     SizedAt,
@@ -95,6 +96,18 @@ PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
     ),
     "PerOrderCommission": ({}, {"amount": at_least(0)}),
     "TieredCommission": ({}, {"tiers": NOTHING}),
+    "MonthlyTieredCommission": (
+        {"tiers": ((0, 1),)},
+        {"tiers": NOTHING, "per": words("share", "value"), "minimum": at_least(0),
+         "cap": FRACTION | NONE},
+    ),
+    "Fee": (
+        {"amount": 0.001},
+        {"amount": at_least(0, 1), "per": NOTHING, "on": words("both", "buy", "sell"),
+         "column": words("commission", "tax", "fee"), "minimum": at_least(0),
+         "maximum": above(0) | NONE, "unit": at_least(0), "rounding": words("half_up", "up")},
+    ),
+    "FeeSchedule": ({"parts": [PerOrderCommission(1)]}, {"parts": NOTHING}),
     "MakerTakerCommission": (
         {"maker_basis_points": 1, "taker_basis_points": 1},
         {"maker_basis_points": above(-10_000, 10_000), "taker_basis_points": RATE},

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,6 +31,7 @@ from ml4t.backtest import (
     CashAccount,
     Catalog,
     ExecutionPolicy,
+    Fee,
     Financing,
     FixedSlippage,
     MarginAccount,
@@ -38,6 +39,7 @@ from ml4t.backtest import (
     NextClose,
     NextOpen,
     Order,
+    PerOrderCommission,
     PerShareCommission,
     Strategy,
     ThisClose,
@@ -48,7 +50,7 @@ from ml4t.backtest import (
 )
 from ml4t.backtest.core.batch import Batch
 from ml4t.backtest.core.levels import LevelPolicy
-from ml4t.backtest.execution import Charges, Quote
+from ml4t.backtest.execution import Quote
 from ml4t.backtest.execution.orders.order import amend
 from ml4t.backtest.strategy.broker import StrategyBroker
 from split_files import split_files
@@ -304,7 +306,7 @@ def draw_costs(pick: random.Random, options: dict[str, Any], *, has_volume: bool
     commissions: list[tuple[Any, r.Cost | None]] = [
         (None, None),
         (PerShareCommission(0.01, minimum=1.0, cap=0.01), per_share),
-        (Levied(), levied),
+        (LEVIED, levied),
         (TieredCommission(((0, 10), (50_000, 5), (200_000, 2))), tiered),
     ]
     slippages: list[tuple[Any, r.Cost | None]] = [
@@ -328,20 +330,20 @@ def draw_costs(pick: random.Random, options: dict[str, Any], *, has_volume: bool
         options["costs"][name], options[name] = pick.choice(models)
 
 
-@dataclass(frozen=True)
-class Levied:
-    """A commission, a tax on sales and a fee per share."""
-
-    features: tuple[str, ...] = ()
-
-    def charge(self, quote: Quote) -> Charges:
-        tax = np.where(quote.quantity < 0, 0.001 * quote.value, 0.0)
-        return Charges(5.0, tax=tax, fee=0.02 * np.abs(quote.quantity))
+HALVED = date(2024, 1, 10)
+LEVIED = (
+    PerOrderCommission(5.0)
+    + Fee((("2000-01-01", 0.001), (HALVED, 0.0005)), on="sell", column="tax", maximum=40.0)
+    + Fee(0.02, per="share", column="fee", minimum=1.0)
+    + Fee(0.18, per="charges", column="tax")
+)
 
 
 def levied(trade: r.Trade) -> r.Charged:
-    tax = 0.001 * value_of(trade) if trade.quantity < 0 else 0.0
-    return r.Charged(5.0, tax, 0.02 * abs(trade.quantity))
+    rate = 0.001 if trade.date < HALVED else 0.0005
+    stamp = min(rate * value_of(trade), 40.0) if trade.quantity < 0 else 0.0
+    fee = max(0.02 * abs(trade.quantity), 1.0)
+    return r.Charged(5.0, stamp + 0.18 * (5.0 + fee), fee)
 
 
 def value_of(trade: r.Trade) -> float:

@@ -49,7 +49,7 @@ def plan(
     terms, side = world.terms(asset), 1 if quantity > 0 else -1
     bar = world.bars[asset]
     volume = bar.volume
-    trade = Trade(asset, world.t, quantity, base, terms.multiplier, volume)
+    trade = Trade(asset, world.t, quantity, base, terms.multiplier, volume, world.today)
 
     def moved(start: float, fraction: float) -> float:
         price = to_tick(start * (1 + side * fraction), terms.tick, up=side > 0)

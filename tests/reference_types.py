@@ -108,6 +108,7 @@ class Trade(NamedTuple):
     price: float  # slippage: the base price; impact: after slippage; commission: the price paid
     multiplier: float
     volume: float | None  # of the bar
+    date: date  # trading date of the bar
 
 
 class Charged(NamedTuple):

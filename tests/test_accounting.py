@@ -633,7 +633,7 @@ def broker_with(quantity: float, *, cash: float = 1_000.0) -> tuple[BarBroker, P
     executor = Executor(
         portfolio, recorder, commission=BasisPointCommission(0), slippage=BasisPointSlippage(0),
         impact=None, terms=terms, policy=ExecutionPolicy(), levels=LevelPolicy(),
-        settlement=Settlement(0, sessions, terms.multiplier),
+        settlement=Settlement(0, sessions, terms.multiplier), dates=sessions,
     )  # fmt: skip
     broker = BarBroker(
         executor, account=CashAccount(), levels=LevelPolicy(), sessions=sessions,

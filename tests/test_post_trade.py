@@ -50,7 +50,8 @@ def executor_of(recorder: Recorder) -> Executor:
     return Executor(
         Portfolio(2, 10_000.0, recorder), recorder, commission=BasisPointCommission(0),
         slippage=BasisPointSlippage(0), impact=None, terms=terms, policy=ExecutionPolicy(),
-        levels=LevelPolicy(), settlement=Settlement(0, np.arange(5), terms.multiplier),
+        levels=LevelPolicy(), dates=np.arange(5),
+        settlement=Settlement(0, np.arange(5), terms.multiplier),
     )  # fmt: skip
 
 

@@ -21,12 +21,14 @@ from ml4t.backtest import (
     Catalog,
     ConfigError,
     ExecutionPolicy,
+    Fee,
     Financing,
     FixedSlippage,
     LevelPolicy,
     MakerTakerCommission,
     MarginAccount,
     MarketRules,
+    MonthlyTieredCommission,
     NextClose,
     NextOpen,
     PerOrderCommission,
@@ -182,6 +184,21 @@ COSTS: list[tuple[str, Any]] = [
         '[commission]\nkind = "MakerTakerCommission"\n'
         "maker_basis_points = -0.5\ntaker_basis_points = 3",
         MakerTakerCommission(maker_basis_points=-0.5, taker_basis_points=3),
+    ),
+    (
+        '[commission]\nkind = "MonthlyTieredCommission"\ntiers = [[0, 0.01], [100, 0.005]]',
+        MonthlyTieredCommission(((0, 0.01), (100, 0.005))),
+    ),
+    ('[commission]\nkind = "Fee"\namount = 0.001\non = "sell"', Fee(0.001, on="sell")),
+    (
+        '[commission]\nkind = "Fee"\namount = [[2020-01-01, 0.001], ["2024-01-01", "none"]]',
+        Fee((("2020-01-01", 0.001), ("2024-01-01", None))),
+    ),
+    (
+        '[commission]\nkind = "FeeSchedule"\n'
+        'parts = [{ kind = "PerOrderCommission", amount = 5 }, '
+        '{ kind = "Fee", amount = 0.18, per = "commission", column = "tax" }]',
+        PerOrderCommission(5) + Fee(0.18, per="commission", column="tax"),
     ),
     ('[slippage]\nkind = "BasisPointSlippage"\nbasis_points = 0', BasisPointSlippage(0)),
     ('[slippage]\nkind = "FixedSlippage"\namount = 0.01', FixedSlippage(0.01)),

@@ -35,7 +35,8 @@ PAGES: dict[str, tuple[str, str, str]] = {
         "Costs and accounts",
         "What trading costs, and what an account may carry.",
         "BasisPointCommission PerShareCommission PerOrderCommission TieredCommission "
-        "MakerTakerCommission BasisPointSlippage FixedSlippage SpreadSlippage VolumeShareSlippage "
+        "MakerTakerCommission MonthlyTieredCommission Fee FeeSchedule fee_schedule "
+        "BasisPointSlippage FixedSlippage SpreadSlippage VolumeShareSlippage "
         "SquareRootImpact WorstPriceSlippage Financing DayCount Accrual CashAccount MarginAccount",
     ),
     "6-risk": ("Risk", "Rules that protect a position, limits on a portfolio.", "risk.*"),

@@ -37,11 +37,14 @@ if TYPE_CHECKING:
         CashAccount,
         DayCount,
         ExecutionPolicy,
+        Fee,
+        FeeSchedule,
         Financing,
         FixedSlippage,
         MakerTakerCommission,
         MarginAccount,
         MarketRules,
+        MonthlyTieredCommission,
         NextClose,
         NextOpen,
         Order,
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
         VolumeShareSlippage,
         VolumeWeighted,
         WorstPriceSlippage,
+        fee_schedule,
     )
     from ml4t.backtest.results.page.comparing import report_runs
     from ml4t.backtest.results.page.profiling import report_profile
@@ -85,6 +89,10 @@ __all__ = [
     "PerOrderCommission",
     "TieredCommission",
     "MakerTakerCommission",
+    "MonthlyTieredCommission",
+    "Fee",
+    "FeeSchedule",
+    "fee_schedule",
     "BasisPointSlippage",
     "FixedSlippage",
     "SpreadSlippage",
@@ -170,6 +178,9 @@ _named, __dir__ = names_of(
             "TieredCommission",
         ),
         "execution.costs.financing": ("Accrual", "DayCount", "Financing"),
+        "execution.costs.fees": ("Fee", "MonthlyTieredCommission"),
+        "execution.costs.schedule": ("FeeSchedule",),
+        "execution.costs.schedules": ("fee_schedule",),
         "execution.costs.slippage": (
             "FixedSlippage",
             "SpreadSlippage",

@@ -96,7 +96,9 @@ RULES = Family(key="rule", classes=_exported(risk, lambda kind: issubclass(kind,
 LIMITS = Family(key="limit", classes=_exported(risk, lambda kind: issubclass(kind, risk.Limit)))
 TIMINGS = Family(classes=_exported(execution, lambda kind: issubclass(kind, FillTiming)))
 # Fields that hold an object of one of these types hold a table in the run file.
-NESTED: dict[type, Family] = {risk.RiskRule: RULES, FillTiming: TIMINGS}
+NESTED: dict[type, Family] = {
+    risk.RiskRule: RULES, FillTiming: TIMINGS, execution.Commission: SETTINGS["commission"],
+}  # fmt: skip
 
 
 def build(family: Family, table: TomlTable, where: str, base: object = None) -> Any:
@@ -194,7 +196,10 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if choices[0] is int and type(value) in choices:
         return value  # a number, a share or words, which the class knows
     # What a field takes beside the type that TOML has is None, or a function.
-    kind = next(one for one in choices if one is not NoneType and get_origin(one) is not Callable)
+    kinds = [one for one in choices if one is not NoneType and get_origin(one) is not Callable]
+    # A number or a list, such as an amount, or amounts by date.
+    alike = [one for one in kinds if (get_origin(one) is tuple) == isinstance(value, list)]
+    kind = (alike or kinds)[0]
     if NoneType in choices and kind is not str and value == NONE:
         return None
     if kind in NESTED:

@@ -97,6 +97,7 @@ class Session:
         self.last_passed: Batch | None = None
         axes, terms = market.axes, market.terms
         _require_shares_financed(config, market)
+        _require_dated(config, axes.sessions)
         self.portfolio = Portfolio(
             len(axes.asset_ids), initial_capital, journal,
             multiplier=terms.multiplier, policy=config.levels,
@@ -111,7 +112,7 @@ class Session:
                 market.priced_limits, has_rates=market.has_limit_rates, tick_size=terms.tick_size,
                 rounds_inward=config.market.limit_rounding is LimitRounding.INWARD,
             ),
-            holding=MinHolding(self.portfolio, held_for, axes.sessions),
+            holding=MinHolding(self.portfolio, held_for, axes.sessions), dates=axes.sessions,
         )  # fmt: skip
         protective = ProtectiveOrders(executor, config.levels)
         self.rules = RuleEngine(
@@ -335,6 +336,16 @@ class Session:
                     reason="left the universe", features={},
                 )
             )  # fmt: skip
+
+
+def _require_dated(config: BacktestConfig, sessions: Ints) -> None:
+    """Refuse charges that have no amount on some date of the run."""
+    if callable(check := getattr(config.commission, "require_alone", None)):
+        check()
+    check = getattr(config.commission, "require_dates", None)
+    if callable(check) and len(sessions):
+        first, last = (day.item() for day in sessions[[0, -1]].astype("datetime64[D]"))
+        check(first, last)
 
 
 def _require_shares_financed(config: BacktestConfig, market: Market) -> None:

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
         TieredCommission,
     )
     from ml4t.backtest.execution.costs.contract import Charges, Commission, Quote, Slippage
+    from ml4t.backtest.execution.costs.fees import Fee, MonthlyTieredCommission
     from ml4t.backtest.execution.costs.financing import Accrual, DayCount, Financing
+    from ml4t.backtest.execution.costs.schedule import FeeSchedule
+    from ml4t.backtest.execution.costs.schedules import fee_schedule
     from ml4t.backtest.execution.costs.slippage import (
         FixedSlippage,
         SpreadSlippage,
@@ -44,6 +47,9 @@ __all__ = [
     "Commission",
     "DayCount",
     "ExecutionPolicy",
+    "Fee",
+    "FeeSchedule",
+    "fee_schedule",
     "LoopFill",
     "Financing",
     "FixedSlippage",
@@ -53,6 +59,7 @@ __all__ = [
     "MakerTakerCommission",
     "MarginAccount",
     "MarketRules",
+    "MonthlyTieredCommission",
     "NextClose",
     "NextOpen",
     "Order",
@@ -86,6 +93,9 @@ __getattr__, __dir__ = names_of(
         ),
         "costs.contract": ("Charges", "Commission", "Quote", "Slippage"),
         "costs.financing": ("Accrual", "DayCount", "Financing"),
+        "costs.fees": ("Fee", "MonthlyTieredCommission"),
+        "costs.schedule": ("FeeSchedule",),
+        "costs.schedules": ("fee_schedule",),
         "costs.slippage": (
             "FixedSlippage",
             "SpreadSlippage",

@@ -18,6 +18,7 @@ from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.core.tolerances import WHOLE
 from ml4t.backtest.execution.costs.contract import (
     Commission,
+    MonthToDate,
     Slippage,
 )
 from ml4t.backtest.execution.policy import ExecutionPolicy
@@ -77,8 +78,12 @@ class Executor:
         Where levels of new positions count from.
     settlement : Settlement
         Told of every sale.
+    dates : int array
+        Trading date of each bar, as days since 1970.
     price_limits : PriceLimits
         What the price limits of the bars mean; flags by default.
+    month : MonthToDate, optional
+        What the account has filled in the month, where executors share it.
     holding : MinHolding
         Knows what was bought too lately to be sold; by default nothing is.
 
@@ -107,8 +112,10 @@ class Executor:
         policy: ExecutionPolicy,
         levels: LevelPolicy,
         settlement: Settlement,
+        dates: Ints,
         price_limits: PriceLimits | None = None,
         holding: MinHolding | None = None,
+        month: MonthToDate | None = None,
     ) -> None:
         self.portfolio, self.journal, self.terms, self.policy = portfolio, journal, terms, policy
         self._levels, self.settlement = levels, settlement
@@ -120,7 +127,7 @@ class Executor:
         self._has_multipliers = bool((terms.multiplier != 1).any())
         self.pricing = Pricing(
             commission, slippage, impact, terms, self.price_limits,
-            within_range=policy.within_range,
+            within_range=policy.within_range, dates=dates, month=month,
         )  # fmt: skip
         self._volume = np.empty(0)  # of this bar, as far as this account may trade it
         self._volume_left: Floats | None = None
@@ -251,6 +258,8 @@ class Executor:
             priced = self.pricing.priced(
                 batch, sids, quantity, base, limit, is_maker=is_maker, slips=slips
             )
+        if self.pricing.counts_month:
+            priced = self.pricing.charged_now(batch, sids, priced, is_maker=is_maker)
         fills = self._fills(batch.t, ids, sids, base, reason, priced, seen)
         moved = self.portfolio.apply(fills, seen, n_closing)
         self.settlement.sold(fills)

@@ -17,6 +17,7 @@ from ml4t.backtest.errors import CostError
 from ml4t.backtest.execution.costs.contract import (
     Charges,
     Commission,
+    MonthToDate,
     Quote,
     Slippage,
     one_each,
@@ -89,6 +90,15 @@ class Pricing:
         What the price limits of the bars mean.
     within_range : bool
         No price is outside the range of its bar.
+    dates : int array
+        Trading date of each bar, as days since 1970.
+    month : MonthToDate, optional
+        What the account has filled in the month; one of its own by default.
+
+    Attributes
+    ----------
+    counts_month : bool
+        What a fill is charged depends on what filled before it.
     """
 
     def __init__(
@@ -100,6 +110,8 @@ class Pricing:
         price_limits: PriceLimits,
         *,
         within_range: bool,
+        dates: Ints,
+        month: MonthToDate | None = None,
     ) -> None:
         self._commission, self._slippage, self._impact = commission, slippage, impact
         self._terms, self._price_limits, self.within_range = terms, price_limits, within_range
@@ -108,6 +120,10 @@ class Pricing:
         self._is_bounded = bool(self.has_ticks or within_range or price_limits.priced)
         models = [model for model in (commission, slippage, impact) if model is not None]
         self.spans_bars = all(map(prices_each, models))
+        # Models of this package say whether they ask for dates; one of the user's may.
+        self._dates = None if self.spans_bars else dates
+        self.counts_month = bool(getattr(commission, "counts_month", False))
+        self._month = MonthToDate() if month is None else month
         self.columns = tuple(dict.fromkeys(name for model in models for name in model.features))
 
     def priced(
@@ -172,6 +188,14 @@ class Pricing:
             )
         return charged, parts
 
+    def charged_now(self, batch: Batch, sids: Ints, priced: Priced, *, is_maker: bool) -> Priced:
+        """Return what fills pay at the moment they are booked, and count them to their month."""
+        charge, parts = self._charged(batch, sids, priced.quantity, priced.paid, is_maker=is_maker)
+        size = np.abs(priced.quantity)
+        value = size * priced.paid * self._terms.multiplier[sids]
+        self._month.add(self._date(batch.t), float(size.sum()), float(value.sum()))
+        return priced._replace(charge=charge, parts=parts)
+
     def round_price(self, sids: Ints, price: Floats, *, up: Floats) -> Floats:
         """Return prices on their assets' ticks; rounded up where `up` > 0, else down."""
         if not self.has_ticks:
@@ -190,7 +214,7 @@ class Pricing:
     ) -> Quote:
         names = model.features
         market = {name: batch.features[name][sids] for name in names} if names else NO_COLUMNS
-        return Quote(
+        quote = Quote(
             sids=sids,
             quantity=quantity,
             price=price,
@@ -198,6 +222,15 @@ class Pricing:
             market=market,
             is_maker=is_maker,
         )
+        if self._dates is not None:
+            quote.date = self._date(batch.t)
+            if self.counts_month:
+                quote.month_shares, quote.month_value = self._month.at(quote.date)
+        return quote
+
+    def _date(self, t: int) -> np.datetime64:
+        assert self._dates is not None
+        return np.datetime64(self._dates.item(t), "D")
 
     def _capped(
         self, batch: Batch, sids: Ints, quantity: Floats, price: Floats, limit: Floats | None

@@ -11,10 +11,11 @@ from typing import ClassVar
 from ml4t.backtest.core.batch import Floats
 from ml4t.backtest.errors import require_within
 from ml4t.backtest.execution.costs.contract import Quote
+from ml4t.backtest.execution.costs.schedule import Adds
 
 
 @dataclass(frozen=True, slots=True)
-class BasisPointCommission:
+class BasisPointCommission(Adds):
     """A share of the traded value: ``value * basis_points / 10,000``.
 
     Parameters

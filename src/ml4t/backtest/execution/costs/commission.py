@@ -16,10 +16,11 @@ from ml4t.backtest.core.batch import Floats
 from ml4t.backtest.core.fractions import SHARE, require_fraction
 from ml4t.backtest.errors import ConfigError, require_list, require_number, require_within
 from ml4t.backtest.execution.costs.contract import Quote
+from ml4t.backtest.execution.costs.schedule import Adds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MakerTakerCommission:
+class MakerTakerCommission(Adds):
     """A share of the traded value that depends on who waited: ``value * basis_points / 10,000``.
 
     Limits that rested in the book pay the maker's rate, all other fills the taker's.
@@ -52,7 +53,7 @@ class MakerTakerCommission:
 
 
 @dataclass(frozen=True, slots=True)
-class PerShareCommission:
+class PerShareCommission(Adds):
     """An amount per share: ``min(max(|q| * per_share, minimum), cap * value)``.
 
     Parameters
@@ -94,7 +95,7 @@ class PerShareCommission:
 
 
 @dataclass(frozen=True, slots=True)
-class PerOrderCommission:
+class PerOrderCommission(Adds):
     """One amount per fill, whatever its size: ``amount`` where ``|q| > 0``.
 
     What is left of an order on the next bar pays again, as a ticket charge per day does.
@@ -117,7 +118,7 @@ class PerOrderCommission:
 
 
 @dataclass(frozen=True, slots=True)
-class TieredCommission:
+class TieredCommission(Adds):
     """Basis points by the value of the fill, marginal, as in a tax table.
 
     ``sum over tiers k: clip(value - start_k, 0, start_{k+1} - start_k) * basis_points_k / 10,000``

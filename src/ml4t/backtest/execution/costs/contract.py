@@ -29,6 +29,11 @@ class Quote:
         The columns that the model named in `features`, at the bar of the fill; NaN = missing.
     is_maker : bool
         The orders rested in the book: limits that did not cross it.
+    date : numpy.datetime64 or None
+        Trading date of the fill, in the exchange's zone; None where no model of the run asks.
+    month_shares, month_value : float
+        What this account has filled before in the calendar month of that date, without sign;
+        0 where the model does not ask by `counts_month`.
     """
 
     sids: Ints
@@ -37,6 +42,9 @@ class Quote:
     multiplier: Floats
     market: Mapping[str, Floats]
     is_maker: bool = False
+    date: np.datetime64 | None = None
+    month_shares: float = 0.0
+    month_value: float = 0.0
 
     @property
     def side(self) -> Floats:
@@ -110,12 +118,33 @@ class Charges:
     fee: Floats | float = 0.0
 
 
+class MonthToDate:
+    """What an account has filled so far in the calendar month: shares and value, without sign."""
+
+    def __init__(self) -> None:
+        self._month, self._shares, self._value = np.datetime64("1970-01", "M"), 0.0, 0.0
+
+    def at(self, date: np.datetime64) -> tuple[float, float]:
+        """Return shares and value filled before, in the month of a date."""
+        if date.astype("datetime64[M]") != self._month:
+            return 0.0, 0.0
+        return self._shares, self._value
+
+    def add(self, date: np.datetime64, shares: float, value: float) -> None:
+        """Count what filled on a date."""
+        before = self.at(date)
+        self._month = date.astype("datetime64[M]")
+        self._shares, self._value = before[0] + shares, before[1] + value
+
+
 def prices_each(model: object) -> bool:
     """Whether a model prices each fill by itself, whatever it is asked about besides.
 
-    Those of this package do; one of the user's may count the fills of a bar.
+    Those of this package do but for what goes by dates; one of the user's may count the fills of a
+    bar.
     """
-    return type(model).__module__.rpartition(".")[0] == __package__
+    is_ours = type(model).__module__.rpartition(".")[0] == __package__
+    return is_ours and not getattr(model, "is_dated", False)
 
 
 def one_each(found: object, quote: Quote, model: object, what: str) -> Floats:

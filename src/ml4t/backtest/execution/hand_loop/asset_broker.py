@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ml4t.backtest.core.axes import EPOCH
 from ml4t.backtest.core.batch import Batch, Ints
 from ml4t.backtest.core.event import PRICES, MarketEvent
 from ml4t.backtest.core.levels import LevelPolicy
@@ -18,7 +19,7 @@ from ml4t.backtest.core.trades import Trade, Trades
 from ml4t.backtest.errors import CostError
 from ml4t.backtest.execution.account.rules import CashAccount, Shortfall
 from ml4t.backtest.execution.broker import BarBroker
-from ml4t.backtest.execution.costs.contract import Commission, Slippage
+from ml4t.backtest.execution.costs.contract import Commission, MonthToDate, Slippage
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.hand_loop.order import LoopFill, When, bar_of
 from ml4t.backtest.execution.orders.order import Order
@@ -128,20 +129,27 @@ class AssetBroker:
     ----------
     account : HasCash
     late : LateProceeds
-        One for all assets of a loop.
+    month : MonthToDate
+        One for all assets of a loop, as `late` is.
     commission, slippage
         Cost models.
     """
 
     def __init__(
-        self, account: HasCash, late: LateProceeds, commission: Commission, slippage: Slippage
+        self,
+        account: HasCash,
+        late: LateProceeds,
+        month: MonthToDate,
+        commission: Commission,
+        slippage: Slippage,
     ) -> None:
         self._journal, self._late = LoopJournal(), late
         self._portfolio = AssetPortfolio(account, self._journal)
+        self._dates = np.zeros(1, dtype=np.int64)  # of the event that fills now
         executor = Executor(
             self._portfolio, self._journal, commission=commission, slippage=slippage, impact=None,
             terms=PLAIN_SHARES, policy=EXECUTION, levels=LEVELS, settlement=late,
-            price_limits=NO_LIMITS,
+            price_limits=NO_LIMITS, dates=self._dates, month=month,
         )  # fmt: skip
         self._broker = BarBroker(executor, account=ACCOUNT, levels=LEVELS, sessions=BARS)
         self._columns = (*commission.features, *slippage.features)
@@ -212,6 +220,7 @@ class AssetBroker:
 
     def _batch(self, event: MarketEvent) -> Batch:
         bar = bar_of(event)
+        self._dates[0] = event.timestamp.toordinal() - EPOCH.toordinal()
         return Batch(
             t=0,
             open=np.array([bar.open]),

@@ -31,7 +31,7 @@ from ml4t.backtest.core.orders import OrderStatus
 from ml4t.backtest.core.tolerances import NO_CHANGE
 from ml4t.backtest.errors import ConfigError, require_number
 from ml4t.backtest.execution.costs.basis_points import BasisPointCommission, BasisPointSlippage
-from ml4t.backtest.execution.costs.contract import Commission, Slippage
+from ml4t.backtest.execution.costs.contract import Commission, MonthToDate, Slippage
 from ml4t.backtest.execution.hand_loop.asset_broker import (
     NOT_MET,
     AssetBroker,
@@ -101,7 +101,7 @@ class SimulationBroker(OrderMaker):
         self._short_of_cash: list[tuple[LoopOrder, MarketEvent]] = []
         self._late = LateProceeds()
         self._new_holder = partial(
-            AssetBroker, self.portfolio, self._late, self.commission, self.slippage
+            AssetBroker, self.portfolio, self._late, MonthToDate(), self.commission, self.slippage
         )
 
     is_shown_whole = False
