@@ -303,6 +303,18 @@ def test_no_item_that_is_left_can_be_left_out(n: int) -> None:
     assert fewest(range(n), lambda some: False) == tuple(range(n))
 
 
+def test_what_needs_each_of_many_items_is_said_soon() -> None:
+    asked: list[int] = []
+    everything = tuple(range(253))
+
+    def differs(some: tuple[int, ...]) -> bool:
+        asked.append(len(some))
+        return some == everything
+
+    assert fewest(everything, differs) == everything
+    assert len(asked) < 100
+
+
 @pytest.mark.parametrize("leaks", [True, False])
 def test_the_command_writes_what_differs(
     leaks: bool, audit: Audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -19,6 +19,9 @@ Loose = TypeVar("Loose")
 
 # Beyond so many pieces what was found by then is taken.
 MOST_PIECES = 300
+# Into so many runs items are parted at most: a look 252 bars ahead needs each bar between, and to
+# try them one by one takes longest to say so.
+MOST_RUNS_OF_ITEMS = 64
 # Columns without which no source goes.
 _KEPT = frozenset({"timestamp", "asset_id", "available_at", "open", "close"})
 
@@ -100,9 +103,12 @@ def shrunk(differs: Differs, piece: Piece, catalog: Catalog, kept: tuple[str, st
 def fewest(
     items: Sequence[Loose], differs: Callable[[tuple[Loose, ...]], bool]
 ) -> tuple[Loose, ...]:
-    """Return a part of items none of which can be left out: runs of ever fewer are tried."""
+    """Return a part of items none of which can be left out: runs of ever fewer are tried.
+
+    Where more than `MOST_RUNS_OF_ITEMS` are needed some single ones may be left that are not.
+    """
     found, size = tuple(items), len(items)
-    while size:
+    while size and len(found) <= size * MOST_RUNS_OF_ITEMS:
         start = 0
         while start < len(found):
             rest = found[:start] + found[start + size :]
