@@ -22,13 +22,12 @@ from ml4t.backtest.data.user_sql.expressions import analyse, in_total_order
 from ml4t.backtest.data.user_sql.functions import (
     _BY_NAME,
     _MACROS,
-    _REFUSED,
-    _REFUSED_FORMS,
     called,
     refuse_functions,
 )
 from ml4t.backtest.data.user_sql.names import Names
 from ml4t.backtest.data.user_sql.queries import prove_local
+from ml4t.backtest.data.user_sql.stability import REFUSED, REFUSED_FORMS
 from ml4t.backtest.errors import ExpressionError
 
 N_BARS, KEPT = 8, 5
@@ -421,7 +420,7 @@ def test_functions_of_a_query_or_a_draw_are_refused_and_those_of_a_zone_are_not(
 
 def test_every_name_that_is_decided_here_is_one_of_duckdb(database: Database) -> None:
     known = {name for (name,) in database.rows("select function_name from duckdb_functions()")}
-    decided = {*_REFUSED, *_MACROS, *_BY_NAME, *(name for name, _ in _REFUSED_FORMS)}
+    decided = {*REFUSED, *_MACROS, *_BY_NAME, *(name for name, _ in REFUSED_FORMS)}
     assert decided - known == set()
 
 

@@ -15,7 +15,7 @@ from ml4t.backtest.data.registry import SourceRegistry
 from ml4t.backtest.data.sources.adjusting import jumps_like_splits, unapplied
 from ml4t.backtest.data.sources.checks import CheckResult, files_that_differ, run_checks
 from ml4t.backtest.data.sources.source import Source
-from ml4t.backtest.data.sql_files import count_of, literal, quote, render, rows_of
+from ml4t.backtest.data.sql_files import literal, quote, render, rows_of
 from ml4t.backtest.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -76,13 +76,11 @@ class Described(SourceRegistry, ABC):
         """Return the warnings of a run over columns of SQL that are proved to read later rows."""
         prepared = self.prepare()
         if prepared.leaks is None:
-            is_query = any(isinstance(one.given, str) and not one.is_files
+            is_query = any(isinstance(one.given, str) and not (one.is_files or one.is_indicator)
                            for one in self._sources.values())  # fmt: skip
             proved = self.prove() if is_query else []
             prepared.leaks = [
-                {"source": one.source, "rule": "leaks", "text": _leak(one),
-                 "rows": prepared.database.rows(
-                     count_of(rows_of(f"main.{quote(one.source)}")))[0][0]}
+                {"source": one.source, "rule": "leaks", "text": _leak(one), "rows": None}
                 for one in proved if one.verdict == "leaks"
             ]  # fmt: skip
         return prepared.leaks

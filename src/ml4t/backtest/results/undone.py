@@ -27,8 +27,8 @@ def left_out_lines(facts: Mapping[str, Any]) -> list[str]:
         for rule, n_rows in rules.items()
     ]
     warned = [
-        f"Warning: source '{one['source']}' {one['text']} "
-        f"(rule {one['rule']}, {one['rows']:,} rows)"
+        f"Warning: source '{one['source']}' {one['text']} (rule {one['rule']}"
+        + (")" if one["rows"] is None else f", {one['rows']:,} rows)")
         for one in facts["warnings"]
     ]
     missed = [

@@ -19,6 +19,7 @@ from ml4t.backtest.data.causality.relation import (
     PlanRows,
     Problem,
     both,
+    unclear,
 )
 from ml4t.backtest.data.causality.values import PlanValues
 from ml4t.backtest.data.causality.windows import grouped, window_cell
@@ -174,7 +175,8 @@ class PlanWalk:
     def _unnest(self, node: PlanNode) -> PlanRows:
         of = self._child(node)
         made = [self._values.cell(one, of.cells) for one in node["expressions"]]
-        made = [Cell(one.name, self._opaque(), one.reads) for one in made]
+        # A list of all times is taken apart into values that may each be of its own.
+        made = [Cell(one.name, self._opaque(), unclear(one.reads)) for one in made]
         return PlanRows((*of.cells, *made), both(of.reads, *(one.reads for one in made)))
 
     # -- several ----------------------------------------------------------------------
@@ -315,10 +317,10 @@ class PlanWalk:
         children = [self.rows(child) for child in node.get("children", ())]
         cells = [cell for child in children for cell in child.cells]
         made = cells if not n else [Cell("", self._opaque(), reads) for _ in range(n)]
-        of_all = both(reads, *(child.reads for child in children))
-        return PlanRows(
-            tuple(Cell(one.name, self._opaque(), both(of_all, one.reads)) for one in made), of_all
-        )
+        # What it makes of later rows nobody knows: it may leave them out.
+        of_all = both(reads, *(unclear(child.reads) for child in children))
+        cells = [Cell(one.name, self._opaque(), both(of_all, unclear(one.reads))) for one in made]
+        return PlanRows(tuple(cells), of_all)
 
     def _opaque(self) -> Symbol:
         return self._facts.symbol(opaque=True)

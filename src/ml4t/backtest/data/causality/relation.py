@@ -57,6 +57,11 @@ def both(*parts: Dependence) -> Dependence:
     )
 
 
+def unclear(reads: Dependence) -> Dependence:
+    """Return the same of what nobody knows what becomes of: that later rows show is not said."""
+    return reads._replace(problems=tuple(one._replace(is_leak=False) for one in reads.problems))
+
+
 class Cell(NamedTuple):
     """A column.
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ml4t.backtest.data.causality.binding import KnownTable
 from ml4t.backtest.data.causality.relation import Problem
-from ml4t.backtest.data.causality.verdicts import LEAKS, UNPROVED, Verdict, of_bars, prove
+from ml4t.backtest.data.causality.verdicts import CAUSAL, LEAKS, UNPROVED, Verdict, of_bars, prove
 from ml4t.backtest.data.cut.clocks import known_since
 from ml4t.backtest.data.cut.inputs import clock_of
 from ml4t.backtest.data.cut.places import ReadPlace, places_in, taken_apart, with_others
@@ -22,6 +22,8 @@ from ml4t.backtest.data.sources.source import Source
 from ml4t.backtest.data.sql_files import literal, quote, rows_of
 
 GIVEN, BY_PYTHON = "given", "computed"
+# Recursion over lists is beyond the proof: they are held to what runs instead, bit by bit.
+_OWN = "an indicator of this package, which is the same where later bars are left out"
 _Columns = Mapping[str, Mapping[str, str]]
 
 
@@ -101,6 +103,8 @@ def _of_source(
     if source.is_files or not isinstance(source.given, str):
         why = f"record {source.checked}" if source.checked is not None else ""
         return [ColumnVerdict(source.name, name, GIVEN, why=why) for name in names]
+    if source.is_indicator and not any(table.problems for table in tables.values()):
+        return [ColumnVerdict(source.name, name, CAUSAL, why=_OWN) for name in names]
     try:
         found = _of_query(source, tables, database, are_days=are_days)
     except EngineError as error:

@@ -21,7 +21,7 @@ from ml4t.backtest.data.causality.operators import PlanWalk
 from ml4t.backtest.data.causality.relation import Cell, Dependence, PlanRows, Problem, both
 from ml4t.backtest.data.causality.values import PlanValues
 from ml4t.backtest.data.sql_files import render, rows_of
-from ml4t.backtest.data.user_sql.functions import unstable_calls
+from ml4t.backtest.data.user_sql.stability import unstable_calls
 
 LOCAL, CAUSAL, LEAKS, UNPROVED = "local", "causal", "leaks", "unproved"
 # By which it begins that nothing was proved.

@@ -29,7 +29,7 @@ from ml4t.backtest.data.sources.forms.kinds import (
 from ml4t.backtest.data.sources.forms.reading import PLAINLY, FileReading
 from ml4t.backtest.data.sources.roles import ROLES, Role
 from ml4t.backtest.data.sources.roles.spec import RoleSpec
-from ml4t.backtest.data.sql_files import quote, render
+from ml4t.backtest.data.sql_files import Sql, quote, render
 from ml4t.backtest.errors import ConfigError, DataError, require_path
 
 if TYPE_CHECKING:
@@ -116,6 +116,11 @@ class Source(NamedTuple):
     def spec(self) -> RoleSpec:
         """What its role says of it."""
         return ROLES[self.role]
+
+    @property
+    def is_indicator(self) -> bool:
+        """Whether it is an indicator of this package: a query of ours, over prices or a feature."""
+        return isinstance(self.given, Sql) and self.given.file.startswith("indicators/")
 
     @property
     def is_known_as_of(self) -> bool:

@@ -6,15 +6,20 @@ else DuckDB may call; `refuse_functions` asks the catalog of the overloads that 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from itertools import pairwise
-from typing import NamedTuple
 
 import sqlglot
 from sqlglot import exp
 
 from ml4t.backtest.data.database import Database
-from ml4t.backtest.data.sql_files import read
+from ml4t.backtest.data.user_sql.stability import (
+    Calls,
+    Overload,
+    fitting_of,
+    overloads_of,
+    why_unstable,
+)
 from ml4t.backtest.errors import ExpressionError
 
 # Words that may stand before a bracket without being a function of DuckDB's catalog.
@@ -45,48 +50,8 @@ _MACROS = frozenset(
 )
 # Take the name of an aggregate as a text.
 _BY_NAME = frozenset(["aggregate", "array_aggr", "array_aggregate", "list_aggr", "list_aggregate"])
-# Consistent to the catalog, yet not the same in every run: the clock, samples, and sketches
-# that depend on the order of rows; or several rows from one.
-_REFUSED = {
-    "approx_quantile": "depends on the order of rows",
-    "approx_top_k": "depends on the order of rows",
-    "current_localtime": "reads the clock",
-    "current_localtimestamp": "reads the clock",
-    "generate_subscripts": "makes several rows of one",
-    "getvariable": "reads a setting of the session",
-    "reservoir_quantile": "draws a sample",
-    "unnest": "makes several rows of one",
-    "version": "tells of DuckDB",
-}
-# The same of a form: by how many arguments it has.
-_REFUSED_FORMS = {
-    ("age", 1): "reads the clock where it has one argument (subtract the two times instead)",
-}
-# The same in every run, and no value of one row: a query may have them.
-_MULTIPLYING = ("generate_subscripts", "unnest")
-# What DuckDB's catalog says of the others that are refused.
-_UNSTABLE = {
-    "CONSISTENT_WITHIN_QUERY": "reads the clock or the session",
-    "VOLATILE": "gives another value at every call",
-}
 _OPENING = (sqlglot.TokenType.L_PAREN, sqlglot.TokenType.L_BRACKET, sqlglot.TokenType.L_BRACE)
 _CLOSING = (sqlglot.TokenType.R_PAREN, sqlglot.TokenType.R_BRACKET, sqlglot.TokenType.R_BRACE)
-# How many arguments each function is called with; of one called by a dot both ways to count.
-Calls = Mapping[str, Collection[int]]
-
-
-class _Overload(NamedTuple):
-    """What DuckDB says of one form of a function."""
-
-    kind: str
-    stability: str
-    is_internal: bool
-    n_parameters: int
-    takes_more: bool
-
-    def takes(self, number: int) -> bool:
-        """Say whether it takes so many arguments."""
-        return number == self.n_parameters or (self.takes_more and number > self.n_parameters)
 
 
 def called(text: str, syntax: Collection[str] = (), tree: exp.Expr | None = None) -> Calls:
@@ -175,7 +140,7 @@ def refuse_functions(text: str, calls: Calls, database: Database) -> dict[str, s
     dict of str to set of str
         The kinds of each: scalar, aggregate, macro.
     """
-    overloads = _overloads(calls, database)
+    overloads = overloads_of(calls, database)
     for name, numbers in calls.items():
         if name in overloads:
             for number in sorted(numbers):
@@ -185,46 +150,14 @@ def refuse_functions(text: str, calls: Calls, database: Database) -> dict[str, s
     return {name: {one.kind for one in found} for name, found in overloads.items()}
 
 
-def unstable_calls(calls: Calls, database: Database) -> dict[str, str]:
-    """Return the functions whose value depends on more than their arguments, and why.
-
-    Those that DuckDB does not know are not among them: they are none of its functions, as
-    operators and casts.
-    """
-    found = {}
-    for name, overloads in _overloads(calls, database).items():
-        for number in sorted(calls[name]):
-            why = _why_unstable(name, number, _fitting(number, overloads))
-            if why is not None and name not in _MULTIPLYING:
-                found[name] = why
-    return found
-
-
-def _overloads(calls: Calls, database: Database) -> dict[str, list[_Overload]]:
-    found: dict[str, list[_Overload]] = {}
-    for name, *facts in database.rows(read("user_sql/functions"), {"names": sorted(calls)}):
-        found.setdefault(name, []).append(_Overload(*facts))
-    return found
-
-
-def _fitting(number: int, overloads: list[_Overload]) -> list[_Overload]:
-    return [one for one in overloads if one.takes(number)] or overloads
-
-
-def _why_unstable(name: str, number: int, fitting: list[_Overload]) -> str | None:
-    why = _REFUSED.get(name) or _REFUSED_FORMS.get((name, number))
-    kinds = [one.stability for one in fitting if one.stability != "CONSISTENT"]
-    return why or (_UNSTABLE.get(kinds[0], _UNSTABLE["VOLATILE"]) if kinds else None)
-
-
-def _refuse_form(text: str, name: str, number: int, overloads: list[_Overload]) -> None:
+def _refuse_form(text: str, name: str, number: int, overloads: list[Overload]) -> None:
     # In an expression none of a table's functions can stand, where there is one of values too.
     is_of_values = any(one.kind in ("scalar", "aggregate", "window") for one in overloads)
-    fitting = _fitting(number, overloads)
+    fitting = fitting_of(number, overloads)
     of_tables = ("table", "pragma", "table_macro")
     if not is_of_values and any(one.kind in of_tables for one in fitting):
         raise ExpressionError(text, f"calls {name}(), which reads outside the row")
-    why = _why_unstable(name, number, fitting)
+    why = why_unstable(name, number, fitting)
     if why is not None:
         raise ExpressionError(
             text,
