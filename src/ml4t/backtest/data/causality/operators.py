@@ -175,9 +175,10 @@ class PlanWalk:
     def _unnest(self, node: PlanNode) -> PlanRows:
         of = self._child(node)
         made = [self._values.cell(one, of.cells) for one in node["expressions"]]
-        # A list of all times is taken apart into values that may each be of its own.
+        # A list of all times is taken apart into rows that may each be of its own.
         made = [Cell(one.name, self._opaque(), unclear(one.reads)) for one in made]
-        return PlanRows((*of.cells, *made), both(of.reads, *(one.reads for one in made)))
+        rows = both(unclear(of.reads), *(one.reads for one in made))
+        return PlanRows((*of.cells, *made), rows)
 
     # -- several ----------------------------------------------------------------------
 
