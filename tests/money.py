@@ -212,7 +212,11 @@ def draw_holding(pick: random.Random, options: dict[str, Any]) -> None:
     """Hold back what was bought: by the market's rule, or by another of some assets."""
     options["min_holding"] = pick.choice([0, 1, 1, 3])
     options["terms"] = {
-        asset: replace(one, min_holding=pick.choice([None, None, 0, 1, 2]))
+        asset: replace(
+            one,
+            min_holding=pick.choice([None, None, 0, 1, 2]),
+            max_order=pick.choice([None, None, None, 100.0, 500.0]),
+        )
         for asset, one in options["terms"].items()
     }
 
@@ -531,6 +535,7 @@ def assets_of(terms: Mapping[str, r.Terms]) -> pl.DataFrame:
                 "asset_id": asset, "multiplier": float(one.multiplier), "lot_size": float(one.lot),
                 "tick_size": float(one.tick), "initial_margin": one.initial,
                 "maintenance_margin": one.maintenance, "min_holding": one.min_holding,
+                "max_order": one.max_order,
                 "sector": one.group,
                 "short_initial_margin": one.short_initial,
                 "short_maintenance_margin": one.short_maintenance,
@@ -540,7 +545,8 @@ def assets_of(terms: Mapping[str, r.Terms]) -> pl.DataFrame:
         schema={
             "asset_id": pl.String, "multiplier": pl.Float64, "lot_size": pl.Float64,
             "tick_size": pl.Float64, "initial_margin": pl.Float64,
-            "maintenance_margin": pl.Float64, "min_holding": pl.Int32, "sector": pl.String,
+            "maintenance_margin": pl.Float64, "min_holding": pl.Int32, "max_order": pl.Float64,
+            "sector": pl.String,
             "short_initial_margin": pl.Float64, "short_maintenance_margin": pl.Float64,
         },
     )  # fmt: skip

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from reference_ledger import Level, Position
 from reference_orders import cancel_orphans
 from reference_protect import put_on_ticks
+from reference_rules import to_lot
 from reference_types import (
     ABOVE_PRICE,
     DELISTED,
@@ -221,9 +222,10 @@ def split_position(position: Position, ratio: float, tick: float) -> None:
 
 
 def pay_fraction(world: World, asset: Asset) -> None:
-    """Pay the fraction of a lot that a split left in cash, at the mark."""
+    """Pay the fraction of a share that a split left in cash, at the mark."""
     live = world.ledger.live(asset)
-    fraction = live - world.to_lot(asset, live)
+    # An odd lot is kept; of a lot that is a part of a share no part of it.
+    fraction = live - to_lot(live, min(world.terms(asset).lot, 1.0))
     if abs(fraction) > 1e-9 * abs(live):
         mark = world.ledger.marks[asset]
         world.ledger.close_at_terms(world.t, asset, -fraction, mark, "cash in lieu")

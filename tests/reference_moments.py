@@ -50,7 +50,10 @@ def fill_exits(world: World) -> None:
             order = world.new_order(asset, 0.0, rule)
             world.finish(order, "cancelled", POSITION_CLOSED)
             continue
-        wanted = abs(live) - world.to_lot(asset, abs(live) * (1 - part))
+        # In whole lots upward: a reduction that was asked for is not undercut.
+        rest = abs(live) * part
+        lot = world.terms(asset).lot
+        wanted = min(abs(live), math.ceil(rest / lot - 1e-9) * lot) if lot else rest
         if wanted == 0:
             continue
         if world.blocked(asset, -math.copysign(1.0, live)) is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from reference_ledger import AT_CLOSE, BY_LIMIT
 from reference_types import (
+    ABOVE_MAX,
     BELOW_LOT,
     BY_STRATEGY,
     END_OF_DAY,
@@ -166,6 +167,9 @@ def prepare(world: World, wanted: Order) -> LiveOrder | None:
         order.quantity = quantity
         world.finish(order, "rejected", BELOW_LOT)
         return None
+    if abs(order.quantity) > (world.terms(asset).max_order or math.inf):
+        world.finish(order, "rejected", ABOVE_MAX)
+        return None
     if order.is_trailing and world.price_now(asset) is None:
         world.finish(order, "rejected", NO_BAR)
         return None
@@ -302,6 +306,8 @@ def replace(world: World, change: Replace, allow: Allow) -> None:
             world.finish(order, "cancelled", BY_STRATEGY)
             return
         more = order.filled + order.side * left - order.quantity
+        if abs(order.quantity + more) > (world.terms(order.asset).max_order or math.inf):
+            more = 0.0  # the market takes no such change
         if more * order.side > 0:
             more, _ = allow(world, order.asset, more)
         order.quantity += more

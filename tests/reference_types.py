@@ -30,6 +30,7 @@ DELISTED, RENAMED = "delisted", "renamed"
 NO_CASH = "insufficient cash"
 NO_BUYING_POWER = "insufficient buying power"
 NO_SHORTS = "cash account cannot short"
+ABOVE_MAX = "above the maximum order size"
 NO_BORROW = "not available to borrow"
 MIN_HOLDING = "minimum holding"
 EXIT_PENDING = "risk exit pending"
@@ -86,6 +87,7 @@ class Terms:
     short_initial: float | None = None  # of shorts, None: as of both sides
     short_maintenance: float | None = None
     group: str | None = None  # the sector
+    max_order: float | None = None  # shares of one discrete order; None: any
     min_holding: int | None = None  # sessions before what was bought is sold; None: the market's
 
 

@@ -321,12 +321,13 @@ def test_open_orders_of_whole_shares_are_cut_and_below_one_share_end() -> None:
     assert orders(less)[2] == ("cancelled", "split", 0)
 
 
-def test_lots_of_the_assets_source_are_kept_by_a_split() -> None:
+def test_a_split_leaves_an_odd_lot_and_cash_for_a_part_of_a_share() -> None:
     rows = [*flat(30, 2), *flat(20, 1)]
     terms = {"assets": {"asset_id": ["A"], "lot_size": [10.0]}}
-    result = play(rows, {0: buy(10)}, [act("split", 2, 1.5)], sources=terms)
-    assert flows(result) == [(2, "A", "cash in lieu", 100)]
-    assert held(result)[-1] == (2, "A", 10)
+    result = play(rows, {0: buy(10)}, [act("split", 2, 1.55)], sources=terms)
+    # 10 * 1.55 = 15.5 at 30 / 1.55: half a share is 9.677419 of cash, 15 a lot and an odd one.
+    assert flows(result) == [(2, "A", "cash in lieu", pytest.approx(0.5 * 30 / 1.55))]
+    assert held(result)[-1] == (2, "A", 15)
 
 
 def test_restated_prices_are_on_ticks() -> None:

@@ -404,7 +404,7 @@ GOOD_TERMS: dict[str, list[dict[str, object]]] = {
         asset("MSFT", lot_size=100.0, tick_size=0.01, multiplier=50.0, initial_margin=0.5,
               maintenance_margin=0.5),
         asset("TSLA", lot_size=0.0, tick_size=0.0, initial_margin=1.0, maintenance_margin=0.25,
-              min_holding=1.0),
+              min_holding=1.0, max_order=1e6),
     ],
     "borrow": [loan(DAYS[0], 0.0), loan(DAYS[1], 7.5), loan(DAYS[0], asset_id="TSLA")],
     "calendar": [session(day) for day in DAYS],
@@ -464,6 +464,9 @@ TERM_ROWS: dict[tuple[str, str], list[dict[str, object]]] = {
         asset("B", short_initial_margin=0.25, short_maintenance_margin=0.5),
         asset("C", initial_margin=0.25, short_maintenance_margin=0.5),
         asset("D", maintenance_margin=0.25, short_initial_margin=0.2),
+    ],
+    ("assets", "max_order_not_valid"): [
+        asset(f"A{i}", max_order=value) for i, value in enumerate([0.0, -1.0, NAN, INF])
     ],
     ("assets", "duplicate_keys"): [asset("GOOG"), asset("GOOG", lot_size=100.0)],
     ("borrow", "null_timestamp"): [loan(None)],

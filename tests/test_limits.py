@@ -504,6 +504,7 @@ def desk_of(
         initial_margin=np.full(n_assets, np.nan),
         maintenance_margin=np.full(n_assets, np.nan),
         min_holding=np.full(n_assets, np.nan),
+        max_order=np.full(n_assets, np.nan),
         short_initial_margin=np.full(n_assets, np.nan),
         short_maintenance_margin=np.full(n_assets, np.nan),
         groups={"sector": np.array(sectors if sectors is not None else [0] * n_assets)},

@@ -30,7 +30,7 @@ ROLES: dict[str, dict[str, list[Any]]] = {
                 "pay_date": DAYS[2:]},
     "assets": {"asset_id": ["A"], "lot_size": [1.0], "tick_size": [0.01], "multiplier": [1.0],
                "initial_margin": [0.5], "maintenance_margin": [0.25], "min_holding": [1],
-               "sector": ["tech"],
+               "max_order": [100.0], "sector": ["tech"],
                "short_initial_margin": [0.5], "short_maintenance_margin": [0.3]},
     "borrow": {"timestamp": DAYS, "asset_id": ["A"] * 3, "fee": [0.01] * 3,
                "available": [True] * 3},
@@ -64,6 +64,7 @@ MEANS: dict[tuple[str, str], set[str]] = {
     ("assets", "initial_margin"): {"NULL", "a Decimal"},
     ("assets", "maintenance_margin"): {"NULL", "a Decimal"},
     ("assets", "min_holding"): {"NULL", "0"},
+    ("assets", "max_order"): {"NULL", "a Decimal"},
     ("assets", "short_initial_margin"): {"NULL", "a Decimal"},
     ("assets", "short_maintenance_margin"): {"NULL", "a Decimal"},
     ("borrow", "asset_id"): {"a word"},  # of another asset: nothing is said of those of the run

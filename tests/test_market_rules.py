@@ -1,4 +1,4 @@
-"""What an exchange lets be traded, with every amount by hand: minimum holding, price limits.
+"""What an exchange lets be traded, with every amount by hand: minimum holding, price limits, sizes.
 
 `tests/test_money.py` holds the same rules to the reference in random worlds.
 """
@@ -235,6 +235,52 @@ def test_slippage_takes_no_fill_beyond_a_limit_that_is_a_rate() -> None:
     result = play(rows, {0: lambda s: s.buy("A", 1)}, names=RATED, sources=CENTS, **costs)
     # 10.98 * 1.01 = 11.0898, but nobody sells above 11.00.
     assert fills(result) == [(1, "A", 1, 11)]
+
+
+# -- sizes -------------------------------------------------------------------------------------
+
+
+def test_an_order_above_the_maximum_is_rejected_and_a_change_to_one_is_not_made() -> None:
+    assets = {"assets": {"asset_id": ["A", "B"], "max_order": [100, None]}}
+    script = {
+        0: [
+            lambda s: s.buy("A", 101),
+            lambda s: s.buy("A", 100),
+            lambda s: s.buy("B", 101),
+            lambda s: s.orders.update(limit=s.buy("A", 60, limit=9)),
+        ],
+        1: lambda s: s.replace(s.orders["limit"], quantity=150),
+        2: lambda s: s.order_target_weights({}),
+    }
+    rows: list[Row] = [*flat(10, 2), (9, 9, 9, 9), *flat(9, 1)]
+    result = play({"A": rows, "B": flat(10, 4)}, script, sources=assets)
+    assert orders(result)[:2] == [
+        ("rejected", "above the maximum order size", 0), ("filled", "", 100)
+    ]  # fmt: skip
+    # 100 of A and 101 of B at 10.00, the 60 at 9.00; target weights are as many orders as it takes.
+    assert fills(result) == [
+        (1, "A", 100, 10), (1, "B", 101, 10), (2, "A", 60, 9), (3, "A", -160, 9), (3, "B", -101, 10)
+    ]  # fmt: skip
+    # 10,000 - 1,000 - 1,010 - 540 + 1,440 + 1,010
+    assert cash(result)[-1] == 9_900
+
+
+def test_an_odd_lot_is_sold_with_all_of_its_position_alone() -> None:
+    assets = {"asset_id": ["A"], "lot_size": [100]}
+    actions = {"asset_id": ["A"], "ex_date": [day(2)], "kind": ["split"], "value": [1.3]}
+    sources = {"assets": assets, "actions": actions}
+    rows: list[Row] = [*flat(13, 2), *flat(10, 3)]
+
+    def sold(*ways: Any) -> list[tuple[Any, ...]]:
+        result = play(rows, {0: lambda s: s.buy("A", 100), 2: list(ways)}, sources=sources)
+        return [row[2:] for row in fills(result)[1:]]
+
+    # 100 are 130 after the split; all of them are sold whole, a part in lots of 100.
+    assert sold(lambda s: s.sell("A", 130)) == [(-130, 10)]
+    assert sold(lambda s: s.order_target("A", 0)) == [(-130, 10)]
+    assert sold(lambda s: s.order_target_weights({})) == [(-130, 10)]
+    assert sold(lambda s: s.sell("A", 120)) == [(-100, 10)]
+    assert sold(lambda s: s.sell("A", 30)) == []
 
 
 # -- what is refused before the run ------------------------------------------------------------

@@ -35,7 +35,7 @@ from test_results import tables
 from zoned import ZONES
 
 # Seeds whose cases do everything together; found among the first 160.
-COVERING = (1, 8, 9, 20, 21, 30, 31, 35, 47, 48, 53, 55, 60, 64, 72, 73, 74, 91)
+COVERING = (1, 8, 9, 20, 21, 30, 31, 35, 47, 48, 53, 55, 60, 64, 72, 73, 74, 91, 103)
 MIXED = examples(4)
 SEEDS = [seed for seed in range(MIXED + len(COVERING)) if seed not in COVERING][:MIXED]
 BLOCK = 4  # cases a test: enough that a run is not all overhead, few enough to share them out

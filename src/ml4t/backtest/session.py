@@ -134,7 +134,7 @@ class Session:
         policy = config.actions
         self.actions = CorporateActions(
             market.actions, self.portfolio, (self.broker, self.rules, self.accruals),
-            whole=executor.whole,
+            whole=executor.whole_shares,
             dividends_move_levels=policy.dividends_move_levels,
             delisting_return=policy.delisting_return,
             reinvest=self.broker.reinvest if policy.reinvest_dividends else None,

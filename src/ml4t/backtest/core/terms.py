@@ -25,6 +25,8 @@ class Instruments(NamedTuple):
         Fractions of exposure; NaN where the account's own apply.
     min_holding : float array
         Sessions before what was bought may be sold; NaN where the market's own rule applies.
+    max_order : float array
+        Most shares of one order; NaN: any number.
     short_initial_margin, short_maintenance_margin : float array
         The same of short positions; NaN where they need what the asset's, or else the account's
         own, say.
@@ -42,6 +44,7 @@ class Instruments(NamedTuple):
     initial_margin: Floats
     maintenance_margin: Floats
     min_holding: Floats
+    max_order: Floats
     short_initial_margin: Floats
     short_maintenance_margin: Floats
     groups: Mapping[str, Ints] = {}
@@ -58,6 +61,7 @@ class Instruments(NamedTuple):
             initial_margin=np.full(n_assets, np.nan),
             maintenance_margin=np.full(n_assets, np.nan),
             min_holding=np.full(n_assets, np.nan),
+            max_order=np.full(n_assets, np.nan),
             short_initial_margin=np.full(n_assets, np.nan),
             short_maintenance_margin=np.full(n_assets, np.nan),
         )

@@ -171,9 +171,18 @@ class Executor:
 
     def whole(self, sids: Ints, quantity: Floats) -> Floats:
         """Return quantities cut toward zero to whole lots, where lots there are."""
+        return self._cut(quantity, self.lot_size[sids]) if self.has_lots else quantity
+
+    def whole_shares(self, sids: Ints, quantity: Floats) -> Floats:
+        """Return quantities cut toward zero to whole shares, or to a lot that is a part of one.
+
+        A split may leave an odd lot; of a share that is no whole one it leaves cash.
+        """
         if not self.has_lots:
             return quantity
-        lots = self.lot_size[sids]
+        return self._cut(quantity, np.minimum(self.lot_size[sids], 1.0))
+
+    def _cut(self, quantity: Floats, lots: Floats) -> Floats:
         safe = np.where(lots > 0, lots, 1.0)
         steps = np.floor(np.abs(quantity) / safe + self.policy.whole_tolerance)
         cut = np.sign(quantity) * steps * safe

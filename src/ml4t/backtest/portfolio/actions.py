@@ -55,7 +55,7 @@ class CorporateActions:
     followers : sequence of Follower
         Told after the portfolio: broker and risk.
     whole : callable
-        ``whole(sids, quantity)`` cuts quantities toward zero to whole lots.
+        ``whole(sids, quantity)`` cuts quantities toward zero to whole shares.
     dividends_move_levels : bool
         Whether the followers are told of dividends.
     delisting_return : float

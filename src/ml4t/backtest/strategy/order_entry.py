@@ -25,6 +25,7 @@ from ml4t.backtest.strategy.order_terms import OrderTerms, days
 
 # Why an order is denied that its own stop would close at once.
 BEYOND = "on the wrong side of the price"  # after the name of the exit
+ABOVE_MAX = "above the maximum order size"
 TAKE_PROFIT, STOP_LOSS = "take_profit", "stop_loss"
 
 
@@ -119,6 +120,9 @@ class OrderEntry:
             self._broker.refuse(order, OrderStatus.REJECTED, BELOW_LOT)
             return
         amend(order, quantity=whole)
+        if self._is_too_large(order, whole):
+            self._broker.refuse(order, OrderStatus.REJECTED, ABOVE_MAX)
+            return
         # What reduces a position when it is sent never opens the other side with that part,
         # whatever has closed the position by the time it fills.
         # A position that is only on its way does not count: until it is there, nothing is held that
@@ -185,7 +189,10 @@ class OrderEntry:
             if not is_number(value) or not value > 0:
                 raise ConfigError(f"{name} must be a number above 0, was {value!r}")
         if quantity is not None:
-            more = self._allowed_more(order, self._whole(order, float(quantity)))
+            whole = self._whole(order, float(quantity))
+            if self._is_too_large(order, whole):
+                whole = order.quantity  # the market takes no such change
+            more = self._allowed_more(order, whole)
             amend(order, quantity=order.quantity + more)
             if not order.is_exit:
                 amend(order, opening=order.opening + max(more * order.side, 0.0))
@@ -210,6 +217,10 @@ class OrderEntry:
         if allowed != more:
             amend(order, reason=f"cut by {self._limits.denied_by}")
         return allowed
+
+    def _is_too_large(self, order: Order, quantity: float) -> bool:
+        """Whether a quantity is more than one order of its asset may be."""
+        return abs(quantity) > self._broker.executor.terms.max_order.item(order.sid)
 
     def _whole(self, order: Order, quantity: float) -> float:
         """Return a quantity cut to whole lots, unless it closes exactly what is held."""

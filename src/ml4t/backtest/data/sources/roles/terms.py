@@ -32,6 +32,7 @@ _TERM_CHECKS = tuple(
         "multiplier": "has a multiplier that is no number above 0; use NULL for 1",
         "initial_margin": "has an initial_margin outside (0, 1]; it is a fraction, use NULL for "
         "the account's own",
+        "max_order": "has a max_order that is no number above 0; use NULL for any size",
         "min_holding": "has a min_holding that is no whole number of sessions from 0 on; use NULL "
         "for the market's own",
         "short_initial_margin": "has a short_initial_margin outside (0, 1]; it is a fraction, use "
@@ -68,7 +69,7 @@ _FEE = Check(
 )
 TERMS = (
     "lot_size", "tick_size", "multiplier", "initial_margin", "maintenance_margin", "min_holding",
-    "short_initial_margin", "short_maintenance_margin",
+    "short_initial_margin", "short_maintenance_margin", "max_order",
 )  # fmt: skip
 _ONE_TERM = Check(
     rule="terms_changed",
