@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hand_events import bought, close
 from ml4t.backtest import (
     BacktestConfig,
     Fee,
@@ -22,8 +23,9 @@ from ml4t.backtest import (
 from ml4t.backtest.errors import ConfigError
 from ml4t.backtest.execution import Charges, Quote
 from ml4t.backtest.execution.costs.schedules import SCHEDULES
+from ml4t.backtest.execution.hand_loop.broker import SimulationBroker
 from ml4t.backtest.runfile_tables import SETTINGS, build, settings_text
-from scripted import flat, play
+from scripted import FREE, flat, play
 
 
 def charged(model: Any, quantity: float, price: float, day: str, **more: Any) -> tuple[float, ...]:
@@ -227,6 +229,31 @@ def test_tiers_are_those_of_the_moment_a_rebalance_books() -> None:
 def test_what_is_no_schedule_is_refused(make: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make()
+
+
+def test_a_loop_by_hand_pays_by_date_and_counts_its_month_over_all_assets() -> None:
+    stamp = Fee((("2020-01-01", 0.001), ("2024-01-03", 0.0005)), on="sell", column="tax")
+    tiers = MonthlyTieredCommission(((0, 0.01), (100, 0.002)))
+    fees = Fee(0.5, per="order", column="fee")
+    broker = SimulationBroker(10_000, commission=tiers + stamp + fees, slippage=FREE["slippage"])
+    paid = []
+    for t, (asset, quantity) in enumerate([("A", 80), ("B", 80), ("A", -50), ("A", -30)]):
+        bought(broker, asset, quantity)
+        (fill,) = broker.on_market_event(close(t, 10.0, asset))
+        paid.append((fill.timestamp.day, fill.commission, fill.tax, fill.fee))
+    # 80 * 0.01; 20 * 0.01 + 60 * 0.002; 50 * 0.002 and 500 * 0.05%; 30 * 0.002 and 300 * 0.05%.
+    expected = [(1, 0.8, 0, 0.5), (2, 0.32, 0, 0.5), (3, 0.1, 0.25, 0.5), (4, 0.06, 0.15, 0.5)]
+    assert [one == pytest.approx(by) for one, by in zip(paid, expected, strict=True)] == [True] * 4
+    # 10,000 - 800 - 800 + 500 + 300, less 1.28, 0.40 and 2.00.
+    assert broker.portfolio.cash == pytest.approx(9_200 - 3.68)
+
+
+def test_a_rate_is_part_of_what_a_run_is_told_by() -> None:
+    of_rate = [
+        BacktestConfig(commission=PerOrderCommission(1) + Fee((("2024-01-01", rate),))).to_dict()
+        for rate in (0.001, 0.002, 0.001)
+    ]
+    assert of_rate[0] == of_rate[2] != of_rate[1]
 
 
 def test_a_schedule_without_dates_is_a_commission_of_the_same_number() -> None:
