@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
+from invariants import check_books
+from ml4t.backtest import BacktestResult, PerOrderCommission
 from ml4t.backtest.errors import CostError
 from ml4t.backtest.execution import Charges, Quote
 from scripted import play
@@ -55,6 +59,20 @@ def test_without_levies_tax_and_fee_are_zero() -> None:
     for table in ("fills", "trades"):
         query = f"select distinct tax, fee from {table}"
         assert result.sql(query).fetchall() == [(0, 0)]
+
+
+def test_a_run_that_was_saved_without_the_columns_has_paid_neither(tmp_path: Path) -> None:
+    script = {0: [lambda s: s.buy("A", 100)], 2: [lambda s: s.sell("A", 40)]}
+    play(FLAT_AT, script, commission=PerOrderCommission(2.0)).save(tmp_path / "run")
+    for name in ("fills", "trades"):
+        file = tmp_path / "run" / f"{name}.parquet"
+        pl.read_parquet(file).drop("tax", "fee").write_parquet(file)
+    (tmp_path / "run" / "checksums.json").unlink()
+    opened = BacktestResult.open(tmp_path / "run")
+    assert {name: opened[name] for name in ("commission", "tax", "fee", "costs")} == (
+        {"commission": 4.0, "tax": 0.0, "fee": 0.0, "costs": 4.0}
+    )
+    check_books(opened)
 
 
 def test_a_part_of_charges_that_is_no_number_is_refused() -> None:

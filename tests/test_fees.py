@@ -198,6 +198,28 @@ def test_monthly_tiers_count_what_filled_and_begin_anew_with_the_month() -> None
         assert [one for (one,) in paid] == pytest.approx([0.8, 0.32, 0.1, 1.04])
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_monthly_tiers_are_those_of_every_share_by_itself(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    tiers = ((0, 0.0035), (40, 0.002), (90, 0.0015), (200, 0.0))
+    model = MonthlyTieredCommission(tiers, minimum=0.02, cap=0.01)
+    quantity = random.integers(-60, 60, 8).astype(float)
+    price = random.uniform(0.05, 5.0, 8)
+    quote = Quote(
+        sids=np.arange(8), quantity=quantity, price=price, multiplier=np.ones(8), market={},
+        date=np.datetime64("2024-01-31"), month_shares=float(before := int(random.integers(100))),
+    )  # fmt: skip
+    expected = []
+    for shares, each in zip(quantity.astype(int).tolist(), price.tolist(), strict=True):
+        paid = 0.0
+        for _ in range(abs(shares)):
+            paid += [amount for start, amount in tiers if start <= before][-1]
+            before += 1
+        paid = min(max(paid, 0.02), 0.01 * abs(shares) * each)
+        expected.append(paid if shares else 0.0)
+    assert model.charge(quote) == pytest.approx(expected)
+
+
 def test_tiers_are_those_of_the_moment_a_rebalance_books() -> None:
     """Sales and purchases of one moment count one after the other."""
     tiers = MonthlyTieredCommission(((0, 0.01), (100, 0.0)))
