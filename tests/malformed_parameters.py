@@ -34,6 +34,7 @@ from ml4t.backtest import (
     strategies,
 )
 from ml4t.backtest.execution.hand_loop.broker import SimulationBroker
+from ml4t.backtest.execution.market_rules import LimitRounding
 from ml4t.backtest.risk import Limit, RiskRule
 from ml4t.backtest.scenarios import make_scenario
 from ml4t.backtest.strategies import FixedSizer, Rule, Sizer
@@ -150,6 +151,7 @@ PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
         {}, {"reinvest_dividends": FLAG, "delisting_return": at_least(-1, 5),
              "exit_on_membership_end": FLAG, "dividends_move_levels": FLAG},
     ),
+    "MarketRules": ({}, {"min_holding": whole(0), "limit_rounding": words(*LimitRounding)}),
     "RiskManager": (
         {}, {"rules": listed(lambda v: isinstance(v, RiskRule)),
              "limits": listed(lambda v: isinstance(v, Limit)), "feature_provider": NONE},

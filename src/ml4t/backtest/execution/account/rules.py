@@ -173,12 +173,12 @@ class MarginAccount:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shortfall", parse_choice(Shortfall, "shortfall", self.shortfall))
-        for side in ("", "short_"):
-            initial, maintenance = f"{side}initial_margin", f"{side}maintenance_margin"
-            if getattr(self, initial) is not None:
-                require_fraction(initial, getattr(self, initial), INITIAL)
-            if getattr(self, maintenance) is not None:
-                require_fraction(maintenance, getattr(self, maintenance), ORDER)
+        require_fraction("initial_margin", self.initial_margin, INITIAL)
+        require_fraction("maintenance_margin", self.maintenance_margin, ORDER)
+        if self.short_initial_margin is not None:
+            require_fraction("short_initial_margin", self.short_initial_margin, INITIAL)
+        if self.short_maintenance_margin is not None:
+            require_fraction("short_maintenance_margin", self.short_maintenance_margin, ORDER)
         self._require_order("maintenance_margin", "initial_margin")
         self._require_order(
             *(

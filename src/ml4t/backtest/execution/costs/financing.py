@@ -13,7 +13,14 @@ from ml4t.backtest.core.orders import parse_choice
 from ml4t.backtest.errors import CostError
 
 
-class DayCount(StrEnum):
+class _Word(StrEnum):
+    """A word that prints as a user writes it, so that what has one can be made of its print."""
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+
+class DayCount(_Word):
     """Days that a year has where interest is counted by calendar days.
 
     ISDA Definitions 2006, section 4.16: dollars, euros and francs by 360, pounds, Hong Kong
@@ -24,7 +31,7 @@ class DayCount(StrEnum):
     ACTUAL_360 = "actual/360"
 
 
-class Accrual(StrEnum):
+class Accrual(_Word):
     """Which time counts.
 
     OVERNIGHT: from one date to the next, on what was held at the last close before; a position
