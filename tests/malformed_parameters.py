@@ -87,7 +87,8 @@ PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
          "min_trade": at_least(0), "band": at_least(0, 1)},
     ),
     "BacktestConfig": ({}, dict.fromkeys(
-        ("commission", "slippage", "financing", "account", "execution", "levels", "actions"),
+        ("commission", "slippage", "financing", "account", "execution", "levels", "actions",
+         "market"),
         NOTHING,
     ) | {"impact": NONE, "initial_capital": above(0) | NONE}),
     "BasisPointCommission": ({}, {"basis_points": RATE}),

@@ -243,7 +243,7 @@ def test_tiers_are_those_of_the_moment_a_rebalance_books() -> None:
         (lambda: Fee((("2024-02-01", 0.1), ("2024-01-01", 0.2))), "must ascend by date"),
         (lambda: Fee(((0.1, 0.2, 0.3),)), "must be a .date, amount. pair"),
         (lambda: FeeSchedule((0.001,)), r"method charge\(\), was 0.001"),
-        (lambda: FeeSchedule(()), "must be at least one commission model, was"),
+        (lambda: FeeSchedule(()), "must hold at least one model, was empty"),
         (lambda: FeeSchedule((Fee(0.18, per="charges"),)), "is the first part"),
         (lambda: fee_schedule("hongkong"), "did you mean 'hong_kong'"),
     ],

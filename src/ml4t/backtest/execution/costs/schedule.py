@@ -58,9 +58,7 @@ class FeeSchedule(Adds):
                 )
             parts += part.parts if isinstance(part, FeeSchedule) else [cast("Commission", part)]
         if not parts:
-            raise ConfigError(
-                f"parts of a fee schedule must be at least one commission model, was {self.parts!r}"
-            )
+            raise ConfigError("parts of a fee schedule must hold at least one model, was empty")
         first = parts[0]
         if getattr(first, "is_of_others", False):
             raise ConfigError(f"{first!r} is charged of what is before it, and is the first part")
