@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from causality.grammar import Grammar
 from causality.panels import TABLES, make_panel
-from effort import some
+from effort import long, some
 from ml4t.backtest import BacktestEngine, Catalog, Strategy, TopN
 from ml4t.backtest.audit import exhaustive, verify
 from ml4t.backtest.audit.comparing import compare_views
@@ -181,6 +181,7 @@ def test_a_window_of_the_strategy_over_what_leaks_is_found(prices: Path) -> None
     assert before in {row.column for row in rows}
 
 
+@long
 def test_a_plain_leak_is_counted_with_a_little_history_and_others_with_all(
     prices: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,6 +227,7 @@ def test_each_form_is_asked_as_duckdb_can(query: str, how: str, prices: Path) ->
     assert (row.n_differ, row.how, row.why) == (N_BARS - 1, how, None)
 
 
+@long
 def test_a_source_without_its_bad_rows_is_made_anew_for_each_bar(prices: Path) -> None:
     ahead = f"select timestamp, asset_id, lead(close) over ({OF_ASSET}) as own from prices"
     catalog = Catalog().register("prices", prices)
@@ -234,6 +236,7 @@ def test_a_source_without_its_bad_rows_is_made_anew_for_each_bar(prices: Path) -
     assert (row.n_differ, row.how) == (N_BARS - 1, ANEW)
 
 
+@long
 def test_what_cannot_be_tried_says_why(prices: Path) -> None:
     catalog = Catalog().register("prices", prices)
     catalog.register("features", lambda sources: sources.prices.pl().select(
@@ -340,6 +343,7 @@ def slowly(catalog: Catalog) -> dict[str, list[str]]:
     return found
 
 
+@long
 @pytest.mark.parametrize("seed", some(range(500, 600), 2))
 def test_it_says_what_a_catalog_for_each_bar_says(
     seed: int, prices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from effort import examples, long, some
+from effort import examples, some
 from ml4t.backtest import BacktestEngine, BacktestResult, Catalog, Strategy, TopN
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.errors import ConfigError, DataError
@@ -49,7 +49,6 @@ def told(tmp_path_factory) -> dict[str, list[dict[str, object]]]:
     return found
 
 
-@long
 def test_no_number_depends_on_the_zone_of_the_machine(told) -> None:
     ours = told[MACHINES[0]]
     assert len(ours[1]) >= 18  # no case has got lost
