@@ -7,6 +7,7 @@ nothing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
@@ -142,23 +143,52 @@ class TieredCommission(Adds):
     features: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
-        tiers = []
-        for tier in require_list("tiers", self.tiers, "(start, basis_points) pairs"):
-            if not isinstance(tier, (list, tuple)) or len(tier) != 2:
-                raise ConfigError(f"a tier must be a (start, basis_points) pair, was {tier!r}")
-            require_within("start of a tier", tier[0])
-            require_within("basis_points of a tier", tier[1], below=10_000)
-            tiers.append((float(tier[0]), float(tier[1])))
-        starts = [start for start, _ in tiers]
-        if not starts or starts[0] != 0 or starts != sorted(set(starts)):
-            raise ConfigError(f"tiers must start at 0 and ascend, their starts were {starts!r}")
-        object.__setattr__(self, "tiers", tuple(tiers))
+        tiers = require_tiers(self.tiers, "basis_points", below=10_000)
+        object.__setattr__(self, "tiers", tiers)
 
     def charge(self, quote: Quote) -> Floats:
         """Return the sum over the tiers of the value inside each times its rate, per fill."""
-        value = quote.value
-        charge = np.zeros(len(value))
-        ends = [*(start for start, _ in self.tiers[1:]), np.inf]
-        for (start, basis_points), end in zip(self.tiers, ends, strict=True):
-            charge += np.clip(value - start, 0.0, end - start) * (basis_points / 10_000)
-        return charge
+        rates = tuple((start, basis_points / 10_000) for start, basis_points in self.tiers)
+        return marginal(rates, 0.0, quote.value)
+
+
+def require_tiers(
+    tiers: object, amount: str, *, below: float = math.inf
+) -> tuple[tuple[float, float], ...]:
+    """Return tiers as pairs of numbers; `amount` is what the second one is called.
+
+    Raises
+    ------
+    ConfigError
+        They are no pairs, an amount is outside of its range, or starts do not ascend from 0.
+    """
+    pairs = []
+    for tier in require_list("tiers", tiers, f"(start, {amount}) pairs"):
+        if not isinstance(tier, (list, tuple)) or len(tier) != 2:
+            raise ConfigError(f"a tier must be a (start, {amount}) pair, was {tier!r}")
+        require_within("start of a tier", tier[0])
+        require_within(f"{amount} of a tier", tier[1], below=below)
+        pairs.append((float(tier[0]), float(tier[1])))
+    starts = [start for start, _ in pairs]
+    if not starts or starts[0] != 0 or starts != sorted(set(starts)):
+        raise ConfigError(f"tiers must start at 0 and ascend, their starts were {starts!r}")
+    return tuple(pairs)
+
+
+def marginal(
+    tiers: tuple[tuple[float, float], ...], before: Floats | float, after: Floats
+) -> Floats:
+    """Return the sum over the tiers of what lies inside each, between two sizes, times its amount.
+
+    Parameters
+    ----------
+    tiers : tuple of (start, amount)
+        As of `require_tiers`.
+    before, after : float array
+        Where each part begins and ends.
+    """
+    charge = np.zeros(len(after))
+    ends = [*(start for start, _ in tiers[1:]), np.inf]
+    for (start, amount), end in zip(tiers, ends, strict=True):
+        charge += (np.clip(after, start, end) - np.clip(before, start, end)) * amount
+    return charge

@@ -20,10 +20,10 @@ from ml4t.backtest.core.tolerances import WHOLE
 from ml4t.backtest.errors import (
     ConfigError,
     require_choice,
-    require_list,
     require_number,
     require_within,
 )
+from ml4t.backtest.execution.costs.commission import marginal, require_tiers
 from ml4t.backtest.execution.costs.contract import Charges, Quote
 from ml4t.backtest.execution.costs.schedule import Adds
 
@@ -230,17 +230,7 @@ class MonthlyTieredCommission(Adds):
         require_within("minimum", self.minimum)
         if self.cap is not None:
             require_fraction("cap", self.cap, SHARE)
-        tiers = []
-        for tier in require_list("tiers", self.tiers, "(start, amount) pairs"):
-            if not isinstance(tier, (list, tuple)) or len(tier) != 2:
-                raise ConfigError(f"a tier must be a (start, amount) pair, was {tier!r}")
-            require_within("start of a tier", tier[0])
-            require_within("amount of a tier", tier[1])
-            tiers.append((float(tier[0]), float(tier[1])))
-        starts = [start for start, _ in tiers]
-        if not starts or starts[0] != 0 or starts != sorted(set(starts)):
-            raise ConfigError(f"tiers must start at 0 and ascend, their starts were {starts!r}")
-        object.__setattr__(self, "tiers", tuple(tiers))
+        object.__setattr__(self, "tiers", require_tiers(self.tiers, "amount"))
 
     @property
     def is_dated(self) -> bool:
@@ -256,13 +246,9 @@ class MonthlyTieredCommission(Adds):
         """Return the charge of each fill, those before it in this moment counted."""
         is_shares = self.per == "share"
         size = np.abs(quote.quantity) if is_shares else quote.value
-        before = quote.month_shares if is_shares else quote.month_value
-        after = before + np.cumsum(size)
-        charge = np.zeros(len(size))
-        ends = [*(start for start, _ in self.tiers[1:]), np.inf]
-        for (start, amount), end in zip(self.tiers, ends, strict=True):
-            inside = np.clip(after, start, end) - np.clip(after - size, start, end)
-            charge += inside * amount
+        counted = quote.month_shares if is_shares else quote.month_value
+        after = counted + np.cumsum(size)
+        charge = marginal(self.tiers, after - size, after)
         charge = np.maximum(charge, self.minimum)
         if self.cap is not None:
             charge = np.minimum(charge, self.cap * quote.value)
