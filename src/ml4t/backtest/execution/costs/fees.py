@@ -7,7 +7,7 @@ tax on commission and fees, sees the lines to its left.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass
 from datetime import date
 from typing import ClassVar
@@ -255,7 +255,7 @@ class MonthlyTieredCommission(Adds):
         return np.where(size > 0, charge, 0.0)
 
 
-def _steps(pairs: Iterable[object], require: object) -> DatedAmounts:
+def _steps(pairs: Iterable[object], require: Callable[[object], None]) -> DatedAmounts:
     """Return dated amounts with their dates as texts, which print, compare and sort alike."""
     steps: list[tuple[str, float | None]] = []
     for pair in pairs:
@@ -269,7 +269,6 @@ def _steps(pairs: Iterable[object], require: object) -> DatedAmounts:
                 f"the date of an amount must be one such as '2023-08-28', was {day!r}"
             ) from None
         if amount is not None:
-            assert callable(require)
             require(amount)
         steps.append((said.strftime("%Y-%m-%d"), None if amount is None else float(amount)))
     days = [day for day, _ in steps]
