@@ -55,6 +55,13 @@ BY_HAND: list[tuple[Any, ...]] = [
     # SEC: 60,000 * 5 * 8 / 1e6 = 2.40. Commission 300.
     ("ibkr_us_fixed", -60_000, 5.0, "2023-03-01", (300.0, 0, 7.27 + 2.40)),
     ("ibkr_us_fixed", -60_000, 5.0, "2024-03-01", (300.0, 0, 8.30 + 2.40)),
+    # Of 2010: SEC 50,000 * 12.70 / 1e6 = 0.635 -> 0.64, TAF 1,000 * 0.000075 = 0.075 -> 0.08.
+    ("ibkr_us_fixed", -1_000, 50.0, "2010-01-15", (5.00, 0, 0.64 + 0.08)),
+    # TAF of 60,000 shares is 7.14 from 2012-07 on, capped at 5.95; SEC 300,000 * 22.40 / 1e6 = 6.72.
+    ("ibkr_us_fixed", -60_000, 5.0, "2012-07-02", (300.0, 0, 5.95 + 6.72)),
+    # TAF is 0.000195 a share from 2026 on, 11.70 capped at 9.79; SEC nothing, then 300,000 * 20.60.
+    ("ibkr_us_fixed", -60_000, 5.0, "2026-04-03", (300.0, 0, 9.79)),
+    ("ibkr_us_fixed", -60_000, 5.0, "2026-04-06", (300.0, 0, 9.79 + 6.18)),
     # SEC nothing from 2025-05-14. 10 shares of 2.00: 1% of 20 caps the minimum of 1.00.
     ("ibkr_us_fixed", -10, 2.0, "2025-05-14", (0.20, 0, 0.0)),
     # Up to the next cent: 150 * 8 / 1e6 = 0.0012 -> 0.01, 0.000166 -> 0.01.
@@ -74,6 +81,11 @@ BY_HAND: list[tuple[Any, ...]] = [
     ("hong_kong", 400, 88.05, "2024-03-01", (0, 36, 0.95 + 0.05 + 1.99 + 2.00)),
     # Settlement is 35,220 * 0.000042 = 1.47924 -> 1.48 from 2025-06-30; sales pay stamp too.
     ("hong_kong", -400, 88.05, "2025-06-30", (0, 36, 0.95 + 0.05 + 1.99 + 1.48)),
+    # 0.13% in 2022: 45.786 -> 46; trading 1.761 -> 1.76 and the tariff of 0.50.
+    ("hong_kong", 400, 88.05, "2022-03-01", (0, 46, 0.95 + 0.05 + 1.76 + 0.50 + 2.00)),
+    # In 2014 SFC 1.0566 -> 1.06, no AFRC; 8,000,000 settles at most for 100.
+    ("hong_kong", 400, 88.05, "2014-10-31", (0, 36, 1.06 + 1.76 + 0.50 + 2.00)),
+    ("hong_kong", 80_000, 100.0, "2014-11-03", (0, 8_000, 216 + 400 + 0.50 + 100)),
     # Stamp of a value that is whole thousands is not rounded further: 100,000 -> 100.
     ("hong_kong", 1_000, 100.0, "2024-03-01", (0, 100, 2.70 + 0.15 + 5.65 + 2.00)),
     # 1,000 at 10: 10,000 * 0.00025 = 2.50 -> the minimum of 5; transfer 10,000 * 0.00001 = 0.10.
@@ -239,6 +251,7 @@ def test_tiers_are_those_of_the_moment_a_rebalance_books() -> None:
         (lambda: Fee(1.5), "amount of a fee per value must be a number"),
         (lambda: Fee(0.1, on="sells"), "did you mean 'sell'"),
         (lambda: Fee(0.1, minimum=5, maximum=2), "at least its minimum of 5"),
+        (lambda: Fee(0.1, minimum=5, maximum=(("2024-01-01", 2),)), "at least its minimum of 5"),
         (lambda: Fee((("2024-13-01", 0.1),)), "must be one such as '2023-08-28'"),
         (lambda: Fee((("2024-02-01", 0.1), ("2024-01-01", 0.2))), "must ascend by date"),
         (lambda: Fee(((0.1, 0.2, 0.3),)), "must be a .date, amount. pair"),

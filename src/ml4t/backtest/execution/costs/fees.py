@@ -33,6 +33,7 @@ CHARGE_COLUMNS = ("commission", "tax", "fee")
 FEE_ROUNDINGS = ("half_up", "up")
 # Bases that are what the lines before have charged.
 OF_OTHERS = ("commission", "charges")
+GivenAmounts = tuple[tuple[date | str, float | None], ...]
 DatedAmounts = tuple[tuple[str, float | None], ...]
 
 
@@ -54,8 +55,10 @@ class Fee(Adds):
         ``"buy"``, ``"sell"`` or ``"both"``.
     column : str, default "commission"
         Of `fills` and `trades` where it is shown: ``"commission"``, ``"tax"`` or ``"fee"``.
-    minimum, maximum : float
+    minimum : float
         Account currency per fill.
+    maximum : float, or tuple of (date, float or None), optional
+        Account currency per fill; pairs as those of `amount`.
     unit : float
         It is rounded to multiples of this, such as 0.01 or 1; 0 leaves it.
     rounding : str, default "half_up"
@@ -69,13 +72,13 @@ class Fee(Adds):
     'value'
     """
 
-    amount: tuple[tuple[date | str, float | None], ...] | float
+    amount: GivenAmounts | float
     _: KW_ONLY
     per: str = "value"
     on: str = "both"
     column: str = "commission"
     minimum: float = 0.0
-    maximum: float | None = None
+    maximum: GivenAmounts | float | None = None
     unit: float = 0.0
     rounding: str = "half_up"
     features: ClassVar[tuple[str, ...]] = ()
@@ -88,22 +91,17 @@ class Fee(Adds):
             require_choice(f"{name} of a fee", getattr(self, name), words)
         require_within("minimum of a fee", self.minimum)
         require_within("unit of a fee", self.unit)
-        if self.maximum is not None:
-            require_number("maximum of a fee", self.maximum, above=0, below=math.inf)
-            if self.maximum < self.minimum:
-                raise ConfigError(
-                    f"maximum of a fee must be at least its minimum of {self.minimum:g}, was "
-                    f"{self.maximum!r}"
-                )
-        if isinstance(self.amount, (tuple, list)):
-            object.__setattr__(self, "amount", _steps(self.amount, self._require_amount))
-        else:
-            self._require_amount(self.amount)
+        for name, require in (("amount", self._require_amount), ("maximum", self._require_maximum)):
+            value = getattr(self, name)
+            if isinstance(value, (tuple, list)):
+                object.__setattr__(self, name, _steps(value, require))
+            else:
+                require(value)
 
     @property
     def is_dated(self) -> bool:
         """Whether the date of a fill decides what it is charged."""
-        return isinstance(self.amount, tuple)
+        return isinstance(self.amount, tuple) or isinstance(self.maximum, tuple)
 
     def charge(self, quote: Quote) -> Charges:
         """Return the charge of each fill, in its column.
@@ -118,11 +116,11 @@ class Fee(Adds):
 
     def charge_after(self, quote: Quote, before: Charges) -> Charges:
         """Return the charge of each fill, after what the lines before it have charged."""
-        amount = self._amount_at(quote)
+        amount = _at(self.amount, quote)
         charge = amount * self._base(quote, before)
         charge = np.maximum(charge, self.minimum if amount else 0.0)
         if self.maximum is not None:
-            charge = np.minimum(charge, self.maximum)
+            charge = np.minimum(charge, _at(self.maximum, quote))
         if self.unit:
             steps = charge / self.unit
             # 0.285 * 100 is 28.499999999999996: what misses its step by rounding is on it.
@@ -150,18 +148,20 @@ class Fee(Adds):
 
     def require_dates(self, first: date, last: date) -> None:
         """Raise a `ConfigError` where it has no amount on some date of a run."""
-        if not isinstance(self.amount, tuple):
-            return
-        begins = date.fromisoformat(str(self.amount[0][0]))
+        for dated in (self.amount, self.maximum):
+            if isinstance(dated, tuple):
+                self._require_known(dated, first, last)
+
+    def _require_known(self, dated: GivenAmounts, first: date, last: date) -> None:
+        starts = [date.fromisoformat(str(day)) for day, _ in dated]
+        begins = starts[0]
         if first < begins:
             raise ConfigError(
                 f"{self!r} has no amount before {begins}, the run begins on {first}; begin it "
                 "later (start=), or give the amounts of the dates before"
             )
-        ends = [*(date.fromisoformat(str(day)) for day, _ in self.amount[1:]), date.max]
-        for (start, amount), end in zip(self.amount, ends, strict=True):
-            begins = date.fromisoformat(str(start))
-            if amount is None and begins <= last and first < end:
+        for (_, amount), start, end in zip(dated, starts, [*starts[1:], date.max], strict=True):
+            if amount is None and start <= last and first < end:
                 raise ConfigError(
                     f"{self!r} has no known amount from {start} on, the run ends on {last}; end it "
                     "earlier (end=), or give the amount of that date"
@@ -173,14 +173,16 @@ class Fee(Adds):
         else:
             require_within(f"amount of a fee per {self.per}", amount, below=1)
 
-    def _amount_at(self, quote: Quote) -> float:
-        if not isinstance(self.amount, tuple):
-            return self.amount
-        assert quote.date is not None  # a quote of a dated model has one
-        day = str(quote.date)
-        found = [amount for start, amount in self.amount if str(start) <= day]
-        amount = found[-1] if found else None
-        return math.nan if amount is None else amount
+    def _require_maximum(self, maximum: object) -> None:
+        if maximum is None:
+            return
+        require_number("maximum of a fee", maximum, above=0, below=math.inf)
+        assert isinstance(maximum, (int, float))  # told by the line before
+        if maximum < self.minimum:
+            raise ConfigError(
+                f"maximum of a fee must be at least its minimum of {self.minimum:g}, was "
+                f"{maximum!r}"
+            )
 
     def _base(self, quote: Quote, before: Charges) -> Floats | float:
         if self.per == "value":
@@ -253,6 +255,17 @@ class MonthlyTieredCommission(Adds):
         if self.cap is not None:
             charge = np.minimum(charge, self.cap * quote.value)
         return np.where(size > 0, charge, 0.0)
+
+
+def _at(value: GivenAmounts | float, quote: Quote) -> float:
+    """Return what is in force at the date of a quote; NaN where that is not known."""
+    if not isinstance(value, tuple):
+        return value
+    assert quote.date is not None  # a quote of a dated model has one
+    day = str(quote.date)
+    found = [amount for start, amount in value if str(start) <= day]
+    amount = found[-1] if found else None
+    return math.nan if amount is None else amount
 
 
 def _steps(pairs: Iterable[object], require: Callable[[object], None]) -> DatedAmounts:

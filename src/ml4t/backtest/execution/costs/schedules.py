@@ -20,33 +20,41 @@ from ml4t.backtest.execution.costs.schedule import FeeSchedule
 
 PriceList = tuple[Commission, ...]
 MILLION = 1_000_000
+_SECTION_31 = (
+    ("2010-01-15", 12.70), ("2010-04-01", 16.90), ("2011-01-21", 19.20), ("2012-02-21", 18.00),
+    ("2012-04-01", 22.40), ("2013-05-25", 17.40), ("2014-03-18", 22.10), ("2015-02-14", 18.40),
+    ("2016-02-16", 21.80), ("2017-07-04", 23.10), ("2018-05-22", 13.00), ("2019-04-16", 20.70),
+    ("2020-02-18", 22.10), ("2021-02-25", 5.10), ("2022-05-14", 22.90), ("2023-02-27", 8.00),
+    ("2024-05-22", 27.80), ("2025-05-14", 0.00), ("2026-04-04", 20.60),
+)  # fmt: skip
+# From a date on: per share, and at most.
+_TRADING_ACTIVITY = (
+    ("2004-11-01", 0.000075, 3.75), ("2011-07-01", 0.000090, 4.50), ("2012-03-01", 0.000095, 4.75),
+    ("2012-07-01", 0.000119, 5.95), ("2022-01-01", 0.000130, 6.49), ("2023-01-01", 0.000145, 7.27),
+    ("2024-01-01", 0.000166, 8.30), ("2026-01-01", 0.000195, 9.79),
+)  # fmt: skip
 
 
 def us_levies(*, rounding: str = "half_up") -> PriceList:
-    """Return what US brokers pass on of sales of shares, 2023-02-27 to the end of 2025.
+    """Return what US brokers pass on of sales of shares, 2010-01-15 to 2026-09-30.
 
-    SEC, Exchange Act section 31: 8.00 per million of sales from 2023-02-27 (88 FR 5051), 27.80
-    from 2024-05-22 (89 FR 29402), nothing from 2025-05-14 (90 FR 15492). FINRA's trading activity
-    fee, By-Laws schedule A section 1: 0.000145 a share, at most 7.27, in 2023; 0.000166, at most
-    8.30, in 2024 and 2025; 89 FR 93709 raises it from 2026 on.
+    SEC, Exchange Act section 31, per million of sales: the Commission's fee rate advisories, one
+    for each date below; the last ones 88 FR 5051, 89 FR 29402, 90 FR 15492 and 91 FR 10643, which
+    is in force until the appropriation of fiscal year 2027. FINRA's trading activity fee, By-Laws
+    schedule A section 1: regulatory notices 11-27, 12-06 and 12-31, release 34-90176 for 2022 to
+    2024, 89 FR 93709 for 2026.
     https://www.finra.org/rules-guidance/guidance/trading-activity-fee
     """
-    sec = (
-        ("2023-02-27", 8.00 / MILLION), ("2024-05-22", 27.80 / MILLION), ("2025-05-14", 0.0),
-        ("2026-01-01", None),
-    )  # fmt: skip
-    # The cap changed with the amount; each year is a line of its own.
-    first = (("2023-02-27", 0.000145), ("2024-01-01", 0.0))
-    second = (("2023-02-27", 0.0), ("2024-01-01", 0.000166), ("2026-01-01", None))
+    sec = tuple((day, rate / MILLION) for day, rate in _SECTION_31)
     return (
-        Fee(sec, on="sell", column="fee", unit=0.01, rounding=rounding),
+        Fee((*sec, ("2026-10-01", None)), on="sell", column="fee", unit=0.01, rounding=rounding),
         Fee(
-            first, per="share", on="sell", column="fee", maximum=7.27, unit=0.01, rounding=rounding
+            tuple((day, rate) for day, rate, _ in _TRADING_ACTIVITY),
+            per="share", on="sell", column="fee",
+            maximum=tuple((day, most) for day, _, most in _TRADING_ACTIVITY),
+            unit=0.01, rounding=rounding,
         ),
-        Fee(
-            second, per="share", on="sell", column="fee", maximum=8.3, unit=0.01, rounding=rounding
-        ),
-    )
+    )  # fmt: skip
 
 
 def us_zero() -> PriceList:
@@ -89,20 +97,28 @@ def ibkr_us_tiered() -> PriceList:
 
 
 def hong_kong() -> PriceList:
-    """Return the levies on Hong Kong shares, both sides, from 2023-11-17; no brokerage.
+    """Return the levies on Hong Kong shares, both sides, from 2010-10-01; no brokerage.
 
-    Stamp duty 0.1% up to the next dollar (0.13% before; HKEX circular CT/152/23), SFC levy
-    0.0027%, AFRC levy 0.00015% and trading fee 0.00565%, each to the nearest cent. Settlement
-    0.002%, at least 2 and at most 100, until 2025-06-29; 0.0042% without bounds from 2025-06-30.
+    Stamp duty 0.1% up to the next dollar, 0.13% from 2021-08-01 to 2023-11-16 (HKEX circular
+    CT/152/23); to the nearest cent the SFC levy 0.003%, 0.0027% from 2014-11-01, the AFRC levy
+    0.00015% from 2022-01-01, and the trading fee 0.005%, 0.00565% from 2023-01-01, when the tariff
+    of 0.50 a trade ended. Settlement 0.002%, at least 2 and at most 100, until 2025-06-29;
+    0.0042% without bounds from 2025-06-30.
     https://www.hkex.com.hk/Services/Rules-and-Forms-and-Fees/Fees/Securities-(Hong-Kong)/Trading/Transaction
     """
-    bounded = (("2023-11-17", 0.00002), ("2025-06-30", 0.0))
-    plain = (("2023-11-17", 0.0), ("2025-06-30", 0.000042))
+    stamp = (("2010-10-01", 0.001), ("2021-08-01", 0.0013), ("2023-11-17", 0.001))
+    sfc = (("2010-10-01", 0.00003), ("2014-11-01", 0.000027))
+    afrc = (("2010-10-01", 0.0), ("2022-01-01", 1.5 / MILLION))
+    trading = (("2010-10-01", 0.00005), ("2023-01-01", 0.0000565))
+    tariff = (("2010-10-01", 0.5), ("2023-01-01", 0.0))
+    bounded = (("2010-10-01", 0.00002), ("2025-06-30", 0.0))
+    plain = (("2010-10-01", 0.0), ("2025-06-30", 0.000042))
     return (
-        Fee((("2023-11-17", 0.001),), column="tax", unit=1.0, rounding="up"),
-        Fee(0.000027, column="fee", unit=0.01),
-        Fee(1.5 / MILLION, column="fee", unit=0.01),
-        Fee(0.0000565, column="fee", unit=0.01),
+        Fee(stamp, column="tax", unit=1.0, rounding="up"),
+        Fee(sfc, column="fee", unit=0.01),
+        Fee(afrc, column="fee", unit=0.01),
+        Fee(trading, column="fee", unit=0.01),
+        Fee(tariff, per="order", column="fee"),
         Fee(bounded, column="fee", minimum=2.0, maximum=100.0, unit=0.01),
         Fee(plain, column="fee", unit=0.01),
     )
