@@ -34,7 +34,7 @@ from ml4t.backtest import (
     strategies,
 )
 from ml4t.backtest.execution.hand_loop.broker import SimulationBroker
-from ml4t.backtest.execution.market_rules import LimitRounding
+from ml4t.backtest.execution.market_rules import REQUIRABLE, LimitRounding
 from ml4t.backtest.risk import Limit, RiskRule
 from ml4t.backtest.scenarios import make_scenario
 from ml4t.backtest.strategies import FixedSizer, Rule, Sizer
@@ -152,7 +152,12 @@ PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
         {}, {"reinvest_dividends": FLAG, "delisting_return": at_least(-1, 5),
              "exit_on_membership_end": FLAG, "dividends_move_levels": FLAG},
     ),
-    "MarketRules": ({}, {"min_holding": whole(0), "limit_rounding": words(*LimitRounding)}),
+    "MarketRules": (
+        {}, {"min_holding": whole(0), "limit_rounding": words(*LimitRounding),
+             "lot_size": at_least(0), "tick_size": at_least(0),
+             "limit_rate": above(0, 1) | NONE,
+             "requires": listed(lambda v: v in [*REQUIRABLE])},
+    ),
     "RiskManager": (
         {}, {"rules": listed(lambda v: isinstance(v, RiskRule)),
              "limits": listed(lambda v: isinstance(v, Limit)), "feature_provider": NONE},

@@ -163,8 +163,10 @@ class BacktestConfig:
 
         Parameters
         ----------
-        name : {"default", "realistic", "vectorbt", "backtrader", "zipline"}
-            The last three reproduce the fills of those packages, with their default costs.
+        name : str
+            ``"default"``, ``"realistic"``; ``"vectorbt"``, ``"backtrader"``, ``"zipline"``: the
+            fills of those packages, with their default costs; ``"us_equities"``, ``"china_a"``,
+            ``"hong_kong"``, ``"india"``: costs, account and rules of a market.
         **settings
             Fields of this class, such as ``commission=``.
 

@@ -15,7 +15,11 @@ from ml4t.backtest.data.selection.witness import spoken_words, words_in
 from ml4t.backtest.data.sources.schema import without_keys
 from ml4t.backtest.data.stream.batches import plan_batches
 from ml4t.backtest.data.stream.period import Period
-from ml4t.backtest.data.stream.price_limits import PRICE_LIMITS, limit_columns
+from ml4t.backtest.data.stream.price_limits import (
+    PRICE_LIMITS,
+    limit_columns,
+    require_prev_close,
+)
 from ml4t.backtest.data.stream.reader import BatchPlan
 from ml4t.backtest.data.user_sql.expressions import preload_parser
 from ml4t.backtest.errors import ConfigError, did_you_mean
@@ -72,6 +76,8 @@ def plan_run(
     )
     if config.actions.exit_on_membership_end and not prepared.has_universe:
         raise ConfigError("exit_on_membership_end needs a membership; register a 'universe' source")
+    if config.market.limit_rate is not None:
+        require_prev_close(prepared, config.market.limit_rate)
     plan_conditions(strategy.expressions, prepared)  # refuses what it cannot use
     why_open = ""
     if "open" not in prepared.price_columns:
@@ -87,7 +93,7 @@ def plan_run(
         holds_range=config.reads_range,
         features=(*manager.features, *strategy.features, *config.features),
         own_features=config.own_features,
-        optional_features=limit_columns(prepared),
+        optional_features=limit_columns(prepared, config.market.limit_rate),
         conditions=(*manager.conditions, *strategy.conditions),
         likely=(words_of(strategy) if has_events else frozenset()) | signals,
         context=frozenset(market | spoken),

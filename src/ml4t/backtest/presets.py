@@ -1,6 +1,7 @@
-"""Presets: settings that reproduce how other engines fill, and a realistic set.
+"""Presets: settings of markets, of how other engines fill, and a realistic set.
 
-What each reproduces, and what not, is counted against the real package in ``docs/parity.md``.
+What an engine's reproduces, and what not, is counted against the real package in
+``docs/parity.md``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,12 @@ from ml4t.backtest.execution.policy import (
     SizedAt,
 )
 from ml4t.backtest.execution.timing import NextOpen, ThisClose
+from ml4t.backtest.market_presets import (
+    china_a_shares,
+    hong_kong_shares,
+    india_shares,
+    us_shares,
+)
 
 Settings = dict[str, object]
 # None of the three engines changes an order or a stop on an ex-date.
@@ -143,6 +150,10 @@ PRESETS: Mapping[str, Callable[[], Settings]] = {
     "vectorbt": vectorbt,
     "backtrader": backtrader,
     "zipline": zipline,
+    "us_equities": us_shares,
+    "china_a": china_a_shares,
+    "hong_kong": hong_kong_shares,
+    "india": india_shares,
 }
 
 

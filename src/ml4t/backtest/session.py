@@ -25,10 +25,10 @@ from ml4t.backtest.errors import ConfigError, CostError
 from ml4t.backtest.execution.account.margin_call import MarginWatch
 from ml4t.backtest.execution.broker import BarBroker
 from ml4t.backtest.execution.executor import Executor
-from ml4t.backtest.execution.market_rules import LimitRounding
+from ml4t.backtest.execution.market_rules import LimitRounding, MarketRules
 from ml4t.backtest.execution.pending.post_trade import PostTrade
 from ml4t.backtest.execution.pending.protective_orders import ProtectiveOrders
-from ml4t.backtest.execution.price_limits import limits_of
+from ml4t.backtest.execution.price_limits import LOCKS, LimitRates, PriceLimits
 from ml4t.backtest.portfolio.accruals import Accruals
 from ml4t.backtest.portfolio.actions import CorporateActions
 from ml4t.backtest.portfolio.min_holding import MinHolding
@@ -54,6 +54,8 @@ class Market(NamedTuple):
         The price limits of ``prices`` that are prices and no flags.
     has_limit_rates : bool
         Price limits are rates of the previous close.
+    has_limits : bool
+        The bars have price limits of some kind.
     """
 
     axes: Axes
@@ -61,6 +63,7 @@ class Market(NamedTuple):
     actions: list[Action]
     priced_limits: frozenset[str] = frozenset()
     has_limit_rates: bool = False
+    has_limits: bool = False
 
 
 class Session:
@@ -95,7 +98,8 @@ class Session:
     ) -> None:
         self.t = -1
         self.last_passed: Batch | None = None
-        axes, terms = market.axes, market.terms
+        axes = market.axes
+        terms = config.market.terms(market.terms, axes.asset_ids)
         _require_shares_financed(config, market)
         _require_dated(config, axes.sessions)
         self.portfolio = Portfolio(
@@ -108,10 +112,7 @@ class Session:
         executor = Executor(
             self.portfolio, journal, commission=config.commission, slippage=config.slippage,
             impact=config.impact, terms=terms, policy=config.execution, levels=config.levels,
-            settlement=settlement, price_limits=limits_of(
-                market.priced_limits, has_rates=market.has_limit_rates, tick_size=terms.tick_size,
-                rounds_inward=config.market.limit_rounding is LimitRounding.INWARD,
-            ),
+            settlement=settlement, price_limits=_price_limits(config.market, market, terms),
             holding=MinHolding(self.portfolio, held_for, axes.sessions), dates=axes.sessions,
         )  # fmt: skip
         protective = ProtectiveOrders(executor, config.levels)
@@ -336,6 +337,15 @@ class Session:
                     reason="left the universe", features={},
                 )
             )  # fmt: skip
+
+
+def _price_limits(rules: MarketRules, market: Market, terms: Instruments) -> PriceLimits:
+    """Return what the price limits of the bars mean, those of the market where bars have none."""
+    rate = None if market.has_limits else rules.limit_rate
+    if not market.has_limit_rates and rate is None:
+        return PriceLimits(market.priced_limits)
+    is_inward = rules.limit_rounding is LimitRounding.INWARD
+    return PriceLimits(frozenset(LOCKS), rates=LimitRates(terms.tick_size, is_inward, rate))
 
 
 def _require_dated(config: BacktestConfig, sessions: Ints) -> None:

@@ -18,7 +18,7 @@ from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.benchmark import RunBars, compared
 from ml4t.backtest.data.catalog import Catalog
 from ml4t.backtest.data.stream.period import Period
-from ml4t.backtest.data.stream.price_limits import has_limit_rates, priced_limits
+from ml4t.backtest.data.stream.price_limits import has_limit_rates, has_limits, priced_limits
 from ml4t.backtest.errors import CostError
 from ml4t.backtest.pauses import PausedVisit, Pauses
 from ml4t.backtest.results.evidence.witnessed import Witnessed
@@ -80,6 +80,7 @@ def market_of(catalog: Catalog, axes: Axes, prepared: Prepared, period: Period) 
         actions=catalog.actions(period),
         priced_limits=priced_limits(prepared),
         has_limit_rates=has_limit_rates(prepared),
+        has_limits=has_limits(prepared),
     )
 
 

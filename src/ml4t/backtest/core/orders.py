@@ -50,6 +50,13 @@ class TimeInForce(StrEnum):
     IOC = "ioc"
 
 
+class Word(StrEnum):
+    """A word that prints as a user writes it, so that what has one can be made of its print."""
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+
 def parse_choice(kind: type[Choice], name: str, value: str) -> Choice:
     """Return the member of `kind` that `value` spells.
 

@@ -24,10 +24,13 @@ class LimitRates(NamedTuple):
         Limits are on these; 0: any price.
     rounds_inward : bool
         Toward the previous close, else half up.
+    rate : float or None
+        Of all assets; None: each bar has its own.
     """
 
     tick_size: Floats
     rounds_inward: bool = False
+    rate: float | None = None
 
     def limits(self, batch: Batch, side: float, sids: Ints) -> Floats:
         """Return ``prev_close * (1 + side * limit_rate)`` on ticks, NaN where there is no limit.
@@ -35,7 +38,8 @@ class LimitRates(NamedTuple):
         At least one tick from the previous close, and never below one tick.
         """
         before, tick = batch.features[PREV_CLOSE][sids], self.tick_size[sids]
-        exact = before * (1 + side * batch.features[LIMIT_RATE][sids])
+        rate = batch.features[LIMIT_RATE][sids] if self.rate is None else self.rate
+        exact = before * (1 + side * rate)
         inward = np.full(len(sids), -side)
         on_tick = on_ticks(exact, tick, inward) if self.rounds_inward else half_up(exact, tick)
         nearest = before + side * tick
@@ -99,12 +103,3 @@ class PriceLimits(NamedTuple):
         if self.rates is not None:
             return self.rates.limits(batch, LOCKS[name], sids)
         return batch.features[name][sids]
-
-
-def limits_of(
-    priced: frozenset[str], *, has_rates: bool, tick_size: Floats, rounds_inward: bool
-) -> PriceLimits:
-    """Return what the price limits of a run's bars mean."""
-    if has_rates:
-        return PriceLimits(frozenset(LOCKS), rates=LimitRates(tick_size, rounds_inward))
-    return PriceLimits(priced)

@@ -37,10 +37,49 @@ def priced_limits(prepared: Prepared) -> frozenset[str]:
     return frozenset(name for name in PRICE_LIMITS if _is_priced(name, prepared))
 
 
-def limit_columns(prepared: Prepared) -> tuple[str, ...]:
-    """Return the columns that price limits may be in."""
-    has_rates = LIMIT_RATE in prepared.signal_columns
+def limit_columns(prepared: Prepared, rate: float | None) -> tuple[str, ...]:
+    """Return the columns that price limits may be in; `rate`: of all assets, the market's."""
+    has_rates = LIMIT_RATE in prepared.signal_columns or rate is not None
     return (*PRICE_LIMITS, *((LIMIT_RATE, PREV_CLOSE) if has_rates else ()))
+
+
+def has_limits(prepared: Prepared) -> bool:
+    """Say whether the bars have price limits of some kind."""
+    known = (prepared.signal_columns, prepared.market_columns)
+    return any(name in columns for name in (*PRICE_LIMITS, LIMIT_RATE) for columns in known)
+
+
+def require_prev_close(prepared: Prepared, rate: float) -> None:
+    """Refuse a rate of the market that counts from no previous close, or that bars close beyond.
+
+    Parameters
+    ----------
+    rate : float
+        Of all assets; where the bars have limits of their own, these count.
+
+    Raises
+    ------
+    DataError
+        Before the run.
+    """
+    if has_limits(prepared):
+        return
+    if not is_numeric(prepared.signal_columns.get(PREV_CLOSE, "")):
+        raise DataError(
+            "prices", RATE_RULE,
+            f"has no number {PREV_CLOSE}, the previous close that the market's limit_rate of "
+            f"{rate:g} counts from (restated on an ex-date); add it, give limit_up and limit_down "
+            "as prices, or have no limits: MarketRules(limit_rate=None)",
+        )  # fmt: skip
+    source = _source_of(PREV_CLOSE, prepared)
+    query = render("terms/market_limit_rate", source=_view_of({PREV_CLOSE}, prepared))
+    _refuse_rows(
+        query, prepared, source,
+        f"closes beyond the market's limit_rate of {rate:g} from its {PREV_CLOSE}, or that is not "
+        f"above 0; give each bar its own {LIMIT_RATE}, by board and date, and {PREV_CLOSE} NULL "
+        "where there is no limit, as in the first days of an asset",
+        {"rate": rate},
+    )  # fmt: skip
 
 
 def has_limit_rates(prepared: Prepared) -> bool:
@@ -70,19 +109,31 @@ def has_limit_rates(prepared: Prepared) -> bool:
             "exchange counts from (restated on an ex-date); add it, or give limit_up and "
             "limit_down as prices",
         )  # fmt: skip
-    on_prices = {LIMIT_RATE, PREV_CLOSE} <= prepared.price_columns.keys()
-    query = render("terms/limit_rates", source="main.prices" if on_prices else "main.signals")
-    n_rows = prepared.database.rows(count_of(query))[0][0]
+    query = render("terms/limit_rates", source=_view_of({LIMIT_RATE, PREV_CLOSE}, prepared))
+    _refuse_rows(
+        query, prepared, source,
+        f"has a {LIMIT_RATE} that is no fraction above 0 and below 1, has no {PREV_CLOSE} above 0, "
+        "or that the close is beyond; use NULL where there is no limit, as in the first days of an "
+        "asset",
+    )  # fmt: skip
+    return True
+
+
+def _view_of(names: set[str], prepared: Prepared) -> str:
+    """Return the view in which price limits are looked at: prices, where they have the columns."""
+    return "main.prices" if names <= prepared.price_columns.keys() else "main.signals"
+
+
+def _refuse_rows(
+    query: str, prepared: Prepared, source: str, message: str,
+    params: dict[str, object] | None = None,
+) -> None:  # fmt: skip
+    """Raise a `DataError` where a query finds rows."""
+    n_rows = prepared.database.rows(count_of(query), params)[0][0]
     if n_rows:
         first = sample_of(query, N_STRAYS, by="timestamp, asset_id")
-        raise DataError(
-            source, RATE_RULE,
-            f"has a {LIMIT_RATE} that is no fraction above 0 and below 1, has no {PREV_CLOSE} "
-            "above 0, or that the close is beyond; use NULL where there is no limit, as in the "
-            "first days of an asset",
-            n_rows=n_rows, sample=prepared.database.records(first), query=query,
-        )  # fmt: skip
-    return True
+        sample = prepared.database.records(first, params)
+        raise DataError(source, RATE_RULE, message, n_rows=n_rows, sample=sample, query=query)
 
 
 def _is_priced(name: str, prepared: Prepared) -> bool:

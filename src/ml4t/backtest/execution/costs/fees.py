@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass
 from datetime import date
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 
@@ -94,7 +94,7 @@ class Fee(Adds):
         for name, require in (("amount", self._require_amount), ("maximum", self._require_maximum)):
             value = getattr(self, name)
             if isinstance(value, (tuple, list)):
-                object.__setattr__(self, name, _steps(value, require))
+                object.__setattr__(self, name, _steps(value, name, require))
             else:
                 require(value)
 
@@ -177,8 +177,7 @@ class Fee(Adds):
         if maximum is None:
             return
         require_number("maximum of a fee", maximum, above=0, below=math.inf)
-        assert isinstance(maximum, (int, float))  # told by the line before
-        if maximum < self.minimum:
+        if cast("float", maximum) < self.minimum:
             raise ConfigError(
                 f"maximum of a fee must be at least its minimum of {self.minimum:g}, was "
                 f"{maximum!r}"
@@ -268,23 +267,23 @@ def _at(value: GivenAmounts | float, quote: Quote) -> float:
     return math.nan if amount is None else amount
 
 
-def _steps(pairs: Iterable[object], require: Callable[[object], None]) -> DatedAmounts:
+def _steps(pairs: Iterable[object], name: str, require: Callable[[object], None]) -> DatedAmounts:
     """Return dated amounts with their dates as texts, which print, compare and sort alike."""
     steps: list[tuple[str, float | None]] = []
     for pair in pairs:
         if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-            raise ConfigError(f"a dated amount must be a (date, amount) pair, was {pair!r}")
+            raise ConfigError(f"a dated {name} must be a (date, {name}) pair, was {pair!r}")
         day, amount = pair
         try:
             said = day if isinstance(day, date) else date.fromisoformat(day)
         except (TypeError, ValueError):
             raise ConfigError(
-                f"the date of an amount must be one such as '2023-08-28', was {day!r}"
+                f"the date of a dated {name} must be one such as '2023-08-28', was {day!r}"
             ) from None
         if amount is not None:
             require(amount)
         steps.append((said.strftime("%Y-%m-%d"), None if amount is None else float(amount)))
     days = [day for day, _ in steps]
     if not days or days != sorted(set(days)):
-        raise ConfigError(f"dated amounts must ascend by date, their dates were {days!r}")
+        raise ConfigError(f"a dated {name} must ascend by date, its dates were {days!r}")
     return tuple(steps)

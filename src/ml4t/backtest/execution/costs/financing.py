@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats
 from ml4t.backtest.core.fractions import RATE, Span, require_fraction
-from ml4t.backtest.core.orders import parse_choice
+from ml4t.backtest.core.orders import Word, parse_choice
 from ml4t.backtest.errors import CostError
 
 
-class _Word(StrEnum):
-    """A word that prints as a user writes it, so that what has one can be made of its print."""
-
-    def __repr__(self) -> str:
-        return repr(self.value)
-
-
-class DayCount(_Word):
+class DayCount(Word):
     """Days that a year has where interest is counted by calendar days.
 
     ISDA Definitions 2006, section 4.16: dollars, euros and francs by 360, pounds, Hong Kong
@@ -31,7 +23,7 @@ class DayCount(_Word):
     ACTUAL_360 = "actual/360"
 
 
-class Accrual(_Word):
+class Accrual(Word):
     """Which time counts.
 
     OVERNIGHT: from one date to the next, on what was held at the last close before; a position
