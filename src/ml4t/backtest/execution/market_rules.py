@@ -75,7 +75,7 @@ class MarketRules:
             require_fraction("limit_rate", self.limit_rate, SHARE)
         names = require_list("requires", self.requires, "terms of assets")
         for name in names:
-            require_choice("a term of assets", name, REQUIRABLE)
+            require_choice("requires", name, REQUIRABLE)
         object.__setattr__(self, "requires", tuple(names))
         whole = require_whole("min_holding", self.min_holding, least=0)
         object.__setattr__(self, "min_holding", whole)
