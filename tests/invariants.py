@@ -24,14 +24,14 @@ READ = {
         select timestamp, equity, cash, coalesce(gross_exposure, 0) as gross from equity
         order by timestamp
     """,
-    "positions": "select timestamp, quantity, price, value from positions",
+    "positions": "select timestamp, asset_id, quantity, price, value from positions",
     "fills": """
-        select timestamp, order_id, quantity, price, value, commission,
+        select timestamp, asset_id, order_id, quantity, price, value, commission,
             coalesce(tax, 0) as tax, coalesce(fee, 0) as fee,
             coalesce(slippage, 0) as slippage, coalesce(impact, 0) as impact
         from fills
     """,
-    "flows": "select timestamp, amount, kind, in_trades from cash_flows",
+    "flows": "select timestamp, asset_id, amount, kind, in_trades from cash_flows",
     "trades": """
         select coalesce(pnl, 0) as pnl, coalesce(dividends, 0) as dividends,
             coalesce(commission, 0) as commission, coalesce(tax, 0) as tax,
@@ -64,6 +64,12 @@ def check_books(result: BacktestResult) -> tuple[dict[str, Columns], float]:
     """Assert that money adds up; return what was read for it, and the size of what adds up."""
     read = {name: tables_for(result, query).numpy(query) for name, query in READ.items()}
     equity, flows = read["equity"], read["flows"]
+    # What is settled daily is worth nothing beside the cash that has been paid for it.
+    settled = set(flows["asset_id"][flows["kind"] == "variation_margin"].tolist())
+    for name in ("positions", "fills"):
+        if settled:
+            is_settled = np.array([one in settled for one in read[name]["asset_id"].tolist()])
+            read[name]["value"] = np.where(is_settled, 0.0, read[name]["value"])
     final = equity["equity"][-1]
     initial = flows["amount"][flows["kind"] == "deposit"].sum()
     scale = float(max(initial, abs(final), equity["gross"].max()))

@@ -39,11 +39,14 @@ def check_leverage(engine: BacktestEngine, result: BacktestResult) -> int:
     for row in read(FILLS):
         by_bar.setdefault(row[0], []).append(row[1:])
     held: dict[Any, dict[Any, float]] = {}
-    for time, asset, quantity in read("select timestamp, asset_id, quantity from positions"):
-        held.setdefault(time, {})[asset] = quantity
     cash = dict(read("select timestamp, cash from equity"))
     terms, ids = engine.catalog.instruments(), engine.catalog.axes().asset_ids.tolist()
     sids = {asset: sid for sid, asset in enumerate(ids)}
+    query = "select timestamp, asset_id, quantity, value from positions"
+    for time, asset, quantity, value in read(query):
+        held.setdefault(time, {})[asset] = quantity
+        if terms.instrument[sids[asset]]:  # as if its notional had been paid
+            cash[time] -= value
     bars = _bars(engine)
     n_judged = 0
     for time, fills in by_bar.items():
@@ -114,7 +117,9 @@ class _Bar:
         for name, shares in self.held.items():
             worth = self._worth(name, shares, base if name == asset else None, at_close=at_close)
             equity += worth
-            needed += abs(worth) * self._initial(name, is_short=shares < 0)
+            money = float(self.terms.contract_initial_margin[self.sids[name]])
+            fraction = self._initial(name, is_short=shares < 0)
+            needed += abs(worth) * fraction if math.isnan(money) else abs(shares) * money
         self.bought.setdefault(asset, []).append((opened, base))
         assert equity >= needed * (1 - 1e-8) - 1e-6, (asset, quantity, price, equity, needed)
         return True

@@ -465,6 +465,21 @@ TERM_ROWS: dict[tuple[str, str], list[dict[str, object]]] = {
         asset("C", initial_margin=0.25, short_maintenance_margin=0.5),
         asset("D", maintenance_margin=0.25, short_initial_margin=0.2),
     ],
+    ("assets", "instrument_not_known"): [
+        asset(f"A{i}", instrument=value) for i, value in enumerate(["option", "bond", "Future", ""])
+    ],
+    ("assets", "contract_margin_not_valid"): [
+        *(
+            asset(f"A{i}", instrument="future", contract_initial_margin=value)
+            for i, value in enumerate([0.0, -1.0, NAN, INF])
+        ),
+        asset("B", instrument="future", contract_maintenance_margin=0.0),
+        asset(
+            "C", instrument="future", contract_initial_margin=9.0, contract_maintenance_margin=10.0
+        ),
+        asset("D", contract_initial_margin=9.0),
+        asset("E", instrument="share", contract_maintenance_margin=9.0),
+    ],
     ("assets", "max_order_not_valid"): [
         asset(f"A{i}", max_order=value) for i, value in enumerate([0.0, -1.0, NAN, INF])
     ],

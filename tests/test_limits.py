@@ -507,6 +507,9 @@ def desk_of(
         max_order=np.full(n_assets, np.nan),
         short_initial_margin=np.full(n_assets, np.nan),
         short_maintenance_margin=np.full(n_assets, np.nan),
+        contract_initial_margin=np.full(n_assets, np.nan),
+        contract_maintenance_margin=np.full(n_assets, np.nan),
+        instrument=np.zeros(n_assets, dtype=np.int64),
         groups={"sector": np.array(sectors if sectors is not None else [0] * n_assets)},
     )
     log = Log()

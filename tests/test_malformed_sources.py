@@ -31,7 +31,9 @@ ROLES: dict[str, dict[str, list[Any]]] = {
     "assets": {"asset_id": ["A"], "lot_size": [1.0], "tick_size": [0.01], "multiplier": [1.0],
                "initial_margin": [0.5], "maintenance_margin": [0.25], "min_holding": [1],
                "max_order": [100.0], "sector": ["tech"],
-               "short_initial_margin": [0.5], "short_maintenance_margin": [0.3]},
+               "short_initial_margin": [0.5], "short_maintenance_margin": [0.3],
+               "instrument": ["future"], "contract_initial_margin": [10.0],
+               "contract_maintenance_margin": [0.1]},
     "borrow": {"timestamp": DAYS, "asset_id": ["A"] * 3, "fee": [0.01] * 3,
                "available": [True] * 3},
 }  # fmt: skip
@@ -67,6 +69,9 @@ MEANS: dict[tuple[str, str], set[str]] = {
     ("assets", "max_order"): {"NULL", "a Decimal"},
     ("assets", "short_initial_margin"): {"NULL", "a Decimal"},
     ("assets", "short_maintenance_margin"): {"NULL", "a Decimal"},
+    ("assets", "instrument"): {"NULL"},
+    ("assets", "contract_initial_margin"): {"NULL", "a Decimal"},
+    ("assets", "contract_maintenance_margin"): {"NULL", "a Decimal"},
     ("borrow", "asset_id"): {"a word"},  # of another asset: nothing is said of those of the run
     ("borrow", "fee"): {"0", "a Decimal"},
     ("borrow", "available"): {"a flag", "NULL"},

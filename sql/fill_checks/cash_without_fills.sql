@@ -4,10 +4,18 @@
 -- Cash is what was paid in, less what fills took and charged, and what else flowed.
 with
 
+settled as (
+    select distinct asset_id
+    from cash_flows
+    where kind = 'variation_margin'
+),
+
 moves as (
     select
         timestamp,
-        -value - commission - coalesce(tax, 0) - coalesce(fee, 0) as amount
+        -- Of contracts the notional is neither paid nor received.
+        case when asset_id in (from settled) then 0 else -value end
+        - commission - coalesce(tax, 0) - coalesce(fee, 0) as amount
     from fills
     union all
     select

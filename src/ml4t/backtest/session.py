@@ -106,8 +106,11 @@ class Session:
             len(axes.asset_ids), initial_capital, journal,
             multiplier=terms.multiplier, policy=config.levels,
             dividends_move_levels=config.actions.dividends_move_levels,
+            is_margined=terms.is_margined,
         )  # fmt: skip
-        settlement = Settlement(config.account.settlement, axes.sessions, terms.multiplier)
+        settlement = Settlement(
+            config.account.settlement, axes.sessions, terms.multiplier, terms.is_margined
+        )
         held_for = config.market.min_holdings(terms, axes.sessions)
         executor = Executor(
             self.portfolio, journal, commission=config.commission, slippage=config.slippage,
@@ -167,13 +170,14 @@ class Session:
                 self.portfolio.remark(batch.close)
                 self.limits.record(batch.t, *self._exposure())
         self.broker.end_bar(batch)
-        self.accruals.end_bar(batch)
         self.portfolio.record(batch)
+        self.accruals.end_bar(batch)
 
     @property
     def must_see_every_bar(self) -> bool:
         """Whether something of this run has to be asked at every bar."""
-        return self.rules.must_see_every_bar or self.limits.must_see_every_bar
+        settles = self.portfolio.settles_daily
+        return settles or self.rules.must_see_every_bar or self.limits.must_see_every_bar
 
     def must_see(self, chunk: Chunk) -> bool:
         """Whether something has to be asked at every bar of a chunk."""
@@ -359,12 +363,14 @@ def _require_dated(config: BacktestConfig, sessions: Ints) -> None:
 
 
 def _require_shares_financed(config: BacktestConfig, market: Market) -> None:
-    """Refuse interest next to contracts: it would be charged on their notional."""
-    contracts = np.flatnonzero(market.terms.multiplier != 1)
+    """Refuse interest next to contracts that are no futures: it would be on their notional."""
+    terms = market.terms
+    contracts = np.flatnonzero((terms.multiplier != 1) & (terms.instrument == 0))
     if config.financing.is_charged and len(contracts):
         sid = contracts[0]
         raise ConfigError(
             f"{config.financing!r} would charge interest on the notional of contracts, which is "
             f"not what they cost: {market.axes.asset_ids[sid]!r} has a multiplier of "
-            f"{market.terms.multiplier[sid]:g}; set every rate to 0"
+            f"{terms.multiplier[sid]:g}; where it is settled daily say so, instrument 'future' in "
+            "'assets', or set every rate to 0"
         )

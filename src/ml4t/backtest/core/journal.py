@@ -113,6 +113,9 @@ class AccountAtClose(NamedTuple):
         The mark is an older close; shaped alike.
     multiplier : float array or None
         Account currency per unit of price and quantity, of each; None: 1.
+    is_margined : bool array or None
+        Which are contracts: what they are worth is no money beside `cash`, which has been paid
+        what they made; None: the account has none.
     n_bars : int
         How many bars the stretch has, all of one chunk.
     ends : int array or None
@@ -130,6 +133,7 @@ class AccountAtClose(NamedTuple):
     multiplier: Floats | None = None
     n_bars: int = 1
     ends: Ints | None = None
+    is_margined: NDArray[np.bool_] | None = None
 
     # Not kept: of minutes they would be most of what a run keeps.
 

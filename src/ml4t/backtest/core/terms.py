@@ -7,7 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Floats, Ints
+from ml4t.backtest.core.batch import Bools, Floats, Ints
+
+# What an asset may be: a share is paid for, of the others the P&L is settled daily.
+INSTRUMENTS = ("share", "future", "perpetual")
 
 
 class Instruments(NamedTuple):
@@ -30,6 +33,10 @@ class Instruments(NamedTuple):
     short_initial_margin, short_maintenance_margin : float array
         The same of short positions; NaN where they need what the asset's, or else the account's
         own, say.
+    contract_initial_margin, contract_maintenance_margin : float array
+        Account currency per contract, of either side; NaN where fractions apply.
+    instrument : int array
+        Place in `INSTRUMENTS` of what each asset is.
     groups : mapping of str to int array
         Codes of a text column such as ``sector``, -1 where missing.
     group_names : mapping of str to tuple of str
@@ -47,6 +54,9 @@ class Instruments(NamedTuple):
     max_order: Floats
     short_initial_margin: Floats
     short_maintenance_margin: Floats
+    contract_initial_margin: Floats
+    contract_maintenance_margin: Floats
+    instrument: Ints
     groups: Mapping[str, Ints] = {}
     group_names: Mapping[str, tuple[str, ...]] = {}
     changing: tuple[str, ...] = ()
@@ -64,7 +74,16 @@ class Instruments(NamedTuple):
             max_order=np.full(n_assets, np.nan),
             short_initial_margin=np.full(n_assets, np.nan),
             short_maintenance_margin=np.full(n_assets, np.nan),
+            contract_initial_margin=np.full(n_assets, np.nan),
+            contract_maintenance_margin=np.full(n_assets, np.nan),
+            instrument=np.zeros(n_assets, dtype=np.int64),
         )
+
+    @property
+    def is_margined(self) -> Bools | None:
+        """Which assets settle daily; None: none does."""
+        is_margined: Bools = self.instrument > 0
+        return is_margined if is_margined.any() else None
 
     def own_margin(self, kind: str, sids: Ints, quantity: Floats) -> Floats:
         """Return what assets themselves ask for positions of some sides; NaN where nothing.

@@ -164,11 +164,12 @@ class SourceRegistry:
               ex_date, a date being midnight (in the zone of the catalog where bars have one).
             - ``assets``: asset_id; optional lot_size, tick_size, multiplier, initial_margin,
               maintenance_margin (fractions of exposure), and of shorts short_initial_margin,
-              short_maintenance_margin. Any text column, such as sector, groups
-              the assets for limits and is in ``signals``, the same at every bar, or since
-              ``available_at``; a column of that name in another source, which has a clock, is there
-              instead. What is NULL is as for
-              a plain share.
+              short_maintenance_margin; instrument (``share``, ``future`` or ``perpetual``: the
+              last two settle daily), contract_initial_margin and contract_maintenance_margin
+              (account currency per contract). Any text column, such as sector, groups the assets
+              for limits and is in ``signals``, the same at every bar, or since ``available_at``; a
+              column of that name in another source, which has a clock, is there instead. What is
+              NULL is as for a plain share.
             - ``borrow``: timestamp, asset_id, fee (annual fraction); optional available. Known
               as-of like features; each column is in ``signals`` as ``borrow_<column>``.
             - ``calendar``: session (a date); optional is_open, opens, closes, known_at. The days

@@ -373,7 +373,7 @@ class BarBroker:
         unit = price * float(self.executor.terms.multiplier[sid])
         quantity = self.executor.whole(sids, np.array([amount / unit]))
         unsettled = self.executor.settlement.unsettled(batch.t)
-        left = self._portfolio.cash - unsettled + self.account.overdraft
+        left = self._portfolio.settled_cash - unsettled + self.account.overdraft
         # In an account that has spent all the rest, cash is the dividend but for rounding.
         if quantity[0] and left >= amount * (1 - WHOLE):
             market_orders = MarketOrders(sids, quantity, REINVESTMENT)

@@ -60,6 +60,7 @@ class Accruals:
         if portfolio.has_shorts:
             held = portfolio.held
             short = held[portfolio.quantity[held] < 0]
+            short = short[~portfolio.margined(short)]  # nobody borrows a contract
             value = np.abs(portfolio.quantity[short]) * portfolio.mark[short]
             rate = None if self._fee is None else _or_free(self._fee[short])
             fee = self._rates.borrow_fee(value * portfolio.multiplier[short], rate, days)
@@ -103,7 +104,7 @@ class Accruals:
 
     def end_bar(self, batch: Batch) -> None:
         """Remember cash and the fees known at this close; a missing fee stays what it was."""
-        self._cash = self._portfolio.cash
+        self._cash = self._portfolio.settled_cash
         fee = batch.lending.get("fee")
         if fee is not None:
             # An array of our own, also at first: that of the bar can only be read.

@@ -20,6 +20,7 @@ from ml4t.backtest.core.stretch import Stretch, carried
 from ml4t.backtest.core.trades import Trade
 from ml4t.backtest.portfolio.lots import Lot, Lots, lots_of, open_part
 from ml4t.backtest.portfolio.positions import Moved, Positions
+from ml4t.backtest.portfolio.variation import VariationMargin
 from ml4t.backtest.portfolio.water_marks import Seen, WaterMarks
 
 
@@ -42,10 +43,14 @@ class Portfolio:
         Where water marks start and what moves them.
     dividends_move_levels : bool
         Whether water marks fall by a dividend on its ex-date.
+    is_margined : bool array, by sid, optional
+        Contracts, whose notional is neither paid nor received; none by default.
 
     Attributes
     ----------
     cash : float
+        Equity less what all positions are worth, notionals of contracts among them; what an
+        account has in its books is `settled_cash`.
     held : int array
         Assets with a position, ascending.
     quantity : float array, by sid
@@ -75,6 +80,7 @@ class Portfolio:
         multiplier: Floats | None = None,
         policy: LevelPolicy | None = None,
         dividends_move_levels: bool = True,
+        is_margined: Bools | None = None,
     ) -> None:
         self.cash = cash
         self.held: Ints = np.empty(0, dtype=np.int64)
@@ -89,6 +95,7 @@ class Portfolio:
         self._has_bases = False
         self.has_dividends = False
         self._moves_levels = dividends_move_levels
+        self._variation = None if is_margined is None else VariationMargin(is_margined)
         self._journal = journal
         self._stale: Bools = np.empty(0, dtype=bool)
         self._is_marked = False
@@ -100,6 +107,25 @@ class Portfolio:
     def trails_from_fill(self) -> bool:
         """Whether a new position trails from its fill on, whatever its first close is."""
         return self._water_marks.start_at_fill
+
+    @property
+    def settled_cash(self) -> float:
+        """Cash as it stands in the books: what contracts have made until their marks is paid."""
+        if self._variation is None:
+            return self.cash
+        value = self._value(self.mark[self.held])
+        return self.cash + float(value[self._variation.is_margined[self.held]].sum())
+
+    @property
+    def settles_daily(self) -> bool:
+        """Whether there are contracts, so that every close moves cash."""
+        return self._variation is not None
+
+    def margined(self, sids: Ints) -> Bools:
+        """Say which assets are contracts."""
+        if self._variation is None:
+            return np.zeros(len(sids), dtype=bool)
+        return self._variation.is_margined[sids]
 
     @property
     def has_shorts(self) -> bool:
@@ -186,6 +212,8 @@ class Portfolio:
         """
         assert isinstance(fills.t, int)
         spent = self._spent(fills.sids, fills.quantity, fills.price, fills.charge)
+        if self._variation is not None:
+            self._variation.note(fills.sids, spent - fills.charge)
         lots = self._lots(fills)
         if n_closing:
             self.cash -= float(spent[:n_closing].sum())
@@ -213,12 +241,15 @@ class Portfolio:
         """Hand the account at the close to the journal."""
         if not self._is_marked:  # fills at this close came after the mark
             self._mark(batch.close)
-        held = self.held
+        held, is_margined = self.held, None
+        if self._variation is not None:
+            is_margined = self._variation.is_margined[held]
+            self._variation.pay(batch.t, held, self._value(self.mark[held]), self._journal)
         self._journal.record(
             AccountAtClose(
-                t=batch.t, cash=self.cash, held=held, quantity=self.quantity[held],
+                t=batch.t, cash=self.settled_cash, held=held, quantity=self.quantity[held],
                 cost=self._cost(), mark=self.mark[held], stale=self._stale,
-                multiplier=self._multiplier(),
+                multiplier=self._multiplier(), is_margined=is_margined,
             )
         )  # fmt: skip
 
@@ -324,6 +355,8 @@ class Portfolio:
         if not self.quantity[old]:
             return False
         is_new = not self.quantity[new]
+        if self._variation is not None:
+            self._variation.move(old, new)
         with_levels = self._positions.rename(old, new)
         self._moved(np.array([new]) if is_new else NO_SIDS, np.array([old]))
         return with_levels
@@ -339,7 +372,11 @@ class Portfolio:
         if quantity:
             self._positions.fill_one(sid, self._closing(sid, quantity, price)._replace(t=t), kind)
             amount = quantity * price * float(self.multiplier[sid])
-            self.receive(t, sid, kind, amount, in_trades=True)
+            if self._variation is not None and self._variation.is_margined[sid]:
+                self.cash += amount  # no flow of its own: the close settles it
+                self._variation.note(np.array([sid]), np.array([-amount]))
+            else:
+                self.receive(t, sid, kind, amount, in_trades=True)
             self._moved(NO_SIDS, np.array([sid]))
 
     def _net(self, t: int, old: int, new: int) -> None:

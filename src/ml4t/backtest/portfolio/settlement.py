@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 
-from ml4t.backtest.core.batch import Floats, Ints
+from ml4t.backtest.core.batch import Bools, Floats, Ints
 from ml4t.backtest.core.orders import Fills
 
 
@@ -20,10 +20,14 @@ class Settlement:
     sessions : int array
         Date of each bar, as days since 1970; a session is a date with a bar.
     multiplier : float array, by sid
+    is_margined : bool array, by sid, or None
+        Contracts, whose sales bring nothing.
     """
 
-    def __init__(self, delay: int, sessions: Ints, multiplier: Floats) -> None:
-        self._multiplier = multiplier
+    def __init__(
+        self, delay: int, sessions: Ints, multiplier: Floats, is_margined: Bools | None = None
+    ) -> None:
+        self._multiplier = multiplier if is_margined is None else multiplier * ~is_margined
         self._delay = delay
         self._number = np.cumsum(np.diff(sessions, prepend=sessions[:1]) > 0) if delay else sessions
         self._pending: deque[tuple[int, float]] = deque()

@@ -152,11 +152,14 @@ def _added(closes: Sequence[AccountAtClose]) -> EquityCurve:
     # Without any position bincount would count in integers.
     net = np.bincount(row, weights=value, minlength=n_bars).astype(np.float64)
     gross = np.bincount(row, weights=np.abs(value), minlength=n_bars).astype(np.float64)
-    cash = rows.cash
+    cash, worth = rows.cash, net
+    if closes[0].is_margined is not None:
+        own = np.where(rows.of_assets("is_margined"), 0.0, value)
+        worth = np.bincount(row, weights=own, minlength=n_bars).astype(np.float64)
     return EquityCurve(
         t=rows.bars,
         cash=cash,
-        equity=cash + net,
+        equity=cash + worth,
         gross_exposure=gross,
         net_exposure=net,
         n_positions=rows.n_held,

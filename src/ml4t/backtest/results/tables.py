@@ -122,7 +122,8 @@ FILLS = Table(
         Column(
             "value",
             NUMBER,
-            "quantity * price * multiplier, account currency: what the fill took from cash",
+            "quantity * price * multiplier, account currency: what the fill took from cash; of a "
+            "contract that settles daily its notional, which takes none",
             COMPUTED,
         ),
         Column(
@@ -169,8 +170,12 @@ EQUITY = Table(
     gathered=equity_curve,
     columns=(
         Column("timestamp", BAR, "bar", "t"),
-        Column("equity", NUMBER, "cash + value of all positions, account currency"),
-        Column("cash", NUMBER, "account currency"),
+        Column(
+            "equity",
+            NUMBER,
+            "cash + value of all positions but contracts that settle daily, account currency",
+        ),
+        Column("cash", NUMBER, "account currency, what contracts made until this close paid"),
         Column("gross_exposure", NUMBER, "sum of |value|, account currency"),
         Column("net_exposure", NUMBER, "sum of value, account currency"),
         Column("n_positions", COUNT, "assets held at the close"),
@@ -253,7 +258,12 @@ CASH_FLOWS = Table(
     columns=(
         Column("timestamp", BAR, "bar", "t"),
         Column("asset_id", ASSET, "asset; NULL for flows of the account", "sid"),
-        Column("kind", TEXT, "deposit, dividend, borrow, interest, delisting or cash in lieu"),
+        Column(
+            "kind",
+            TEXT,
+            "deposit, dividend, borrow, interest, delisting, cash in lieu, or variation_margin: "
+            "what a contract made since the last close, one row per contract held or traded",
+        ),
         Column("amount", NUMBER, "account currency, positive = received"),
         Column("in_trades", FLAG, "it is part of the pnl of trades too"),
     ),

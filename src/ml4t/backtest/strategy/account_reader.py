@@ -51,7 +51,7 @@ class AccountReader:
     @property
     def cash(self) -> float:
         """Account currency."""
-        return self._portfolio.cash
+        return self._portfolio.settled_cash
 
     @property
     def equity(self) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from ml4t.backtest.core.terms import ACTION_KINDS, Action, Instruments
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.naming import AVAILABLE_AT
-from ml4t.backtest.data.sources.roles.terms import ASSETS_ROLE
+from ml4t.backtest.data.sources.roles.terms import ASSETS_ROLE, TERMS
 from ml4t.backtest.data.sql_files import columns, first_bars, quote, render
 from ml4t.backtest.errors import DataError
 
@@ -26,9 +26,10 @@ def read_instruments(found: Mapping[str, str], database: Database) -> Instrument
         Its columns, with types.
     """
     terms = []
-    for name in ASSETS_ROLE.optional:
+    for name in TERMS:
         value = f"assets.{name}" if name in found else "null"
         terms.append(f"coalesce({value}, {_PLAIN.get(name, 'nan')!r}::double) as {name}")
+    said = "assets.instrument" if "instrument" in found else "null::varchar"
     texts_of = [
         name for name, kind in found.items()
         if kind.startswith(("VARCHAR", "ENUM")) and name != "asset_id"
@@ -42,7 +43,7 @@ def read_instruments(found: Mapping[str, str], database: Database) -> Instrument
         assets = f"({render('signals/last_rows', source=assets, columns=items)})"
     texts = [f"assets.{quote(name)}::varchar as __{i}" for i, name in enumerate(names)]
     rows = database.numpy(
-        render("terms/instruments", assets=assets, columns=", ".join([*terms, *texts]))
+        render("terms/instruments", assets=assets, said=said, columns=", ".join([*terms, *texts]))
     )
     groups, group_names = {}, {}
     for i, name in enumerate(names):
@@ -52,7 +53,8 @@ def read_instruments(found: Mapping[str, str], database: Database) -> Instrument
         groups[name] = np.array([codes.get(value, -1) for value in values], dtype=np.int64)
         group_names[name] = tuple(known)
     return Instruments(
-        **{name: rows[name] for name in ASSETS_ROLE.optional},
+        **{name: rows[name] for name in TERMS},
+        instrument=rows["instrument"].astype(np.int64),
         groups=groups,
         group_names=group_names,
         changing=tuple(texts_of) if is_told else (),

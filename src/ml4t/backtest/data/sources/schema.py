@@ -191,6 +191,8 @@ def _select_item(source: Source, name: str, given: str, kind: str) -> Item:
         return Item(f"{quote(given)}::timestamptz as {quote(name)}", "TIMESTAMP WITH TIME ZONE")
     if kind == UNTYPED and name in spec.open_times:
         return Item(f"{quote(given)}::date as {quote(name)}", "DATE")
+    if kind == UNTYPED and name in spec.texts and name in spec.optional:
+        return Item(f"{quote(given)}::varchar as {quote(name)}", "VARCHAR")
     if name in spec.texts and not kind.startswith(_TEXTS):
         _refuse_type(source, name, kind, "it must be text")
     if kind.startswith("ENUM") and (name in _IDS or spec.enums_as_text):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import numpy as np
-
 from ml4t.backtest.core.batch import Batch, Floats
 from ml4t.backtest.core.journal import Decision, Journal
 from ml4t.backtest.core.stretch import Stretch, quiet_before, total
 from ml4t.backtest.core.terms import Instruments
-from ml4t.backtest.execution.account.rules import Account, MarginAccount
+from ml4t.backtest.execution.account.rules import (
+    INITIAL_OF,
+    MAINTENANCE_OF,
+    Account,
+    MarginAccount,
+    margin_of,
+)
 from ml4t.backtest.portfolio.portfolio import Portfolio
 
 MARGIN_CALL = "margin_call"
@@ -64,7 +68,11 @@ class MarginWatch:
         equity, required = map(float, self._covered(values))
         if equity >= required:
             return
-        initial = float(total(np.abs(values) * account.initial(portfolio.held, values, terms)))
+        held = portfolio.held
+        fraction = account.initial(held, values, terms)
+        initial = float(
+            total(margin_of(held, portfolio.quantity[held], values, fraction, INITIAL_OF, terms))
+        )
         factor = max(equity, 0.0) / initial
         self._broker.scale_down(MARGIN_CALL, factor)
         for sid in portfolio.held.tolist():
@@ -83,6 +91,8 @@ class MarginWatch:
     def _covered(self, values: Floats) -> tuple[Floats, Floats]:
         """Return equity and the maintenance margin that positions of these values need."""
         assert self._account is not None
-        held = self._portfolio.held
-        rate = self._account.maintenance(held, self._portfolio.quantity[held], self._terms)
-        return self._portfolio.cash + total(values), total(np.abs(values) * rate)
+        held, terms = self._portfolio.held, self._terms
+        quantity = self._portfolio.quantity[held]
+        rate = self._account.maintenance(held, quantity, terms)
+        needed = margin_of(held, quantity, values, rate, MAINTENANCE_OF, terms)
+        return self._portfolio.cash + total(values), total(needed)

@@ -27,6 +27,9 @@ from ml4t.backtest.portfolio.portfolio import Portfolio
 Bought = Mapping[int, Sequence[tuple[float, float]]]
 
 
+INITIAL_OF, MAINTENANCE_OF = "contract_initial_margin", "contract_maintenance_margin"
+
+
 class Shortfall(StrEnum):
     """What happens to increases of one bar that do not fit into the account together.
 
@@ -130,16 +133,33 @@ class CashAccount:
         self,
         portfolio: Portfolio,
         prices: Floats,  # noqa: ARG002 - cash has no price
-        terms: Instruments,  # noqa: ARG002
+        terms: Instruments,
         unsettled: float,
         bought: Bought,  # noqa: ARG002
     ) -> float:
-        """Return what buys may cost: settled cash and the overdraft, account currency."""
-        return portfolio.cash - unsettled + self.overdraft
+        """Return what buys may cost: settled cash and the overdraft, account currency.
+
+        Less the initial margin of the contracts that are held: a ``contract_initial_margin``, else
+        the ``initial_margin`` of their notional, else all of it.
+        """
+        left = portfolio.settled_cash - unsettled + self.overdraft
+        if not portfolio.settles_daily:
+            return left
+        held = portfolio.held[portfolio.margined(portfolio.held)]
+        quantity, mark = portfolio.quantity[held], portfolio.mark[held]
+        return left - float((np.abs(quantity) * _own_margin(held, quantity, mark, terms)).sum())
 
     def need(self, asked: Increase, terms: Instruments) -> Floats:
         """Return ``quantity * price * multiplier + commission``; below 0 where a sale brings it."""
-        cost: Floats = asked.quantity * asked.price * terms.multiplier[asked.sids] + asked.charge
+        units = terms.multiplier[asked.sids]
+        cost: Floats = asked.quantity * asked.price * units + asked.charge
+        is_margined = terms.instrument[asked.sids] > 0
+        if np.count_nonzero(is_margined):
+            margin = _own_margin(asked.sids, asked.quantity, asked.base, terms)
+            size = np.abs(asked.quantity)
+            slipped = size * units * np.abs(asked.price - asked.base)
+            tied = (size - 2 * np.abs(asked.closing)) * margin + slipped + asked.charge
+            cost = np.where(is_margined, tied, cost)
         return cost
 
 
@@ -240,7 +260,10 @@ class MarginAccount:
 
     def may_call(self, terms: Instruments) -> bool:
         """Whether any position needs a maintenance margin, so that there may be a margin call."""
-        of_assets = (terms.maintenance_margin, terms.short_maintenance_margin)
+        of_assets = (
+            terms.maintenance_margin, terms.short_maintenance_margin,
+            terms.contract_maintenance_margin,
+        )  # fmt: skip
         own = (self.maintenance_margin, self.short_maintenance_margin)
         return any(own) or any(bool((one > 0).any()) for one in of_assets)
 
@@ -277,8 +300,10 @@ class MarginAccount:
                 part = min(abs(quantity), left) if quantity * live > 0 else 0.0
                 values[place] += math.copysign(part, live) * (price - now) * terms.multiplier[sid]
                 left -= part
-        tied = float((np.abs(values) * self.initial(portfolio.held, values, terms)).sum())
-        return portfolio.cash + float(values.sum()) - tied
+        held = portfolio.held
+        fraction = self.initial(held, values, terms)
+        tied = margin_of(held, portfolio.quantity[held], values, fraction, INITIAL_OF, terms)
+        return portfolio.cash + float(values.sum()) - float(tied.sum())
 
     def need(self, asked: Increase, terms: Instruments) -> Floats:
         """Return the margin that each order ties up, and what its costs take off equity."""
@@ -292,8 +317,44 @@ class MarginAccount:
         if np.count_nonzero(of_side != of_other):
             opened = (np.abs(asked.quantity) - closing) * of_side
             tied = (opened - closing * of_other) * units * asked.base
+        money = terms.contract_initial_margin[asked.sids]
+        if np.count_nonzero(is_money := ~np.isnan(money)):
+            contracts = (np.abs(asked.quantity) - 2 * closing) * money
+            tied = np.where(is_money, contracts, tied)
         needed: Floats = tied + costs
         return needed
+
+
+def margin_of(
+    sids: Ints, quantity: Floats, values: Floats, fraction: Floats, kind: str, terms: Instruments
+) -> Floats:
+    """Return the margin of positions in money.
+
+    Parameters
+    ----------
+    values : float array
+        Of each, or ``[bars, positions]``, account currency.
+    fraction : float array
+        Of the value, where there is no margin per contract.
+    kind : {"contract_initial_margin", "contract_maintenance_margin"}
+    """
+    of_values: Floats = np.abs(values) * fraction
+    money = getattr(terms, kind)[sids]
+    is_money = ~np.isnan(money)
+    if not np.count_nonzero(is_money):
+        return of_values
+    return np.where(is_money, np.abs(quantity) * money, of_values)
+
+
+def _own_margin(sids: Ints, quantity: Floats, price: Floats, terms: Instruments) -> Floats:
+    """Return the initial margin of one contract of each: in money, else a fraction, else all."""
+    fraction = terms.own_margin("initial_margin", sids, quantity)
+    of_notional = (
+        np.abs(price) * terms.multiplier[sids] * np.where(np.isnan(fraction), 1.0, fraction)
+    )
+    money = terms.contract_initial_margin[sids]
+    margin: Floats = np.where(np.isnan(money), of_notional, money)
+    return margin
 
 
 def _by_side(quantity: Floats, of_long: float, of_short: float | None) -> Floats | float:

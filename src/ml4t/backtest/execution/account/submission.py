@@ -19,13 +19,13 @@ def fitting_changes(executor: Executor, batch: Batch, sids: Ints, change: Floats
     order = np.argsort(change > 0, kind="stable")
     fits = np.empty(len(sids), dtype=bool)
     # An order that did not fit is not paid back: what follows it finds even less.
-    fits[order] = executor.portfolio.cash - np.cumsum(cost[order]) >= 0
+    fits[order] = executor.portfolio.settled_cash - np.cumsum(cost[order]) >= 0
     return fits
 
 
 def fitting_orders(executor: Executor, batch: Batch, orders: list[Order]) -> list[Order]:
     """Return the orders that fit, by number; their children count as if they all filled."""
-    cash, fitting = executor.portfolio.cash, []
+    cash, fitting = executor.portfolio.settled_cash, []
     for order in orders:
         is_fit = True
         for one in (order, *order.children):
@@ -49,5 +49,6 @@ def _decided(executor: Executor, sids: Ints) -> Floats:
 
 def _cost(executor: Executor, batch: Batch, sids: Ints, quantity: Floats, price: Floats) -> Floats:
     charge = executor.pricing.charge(batch, sids, quantity, price)
-    cost: Floats = quantity * price * executor.terms.multiplier[sids] + charge
+    value = quantity * price * executor.terms.multiplier[sids]
+    cost: Floats = np.where(executor.portfolio.margined(sids), 0.0, value) + charge
     return cost

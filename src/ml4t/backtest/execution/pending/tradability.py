@@ -81,7 +81,7 @@ class Tradability:
         if self._lent is None:
             return np.ones(len(sids), dtype=bool)
         can: Bools = (quantity > 0) | (self._lent[sids] == 1)
-        return can
+        return can | self._executor.portfolio.margined(sids)
 
     def learn(self, batch: Batch) -> None:
         """Take what is known at a close of shares to borrow; what is missing stays as it was."""

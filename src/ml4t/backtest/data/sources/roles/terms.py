@@ -69,28 +69,55 @@ _FEE = Check(
 )
 TERMS = (
     "lot_size", "tick_size", "multiplier", "initial_margin", "maintenance_margin", "min_holding",
-    "short_initial_margin", "short_maintenance_margin", "max_order",
+    "short_initial_margin", "short_maintenance_margin", "max_order", "contract_initial_margin",
+    "contract_maintenance_margin",
 )  # fmt: skip
+_INSTRUMENT = Check(
+    rule="instrument_not_known",
+    text="has an instrument other than 'share', 'future' or 'perpetual', or NULL for a share; of "
+    "options exercise and margin are not modelled, of bonds accrued interest and redemption: "
+    "leave such assets out",
+    applies=has("instrument"),
+)
+_CONTRACT_MARGIN = Check(
+    rule="contract_margin_not_valid",
+    text="has a contract_initial_margin or contract_maintenance_margin that is no amount above 0, "
+    "a maintenance margin above the initial one, or one of an asset that is no future or "
+    "perpetual; they are account currency per contract, use NULL where fractions apply",
+    applies=lambda rows: bool(
+        {"contract_initial_margin", "contract_maintenance_margin"} & set(rows.columns)
+    ),
+    places=lambda rows: {
+        "initial": _first_known(rows, "contract_initial_margin"),
+        "maintenance": _first_known(rows, "contract_maintenance_margin"),
+        "said": "instrument::varchar" if "instrument" in rows.columns else "'share'",
+    },
+)
 _ONE_TERM = Check(
     rule="terms_changed",
     text="has rows of one asset with other terms; of terms an asset has one, which counts from the "
     "first bar on: what available_at is for are texts, such as its sector",
-    applies=lambda rows: rows.has_clock and bool(set(TERMS) & set(rows.columns)),
-    places=lambda rows: {"terms": ", ".join(name for name in TERMS if name in rows.columns)},
+    applies=lambda rows: rows.has_clock and bool({*TERMS, "instrument"} & set(rows.columns)),
+    places=lambda rows: {
+        "terms": ", ".join(name for name in (*TERMS, "instrument") if name in rows.columns)
+    },
     severity="contradiction",
 )
 ASSETS_ROLE = RoleSpec(
     name="assets",
     required=("asset_id",),
-    optional=TERMS,
+    optional=(*TERMS, "instrument"),
     times=(),
     doubles=TERMS,
+    texts=("instrument",),
     key=("asset_id",),
     checks=(
         NULL_ASSET_ID,
         *_TERM_CHECKS,
         _MAINTENANCE_MARGIN,
         _SHORT_MAINTENANCE_MARGIN,
+        _INSTRUMENT,
+        _CONTRACT_MARGIN,
         NULL_AVAILABLE_AT,
         INFINITE_TIME,
         DUPLICATE_KEYS,
