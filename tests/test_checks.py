@@ -480,6 +480,12 @@ TERM_ROWS: dict[tuple[str, str], list[dict[str, object]]] = {
         asset("D", contract_initial_margin=9.0),
         asset("E", instrument="share", contract_maintenance_margin=9.0),
     ],
+    ("assets", "expiry_not_valid"): [
+        asset("A", expiry=date(2024, 1, 5)),
+        asset("B", expiry=date(2024, 1, 5), instrument="perpetual"),
+        asset("D", instrument="future", final_settlement=9.0),
+        asset("E", expiry=date(2024, 1, 5), instrument="future", final_settlement=NAN),
+    ],
     ("assets", "max_order_not_valid"): [
         asset(f"A{i}", max_order=value) for i, value in enumerate([0.0, -1.0, NAN, INF])
     ],

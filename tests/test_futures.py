@@ -6,9 +6,17 @@ from typing import Any
 
 import pytest
 
-from ml4t.backtest import BasisPointSlippage, CashAccount, Financing, MarginAccount
+from ml4t.backtest import (
+    BasisPointSlippage,
+    CashAccount,
+    ExecutionPolicy,
+    Financing,
+    MarginAccount,
+    ThisClose,
+)
 from ml4t.backtest.errors import ConfigError, DataError
-from scripted import cash, equity, fills, flat, flows, orders, play
+from ml4t.backtest.risk import StopLoss
+from scripted import at, cash, day, equity, fills, flat, flows, held, orders, play, trades
 
 ES = {"asset_id": ["A"], "multiplier": [50.0], "instrument": ["future"]}
 BARS = [
@@ -20,7 +28,7 @@ BARS = [
 ]
 
 
-def contract(**more: float | str) -> dict[str, Any]:
+def contract(**more: Any) -> dict[str, Any]:
     """The source of terms of one ES, with other columns."""
     return {"assets": {**ES, **{name: [value] for name, value in more.items()}}}
 
@@ -150,3 +158,127 @@ def test_a_contract_that_nobody_calls_a_future_is_not_financed() -> None:
     with pytest.raises(ConfigError, match=r"instrument 'future' in 'assets'"):
         play(flat(10, 3), {}, sources={"assets": assets}, financing=Financing(debit_rate=0.05))
     assert orders(play(flat(10, 3), {}, sources={"assets": assets})) == []
+
+
+# -- expiry -----------------------------------------------------------------------------------
+
+
+def expiring(on: int, **more: float) -> dict[str, Any]:
+    """The source of terms of one ES whose last session is that of a bar."""
+    return contract(expiry=day(on), **more)
+
+
+TAKES = MarginAccount(initial_margin=0.05, maintenance_margin=0.04)
+
+
+def test_a_contract_is_settled_at_the_close_of_its_last_session() -> None:
+    bars = {"A": BARS[:4], "B": flat(10, 6)}
+    assets = expiring(3)
+    result = play(bars, {0: [buy(2)]}, capital=100_000, account=TAKES, sources=assets)
+    # Bought at 4,000 and settled at 4,005: 2 * 50 * 5.
+    assert trades(result) == [("expiry", 2.0, 500.0)]
+    assert cash(result) == [100_000.0, 101_000.0, 99_000.0, 100_500.0, 100_500.0, 100_500.0]
+    assert held(result) == [(1, "A", 2.0), (2, "A", 2.0)]
+    query = "select exit_timestamp from trades"
+    assert result.sql(query).fetchall() == [(day(3),)]
+
+
+def test_a_final_settlement_price_is_what_a_contract_is_settled_at() -> None:
+    bars = {"A": BARS[:4], "B": flat(10, 6)}
+    assets = expiring(3, final_settlement=3_950.5)
+    result = play(bars, {0: [sell(1)]}, capital=100_000, account=TAKES, sources=assets)
+    # Sold at 4,000: 50 * (4,000 - 3,950.50) = 2,475; on the day from 3,990: 50 * 39.50 = 1,975.
+    assert trades(result) == [("expiry", -1.0, 2_475.0)]
+    assert flows(result)[-1] == (3, "A", "variation_margin", 1_975.0)
+    assert cash(result)[-1] == 102_475.0
+
+
+def test_an_expiry_on_a_day_without_a_bar_settles_before_the_next_open() -> None:
+    # Bars of Monday to Wednesday, and of Friday and Saturday of another asset; expiry: Thursday.
+    bars = {"A": [*BARS[:3]], "B": [*flat(10, 3), None, *flat(10, 2)]}
+    result = play(bars, {0: [buy(1)]}, capital=100_000, account=TAKES, sources=expiring(3))
+    # Bought at 4,000, last close 3,990: 50 * -10.
+    assert trades(result) == [("expiry", 1.0, -500.0)]
+    assert cash(result) == [100_000.0, 100_500.0, 99_500.0, 99_500.0, 99_500.0]
+    assert held(result) == [(1, "A", 1.0), (2, "A", 1.0)]
+
+
+def test_an_expiry_after_the_last_bar_settles_nothing() -> None:
+    result = play(BARS, {0: [buy(1)]}, capital=100_000, account=TAKES, sources=expiring(9))
+    assert trades(result) == []
+    assert held(result)[-1] == (4, "A", 1.0)
+
+
+def test_orders_of_an_expired_contract_end_and_new_ones_are_refused() -> None:
+    bars = {"A": BARS[:3], "B": flat(10, 6)}
+    script = {
+        0: [buy(1), lambda s: s.buy("A", 1, limit=3_000.0)],
+        2: [buy(1)],
+        3: [lambda s: s.buy("A", 1, limit=3_000.0)],
+    }
+    result = play(bars, script, capital=100_000, account=TAKES, sources=expiring(2))
+    assert orders(result) == [
+        ("filled", "", 1.0), ("cancelled", "expired", 0.0), ("rejected", "expired", 0.0),
+        ("rejected", "expired", 0.0),
+    ]  # fmt: skip
+
+
+def test_nothing_is_bought_of_a_contract_at_the_close_at_which_it_expired() -> None:
+    script = {2: [lambda s: s.order_target_percent("A", 0.5)]}
+    bars = {"A": BARS[:3], "B": flat(10, 5)}
+    result = play(
+        bars, script, capital=1_000_000, account=TAKES, sources=expiring(2),
+        execution=ExecutionPolicy(timing=ThisClose()),
+    )  # fmt: skip
+    assert orders(result) == [("rejected", "expired", 0.0)]
+    assert held(result) == []
+
+
+def test_levels_of_an_expired_contract_are_forgotten() -> None:
+    bars = {"A": BARS[:3], "B": flat(10, 5)}
+    result = play(
+        bars, {0: [buy(1)]}, StopLoss(0.5), capital=1_000_000, account=TAKES, sources=expiring(2)
+    )
+    assert [row[0] for row in trades(result)] == ["expiry"]
+
+
+def test_a_contract_expires_at_the_last_bar_of_its_day() -> None:
+    times = [at(10), at(15), at(10, 1), at(15, 1), at(10, 2)]
+    bars = {"A": BARS[:4], "B": flat(10, 5)}
+    result = play(
+        bars, {0: [buy(1)]}, capital=100_000, account=TAKES, sources=expiring(1), times=times
+    )
+    assert held(result) == [(1, "A", 1.0), (2, "A", 1.0)]
+    assert trades(result) == [("expiry", 1.0, 250.0)]  # 50 * (4,005 - 4,000)
+
+
+def test_bars_after_an_expiry_are_refused() -> None:
+    with pytest.raises(DataError, match="bars after their expiry") as caught:
+        play(BARS, {}, sources=expiring(3))
+    assert (caught.value.rule, caught.value.n_rows) == ("bars_after_expiry", 1)
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"expiry": day(4), "instrument": "share"},
+        {"expiry": day(4), "instrument": "perpetual"},
+        {"expiry": day(4), "final_settlement": float("nan")},
+        {"final_settlement": 4_000.0},
+    ],
+)
+def test_an_expiry_that_cannot_be_is_refused(terms: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match="expiry of what is no future") as caught:
+        play(BARS, {}, sources=contract(**terms))
+    assert caught.value.rule == "expiry_not_valid"
+
+
+def test_an_infinite_expiry_is_refused() -> None:
+    assets = "select 'A' as asset_id, 'future' as instrument, 'infinity'::date as expiry"
+    with pytest.raises(DataError, match="or that is infinite"):
+        play(BARS, {}, sources={"assets": assets})
+
+
+def test_an_expiry_that_is_no_date_is_refused() -> None:
+    with pytest.raises(DataError, match="must be a DATE"):
+        play(BARS, {}, sources=contract(expiry=20240105.0))

@@ -33,7 +33,8 @@ ROLES: dict[str, dict[str, list[Any]]] = {
                "max_order": [100.0], "sector": ["tech"],
                "short_initial_margin": [0.5], "short_maintenance_margin": [0.3],
                "instrument": ["future"], "contract_initial_margin": [10.0],
-               "contract_maintenance_margin": [0.1]},
+               "contract_maintenance_margin": [0.1], "expiry": [date(2030, 1, 1)],
+               "final_settlement": [9.0]},
     "borrow": {"timestamp": DAYS, "asset_id": ["A"] * 3, "fee": [0.01] * 3,
                "available": [True] * 3},
 }  # fmt: skip
@@ -72,6 +73,8 @@ MEANS: dict[tuple[str, str], set[str]] = {
     ("assets", "instrument"): {"NULL"},
     ("assets", "contract_initial_margin"): {"NULL", "a Decimal"},
     ("assets", "contract_maintenance_margin"): {"NULL", "a Decimal"},
+    ("assets", "expiry"): {"NULL"},
+    ("assets", "final_settlement"): {"NULL", "a Decimal"},
     ("borrow", "asset_id"): {"a word"},  # of another asset: nothing is said of those of the run
     ("borrow", "fee"): {"0", "a Decimal"},
     ("borrow", "available"): {"a flag", "NULL"},

@@ -31,6 +31,7 @@ from ml4t.backtest.execution.pending.protective_orders import ProtectiveOrders
 from ml4t.backtest.execution.price_limits import LOCKS, LimitRates, PriceLimits
 from ml4t.backtest.portfolio.accruals import Accruals
 from ml4t.backtest.portfolio.actions import CorporateActions
+from ml4t.backtest.portfolio.expiry import Expiries
 from ml4t.backtest.portfolio.min_holding import MinHolding
 from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.portfolio.settlement import Settlement
@@ -143,6 +144,9 @@ class Session:
             delisting_return=policy.delisting_return,
             reinvest=self.broker.reinvest if policy.reinvest_dividends else None,
         )  # fmt: skip
+        self.expiries = Expiries(
+            terms, axes.sessions, self.portfolio, (self.broker.end_contract, self.rules.delist)
+        )
         self._exits_members = policy.exit_on_membership_end
         self._has_limits = bool(risk_manager.limits)
         self.fills_decided = config.execution.timing.fills_decided

@@ -36,6 +36,7 @@ class Visit:
         session.t = batch.t
         # Before the open: what time has cost, then splits, dividends and the like.
         session.accruals.charge(batch.t)
+        session.expiries.before_open(batch.t)
         session.actions.apply(batch.t)
         # Levels, where they act before the orders of the open.
         for touched in session.broker.start_bar(batch):
@@ -53,6 +54,7 @@ class Visit:
         session.broker.fill_close(batch)
         session.actions.at_close(batch)
         session.portfolio.mark_to_close(batch)
+        session.expiries.at_close(batch.t)
         # Protect with what is known now.
         session.protect(batch)
 

@@ -37,6 +37,11 @@ class Instruments(NamedTuple):
         Account currency per contract, of either side; NaN where fractions apply.
     instrument : int array
         Place in `INSTRUMENTS` of what each asset is.
+    expiry : float array or None
+        Day of the last session of each contract, as days since 1970; NaN: it has none. None: no
+        contract has one.
+    final_settlement : float array or None
+        Price at which a contract is settled at its expiry; NaN: the last close.
     groups : mapping of str to int array
         Codes of a text column such as ``sector``, -1 where missing.
     group_names : mapping of str to tuple of str
@@ -57,6 +62,8 @@ class Instruments(NamedTuple):
     contract_initial_margin: Floats
     contract_maintenance_margin: Floats
     instrument: Ints
+    expiry: Floats | None = None
+    final_settlement: Floats | None = None
     groups: Mapping[str, Ints] = {}
     group_names: Mapping[str, tuple[str, ...]] = {}
     changing: tuple[str, ...] = ()

@@ -166,7 +166,8 @@ class SourceRegistry:
               maintenance_margin (fractions of exposure), and of shorts short_initial_margin,
               short_maintenance_margin; instrument (``share``, ``future`` or ``perpetual``: the
               last two settle daily), contract_initial_margin and contract_maintenance_margin
-              (account currency per contract). Any text column, such as sector, groups the assets
+              (account currency per contract), expiry (date of the last session), final_settlement
+              (price; the last close by default). Any text column, such as sector, groups the assets
               for limits and is in ``signals``, the same at every bar, or since ``available_at``; a
               column of that name in another source, which has a clock, is there instead. What is
               NULL is as for a plain share.

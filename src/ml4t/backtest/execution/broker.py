@@ -26,6 +26,7 @@ from ml4t.backtest.execution.intrabar.level_filler import LevelFiller
 from ml4t.backtest.execution.orders.book import (
     BY_STRATEGY,
     DELISTED,
+    EXPIRED,
     POSITION_CLOSED,
     WENT_EX,
     OrderBook,
@@ -359,9 +360,17 @@ class BarBroker:
 
     def delist(self, sid: int) -> None:
         """Cancel every order and forget every level of an asset that trades no more."""
+        self._end(sid, DELISTED)
+
+    def end_contract(self, sid: int) -> None:
+        """Do the same for a contract that has expired; targets of it are refused from now on."""
+        self._end(sid, EXPIRED)
+        self._tradability.end_contract(sid)
+
+    def _end(self, sid: int, reason: str) -> None:
         self._levels.drop(np.array([sid]))
-        self._book.delist(sid)
-        self._pending.drop(sid, DELISTED)
+        self._book.delist(sid, reason)
+        self._pending.drop(sid, reason)
 
     def reinvest(self, batch: Batch, sid: int, amount: float) -> None:
         """Buy at the close, without costs, what a dividend pays for."""

@@ -16,6 +16,11 @@ from ml4t.backtest.errors import DataError
 # What NULL, or no column, stands for.
 _PLAIN = {"multiplier": "1.0", "lot_size": "0.0", "tick_size": "0.0"}
 
+_OF_EXPIRY = {
+    "expiry": "coalesce(date_diff('day', date '1970-01-01', assets.expiry), 'nan'::double)",
+    "final_settlement": "coalesce(assets.final_settlement, 'nan'::double)",
+}
+
 
 def read_instruments(found: Mapping[str, str], database: Database) -> Instruments:
     """Read the ``assets`` source.
@@ -29,6 +34,9 @@ def read_instruments(found: Mapping[str, str], database: Database) -> Instrument
     for name in TERMS:
         value = f"assets.{name}" if name in found else "null"
         terms.append(f"coalesce({value}, {_PLAIN.get(name, 'nan')!r}::double) as {name}")
+    for name, value in _OF_EXPIRY.items():
+        if name in found:
+            terms.append(f"{value} as {name}")
     said = "assets.instrument" if "instrument" in found else "null::varchar"
     texts_of = [
         name for name, kind in found.items()
@@ -55,6 +63,8 @@ def read_instruments(found: Mapping[str, str], database: Database) -> Instrument
     return Instruments(
         **{name: rows[name] for name in TERMS},
         instrument=rows["instrument"].astype(np.int64),
+        expiry=rows["expiry"] if "expiry" in found else None,
+        final_settlement=rows["final_settlement"] if "final_settlement" in found else None,
         groups=groups,
         group_names=group_names,
         changing=tuple(texts_of) if is_told else (),

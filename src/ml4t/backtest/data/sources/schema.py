@@ -177,6 +177,10 @@ def _select_item(source: Source, name: str, given: str, kind: str) -> Item:
         item = quote(given)
         day = only_if(f"{item} = date_trunc('day', {item})", f"{item}::date")
         return Item(f"{day} as {quote(name)}", "DATE")
+    if name in spec.days:
+        if not kind.startswith(("DATE", "TIMESTAMP", UNTYPED)):
+            _refuse_type(source, name, kind, f"it must be a DATE, {_CAST}")
+        return Item(f"{quote(given)}::date as {quote(name)}", "DATE")
     if is_double:
         return Item(f"{quote(given)}::double as {quote(name)}", "DOUBLE")
     if spec.has_signals and kind in ("DOUBLE", "FLOAT") and not is_numeric:

@@ -15,7 +15,7 @@ from ml4t.backtest.execution.orders.ending import done_as, ends_as
 from ml4t.backtest.execution.orders.order import Chance, Order, amend, split, used_up
 from ml4t.backtest.portfolio.portfolio import Portfolio
 
-DELISTED, RENAMED = "delisted", "renamed"
+DELISTED, RENAMED, EXPIRED = "delisted", "renamed", "expired"
 GOOD_TILL = "good till date"
 ONE_CANCELS_OTHER = "one cancels other"
 IMMEDIATE = "immediate or cancel"
@@ -153,10 +153,10 @@ class OrderBook:
         for order in self.of(sid):
             self.end(order, OrderStatus.CANCELLED, reason)
 
-    def delist(self, sid: int) -> None:
+    def delist(self, sid: int, reason: str) -> None:
         """Cancel every order of an asset that trades no more, and take no more of them."""
-        self.drop(sid, DELISTED)
-        self._gone[sid] = DELISTED
+        self.drop(sid, reason)
+        self._gone[sid] = reason
 
     def split(self, sid: int, ratio: float) -> None:
         """Restate the orders of an asset after a split of `ratio` new shares per old one."""

@@ -7,6 +7,7 @@ import numpy as np
 from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.orders import OrderStatus
 from ml4t.backtest.execution.executor import Executor
+from ml4t.backtest.execution.orders.book import EXPIRED
 from ml4t.backtest.execution.orders.market_orders import MarketOrderLedger, MarketOrders
 
 NO_BAR, NO_VOLUME, NO_PRICE = "no bar", "no volume", "no price"
@@ -28,9 +29,14 @@ class Tradability:
         self._limits = executor.price_limits
         # By sid: 1 where shares are lent, 0 where not, NaN where nothing was ever known.
         self._lent: Floats | None = None
+        self._expired = set[int]()
 
     def priced(self, batch: Batch, prices: Floats, market_orders: MarketOrders) -> MarketOrders:
         """Return the market orders whose asset has a price: a bar, and volume in it."""
+        if self._expired:
+            is_over = np.isin(market_orders.sids, sorted(self._expired))
+            self._reject(market_orders, is_over, EXPIRED)
+            market_orders = market_orders.where(~is_over)
         missing = np.isnan(prices[market_orders.sids])
         if not missing.any():
             return market_orders
@@ -59,6 +65,8 @@ class Tradability:
 
     def why_not(self, batch: Batch, prices: Floats, sid: int, side: float) -> str:
         """Return why a side of one asset cannot trade at these prices, empty where it can."""
+        if sid in self._expired:
+            return EXPIRED
         if np.isnan(prices[sid]):
             if np.isnan(batch.close[sid]):
                 return NO_BAR
@@ -93,6 +101,10 @@ class Tradability:
         # A NULL says nothing against it; false does.
         lent = np.ones(len(fee)) if available is None else available != 0
         self._lent = np.where(np.isnan(fee), before, lent)
+
+    def end_contract(self, sid: int) -> None:
+        """Reject what is ordered of a contract from now on, which has expired."""
+        self._expired.add(sid)
 
     def rename(self, old: int, new: int) -> None:
         """Let what is known of an asset stand for what it became, until that has its own."""

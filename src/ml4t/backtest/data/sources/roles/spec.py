@@ -33,6 +33,8 @@ class RoleSpec(NamedTuple):
         Columns read as double, and those that must be a number, a BOOLEAN or a text.
     dates : tuple of str
         Times that are read as the DATE that each is the midnight of; another is missing.
+    days : tuple of str
+        Columns that are no time of a row and are read as a DATE: of a time its day.
     nouns : mapping
         What messages call a number among them; ``it`` where nothing is said.
     key : tuple of str
@@ -84,6 +86,7 @@ class RoleSpec(NamedTuple):
     flags: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     dates: tuple[str, ...] = ()
+    days: tuple[str, ...] = ()
     nouns: Mapping[str, str] = MappingProxyType({})
     key: tuple[str, ...] = ("asset_id", "timestamp")
     checks: tuple[Check, ...] = (NULL_TIMESTAMP, *CLOCKED)

@@ -93,22 +93,36 @@ _CONTRACT_MARGIN = Check(
         "said": "instrument::varchar" if "instrument" in rows.columns else "'share'",
     },
 )
+_EXPIRY = Check(
+    rule="expiry_not_valid",
+    text="has an expiry of what is no future or that is infinite, or a final_settlement that is no "
+    "number or without an expiry; expiry is the date of the last session, use NULL where a "
+    "contract has none",
+    applies=lambda rows: bool({"expiry", "final_settlement"} & set(rows.columns)),
+    places=lambda rows: {
+        "day": "expiry" if "expiry" in rows.columns else "null::date",
+        "price": _first_known(rows, "final_settlement"),
+        "said": "instrument::varchar" if "instrument" in rows.columns else "null::varchar",
+    },
+)
+_NAMED = ("instrument", "expiry", "final_settlement")
 _ONE_TERM = Check(
     rule="terms_changed",
     text="has rows of one asset with other terms; of terms an asset has one, which counts from the "
     "first bar on: what available_at is for are texts, such as its sector",
-    applies=lambda rows: rows.has_clock and bool({*TERMS, "instrument"} & set(rows.columns)),
+    applies=lambda rows: rows.has_clock and bool({*TERMS, *_NAMED} & set(rows.columns)),
     places=lambda rows: {
-        "terms": ", ".join(name for name in (*TERMS, "instrument") if name in rows.columns)
+        "terms": ", ".join(name for name in (*TERMS, *_NAMED) if name in rows.columns)
     },
     severity="contradiction",
 )
 ASSETS_ROLE = RoleSpec(
     name="assets",
     required=("asset_id",),
-    optional=(*TERMS, "instrument"),
+    optional=(*TERMS, *_NAMED),
     times=(),
-    doubles=TERMS,
+    days=("expiry",),
+    doubles=(*TERMS, "final_settlement"),
     texts=("instrument",),
     key=("asset_id",),
     checks=(
@@ -118,10 +132,20 @@ ASSETS_ROLE = RoleSpec(
         _SHORT_MAINTENANCE_MARGIN,
         _INSTRUMENT,
         _CONTRACT_MARGIN,
+        _EXPIRY,
         NULL_AVAILABLE_AT,
         INFINITE_TIME,
         DUPLICATE_KEYS,
         _ONE_TERM,
+    ),
+    agreements=(
+        Agreement(
+            rule="bars_after_expiry",
+            text="has contracts with bars after their expiry, at which nothing of them is left to "
+            "trade; leave those bars out, or give the date of the last session",
+            statement="validate/bars_after_expiry",
+            reads=(("assets", "expiry"),),
+        ),
     ),
     is_single=True,
     is_money=True,
