@@ -164,6 +164,42 @@ def holding_case(seed: int) -> Case:
     return universe, options
 
 
+def futures_case(seed: int) -> Case:
+    """Return a mixed case of which some assets are futures: no action happens to them."""
+    universe, options = plain_case(seed)
+    pick = random.Random(f"futures {seed}")
+    futures = {name for name in universe.assets if pick.random() < 0.6 and not name.endswith("N")}
+    lasts = {a: time.date() for time, row in sorted(universe.bars.items()) for a in row}
+
+    def is_future(asset: str | None) -> bool:
+        return asset is not None and asset.removesuffix("N") in futures
+
+    options["actions"] = [
+        one
+        for one in options["actions"]
+        if not is_future(one.asset) and not is_future(one.new_asset)
+    ]
+    kept = ~pl.col("asset_id").str.strip_suffix("N").is_in(sorted(futures))
+    actions = universe.actions_frame.filter(kept)
+    options["terms"] = dict(options["terms"])
+    for asset in filter(is_future, universe.assets):
+        close = next(row[asset].close for _, row in sorted(universe.bars.items()) if asset in row)
+        terms, multiplier = (
+            options["terms"].get(asset, r.Terms()),
+            pick.choice([1.0] if options["borrow"] else [1.0, 10.0, 50.0]),
+        )
+        initial = pick.choice([None, 0.1, 0.4, 1.2])
+        money = None if initial is None else initial * multiplier * close
+        has_expiry = pick.random() < 0.6
+        options["terms"][asset] = replace(
+            terms, multiplier=multiplier, is_future=True, contract_initial=money,
+            contract_maintenance=None if money is None or pick.random() < 0.3 else 0.9 * money,
+            expiry=lasts[asset] if has_expiry else None,
+            final_settlement=pick.choice([None, 0.99 * close]) if has_expiry else None,
+        )  # fmt: skip
+    return replace(universe, actions_frame=actions), options
+
+
 def rates_case(seed: int) -> Case:
     """Return a mixed case whose price limits are rates of the previous close, on ticks."""
     universe, options = plain_case(seed)
@@ -518,7 +554,7 @@ def sources_of(universe: Universe, options: Mapping[str, Any], folder: Path) -> 
         }
     if options.get("terms"):
         sources["assets"] = assets_of(options["terms"])
-    if options.get("actions"):
+    if options.get("actions") and len(universe.actions_frame):
         sources["actions"] = universe.actions_frame.drop("delisting_return")
     if options.get("borrow"):
         sources["borrow"] = universe.borrow_frame
@@ -539,6 +575,10 @@ def assets_of(terms: Mapping[str, r.Terms]) -> pl.DataFrame:
                 "sector": one.group,
                 "short_initial_margin": one.short_initial,
                 "short_maintenance_margin": one.short_maintenance,
+                "instrument": "future" if one.is_future else None,
+                "contract_initial_margin": one.contract_initial,
+                "contract_maintenance_margin": one.contract_maintenance,
+                "expiry": one.expiry, "final_settlement": one.final_settlement,
             }
             for asset, one in terms.items()
         ],
@@ -548,6 +588,9 @@ def assets_of(terms: Mapping[str, r.Terms]) -> pl.DataFrame:
             "maintenance_margin": pl.Float64, "min_holding": pl.Int32, "max_order": pl.Float64,
             "sector": pl.String,
             "short_initial_margin": pl.Float64, "short_maintenance_margin": pl.Float64,
+            "instrument": pl.String, "contract_initial_margin": pl.Float64,
+            "contract_maintenance_margin": pl.Float64, "expiry": pl.Date,
+            "final_settlement": pl.Float64,
         },
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from reference_rules import to_lot
 from reference_types import (
     ABOVE_PRICE,
     DELISTED,
+    EXPIRED,
     POSITION_CLOSED,
     REBALANCE,
     RENAMED,
@@ -26,6 +27,7 @@ KINDS = ("dividend", "split", "rename", "delisting")
 def step_actions(world: World) -> None:
     charge_borrow(world)  # of the night before, so that of what is delisted now too
     pay_interest(world)
+    expire_contracts(world, is_over=True)
     today = [action for action in world.setup.actions if first_bar(world, action) == world.t]
     for action in in_order(today):
         if action.kind == "dividend":
@@ -279,23 +281,43 @@ def rename(world: World, old: Asset, new: Asset) -> None:
 
 def delist(world: World, action: Action) -> None:
     """Close the position at the terms given, and forget whatever was queued."""
-    asset, ledger = action.asset, world.ledger
-    world.gone[asset] = DELISTED
+    price = action.value
+    if price is None and action.asset in world.ledger.positions:
+        price = world.ledger.marks[action.asset] * (1 + (action.delisting_return or 0.0))
+    end(world, action.asset, price or 0.0, "delisting", DELISTED)
+
+
+def expire_contracts(world: World, *, is_over: bool = False) -> None:
+    """Settle futures in cash: at the last close of their session, or else once it is over."""
+    for asset, terms in sorted(world.setup.terms.items()):
+        if terms.expiry is None or asset in world.gone:
+            continue
+        is_last = world.t + 1 == len(world.timeline) or world.date_of(world.t + 1) > world.today
+        ends_now = terms.expiry == world.today and is_last and not is_over
+        if ends_now or (is_over and terms.expiry < world.today):
+            price = terms.final_settlement
+            if price is None:
+                price = world.ledger.marks.get(asset, 0.0)
+            if not is_over and asset in world.ledger.positions:
+                world.ledger.look(world.t, asset)
+            end(world, asset, price, "expiry", EXPIRED)
+
+
+def end(world: World, asset: Asset, price: float, kind: str, reason: str) -> None:
+    """Close what is held of an asset at a price, without costs, and cancel what waits."""
+    ledger = world.ledger
+    world.gone[asset] = reason
     if asset in ledger.positions:
-        price = action.value
-        if price is None:
-            price = ledger.marks[asset] * (1 + (action.delisting_return or 0.0))
-        quantity = -ledger.live(asset)
-        ledger.close_at_terms(world.t, asset, quantity, price, "delisting")
+        ledger.close_at_terms(world.t, asset, -ledger.live(asset), price, kind)
     for order in world.book:
         if order.asset == asset:
-            world.finish(order, "cancelled", DELISTED)
+            world.finish(order, "cancelled", reason)
     if asset in world.exits:
         order = world.new_order(asset, 0.0, world.exits.pop(asset).rule)
-        world.finish(order, "cancelled", DELISTED)
+        world.finish(order, "cancelled", reason)
     if world.targets is not None and asset in world.targets.weights:
         del world.targets.weights[asset]
-        world.finish(world.new_order(asset, 0.0, REBALANCE), "cancelled", DELISTED)
+        world.finish(world.new_order(asset, 0.0, REBALANCE), "cancelled", reason)
 
 
 # -- the cost of time
@@ -306,7 +328,7 @@ def charge_borrow(world: World) -> None:
     ledger = world.ledger
     for asset in sorted(ledger.positions):
         quantity = ledger.live(asset)
-        if quantity < 0 and world.t > 0:
+        if quantity < 0 and world.t > 0 and asset not in ledger.carried:
             borrow = world.borrow_known(world.t - 1, asset)
             share = days(world) / world.setup.days_per_year
             if borrow is not None and borrow.fee * share != 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from reference_actions import expire_contracts
 from reference_fills import initial_rate, maintenance_rate
 from reference_ledger import AT_CLOSE, BY_LIMIT, Paid
 from reference_orders import expire, ratchet
@@ -24,6 +25,7 @@ def step_close(world: World) -> None:
     follow(world)
     ratchet(world)
     expire(world)
+    expire_contracts(world)
     if world.setup.margin is not None:
         call_margin(world)
 
@@ -75,8 +77,12 @@ def call_margin(world: World) -> None:
     maintenance, initial = [], []
     for asset, value in values.items():
         side = ledger.live(asset)
-        maintenance.append(value * maintenance_rate(world, asset, side))
-        initial.append(value * initial_rate(world, asset, side))
+        terms = world.terms(asset)
+        least, own = terms.contract_maintenance, terms.contract_initial
+        of_value = value * maintenance_rate(world, asset, side)
+        maintenance.append(of_value if least is None else abs(side) * least)
+        of_value = value * initial_rate(world, asset, side)
+        initial.append(of_value if own is None else abs(side) * own)
     if not values or equity >= math.fsum(maintenance):
         return
     kept_fraction = max(0.0, equity) / (math.fsum(initial) or 1.0)
@@ -93,11 +99,13 @@ def record(world: World) -> None:
     ledger, result = world.ledger, world.result
     for asset, bar in world.bars.items():
         ledger.marks[asset] = bar.close
+    ledger.settle(world.t)
     worth, weight = [], []
     for asset in sorted(ledger.positions):
         mark = ledger.marks[asset]
-        worth.append(ledger.value(asset, mark))
-        weight.append(abs(worth[-1]))
+        value = ledger.value(asset, mark)
+        worth.append(0.0 if asset in ledger.carried else value)
+        weight.append(abs(value))
         is_stale = asset not in world.bars
         row = PositionRow(world.now, asset, ledger.live(asset), mark, is_stale)
         result.positions.append(row)

@@ -74,13 +74,17 @@ def fits(world: World, plans: Sequence[Plan], *, is_strict: bool = False) -> boo
     setup, ledger = world.setup, world.ledger
     tolerance = 0.0 if is_strict else 1e-9
     if setup.margin is None:
-        cost = math.fsum(
-            paid.quantity * paid.price * world.terms(asset).multiplier + paid.charged
-            for asset, _, paid in plans
-        )
+        cost = math.fsum(taken(world, one) for one in plans)
+        now = {**world.prices, **{asset: base for asset, base, _ in plans}}
         left = ledger.settled_cash(world.t) + setup.overdraft - cost
+        left += ledger.made_since_close(now)
+        left -= math.fsum(
+            ledger.live(a) * own_margin(world, a, now[a])
+            for a in ledger.positions
+            if a in ledger.carried
+        )
         return left >= -tolerance * abs(cost)
-    cash = ledger.cash
+    cash = ledger.cash - math.fsum(ledger.carried.values())
     prices = dict(world.prices)
     quantities = {asset: ledger.live(asset) for asset in ledger.positions}
     for asset, base, paid in plans:
@@ -90,8 +94,32 @@ def fits(world: World, plans: Sequence[Plan], *, is_strict: bool = False) -> boo
     values = {a: q * prices[a] * world.terms(a).multiplier for a, q in quantities.items()}
     for asset in ledger.positions.keys() - {asset for asset, _, _ in plans}:
         values[asset] += bought_for_less(world, asset, prices[asset])
-    required = math.fsum(initial_rate(world, a, v) * abs(v) for a, v in values.items())
+    required = math.fsum(tied_up(world, a, quantities[a], v) for a, v in values.items())
     return cash + math.fsum(values.values()) >= required * (1 - tolerance)
+
+
+def taken(world: World, one: Plan) -> float:
+    """Return what a fill takes of a cash account; of a future its margin at the base price."""
+    asset, base, paid = one
+    multiplier = world.terms(asset).multiplier
+    if asset not in world.ledger.carried:
+        return paid.quantity * paid.price * multiplier + paid.charged
+    slipped = paid.quantity * multiplier * (paid.price - base)
+    return paid.quantity * own_margin(world, asset, base) + slipped + paid.charged
+
+
+def own_margin(world: World, asset: Asset, price: float) -> float:
+    """Return what a cash account needs for a contract: money, else a fraction, else all of it."""
+    terms = world.terms(asset)
+    if terms.contract_initial is not None:
+        return terms.contract_initial
+    return price * terms.multiplier * (1.0 if terms.initial is None else terms.initial)
+
+
+def tied_up(world: World, asset: Asset, quantity: float, value: float) -> float:
+    """Return the initial margin of a position in a margin account."""
+    own = world.terms(asset).contract_initial
+    return initial_rate(world, asset, value) * abs(value) if own is None else abs(quantity) * own
 
 
 def bought_for_less(world: World, asset: Asset, price: float) -> float:
@@ -216,7 +244,7 @@ def refusal(world: World, asset: Asset, side: int) -> str | None:
         return None
     if world.setup.margin is None:
         return NO_SHORTS
-    if world.setup.borrow is None:
+    if world.setup.borrow is None or asset in world.ledger.carried:
         return None
     borrow = world.borrow_known(world.t if world.is_after_protect else world.t - 1, asset)
     return NO_BORROW if borrow is None or not borrow.available else None
@@ -251,7 +279,7 @@ def check_leverage(world: World, asset: Asset, base: float) -> None:
     if world.setup.margin is None:
         return
     is_close = world.moment in (NEXT_CLOSE, THIS_CLOSE)
-    equity, needed = [world.ledger.cash], []
+    equity, needed = [world.ledger.cash - math.fsum(world.ledger.carried.values())], []
     for name, position in world.ledger.positions.items():
         worth = []
         for lot in position.lots:
@@ -261,7 +289,8 @@ def check_leverage(world: World, asset: Asset, base: float) -> None:
             price = base if name == asset else paid if is_new else world.prices[name]
             worth.append(lot.quantity * price * world.terms(name).multiplier)
         equity += worth
-        needed.append(initial_rate(world, name, position.side) * abs(math.fsum(worth)))
+        of_side = abs(math.fsum(worth)) * position.side
+        needed.append(tied_up(world, name, position.quantity, of_side))
     assert math.fsum(equity) >= math.fsum(needed) * (1 - 1e-8) - 1e-6, (world.t, asset)
 
 

@@ -141,6 +141,9 @@ class Ledger:
     cash: float = 0.0
     positions: dict[Asset, Position] = field(default_factory=dict)
     marks: dict[Asset, float] = field(default_factory=dict)
+    # Futures by asset: at what value they are carried. It has been paid for by nobody: what a
+    # position is worth beyond it is what the next close pays.
+    carried: dict[Asset, float] = field(default_factory=dict)
     unsettled: list[tuple[int, float]] = field(default_factory=list)  # (first session, amount)
     bars: Mapping[Asset, Bar] = field(default_factory=dict)  # of now
     is_over: bool = False  # the bar, but for what fills at its close
@@ -156,7 +159,20 @@ class Ledger:
         return self.live(asset) * price * self.multipliers[asset]
 
     def equity(self, prices: Mapping[Asset, float]) -> float:
-        return self.cash + math.fsum(self.value(a, prices[a]) for a in self.positions)
+        worth = [self.value(a, prices[a]) for a in self.positions]
+        return self.cash + math.fsum([*worth, *(-value for value in self.carried.values())])
+
+    def made_since_close(self, prices: Mapping[Asset, float]) -> float:
+        """Return what futures have made since they were settled."""
+        worth = [self.value(a, prices[a]) for a in self.positions if a in self.carried]
+        return math.fsum([*worth, *(-value for value in self.carried.values())])
+
+    def settle(self, t: int) -> None:
+        """Pay what futures have made until this close."""
+        for asset in sorted(self.carried):
+            value = self.value(asset, self.marks[asset]) if asset in self.positions else 0.0
+            self.flow(t, asset, "variation_margin", value - self.carried[asset])
+            self.carried[asset] = value
 
     # -- flows
 
@@ -186,7 +202,10 @@ class Ledger:
 
     def close_at_terms(self, t: int, asset: Asset, qty: float, price: float, kind: str) -> None:
         """Close without an order or a cost, as a flow: a delisting, cash in lieu of a fraction."""
-        self.flow(t, asset, kind, -qty * price * self.multipliers[asset])
+        if asset in self.carried:  # the close pays
+            self.carried[asset] += qty * price * self.multipliers[asset]
+        else:
+            self.flow(t, asset, kind, -qty * price * self.multipliers[asset])
         self.consume(t, asset, Paid(qty, price, 0.0, 0.0, 0.0), kind)
 
     # -- fills
@@ -194,7 +213,11 @@ class Ledger:
     def fill(self, t: int, asset: Asset, paid: Paid, entered: str, order: int, why: str) -> None:
         """Book a fill; one that goes through zero closes the position, and opens another."""
         timestamp = self.timeline[t]
-        amount = -paid.quantity * paid.price * self.multipliers[asset] - paid.charged
+        value = paid.quantity * paid.price * self.multipliers[asset]
+        if asset in self.carried:
+            self.carried[asset] += value
+            value = 0.0
+        amount = -value - paid.charged
         self.cash += amount
         if paid.quantity < 0 and amount > 0 and self.settlement > 0:
             self.unsettled.append((self.sessions[t] + self.settlement, amount))
@@ -301,13 +324,15 @@ class Ledger:
         scale = 1e-9 * max([self.initial, *(abs(row.equity) for row in result.equity)])
         moves: dict[Timestamp, list[float]] = {timestamp: [] for timestamp in self.timeline}
         for fill in result.fills:
-            amount = -fill.quantity * fill.price * self.multipliers[fill.asset]
+            is_paid = fill.asset not in self.carried
+            amount = -fill.quantity * fill.price * self.multipliers[fill.asset] * is_paid
             moves[fill.timestamp] += [amount, -fill.commission, -fill.tax, -fill.fee]
         for flow in result.cash_flows:
             moves[flow.timestamp].append(flow.amount)  # the deposit stands for the initial cash
         values: dict[Timestamp, list[float]] = {timestamp: [] for timestamp in self.timeline}
         for held in result.positions:
-            value = held.quantity * held.price * self.multipliers[held.asset]
+            is_paid = held.asset not in self.carried
+            value = held.quantity * held.price * self.multipliers[held.asset] * is_paid
             values[held.timestamp].append(value)
         cash = 0.0
         for row in result.equity:
@@ -315,6 +340,6 @@ class Ledger:
             assert abs(row.cash - cash) <= scale
             assert abs(row.equity - row.cash - math.fsum(values[row.timestamp])) <= scale
         profit = [row.pnl for row in result.trades] + [row.pnl for row in result.open_lots]
-        in_trades = {"borrow", "delisting", "cash in lieu", "dividend"}
+        in_trades = {"borrow", "delisting", "cash in lieu", "dividend", "variation_margin"}
         flows = [row.amount for row in result.cash_flows if row.kind not in in_trades]
         assert abs(math.fsum([*profit, *flows, -due]) - result.equity[-1].equity) <= scale

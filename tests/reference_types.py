@@ -26,7 +26,7 @@ NO_VOLUME = "no volume"
 NO_PRICE = "no price"
 LIMIT_UP = "limit up"
 LIMIT_DOWN = "limit down"
-DELISTED, RENAMED = "delisted", "renamed"
+DELISTED, RENAMED, EXPIRED = "delisted", "renamed", "expired"
 NO_CASH = "insufficient cash"
 NO_BUYING_POWER = "insufficient buying power"
 NO_SHORTS = "cash account cannot short"
@@ -89,6 +89,11 @@ class Terms:
     group: str | None = None  # the sector
     max_order: float | None = None  # shares of one discrete order; None: any
     min_holding: int | None = None  # sessions before what was bought is sold; None: the market's
+    is_future: bool = False  # settled at each close
+    contract_initial: float | None = None  # money per contract, None: a fraction of the notional
+    contract_maintenance: float | None = None
+    expiry: date | None = None  # the last session
+    final_settlement: float | None = None  # None: the last close
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from reference_orders import LiveOrder
 from reference_rules import Rule, to_lot
 from reference_types import (
     END_OF_DATA,
+    EXPIRED,
     LIMIT_DOWN,
     LIMIT_UP,
     NO_BAR,
@@ -172,6 +173,8 @@ class World:
 
         at: the price before costs, inside the bar; None: that of this moment.
         """
+        if self.gone.get(asset) == EXPIRED:
+            return EXPIRED
         if asset not in self.bars:
             return NO_BAR
         bar = self.bars[asset]
@@ -290,6 +293,7 @@ def make_world(setup: Setup) -> World:
         timeline, sessions_of(dates), multipliers, setup.initial_capital,
         setup.settlement if setup.margin is None else 0, result,
     )  # fmt: skip
+    ledger.carried = {asset: 0.0 for asset, one in setup.terms.items() if one.is_future}
     watches = [
         Watch(limit, setup.initial_capital)
         for limit in setup.limits

@@ -282,3 +282,25 @@ def test_an_infinite_expiry_is_refused() -> None:
 def test_an_expiry_that_is_no_date_is_refused() -> None:
     with pytest.raises(DataError, match="must be a DATE"):
         play(BARS, {}, sources=contract(expiry=20240105.0))
+
+
+def test_a_rebalance_from_one_contract_to_another_frees_the_margin_of_the_first() -> None:
+    terms = {
+        "asset_id": ["A", "B"], "instrument": ["future"] * 2,
+        "contract_initial_margin": [120.0] * 2,
+    }  # fmt: skip
+
+    def only(name: str) -> Any:
+        return lambda s: s.broker.order_target_weights({name: 0.8})
+
+    bars = {"A": flat(100, 4), "B": flat(100, 4)}
+    result = play(
+        bars, {0: [only("A")], 1: [only("B")]}, capital=100_000, account=CashAccount(),
+        sources={"assets": terms},
+    )  # fmt: skip
+    # 800 contracts tie up 96,000 of 100,000 each time; with both at once it would be 192,000.
+    assert fills(result) == [
+        (1, "A", 800.0, 100.0),
+        (2, "A", -800.0, 100.0),
+        (2, "B", 800.0, 100.0),
+    ]

@@ -25,6 +25,7 @@ from money import (
     compared,
     differences,
     engine_run,
+    futures_case,
     in_utc,
     money_case,
     reference_run,
@@ -98,6 +99,28 @@ def test_each_feature_alone_equals_the_reference(feature: str) -> None:
 def test_everything_mixed_equals_the_reference(first: int) -> None:
     for seed in SEEDS[first : first + BLOCK]:
         assert compared(money_case(seed)) == [], seed
+
+
+FUTURES = examples(4)  # cases with contracts that settle daily, some of which expire
+COVERING_FUTURES = (13, 14, 28, 33)  # margin calls, expiries, cuts, both kinds of account
+
+
+@pytest.mark.parametrize("first", range(0, FUTURES, BLOCK))
+def test_futures_equal_the_reference(first: int) -> None:
+    seeds = range(first, first + BLOCK) if first else COVERING_FUTURES
+    acted = set[str]()
+    for seed in seeds:
+        case = futures_case(seed)
+        expected = reference_run(*case)
+        assert differences(engine_run(*case), expected) == [], seed
+        acted |= {row.kind for row in expected.cash_flows}
+        acted |= {row.exit_rule for row in expected.trades}
+        acted |= {row.reason for row in expected.orders}
+    if not first:
+        assert acted >= {
+            "variation_margin", "expiry", "expired", "margin_call", "insufficient cash",
+            "insufficient buying power", "cut",
+        }  # fmt: skip
 
 
 ZONED = examples(4)  # cases that all have zones, besides those of the mixed ones

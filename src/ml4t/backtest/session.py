@@ -145,8 +145,9 @@ class Session:
             reinvest=self.broker.reinvest if policy.reinvest_dividends else None,
         )  # fmt: skip
         self.expiries = Expiries(
-            terms, axes.sessions, self.portfolio, (self.broker.end_contract, self.rules.delist)
-        )
+            terms, axes.sessions, self.portfolio, (self.broker.end_contract, self.rules.delist),
+            journal,
+        )  # fmt: skip
         self._exits_members = policy.exit_on_membership_end
         self._has_limits = bool(risk_manager.limits)
         self.fills_decided = config.execution.timing.fills_decided

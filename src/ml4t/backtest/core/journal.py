@@ -94,6 +94,13 @@ class Ordered(NamedTuple):
     sids: Ints | tuple[int, ...]
 
 
+class Expired(NamedTuple):
+    """Contracts that were held until the close of bar `t`, at which they were settled."""
+
+    t: int
+    sids: Ints | tuple[int, ...]
+
+
 class AccountAtClose(NamedTuple):
     """The account at the close of bar `t`, or at those of a stretch of bars in which nothing moved.
 

@@ -11,6 +11,8 @@ from ml4t.backtest.core.batch import Bools, Floats, Ints
 
 # What an asset may be: a share is paid for, of the others the P&L is settled daily.
 INSTRUMENTS = ("share", "future", "perpetual")
+# Why a trade of a contract ended at its last close.
+EXPIRY = "expiry"
 
 
 class Instruments(NamedTuple):

@@ -262,6 +262,7 @@ class BarBroker:
         prices = self._timing.after_decision(self._told(batch))
         if prices is not None:
             self.executor.bought.clear()
+            prices = self._tradability.without_expired(prices)
             self._filler.fill(batch, prices, at_open=False)
             self._book.close_orphans(self._portfolio)
 

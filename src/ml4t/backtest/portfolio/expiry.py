@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ml4t.backtest.core.batch import Ints
-from ml4t.backtest.core.terms import Instruments
+from ml4t.backtest.core.journal import Expired, Journal
+from ml4t.backtest.core.terms import EXPIRY, Instruments
 from ml4t.backtest.portfolio.portfolio import Portfolio
-
-EXPIRY = "expiry"
 
 Forget = Callable[[int], None]
 
@@ -29,12 +28,19 @@ class Expiries:
     portfolio : Portfolio
     forget : sequence of callable
         Told of each contract that has expired: who holds orders, levels or what rules said of it.
+    journal : Journal
+        Told of what was held.
     """
 
     def __init__(
-        self, terms: Instruments, sessions: Ints, portfolio: Portfolio, forget: Sequence[Forget]
+        self,
+        terms: Instruments,
+        sessions: Ints,
+        portfolio: Portfolio,
+        forget: Sequence[Forget],
+        journal: Journal,
     ) -> None:
-        self._portfolio, self._forget = portfolio, forget
+        self._portfolio, self._forget, self._journal = portfolio, forget, journal
         self._prices = terms.final_settlement
         self._at_close: dict[int, list[int]] = {}
         self._after: dict[int, list[int]] = {}
@@ -64,4 +70,6 @@ class Expiries:
             price = float("nan") if self._prices is None else float(self._prices[sid])
             if np.isnan(price):
                 price = float(portfolio.mark[sid])
+            if portfolio.quantity[sid]:
+                self._journal.record(Expired(t=t, sids=(sid,)))
             portfolio.close_out(t, sid, float(portfolio.quantity[sid]), price, EXPIRY)

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from ml4t.backtest.core.batch import Ints, Selection
-from ml4t.backtest.core.journal import Computed, Ordered, Selected
+from ml4t.backtest.core.journal import Computed, Expired, Ordered, Selected
 from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.results.staging import Array, staged
 from ml4t.backtest.results.table import ROW, Table
 from ml4t.backtest.results.tables import STAGED
 
 # What makes no row of its own.
-HEARD = (Ordered,)
+HEARD = (Expired, Ordered)
 
 
 class Recorder:

@@ -132,22 +132,27 @@ class CashAccount:
     def room(
         self,
         portfolio: Portfolio,
-        prices: Floats,  # noqa: ARG002 - cash has no price
+        prices: Floats,
         terms: Instruments,
         unsettled: float,
         bought: Bought,  # noqa: ARG002
     ) -> float:
         """Return what buys may cost: settled cash and the overdraft, account currency.
 
-        Less the initial margin of the contracts that are held: a ``contract_initial_margin``, else
-        the ``initial_margin`` of their notional, else all of it.
+        With what the contracts that are held have made until now, and less their initial margin: a
+        ``contract_initial_margin``, else the ``initial_margin`` of their notional, else all of it.
         """
-        left = portfolio.settled_cash - unsettled + self.overdraft
+        left = portfolio.cash - unsettled + self.overdraft
         if not portfolio.settles_daily:
             return left
-        held = portfolio.held[portfolio.margined(portfolio.held)]
-        quantity, mark = portfolio.quantity[held], portfolio.mark[held]
-        return left - float((np.abs(quantity) * _own_margin(held, quantity, mark, terms)).sum())
+        held = portfolio.held
+        is_margined = portfolio.margined(held)
+        now = np.where(np.isnan(prices[held]), portfolio.mark[held], prices[held])[is_margined]
+        made = portfolio.value_at(prices)[is_margined].sum()
+        held = held[is_margined]
+        quantity = portfolio.quantity[held]
+        tied = np.abs(quantity) * _own_margin(held, quantity, now, terms)
+        return left + float(made - tied.sum())
 
     def need(self, asked: Increase, terms: Instruments) -> Floats:
         """Return ``quantity * price * multiplier + commission``; below 0 where a sale brings it."""

@@ -64,6 +64,8 @@ class Rebalancer:
             and executor.policy.participation is None
             and executor.holding is None
             and executor.pricing.spans_bars
+            # What is sold of a contract frees its margin, and brings nothing.
+            and not executor.portfolio.settles_daily
         )
 
     def changes(

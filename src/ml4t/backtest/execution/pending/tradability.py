@@ -106,6 +106,14 @@ class Tradability:
         """Reject what is ordered of a contract from now on, which has expired."""
         self._expired.add(sid)
 
+    def without_expired(self, prices: Floats) -> Floats:
+        """Return prices of which contracts that expired at this very close have none."""
+        if not self._expired:
+            return prices
+        prices = prices.copy()
+        prices[sorted(self._expired)] = np.nan
+        return prices
+
     def rename(self, old: int, new: int) -> None:
         """Let what is known of an asset stand for what it became, until that has its own."""
         if self._lent is not None and np.isnan(self._lent[new]):

@@ -9,7 +9,7 @@ happened after the entry fill and before the exit fill, with the exit price itse
 - of the bars between them the high and the low, of a bar without a range the close;
 - of the entry bar all of it after a fill at the open or by a stop inside, the close alone after a
   fill by a limit inside, nothing after a fill at the close;
-- of the exit bar all of it before a fill at the close, else its open.
+- of the exit bar all of it before a fill at the close or an expiry, else its open.
 
 Where highs and lows were not read, a bar is its close. Splits restate the prices before them, and
 a renamed asset goes on under its new name.
@@ -24,7 +24,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.core.orders import Moment
-from ml4t.backtest.core.terms import Action
+from ml4t.backtest.core.terms import EXPIRY, Action
 from ml4t.backtest.results.evidence.prices import HeldPrices
 from ml4t.backtest.results.staging import Array
 
@@ -60,8 +60,9 @@ def excursions_of(
     entry_t, is_open = trades["entry_t"], trades["exit_t"] < 0
     exit_t = np.where(is_open, n_bars, trades["exit_t"])
     moment = fills["moment"][entry]
-    # What ends without a fill ends before its bar begins.
-    by_close = (leave >= 0) & (fills["moment"][leave] == Moment.CLOSE)
+    # What ends without a fill ends before its bar begins, but a contract with its last close.
+    expired = (leave < 0) & (trades["exit_rule"] == EXPIRY)
+    by_close = expired | ((leave >= 0) & (fills["moment"][leave] == Moment.CLOSE))
     spans = _Spans(
         trade=np.arange(len(entry)),
         sid=trades["asset_id"],

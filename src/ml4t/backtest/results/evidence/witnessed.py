@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ml4t.backtest.core.batch import Chunk, Ints
-from ml4t.backtest.core.journal import AccountAtClose, Ordered
+from ml4t.backtest.core.journal import AccountAtClose, Expired, Ordered
 from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.terms import Action
 from ml4t.backtest.core.values import Columns
@@ -27,7 +27,7 @@ from ml4t.backtest.results.tables import FILLS, ORDERS
 from ml4t.backtest.results.trade_tables import EVIDENCE, TRADES
 
 # Events that say which assets matter at a bar.
-MATTERS = (AccountAtClose, Fills, Ordered)
+MATTERS = (AccountAtClose, Expired, Fills, Ordered)
 
 
 class Witnessed:
