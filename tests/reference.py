@@ -205,7 +205,7 @@ def run(
         step(world, t)
     world.ledger.report_open_lots()
     world.report_orders()
-    world.ledger.check_identities(math.fsum(amount for _, _, amount in world.due))
+    world.ledger.check_identities(math.fsum(amount for _, _, _, amount in world.due))
     return world.result
 
 

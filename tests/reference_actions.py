@@ -21,7 +21,8 @@ from reference_types import (
 )
 from reference_world import World
 
-KINDS = ("dividend", "split", "rename", "delisting")
+KINDS = ("dividend", "return_of_capital", "cash", "split", "rename", "delisting")
+PAID = KINDS[:3]
 
 
 def step_actions(world: World) -> None:
@@ -30,8 +31,8 @@ def step_actions(world: World) -> None:
     expire_contracts(world, is_over=True)
     today = [action for action in world.setup.actions if first_bar(world, action) == world.t]
     for action in in_order(today):
-        if action.kind == "dividend":
-            dividend(world, action)
+        if action.kind in PAID:
+            distribute(world, action)
         elif action.kind == "split":
             assert action.value is not None
             split(world, action.asset, action.value)
@@ -52,12 +53,15 @@ def in_order(today: list[Action]) -> list[Action]:
     rank = {action: (action.ex_date, KINDS.index(action.kind)) for action in today}
     for rename_ in (action for action in today if action.kind == "rename"):
         for other in today:
-            if other.kind not in ("dividend", "split"):
+            if other.kind not in (*PAID, "split"):
                 continue
             if other.asset == rename_.asset:
                 rank[other] = min(rank[other], (rename_.ex_date, KINDS.index(other.kind)))
             elif other.asset == rename_.new_asset and other.ex_date == rename_.ex_date:
-                rank[other] = (other.ex_date, 2.5 + KINDS.index(other.kind) / 10)
+                rank[other] = (
+                    other.ex_date,
+                    KINDS.index("rename") + 0.5 + KINDS.index(other.kind) / 100,
+                )
     return sorted(today, key=lambda one: (*rank[one], one.asset, one.ex_date, one.value or 0.0))
 
 
@@ -89,19 +93,27 @@ def seconds(time: datetime) -> float:
 # -- dividends
 
 
-def dividend(world: World, action: Action) -> None:
+def distribute(world: World, action: Action) -> None:
     """Note what is due, and lower prices: what was held before the bar is entitled, a short owes.
 
     Nothing has filled yet; a split of the same ex-date comes after.
     """
     assert action.value is not None
     value = action.value
-    amount = world.ledger.go_ex(action.asset, value)
+    if action.kind == "return_of_capital":
+        amount = world.ledger.return_capital(action.asset, value)
+    else:
+        amount = world.ledger.go_ex(action.asset, value)
+    pay_date = action.pay_date or world.now
+    if amount != 0:
+        world.due.append((pay_date, action.asset, action.kind, amount))
+    if amount > 0 and action.withholding:
+        tax = world.ledger.go_ex(action.asset, -value * action.withholding)
+        world.due.append((pay_date, action.asset, "withholding", tax))
+    if action.kind == "cash":  # no price follows a fee
+        return
     if action.asset in world.ledger.marks:  # who buys now has no part in it
         world.ledger.marks[action.asset] = max(0.0, world.ledger.marks[action.asset] - value)
-    if amount != 0:
-        pay_date = action.pay_date or world.now
-        world.due.append((pay_date, action.asset, amount))
     if world.setup.dividends_move_levels:
         lower_orders(world, action.asset, value)
         if action.asset in world.ledger.positions:
@@ -157,13 +169,15 @@ def lower_orders(world: World, asset: Asset, value: float) -> None:
 
 
 def pay_dividends(world: World) -> None:
-    waiting = []
-    for pay_date, asset, amount in world.due:
+    waiting, reinvested = [], dict[Asset, float]()
+    for pay_date, asset, kind, amount in world.due:
         if pay_date <= world.now:
-            world.ledger.flow(world.t, asset, "dividend", amount)
-            world.reinvest.append((asset, amount))
+            world.ledger.flow(world.t, asset, kind, amount)
+            if kind in ("dividend", "withholding"):
+                reinvested[asset] = reinvested.get(asset, 0.0) + amount
         else:
-            waiting.append((pay_date, asset, amount))
+            waiting.append((pay_date, asset, kind, amount))
+    world.reinvest += reinvested.items()
     world.due = waiting
 
 
@@ -207,6 +221,7 @@ def split_position(position: Position, ratio: float, tick: float) -> None:
         lot.bought *= ratio
         lot.quantity *= ratio
         lot.price /= ratio
+        lot.paid = None if lot.paid is None else lot.paid / ratio
         lot.seen = [price / ratio for price in lot.seen]
     position.water_mark /= ratio
     position.peak *= ratio
@@ -276,7 +291,10 @@ def rename(world: World, old: Asset, new: Asset) -> None:
         if order.asset == old:
             order.asset = new
     world.gone[old] = RENAMED
-    world.due = [(day, new if asset == old else asset, amount) for day, asset, amount in world.due]
+    world.due = [
+        (day, new if asset == old else asset, kind, amount)
+        for day, asset, kind, amount in world.due
+    ]
 
 
 def delist(world: World, action: Action) -> None:

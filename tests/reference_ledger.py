@@ -42,6 +42,7 @@ class Lot:
     fee: float
     borrow: float = 0.0  # paid so far for what is left
     dividends: float = 0.0  # money, entitled to so far by what is left; a short's are negative
+    paid: float | None = None  # the price but for returns of capital; None: there was none
     seen: list[float] = field(default_factory=list)  # prices while it was held, after its fill
 
     def saw(self, t: int, bar: Bar) -> list[float]:
@@ -55,7 +56,8 @@ class Lot:
     def excursions(self, *last: float) -> tuple[float, float]:
         """Return the worst and the best that it went, as fractions of its entry price."""
         side = 1 if self.quantity > 0 else -1
-        moves = [side * (price - self.price) / self.price for price in (*self.seen, *last)]
+        paid = self.price if self.paid is None else self.paid
+        moves = [side * (price - paid) / paid for price in (*self.seen, *last)]
         return min([0.0, *moves]), max([0.0, *moves])
 
 
@@ -193,6 +195,17 @@ class Ledger:
         for lot in self.positions[asset].lots if asset in self.positions else ():
             amounts.append(lot.quantity * value * self.multipliers[asset])
             lot.dividends += amounts[-1]
+        return math.fsum(amounts)
+
+    def return_capital(self, asset: Asset, value: float) -> float:
+        """Take cash per share off what each lot has cost; what is more than that is earned."""
+        amounts = []
+        for lot in self.positions[asset].lots if asset in self.positions else ():
+            lot.paid = lot.price if lot.paid is None else lot.paid
+            cut = min(lot.price, value)
+            lot.price -= cut
+            lot.dividends += lot.quantity * (value - cut) * self.multipliers[asset]
+            amounts.append(lot.quantity * value * self.multipliers[asset])
         return math.fsum(amounts)
 
     def dividends_per_share(self, asset: Asset) -> float:
@@ -340,6 +353,9 @@ class Ledger:
             assert abs(row.cash - cash) <= scale
             assert abs(row.equity - row.cash - math.fsum(values[row.timestamp])) <= scale
         profit = [row.pnl for row in result.trades] + [row.pnl for row in result.open_lots]
-        in_trades = {"borrow", "delisting", "cash in lieu", "dividend", "variation_margin"}
+        in_trades = {
+            "borrow", "delisting", "cash in lieu", "dividend", "return_of_capital", "cash",
+            "withholding", "variation_margin",
+        }  # fmt: skip
         flows = [row.amount for row in result.cash_flows if row.kind not in in_trades]
         assert abs(math.fsum([*profit, *flows, -due]) - result.equity[-1].equity) <= scale

@@ -139,11 +139,12 @@ class Borrow(NamedTuple):
 class Action:
     asset: Asset
     ex_date: Timestamp
-    kind: str  # dividend, split, rename, delisting
-    value: float | None = None  # cash per share; ratio; -; price
+    kind: str  # dividend, return_of_capital, cash, split, rename, delisting
+    value: float | None = None  # cash per share (the first three); ratio; -; price
     pay_date: Timestamp | None = None
     new_asset: Asset | None = None
     delisting_return: float | None = None
+    withholding: float = 0.0
 
 
 @dataclass(frozen=True)

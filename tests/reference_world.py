@@ -111,7 +111,7 @@ class World:
     waits: set[Asset] = field(default_factory=set)  # exits that may not sell, at this open
     closed: dict[Asset, float] = field(default_factory=dict)  # by exits at this open, signed
     targets: QueuedTargets | None = None
-    due: list[tuple[Timestamp, Asset, float]] = field(default_factory=list)  # dividends
+    due: list[tuple[Timestamp, Asset, str, float]] = field(default_factory=list)  # kind, amount
     reinvest: list[tuple[Asset, float]] = field(default_factory=list)  # paid at this bar
     ratios: dict[Asset, float] = field(default_factory=dict)  # of this bar's splits
     traded: dict[Asset, float] = field(default_factory=dict)  # |quantity| filled at this bar

@@ -367,7 +367,8 @@ def test_bad_context_is_refused(rows: dict[str, object], rule: str, n_rows: int)
 
 def action(kind: str | None, value: float | None = None, **changes: object) -> dict[str, object]:
     return {"asset_id": "AAPL", "ex_date": DAYS[1], "kind": kind, "value": value,
-            "pay_date": None, "new_asset_id": None} | changes  # fmt: skip
+            "pay_date": None, "new_asset_id": None, "cash": None, "withholding": None,
+            "basis_share": None} | changes  # fmt: skip
 
 
 def asset(asset_id: str | None, **terms: float | None) -> dict[str, object]:
@@ -398,6 +399,11 @@ GOOD_TERMS: dict[str, list[dict[str, object]]] = {
         action("delisting", 0.0, asset_id="TSLA"),
         action("rename", None, ex_date=DAYS[2], new_asset_id="MSFT"),
         action("rename", None, asset_id="FB", new_asset_id="META"),
+        action("return_of_capital", 0.5),
+        action("cash", -0.02),
+        action("dividend", 0.25, ex_date=DAYS[1], withholding=0.0),
+        action("merger", 0.5, asset_id="FB", new_asset_id="META"),
+        action("spinoff", 0.5, asset_id="FB", new_asset_id="META"),
     ],
     "assets": [
         asset("AAPL"),
@@ -413,7 +419,7 @@ GOOD_TERMS: dict[str, list[dict[str, object]]] = {
 TERM_ROWS: dict[tuple[str, str], list[dict[str, object]]] = {
     ("actions", "null_asset_id"): [action("split", 2.0, asset_id=None)],
     ("actions", "null_ex_date"): [action("split", 2.0, ex_date=None)],
-    ("actions", "kind_unknown"): [action(None), action("Split", 2.0), action("merger", 1.0)],
+    ("actions", "kind_unknown"): [action(None), action("Split", 2.0), action("takeover", 1.0)],
     ("actions", "split_not_valid"): [
         action("split", value, ex_date=date(2024, 1, 3 + i))
         for i, value in enumerate([None, 0.0, -2.0, NAN, INF])
@@ -421,6 +427,36 @@ TERM_ROWS: dict[tuple[str, str], list[dict[str, object]]] = {
     ("actions", "dividend_not_valid"): [
         action("dividend", value, ex_date=date(2024, 2, 3 + i))
         for i, value in enumerate([None, -0.1, NAN, INF])
+    ],
+    ("actions", "paid_not_valid"): [
+        action("return_of_capital", -0.1),
+        *(
+            action("cash", value, ex_date=date(2024, 2, 3 + i))
+            for i, value in enumerate([None, NAN, INF])
+        ),
+    ],
+    ("actions", "rights_not_valid"): [
+        action("rights", 0.0, cash=1.0),
+        action("rights", 0.5),
+        action("rights", 0.5, cash=-1.0),
+        action("rights", INF, cash=1.0),
+    ],
+    ("actions", "withholding_not_valid"): [
+        action("dividend", 0.25, ex_date=date(2024, 2, 3 + i), withholding=value)
+        for i, value in enumerate([-0.1, 1.0, 15.0, NAN])
+    ],
+    ("actions", "merger_not_valid"): [
+        action("merger", 0.0),
+        action("merger", -1.0, cash=1.0),
+        action("merger", 0.5, new_asset_id="META"),
+        action("merger", 0.5),
+        action("merger", 0.0, cash=INF),
+    ],
+    ("actions", "spinoff_not_valid"): [
+        action("spinoff", 0.5),
+        action("spinoff", 0.0, new_asset_id="MSFT"),
+        action("spinoff", 0.5, new_asset_id="META"),
+        action("spinoff", 0.5, new_asset_id="MSFT", basis_share=20.0),
     ],
     ("actions", "delisting_not_valid"): [
         action("delisting", value, ex_date=date(2024, 2, 3 + i))

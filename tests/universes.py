@@ -6,7 +6,7 @@ nothing, options that are on draw from a generator of their own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -120,12 +120,14 @@ def make_universe(
                 "asset_id": action.asset, "ex_date": action.ex_date, "kind": action.kind,
                 "value": action.value, "pay_date": action.pay_date,
                 "new_asset_id": action.new_asset, "delisting_return": action.delisting_return,
+                "withholding": action.withholding,
             }
             for action in actions
         ],
         schema={
             "asset_id": pl.String, "ex_date": pl.Datetime, "kind": pl.String, "value": pl.Float64,
             "pay_date": pl.Datetime, "new_asset_id": pl.String, "delisting_return": pl.Float64,
+            "withholding": pl.Float64,
         },
     )  # fmt: skip
     if borrow:
@@ -296,6 +298,7 @@ def draw_dividends(
     Some go ex while nothing trades: the bars of a few days are taken away then.
     """
     halted = np.random.default_rng([len(times), t])  # its own, so that all other draws stay
+    kinds = np.random.default_rng([len(times), t, 11])  # and another for the same reason
     values = [float(extra.uniform(0.05, 1.0))]
     names = {holder, holder.removesuffix("N"), f"{holder}N"}
     if extra.random() < 0.4 and holder in bars[times[t]]:
@@ -317,8 +320,21 @@ def draw_dividends(
     for value in values:
         days = int(extra.integers(-1, 6))
         pay_date = None if days < 0 else ex_date + timedelta(days=days)
-        made.append(reference.Action(holder, ex_date, "dividend", value, pay_date))
+        made.append(paid_as(kinds, reference.Action(holder, ex_date, "dividend", value, pay_date)))
     return made
+
+
+def paid_as(kinds: np.random.Generator, dividend: reference.Action) -> reference.Action:
+    """Return a dividend, at times taxed, or as a return of capital; a fee is beside no price."""
+    assert dividend.value is not None
+    drawn = kinds.random()
+    if drawn < 0.2:
+        return replace(dividend, withholding=float(kinds.choice([0.15, 0.3])))
+    if drawn < 0.4:
+        return replace(dividend, kind="return_of_capital", pay_date=None)
+    if drawn < 0.5 and dividend.value < 1.0:
+        return replace(dividend, kind="cash", value=-dividend.value / 10)
+    return dividend
 
 
 def pay_out(bars: Bars, times: list[datetime], holder: str) -> list[reference.Action]:
@@ -372,7 +388,7 @@ def one_of_a_kind(actions: list[reference.Action]) -> list[reference.Action]:
     """Keep the first of each (asset, ex-date, kind), and every dividend."""
 
     def key(action: reference.Action) -> tuple[object, ...]:
-        named = action.value if action.kind == "dividend" else None
+        named = action.value if action.kind in ("dividend", "return_of_capital", "cash") else None
         return action.ex_date, action.asset, action.kind, named
 
     kept = {key(action): action for action in reversed(actions)}

@@ -5,4 +5,6 @@
 -- date before theirs; nothing reads it.)
 select *
 from :source
-where kind = 'dividend' and pay_date::date < ex_date::date
+where
+    kind in ('dividend', 'return_of_capital', 'cash', 'rights')
+    and pay_date::date < ex_date::date

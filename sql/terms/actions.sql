@@ -1,6 +1,6 @@
 -- grain:  one row per action of an asset of prices that falls on a bar
--- reads:  main.actions, stage.assets, stage.timeline, :first_bars
--- params: :new_asset_id, :pay_date, $first_t, $last_t
+-- reads:  :actions, stage.assets, stage.timeline, :first_bars
+-- params: :new_asset_id, :pay_date, :cash, :withholding, :share, $kinds, $first_t, $last_t
 -- Each action at the first bar of the run at or after its ex-date, numbered as the loop reads it:
 -- from the first bar of the run on.
 with
@@ -15,14 +15,16 @@ effective as (
         assets.sid,
         actions.ex_date,
         -- The order in which one asset's actions of one bar apply.
-        list_position(
-            ['dividend', 'split', 'rename', 'delisting'], actions.kind
-        ) - 1 as kind,
+        list_position($kinds, actions.kind) - 1 as place,
+        actions.kind,
         actions.value,
+        :cash as cash,
+        :withholding as withholding,
+        :share as share,
         :new_asset_id as new_asset_id,
         :pay_date as pay_date,
         greatest(first_bars.t, $first_t::integer) as t
-    from main.actions as actions
+    from :actions as actions
     inner join stage.assets as assets on actions.asset_id = assets.asset_id
     inner join first_bars on actions.ex_date = first_bars.moment
     -- What happened before the first day is in its prices already.
@@ -43,7 +45,7 @@ renames as (
         effective.ex_date
     from effective
     left join stage.assets as assets on effective.new_asset_id = assets.asset_id
-    where effective.kind = 2
+    where effective.kind in ('rename', 'merger')
 ),
 
 -- Under its old name nobody holds anything after a rename: what is listed so comes before it,
@@ -71,11 +73,12 @@ numbered as (
     select
         effective.*,
         case
-            when effective.kind < 2
+            when effective.place < list_position($kinds, 'rename') - 1
                 then least(effective.ex_date, left_behind.ex_date)
             else effective.ex_date
         end as applies_at,
-        effective.kind < 2 and taken_on.sid is not null as is_of_new_name,
+        effective.place < list_position($kinds, 'rename') - 1
+        and taken_on.sid is not null as is_of_new_name,
         payments.t as pay_t,
         assets.sid as new_sid
     from effective
@@ -93,16 +96,29 @@ numbered as (
 select
     t - $first_t::integer as t,
     sid,
-    kind,
-    case kind
-        when 2 then 'nan'::double
+    place,
+    case
+        when kind = 'rename' then 'nan'::double
+        when kind = 'rights' then coalesce(share, 0)
         else coalesce(value, 'nan'::double)
     end as value,
+    coalesce(cash, 0) as cash,
+    coalesce(withholding, 0) as withholding,
     case
-        when kind <> 0 or pay_date is null then t
+        when share is null and kind in ('merger', 'spinoff') then 'nan'::double
+        else coalesce(share, 0)
+    end as share,
+    case
+        when
+            kind not in ('dividend', 'return_of_capital', 'cash', 'rights')
+            or pay_date is null
+            then t
         else greatest(least(coalesce(pay_t, $last_t + 1), $last_t + 1), $first_t)
     end::integer - $first_t::integer as pay_t,
-    case when kind = 2 then coalesce(new_sid, -1) else -1 end as new_sid
+    case
+        when kind in ('rename', 'merger', 'spinoff') then coalesce(new_sid, -1)
+        else -1
+    end as new_sid
 from numbered
 -- Several dates may fall on one bar (a holiday, a weekly bar): each date's actions apply to
 -- what those of earlier ones have left. Within a date by kind before asset: what an asset pays
@@ -110,9 +126,9 @@ from numbered
 order by
     t asc,
     applies_at asc,
-    (kind = 3) asc,
+    (kind = 'delisting') asc,
     is_of_new_name asc,
-    kind asc,
+    place asc,
     sid asc,
     ex_date asc,
     value asc,

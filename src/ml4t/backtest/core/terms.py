@@ -118,14 +118,22 @@ class Action(NamedTuple):
         First bar of the run at or after the ex-date.
     sid : int
     kind : str
-        ``"dividend"``, ``"split"``, ``"rename"`` or ``"delisting"``.
+        One of `ACTION_KINDS`.
     value : float
-        Dividend: account currency per share held before that bar's split. Split: new shares per
-        old share. Delisting: price per share, NaN = not given. Rename: NaN.
+        Dividend, return of capital, cash: account currency per share held before that bar's split.
+        Rights: what those of one share are worth. Split: new shares per old share. Merger,
+        spin-off: shares of the new asset per old share. Delisting: price per share, NaN = not
+        given. Rename: NaN.
     pay_t : int
-        Bar at which a dividend is paid; the number of bars where it is after the last.
+        Bar at which cash is paid; the number of bars where it is after the last.
     new_sid : int
-        Asset that a renamed one becomes, -1 else.
+        Asset that a renamed or merged one becomes, or that is spun off; -1 else.
+    cash : float
+        Merger: account currency per old share.
+    share : float
+        Merger: which part of a share's value is cash. Spin-off: which part goes with the new one.
+    withholding : float
+        Dividend: the fraction of it that tax takes.
     """
 
     t: int
@@ -134,9 +142,17 @@ class Action(NamedTuple):
     value: float
     pay_t: int
     new_sid: int
+    cash: float = 0.0
+    share: float = 0.0
+    withholding: float = 0.0
 
 
 # Columns of a bar: its price limits as a rate, and the close that this is a rate of.
 LIMIT_RATE, PREV_CLOSE = "limit_rate", "prev_close"
 # The order in which one asset's actions of one bar apply: a dividend is per share before the split.
-ACTION_KINDS = ("dividend", "split", "rename", "delisting")
+ACTION_KINDS = (
+    "dividend", "return_of_capital", "cash", "rights", "spinoff", "split", "rename", "merger",
+    "delisting",
+)  # fmt: skip
+# Of them those whose value follows from prices too.
+OF_PRICES = ("rights", "spinoff", "merger")

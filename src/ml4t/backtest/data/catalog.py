@@ -369,12 +369,18 @@ class Catalog(Diagnosed, ShowsSelections, Described):
         prepared = self.prepare()
         if "actions" not in self._sources:
             return []
-        from ml4t.backtest.data.sources.reference import read_actions, require_same_contract
+        from ml4t.backtest.data.sources.reference import (
+            read_actions,
+            require_same_contract,
+            require_valued,
+        )
 
         bars = find_period(None, None, prepared) if period is None else period
         actions = read_actions(
-            self._found["actions"], prepared.database, first_t=bars.first_t, last_t=bars.last_t
-        )
+            self._found["actions"], prepared.database, first_t=bars.first_t, last_t=bars.last_t,
+            first_price="open" if "open" in prepared.price_columns else "close",
+        )  # fmt: skip
+        require_valued(actions, lambda: self.axes().asset_ids)
         require_same_contract(actions, self.instruments())
         return actions
 

@@ -156,11 +156,14 @@ class SourceRegistry:
             calendar or calendar_corrections; docs/guide/sources.md has each role's columns. Terms
             of trading:
 
-            - ``actions``: asset_id, ex_date, kind, value; optional pay_date, new_asset_id. Several
-              dividends of one ex-date are added up, several splits multiplied. kind is
-              ``split`` (value: new shares per old share), ``dividend`` (cash per share held
-              before that day's split), ``delisting`` (price per share, NULL = not known) or
-              ``rename`` (to new_asset_id). An action counts from the first bar at or after its
+            - ``actions``: asset_id, ex_date, kind, value; optional pay_date, new_asset_id, cash,
+              withholding, basis_share. What one ex-date pays is added up, splits are multiplied.
+              kind is ``split`` (value: new shares per old share), ``dividend``,
+              ``return_of_capital`` or ``cash`` (per share held before that day's split),
+              ``rights`` (new shares per share, at a subscription price ``cash``), ``spinoff`` and
+              ``merger`` (shares of new_asset_id per share; of a merger ``cash`` per share too),
+              ``delisting`` (price per share, NULL = not known) or ``rename`` (to new_asset_id). An
+              action counts from the first bar at or after its
               ex_date, a date being midnight (in the zone of the catalog where bars have one).
             - ``assets``: asset_id; optional lot_size, tick_size, multiplier, initial_margin,
               maintenance_margin (fractions of exposure), and of shorts short_initial_margin,

@@ -81,21 +81,25 @@ def total_returns(
         before = float(closes.close[row - 1]) if row > first else float("nan")
         if action.kind == "split":
             share.shares *= action.value
-        elif action.kind == "dividend":
-            amount = share.shares * action.value
+        elif action.kind in ("dividend", "return_of_capital", "cash", "rights", "spinoff"):
+            # Shares that are spun off count as what they are worth on their first day.
+            given = action.value if action.kind != "spinoff" else before * action.share
+            amount = share.shares * given
             share.cash += amount
             has_bar = row < end and closes.t[row] == action.t
             if row > first and not has_bar:
                 more.append((action.t, action.sid, amount / (before + share.counted)))
                 share.counted += amount
         elif row > first:  # else nobody held it in the run
-            if action.kind == "rename":
+            if action.kind == "rename" or (action.kind == "merger" and action.share < 1):
+                share.cash += share.shares * action.cash
+                share.shares *= 1.0 if action.kind == "rename" else action.value
                 new_first, new_end = closes.of(action.new_sid)
                 new_row = new_first + int(np.searchsorted(closes.t[new_first:new_end], action.t))
                 if new_row < new_end:
                     moved.append((new_row, action.sid, share, row - 1))
                 continue
-            price = action.value
+            price = action.cash if action.kind == "merger" else action.value
             paid = before * (1 + delisting_return) if np.isnan(price) else share.shares * price
             worth = (paid + share.cash) / (before + share.counted)
             more.append((action.t, action.sid, worth - 1))

@@ -1,4 +1,4 @@
-"""Corporate actions: what splits, dividends, renames and delistings do to an account.
+"""Corporate actions: what splits, distributions, mergers and the like do to an account.
 
 They come before anything else of a bar. Whatever holds a price or a quantity of the asset is
 told: the portfolio first, then everyone in `followers`.
@@ -41,6 +41,8 @@ class Follower(Protocol):
         ...
 
 
+# Kinds that pay cash for each share held before the ex-date, and tax on the first.
+PAID, WITHHOLDING = ("dividend", "return_of_capital", "cash", "rights"), "withholding"
 Reinvest = Callable[[Batch, int, float], None]
 
 
@@ -79,26 +81,31 @@ class CorporateActions:
         self._portfolio, self._followers = portfolio, followers
         self._whole, self._delisting_return = whole, delisting_return
         self._reinvest, self._moves_levels = reinvest, dividends_move_levels
-        self._due: dict[int, list[tuple[int, float]]] = {}
-        self._paid: list[tuple[int, float]] = []
+        self._due: dict[int, list[tuple[int, str, float]]] = {}
+        self._paid: dict[int, float] = {}
 
     def apply(self, t: int) -> None:
         """Apply what counts from bar `t` on, then pay the dividends that are due."""
         while self._next < len(self._actions) and self._actions[self._next].t <= t:
             action = self._actions[self._next]
             self._next += 1
-            if action.kind == "dividend":
+            if action.kind in PAID:
                 self._go_ex(action)
             elif action.kind == "split":
-                self._split(t, action)
+                self._split(t, action.sid, action.value)
+            elif action.kind == "spinoff":
+                self._spin_off(t, action)
             elif action.kind == "rename":
                 self._rename(t, action)
+            elif action.kind == "merger":
+                self._merge(t, action)
             else:
                 assert action.kind == "delisting", action
                 self._delist(t, action)
-        for sid, amount in self._due.pop(t, ()):
-            self._portfolio.receive(t, sid, "dividend", amount, in_trades=True)
-            self._paid.append((sid, amount))
+        for sid, kind, amount in self._due.pop(t, ()):
+            self._portfolio.receive(t, sid, kind, amount, in_trades=True)
+            if kind in ("dividend", WITHHOLDING):
+                self._paid[sid] = self._paid.get(sid, 0.0) + amount
 
     @property
     def next_t(self) -> int:
@@ -109,26 +116,60 @@ class CorporateActions:
     def at_close(self, batch: Batch) -> None:
         """Reinvest the dividends paid at this bar."""
         if self._paid and self._reinvest is not None:
-            for sid, amount in self._paid:
+            for sid, amount in self._paid.items():
                 self._reinvest(batch, sid, amount)
-        self._paid = []
+        self._paid = {}
 
     def _go_ex(self, action: Action) -> None:
-        amount = self._portfolio.entitle(action.sid, action.value)
-        if amount:
-            self._due.setdefault(max(action.pay_t, action.t), []).append((action.sid, amount))
-        for follower in self._followers if self._moves_levels and action.value else ():
-            follower.go_ex(action.sid, action.value)
+        sid, kind, value = action.sid, action.kind, action.value
+        due = [(sid, kind, self._portfolio.entitle(sid, value, kind))]
+        if action.withholding and due[0][2] > 0:  # who is short pays all of it
+            tax = self._portfolio.entitle(sid, -value * action.withholding, WITHHOLDING)
+            due.append((sid, WITHHOLDING, tax))
+        if due[0][2]:
+            self._due.setdefault(max(action.pay_t, action.t), []).extend(due)
+        # A fee is nothing that the price follows.
+        if self._moves_levels and value and kind != "cash":
+            for follower in self._followers:
+                follower.go_ex(sid, value)
 
-    def _split(self, t: int, action: Action) -> None:
-        sid, portfolio = action.sid, self._portfolio
-        portfolio.split(sid, action.value)
+    def _split(self, t: int, sid: int, ratio: float) -> None:
+        self._portfolio.split(sid, ratio)
         for follower in self._followers:
-            follower.split(sid, action.value)
+            follower.split(sid, ratio)
+        self._pay_fraction(t, sid)
+
+    def _pay_fraction(self, t: int, sid: int) -> None:
+        """Pay the part of a share that whole shares leave in cash."""
+        portfolio = self._portfolio
         quantity = float(portfolio.quantity[sid])
         fraction = quantity - float(self._whole(np.array([sid]), np.array([quantity]))[0])
         if abs(fraction) > NO_FRACTION * abs(quantity):
             portfolio.close_out(t, sid, fraction, float(portfolio.mark[sid]), "cash in lieu")
+
+    def _spin_off(self, t: int, action: Action) -> None:
+        sid, portfolio = action.sid, self._portfolio
+        value = float(portfolio.mark[sid]) * action.share
+        portfolio.spin_off(t, action)
+        for follower in self._followers if self._moves_levels and value > 0 else ():
+            follower.go_ex(sid, value)
+        self._pay_fraction(t, action.new_sid)
+
+    def _merge(self, t: int, action: Action) -> None:
+        """Close the part of each share that is paid in cash; the rest becomes the new asset."""
+        sid, portfolio, part = action.sid, self._portfolio, action.share
+        if part == 1:  # all of it, at terms: as when it is delisted
+            self._delist(t, action._replace(value=action.cash), kind="merger")
+            return
+        if part:
+            closed = float(portfolio.quantity[sid]) * part
+            portfolio.close_out(t, sid, closed, action.cash / part, "merger")
+        ratio = action.value / (1 - part)
+        portfolio.split(sid, ratio)
+        for follower in self._followers:
+            follower.split(sid, ratio)
+        self._rename(t, action)
+        self._pay_fraction(t, action.new_sid)
 
     def _rename(self, t: int, action: Action) -> None:
         old, new = action.sid, action.new_sid
@@ -136,15 +177,15 @@ class CorporateActions:
         for follower in self._followers:
             follower.rename(old, new, with_levels=with_levels)
         self._due = {
-            t: [(new if sid == old else sid, amount) for sid, amount in due]
+            t: [(new if sid == old else sid, kind, amount) for sid, kind, amount in due]
             for t, due in self._due.items()
         }
 
-    def _delist(self, t: int, action: Action) -> None:
+    def _delist(self, t: int, action: Action, kind: str = "delisting") -> None:
         sid, portfolio = action.sid, self._portfolio
         price = action.value
         if np.isnan(price):
             price = float(portfolio.mark[sid]) * (1 + self._delisting_return)
         for follower in self._followers:
             follower.delist(sid)
-        portfolio.close_out(t, sid, float(portfolio.quantity[sid]), price, "delisting")
+        portfolio.close_out(t, sid, float(portfolio.quantity[sid]), price, kind)

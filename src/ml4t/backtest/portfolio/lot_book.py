@@ -219,6 +219,26 @@ class LotBook:
         self._numbers[QUANTITY, places] *= ratio
         self._numbers[PRICE:, places] /= ratio
 
+    def return_capital(self, sid: int, value: float) -> tuple[float, float]:
+        """Take cash per share off the price of each lot, down to 0; what is left is earned.
+
+        Returns
+        -------
+        tuple of float
+            What was taken off in all, and what was left, in units of price times shares.
+        """
+        places = self._places(sid)
+        quantity, price = self._numbers[QUANTITY, places], self._numbers[PRICE, places]
+        cut = np.minimum(price, value)
+        self._numbers[PRICE, places] = price - cut
+        # What a lot has earned counts from its own number on.
+        self._numbers[EARNED, places] -= value - cut
+        return float((quantity * cut).sum()), float((quantity * (value - cut)).sum())
+
+    def reprice(self, sid: int, factor: float) -> None:
+        """Multiply the price of each lot."""
+        self._numbers[PRICE, self._places(sid)] *= factor
+
     def move(self, old: int, new: int, *, cost: float = 0.0, gain: float = 0.0) -> None:
         """Put the lots of one asset among those of another, by age.
 

@@ -17,6 +17,7 @@ from ml4t.backtest.core.levels import LevelPolicy
 from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.sids import NO_SIDS
 from ml4t.backtest.core.stretch import Stretch, carried
+from ml4t.backtest.core.terms import Action
 from ml4t.backtest.core.trades import Trade
 from ml4t.backtest.portfolio.lots import Lot, Lots, lots_of, open_part
 from ml4t.backtest.portfolio.positions import Moved, Positions
@@ -322,19 +323,56 @@ class Portfolio:
         for sid, amount in zip(sids.tolist(), fee.tolist(), strict=True):
             self.receive(t, sid, "borrow", -amount, in_trades=True)
 
-    def entitle(self, sid: int, value: float) -> float:
-        """Entitle a position to a dividend per share; return its amount, negative where owed.
+    def entitle(self, sid: int, value: float, kind: str = "dividend") -> float:
+        """Entitle a position to cash per share; return its amount, negative where owed.
 
         It is part of the P&L of the open lots from now on, whenever it is paid, and of the mark no
-        more: where nothing trades on the ex-date both would count it.
+        more: where nothing trades on the ex-date both would count it. The price follows neither a
+        fee (``"cash"``) nor a tax (``"withholding"``). A return of capital is taken off what the
+        lots have cost, and what is more than that is gained.
         """
         if not self.quantity[sid]:
             return 0.0
+        amount = float(self.quantity[sid]) * value * float(self.multiplier[sid])
+        if kind not in ("cash", "withholding"):
+            self.mark[sid] = max(self.mark[sid] - value, 0.0)
+            if self._moves_levels:
+                self.water_mark[sid] -= value
+        if kind == "return_of_capital":
+            self.has_dividends |= self._positions.return_capital(sid, value)
+            return amount
         self.has_dividends = True
-        self.mark[sid] = max(self.mark[sid] - value, 0.0)
+        return self._positions.entitle(sid, value)
+
+    def spin_off(self, t: int, action: Action) -> None:
+        """Give shares of a new asset for those held, which take a part of value and cost along."""
+        sid, new, share = action.sid, action.new_sid, action.share
+        if not self.quantity[sid]:
+            return
+        value, was_flat = float(self.mark[sid]) * share, not self.quantity[new]
+        lots = self._positions.lots_of(sid)
+        self._positions.reprice(sid, 1 - share)
+        self.mark[sid] -= value
         if self._moves_levels:
             self.water_mark[sid] -= value
-        return self._positions.entitle(sid, value)
+        for lot in lots:
+            self._positions.fill_one(
+                new,
+                Lot(
+                    lot.quantity * action.value, lot.price * share / action.value, 0.0, 0.0, 0.0,
+                    0.0, 0.0, self._positions.borrowed.item(new),
+                    self._positions.earned.item(new), lot.t, lot.fill,
+                ),
+                "spinoff",
+            )  # fmt: skip
+        if was_flat:
+            self.mark[new] = self.water_mark[new] = value / action.value
+        self._positions.first_t[new] = t
+        is_held = bool(self.quantity[new])
+        self._moved(
+            np.array([new]) if was_flat and is_held else NO_SIDS,
+            NO_SIDS if was_flat or is_held else np.array([new]),
+        )
 
     def split(self, sid: int, ratio: float) -> None:
         """Turn each share into `ratio` shares; what the position is worth stays."""

@@ -183,6 +183,21 @@ class Positions:
         self.received[sid] += amount
         return amount
 
+    def return_capital(self, sid: int, value: float) -> bool:
+        """Take cash per share off what the open lots have cost; return whether some was more."""
+        multiplier = float(self.multiplier[sid])
+        cut, more = self._lots.return_capital(sid, value)
+        self.basis[sid] -= cut
+        self.received[sid] += more * multiplier
+        self.has_carried |= more != 0
+        return more != 0
+
+    def reprice(self, sid: int, factor: float) -> None:
+        """Multiply what the open lots have cost, without their charges."""
+        self.basis[sid] *= factor
+        self.base[sid] *= factor
+        self._lots.reprice(sid, factor)
+
     def split(self, sid: int, ratio: float) -> None:
         """Turn each share into `ratio` shares; what the position is worth stays."""
         if not self.quantity[sid]:

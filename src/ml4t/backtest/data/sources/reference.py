@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ml4t.backtest.core.terms import ACTION_KINDS, Action, Instruments
+from ml4t.backtest.core.terms import ACTION_KINDS, OF_PRICES, Action, Instruments
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.naming import AVAILABLE_AT
 from ml4t.backtest.data.sources.roles.terms import ASSETS_ROLE, TERMS
-from ml4t.backtest.data.sql_files import columns, first_bars, quote, render
+from ml4t.backtest.data.sql_files import columns, first_bars, quote, render, rows_of
 from ml4t.backtest.errors import DataError
 
 # What NULL, or no column, stands for.
@@ -72,7 +73,12 @@ def read_instruments(found: Mapping[str, str], database: Database) -> Instrument
 
 
 def read_actions(
-    found: Mapping[str, str], database: Database, *, first_t: int, last_t: int
+    found: Mapping[str, str],
+    database: Database,
+    *,
+    first_t: int,
+    last_t: int,
+    first_price: str,
 ) -> list[Action]:
     """Read the ``actions`` source, in the order of bar, `ACTION_KINDS` and asset.
 
@@ -85,25 +91,61 @@ def read_actions(
         Its columns, with types.
     first_t, last_t : int
         The bars of the run; the actions' are counted from its first.
+    first_price : str
+        Column of the first price of a bar that prices have.
     """
     places = {
         name: f"actions.{name}" if name in found else f"null::{kind}"
-        for name, kind in (("new_asset_id", found["asset_id"]), ("pay_date", found["ex_date"]))
-    }
+        for name, kind in (
+            ("new_asset_id", found["asset_id"]), ("pay_date", found["ex_date"]),
+            *((name, "double") for name in ("cash", "withholding", "basis_share")),
+        )
+    }  # fmt: skip
+    kinds_there = {kind for (kind,) in database.rows(rows_of("main.actions", "distinct kind"))}
+    source, share = "main.actions", "null::double"
+    basis_share = places.pop("basis_share")
+    if kinds_there.intersection(OF_PRICES):
+        valued = render(
+            "terms/action_values", new_asset_id=places["new_asset_id"], cash=places["cash"],
+            basis_share=basis_share, first_price=first_price,
+        )  # fmt: skip
+        source, share = f"({valued})", "actions.share"
     bars = first_bars("main.actions as actions", "actions.ex_date", places["pay_date"])
     rows = database.numpy(
-        render("terms/actions", first_bars=bars, **places),
-        {"first_t": first_t, "last_t": last_t},
+        render("terms/actions", actions=source, first_bars=bars, share=share, **places),
+        {"kinds": list(ACTION_KINDS), "first_t": first_t, "last_t": last_t},
     )
-    kinds = [ACTION_KINDS[code] for code in rows["kind"].tolist()]
-    t, sid, value, pay_t, new_sid = (
-        rows[name].tolist() for name in ("t", "sid", "value", "pay_t", "new_sid")
-    )
-    return list(map(Action._make, zip(t, sid, kinds, value, pay_t, new_sid, strict=True)))
+    kinds = [ACTION_KINDS[place] for place in rows["place"].tolist()]
+    names = ("value", "pay_t", "new_sid", "cash", "share", "withholding")
+    t, sid, *others = (rows[name].tolist() for name in ("t", "sid", *names))
+    return list(map(Action._make, zip(t, sid, kinds, *others, strict=True)))
+
+
+def require_valued(actions: Sequence[Action], asset_ids: Callable[[], NDArray[np.object_]]) -> None:
+    """Refuse a merger or spin-off of which nobody knows how it shares out a share's value.
+
+    Raises
+    ------
+    DataError
+        Before the run.
+    """
+    bad = [one for one in actions if one.kind in OF_PRICES and np.isnan(one.share + one.value)]
+    if bad:
+        names = asset_ids()
+        sample: list[dict[str, object]] = [
+            {"asset_id": names[one.sid], "kind": one.kind, "bar": one.t, "value": one.value}
+            for one in bad[:5]
+        ]
+        raise DataError(
+            "actions", "value_unknown", "has mergers with cash, or spin-offs, of assets whose "
+            "prices do not say what part of a share they are: no close before a merger, no bar of "
+            "both on the ex-date of a spin-off; give a basis_share, or leave them out",
+            n_rows=len(bad), sample=sample,
+        )  # fmt: skip
 
 
 def require_same_contract(actions: Sequence[Action], terms: Instruments) -> None:
-    """Refuse a rename to an asset of another multiplier: it would make or lose money.
+    """Refuse what turns one asset into another of another multiplier: it would make or lose money.
 
     Raises
     ------
@@ -113,7 +155,7 @@ def require_same_contract(actions: Sequence[Action], terms: Instruments) -> None
     bad = [
         one
         for one in actions
-        if one.kind == "rename" and terms.multiplier[one.sid] != terms.multiplier[one.new_sid]
+        if one.new_sid >= 0 and terms.multiplier[one.sid] != terms.multiplier[one.new_sid]
     ]
     if bad:
         sample: list[dict[str, object]] = [

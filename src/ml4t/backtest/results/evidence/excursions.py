@@ -70,11 +70,11 @@ def excursions_of(
         last=exit_t - ~by_close,
         factor=np.ones(len(entry)),
     )
-    high, low = _extremes(_restated(spans, trades, fills, actions), held, n_bars, len(entry))
+    stretches, paid = _restated(spans, trades, fills, actions)
+    high, low = _extremes(stretches, held, n_bars, len(entry))
     # A limit inside the entry bar saw its close, an exit inside a bar its open.
     saw_close = (moment == Moment.LIMIT) & (spans.last >= entry_t)
     saw_open = ~is_open & (leave >= 0) & ~by_close & (exit_t > entry_t)
-    paid = trades["entry_price"]
     seen = [
         np.where(saw_close, held.at_fills("close", entry_t, fills["asset_id"][entry]), np.nan)
         * (paid / fills["price"][entry]),
@@ -135,23 +135,32 @@ def _within(high: Floats, low: Floats, start: Ints, length: Ints) -> tuple[Float
 def _restated(
     spans: _Spans, trades: Mapping[str, Array], fills: Mapping[str, Array],
     actions: Sequence[Action],
-) -> _Spans:  # fmt: skip
-    """Return the spans; of a lot that was split or renamed one for each stretch between."""
+) -> tuple[_Spans, Floats]:  # fmt: skip
+    """Return the spans, of a lot that was split or renamed one for each stretch between.
+
+    And what was paid for a share of each, as splits since have left it: a return of capital or a
+    spin-off changes what it has cost, and not what was paid. What was spun off begins as it is.
+    """
     entry = trades["entry_fill_id"]
     moved = (fills["asset_id"][entry] != trades["asset_id"]) | (
         fills["price"][entry] != trades["entry_price"]
     )
+    paid: Floats = fills["price"][entry].copy()
     if not moved.any():
-        return spans
+        return spans, paid
     of: dict[int, list[tuple[int, Action]]] = {}
     for i, action in enumerate(actions):
-        if action.kind in ("split", "rename"):
+        if action.kind in ("split", "rename", "merger"):
             of.setdefault(action.sid, []).append((i, action))
     rows: list[tuple[int, int, int, int, float]] = []
     for i in np.flatnonzero(moved).tolist():
         first, last = int(spans.first[i]), int(spans.last[i])
         stretches = _stretches(int(fills["asset_id"][entry[i]]), int(trades["entry_t"][i]),
                                max(int(trades["exit_t"][i]), last), of)  # fmt: skip
+        asset = int(trades["asset_id"][i])
+        if asset not in [one[0] for one in stretches]:  # it was spun off
+            stretches, paid[i] = [(asset, first, last, 1.0)], trades["entry_price"][i]
+        paid[i] *= stretches[0][3]
         rows += [
             (i, sid, max(start, first), min(end, last), factor)
             for sid, start, end, factor in stretches
@@ -164,7 +173,9 @@ def _restated(
             (spans.trade, spans.sid, spans.first, spans.last, spans.factor), columns, strict=True
         )
     ]
-    return _Spans(trade=both[0], sid=both[1], first=both[2], last=both[3], factor=both[4])
+    in_turn = np.argsort(both[0], kind="stable")
+    trade, sid, first_t, last_t, factor = (column[in_turn] for column in both)
+    return _Spans(trade=trade, sid=sid, first=first_t, last=last_t, factor=factor), paid
 
 
 def _stretches(
@@ -182,7 +193,7 @@ def _stretches(
         if not following:
             return [*found, (sid, start, exit_t, 1.0)]
         done, action = following[0]
-        ratio = action.value if action.kind == "split" else 1.0
+        ratio = 1.0 if action.kind == "rename" else action.value / (1 - action.share)
         found = [(one, first, last, by / ratio) for one, first, last, by in found]
         found.append((sid, start, action.t - 1, 1.0 / ratio))
-        sid, start = action.new_sid if action.kind == "rename" else sid, action.t
+        sid, start = sid if action.kind == "split" else action.new_sid, action.t

@@ -13,10 +13,21 @@ from ml4t.backtest.data.sources.roles.check import (
     NULL_AVAILABLE_AT,
     QUIET,
     Check,
+    CheckedRows,
     has,
 )
 from ml4t.backtest.data.sources.roles.spec import RoleSpec
 from ml4t.backtest.data.sql_files import render
+
+
+def _successor(rows: CheckedRows) -> dict[str, str]:
+    return {
+        name: name if name in rows.columns else nothing
+        for name, nothing in (
+            ("new_asset_id", "null"), ("cash", "null::double"), ("basis_share", "null::double"),
+        )
+    }  # fmt: skip
+
 
 _CHECKS = (
     NULL_ASSET_ID,
@@ -26,8 +37,8 @@ _CHECKS = (
     ),
     Check(
         rule="kind_unknown",
-        text="has actions of a kind other than split, dividend, rename or delisting; spell it so "
-        "or remove them",
+        text="has actions of a kind other than dividend, return_of_capital, cash, rights, spinoff, "
+        "split, rename, merger or delisting; spell it so or remove them",
     ),
     Check(
         rule="split_not_valid",
@@ -37,6 +48,35 @@ _CHECKS = (
     Check(
         rule="dividend_not_valid",
         text="has dividends whose value is no number of at least 0; value is cash per share",
+    ),
+    Check(
+        rule="paid_not_valid",
+        text="has a return_of_capital that is no number of at least 0, or a cash that is none; "
+        "value is per share, of cash below 0 where it is charged",
+    ),
+    Check(
+        rule="rights_not_valid",
+        text="has rights whose value is no number above 0, or without a subscription price in the "
+        "column cash; value is new shares per old share",
+        places=lambda rows: {"amount": "cash" if "cash" in rows.columns else "null::double"},
+    ),
+    Check(
+        rule="withholding_not_valid",
+        text="has a withholding outside [0, 1); it is the fraction of a dividend that tax takes",
+        applies=has("withholding"),
+    ),
+    Check(
+        rule="merger_not_valid",
+        text="has mergers whose value (shares of new_asset_id per old share, 0 for cash alone) or "
+        "cash per share is below 0 or no number, both 0, or a value above 0 without a "
+        "new_asset_id that prices have",
+        places=_successor,
+    ),
+    Check(
+        rule="spinoff_not_valid",
+        text="has spin-offs whose value (shares of new_asset_id per share) is no number above 0, "
+        "that have no new_asset_id of prices, or a basis_share outside (0, 1)",
+        places=_successor,
     ),
     Check(
         rule="delisting_not_valid",
@@ -169,11 +209,11 @@ def find_action_prices(
 ACTIONS_ROLE = RoleSpec(
     name="actions",
     required=("asset_id", "ex_date", "kind", "value"),
-    optional=("pay_date", "new_asset_id"),
+    optional=("pay_date", "new_asset_id", "cash", "withholding", "basis_share"),
     times=("ex_date", "pay_date"),
     open_times=("pay_date",),
     day="ex_date",
-    doubles=("value",),
+    doubles=("value", "cash", "withholding", "basis_share"),
     texts=("kind",),
     key=("asset_id", "ex_date", "kind"),
     checks=_CHECKS,  # keys may repeat: dividends and splits of a day add up

@@ -1,0 +1,18 @@
+-- grain:  one row per offending row
+-- reads:  :source, stage.assets
+-- params: :new_asset_id, :cash, :basis_share
+select source.*
+from :source as source
+semi join stage.assets as parents on source.asset_id = parents.asset_id
+left join stage.assets as assets on :new_asset_id = assets.asset_id
+where
+    source.kind = 'merger'
+    and not coalesce(
+        source.value >= 0
+        and isfinite(source.value)
+        and coalesce(:cash, 0) >= 0
+        and isfinite(coalesce(:cash, 0))
+        and source.value + coalesce(:cash, 0) > 0
+        and (source.value = 0 or assets.asset_id is not null),
+        false
+    )
