@@ -376,6 +376,10 @@ def asset(asset_id: str | None, **terms: float | None) -> dict[str, object]:
     return {"asset_id": asset_id, **plain, **terms}
 
 
+def roll(new: str | None, **columns: object) -> dict[str, object]:
+    return {"timestamp": DAYS[0], "asset_id": "AAPL", "new_asset_id": new} | columns
+
+
 def loan(day: date | None, fee: float | None = 0.01, **changes: object) -> dict[str, object]:
     return {"timestamp": day, "asset_id": "AAPL", "fee": fee, **changes}
 
@@ -413,6 +417,7 @@ GOOD_TERMS: dict[str, list[dict[str, object]]] = {
               min_holding=1.0, max_order=1e6),
     ],
     "borrow": [loan(DAYS[0], 0.0), loan(DAYS[1], 7.5), loan(DAYS[0], asset_id="TSLA")],
+    "rolls": [roll("MSFT"), roll("AAPL", asset_id="TSLA"), roll("MSFT", timestamp=DAYS[1])],
     "calendar": [session(day) for day in DAYS],
 }  # fmt: skip
 # (role, rule) -> rows that break this rule and no other
@@ -526,6 +531,13 @@ TERM_ROWS: dict[tuple[str, str], list[dict[str, object]]] = {
         asset(f"A{i}", max_order=value) for i, value in enumerate([0.0, -1.0, NAN, INF])
     ],
     ("assets", "duplicate_keys"): [asset("GOOG"), asset("GOOG", lot_size=100.0)],
+    ("rolls", "null_timestamp"): [roll("MSFT", timestamp=None)],
+    ("rolls", "null_asset_id"): [roll("MSFT", asset_id=None)],
+    ("rolls", "roll_not_valid"): [
+        roll(None, timestamp=DAYS[2]),
+        roll("TSLA", asset_id="TSLA", timestamp=DAYS[1]),
+    ],
+    ("rolls", "duplicate_keys"): [roll("MSFT", timestamp=DAYS[2]), roll("X", timestamp=DAYS[2])],
     ("borrow", "null_timestamp"): [loan(None)],
     ("borrow", "null_asset_id"): [loan(DAYS[2], asset_id=None)],
     ("borrow", "fee_not_valid"): [

@@ -310,7 +310,7 @@ def test_a_source_without_an_action_of_the_run_does_nothing(
 def test_financing_of_contracts_is_refused_and_contracts_alone_and_shares_are_not() -> None:
     terms = {"assets": {"asset_id": ["A"], "multiplier": [50.0]}}
     rates = Financing(debit_rate=0.06, credit_rate=0.04)
-    with pytest.raises(ConfigError, match="'A' has a multiplier of 50; set every rate to 0"):
+    with pytest.raises(ConfigError, match="'A' has a multiplier of 50; where it is settled daily"):
         play(flat(100, 3), {}, sources=terms, financing=rates)
     assert len(equity(play(flat(100, 3), {}, sources=terms))) == 3
     plain = {"assets": {"asset_id": ["A"], "multiplier": [1.0]}}

@@ -12,6 +12,7 @@ from ml4t.backtest import (
     ExecutionPolicy,
     Financing,
     MarginAccount,
+    PerShareCommission,
     ThisClose,
 )
 from ml4t.backtest.errors import ConfigError, DataError
@@ -304,3 +305,86 @@ def test_a_rebalance_from_one_contract_to_another_frees_the_margin_of_the_first(
         (2, "A", -800.0, 100.0),
         (2, "B", 800.0, 100.0),
     ]
+
+
+# -- rolls ------------------------------------------------------------------------------------
+
+TWO = {
+    "A": [(4_000.0,) * 4] * 2 + [(4_010.0,) * 4, (4_020.0,) * 4, (4_030.0,) * 4],
+    "B": [(4_050.0,) * 4] * 2 + [(4_060.0,) * 4, (4_075.0,) * 4, (4_085.0,) * 4],
+}
+PAIR = {"asset_id": ["A", "B"], "multiplier": [50.0] * 2, "instrument": ["future"] * 2}
+
+
+def rolling(on: int, old: str = "A", new: str = "B", **terms: Any) -> dict[str, Any]:
+    """Two contracts, of which one is rolled into the other at the close of a bar."""
+    rolls = {"timestamp": [day(on)], "asset_id": [old], "new_asset_id": [new]}
+    return {"assets": {**PAIR, **terms}, "rolls": rolls}
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_roll_is_traded_at_the_next_open_with_its_costs(side: int) -> None:
+    result = play(
+        TWO, {0: [lambda s: s.buy("A", 2) if side > 0 else s.sell("A", 2)]}, capital=100_000,
+        account=TAKES, sources=rolling(2), commission=PerShareCommission(2.0),
+    )  # fmt: skip
+    # In at 4,000, out at 4,020 at the open after the roll, and into B at 4,075.
+    assert fills(result) == [
+        (1, "A", 2.0 * side, 4_000.0), (3, "A", -2.0 * side, 4_020.0),
+        (3, "B", 2.0 * side, 4_075.0),
+    ]  # fmt: skip
+    # 2 * 50 * 20 less 2 * 2.00 in and out.
+    assert trades(result) == [("roll", 2.0 * side, 2_000.0 * side - 8.0)]
+    # A: 1,000 each on bars 2 and 3; B: nothing on the day of the roll, 2 * 50 * 10 on the last.
+    assert cash(result) == [
+        100_000.0, 99_996.0, 99_996.0 + 1_000 * side, 99_996.0 + 2_000 * side - 8.0,
+        99_996.0 + 3_000 * side - 8.0,
+    ]  # fmt: skip
+    assert orders(result)[1:] == [("filled", "", -2.0 * side), ("filled", "", 2.0 * side)]
+
+
+def test_a_roll_of_what_is_not_held_orders_nothing() -> None:
+    result = play(TWO, {}, capital=100_000, account=TAKES, sources=rolling(2))
+    assert orders(result) == []
+
+
+def test_a_roll_needs_the_margin_of_one_contract_at_a_time() -> None:
+    sources = rolling(1, contract_initial_margin=[60_000.0] * 2)
+    result = play(TWO, {0: [buy(1)]}, capital=100_000, account=CashAccount(), sources=sources)
+    # 60,000 of 100,000 are tied up; both contracts together would need 120,000.
+    assert held(result) == [(1, "A", 1.0), (2, "B", 1.0), (3, "B", 1.0), (4, "B", 1.0)]
+
+
+def test_a_contract_is_rolled_twice() -> None:
+    bars = {name: [(price,) * 4] * 5 for name, price in {"A": 10.0, "B": 11.0, "C": 12.0}.items()}
+    assets = {"asset_id": list("ABC"), "instrument": ["future"] * 3}
+    rolls = {"timestamp": [day(2), day(1)], "asset_id": ["B", "A"], "new_asset_id": ["C", "B"]}
+    result = play(bars, {0: [buy(3)]}, account=TAKES, sources={"assets": assets, "rolls": rolls})
+    assert held(result) == [(1, "A", 3.0), (2, "B", 3.0), (3, "C", 3.0), (4, "C", 3.0)]
+
+
+def test_a_roll_at_this_close_trades_at_it() -> None:
+    result = play(
+        TWO, {0: [buy(1)]}, capital=100_000, account=TAKES, sources=rolling(2),
+        execution=ExecutionPolicy(timing=ThisClose()),
+    )  # fmt: skip
+    assert fills(result) == [
+        (0, "A", 1.0, 4_000.0),
+        (2, "A", -1.0, 4_010.0),
+        (2, "B", 1.0, 4_060.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sources", "rule"),
+    [
+        (rolling(2, new="A"), "roll_not_valid"),
+        (rolling(2, new="X"), "roll_to_unknown"),
+        (rolling(2, instrument=["future", None]), "roll_of_share"),
+        (rolling(2, multiplier=[50.0, 5.0]), "roll_keeps_multiplier"),
+    ],
+)
+def test_rolls_that_cannot_be_are_refused(sources: dict[str, Any], rule: str) -> None:
+    with pytest.raises(DataError, match="source 'rolls'") as caught:
+        play(TWO, {}, sources=sources)
+    assert (caught.value.rule, caught.value.n_rows) == (rule, 1)

@@ -35,6 +35,7 @@ ROLES: dict[str, dict[str, list[Any]]] = {
                "instrument": ["future"], "contract_initial_margin": [10.0],
                "contract_maintenance_margin": [0.1], "expiry": [date(2030, 1, 1)],
                "final_settlement": [9.0]},
+    "rolls": {"timestamp": DAYS[:1], "asset_id": ["A"], "new_asset_id": ["B"]},
     "borrow": {"timestamp": DAYS, "asset_id": ["A"] * 3, "fee": [0.01] * 3,
                "available": [True] * 3},
 }  # fmt: skip
@@ -75,6 +76,9 @@ MEANS: dict[tuple[str, str], set[str]] = {
     ("assets", "contract_maintenance_margin"): {"NULL", "a Decimal"},
     ("assets", "expiry"): {"NULL"},
     ("assets", "final_settlement"): {"NULL", "a Decimal"},
+    ("rolls", "timestamp"): set(),
+    ("rolls", "asset_id"): {"a word"},  # of another asset: nothing is said of those of the run
+    ("rolls", "new_asset_id"): set(),
     ("borrow", "asset_id"): {"a word"},  # of another asset: nothing is said of those of the run
     ("borrow", "fee"): {"0", "a Decimal"},
     ("borrow", "available"): {"a flag", "NULL"},

@@ -20,7 +20,7 @@ from ml4t.backtest.core.stretch import (
     quiet_before,
     starts_of,
 )
-from ml4t.backtest.core.terms import Action, Instruments
+from ml4t.backtest.core.terms import Action, Instruments, Roll
 from ml4t.backtest.errors import ConfigError, CostError
 from ml4t.backtest.execution.account.margin_call import MarginWatch
 from ml4t.backtest.execution.broker import BarBroker
@@ -28,6 +28,7 @@ from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.market_rules import LimitRounding, MarketRules
 from ml4t.backtest.execution.pending.post_trade import PostTrade
 from ml4t.backtest.execution.pending.protective_orders import ProtectiveOrders
+from ml4t.backtest.execution.pending.rolls import Rolls
 from ml4t.backtest.execution.price_limits import LOCKS, LimitRates, PriceLimits
 from ml4t.backtest.portfolio.accruals import Accruals
 from ml4t.backtest.portfolio.actions import CorporateActions
@@ -51,6 +52,7 @@ class Market(NamedTuple):
     axes : Axes
     terms : Instruments
     actions : list of Action
+    rolls : tuple of Roll
     priced_limits : frozenset of str
         The price limits of ``prices`` that are prices and no flags.
     has_limit_rates : bool
@@ -62,6 +64,7 @@ class Market(NamedTuple):
     axes: Axes
     terms: Instruments
     actions: list[Action]
+    rolls: tuple[Roll, ...] = ()
     priced_limits: frozenset[str] = frozenset()
     has_limit_rates: bool = False
     has_limits: bool = False
@@ -148,6 +151,7 @@ class Session:
             terms, axes.sessions, self.portfolio, (self.broker.end_contract, self.rules.delist),
             journal,
         )  # fmt: skip
+        self.rolls = Rolls(market.rolls, self.portfolio, self.broker, axes.ids)
         self._exits_members = policy.exit_on_membership_end
         self._has_limits = bool(risk_manager.limits)
         self.fills_decided = config.execution.timing.fills_decided

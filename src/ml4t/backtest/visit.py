@@ -63,6 +63,7 @@ class Visit:
         if batch.selection is not None:
             self._journal.record(Selected(t=batch.t, selection=batch.selection))
         self.strategy.decide(batch)
+        self.session.rolls.decide(batch.t)
 
     def settle(self, batch: Batch) -> None:
         """End a bar, and record the account at its close."""

@@ -78,6 +78,7 @@ def market_of(catalog: Catalog, axes: Axes, prepared: Prepared, period: Period) 
         axes=axes,
         terms=catalog.instruments(),
         actions=catalog.actions(period),
+        rolls=catalog.rolls(period),
         priced_limits=priced_limits(prepared),
         has_limit_rates=has_limit_rates(prepared),
         has_limits=has_limits(prepared),

@@ -147,6 +147,14 @@ class Action(NamedTuple):
     withholding: float = 0.0
 
 
+class Roll(NamedTuple):
+    """What is held of one contract is traded for another, decided at the close of bar `t`."""
+
+    t: int
+    sid: int
+    new_sid: int
+
+
 # Columns of a bar: its price limits as a rate, and the close that this is a rate of.
 LIMIT_RATE, PREV_CLOSE = "limit_rate", "prev_close"
 # The order in which one asset's actions of one bar apply: a dividend is per share before the split.

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         ParquetDataFeed,
         PolarsDataFeed,
     )
+    from ml4t.backtest.data.futures import continuous_prices, roll_schedule
 
 __all__ = [
     "Catalog",
@@ -19,12 +20,15 @@ __all__ = [
     "HistoricalDataFeed",
     "ParquetDataFeed",
     "PolarsDataFeed",
+    "continuous_prices",
+    "roll_schedule",
 ]
 
 __getattr__, __dir__ = names_of(
     __name__,
     {
         "catalog": ("Catalog",),
+        "futures": ("continuous_prices", "roll_schedule"),
         "feeds.feed": ("DataFeed", "HistoricalDataFeed", "ParquetDataFeed", "PolarsDataFeed"),
     },
 )

@@ -15,7 +15,7 @@ import numpy as np
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.core.selecting import Selects
-from ml4t.backtest.core.terms import Action, Instruments
+from ml4t.backtest.core.terms import Action, Instruments, Roll
 from ml4t.backtest.data.asof.prepared import Prepared, facts_of_files, prepare
 from ml4t.backtest.data.computed.checked import require_same_sources
 from ml4t.backtest.data.database import UTC, Relation
@@ -383,6 +383,24 @@ class Catalog(Diagnosed, ShowsSelections, Described):
         require_valued(actions, lambda: self.axes().asset_ids)
         require_same_contract(actions, self.instruments())
         return actions
+
+    def rolls(self, period: Period | None = None) -> tuple[Roll, ...]:
+        """Return the rolls of the run's bars in the order in which they are decided.
+
+        Parameters
+        ----------
+        period : Period, optional
+            The bars of the run; all by default.
+        """
+        prepared = self.prepare()
+        if "rolls" not in self._sources:
+            return ()
+        from ml4t.backtest.data.sources.reference import read_rolls
+
+        bars = find_period(None, None, prepared) if period is None else period
+        return read_rolls(
+            prepared.database, self.instruments(), first_t=bars.first_t, last_t=bars.last_t
+        )
 
     def fingerprints(self) -> list[dict[str, object]]:
         """Return what identifies the content of every source.

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.selecting import Selects
-from ml4t.backtest.core.terms import Action, Instruments
+from ml4t.backtest.core.terms import Action, Instruments, Roll
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.calendars.years import year_facts
 from ml4t.backtest.data.listening import Ask, Listener
@@ -212,6 +212,9 @@ class Sources(Protocol):
     def actions(self, period: Period | None = None) -> list[Action]:
         """Return the corporate actions."""
 
+    def rolls(self, period: Period | None = None) -> tuple[Roll, ...]:
+        """Return the rolls of contracts."""
+
     def fingerprints(self) -> list[dict[str, object]]:
         """Return what identifies the content of every source."""
 
@@ -251,6 +254,7 @@ def explain(
     axes = heard.axes(period)
     heard.instruments()
     actions = heard.actions(period)
+    heard.rolls(period)
     priced_limits(prepared)
     has_limit_rates(prepared)
     if beside is not None:

@@ -153,8 +153,8 @@ class SourceRegistry:
         ----------
         role : str
             What the rows are: prices, features, context, universe, actions, assets, borrow,
-            calendar or calendar_corrections; docs/guide/sources.md has each role's columns. Terms
-            of trading:
+            rolls, calendar or calendar_corrections; docs/guide/sources.md has each role's columns.
+            Terms of trading:
 
             - ``actions``: asset_id, ex_date, kind, value; optional pay_date, new_asset_id, cash,
               withholding, basis_share. What one ex-date pays is added up, splits are multiplied.
@@ -176,6 +176,8 @@ class SourceRegistry:
               NULL is as for a plain share.
             - ``borrow``: timestamp, asset_id, fee (annual fraction); optional available. Known
               as-of like features; each column is in ``signals`` as ``borrow_<column>``.
+            - ``rolls``: timestamp, asset_id, new_asset_id. What is held of one contract at the
+              close of the first bar at or after `timestamp` is traded for the other.
             - ``calendar``: session (a date); optional is_open, opens, closes, known_at. The days
               on which the exchange trades; ``calendar_corrections`` go before it, day by day.
         source

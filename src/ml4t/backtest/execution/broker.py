@@ -283,6 +283,11 @@ class BarBroker:
         """Whether anything waits that the next bar may fill or end."""
         return bool(self._book) or self._pending.waits
 
+    @property
+    def rebalances(self) -> bool:
+        """Whether target weights wait, which say of everything how much is held."""
+        return self._pending.waiting_rebalance is not None
+
     def closes_whole(self, chunk: Chunk) -> bool:
         """Whether a level that a bar of a chunk touches closes all of its position, at any size."""
         executor = self.executor

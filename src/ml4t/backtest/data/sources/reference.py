@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ml4t.backtest.core.terms import ACTION_KINDS, OF_PRICES, Action, Instruments
+from ml4t.backtest.core.terms import ACTION_KINDS, OF_PRICES, Action, Instruments, Roll
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.naming import AVAILABLE_AT
 from ml4t.backtest.data.sources.roles.terms import ASSETS_ROLE, TERMS
@@ -167,3 +167,45 @@ def require_same_contract(actions: Sequence[Action], terms: Instruments) -> None
             "assets", "rename_keeps_multiplier", "gives the old and the new name of an asset "
             "different multipliers; give both the same", n_rows=len(bad), sample=sample,
         )  # fmt: skip
+
+
+def read_rolls(
+    database: Database, terms: Instruments, *, first_t: int, last_t: int
+) -> tuple[Roll, ...]:
+    """Read the ``rolls`` source, in the order of bars and assets.
+
+    Raises
+    ------
+    DataError
+        A roll is into a contract without prices, or of what is not settled daily, or between
+        contracts of different multipliers.
+    """
+    bars = first_bars("main.rolls as rolls", "rolls.timestamp")
+    rows = database.numpy(
+        render("terms/rolls", first_bars=bars), {"first_t": first_t, "last_t": last_t}
+    )
+    places = (rows[name].tolist() for name in ("t", "sid", "new_sid"))
+    rolls = tuple(map(Roll._make, zip(*places, strict=True)))
+    reasons: dict[str, tuple[str, Callable[[Roll], bool]]] = {
+        "roll_to_unknown": (
+            "has rolls into a new_asset_id that prices do not have; compare the spelling of both",
+            lambda one: one.new_sid < 0,
+        ),
+        "roll_of_share": (
+            "has rolls of what 'assets' does not call a future; give both contracts the "
+            "instrument 'future'",
+            lambda one: bool((terms.instrument[[one.sid, one.new_sid]] != 1).any()),
+        ),
+        "roll_keeps_multiplier": (
+            "has rolls between contracts of different multipliers, of which one is not one; leave "
+            "them out and trade them in the strategy",
+            lambda one: bool(terms.multiplier[one.sid] != terms.multiplier[one.new_sid]),
+        ),
+    }
+    for rule, (text, is_bad) in reasons.items():
+        bad = [one for one in rolls if is_bad(one)]
+        if bad:
+            raise DataError(
+                "rolls", rule, text, n_rows=len(bad), sample=[{"bar": one.t} for one in bad[:5]]
+            )
+    return rolls

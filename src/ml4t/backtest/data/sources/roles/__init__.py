@@ -14,13 +14,14 @@ from ml4t.backtest.data.sources.roles.benchmark import BENCHMARK_ROLE, RISK_FREE
 from ml4t.backtest.data.sources.roles.calendar import CALENDAR_ROLE, CORRECTIONS_ROLE
 from ml4t.backtest.data.sources.roles.features import CONTEXT_ROLE, FEATURES_ROLE
 from ml4t.backtest.data.sources.roles.prices import PRICES_ROLE
+from ml4t.backtest.data.sources.roles.rolls import ROLLS_ROLE
 from ml4t.backtest.data.sources.roles.spec import RoleSpec
 from ml4t.backtest.data.sources.roles.terms import ASSETS_ROLE, BORROW_ROLE
 from ml4t.backtest.data.sources.roles.universe import UNIVERSE_ROLE
 
 Role = Literal[
     "prices", "features", "context", "universe", "actions", "assets", "borrow", "calendar",
-    "calendar_corrections", "benchmark", "risk_free",
+    "calendar_corrections", "benchmark", "risk_free", "rolls",
 ]  # fmt: skip
 ROLES: dict[str, RoleSpec] = {
     spec.name: spec
@@ -36,5 +37,6 @@ ROLES: dict[str, RoleSpec] = {
         CORRECTIONS_ROLE,
         BENCHMARK_ROLE,
         RISK_FREE_ROLE,
+        ROLLS_ROLE,
     )
 }
