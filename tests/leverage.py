@@ -31,6 +31,8 @@ def check_leverage(engine: BacktestEngine, result: BacktestResult) -> int:
     account = engine.config.account
     if not isinstance(account, MarginAccount) or account.shortfall == "none":
         return 0
+    if any(one.t >= 0 for one in engine.catalog.margin_changes()):
+        return 0  # of what a contract tied up at each bar the terms tell the last alone
     by_bar: dict[Any, list[Any]] = {}
 
     def read(query: str) -> list[tuple[Any, ...]]:

@@ -388,3 +388,56 @@ def test_rolls_that_cannot_be_are_refused(sources: dict[str, Any], rule: str) ->
     with pytest.raises(DataError, match="source 'rolls'") as caught:
         play(TWO, {}, sources=sources)
     assert (caught.value.rule, caught.value.n_rows) == (rule, 1)
+
+
+# -- margins that change ----------------------------------------------------------------------
+
+
+def changing(*rows: tuple[int, float, float]) -> dict[str, Any]:
+    """(bar at which it is known, initial, maintenance) of one ES."""
+    known, initial, maintenance = map(list, zip(*rows, strict=True))
+    n = len(rows)
+    return {
+        "assets": {
+            "asset_id": ["A"] * n, "instrument": ["future"] * n, "multiplier": [50.0] * n,
+            "contract_initial_margin": initial, "contract_maintenance_margin": maintenance,
+            "available_at": [day(t) for t in known],
+        }
+    }  # fmt: skip
+
+
+def test_a_margin_counts_from_the_close_at_which_it_is_known() -> None:
+    sources = changing((0, 10_000.0, 9_000.0), (2, 60_000.0, 20_000.0))
+    result = play(
+        flat(4_000, 6), {0: [buy(1)], 1: [buy(1)], 2: [buy(1)]}, capital=100_000,
+        account=MarginAccount(), sources=sources,
+    )  # fmt: skip
+    # Bars 1 and 2 fill at 10,000 each; at bar 3 three would tie up 180,000.
+    assert [row[:3] for row in fills(result)] == [(1, "A", 1.0), (2, "A", 1.0)]
+    assert orders(result)[2][:2] == ("rejected", "insufficient buying power")
+
+
+def test_a_margin_that_rises_calls() -> None:
+    sources = changing((0, 10_000.0, 9_000.0), (3, 40_000.0, 30_000.0))
+    result = play(
+        flat(4_000, 6), {0: [buy(4)]}, capital=100_000, account=MarginAccount(), sources=sources
+    )
+    # From the close of bar 3 on 4 * 30,000 is above 100,000: cut to 100,000 / 160,000 of 4.
+    assert fills(result) == [(1, "A", 4.0, 4_000.0), (4, "A", -1.5, 4_000.0)]
+
+
+def test_a_margin_that_falls_lets_more_in() -> None:
+    sources = changing((0, 60_000.0, 50_000.0), (2, 10_000.0, 9_000.0))
+    result = play(
+        flat(4_000, 6), {1: [buy(2)], 2: [buy(2)]}, capital=100_000, account=MarginAccount(),
+        sources=sources,
+    )  # fmt: skip
+    assert [row[:3] for row in fills(result)] == [(3, "A", 2.0)]
+
+
+def test_a_margin_that_is_known_before_the_first_bar_counts_from_it() -> None:
+    sources = changing((-9, 10_000.0, 9_000.0), (-5, 60_000.0, 50_000.0))
+    result = play(
+        flat(4_000, 4), {0: [buy(2)]}, capital=100_000, account=CashAccount(), sources=sources
+    )
+    assert orders(result) == [("rejected", "insufficient cash", 0.0)]

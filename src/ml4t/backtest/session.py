@@ -20,8 +20,9 @@ from ml4t.backtest.core.stretch import (
     quiet_before,
     starts_of,
 )
-from ml4t.backtest.core.terms import Action, Instruments, Roll
+from ml4t.backtest.core.terms import Action, Instruments, MarginChange, Roll
 from ml4t.backtest.errors import ConfigError, CostError
+from ml4t.backtest.execution.account.dated_margins import DatedMargins
 from ml4t.backtest.execution.account.margin_call import MarginWatch
 from ml4t.backtest.execution.broker import BarBroker
 from ml4t.backtest.execution.executor import Executor
@@ -53,6 +54,7 @@ class Market(NamedTuple):
     terms : Instruments
     actions : list of Action
     rolls : tuple of Roll
+    margin_changes : tuple of MarginChange
     priced_limits : frozenset of str
         The price limits of ``prices`` that are prices and no flags.
     has_limit_rates : bool
@@ -65,6 +67,7 @@ class Market(NamedTuple):
     terms: Instruments
     actions: list[Action]
     rolls: tuple[Roll, ...] = ()
+    margin_changes: tuple[MarginChange, ...] = ()
     priced_limits: frozenset[str] = frozenset()
     has_limit_rates: bool = False
     has_limits: bool = False
@@ -103,7 +106,8 @@ class Session:
         self.t = -1
         self.last_passed: Batch | None = None
         axes = market.axes
-        terms = config.market.terms(market.terms, axes.asset_ids)
+        self.margins = DatedMargins(market.margin_changes)
+        terms = self.margins.of(config.market.terms(market.terms, axes.asset_ids))
         _require_shares_financed(config, market)
         _require_dated(config, axes.sessions)
         self.portfolio = Portfolio(
@@ -158,6 +162,7 @@ class Session:
 
     def protect(self, batch: Batch) -> None:
         """Ask everything that guards the account at a close; exits wait for the next open."""
+        self.margins.at_close(batch.t)
         self.margin.at_close(batch)
         self.rules.protect(batch)
         if self._exits_members:

@@ -147,6 +147,21 @@ class Action(NamedTuple):
     withholding: float = 0.0
 
 
+class MarginChange(NamedTuple):
+    """Margins of a contract from the close of bar `t` on, -1: from the start of the run.
+
+    Attributes
+    ----------
+    initial, maintenance : float
+        Account currency per contract; NaN where fractions apply.
+    """
+
+    t: int
+    sid: int
+    initial: float
+    maintenance: float
+
+
 class Roll(NamedTuple):
     """What is held of one contract is traded for another, decided at the close of bar `t`."""
 

@@ -15,7 +15,7 @@ import numpy as np
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.core.selecting import Selects
-from ml4t.backtest.core.terms import Action, Instruments, Roll
+from ml4t.backtest.core.terms import Action, Instruments, MarginChange, Roll
 from ml4t.backtest.data.asof.prepared import Prepared, facts_of_files, prepare
 from ml4t.backtest.data.computed.checked import require_same_sources
 from ml4t.backtest.data.database import UTC, Relation
@@ -383,6 +383,18 @@ class Catalog(Diagnosed, ShowsSelections, Described):
         require_valued(actions, lambda: self.axes().asset_ids)
         require_same_contract(actions, self.instruments())
         return actions
+
+    def margin_changes(self, period: Period | None = None) -> tuple[MarginChange, ...]:
+        """Return when margins of contracts change, in the order of bars."""
+        prepared = self.prepare()
+        if "assets" not in self._sources:
+            return ()
+        from ml4t.backtest.data.sources.reference import read_margin_changes
+
+        bars = find_period(None, None, prepared) if period is None else period
+        return read_margin_changes(
+            self._found["assets"], prepared.database, first_t=bars.first_t, last_t=bars.last_t
+        )
 
     def rolls(self, period: Period | None = None) -> tuple[Roll, ...]:
         """Return the rolls of the run's bars in the order in which they are decided.

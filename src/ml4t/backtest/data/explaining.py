@@ -17,7 +17,7 @@ from typing import Protocol
 
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.selecting import Selects
-from ml4t.backtest.core.terms import Action, Instruments, Roll
+from ml4t.backtest.core.terms import Action, Instruments, MarginChange, Roll
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.calendars.years import year_facts
 from ml4t.backtest.data.listening import Ask, Listener
@@ -212,6 +212,9 @@ class Sources(Protocol):
     def actions(self, period: Period | None = None) -> list[Action]:
         """Return the corporate actions."""
 
+    def margin_changes(self, period: Period | None = None) -> tuple[MarginChange, ...]:
+        """Return when margins of contracts change."""
+
     def rolls(self, period: Period | None = None) -> tuple[Roll, ...]:
         """Return the rolls of contracts."""
 
@@ -255,6 +258,7 @@ def explain(
     heard.instruments()
     actions = heard.actions(period)
     heard.rolls(period)
+    heard.margin_changes(period)
     priced_limits(prepared)
     has_limit_rates(prepared)
     if beside is not None:

@@ -7,10 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ml4t.backtest.core.terms import ACTION_KINDS, OF_PRICES, Action, Instruments, Roll
+from ml4t.backtest.core.terms import (
+    ACTION_KINDS,
+    OF_PRICES,
+    Action,
+    Instruments,
+    MarginChange,
+    Roll,
+)
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.naming import AVAILABLE_AT
-from ml4t.backtest.data.sources.roles.terms import ASSETS_ROLE, TERMS
+from ml4t.backtest.data.sources.roles.terms import ASSETS_ROLE, DATED_MARGINS, TERMS
 from ml4t.backtest.data.sql_files import columns, first_bars, quote, render, rows_of
 from ml4t.backtest.errors import DataError
 
@@ -209,3 +216,21 @@ def read_rolls(
                 "rolls", rule, text, n_rows=len(bad), sample=[{"bar": one.t} for one in bad[:5]]
             )
     return rolls
+
+
+def read_margin_changes(
+    found: Mapping[str, str], database: Database, *, first_t: int, last_t: int
+) -> tuple[MarginChange, ...]:
+    """Read when margins of contracts change, in the order of bars; none without a clock."""
+    if AVAILABLE_AT not in found or not set(DATED_MARGINS) & set(found):
+        return ()
+    initial, maintenance = (
+        f"assets.{name}::double" if name in found else "null::double" for name in DATED_MARGINS
+    )
+    bars = first_bars("main.assets as assets", "assets.available_at")
+    query = render(
+        "terms/margin_changes", first_bars=bars, initial=initial, maintenance=maintenance
+    )
+    rows = database.numpy(query, {"first_t": first_t, "last_t": last_t})
+    places = (rows[name].tolist() for name in MarginChange._fields)
+    return tuple(map(MarginChange._make, zip(*places, strict=True)))
