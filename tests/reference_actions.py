@@ -102,13 +102,15 @@ def distribute(world: World, action: Action) -> None:
     value = action.value
     if action.kind == "return_of_capital":
         amount = world.ledger.return_capital(action.asset, value)
+    elif action.kind == "cash":
+        amount = world.ledger.carry(action.asset, value)
     else:
         amount = world.ledger.go_ex(action.asset, value)
     pay_date = action.pay_date or world.now
     if amount != 0:
         world.due.append((pay_date, action.asset, action.kind, amount))
     if amount > 0 and action.withholding:
-        tax = world.ledger.go_ex(action.asset, -value * action.withholding)
+        tax = world.ledger.carry(action.asset, -value * action.withholding)
         world.due.append((pay_date, action.asset, "withholding", tax))
     if action.kind == "cash":  # no price follows a fee
         return

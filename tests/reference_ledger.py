@@ -197,6 +197,14 @@ class Ledger:
             lot.dividends += amounts[-1]
         return math.fsum(amounts)
 
+    def carry(self, asset: Asset, value: float) -> float:
+        """Pay each lot cash per share that its price does not follow; below 0 it is charged."""
+        amounts = []
+        for lot in self.positions[asset].lots if asset in self.positions else ():
+            amounts.append(lot.quantity * value * self.multipliers[asset])
+            lot.borrow -= amounts[-1]
+        return math.fsum(amounts)
+
     def return_capital(self, asset: Asset, value: float) -> float:
         """Take cash per share off what each lot has cost; what is more than that is earned."""
         amounts = []

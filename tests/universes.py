@@ -329,11 +329,11 @@ def paid_as(kinds: np.random.Generator, dividend: reference.Action) -> reference
     assert dividend.value is not None
     drawn = kinds.random()
     if drawn < 0.2:
-        return replace(dividend, withholding=float(kinds.choice([0.15, 0.3])))
+        return replace(dividend, withholding=float(kinds.choice([0.15, 0.3])), pay_date=None)
     if drawn < 0.4:
         return replace(dividend, kind="return_of_capital", pay_date=None)
     if drawn < 0.5 and dividend.value < 1.0:
-        return replace(dividend, kind="cash", value=-dividend.value / 10)
+        return replace(dividend, kind="cash", value=-dividend.value / 10, pay_date=None)
     return dividend
 
 

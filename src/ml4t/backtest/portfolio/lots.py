@@ -149,7 +149,7 @@ def closed(
     pnl -= costs[0] + costs[1] + costs[2] if has_levies else costs[0]
     borrow, dividends = np.zeros(len(part)), part * 0.0
     if has_carried:
-        borrow = np.where(part < 0, size * (now[BORROWED] - own[BORROWED]), 0.0)
+        borrow = size * (now[BORROWED] - own[BORROWED])
         dividends = part * (now[EARNED] - own[EARNED])
         if multiplier is not None:
             dividends *= multiplier
@@ -181,7 +181,7 @@ def closed_one(
     size = abs(part)
     commission = size * (lot.commission + fill.commission)
     tax, fee = size * (lot.tax + fill.tax), size * (lot.fee + fill.fee)
-    borrow = size * (fill.borrowed - lot.borrowed) if part < 0 else 0.0
+    borrow = size * (fill.borrowed - lot.borrowed)
     dividends = part * (fill.earned - lot.earned) * multiplier
     pnl = part * (fill.price - lot.price) * multiplier
     pnl = pnl - (commission + tax + fee) - borrow + dividends

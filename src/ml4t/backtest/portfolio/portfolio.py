@@ -25,6 +25,10 @@ from ml4t.backtest.portfolio.variation import VariationMargin
 from ml4t.backtest.portfolio.water_marks import Seen, WaterMarks
 
 
+# What is paid per share, or contract, and is no part of its price.
+NO_PRICE = ("cash", "withholding", "funding")
+
+
 class Portfolio:
     """What the account holds. Equity = cash + sum(quantity * mark * multiplier), at every bar.
 
@@ -328,16 +332,19 @@ class Portfolio:
 
         It is part of the P&L of the open lots from now on, whenever it is paid, and of the mark no
         more: where nothing trades on the ex-date both would count it. The price follows neither a
-        fee (``"cash"``) nor a tax (``"withholding"``). A return of capital is taken off what the
+        fee (``"cash"``) nor a tax (``"withholding"``) nor ``"funding"``: they are what holding
+        costs. A return of capital is taken off what the
         lots have cost, and what is more than that is gained.
         """
         if not self.quantity[sid]:
             return 0.0
         amount = float(self.quantity[sid]) * value * float(self.multiplier[sid])
-        if kind not in ("cash", "withholding"):
-            self.mark[sid] = max(self.mark[sid] - value, 0.0)
-            if self._moves_levels:
-                self.water_mark[sid] -= value
+        if kind in NO_PRICE:
+            self._positions.carry(sid, -amount)
+            return amount
+        self.mark[sid] = max(self.mark[sid] - value, 0.0)
+        if self._moves_levels:
+            self.water_mark[sid] -= value
         if kind == "return_of_capital":
             self.has_dividends |= self._positions.return_capital(sid, value)
             return amount

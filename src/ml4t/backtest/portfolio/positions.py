@@ -183,6 +183,12 @@ class Positions:
         self.received[sid] += amount
         return amount
 
+    def carry(self, sid: int, cost: float) -> None:
+        """Charge the open lots what holding them cost, account currency; negative = received."""
+        self.has_carried = True
+        self.borrowed[sid] += cost / abs(float(self.quantity[sid]))
+        self.paid[sid] += cost
+
     def return_capital(self, sid: int, value: float) -> bool:
         """Take cash per share off what the open lots have cost; return whether some was more."""
         multiplier = float(self.multiplier[sid])
