@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from ml4t.backtest.core.stretch import (
     quiet_before,
     starts_of,
 )
-from ml4t.backtest.core.terms import Action, Instruments, MarginChange, Roll
+from ml4t.backtest.core.terms import Action, Funding, Instruments, MarginChange, Roll
 from ml4t.backtest.errors import ConfigError, CostError
 from ml4t.backtest.execution.account.dated_margins import DatedMargins
 from ml4t.backtest.execution.account.margin_call import MarginWatch
@@ -34,6 +35,7 @@ from ml4t.backtest.execution.price_limits import LOCKS, LimitRates, PriceLimits
 from ml4t.backtest.portfolio.accruals import Accruals
 from ml4t.backtest.portfolio.actions import CorporateActions
 from ml4t.backtest.portfolio.expiry import Expiries
+from ml4t.backtest.portfolio.funding import FundingPayments
 from ml4t.backtest.portfolio.min_holding import MinHolding
 from ml4t.backtest.portfolio.portfolio import Portfolio
 from ml4t.backtest.portfolio.settlement import Settlement
@@ -61,6 +63,7 @@ class Market(NamedTuple):
         Price limits are rates of the previous close.
     has_limits : bool
         The bars have price limits of some kind.
+    funding : sequence of Funding
     """
 
     axes: Axes
@@ -71,6 +74,7 @@ class Market(NamedTuple):
     priced_limits: frozenset[str] = frozenset()
     has_limit_rates: bool = False
     has_limits: bool = False
+    funding: Sequence[Funding] = ()
 
 
 class Session:
@@ -151,6 +155,7 @@ class Session:
             delisting_return=policy.delisting_return,
             reinvest=self.broker.reinvest if policy.reinvest_dividends else None,
         )  # fmt: skip
+        self.funding = FundingPayments(market.funding, self.portfolio)
         self.expiries = Expiries(
             terms, axes.sessions, self.portfolio, (self.broker.end_contract, self.rules.delist),
             journal,

@@ -37,6 +37,7 @@ class Visit:
         # Before the open: what time has cost, then splits, dividends and the like.
         session.accruals.charge(batch.t)
         session.expiries.before_open(batch.t)
+        session.funding.before_open(batch.t)
         session.actions.apply(batch.t)
         # Levels, where they act before the orders of the open.
         for touched in session.broker.start_bar(batch):
@@ -54,6 +55,7 @@ class Visit:
         session.broker.fill_close(batch)
         session.actions.at_close(batch)
         session.portfolio.mark_to_close(batch)
+        session.funding.at_close(batch.t)
         session.expiries.at_close(batch.t)
         # Protect with what is known now.
         session.protect(batch)

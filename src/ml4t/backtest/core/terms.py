@@ -170,6 +170,32 @@ class Roll(NamedTuple):
     new_sid: int
 
 
+class Funding(NamedTuple):
+    """One payment between holders of a perpetual contract; above 0 longs pay shorts.
+
+    Attributes
+    ----------
+    t : int
+        First bar of the run at or after its time.
+    rate : float
+        Fraction of the notional; NaN where `cash` says it.
+    cash : float
+        Account currency per contract and unit of multiplier; NaN where `rate` says it.
+    mark : float
+        Price of the notional; NaN: the last close.
+    at_close : bool
+        It is due at the very time of the bar.
+    """
+
+    t: int
+    sid: int
+    rate: float
+    cash: float
+    mark: float
+    at_close: bool
+
+
+FUNDING = "funding"
 # Columns of a bar: its price limits as a rate, and the close that this is a rate of.
 LIMIT_RATE, PREV_CLOSE = "limit_rate", "prev_close"
 # The order in which one asset's actions of one bar apply: a dividend is per share before the split.

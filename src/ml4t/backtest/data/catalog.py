@@ -15,7 +15,7 @@ import numpy as np
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.core.selecting import Selects
-from ml4t.backtest.core.terms import Action, Instruments, MarginChange, Roll
+from ml4t.backtest.core.terms import Action, Funding, Instruments, MarginChange, Roll
 from ml4t.backtest.data.asof.prepared import Prepared, facts_of_files, prepare
 from ml4t.backtest.data.computed.checked import require_same_sources
 from ml4t.backtest.data.database import UTC, Relation
@@ -413,6 +413,26 @@ class Catalog(Diagnosed, ShowsSelections, Described):
         return read_rolls(
             prepared.database, self.instruments(), first_t=bars.first_t, last_t=bars.last_t
         )
+
+    def funding(self, period: Period | None = None) -> list[Funding]:
+        """Return the funding payments of the run's bars in the order of their times.
+
+        Parameters
+        ----------
+        period : Period, optional
+            The bars of the run; all by default.
+        """
+        prepared = self.prepare()
+        if "funding" not in self._sources:
+            return []
+        from ml4t.backtest.data.sources.reference import read_funding, require_perpetual
+
+        bars = find_period(None, None, prepared) if period is None else period
+        payments = read_funding(
+            self._found["funding"], prepared.database, first_t=bars.first_t, last_t=bars.last_t
+        )
+        require_perpetual(payments, self.instruments(), lambda: self.axes().asset_ids)
+        return payments
 
     def fingerprints(self) -> list[dict[str, object]]:
         """Return what identifies the content of every source.

@@ -17,16 +17,15 @@ from ml4t.backtest.core.levels import LevelPolicy
 from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.sids import NO_SIDS
 from ml4t.backtest.core.stretch import Stretch, carried
-from ml4t.backtest.core.terms import Action
+from ml4t.backtest.core.terms import FUNDING, Action
 from ml4t.backtest.core.trades import Trade
 from ml4t.backtest.portfolio.lots import Lot, Lots, lots_of, open_part
 from ml4t.backtest.portfolio.positions import Moved, Positions
 from ml4t.backtest.portfolio.variation import VariationMargin
 from ml4t.backtest.portfolio.water_marks import Seen, WaterMarks
 
-
 # What is paid per share, or contract, and is no part of its price.
-NO_PRICE = ("cash", "withholding", "funding")
+NO_PRICE = ("cash", "withholding", FUNDING)
 
 
 class Portfolio:

@@ -261,8 +261,9 @@ CASH_FLOWS = Table(
         Column(
             "kind",
             TEXT,
-            "deposit, dividend, borrow, interest, delisting, cash in lieu, or variation_margin: "
-            "what a contract made since the last close, one row per contract held or traded",
+            "deposit, dividend, borrow, interest, delisting, cash in lieu, return_of_capital, "
+            "cash, rights, withholding, merger, funding, or variation_margin: what a contract "
+            "made since the last close, one row per contract held or traded",
         ),
         Column("amount", NUMBER, "account currency, positive = received"),
         Column("in_trades", FLAG, "it is part of the pnl of trades too"),

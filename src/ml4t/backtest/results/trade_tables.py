@@ -59,7 +59,12 @@ TRADES = Table(
             "account currency, both fills' share; inside the prices already",
         ),
         Column("impact", NUMBER, "account currency, both fills' share; inside the prices already"),
-        Column("borrow", NUMBER, "account currency, what its short shares cost to borrow"),
+        Column(
+            "borrow",
+            NUMBER,
+            "account currency, what holding it cost: fees on borrowed shares, funding, cash and "
+            "withholding of actions; negative: received",
+        ),
         Column(
             "dividends",
             NUMBER,

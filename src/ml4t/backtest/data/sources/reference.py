@@ -7,14 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ml4t.backtest.core.terms import (
-    ACTION_KINDS,
-    OF_PRICES,
-    Action,
-    Instruments,
-    MarginChange,
-    Roll,
-)
+from ml4t.backtest.core.terms import ACTION_KINDS, Action, Funding, Instruments, MarginChange, OF_PRICES, Roll
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.naming import AVAILABLE_AT
 from ml4t.backtest.data.sources.roles.terms import ASSETS_ROLE, DATED_MARGINS, TERMS
@@ -126,6 +119,43 @@ def read_actions(
     names = ("value", "pay_t", "new_sid", "cash", "share", "withholding")
     t, sid, *others = (rows[name].tolist() for name in ("t", "sid", *names))
     return list(map(Action._make, zip(t, sid, kinds, *others, strict=True)))
+
+
+def read_funding(
+    found: Mapping[str, str], database: Database, *, first_t: int, last_t: int
+) -> list[Funding]:
+    """Read the ``funding`` source in the order of its times; bars are counted from `first_t`."""
+    places = {
+        name: f"funding.{name}" if name in found else "null::double"
+        for name in ("rate", "cash", "mark")
+    }
+    bars = first_bars("main.funding as funding", "funding.timestamp")
+    rows = database.numpy(
+        render("terms/funding", first_bars=bars, **places), {"first_t": first_t, "last_t": last_t}
+    )
+    columns = (rows[name].tolist() for name in Funding._fields)
+    return list(map(Funding._make, zip(*columns, strict=True)))
+
+
+def require_perpetual(
+    payments: Sequence[Funding], terms: Instruments, asset_ids: Callable[[], NDArray[np.object_]]
+) -> None:
+    """Refuse funding of what is no perpetual contract.
+
+    Raises
+    ------
+    DataError
+        Before the run.
+    """
+    bad = [sid for sid in dict.fromkeys(one.sid for one in payments) if terms.instrument[sid] != 2]
+    if bad:
+        names = asset_ids()
+        raise DataError(
+            "funding", "funding_of_other", "has payments of assets that are no perpetual "
+            "contracts; say so in 'assets', instrument 'perpetual', or leave them out",
+            n_rows=sum(one.sid in bad for one in payments),
+            sample=[{"asset_id": names[sid]} for sid in bad[:5]],
+        )  # fmt: skip
 
 
 def require_valued(actions: Sequence[Action], asset_ids: Callable[[], NDArray[np.object_]]) -> None:

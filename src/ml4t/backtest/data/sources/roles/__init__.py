@@ -13,6 +13,7 @@ from ml4t.backtest.data.sources.roles.actions import ACTIONS_ROLE
 from ml4t.backtest.data.sources.roles.benchmark import BENCHMARK_ROLE, RISK_FREE_ROLE
 from ml4t.backtest.data.sources.roles.calendar import CALENDAR_ROLE, CORRECTIONS_ROLE
 from ml4t.backtest.data.sources.roles.features import CONTEXT_ROLE, FEATURES_ROLE
+from ml4t.backtest.data.sources.roles.funding import FUNDING_ROLE
 from ml4t.backtest.data.sources.roles.prices import PRICES_ROLE
 from ml4t.backtest.data.sources.roles.rolls import ROLLS_ROLE
 from ml4t.backtest.data.sources.roles.spec import RoleSpec
@@ -21,7 +22,7 @@ from ml4t.backtest.data.sources.roles.universe import UNIVERSE_ROLE
 
 Role = Literal[
     "prices", "features", "context", "universe", "actions", "assets", "borrow", "calendar",
-    "calendar_corrections", "benchmark", "risk_free", "rolls",
+    "calendar_corrections", "benchmark", "risk_free", "rolls", "funding",
 ]  # fmt: skip
 ROLES: dict[str, RoleSpec] = {
     spec.name: spec
@@ -38,5 +39,6 @@ ROLES: dict[str, RoleSpec] = {
         BENCHMARK_ROLE,
         RISK_FREE_ROLE,
         ROLLS_ROLE,
+        FUNDING_ROLE,
     )
 }
