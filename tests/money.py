@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -190,13 +191,21 @@ def futures_case(seed: int) -> Case:
         )
         initial = pick.choice([None, 0.1, 0.4, 1.2])
         money = None if initial is None else initial * multiplier * close
-        has_expiry = pick.random() < 0.6
+        draw = pick.random()
+        has_expiry, is_perpetual = draw < 0.6, draw > 0.75
         options["terms"][asset] = replace(
-            terms, multiplier=multiplier, is_future=True, contract_initial=money,
+            terms, multiplier=multiplier, is_future=True, is_perpetual=is_perpetual,
+            contract_initial=money,
             contract_maintenance=None if money is None or pick.random() < 0.3 else 0.9 * money,
             expiry=lasts[asset] if has_expiry else None,
             final_settlement=pick.choice([None, 0.99 * close]) if has_expiry else None,
         )  # fmt: skip
+    times = sorted(universe.bars)
+    options["funding"] = [
+        (pick.choice([time, time - (time - before) / 3]), asset, pick.uniform(-0.02, 0.03))
+        for before, time in pairwise(times) if pick.random() < 0.4
+        for asset, one in options["terms"].items() if one.is_perpetual
+    ]  # fmt: skip
     return replace(universe, actions_frame=actions), options
 
 
@@ -556,6 +565,9 @@ def sources_of(universe: Universe, options: Mapping[str, Any], folder: Path) -> 
         sources["assets"] = assets_of(options["terms"])
     if options.get("actions") and len(universe.actions_frame):
         sources["actions"] = universe.actions_frame.drop("delisting_return")
+    if options.get("funding"):
+        names = ("timestamp", "asset_id", "rate")
+        sources["funding"] = pl.DataFrame(options["funding"], schema=names, orient="row")
     if options.get("borrow"):
         sources["borrow"] = universe.borrow_frame
     if options.get("members") is not None:
@@ -575,7 +587,8 @@ def assets_of(terms: Mapping[str, r.Terms]) -> pl.DataFrame:
                 "sector": one.group,
                 "short_initial_margin": one.short_initial,
                 "short_maintenance_margin": one.short_maintenance,
-                "instrument": "future" if one.is_future else None,
+                "instrument": ("perpetual" if one.is_perpetual else "future")
+                if one.is_future else None,
                 "contract_initial_margin": one.contract_initial,
                 "contract_maintenance_margin": one.contract_maintenance,
                 "expiry": one.expiry, "final_settlement": one.final_settlement,

@@ -143,6 +143,7 @@ def run(
     default_terms: Terms | None = None,
     participation: float | None = None,
     min_holding: int = 0,
+    funding: Sequence[tuple[Timestamp, Asset, float]] = (),
     within_range: bool = False,
     timing: str = NEXT_OPEN,
     timezone: str | None = None,
@@ -160,6 +161,7 @@ def run(
     days_per_year: of interest and borrow fees. counts_hours: time inside of a date counts.
     terms: by asset; default_terms: of all others.
     participation: of a bar's volume, at most.
+    funding: rates of the notional that longs of perpetuals pay shorts, by time and asset.
     min_holding: sessions before what was bought may be sold.
     within_range: slippage and impact take no price outside the bar's range.
     timezone: whose calendar dates sessions and dates of actions are; None: bars have no zone.
@@ -195,6 +197,7 @@ def run(
         default_terms=default_terms or Terms(),
         participation=participation,
         min_holding=min_holding,
+        funding=funding,
         within_range=within_range,
         timing=timing,
         timezone=timezone,

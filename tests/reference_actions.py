@@ -29,6 +29,7 @@ def step_actions(world: World) -> None:
     charge_borrow(world)  # of the night before, so that of what is delisted now too
     pay_interest(world)
     expire_contracts(world, is_over=True)
+    pay_funding(world)
     today = [action for action in world.setup.actions if first_bar(world, action) == world.t]
     for action in in_order(today):
         if action.kind in PAID:
@@ -181,6 +182,21 @@ def pay_dividends(world: World) -> None:
             waiting.append((pay_date, asset, kind, amount))
     world.reinvest += reinvested.items()
     world.due = waiting
+
+
+def pay_funding(world: World, *, at_close: bool = False) -> None:
+    """Have longs pay a rate of their notional at the last close, and shorts receive it.
+
+    What is due at the time of a bar is paid at its close, what is due before it since the last one
+    before anything else.
+    """
+    for time, asset, rate in sorted(world.setup.funding):
+        is_now = time == world.now
+        is_since = world.t > 0 and world.timeline[world.t - 1] < time < world.now
+        if not (is_now if at_close else is_since) or asset not in world.ledger.positions:
+            continue
+        amount = world.ledger.carry(asset, -rate * world.ledger.marks[asset])
+        world.ledger.flow(world.t, asset, "funding", amount)
 
 
 # -- splits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from reference_actions import expire_contracts
+from reference_actions import expire_contracts, pay_funding
 from reference_fills import initial_rate, maintenance_rate
 from reference_ledger import AT_CLOSE, BY_LIMIT, Paid
 from reference_orders import expire, ratchet
@@ -25,6 +25,7 @@ def step_close(world: World) -> None:
     follow(world)
     ratchet(world)
     expire(world)
+    pay_funding(world, at_close=True)
     expire_contracts(world)
     if world.setup.margin is not None:
         call_margin(world)

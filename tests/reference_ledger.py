@@ -363,7 +363,7 @@ class Ledger:
         profit = [row.pnl for row in result.trades] + [row.pnl for row in result.open_lots]
         in_trades = {
             "borrow", "delisting", "cash in lieu", "dividend", "return_of_capital", "cash",
-            "withholding", "variation_margin",
+            "withholding", "variation_margin", "funding",
         }  # fmt: skip
         flows = [row.amount for row in result.cash_flows if row.kind not in in_trades]
         assert abs(math.fsum([*profit, *flows, -due]) - result.equity[-1].equity) <= scale

@@ -92,6 +92,7 @@ class Terms:
     is_future: bool = False  # settled at each close
     contract_initial: float | None = None  # money per contract, None: a fraction of the notional
     contract_maintenance: float | None = None
+    is_perpetual: bool = False  # a future without an end, of which funding is paid
     expiry: date | None = None  # the last session
     final_settlement: float | None = None  # None: the last close
 

@@ -53,6 +53,7 @@ class Setup:
     rules: Sequence[Rule]
     limits: Sequence[Limit]
     actions: Sequence[Action]
+    funding: Sequence[tuple[Timestamp, Asset, float]]  # a rate of the notional, longs pay
     reinvest_dividends: bool
     dividends_move_levels: bool
     borrow: Mapping[tuple[Timestamp, Asset], Borrow] | None  # None: no such source

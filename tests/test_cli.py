@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from ml4t.backtest import BacktestConfig, BacktestResult
 from ml4t.backtest.cli import app
+from ml4t.backtest.presets import PRESETS
 from ml4t.backtest.runfile import engine_of
 from ml4t.backtest.synthetic import make_market
 
@@ -216,7 +217,7 @@ def test_preset_prints_every_setting_as_tables_of_a_run_file():
 
 def test_preset_without_a_name_lists_the_presets():
     names = [line.split()[0] for line in call("preset").stdout.splitlines()]
-    assert names == ["default", "realistic", "vectorbt", "backtrader", "zipline"]
+    assert names == list(PRESETS)
     assert list(json.loads(call("preset", "--json").stdout)["presets"]) == names
 
 

@@ -25,7 +25,7 @@ from ml4t.backtest.portfolio.variation import VariationMargin
 from ml4t.backtest.portfolio.water_marks import Seen, WaterMarks
 
 # What is paid per share, or contract, and is no part of its price.
-NO_PRICE = ("cash", "withholding", FUNDING)
+BESIDE_PRICE = ("cash", "withholding", FUNDING)
 
 
 class Portfolio:
@@ -338,7 +338,7 @@ class Portfolio:
         if not self.quantity[sid]:
             return 0.0
         amount = float(self.quantity[sid]) * value * float(self.multiplier[sid])
-        if kind in NO_PRICE:
+        if kind in BESIDE_PRICE:
             self._positions.carry(sid, -amount)
             return amount
         self.mark[sid] = max(self.mark[sid] - value, 0.0)
