@@ -18,6 +18,7 @@ from malformed import (
     above,
     at_least,
     instance,
+    is_number,
     listed,
     whole,
     words,
@@ -177,6 +178,11 @@ PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
         {"condition": NAME, "features": NAMES, "priority": PRIORITY},
     ),
     "StopLoss": ({"fraction": 0.1}, {"fraction": FRACTION, "priority": PRIORITY}),
+    "IsolatedMargin": (
+        {"initial_margin": 0.5, "maintenance_margin": 0.005},
+        {"initial_margin": Kind("a fraction", lambda v: is_number(v) and 0.005 < v <= 1),
+         "maintenance_margin": above(0, 0.5), "priority": PRIORITY},
+    ),
     "TakeProfit": ({"fraction": 0.1}, {"fraction": PROFIT, "priority": PRIORITY}),
     "TimeBasedExit": ({"max_bars": 3}, {"max_bars": whole(1), "priority": PRIORITY}),
     "TrailingStop": (

@@ -10,7 +10,7 @@ import pytest
 from ml4t.backtest import BacktestEngine, BacktestResult, Catalog, Financing, MarginAccount
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.errors import DataError
-from ml4t.backtest.risk import RiskManager, StopLoss
+from ml4t.backtest.risk import IsolatedMargin, RiskManager, StopLoss
 from scripted import FREE, Scripted, at, cash, equity, flat, flows, play, price_table
 
 NAMES = ("open", "high", "low", "close")
@@ -119,6 +119,50 @@ def test_funding_moves_no_level() -> None:
     ).run()
     # The stop is at 92.00, whatever was paid.
     assert result.sql("select exit_price from trades").fetchall() == [(92.0,)]
+
+
+LEVERED = MarginAccount(initial_margin=0.1, maintenance_margin=0.0)
+
+
+@pytest.mark.parametrize(
+    ("order", "low", "high", "price", "rules"),
+    [
+        # Ten times levered: 1,000 * (1 - 0.1) / (1 - 0.005) = 904.52 for a long.
+        (buy(5), 900.0, 1_000.0, 1_000 * 0.9 / 0.995, ()),
+        # And 1,000 * (1 + 0.1) / (1 + 0.005) = 1,094.53 for a short.
+        (sell(5), 1_000.0, 1_100.0, 1_000 * 1.1 / 1.005, ()),
+        # Not reached.
+        (buy(5), 905.0, 1_000.0, None, ()),
+        # A stop on the way acts first.
+        (buy(5), 900.0, 1_000.0, 950.0, (StopLoss(0.05),)),
+    ],
+)
+def test_a_position_of_its_own_margin_is_liquidated_inside_the_bar(
+    order: Any, low: float, high: float, price: float | None, rules: tuple[StopLoss, ...]
+) -> None:
+    rows = [(1_000.0, 1_000.0, 1_000.0, 1_000.0)] * 2 + [(1_000.0, high, low, 1_000.0)] * 2
+    rule = IsolatedMargin(0.1, 0.005)
+    result = play(rows, {0: [order]}, rule, *rules, names=NAMES, capital=1_000, account=LEVERED,
+                  sources={"assets": PERPETUAL})  # fmt: skip
+    exits = [row[0] for row in result.sql("select exit_price from trades").fetchall()]
+    assert exits == [None if price is None else pytest.approx(price)]
+    if price is not None and not rules:
+        # What is left is the maintenance margin: 0.5% of the value at the price.
+        given = 0.1 * 5 * 1_000
+        left = result.sql("select pnl from trades").fetchall()[0][0] + given
+        assert left == pytest.approx(0.005 * 5 * price)
+        said = result.sql("select rule, reason from decisions").fetchall()
+        assert said == [
+            ("IsolatedMargin", "liquidation: margin of the position at 0.50% of its value")
+        ]
+
+
+def test_a_gap_beyond_the_liquidation_fills_at_the_open() -> None:
+    rows = [(1_000.0, 1_000.0, 1_000.0, 1_000.0)] * 2 + [(880.0, 890.0, 870.0, 880.0)] * 2
+    result = play(rows, {0: [buy(5)]}, IsolatedMargin(0.1, 0.005), names=NAMES, capital=1_000,
+                  account=LEVERED, sources={"assets": PERPETUAL})  # fmt: skip
+    # 5 * (880 - 1,000) = -600, more than the 500 that it was given.
+    assert result.sql("select exit_price, pnl from trades").fetchall() == [(880.0, -600.0)]
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,7 @@ from ml4t.backtest.risk import (
     MaxWeight,
     ScaledExit,
     SignalExit,
+    IsolatedMargin,
     StopLoss,
     TakeProfit,
     TimeBasedExit,
@@ -278,6 +279,10 @@ RULE_TABLES: list[tuple[str, Any]] = [
         DynamicTrailingStop(0.05, schedule=((0.1, 0.03), (0.2, 0.02))),
     ),
     ('rule = "VolatilityScaledStopLoss"\natr_multiplier = 2', VolatilityScaledStopLoss(2)),
+    (
+        'rule = "IsolatedMargin"\ninitial_margin = 0.1\nmaintenance_margin = 0.005',
+        IsolatedMargin(0.1, 0.005),
+    ),
     (
         'rule = "VolatilityTrailingStop"\nvolatility_key = "atr_20"',
         VolatilityTrailingStop(volatility_key="atr_20"),

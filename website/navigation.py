@@ -35,8 +35,8 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
 # Order inside a folder, by the stem; others follow by name.
 FIRST = {
     "guide/": (
-        "clock", "features", "strategies", "orders", "costs", "market-rules", "futures", "risk",
-        "audit", "smells", "sweeps", "walk-forward",
+        "clock", "features", "strategies", "orders", "costs", "market-rules", "futures",
+        "perpetuals", "risk", "audit", "smells", "sweeps", "walk-forward",
     ),
     "coming-from/": ("index",),
     "reference/api/": (),

@@ -166,7 +166,8 @@ class BacktestConfig:
         name : str
             ``"default"``, ``"realistic"``; ``"vectorbt"``, ``"backtrader"``, ``"zipline"``: the
             fills of those packages, with their default costs; ``"us_equities"``, ``"china_a"``,
-            ``"hong_kong"``, ``"india"``: costs, account and rules of a market.
+            ``"hong_kong"``, ``"india"``, ``"cme_futures"``, ``"crypto_perpetual"``: costs, account
+            and rules of a market.
         **settings
             Fields of this class, such as ``commission=``.
 

@@ -6,8 +6,9 @@ Rates of interest belong to a broker and a year, so that none is set: give `fina
 from __future__ import annotations
 
 from ml4t.backtest.execution.account.rules import CashAccount, MarginAccount
+from ml4t.backtest.execution.costs.basis_points import BasisPointSlippage
 from ml4t.backtest.execution.costs.fees import Fee
-from ml4t.backtest.execution.costs.financing import DayCount, Financing
+from ml4t.backtest.execution.costs.financing import Accrual, DayCount, Financing
 from ml4t.backtest.execution.costs.schedules import fee_schedule
 from ml4t.backtest.execution.market_rules import MarketRules
 from ml4t.backtest.execution.policy import ExecutionPolicy
@@ -77,4 +78,41 @@ def india_shares() -> dict[str, object]:
         "account": CashAccount(settlement=1),
         "financing": Financing(day_count=DayCount.ACTUAL_365),
         "execution": IN_WHOLE_SHARES,
+    }
+
+
+def cme_contracts() -> dict[str, object]:
+    """Return futures of the CME in a margin account at Interactive Brokers' prices.
+
+    Costs of an E-mini contract (`cme_emini`); slippage of half a basis point, a tick of 0.25 at
+    5,000. Whole contracts. ``assets`` must say of each that it is a future, and its margins in
+    money (``contract_initial_margin``, ``contract_maintenance_margin``), with its ``multiplier``
+    and ``expiry``. Dollars count 360 days.
+    """
+    return {
+        "commission": fee_schedule("cme_emini"),
+        "slippage": BasisPointSlippage(0.5),
+        "account": MarginAccount(),
+        "financing": Financing(day_count=DayCount.ACTUAL_360),
+        "execution": IN_WHOLE_SHARES,
+        "market": MarketRules(
+            requires=("instrument", "contract_initial_margin", "contract_maintenance_margin")
+        ),
+    }
+
+
+def crypto_perpetuals() -> dict[str, object]:
+    """Return perpetual contracts in a margin account at Binance's prices.
+
+    Maker 0.02%, taker 0.05% of the notional (`binance_perpetual`). Ten times levered: an initial
+    margin of 10%, and a maintenance margin of 0.5% over all positions; for positions of their own
+    margin add the rule `IsolatedMargin`. ``assets`` must say of each that it is a perpetual; what
+    longs pay shorts is in the source ``funding``. Interest counts hours: the market never closes.
+    """
+    return {
+        "commission": fee_schedule("binance_perpetual"),
+        "slippage": BasisPointSlippage(1),
+        "account": MarginAccount(initial_margin=0.1, maintenance_margin=0.005),
+        "financing": Financing(accrual=Accrual.ELAPSED),
+        "market": MarketRules(requires=("instrument",)),
     }

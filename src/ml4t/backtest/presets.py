@@ -23,6 +23,8 @@ from ml4t.backtest.execution.policy import (
 from ml4t.backtest.execution.timing import NextOpen, ThisClose
 from ml4t.backtest.market_presets import (
     china_a_shares,
+    cme_contracts,
+    crypto_perpetuals,
     hong_kong_shares,
     india_shares,
     us_shares,
@@ -154,6 +156,8 @@ PRESETS: Mapping[str, Callable[[], Settings]] = {
     "china_a": china_a_shares,
     "hong_kong": hong_kong_shares,
     "india": india_shares,
+    "cme_futures": cme_contracts,
+    "crypto_perpetual": crypto_perpetuals,
 }
 
 

@@ -390,7 +390,7 @@ def preset(
     if as_json:
         print_json("presets", {"presets": shown})
     else:
-        typer.echo("\n".join(f"{one:<12}{line}" for one, line in shown.items()))
+        typer.echo("\n".join(f"{one:<18}{line}" for one, line in shown.items()))
 
 
 app.command("audit")(audit_run)

@@ -23,7 +23,9 @@ from ml4t.backtest.errors import (
 MOST_DAYS_APART = 4
 # Terms that differ from asset to asset, and how an asset says nothing of each.
 REQUIRABLE = {"lot_size": 0.0, "tick_size": 0.0, "initial_margin": np.nan,
-              "maintenance_margin": np.nan, "max_order": np.nan}  # fmt: skip
+              "maintenance_margin": np.nan, "max_order": np.nan, "instrument": 0.0,
+              "contract_initial_margin": np.nan,
+              "contract_maintenance_margin": np.nan}  # fmt: skip
 N_LACKING = 5
 
 
@@ -57,8 +59,9 @@ class MarketRules:
         ``prices`` have limits of their own, these count alone.
     requires : tuple of str
         Terms that ``assets`` must give for every asset, since they differ from one to the next:
-        ``"lot_size"``, ``"tick_size"``, ``"initial_margin"``, ``"maintenance_margin"`` or
-        ``"max_order"``.
+        ``"lot_size"``, ``"tick_size"``, ``"initial_margin"``, ``"maintenance_margin"``,
+        ``"max_order"``, ``"instrument"`` (another than a share), ``"contract_initial_margin"`` or
+        ``"contract_maintenance_margin"``.
     """
 
     min_holding: int = 0

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ml4t.backtest.risk.rules.decision import RiskContext, RiskDecision
     from ml4t.backtest.risk.rules.from_entry import (
         BreakevenStop,
+        IsolatedMargin,
         ScaledExit,
         StopLoss,
         TakeProfit,
@@ -46,6 +47,7 @@ __all__ = [
     "BreakevenStop",
     "DynamicTrailingStop",
     "Held",
+    "IsolatedMargin",
     "Limit",
     "MaxDailyLoss",
     "MaxDrawdown",
@@ -92,6 +94,7 @@ __getattr__, __dir__ = names_of(
         "manager": ("RiskManager",),
         "rules.from_entry": (
             "BreakevenStop",
+            "IsolatedMargin",
             "ScaledExit",
             "StopLoss",
             "TakeProfit",

@@ -52,6 +52,58 @@ class StopLoss(RiskRule):
 
 
 @dataclass(frozen=True, slots=True)
+class IsolatedMargin(RiskRule):
+    """Liquidate a position, inside the bar, once its own margin is down to the maintenance margin.
+
+    ``entry_price * (side - initial_margin) / (side - maintenance_margin)``: there what the position
+    was given, ``initial_margin`` of its value at the entry, and what it has lost since are
+    ``maintenance_margin`` of its value now. A stop nearer to the price acts before it.
+
+    Parameters
+    ----------
+    initial_margin : float
+        Fraction of the value at the entry, the inverse of the leverage; at most 1.
+    maintenance_margin : float
+        Fraction of the value, below the initial one.
+
+    Notes
+    -----
+    Source: the liquidation price of isolated positions of crypto exchanges,
+    ``(margin - side * quantity * entry_price) / (quantity * (rate - side))`` without tiers. Funding
+    and fees paid meanwhile do not move it here.
+    """
+
+    initial_margin: float
+    maintenance_margin: float
+    priority: int = 100
+    spans_bars = True
+
+    def __post_init__(self) -> None:
+        require_fraction("initial_margin", self.initial_margin, PART)
+        require_fraction("maintenance_margin", self.maintenance_margin, SHARE)
+        if self.maintenance_margin >= self.initial_margin:
+            raise ConfigError(
+                f"maintenance_margin must be below initial_margin = {self.initial_margin}, was "
+                f"{self.maintenance_margin!r}"
+            )
+        require_priority(self.priority)
+        keep_plain(self)
+
+    @property
+    def reason(self) -> str:
+        """One line on what the rule does, for the decisions table."""
+        return f"liquidation: margin of the position at {self.maintenance_margin:.2%} of its value"
+
+    def stop(self, held: Held) -> Floats:
+        """Return ``entry_price * (side - initial_margin) / (side - maintenance_margin)``."""
+        side = held.side
+        level: Floats = (
+            held.entry_price * (side - self.initial_margin) / (side - self.maintenance_margin)
+        )
+        return level
+
+
+@dataclass(frozen=True, slots=True)
 class TakeProfit(RiskRule):
     """Target at a profit of `fraction`: ``entry_price * (1 + side * fraction) - dividends``.
 
