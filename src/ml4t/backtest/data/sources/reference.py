@@ -7,7 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ml4t.backtest.core.terms import ACTION_KINDS, Action, Funding, Instruments, MarginChange, OF_PRICES, Roll
+from ml4t.backtest.core.terms import (
+    ACTION_KINDS,
+    OF_PRICES,
+    Action,
+    Funding,
+    Instruments,
+    MarginChange,
+    Roll,
+)
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.sources.naming import AVAILABLE_AT
 from ml4t.backtest.data.sources.roles.terms import ASSETS_ROLE, DATED_MARGINS, TERMS
