@@ -368,7 +368,7 @@ def test_bad_context_is_refused(rows: dict[str, object], rule: str, n_rows: int)
 def action(kind: str | None, value: float | None = None, **changes: object) -> dict[str, object]:
     return {"asset_id": "AAPL", "ex_date": DAYS[1], "kind": kind, "value": value,
             "pay_date": None, "new_asset_id": None, "cash": None, "withholding": None,
-            "basis_share": None} | changes  # fmt: skip
+            "basis_share": None, "basis": None} | changes  # fmt: skip
 
 
 def asset(asset_id: str | None, **terms: float | None) -> dict[str, object]:
@@ -449,6 +449,10 @@ TERM_ROWS: dict[tuple[str, str], list[dict[str, object]]] = {
     ("actions", "withholding_not_valid"): [
         action("dividend", 0.25, ex_date=date(2024, 2, 3 + i), withholding=value)
         for i, value in enumerate([-0.1, 1.0, 15.0, NAN])
+    ],
+    ("actions", "basis_not_known"): [
+        action("dividend", 0.25, ex_date=date(2024, 2, 3 + i), basis=value)
+        for i, value in enumerate(["post", "", "Old"])
     ],
     ("actions", "merger_not_valid"): [
         action("merger", 0.0),

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from ml4t.backtest import BacktestResult, ExecutionPolicy, MarginAccount
+from ml4t.backtest import BacktestResult, Catalog, ExecutionPolicy, MarginAccount
 from ml4t.backtest.errors import DataError
 from ml4t.backtest.risk import StopLoss
-from scripted import cash, day, equity, fills, flat, flows, play
+from scripted import NAMES, cash, day, equity, fills, flat, flows, play, price_table
 
 
 def acts(*rows: dict[str, Any]) -> dict[str, Any]:
@@ -181,3 +181,36 @@ def test_a_spin_off_of_which_no_price_tells_a_share_is_refused() -> None:
     with pytest.raises(DataError, match="give a basis_share") as caught:
         play(bars, {}, sources=source)
     assert caught.value.rule == "value_unknown"
+
+
+def test_a_dividend_on_a_split_date_is_of_the_shares_that_its_basis_says() -> None:
+    # 2 for 1, and 3.00 per old share: 100.00 becomes (100 - 3) / 2 = 48.50.
+    bars = [*flat(100, 2), *flat(48.5, 3)]
+    rows = [{"kind": "split", "value": 2.0}, {"kind": "dividend", "value": 3.0}]
+    old = play(bars, {0: [buy(10)]}, sources=acts(*rows))
+    assert [row[3] for row in flows(old)] == [30.0]
+    new = [{"kind": "split", "value": 2.0}, {"kind": "dividend", "value": 1.5, "basis": "new"}]
+    of_new = play(bars, {0: [buy(10)]}, sources=acts(*new))
+    assert [row[3] for row in flows(of_new)] == [30.0]
+    assert equity(old) == equity(of_new) == [10_000.0] * 5
+    with pytest.raises(DataError, match="basis other than") as caught:
+        play(bars, {}, sources=acts({"kind": "dividend", "value": 1.0, "basis": "post"}))
+    assert caught.value.rule == "basis_not_known"
+
+
+@pytest.mark.parametrize(
+    ("value", "basis", "is_told"),
+    [(30.0, "old", False), (30.0, "new", True), (15.0, "new", False), (15.0, "old", True)],
+)
+def test_a_basis_that_the_price_contradicts_is_a_warning(
+    value: float, basis: str, is_told: bool
+) -> None:
+    # 2 for 1, and 30.00 per old share: 100.00 becomes (100 - 30) / 2 = 35.00.
+    source = acts(
+        {"kind": "split", "value": 2.0}, {"kind": "dividend", "value": value, "basis": basis}
+    )
+    table = price_table({"A": [*flat(100, 2), *flat(35, 3)]}, NAMES, [day(t) for t in range(5)])
+    catalog = Catalog(threads=1).register("prices", table)
+    catalog.register("actions", source["actions"])
+    found = {one.rule for one in catalog.checks() if one.n_rows}
+    assert ("dividend_of_other_basis" in found) is is_told

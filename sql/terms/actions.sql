@@ -1,6 +1,6 @@
 -- grain:  one row per action of an asset of prices that falls on a bar
 -- reads:  :actions, stage.assets, stage.timeline, :first_bars
--- params: :new_asset_id, :pay_date, :cash, :withholding, :share, $kinds, $first_t, $last_t
+-- params: :new_asset_id, :pay_date, :cash, :withholding, :share, :basis, $kinds, $first_t, $last_t
 -- Each action at the first bar of the run at or after its ex-date, numbered as the loop reads it:
 -- from the first bar of the run on.
 with
@@ -17,7 +17,18 @@ effective as (
         -- The order in which one asset's actions of one bar apply.
         list_position($kinds, actions.kind) - 1 as place,
         actions.kind,
-        actions.value,
+        actions.value * case
+            -- Per share held after that day's split: so much more per share before it.
+            when
+                :basis = 'new'
+                and actions.kind in ('dividend', 'return_of_capital', 'cash')
+                then coalesce(
+                    product(actions.value) filter (where actions.kind = 'split') over (
+                        partition by actions.asset_id, actions.ex_date
+                    ), 1
+                )
+            else 1
+        end as value,
         :cash as cash,
         :withholding as withholding,
         :share as share,

@@ -1,6 +1,6 @@
 -- grain:  one row per (asset_id, ex_date, new_asset_id) of an action
 -- reads:  main.actions, main.prices, stage.assets
--- params: :new_asset_id, :first_price
+-- params: :new_asset_id, :first_price, :basis
 -- Whether the prices around an ex-date follow what is said to have happened. Moves are absolute
 -- logarithms: of the price as it is, and of a share with the splits and dividends in between.
 create or replace table stage.action_prices as
@@ -82,15 +82,28 @@ following as (
     group by places.asset_id, places.ex_date
 ),
 
-changes as (
+by_basis as (
     select
         asset_id,
         ex_date,
         coalesce(product(value) filter (where kind = 'split'), 1) as ratio,
-        coalesce(sum(value) filter (where kind = 'dividend'), 0) as dividends
+        coalesce(sum(value) filter (where kind = 'dividend' and :basis = 'new'), 0)
+            as of_new,
+        coalesce(sum(value) filter (where kind = 'dividend' and :basis = 'old'), 0)
+            as of_old
     from actions
     where kind in ('split', 'dividend') and value > 0 and isfinite(value)
     group by asset_id, ex_date
+),
+
+changes as (
+    select
+        asset_id,
+        ex_date,
+        ratio,
+        of_old + of_new * ratio as dividends,
+        of_old * ratio + of_new as others
+    from by_basis
 ),
 
 -- Between the same two bars other splits and dividends count too; a dividend after a split was
@@ -101,6 +114,7 @@ between_bars as (
         before.ex_date,
         changes.ex_date as change_date,
         changes.ratio,
+        changes.others,
         changes.dividends * coalesce(
             product(changes.ratio) over (
                 partition by before.asset_id, before.ex_date
@@ -124,7 +138,9 @@ sums as (
         ex_date,
         product(ratio) as ratio,
         sum(dividends) as dividends,
-        sum(dividends) filter (where change_date <= ex_date) as paid
+        sum(dividends) filter (where change_date <= ex_date) as paid,
+        -- As if they were per share of the other basis, where they are of one date.
+        case when count(*) = 1 then any_value(others) end as others
     from between_bars
     group by asset_id, ex_date
 ),
@@ -141,6 +157,7 @@ priced as (
         coalesce(sums.ratio, 1) as ratio,
         coalesce(sums.dividends, 0) as dividends,
         coalesce(sums.paid, 0) as paid,
+        sums.others,
         -- A dividend of all that the price was leaves nothing to compare with.
         case
             when before.price > coalesce(sums.dividends, 0)
@@ -179,6 +196,11 @@ select
     abs(ln(next_price / price)) as move,
     abs(ln(next_price * ratio / price)) as split_move,
     abs(ln(next_price * ratio / last_close)) as cum_move,
+    case
+        when
+            last_close > others
+            then abs(ln(next_price * ratio / (last_close - others)))
+    end as other_move,
     abs(ln(new_price * ratio / price)) as rename_move,
     abs(ln(new_price / new_last_price)) as new_move
 from priced

@@ -157,8 +157,8 @@ class SourceRegistry:
             Terms of trading:
 
             - ``actions``: asset_id, ex_date, kind, value; optional pay_date, new_asset_id, cash,
-              withholding, basis_share. What one ex-date pays is added up, splits are multiplied.
-              kind is ``split`` (value: new shares per old share), ``dividend``,
+              withholding, basis_share, basis. What one ex-date pays is added up, splits are
+              multiplied. kind is ``split`` (value: new shares per old share), ``dividend``,
               ``return_of_capital`` or ``cash`` (per share held before that day's split),
               ``rights`` (new shares per share, at a subscription price ``cash``), ``spinoff`` and
               ``merger`` (shares of new_asset_id per share; of a merger ``cash`` per share too),

@@ -107,6 +107,7 @@ def read_actions(
         for name, kind in (
             ("new_asset_id", found["asset_id"]), ("pay_date", found["ex_date"]),
             *((name, "double") for name in ("cash", "withholding", "basis_share")),
+            ("basis", "varchar"),
         )
     }  # fmt: skip
     kinds_there = {kind for (kind,) in database.rows(rows_of("main.actions", "distinct kind"))}

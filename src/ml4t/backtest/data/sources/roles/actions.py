@@ -66,6 +66,12 @@ _CHECKS = (
         applies=has("withholding"),
     ),
     Check(
+        rule="basis_not_known",
+        text="has a basis other than 'old' (a dividend is per share held before that day's split, "
+        "or NULL) and 'new' (per share held after it)",
+        applies=has("basis"),
+    ),
+    Check(
         rule="merger_not_valid",
         text="has mergers whose value (shares of new_asset_id per old share, 0 for cash alone) or "
         "cash per share is below 0 or no number, both 0, or a value above 0 without a "
@@ -118,6 +124,12 @@ _CHECKS = (
         rule="dividend_without_fall",
         text="has dividends that are a fifth of the last close or more between two bars, and that "
         "the price does not follow; compare value and ex_date with the prices",
+        severity="warning",
+    ),
+    Check(
+        rule="dividend_of_other_basis",
+        text="has dividends on the date of a split that the price follows better per share on the "
+        "other side of it; say by the column basis, 'old' or 'new', what they are per share of",
         severity="warning",
     ),
     Check(
@@ -202,19 +214,24 @@ def find_action_prices(
     new_asset_id = "actions.new_asset_id" if "new_asset_id" in columns else "null"
     first_price = "open" if "open" in price_columns else "close"
     database.execute(
-        render("validate/action_prices", new_asset_id=new_asset_id, first_price=first_price)
+        render(
+            "validate/action_prices",
+            new_asset_id=new_asset_id,
+            first_price=first_price,
+            basis="coalesce(basis, 'old')" if "basis" in columns else "'old'",
+        )
     )
 
 
 ACTIONS_ROLE = RoleSpec(
     name="actions",
     required=("asset_id", "ex_date", "kind", "value"),
-    optional=("pay_date", "new_asset_id", "cash", "withholding", "basis_share"),
+    optional=("pay_date", "new_asset_id", "cash", "withholding", "basis_share", "basis"),
     times=("ex_date", "pay_date"),
     open_times=("pay_date",),
     day="ex_date",
     doubles=("value", "cash", "withholding", "basis_share"),
-    texts=("kind",),
+    texts=("kind", "basis"),
     key=("asset_id", "ex_date", "kind"),
     checks=_CHECKS,  # keys may repeat: dividends and splits of a day add up
     stage=find_action_prices,
