@@ -193,7 +193,7 @@ def fit_fractions(world: World, due: Sequence[LiveOrder]) -> None:
         order.fitting = math.inf
         is_adding = world.ledger.live(order.asset) * order.side >= 0 and not order.is_exit
         is_able = world.blocked(order.asset, order.side) is None
-        is_able = is_able and refusal(world, order.asset, order.side) is None
+        is_able = is_able and refusal(world, order.asset, order.side, order.remaining) is None
         if order.status == "open" and order.is_fraction and is_adding and is_able:
             together.append(order)
     if len(together) < 2 or not world.setup.reserve_costs:
@@ -238,8 +238,8 @@ def first_known(values: Sequence[float | None], general: float) -> float:
     return next((value for value in values if value is not None), general)
 
 
-def refusal(world: World, asset: Asset, side: int) -> str | None:
-    """Return why the account may not open on this side at all."""
+def refusal(world: World, asset: Asset, side: int, opening: float) -> str | None:
+    """Return why the account may not open so many shares on this side at all."""
     if side > 0:
         return None
     if world.setup.margin is None:
@@ -247,7 +247,12 @@ def refusal(world: World, asset: Asset, side: int) -> str | None:
     if world.setup.borrow is None or asset in world.ledger.carried:
         return None
     borrow = world.borrow_known(world.t if world.is_after_protect else world.t - 1, asset)
-    return NO_BORROW if borrow is None or not borrow.available else None
+    if borrow is None or not borrow.available:
+        return NO_BORROW
+    short = max(0.0, -world.ledger.live(asset)) + opening
+    if borrow.shares is not None and short > borrow.shares * (1 + 1e-9):
+        return NO_BORROW
+    return None
 
 
 def not_enough(world: World) -> str:
@@ -367,7 +372,7 @@ def fill_order(
     if shares <= 0:
         return
     what = plan(world, asset, order.side * shares, base, order.limit)
-    reason = refusal(world, asset, order.side) if opened > 0 else None
+    reason = refusal(world, asset, order.side, opened) if opened > 0 else None
     is_cut = False
     if reason is None and order.is_fraction and opened > 0 and world.setup.reserve_costs:
         is_cut = shares > order.fitting or not fits(world, [what])

@@ -218,7 +218,7 @@ class Changes:
         orders, wanted = [], {}
         for asset, change in self.increases.items():
             order = world.new_order(asset, change, REBALANCE)
-            reason = refusal(world, asset, order.side)
+            reason = refusal(world, asset, order.side, abs(change))
             if reason is not None:
                 world.finish(order, "rejected", reason)
                 continue

@@ -134,6 +134,7 @@ Cost = Callable[[Trade], Any]
 class Borrow(NamedTuple):
     fee: float  # a year, a fraction of the value
     available: bool = True
+    shares: float | None = None  # that can be borrowed in all
 
 
 @dataclass(frozen=True)

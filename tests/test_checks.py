@@ -381,7 +381,7 @@ def roll(new: str | None, **columns: object) -> dict[str, object]:
 
 
 def loan(day: date | None, fee: float | None = 0.01, **changes: object) -> dict[str, object]:
-    return {"timestamp": day, "asset_id": "AAPL", "fee": fee, **changes}
+    return {"timestamp": day, "asset_id": "AAPL", "fee": fee, "shares": None, **changes}
 
 
 def session(day: date | None, opens: int = 9, closes: int = 16) -> dict[str, object]:
@@ -546,6 +546,9 @@ TERM_ROWS: dict[tuple[str, str], list[dict[str, object]]] = {
     ("borrow", "null_asset_id"): [loan(DAYS[2], asset_id=None)],
     ("borrow", "fee_not_valid"): [
         loan(date(2024, 2, 3 + i), value) for i, value in enumerate([None, -0.01, NAN, INF])
+    ],
+    ("borrow", "shares_not_valid"): [
+        loan(date(2024, 2, 3 + i), shares=value) for i, value in enumerate([-1.0, NAN, INF])
     ],
     ("borrow", "duplicate_keys"): [loan(DAYS[2]), loan(DAYS[2], 0.02)],
     ("calendar", "null_session"): [session(None)],

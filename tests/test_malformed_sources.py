@@ -37,7 +37,7 @@ ROLES: dict[str, dict[str, list[Any]]] = {
                "final_settlement": [9.0]},
     "rolls": {"timestamp": DAYS[:1], "asset_id": ["A"], "new_asset_id": ["B"]},
     "borrow": {"timestamp": DAYS, "asset_id": ["A"] * 3, "fee": [0.01] * 3,
-               "available": [True] * 3},
+               "available": [True] * 3, "shares": [1_000.0] * 3},
 }  # fmt: skip
 WRONG: dict[str, object] = {
     "NULL": None, "NaN": math.nan, "infinity": INF, "-1": -1.0, "0": 0.0, "a word": "xyzzy",
@@ -82,6 +82,7 @@ MEANS: dict[tuple[str, str], set[str]] = {
     ("borrow", "asset_id"): {"a word"},  # of another asset: nothing is said of those of the run
     ("borrow", "fee"): {"0", "a Decimal"},
     ("borrow", "available"): {"a flag", "NULL"},
+    ("borrow", "shares"): {"NULL", "0", "a Decimal"},
 }
 OWN = {("features", "score"), ("context", "vix"), ("assets", "sector")}
 EACH = [(role, column) for role, columns in ROLES.items() for column in columns]

@@ -17,6 +17,7 @@ from ml4t.backtest import (
     ConfigError,
     DataError,
     ExecutionPolicy,
+    MarginAccount,
     MarketRules,
     NextClose,
     PerShareCommission,
@@ -320,6 +321,27 @@ def test_rates_that_say_no_limit_are_refused(
     with pytest.raises(DataError, match=said) as caught:
         play([calm, row], {}, names=names)
     assert caught.value.rule == "limit_rate_not_valid"
+
+
+def test_no_more_shares_are_sold_short_than_were_located() -> None:
+    days = [day(t) for t in range(6)]
+    borrow = {
+        "timestamp": days, "asset_id": ["A"] * 6, "fee": [0.0] * 6,
+        "shares": [100.0, 100.0, 100.0, 250.0, None, None],
+    }  # fmt: skip
+    script = {
+        0: [lambda s: s.sell("A", 101)],  # more than there are
+        1: [lambda s: s.sell("A", 100)],
+        2: [lambda s: s.sell("A", 1)],  # none is left
+        3: [lambda s: s.sell("A", 150)],  # 100 and 150 are 250
+        4: [lambda s: s.sell("A", 1_000)],  # any number
+    }
+    result = play(
+        flat(10, 6), script, capital=1_000_000, account=MarginAccount(), sources={"borrow": borrow}
+    )
+    assert [row[0::2][:2] for row in fills(result)] == [(2, -100.0), (4, -150.0), (5, -1_000.0)]
+    reasons = result.sql("select reason from orders where reason <> ''").fetchall()
+    assert reasons == [("not available to borrow",)] * 2
 
 
 # -- random worlds -----------------------------------------------------------------------------

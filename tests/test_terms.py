@@ -251,7 +251,7 @@ def test_without_a_source_there_are_no_actions() -> None:
 
 
 ACTION = st.tuples(
-    st.sampled_from([*ASSETS, "GOOG"]), st.integers(-5, 40), 
+    st.sampled_from([*ASSETS, "GOOG"]), st.integers(-5, 40),
     st.sampled_from([kind for kind in ACTION_KINDS if kind not in OF_PRICES]),
     st.none() | st.integers(0, 20),
 )  # fmt: skip

@@ -425,20 +425,24 @@ def draw_borrow(extra: np.random.Generator, universe: Universe) -> None:
     """Draw fees that change now and then; some assets have none at first, some not to borrow."""
     rows = []
     halted = np.random.default_rng(len(universe.bars))  # its own, so that all other draws stay
+    located = np.random.default_rng([len(universe.bars), 13])
     for asset in universe.assets:
         known: reference.Borrow | None = None
         for time in sorted(universe.bars):
             if extra.random() < 0.15:
                 draw = extra if asset in universe.bars[time] else halted
                 known = reference.Borrow(
-                    round(float(draw.uniform(0, 0.5)), 4), bool(draw.random() < 0.8)
+                    round(float(draw.uniform(0, 0.5)), 4),
+                    bool(draw.random() < 0.8),
+                    None if located.random() < 0.6 else float(located.integers(0, 2_000)),
                 )
                 row = {"timestamp": time, "asset_id": asset, **known._asdict()}
                 rows.append(row)
             if known is not None:
                 universe.borrow[time, asset] = known
     schema = {
-        "timestamp": pl.Datetime, "asset_id": pl.String, "fee": pl.Float64, "available": pl.Boolean
+        "timestamp": pl.Datetime, "asset_id": pl.String, "fee": pl.Float64,
+        "available": pl.Boolean, "shares": pl.Float64,
     }  # fmt: skip
     universe.borrow_frame = pl.DataFrame(rows, schema=schema)
 

@@ -185,7 +185,7 @@ def draw_borrow(pick: random.Random, moved: Universe, frame: pl.DataFrame) -> No
     for (moment, asset), row in sorted(rows.items(), key=lambda item: item[0]):
         later = [t for t in times if t >= moment]
         if later:
-            moved.borrow[later[0], asset] = r.Borrow(row["fee"], row["available"])
+            moved.borrow[later[0], asset] = r.Borrow(row["fee"], row["available"], row["shares"])
 
 
 def draw_members(pick: random.Random, moved: Universe) -> set[tuple[datetime, str]]:

@@ -10,7 +10,11 @@ from ml4t.backtest.data.sources.schema import as_read
 from ml4t.backtest.data.sql_files import Sql, first_bars, quote, render
 
 # Columns of what is lent, by what the loop calls them.
-FEES: Final = {"fee": "borrow_fee", "available": "borrow_available"}
+FEES: Final = {
+    "fee": "borrow_fee",
+    "available": "borrow_available",
+    "shares": "borrow_shares",
+}
 
 
 def lent(known: Known, kinds: Mapping[str, str], *, since: str | None, until: str) -> Sql:

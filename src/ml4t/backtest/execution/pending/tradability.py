@@ -6,6 +6,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Bools, Floats, Ints
 from ml4t.backtest.core.orders import OrderStatus
+from ml4t.backtest.core.tolerances import WHOLE
 from ml4t.backtest.execution.executor import Executor
 from ml4t.backtest.execution.orders.book import EXPIRED
 from ml4t.backtest.execution.orders.market_orders import MarketOrderLedger, MarketOrders
@@ -29,6 +30,8 @@ class Tradability:
         self._limits = executor.price_limits
         # By sid: 1 where shares are lent, 0 where not, NaN where nothing was ever known.
         self._lent: Floats | None = None
+        # By sid: how many shares can be borrowed in all, NaN: any number.
+        self._located: Floats | None = None
         self._expired = set[int]()
 
     def priced(self, batch: Batch, prices: Floats, market_orders: MarketOrders) -> MarketOrders:
@@ -84,11 +87,14 @@ class Tradability:
         """Say which increases are no short sales, or of shares that were known to be lent.
 
         A share whose fee was never known cannot be borrowed, where a ``borrow`` source is
-        registered.
+        registered; nor more of them than were located, together with what is short.
         """
         if self._lent is None:
             return np.ones(len(sids), dtype=bool)
         can: Bools = (quantity > 0) | (self._lent[sids] == 1)
+        if self._located is not None:
+            short = -np.minimum(self._executor.portfolio.quantity[sids], 0.0) - quantity
+            can &= (quantity > 0) | ~(short > self._located[sids] * (1 + WHOLE))
         return can | self._executor.portfolio.margined(sids)
 
     def learn(self, batch: Batch) -> None:
@@ -101,6 +107,10 @@ class Tradability:
         # A NULL says nothing against it; false does.
         lent = np.ones(len(fee)) if available is None else available != 0
         self._lent = np.where(np.isnan(fee), before, lent)
+        located = batch.lending.get("shares")
+        if located is not None:
+            known = np.full(len(fee), np.nan) if self._located is None else self._located
+            self._located = np.where(np.isnan(fee), known, located)
 
     def end_contract(self, sid: int) -> None:
         """Reject what is ordered of a contract from now on, which has expired."""
@@ -118,6 +128,8 @@ class Tradability:
         """Let what is known of an asset stand for what it became, until that has its own."""
         if self._lent is not None and np.isnan(self._lent[new]):
             self._lent[new] = self._lent[old]
+            if self._located is not None:
+                self._located[new] = self._located[old]
 
     def _locked(
         self, batch: Batch, name: str, prices: Floats, market_orders: MarketOrders

@@ -157,13 +157,19 @@ ASSETS_ROLE = RoleSpec(
     may_tell=("available_at",),
     clock=None,
 )
+_LOCATED = Check(
+    rule="shares_not_valid",
+    text="has shares to borrow that are negative, NaN or infinite; shares is how many can be "
+    "borrowed in all, NULL any number",
+    applies=has("shares"),
+)
 BORROW_ROLE = RoleSpec(
     name="borrow",
     required=("timestamp", "asset_id", "fee"),
-    optional=("available",),
-    doubles=("fee",),
+    optional=("available", "shares"),
+    doubles=("fee", "shares"),
     flags=("available",),
-    checks=(NULL_TIMESTAMP, NULL_ASSET_ID, _FEE, *QUIET, *CLOCKED),
+    checks=(NULL_TIMESTAMP, NULL_ASSET_ID, _FEE, _LOCATED, *QUIET, *CLOCKED),
     agreements=(
         # Nobody borrows a contract, and its notional is not owed.
         Agreement(
