@@ -100,6 +100,16 @@ def test_a_spin_off_takes_a_part_of_cost_and_value_along() -> None:
     assert held.fetchall()[0] == ("B", 5.0, 200.0)
 
 
+def test_a_spin_off_is_per_share_before_a_split_of_its_date() -> None:
+    # 100.00 becomes two shares at 40.00, and half a share of B at 40.00: 20 of 100.
+    bars = {"A": [*flat(100, 2), *flat(40, 3)], "B": [None, None, *flat(40, 3)]}
+    source = acts(
+        {"kind": "spinoff", "value": 0.5, "new_asset_id": "B"}, {"kind": "split", "value": 2.0}
+    )
+    result = play(bars, {0: [buy(10)]}, sources=source)
+    assert pnl(result) == [("A", 20.0, 40.0, None, 0.0), ("B", 5.0, 40.0, None, 0.0)]
+
+
 def test_a_basis_share_that_is_given_wins_and_fractions_are_paid_in_cash() -> None:
     bars = {"A": [*flat(100, 2), *flat(80, 3)], "B": [None, None, *flat(60, 3)]}
     source = acts({"kind": "spinoff", "value": 1 / 3, "new_asset_id": "B", "basis_share": 0.25})

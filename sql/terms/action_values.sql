@@ -13,7 +13,12 @@ quoted as (
         :basis_share as said,
         before.close as last_close,
         successors.close as new_last_close,
-        today.:first_price as first_price,
+        -- Per share before a split of that date, which comes after: so a spin-off is, too.
+        today.:first_price * coalesce(
+            product(actions.value) filter (where actions.kind = 'split') over (
+                partition by actions.asset_id, actions.ex_date
+            ), 1
+        ) as first_price,
         case
             when others.timestamp = today.timestamp then others.:first_price
         end as new_price

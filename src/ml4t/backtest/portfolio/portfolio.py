@@ -332,8 +332,8 @@ class Portfolio:
         It is part of the P&L of the open lots from now on, whenever it is paid, and of the mark no
         more: where nothing trades on the ex-date both would count it. The price follows neither a
         fee (``"cash"``) nor a tax (``"withholding"``) nor ``"funding"``: they are what holding
-        costs. A return of capital is taken off what the
-        lots have cost, and what is more than that is gained.
+        costs. A return of capital is taken off what the lots have cost, and what is more than that
+        is gained.
         """
         if not self.quantity[sid]:
             return 0.0
@@ -371,10 +371,10 @@ class Portfolio:
                 ),
                 "spinoff",
             )  # fmt: skip
+        is_held = bool(self.quantity[new])
         if was_flat:
             self.mark[new] = self.water_mark[new] = value / action.value
-        self._positions.first_t[new] = t
-        is_held = bool(self.quantity[new])
+            self._positions.first_t[new] = t
         self._moved(
             np.array([new]) if was_flat and is_held else NO_SIDS,
             NO_SIDS if was_flat or is_held else np.array([new]),
