@@ -55,7 +55,10 @@ def check_invariants(result: BacktestResult, account: object = None) -> None:
     if isinstance(account, CashAccount):
         # Covering a short position at a loss may cost more than there is.
         if account.shortfall != "none" and not account.shorting:
-            assert read["equity"]["cash"].min() >= -account.overdraft - 1e-9 * scale
+            # And a fee is charged whether there is cash or not.
+            amount = read["flows"]["amount"][read["flows"]["kind"] == "cash"]
+            floor = np.minimum(amount, 0.0).sum() - account.overdraft
+            assert read["equity"]["cash"].min() >= floor - 1e-9 * scale
         if not account.shorting:
             assert (read["positions"]["quantity"] > 0).all()
 
