@@ -375,9 +375,8 @@ class Catalog(Diagnosed, ShowsSelections, Described):
             require_valued,
         )
 
-        bars = find_period(None, None, prepared) if period is None else period
         actions = read_actions(
-            self._found["actions"], prepared.database, first_t=bars.first_t, last_t=bars.last_t,
+            self._found["actions"], prepared.database, **self._span(period),
             first_price="open" if "open" in prepared.price_columns else "close",
         )  # fmt: skip
         require_valued(actions, lambda: self.axes().asset_ids)
@@ -391,10 +390,7 @@ class Catalog(Diagnosed, ShowsSelections, Described):
             return ()
         from ml4t.backtest.data.sources.reference import read_margin_changes
 
-        bars = find_period(None, None, prepared) if period is None else period
-        return read_margin_changes(
-            self._found["assets"], prepared.database, first_t=bars.first_t, last_t=bars.last_t
-        )
+        return read_margin_changes(self._found["assets"], prepared.database, **self._span(period))
 
     def rolls(self, period: Period | None = None) -> tuple[Roll, ...]:
         """Return the rolls of the run's bars in the order in which they are decided.
@@ -409,10 +405,7 @@ class Catalog(Diagnosed, ShowsSelections, Described):
             return ()
         from ml4t.backtest.data.sources.reference import read_rolls
 
-        bars = find_period(None, None, prepared) if period is None else period
-        return read_rolls(
-            prepared.database, self.instruments(), first_t=bars.first_t, last_t=bars.last_t
-        )
+        return read_rolls(prepared.database, self.instruments(), **self._span(period))
 
     def funding(self, period: Period | None = None) -> list[Funding]:
         """Return the funding payments of the run's bars in the order of their times.
@@ -427,12 +420,14 @@ class Catalog(Diagnosed, ShowsSelections, Described):
             return []
         from ml4t.backtest.data.sources.reference import read_funding, require_perpetual
 
-        bars = find_period(None, None, prepared) if period is None else period
-        payments = read_funding(
-            self._found["funding"], prepared.database, first_t=bars.first_t, last_t=bars.last_t
-        )
+        payments = read_funding(self._found["funding"], prepared.database, **self._span(period))
         require_perpetual(payments, self.instruments(), lambda: self.axes().asset_ids)
         return payments
+
+    def _span(self, period: Period | None) -> dict[str, int]:
+        """Return the first and the last bar of a run, of all bars by default."""
+        bars = find_period(None, None, self.prepare()) if period is None else period
+        return {"first_t": bars.first_t, "last_t": bars.last_t}
 
     def fingerprints(self) -> list[dict[str, object]]:
         """Return what identifies the content of every source.
