@@ -195,7 +195,6 @@ class Funding(NamedTuple):
     at_close: bool
 
 
-FUNDING = "funding"
 # Columns of a bar: its price limits as a rate, and the close that this is a rate of.
 LIMIT_RATE, PREV_CLOSE = "limit_rate", "prev_close"
 # The order in which one asset's actions of one bar apply: a dividend is per share before the split.
@@ -203,5 +202,7 @@ ACTION_KINDS = (
     "dividend", "return_of_capital", "cash", "rights", "spinoff", "split", "rename", "merger",
     "delisting",
 )  # fmt: skip
-# Of them those whose value follows from prices too.
+# Of them those that pay cash for each share held before the ex-date.
+PAID = ACTION_KINDS[:4]
+# And those whose value follows from prices too.
 OF_PRICES = ("rights", "spinoff", "merger")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml4t.backtest.core.batch import Floats, Ints
-from ml4t.backtest.core.terms import Action
+from ml4t.backtest.core.terms import PAID, Action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ def total_returns(
         before = float(closes.close[row - 1]) if row > first else float("nan")
         if action.kind == "split":
             share.shares *= action.value
-        elif action.kind in ("dividend", "return_of_capital", "cash", "rights", "spinoff"):
+        elif action.kind in (*PAID, "spinoff"):
             # Shares that are spun off count as what they are worth on their first day.
             given = action.value if action.kind != "spinoff" else before * action.share
             amount = share.shares * given

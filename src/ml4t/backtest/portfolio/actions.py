@@ -13,7 +13,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Batch, Floats, Ints
 from ml4t.backtest.core.stretch import NEVER
-from ml4t.backtest.core.terms import Action
+from ml4t.backtest.core.terms import PAID, Action
 from ml4t.backtest.core.tolerances import NO_FRACTION
 from ml4t.backtest.portfolio.portfolio import Portfolio
 
@@ -41,8 +41,7 @@ class Follower(Protocol):
         ...
 
 
-# Kinds that pay cash for each share held before the ex-date, and tax on the first.
-PAID, WITHHOLDING = ("dividend", "return_of_capital", "cash", "rights"), "withholding"
+WITHHOLDING = "withholding"
 Reinvest = Callable[[Batch, int, float], None]
 
 
@@ -81,6 +80,8 @@ class CorporateActions:
         self._portfolio, self._followers = portfolio, followers
         self._whole, self._delisting_return = whole, delisting_return
         self._reinvest, self._moves_levels = reinvest, dividends_move_levels
+        # What is no dividend.
+        self._pays = {"return_of_capital": portfolio.return_capital, "cash": portfolio.carry}
         self._due: dict[int, list[tuple[int, str, float]]] = {}
         self._paid: dict[int, float] = {}
 
@@ -122,11 +123,12 @@ class CorporateActions:
 
     def _go_ex(self, action: Action) -> None:
         sid, kind, value = action.sid, action.kind, action.value
-        due = [(sid, kind, self._portfolio.entitle(sid, value, kind))]
-        if action.withholding and due[0][2] > 0:  # who is short pays all of it
-            tax = self._portfolio.entitle(sid, -value * action.withholding, WITHHOLDING)
+        amount = self._pays.get(kind, self._portfolio.entitle)(sid, value)
+        due = [(sid, kind, amount)]
+        if action.withholding and amount > 0:  # who is short pays all of it
+            tax = self._portfolio.carry(sid, -value * action.withholding)
             due.append((sid, WITHHOLDING, tax))
-        if due[0][2]:
+        if amount:
             self._due.setdefault(max(action.pay_t, action.t), []).extend(due)
         # A fee is nothing that the price follows.
         if self._moves_levels and value and kind != "cash":

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ml4t.backtest.core.terms import FUNDING, Funding
+from ml4t.backtest.core.terms import Funding
 from ml4t.backtest.portfolio.portfolio import Portfolio
+
+FUNDING = "funding"
 
 
 class FundingPayments:
@@ -45,5 +47,5 @@ class FundingPayments:
                 continue
             mark = portfolio.mark.item(one.sid) if np.isnan(one.mark) else one.mark
             per_unit = one.rate * mark if np.isnan(one.cash) else one.cash
-            amount = portfolio.entitle(one.sid, -per_unit, FUNDING)
+            amount = portfolio.carry(one.sid, -per_unit)
             portfolio.receive(t, one.sid, FUNDING, amount, in_trades=True)

@@ -17,15 +17,12 @@ from ml4t.backtest.core.levels import LevelPolicy
 from ml4t.backtest.core.orders import Fills
 from ml4t.backtest.core.sids import NO_SIDS
 from ml4t.backtest.core.stretch import Stretch, carried
-from ml4t.backtest.core.terms import FUNDING, Action
+from ml4t.backtest.core.terms import Action
 from ml4t.backtest.core.trades import Trade
 from ml4t.backtest.portfolio.lots import Lot, Lots, lots_of, open_part
 from ml4t.backtest.portfolio.positions import Moved, Positions
 from ml4t.backtest.portfolio.variation import VariationMargin
 from ml4t.backtest.portfolio.water_marks import Seen, WaterMarks
-
-# What is paid per share, or contract, and is no part of its price.
-BESIDE_PRICE = ("cash", "withholding", FUNDING)
 
 
 class Portfolio:
@@ -326,29 +323,39 @@ class Portfolio:
         for sid, amount in zip(sids.tolist(), fee.tolist(), strict=True):
             self.receive(t, sid, "borrow", -amount, in_trades=True)
 
-    def entitle(self, sid: int, value: float, kind: str = "dividend") -> float:
-        """Entitle a position to cash per share; return its amount, negative where owed.
+    def entitle(self, sid: int, value: float) -> float:
+        """Entitle a position to a dividend per share; return its amount, negative where owed.
 
         It is part of the P&L of the open lots from now on, whenever it is paid, and of the mark no
-        more: where nothing trades on the ex-date both would count it. The price follows neither a
-        fee (``"cash"``) nor a tax (``"withholding"``) nor ``"funding"``: they are what holding
-        costs. A return of capital is taken off what the lots have cost, and what is more than that
-        is gained.
+        more: where nothing trades on the ex-date both would count it.
         """
         if not self.quantity[sid]:
             return 0.0
-        amount = float(self.quantity[sid]) * value * float(self.multiplier[sid])
-        if kind in BESIDE_PRICE:
-            self._positions.carry(sid, -amount)
-            return amount
-        self.mark[sid] = max(self.mark[sid] - value, 0.0)
-        if self._moves_levels:
-            self.water_mark[sid] -= value
-        if kind == "return_of_capital":
-            self.has_dividends |= self._positions.return_capital(sid, value)
-            return amount
         self.has_dividends = True
+        self._fall(sid, value)
         return self._positions.entitle(sid, value)
+
+    def return_capital(self, sid: int, value: float) -> float:
+        """Do the same by taking cash per share off what the lots have cost.
+
+        What is more than that is gained, as a dividend is.
+        """
+        if not self.quantity[sid]:
+            return 0.0
+        self._fall(sid, value)
+        self.has_dividends |= self._positions.return_capital(sid, value)
+        return self._money(sid, value)
+
+    def carry(self, sid: int, value: float) -> float:
+        """Pay cash per share that the price does not follow, as fees, taxes and funding are.
+
+        It is what holding the position costs, or brings; return its amount, negative where owed.
+        """
+        if not self.quantity[sid]:
+            return 0.0
+        amount = self._money(sid, value)
+        self._positions.carry(sid, -amount)
+        return amount
 
     def spin_off(self, t: int, action: Action) -> None:
         """Give shares of a new asset for those held, which take a part of value and cost along."""
@@ -358,9 +365,7 @@ class Portfolio:
         value, was_flat = float(self.mark[sid]) * share, not self.quantity[new]
         lots = self._positions.lots_of(sid)
         self._positions.reprice(sid, 1 - share)
-        self.mark[sid] -= value
-        if self._moves_levels:
-            self.water_mark[sid] -= value
+        self._fall(sid, value)
         for lot in lots:
             self._positions.fill_one(
                 new,
@@ -432,6 +437,16 @@ class Portfolio:
             self.close_out(t, sid, side * size, price, "rename")
 
     # -- inside -----------------------------------------------------------------------
+
+    def _fall(self, sid: int, value: float) -> None:
+        """Take what goes ex off the mark, and off the water mark where levels follow."""
+        self.mark[sid] = max(self.mark[sid] - value, 0.0)
+        if self._moves_levels:
+            self.water_mark[sid] -= value
+
+    def _money(self, sid: int, value: float) -> float:
+        """Return what an amount per share is of a position, account currency."""
+        return float(self.quantity[sid]) * value * float(self.multiplier[sid])
 
     def _value(self, price: Floats) -> Floats:
         """Return the signed value of each held position at prices: of one bar, or of several."""
