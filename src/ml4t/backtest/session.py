@@ -384,7 +384,7 @@ def _require_dated(config: BacktestConfig, sessions: Ints) -> None:
 def _require_shares_financed(config: BacktestConfig, market: Market) -> None:
     """Refuse interest next to contracts that are no futures: it would be on their notional."""
     terms = market.terms
-    contracts = np.flatnonzero((terms.multiplier != 1) & (terms.instrument == 0))
+    contracts = np.flatnonzero((terms.multiplier != 1) & ~terms.margined())
     if config.financing.is_charged and len(contracts):
         sid = contracts[0]
         raise ConfigError(

@@ -11,6 +11,8 @@ from ml4t.backtest.core.batch import Bools, Floats, Ints
 
 # What an asset may be: a share is paid for, of the others the P&L is settled daily.
 INSTRUMENTS = ("share", "future", "perpetual")
+FUTURE, PERPETUAL = map(INSTRUMENTS.index, ("future", "perpetual"))
+ALL_SIDS = slice(None)
 # Why a trade of a contract ended at its last close.
 EXPIRY = "expiry"
 
@@ -88,10 +90,15 @@ class Instruments(NamedTuple):
             instrument=np.zeros(n_assets, dtype=np.int64),
         )
 
+    def margined(self, sids: Ints | slice = ALL_SIDS) -> Bools:
+        """Say which of some assets settle daily."""
+        is_margined: Bools = self.instrument[sids] > 0
+        return is_margined
+
     @property
     def is_margined(self) -> Bools | None:
         """Which assets settle daily; None: none does."""
-        is_margined: Bools = self.instrument > 0
+        is_margined = self.margined()
         return is_margined if is_margined.any() else None
 
     def own_margin(self, kind: str, sids: Ints, quantity: Floats) -> Floats:

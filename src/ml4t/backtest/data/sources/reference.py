@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 
 from ml4t.backtest.core.terms import (
     ACTION_KINDS,
+    FUTURE,
+    INSTRUMENTS,
     OF_PRICES,
+    PERPETUAL,
     Action,
     Funding,
     Instruments,
@@ -60,7 +63,8 @@ def read_instruments(found: Mapping[str, str], database: Database) -> Instrument
         assets = f"({render('signals/last_rows', source=assets, columns=items)})"
     texts = [f"assets.{quote(name)}::varchar as __{i}" for i, name in enumerate(names)]
     rows = database.numpy(
-        render("terms/instruments", assets=assets, said=said, columns=", ".join([*terms, *texts]))
+        render("terms/instruments", assets=assets, said=said, columns=", ".join([*terms, *texts])),
+        {"instruments": list(INSTRUMENTS)},
     )
     groups, group_names = {}, {}
     for i, name in enumerate(names):
@@ -156,7 +160,8 @@ def require_perpetual(
     DataError
         Before the run.
     """
-    bad = [sid for sid in dict.fromkeys(one.sid for one in payments) if terms.instrument[sid] != 2]
+    paid = dict.fromkeys(one.sid for one in payments)
+    bad = [sid for sid in paid if terms.instrument[sid] != PERPETUAL]
     if bad:
         names = asset_ids()
         raise DataError(
@@ -240,7 +245,7 @@ def read_rolls(
         "roll_of_share": (
             "has rolls of what 'assets' does not call a future; give both contracts the "
             "instrument 'future'",
-            lambda one: bool((terms.instrument[[one.sid, one.new_sid]] != 1).any()),
+            lambda one: bool((terms.instrument[[one.sid, one.new_sid]] != FUTURE).any()),
         ),
         "roll_keeps_multiplier": (
             "has rolls between contracts of different multipliers, of which one is not one; leave "

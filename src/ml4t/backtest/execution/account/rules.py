@@ -158,7 +158,7 @@ class CashAccount:
         """Return ``quantity * price * multiplier + commission``; below 0 where a sale brings it."""
         units = terms.multiplier[asked.sids]
         cost: Floats = asked.quantity * asked.price * units + asked.charge
-        is_margined = terms.instrument[asked.sids] > 0
+        is_margined = terms.margined(asked.sids)
         if np.count_nonzero(is_margined):
             margin = _own_margin(asked.sids, asked.quantity, asked.base, terms)
             size = np.abs(asked.quantity)
