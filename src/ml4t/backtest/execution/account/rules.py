@@ -353,13 +353,10 @@ def margin_of(
 
 def _own_margin(sids: Ints, quantity: Floats, price: Floats, terms: Instruments) -> Floats:
     """Return the initial margin of one contract of each: in money, else a fraction, else all."""
-    fraction = terms.own_margin("initial_margin", sids, quantity)
-    of_notional = (
-        np.abs(price) * terms.multiplier[sids] * np.where(np.isnan(fraction), 1.0, fraction)
-    )
-    money = terms.contract_initial_margin[sids]
-    margin: Floats = np.where(np.isnan(money), of_notional, money)
-    return margin
+    own = terms.own_margin("initial_margin", sids, quantity)
+    fraction = np.where(np.isnan(own), 1.0, own)
+    notional = price * terms.multiplier[sids]
+    return margin_of(sids, np.ones(len(sids)), notional, fraction, INITIAL_OF, terms)
 
 
 def _by_side(quantity: Floats, of_long: float, of_short: float | None) -> Floats | float:
