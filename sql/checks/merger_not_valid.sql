@@ -1,6 +1,6 @@
 -- grain:  one row per offending row
 -- reads:  :source, stage.assets
--- params: :new_asset_id, :cash, :basis_share
+-- params: :new_asset_id, :amount
 select source.*
 from :source as source
 semi join stage.assets as parents on source.asset_id = parents.asset_id
@@ -10,9 +10,9 @@ where
     and not coalesce(
         source.value >= 0
         and isfinite(source.value)
-        and coalesce(:cash, 0) >= 0
-        and isfinite(coalesce(:cash, 0))
-        and source.value + coalesce(:cash, 0) > 0
+        and coalesce(:amount, 0) >= 0
+        and isfinite(coalesce(:amount, 0))
+        and source.value + coalesce(:amount, 0) > 0
         and (source.value = 0 or assets.asset_id is not null),
         false
     )

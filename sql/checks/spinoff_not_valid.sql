@@ -1,6 +1,6 @@
 -- grain:  one row per offending row
 -- reads:  :source, stage.assets
--- params: :new_asset_id, :cash, :basis_share
+-- params: :new_asset_id, :basis_share
 select source.*
 from :source as source
 semi join stage.assets as parents on source.asset_id = parents.asset_id

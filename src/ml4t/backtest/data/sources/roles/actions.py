@@ -13,21 +13,10 @@ from ml4t.backtest.data.sources.roles.check import (
     NULL_AVAILABLE_AT,
     QUIET,
     Check,
-    CheckedRows,
     has,
 )
 from ml4t.backtest.data.sources.roles.spec import RoleSpec
 from ml4t.backtest.data.sql_files import render
-
-
-def _successor(rows: CheckedRows) -> dict[str, str]:
-    return {
-        name: name if name in rows.columns else nothing
-        for name, nothing in (
-            ("new_asset_id", "null"), ("cash", "null::double"), ("basis_share", "null::double"),
-        )
-    }  # fmt: skip
-
 
 _CHECKS = (
     NULL_ASSET_ID,
@@ -58,7 +47,7 @@ _CHECKS = (
         rule="rights_not_valid",
         text="has rights whose value is no number above 0, or without a subscription price in the "
         "column cash; value is new shares per old share",
-        places=lambda rows: {"amount": "cash" if "cash" in rows.columns else "null::double"},
+        places=lambda rows: {"amount": rows.value_of("cash")},
     ),
     Check(
         rule="withholding_not_valid",
@@ -76,13 +65,19 @@ _CHECKS = (
         text="has mergers whose value (shares of new_asset_id per old share, 0 for cash alone) or "
         "cash per share is below 0 or no number, both 0, or a value above 0 without a "
         "new_asset_id that prices have",
-        places=_successor,
+        places=lambda rows: {
+            "new_asset_id": rows.value_of("new_asset_id", nothing="null"),
+            "amount": rows.value_of("cash"),
+        },
     ),
     Check(
         rule="spinoff_not_valid",
         text="has spin-offs whose value (shares of new_asset_id per share) is no number above 0, "
         "that have no new_asset_id of prices, or a basis_share outside (0, 1)",
-        places=_successor,
+        places=lambda rows: {
+            "new_asset_id": rows.value_of("new_asset_id", nothing="null"),
+            "basis_share": rows.value_of("basis_share"),
+        },
     ),
     Check(
         rule="delisting_not_valid",
@@ -92,9 +87,7 @@ _CHECKS = (
         rule="rename_not_valid",
         text="has renames without a new_asset_id, or to the same one; name the asset_id under "
         "which prices go on",
-        places=lambda rows: {
-            "new_asset_id": "new_asset_id" if "new_asset_id" in rows.columns else "null"
-        },
+        places=lambda rows: {"new_asset_id": rows.value_of("new_asset_id", nothing="null")},
     ),
     Check(
         rule="rename_to_unknown",

@@ -38,6 +38,14 @@ class CheckedRows(NamedTuple):
     times: tuple[str, ...]
     has_clock: bool
 
+    def value_of(self, *names: str, nothing: str = "null::double") -> str:
+        """Return the expression of the first of some columns that has a value.
+
+        `nothing` stands for it where none of them is there.
+        """
+        there = [name for name in names if name in self.columns]
+        return f"coalesce({', '.join(there)})" if there else nothing
+
 
 class Check(NamedTuple):
     """One check, of one role or of several.

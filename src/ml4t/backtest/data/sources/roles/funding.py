@@ -26,9 +26,7 @@ FUNDING_ROLE = RoleSpec(
             text="has rows without exactly one of rate (a fraction of the notional) and cash (per "
             "contract and unit of multiplier), or with one that is NaN, infinite or a rate beyond "
             "1, or a mark that is no price above 0; longs pay what is above 0",
-            places=lambda rows: {
-                name: name if name in rows.columns else "null::double" for name in _COLUMNS
-            },
+            places=lambda rows: {name: rows.value_of(name) for name in _COLUMNS},
         ),
         INFINITE_TIME,
         DUPLICATE_KEYS,

@@ -12,17 +12,9 @@ from ml4t.backtest.data.sources.roles.check import (
     QUIET,
     Agreement,
     Check,
-    CheckedRows,
     has,
 )
 from ml4t.backtest.data.sources.roles.spec import RoleSpec
-
-
-def _first_known(rows: CheckedRows, *names: str) -> str:
-    """Return the expression of the first of some columns that has a value."""
-    there = [name for name in names if name in rows.columns]
-    return f"coalesce({', '.join(there)})" if there else "null::double"
-
 
 _TERM_CHECKS = tuple(
     Check(rule=f"{column}_not_valid", text=text, applies=has(column))
@@ -44,9 +36,7 @@ _MAINTENANCE_MARGIN = Check(
     text="has a maintenance_margin outside (0, 1] or above the initial one; it is a fraction, use "
     "NULL for the account's own",
     applies=has("maintenance_margin"),
-    places=lambda rows: {
-        "initial": "initial_margin" if "initial_margin" in rows.columns else "null"
-    },
+    places=lambda rows: {"initial": rows.value_of("initial_margin")},
 )
 _SHORT_MAINTENANCE_MARGIN = Check(
     rule="short_maintenance_margin_not_valid",
@@ -56,10 +46,10 @@ _SHORT_MAINTENANCE_MARGIN = Check(
         {"short_initial_margin", "short_maintenance_margin"} & set(rows.columns)
     ),
     places=lambda rows: {
-        "own": _first_known(rows, "short_maintenance_margin"),
-        "own_initial": _first_known(rows, "short_initial_margin"),
-        "needed": _first_known(rows, "short_maintenance_margin", "maintenance_margin"),
-        "initial": _first_known(rows, "short_initial_margin", "initial_margin"),
+        "own": rows.value_of("short_maintenance_margin"),
+        "own_initial": rows.value_of("short_initial_margin"),
+        "needed": rows.value_of("short_maintenance_margin", "maintenance_margin"),
+        "initial": rows.value_of("short_initial_margin", "initial_margin"),
     },
 )
 _FEE = Check(
@@ -88,8 +78,8 @@ _CONTRACT_MARGIN = Check(
         {"contract_initial_margin", "contract_maintenance_margin"} & set(rows.columns)
     ),
     places=lambda rows: {
-        "initial": _first_known(rows, "contract_initial_margin"),
-        "maintenance": _first_known(rows, "contract_maintenance_margin"),
+        "initial": rows.value_of("contract_initial_margin"),
+        "maintenance": rows.value_of("contract_maintenance_margin"),
         "said": "instrument::varchar" if "instrument" in rows.columns else "'share'",
     },
 )
@@ -101,7 +91,7 @@ _EXPIRY = Check(
     applies=lambda rows: bool({"expiry", "final_settlement"} & set(rows.columns)),
     places=lambda rows: {
         "day": "expiry" if "expiry" in rows.columns else "null::date",
-        "price": _first_known(rows, "final_settlement"),
+        "price": rows.value_of("final_settlement"),
         "said": "instrument::varchar" if "instrument" in rows.columns else "null::varchar",
     },
 )
