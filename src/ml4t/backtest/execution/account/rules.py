@@ -145,14 +145,12 @@ class CashAccount:
         left = portfolio.cash - unsettled + self.overdraft
         if not portfolio.settles_daily:
             return left
-        held = portfolio.held
-        is_margined = portfolio.margined(held)
-        now = np.where(np.isnan(prices[held]), portfolio.mark[held], prices[held])[is_margined]
-        made = portfolio.value_at(prices)[is_margined].sum()
-        held = held[is_margined]
+        is_margined = portfolio.margined(portfolio.held)
+        held, values = portfolio.held[is_margined], portfolio.value_at(prices)[is_margined]
         quantity = portfolio.quantity[held]
-        tied = np.abs(quantity) * _own_margin(held, quantity, now, terms)
-        return left + float(made - tied.sum())
+        fraction = _own_fraction(held, quantity, terms)
+        tied = margin_of(held, quantity, values, fraction, INITIAL_OF, terms)
+        return left + float(values.sum() - tied.sum())
 
     def need(self, asked: Increase, terms: Instruments) -> Floats:
         """Return ``quantity * price * multiplier + commission``; below 0 where a sale brings it."""
@@ -160,7 +158,9 @@ class CashAccount:
         cost: Floats = asked.quantity * asked.price * units + asked.charge
         is_margined = terms.margined(asked.sids)
         if np.count_nonzero(is_margined):
-            margin = _own_margin(asked.sids, asked.quantity, asked.base, terms)
+            fraction = _own_fraction(asked.sids, asked.quantity, terms)
+            one = np.ones(len(asked.sids))
+            margin = margin_of(asked.sids, one, asked.base * units, fraction, INITIAL_OF, terms)
             size = np.abs(asked.quantity)
             slipped = size * units * np.abs(asked.price - asked.base)
             tied = (size - 2 * np.abs(asked.closing)) * margin + slipped + asked.charge
@@ -351,12 +351,11 @@ def margin_of(
     return np.where(is_money, np.abs(quantity) * money, of_values)
 
 
-def _own_margin(sids: Ints, quantity: Floats, price: Floats, terms: Instruments) -> Floats:
-    """Return the initial margin of one contract of each: in money, else a fraction, else all."""
+def _own_fraction(sids: Ints, quantity: Floats, terms: Instruments) -> Floats:
+    """Return the initial margin of contracts, a fraction of the notional; by default all of it."""
     own = terms.own_margin("initial_margin", sids, quantity)
-    fraction = np.where(np.isnan(own), 1.0, own)
-    notional = price * terms.multiplier[sids]
-    return margin_of(sids, np.ones(len(sids)), notional, fraction, INITIAL_OF, terms)
+    fraction: Floats = np.where(np.isnan(own), 1.0, own)
+    return fraction
 
 
 def _by_side(quantity: Floats, of_long: float, of_short: float | None) -> Floats | float:
