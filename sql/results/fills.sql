@@ -4,5 +4,5 @@
 -- Shares, positive buys, negative sells; slippage and impact are inside the price.
 select
     :held,
-    staged.quantity * staged.price * staged.multiplier as value
+    staged.quantity * staged.price * (staged.multiplier * staged.rate) as value
 from :staged as staged

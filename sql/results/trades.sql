@@ -6,8 +6,10 @@
 -- is in pnl and in no equity yet.
 select
     :held,
-    staged.pnl
-    / (abs(staged.quantity) * staged.entry_price * staged.multiplier) as "return",
+    staged.pnl - staged.pnl_currency as pnl_price,
+    staged.pnl / (
+        abs(staged.quantity) * staged.entry_price * staged.multiplier * staged.entry_rate
+    ) as "return",
     case when staged.exit_t >= 0 then staged.exit_t - staged.entry_t end::integer
         as bars_held
 from :staged as staged

@@ -15,6 +15,7 @@ from ml4t.backtest.core.parts import attributes
 from ml4t.backtest.core.shown import FUNCTIONS, shown
 from ml4t.backtest.core.terms import Instruments
 from ml4t.backtest.errors import ConfigError, did_you_mean, require_columns, require_number
+from ml4t.backtest.execution.account.currencies import Currencies
 from ml4t.backtest.execution.account.rules import Account, CashAccount, MarginAccount
 from ml4t.backtest.execution.costs.basis_points import BasisPointCommission, BasisPointSlippage
 from ml4t.backtest.execution.costs.contract import Commission, Slippage
@@ -55,6 +56,8 @@ class BacktestConfig:
         What corporate actions and the end of a membership do.
     market : MarketRules
         What the exchange lets be traded; by default anything.
+    currencies : Currencies
+        The account's own, and what it does with others; by default all assets are in one.
     initial_capital : float or None
         Account currency, above 0. The engine's own argument wins; 100,000 where neither says it.
     """
@@ -68,6 +71,7 @@ class BacktestConfig:
     levels: LevelPolicy = field(default_factory=LevelPolicy)
     actions: ActionPolicy = field(default_factory=ActionPolicy)
     market: MarketRules = field(default_factory=MarketRules)
+    currencies: Currencies = field(default_factory=Currencies)
     initial_capital: float | None = None
 
     def __post_init__(self) -> None:
@@ -77,7 +81,7 @@ class BacktestConfig:
         kinds: dict[str, tuple[type, ...]] = {
             "financing": (Financing,), "account": (CashAccount, MarginAccount),
             "execution": (ExecutionPolicy,), "levels": (LevelPolicy,), "actions": (ActionPolicy,),
-            "market": (MarketRules,),
+            "market": (MarketRules,), "currencies": (Currencies,),
         }  # fmt: skip
         for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):

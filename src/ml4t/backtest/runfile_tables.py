@@ -91,6 +91,7 @@ SETTINGS: dict[str, Family] = {
     "levels": _one(LevelPolicy),
     "actions": _one(execution.ActionPolicy),
     "market": _one(execution.MarketRules),
+    "currencies": _one(execution.Currencies),
 }
 RULES = Family(key="rule", classes=_exported(risk, lambda kind: issubclass(kind, risk.RiskRule)))
 LIMITS = Family(key="limit", classes=_exported(risk, lambda kind: issubclass(kind, risk.Limit)))
@@ -98,6 +99,7 @@ TIMINGS = Family(classes=_exported(execution, lambda kind: issubclass(kind, Fill
 # Fields that hold an object of one of these types hold a table in the run file.
 NESTED: dict[type, Family] = {
     risk.RiskRule: RULES, FillTiming: TIMINGS, execution.Commission: SETTINGS["commission"],
+    execution.CurrencyRates: _one(execution.CurrencyRates),
 }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from ml4t.backtest.core.stretch import (
     quiet_before,
     starts_of,
 )
-from ml4t.backtest.core.terms import Action, Funding, Instruments, MarginChange, Roll
+from ml4t.backtest.core.terms import Action, Funding, FxRates, Instruments, MarginChange, Roll
 from ml4t.backtest.errors import ConfigError, CostError
 from ml4t.backtest.execution.account.dated_margins import DatedMargins
 from ml4t.backtest.execution.account.margin_call import MarginWatch
@@ -64,6 +64,8 @@ class Market(NamedTuple):
     has_limits : bool
         The bars have price limits of some kind.
     funding : sequence of Funding
+    fx : FxRates or None
+        What currencies cost; None: no source says.
     """
 
     axes: Axes
@@ -75,6 +77,7 @@ class Market(NamedTuple):
     has_limit_rates: bool = False
     has_limits: bool = False
     funding: Sequence[Funding] = ()
+    fx: FxRates | None = None
 
 
 class Session:
@@ -112,13 +115,16 @@ class Session:
         axes = market.axes
         self.margins = DatedMargins(market.margin_changes)
         terms = self.margins.of(config.market.terms(market.terms, axes.asset_ids))
+        exchange = config.currencies.exchange(terms, market.fx, axes.sessions, axes.asset_ids)
+        if exchange is not None:
+            terms = exchange.of(terms)
         _require_shares_financed(config, market)
         _require_dated(config, axes.sessions)
         self.portfolio = Portfolio(
             len(axes.asset_ids), initial_capital, journal,
             multiplier=terms.multiplier, policy=config.levels,
             dividends_move_levels=config.actions.dividends_move_levels,
-            is_margined=terms.is_margined,
+            is_margined=terms.is_margined, exchange=exchange,
         )  # fmt: skip
         settlement = Settlement(
             config.account.settlement, axes.sessions, terms.multiplier, terms.is_margined
@@ -167,7 +173,8 @@ class Session:
 
     def protect(self, batch: Batch) -> None:
         """Ask everything that guards the account at a close; exits wait for the next open."""
-        self.margins.at_close(batch.t)
+        if self.margins.at_close(batch.t) and self.portfolio.exchange is not None:
+            self.portfolio.exchange.restate()
         self.margin.at_close(batch)
         self.rules.protect(batch)
         if self._exits_members:
@@ -195,7 +202,7 @@ class Session:
     @property
     def must_see_every_bar(self) -> bool:
         """Whether something of this run has to be asked at every bar."""
-        settles = self.portfolio.settles_daily
+        settles = self.portfolio.settles_daily or self.portfolio.exchange is not None
         return settles or self.rules.must_see_every_bar or self.limits.must_see_every_bar
 
     def must_see(self, chunk: Chunk) -> bool:
@@ -384,7 +391,7 @@ def _require_dated(config: BacktestConfig, sessions: Ints) -> None:
 def _require_shares_financed(config: BacktestConfig, market: Market) -> None:
     """Refuse interest next to contracts that are no futures: it would be on their notional."""
     terms = market.terms
-    contracts = np.flatnonzero((terms.multiplier != 1) & ~terms.margined())
+    contracts = np.flatnonzero((terms.own_multiplier != 1) & ~terms.margined())
     if config.financing.is_charged and len(contracts):
         sid = contracts[0]
         raise ConfigError(

@@ -51,7 +51,8 @@ class Visit:
         # Inside the bar: levels and orders that rest.
         for touched in session.broker.fill_inside(batch):
             session.rules.report(batch.t, touched)
-        # Close: what trades at it, then mark.
+        # Close: the rates that are known with it, what trades at it, then mark.
+        session.portfolio.exchange_at(batch.t)
         session.broker.fill_close(batch)
         session.actions.at_close(batch)
         session.portfolio.mark_to_close(batch)

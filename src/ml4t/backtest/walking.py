@@ -81,6 +81,7 @@ def market_of(catalog: Catalog, axes: Axes, prepared: Prepared, period: Period) 
         rolls=catalog.rolls(period),
         margin_changes=catalog.margin_changes(period),
         funding=catalog.funding(period),
+        fx=catalog.fx(period),
         priced_limits=priced_limits(prepared),
         has_limit_rates=has_limit_rates(prepared),
         has_limits=has_limits(prepared),

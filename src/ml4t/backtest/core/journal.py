@@ -87,6 +87,24 @@ class CashFlow(NamedTuple):
     in_trades: bool
 
 
+class CashAtClose(NamedTuple):
+    """Cash by currency at the close of bar `t`; one entry per currency, the account's own first.
+
+    Attributes
+    ----------
+    currencies : tuple of str
+    cash : float array
+        In the currency itself; below 0 where it is lent.
+    rate : float array
+        Account currency per unit; NaN where none is known yet.
+    """
+
+    t: int
+    currencies: tuple[str, ...]
+    cash: Floats
+    rate: Floats
+
+
 class Ordered(NamedTuple):
     """Assets of which something was ordered at the close of bar `t`, filled or not."""
 

@@ -185,6 +185,8 @@ class Fills(NamedTuple):
         When in the bar.
     levies : float array or None
         ``[2, fill]``: tax and fee, account currency, positive = cost; None: there are none.
+    rate : float or float array
+        Account currency per unit of price.
     """
 
     t: int | Ints
@@ -198,6 +200,7 @@ class Fills(NamedTuple):
     reason: Tags
     moment: Moment = Moment.EARLY
     levies: Floats | None = None
+    rate: Floats | float = 1.0
 
     @property
     def tax(self) -> Floats:

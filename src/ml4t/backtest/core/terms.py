@@ -23,7 +23,8 @@ class Instruments(NamedTuple):
     Attributes
     ----------
     multiplier : float array
-        Account currency per unit of price and quantity; 1 for shares.
+        Account currency per unit of price and quantity; 1 for shares of that currency. Where assets
+        have others it is written in place, as rates change.
     lot_size : float array
         Quantities are multiples of it; 0 = any fraction.
     tick_size : float array
@@ -38,7 +39,8 @@ class Instruments(NamedTuple):
         The same of short positions; NaN where they need what the asset's, or else the account's
         own, say.
     contract_initial_margin, contract_maintenance_margin : float array
-        Account currency per contract, of either side; NaN where fractions apply.
+        Account currency per contract, of either side; NaN where fractions apply. Written in place
+        where rates or margins change.
     instrument : int array
         Place in `INSTRUMENTS` of what each asset is.
     expiry : float array or None
@@ -46,6 +48,10 @@ class Instruments(NamedTuple):
         contract has one.
     final_settlement : float array or None
         Price at which a contract is settled at its expiry; NaN: the last close.
+    currency : tuple of (str or None)
+        Currency of each asset's prices and amounts; None: that of the account. Empty: nobody says.
+    units : float array or None
+        Currency of the asset per unit of price and quantity; None: as `multiplier`.
     groups : mapping of str to int array
         Codes of a text column such as ``sector``, -1 where missing.
     group_names : mapping of str to tuple of str
@@ -68,6 +74,8 @@ class Instruments(NamedTuple):
     instrument: Ints
     expiry: Floats | None = None
     final_settlement: Floats | None = None
+    currency: tuple[str | None, ...] = ()
+    units: Floats | None = None
     groups: Mapping[str, Ints] = {}
     group_names: Mapping[str, tuple[str, ...]] = {}
     changing: tuple[str, ...] = ()
@@ -89,6 +97,11 @@ class Instruments(NamedTuple):
             contract_maintenance_margin=np.full(n_assets, np.nan),
             instrument=np.zeros(n_assets, dtype=np.int64),
         )
+
+    @property
+    def own_multiplier(self) -> Floats:
+        """Currency of each asset per unit of its price and quantity, which no rate changes."""
+        return self.multiplier if self.units is None else self.units
 
     def margined(self, sids: Ints | slice = ALL_SIDS) -> Bools:
         """Say which of some assets settle daily."""
@@ -127,7 +140,8 @@ class Action(NamedTuple):
     kind : str
         One of `ACTION_KINDS`.
     value : float
-        Dividend, return of capital, cash: account currency per share held before that bar's split.
+        Dividend, return of capital, cash: the asset's currency per share held before that bar's
+        split.
         Rights: what those of one share are worth. Split: new shares per old share. Merger,
         spin-off: shares of the new asset per old share. Delisting: price per share, NaN = not
         given. Rename: NaN.
@@ -136,7 +150,7 @@ class Action(NamedTuple):
     new_sid : int
         Asset that a renamed or merged one becomes, or that is spun off; -1 else.
     cash : float
-        Merger: account currency per old share.
+        Merger: the asset's currency per old share.
     share : float
         Merger: which part of a share's value is cash. Spin-off: which part goes with the new one.
     withholding : float
@@ -160,7 +174,7 @@ class MarginChange(NamedTuple):
     Attributes
     ----------
     initial, maintenance : float
-        Account currency per contract; NaN where fractions apply.
+        The asset's currency per contract; NaN where fractions apply.
     """
 
     t: int
@@ -187,7 +201,7 @@ class Funding(NamedTuple):
     rate : float
         Fraction of the notional; NaN where `cash` says it.
     cash : float
-        Account currency per contract and unit of multiplier; NaN where `rate` says it.
+        The asset's currency per contract and unit of multiplier; NaN where `rate` says it.
     mark : float
         Price of the notional; NaN: the last close.
     at_close : bool
@@ -200,6 +214,27 @@ class Funding(NamedTuple):
     cash: float
     mark: float
     at_close: bool
+
+
+class FxRates(NamedTuple):
+    """What currencies cost in each other, as known at the closes of a run's bars.
+
+    Attributes
+    ----------
+    pairs : tuple of (str, str)
+        Base and quote: one unit of the base is worth so many of the quote.
+    rate : float array
+        ``[bar, pair]``; NaN until one is known.
+    day : float array
+        Day of the row that says it, as days since 1970; shaped alike.
+    first_priced : int array, by sid
+        First bar of each asset; -1: it has none.
+    """
+
+    pairs: tuple[tuple[str, str], ...]
+    rate: Floats
+    day: Floats
+    first_priced: Ints
 
 
 # Columns of a bar: its price limits as a rate, and the close that this is a rate of.

@@ -19,6 +19,13 @@ class Trade(NamedTuple):
     entitled to while it was held, negative where a short owes them. An open lot has exit bar -1,
     no exit price and no reason. `entry_fill` and `exit_fill` count the run's fills from 0; -1: it
     is open, or ended without one.
+
+    Where assets have currencies of their own prices are in those, and `entry_rate` and `exit_rate`
+    (of now where it is open) are what one unit of them cost. `pnl` is then
+    ``quantity * (exit_price * exit_rate - entry_price * entry_rate) * multiplier`` less and plus
+    the same, and `pnl_currency` what is left of that without
+    ``quantity * (exit_price - entry_price) * multiplier * exit_rate``. Of a contract that settles
+    daily each day's part counts at the rate of its day.
     """
 
     sid: int
@@ -38,6 +45,9 @@ class Trade(NamedTuple):
     exit_fill: int = -1
     tax: float = 0.0
     fee: float = 0.0
+    entry_rate: float = 1.0
+    exit_rate: float = 1.0
+    pnl_currency: float = 0.0
 
     @property
     def charge(self) -> float:
@@ -49,7 +59,8 @@ class Trades(NamedTuple):
     """Lots that were closed at one moment, or each at a bar of its own.
 
     The fields are those of `Trade`, as vectors; `levies` are tax and fee, ``[2, trade]``, None
-    where there are none.
+    where there are none; `rates` are entry rate, exit rate and P&L of the currency,
+    ``[3, trade]``, None where all is in that of the account.
     """
 
     sid: Ints
@@ -68,6 +79,22 @@ class Trades(NamedTuple):
     entry_fill: Ints
     exit_fill: Ints
     levies: Floats | None = None
+    rates: Floats | None = None
+
+    @property
+    def entry_rate(self) -> Floats | float:
+        """Account currency per unit of price at the entry."""
+        return 1.0 if self.rates is None else self.rates[0]
+
+    @property
+    def exit_rate(self) -> Floats | float:
+        """Account currency per unit of price at the exit."""
+        return 1.0 if self.rates is None else self.rates[1]
+
+    @property
+    def pnl_currency(self) -> Floats | float:
+        """Account currency, the part of the P&L that rates made."""
+        return 0.0 if self.rates is None else self.rates[2]
 
     @property
     def tax(self) -> Floats:

@@ -15,7 +15,7 @@ import numpy as np
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.ranking import Ranking
 from ml4t.backtest.core.selecting import Selects
-from ml4t.backtest.core.terms import Action, Funding, Instruments, MarginChange, Roll
+from ml4t.backtest.core.terms import Action, Funding, FxRates, Instruments, MarginChange, Roll
 from ml4t.backtest.data.asof.prepared import Prepared, facts_of_files, prepare
 from ml4t.backtest.data.computed.checked import require_same_sources
 from ml4t.backtest.data.database import UTC, Relation
@@ -423,6 +423,23 @@ class Catalog(Diagnosed, ShowsSelections, Described):
         payments = read_funding(self._found["funding"], prepared.database, **self._span(period))
         require_perpetual(payments, self.instruments(), lambda: self.axes().asset_ids)
         return payments
+
+    def fx(self, period: Period | None = None) -> FxRates | None:
+        """Return what currencies cost at the closes of the run's bars; None: no source says.
+
+        Parameters
+        ----------
+        period : Period, optional
+            The bars of the run; all by default.
+        """
+        prepared = self.prepare()
+        if "fx" not in self._sources:
+            return None
+        from ml4t.backtest.data.sources.fx_rates import read_fx
+
+        return read_fx(
+            self._found["fx"], prepared.database, prepared.n_assets, **self._span(period)
+        )
 
     def _span(self, period: Period | None) -> dict[str, int]:
         """Return the first and the last bar of a run, of all bars by default."""

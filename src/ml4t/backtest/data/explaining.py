@@ -17,7 +17,7 @@ from typing import Protocol
 
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.selecting import Selects
-from ml4t.backtest.core.terms import Action, Funding, Instruments, MarginChange, Roll
+from ml4t.backtest.core.terms import Action, Funding, FxRates, Instruments, MarginChange, Roll
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.calendars.years import year_facts
 from ml4t.backtest.data.listening import Ask, Listener
@@ -221,6 +221,9 @@ class Sources(Protocol):
     def funding(self, period: Period | None = None) -> list[Funding]:
         """Return the funding payments of perpetual contracts."""
 
+    def fx(self, period: Period | None = None) -> FxRates | None:
+        """Return what currencies cost."""
+
     def fingerprints(self) -> list[dict[str, object]]:
         """Return what identifies the content of every source."""
 
@@ -263,6 +266,7 @@ def explain(
     heard.rolls(period)
     heard.margin_changes(period)
     heard.funding(period)
+    heard.fx(period)
     priced_limits(prepared)
     has_limit_rates(prepared)
     if beside is not None:

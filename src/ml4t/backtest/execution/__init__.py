@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ml4t.backtest.lazy import names_of
 
 if TYPE_CHECKING:
+    from ml4t.backtest.execution.account.currencies import Currencies, CurrencyRates, ForeignCash
     from ml4t.backtest.execution.account.rules import CashAccount, MarginAccount, Shortfall
     from ml4t.backtest.execution.costs.basis_points import BasisPointCommission, BasisPointSlippage
     from ml4t.backtest.execution.costs.commission import (
@@ -51,7 +52,10 @@ __all__ = [
     "FeeSchedule",
     "fee_schedule",
     "LoopFill",
+    "Currencies",
+    "CurrencyRates",
     "Financing",
+    "ForeignCash",
     "FixedSlippage",
     "LoopOrder",
     "LoopPortfolio",
@@ -92,6 +96,7 @@ __getattr__, __dir__ = names_of(
             "TieredCommission",
         ),
         "costs.contract": ("Charges", "Commission", "Quote", "Slippage"),
+        "account.currencies": ("Currencies", "CurrencyRates", "ForeignCash"),
         "costs.financing": ("Accrual", "DayCount", "Financing"),
         "costs.fees": ("Fee", "MonthlyTieredCommission"),
         "costs.schedule": ("FeeSchedule",),

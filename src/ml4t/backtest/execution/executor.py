@@ -124,10 +124,11 @@ class Executor:
         self.price_limits = PriceLimits() if price_limits is None else price_limits
         self.lot_size = np.maximum(terms.lot_size, 1.0) if policy.whole_shares else terms.lot_size
         self.has_lots = bool((self.lot_size > 0).any())
-        self._has_multipliers = bool((terms.multiplier != 1).any())
+        self._exchange = portfolio.exchange
+        self._has_multipliers = bool((terms.multiplier != 1).any()) or self._exchange is not None
         self.pricing = Pricing(
             commission, slippage, impact, terms, self.price_limits,
-            within_range=policy.within_range, dates=dates, month=month,
+            within_range=policy.within_range, dates=dates, month=month, exchange=portfolio.exchange,
         )  # fmt: skip
         self._volume = np.empty(0)  # of this bar, as far as this account may trade it
         self._volume_left: Floats | None = None
@@ -267,8 +268,10 @@ class Executor:
             priced = self.pricing.priced(
                 batch, sids, quantity, base, limit, is_maker=is_maker, slips=slips
             )
-        if self.pricing.counts_month:
-            priced = self.pricing.charged_now(batch, sids, priced, is_maker=is_maker)
+        if self.pricing.charges_late:
+            priced = self.pricing.charged_now(
+                batch, sids, priced, self.portfolio.settled_cash, is_maker=is_maker
+            )
         fills = self._fills(batch.t, ids, sids, base, reason, priced, seen)
         moved = self.portfolio.apply(fills, seen, n_closing)
         self.settlement.sold(fills)
@@ -334,6 +337,7 @@ class Executor:
             reason=reason,
             moment=self._moment(seen),
             levies=priced.levies,
+            rate=1.0 if self._exchange is None else self._exchange.rate[sids],
         )
         self.journal.record(fills)
         return fills
@@ -346,6 +350,7 @@ class Executor:
         fills = Fills(
             t=t, ids=ids, sids=sids, quantity=quantity, price=price, commission=nothing,
             slippage=nothing, impact=nothing, reason=tags, moment=self._moment(Seen.ALL),
+            rate=1.0 if self._exchange is None else self._exchange.rate[sids],
         )  # fmt: skip
         self.journal.record(fills)
         self.portfolio.apply(fills)

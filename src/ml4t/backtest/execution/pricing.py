@@ -25,6 +25,7 @@ from ml4t.backtest.execution.costs.contract import (
 )
 from ml4t.backtest.execution.orders.ticks import on_ticks
 from ml4t.backtest.execution.price_limits import PriceLimits
+from ml4t.backtest.portfolio.exchange import Exchange
 
 NO_COLUMNS: Mapping[str, Floats] = {}
 
@@ -94,10 +95,12 @@ class Pricing:
         Trading date of each bar, as days since 1970.
     month : MonthToDate, optional
         What the account has filled in the month; one of its own by default.
+    exchange : Exchange, optional
+        Converts charges, which are in the currency of the asset, and what fills pay.
 
     Attributes
     ----------
-    counts_month : bool
+    charges_late : bool
         What a fill is charged depends on what filled before it.
     """
 
@@ -112,6 +115,7 @@ class Pricing:
         within_range: bool,
         dates: Ints,
         month: MonthToDate | None = None,
+        exchange: Exchange | None = None,
     ) -> None:
         self._commission, self._slippage, self._impact = commission, slippage, impact
         self._terms, self._price_limits, self.within_range = terms, price_limits, within_range
@@ -122,7 +126,9 @@ class Pricing:
         self.spans_bars = all(map(prices_each, models))
         # Models of this package say whether they ask for dates; one of the user's may.
         self._dates = None if self.spans_bars else dates
-        self.counts_month = bool(getattr(commission, "counts_month", False))
+        self._counts_month = bool(getattr(commission, "counts_month", False))
+        self._exchange = exchange
+        self.charges_late = self._counts_month or bool(exchange and exchange.charges_late)
         self._month = MonthToDate() if month is None else month
         self.columns = tuple(dict.fromkeys(name for model in models for name in model.features))
 
@@ -164,12 +170,36 @@ class Pricing:
         return self._charged(batch, sids, quantity, price, is_maker=is_maker)[0]
 
     def _charged(
-        self, batch: Batch, sids: Ints, quantity: Floats, price: Floats, *, is_maker: bool
+        self,
+        batch: Batch,
+        sids: Ints,
+        quantity: Floats,
+        price: Floats,
+        *,
+        is_maker: bool,
+        cash: float | None = None,
     ) -> tuple[Floats, Floats | None]:
         """Return what each fill is charged, and commission, tax and fee of it apart.
 
-        None: all of it is commission.
+        None: all of it is commission. `cash` is what there is before them, where they fill now.
         """
+        charged, parts = self._said(batch, sids, quantity, price, is_maker=is_maker)
+        exchange = self._exchange
+        if exchange is None:
+            return charged, parts
+        nothing = np.zeros(len(sids))
+        own = np.array([charged, nothing, nothing]) if parts is None else parts
+        parts = own * exchange.rate[sids]
+        value = np.where(
+            self._terms.margined(sids), 0.0, quantity * price * self._terms.multiplier[sids]
+        )
+        parts[2] += exchange.costs(sids, value + parts.sum(axis=0), cash)
+        return parts[0] + parts[1] + parts[2], parts
+
+    def _said(
+        self, batch: Batch, sids: Ints, quantity: Floats, price: Floats, *, is_maker: bool
+    ) -> tuple[Floats, Floats | None]:
+        """Return what the model of commission says of fills, in the currency of each asset."""
         model = self._commission
         quote = self._quote(batch, sids, quantity, price, model, is_maker=is_maker)
         found = model.charge(quote)
@@ -188,9 +218,18 @@ class Pricing:
             )
         return charged, parts
 
-    def charged_now(self, batch: Batch, sids: Ints, priced: Priced, *, is_maker: bool) -> Priced:
-        """Return what fills pay at the moment they are booked, and count them to their month."""
-        charge, parts = self._charged(batch, sids, priced.quantity, priced.paid, is_maker=is_maker)
+    def charged_now(
+        self, batch: Batch, sids: Ints, priced: Priced, cash: float, *, is_maker: bool
+    ) -> Priced:
+        """Return what fills pay at the moment they are booked, and count them to their month.
+
+        `cash` is what there is before them, account currency.
+        """
+        charge, parts = self._charged(
+            batch, sids, priced.quantity, priced.paid, is_maker=is_maker, cash=cash
+        )
+        if not self._counts_month:
+            return priced._replace(charge=charge, parts=parts)
         size = np.abs(priced.quantity)
         value = size * priced.paid * self._terms.multiplier[sids]
         self._month.add(self._date(batch.t), float(size.sum()), float(value.sum()))
@@ -218,13 +257,13 @@ class Pricing:
             sids=sids,
             quantity=quantity,
             price=price,
-            multiplier=self._terms.multiplier[sids],
+            multiplier=self._terms.own_multiplier[sids],
             market=market,
             is_maker=is_maker,
         )
         if self._dates is not None:
             quote.date = self._date(batch.t)
-            if self.counts_month:
+            if self._counts_month:
                 quote.month_shares, quote.month_value = self._month.at(quote.date)
         return quote
 

@@ -24,6 +24,11 @@ class Rates(Protocol):
         """Whether time inside of a date counts."""
         ...
 
+    @property
+    def days_per_year(self) -> int:
+        """Days that a year has."""
+        ...
+
     def interest(self, cash: float, days: float) -> float:
         """Return the interest on cash, positive = received."""
         ...
@@ -51,11 +56,15 @@ class Accruals:
         self._days = self._passed.tolist()
         self._fee: Floats | None = None  # by sid; NaN where nothing was ever known
         self._cash = portfolio.cash  # at the previous close
+        self._exchange = portfolio.exchange
+        self._is_charged = rates.is_charged or bool(
+            self._exchange and self._exchange.bears_interest
+        )
 
     def charge(self, t: int) -> None:
         """Charge fees and interest since the previous close, on what was held at it."""
         portfolio, days = self._portfolio, float(self._days[t])
-        if not days or not (self._rates.is_charged or self._fee is not None):
+        if not days or not (self._is_charged or self._fee is not None):
             return
         if portfolio.has_shorts:
             held = portfolio.held
@@ -64,19 +73,24 @@ class Accruals:
             value = np.abs(portfolio.quantity[short]) * portfolio.mark[short]
             rate = None if self._fee is None else _or_free(self._fee[short])
             fee = self._rates.borrow_fee(value * portfolio.multiplier[short], rate, days)
+            if self._exchange is not None:
+                fee = fee * self._exchange.year_of(short, self._rates.days_per_year)
             charged = fee > 0
             if charged.any():
                 portfolio.charge_borrow(t, short[charged], fee[charged])
         interest = self._rates.interest(self._cash, days)
         if interest:
             portfolio.receive(t, -1, "interest", interest)
+        if self._exchange is not None:
+            for amount in self._exchange.accrue(days, self._rates.days_per_year):
+                portfolio.receive(t, -1, "interest", amount)
 
     def bars(self, chunk: Chunk) -> Ints:
         """Return the bars of a chunk at which something may be charged, or becomes known."""
         ts = np.arange(chunk.first_t, chunk.first_t + chunk.n_bars)
         fee = chunk.lending.get("fee")
         acts = np.zeros(len(ts), dtype=bool)
-        if self._rates.is_charged or self._fee is not None or fee is not None:
+        if self._is_charged or self._fee is not None or fee is not None:
             acts |= self._passed[ts] != 0
         if fee is not None:
             acts |= ~np.isnan(fee).all(axis=1)
@@ -105,6 +119,8 @@ class Accruals:
     def end_bar(self, batch: Batch) -> None:
         """Remember cash and the fees known at this close; a missing fee stays what it was."""
         self._cash = self._portfolio.settled_cash
+        if self._exchange is not None:
+            self._cash = self._exchange.in_account(self._cash)
         fee = batch.lending.get("fee")
         if fee is not None:
             # An array of our own, also at first: that of the bar can only be read.

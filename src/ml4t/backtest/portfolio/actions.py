@@ -7,7 +7,7 @@ told: the portfolio first, then everyone in `followers`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -43,6 +43,15 @@ class Follower(Protocol):
 
 WITHHOLDING = "withholding"
 Reinvest = Callable[[Batch, int, float], None]
+
+
+class Due(NamedTuple):
+    """A payment that is owed: account currency at `rate`, what the asset's currency cost then."""
+
+    sid: int
+    kind: str
+    amount: float
+    rate: float
 
 
 class CorporateActions:
@@ -82,7 +91,7 @@ class CorporateActions:
         self._reinvest, self._moves_levels = reinvest, dividends_move_levels
         # What is no dividend.
         self._pays = {"return_of_capital": portfolio.return_capital, "cash": portfolio.carry}
-        self._due: dict[int, list[tuple[int, str, float]]] = {}
+        self._due: dict[int, list[Due]] = {}
         self._paid: dict[int, float] = {}
 
     def apply(self, t: int) -> None:
@@ -103,8 +112,8 @@ class CorporateActions:
             else:
                 assert action.kind == "delisting", action
                 self._delist(t, action)
-        for sid, kind, amount in self._due.pop(t, ()):
-            self._portfolio.receive(t, sid, kind, amount, in_trades=True)
+        for sid, kind, amount, rate in self._due.pop(t, ()):
+            self._portfolio.receive_due(t, sid, kind, amount, rate)
             if kind in ("dividend", WITHHOLDING):
                 self._paid[sid] = self._paid.get(sid, 0.0) + amount
 
@@ -124,10 +133,11 @@ class CorporateActions:
     def _go_ex(self, action: Action) -> None:
         sid, kind, value = action.sid, action.kind, action.value
         amount = self._pays.get(kind, self._portfolio.entitle)(sid, value)
-        due = [(sid, kind, amount)]
+        rate = self._portfolio.rate_of(sid)
+        due = [Due(sid, kind, amount, rate)]
         if action.withholding and amount > 0:  # who is short pays all of it
             tax = self._portfolio.carry(sid, -value * action.withholding)
-            due.append((sid, WITHHOLDING, tax))
+            due.append(Due(sid, WITHHOLDING, tax, rate))
         if amount:
             self._due.setdefault(max(action.pay_t, action.t), []).extend(due)
         # A fee is nothing that the price follows.
@@ -179,7 +189,7 @@ class CorporateActions:
         for follower in self._followers:
             follower.rename(old, new, with_levels=with_levels)
         self._due = {
-            t: [(new if sid == old else sid, kind, amount) for sid, kind, amount in due]
+            t: [one._replace(sid=new) if one.sid == old else one for one in due]
             for t, due in self._due.items()
         }
 

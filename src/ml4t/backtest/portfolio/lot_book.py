@@ -14,12 +14,16 @@ import numpy as np
 from ml4t.backtest.core.batch import Bools, Floats, Ints
 from ml4t.backtest.core.tolerances import DUST
 from ml4t.backtest.portfolio.lots import (
-    BORROWED,
     EARNED,
     FEW,
+    INCOME,
     N_NUMBERS,
+    PER_SHARE,
     PRICE,
     QUANTITY,
+    RATE,
+    REVALUED,
+    SUMS,
     Lot,
     Lots,
     OpenLots,
@@ -217,10 +221,12 @@ class LotBook:
         """Turn each share into `ratio` shares."""
         places = self._places(sid)
         self._numbers[QUANTITY, places] *= ratio
-        self._numbers[PRICE:, places] /= ratio
+        self._numbers[PER_SHARE, places] /= ratio
 
-    def return_capital(self, sid: int, value: float) -> tuple[float, float]:
+    def return_capital(self, sid: int, value: float, rate: float) -> tuple[float, float]:
         """Take cash per share off the price of each lot, down to 0; what is left is earned.
+
+        `rate` is what one unit of price costs now.
 
         Returns
         -------
@@ -233,21 +239,25 @@ class LotBook:
         self._numbers[PRICE, places] = price - cut
         # What a lot has earned counts from its own number on.
         self._numbers[EARNED, places] -= value - cut
+        self._numbers[INCOME, places] -= (value - cut) * rate
+        # What comes back is worth what it is now, not what it was when it was paid.
+        self._numbers[REVALUED, places] += cut * (rate - self._numbers[RATE, places])
         return float((quantity * cut).sum()), float((quantity * (value - cut)).sum())
 
     def reprice(self, sid: int, factor: float) -> None:
         """Multiply the price of each lot."""
-        self._numbers[PRICE, self._places(sid)] *= factor
+        places = self._places(sid)
+        self._numbers[PRICE, places] *= factor
+        self._numbers[REVALUED, places] *= factor  # of what is no contract: counted from 0
 
-    def move(self, old: int, new: int, *, cost: float = 0.0, gain: float = 0.0) -> None:
+    def move(self, old: int, new: int, by: Floats | None = None) -> None:
         """Put the lots of one asset among those of another, by age.
 
-        `cost` and `gain` are what is to be added to `borrowed` and `earned`, which count from the
-        new asset's own sums.
+        `by` is what is to be added to the `SUMS` of each, which count from the new asset's own.
         """
         moved, own = self._places(old), self._places(new)
-        self._numbers[BORROWED, moved] += cost
-        self._numbers[EARNED, moved] += gain
+        if by is not None:
+            self._numbers[SUMS, moved] += by[:, np.newaxis]
         places = sorted([*moved, *own], key=self._t.item)
         self._next[places] = [*places[1:], NO_PLACE]
         self._oldest[new], self._newest[new] = places[0], places[-1]

@@ -21,6 +21,10 @@ class Lot(NamedTuple):
     `borrowed` is what borrowing one share had cost since the run began when the lot was opened:
     the difference to today's sum is what this lot has paid. `earned` is the same of the dividends
     of one share, in units of price. `fill` counts the run's fills from 0; -1: it is of none.
+
+    Where assets have currencies of their own, `rate` is what one unit of price cost at the fill,
+    account currency; `income` is as `earned`, at the rates of the ex-dates; and `revalued` is as
+    both, of what was settled at earlier rates: a lot has cost ``price * rate - revalued``.
     """
 
     quantity: float
@@ -32,8 +36,16 @@ class Lot(NamedTuple):
     impact: float
     borrowed: float = 0.0
     earned: float = 0.0
+    income: float = 0.0
+    revalued: float = 0.0
+    rate: float = 1.0
     t: int = -1
     fill: int = -1
+
+    @property
+    def cost(self) -> float:
+        """What one unit has cost in account currency, per unit of multiplier."""
+        return self.price * self.rate - self.revalued
 
     @property
     def charge(self) -> float:
@@ -42,8 +54,11 @@ class Lot(NamedTuple):
 
 
 # Rows of a matrix of lots: the numbers of a `Lot`.
-QUANTITY, PRICE, COMMISSION, TAX, FEE, SLIPPAGE, IMPACT, BORROWED, EARNED = range(9)
-N_NUMBERS, COST_ROWS = 9, slice(COMMISSION, IMPACT + 1)
+QUANTITY, PRICE, COMMISSION, TAX, FEE, SLIPPAGE, IMPACT, BORROWED, EARNED, INCOME = range(10)
+REVALUED, RATE, N_NUMBERS = 10, 11, 12
+COST_ROWS = slice(COMMISSION, IMPACT + 1)
+# What is per share, and of that what is counted since the run began.
+PER_SHARE, SUMS, N_SUMS = slice(PRICE, RATE), slice(BORROWED, RATE), RATE - BORROWED
 LEVY_ROWS = slice(TAX, FEE + 1)
 # Up to so many fills of a moment are faster one by one than as vectors.
 FEW = 4
@@ -56,7 +71,7 @@ class Lots(NamedTuple):
     ----------
     sids : int array
     numbers : float array
-        ``[number, lot]``, in the order of `QUANTITY` to `EARNED`.
+        ``[number, lot]``, in the order of `QUANTITY` to `RATE`.
     t : int or int array
         Bar of the fill, or of each.
     reason : Tags
@@ -101,7 +116,7 @@ def lots_of(fills: Fills, number: int) -> Lots:
         np.divide(fills.levies, size, out=numbers[LEVY_ROWS])
     np.divide(fills.slippage, size, out=numbers[SLIPPAGE])
     np.divide(fills.impact, size, out=numbers[IMPACT])
-    numbers[BORROWED:] = 0.0
+    numbers[SUMS], numbers[RATE] = 0.0, 1.0
     return Lots(sids, numbers, fills.t, fills.reason, np.arange(number, number + len(sids)))
 
 
@@ -119,6 +134,12 @@ def charge_of(numbers: Floats, *, has_levies: bool) -> Floats:
     return charge + numbers[TAX] + numbers[FEE] if has_levies else charge
 
 
+def cost_of(numbers: Floats) -> Floats:
+    """Return what one unit of lots has cost, as `Lot.cost` of each."""
+    cost: Floats = numbers[PRICE] * numbers[RATE] - numbers[REVALUED]
+    return cost
+
+
 def closed(
     lots: OpenLots,
     part: Floats,
@@ -127,6 +148,7 @@ def closed(
     *,
     has_carried: bool,
     has_levies: bool,
+    has_rates: bool,
 ) -> Trades:
     """Return the trades of parts of lots, each closed by the fill at its place.
 
@@ -140,17 +162,26 @@ def closed(
         Whether holding anything has ever cost a fee or brought a dividend.
     has_levies : bool
         Whether any fill has ever paid a tax or a fee.
+    has_rates : bool
+        Whether assets have currencies of their own; `multiplier` is then in those.
     """
     size, own, now = np.abs(part), lots.numbers, fills.numbers
     costs = size * (own[COST_ROWS] + now[COST_ROWS])
-    pnl = part * (now[PRICE] - own[PRICE])
+    pnl, rates = part * (now[PRICE] - own[PRICE]), None
+    if has_rates:
+        of_price = pnl * now[RATE]
+        pnl = part * (cost_of(now) - cost_of(own))
+        rates = np.array([own[RATE], now[RATE], pnl - of_price])
+        if multiplier is not None:
+            rates[2] *= multiplier
     if multiplier is not None:
         pnl *= multiplier
     pnl -= costs[0] + costs[1] + costs[2] if has_levies else costs[0]
     borrow, dividends = np.zeros(len(part)), part * 0.0
     if has_carried:
         borrow = size * (now[BORROWED] - own[BORROWED])
-        dividends = part * (now[EARNED] - own[EARNED])
+        earned = INCOME if has_rates else EARNED
+        dividends = part * (now[earned] - own[earned])
         if multiplier is not None:
             dividends *= multiplier
         pnl = pnl - borrow + dividends
@@ -171,11 +202,12 @@ def closed(
         entry_fill=lots.fill,
         exit_fill=fills.fill,
         levies=costs[1:3] if has_levies else None,
+        rates=rates,
     )
 
 
 def closed_one(
-    sid: int, lot: Lot, part: float, fill: Lot, reason: str, multiplier: float = 1.0
+    sid: int, lot: Lot, part: float, fill: Lot, reason: str, multiplier: float, *, has_rates: bool
 ) -> Trade:
     """Return the trade of a part of one lot."""
     size = abs(part)
@@ -183,17 +215,22 @@ def closed_one(
     tax, fee = size * (lot.tax + fill.tax), size * (lot.fee + fill.fee)
     borrow = size * (fill.borrowed - lot.borrowed)
     dividends = part * (fill.earned - lot.earned) * multiplier
-    pnl = part * (fill.price - lot.price) * multiplier
+    pnl, by_rates = part * (fill.price - lot.price) * multiplier, 0.0
+    if has_rates:
+        dividends = part * (fill.income - lot.income) * multiplier
+        of_price = pnl * fill.rate
+        pnl = part * (fill.cost - lot.cost) * multiplier
+        by_rates = pnl - of_price
     pnl = pnl - (commission + tax + fee) - borrow + dividends
     # By position: there is one for every closed lot part of a run.
     return Trade(
         sid, part, lot.t, lot.price, fill.t, fill.price, pnl, commission,
         size * (lot.slippage + fill.slippage), size * (lot.impact + fill.impact), borrow,
-        dividends, reason, lot.fill, fill.fill, tax, fee,
+        dividends, reason, lot.fill, fill.fill, tax, fee, lot.rate, fill.rate, by_rates,
     )  # fmt: skip
 
 
-def open_part(sid: int, lot: Lot, at_mark: Lot, multiplier: float) -> Trade:
+def open_part(sid: int, lot: Lot, at_mark: Lot, multiplier: float, *, has_rates: bool) -> Trade:
     """Return an open lot as a trade without an exit, its P&L as if `at_mark` closed it."""
-    whole = closed_one(sid, lot, lot.quantity, at_mark, "", multiplier)
+    whole = closed_one(sid, lot, lot.quantity, at_mark, "", multiplier, has_rates=has_rates)
     return whole._replace(exit_price=float("nan"), reason=None)

@@ -19,7 +19,8 @@ from ml4t.backtest.core.sids import NO_SIDS
 from ml4t.backtest.core.stretch import Stretch, carried
 from ml4t.backtest.core.terms import Action
 from ml4t.backtest.core.trades import Trade
-from ml4t.backtest.portfolio.lots import Lot, Lots, lots_of, open_part
+from ml4t.backtest.portfolio.exchange import FX_REVALUATION, Exchange
+from ml4t.backtest.portfolio.lots import Lots, lots_of
 from ml4t.backtest.portfolio.positions import Moved, Positions
 from ml4t.backtest.portfolio.variation import VariationMargin
 from ml4t.backtest.portfolio.water_marks import Seen, WaterMarks
@@ -46,6 +47,8 @@ class Portfolio:
         Whether water marks fall by a dividend on its ex-date.
     is_margined : bool array, by sid, optional
         Contracts, whose notional is neither paid nor received; none by default.
+    exchange : Exchange, optional
+        Where assets have currencies of their own; `multiplier` then follows its rates.
 
     Attributes
     ----------
@@ -82,12 +85,13 @@ class Portfolio:
         policy: LevelPolicy | None = None,
         dividends_move_levels: bool = True,
         is_margined: Bools | None = None,
+        exchange: Exchange | None = None,
     ) -> None:
         self.cash = cash
         self.held: Ints = np.empty(0, dtype=np.int64)
         self.multiplier = np.ones(n_assets) if multiplier is None else multiplier
-        self._has_multipliers = bool((self.multiplier != 1).any())
-        self._positions = positions = Positions(n_assets, journal, self.multiplier)
+        self._has_multipliers = bool((self.multiplier != 1).any()) or exchange is not None
+        self._positions = positions = Positions(n_assets, journal, self.multiplier, exchange)
         # The same arrays, not copies: all of them are written in place.
         self.quantity, self.mark = positions.quantity, positions.mark
         self.water_mark, self.peak_quantity = positions.water_mark, positions.peak_quantity
@@ -97,7 +101,7 @@ class Portfolio:
         self.has_dividends = False
         self._moves_levels = dividends_move_levels
         self._variation = None if is_margined is None else VariationMargin(is_margined)
-        self._journal = journal
+        self.exchange, self._journal = exchange, journal
         self._stale: Bools = np.empty(0, dtype=bool)
         self._is_marked = False
         self._n_fills = 0  # as the journal counts them
@@ -155,6 +159,8 @@ class Portfolio:
 
         Of several lots the average; NaN when flat.
         """
+        if self.exchange is not None:
+            return np.array([self._positions.dividends_per_share(sid) for sid in sids.tolist()])
         units = self.quantity[sids] * self.multiplier[sids]
         per_share: Floats = self._positions.received[sids] / units
         return per_share
@@ -189,11 +195,7 @@ class Portfolio:
 
     def open_trades(self) -> list[Trade]:
         """Return every open lot as a trade without an exit, its P&L at the mark."""
-        return [
-            open_part(sid, lot, self._closing(sid, lot.quantity, mark), float(self.multiplier[sid]))
-            for sid, mark in zip(self.held.tolist(), self.mark[self.held].tolist(), strict=True)
-            for lot in self._positions.lots_of(sid)
-        ]
+        return [one for sid in self.held.tolist() for one in self._positions.open_trades(sid)]
 
     def spent_on(self, sids: Ints, quantity: Floats, price: Floats, charge: Floats) -> float:
         """Return what fills would take from cash, below 0 where they bring some."""
@@ -225,6 +227,10 @@ class Portfolio:
             moved = self._positions.fill(lots)
         self._n_fills += len(fills.sids)
         self._moved(moved.new, moved.gone)
+        if self.exchange is not None:
+            self.exchange.spend(
+                fills.sids, self._paid_for(fills.sids, spent, fills.charge), self.settled_cash
+            )
         if seen is not Seen.ALL and len(moved.opened):
             self._water_marks.note_partial(fills.t, moved.opened, seen)
         return moved
@@ -245,7 +251,12 @@ class Portfolio:
         held, is_margined = self.held, None
         if self._variation is not None:
             is_margined = self._variation.is_margined[held]
-            self._variation.pay(batch.t, held, self._value(self.mark[held]), self._journal)
+            paid = self._variation.pay(batch.t, held, self._value(self.mark[held]), self._journal)
+            if self.exchange is not None:
+                for sid, amount in paid:
+                    self.exchange.receive(sid, amount, self.settled_cash)
+        if self.exchange is not None:
+            self._journal.record(self.exchange.at_close(batch.t, self.settled_cash))
         self._journal.record(
             AccountAtClose(
                 t=batch.t, cash=self.settled_cash, held=held, quantity=self.quantity[held],
@@ -253,6 +264,25 @@ class Portfolio:
                 multiplier=self._multiplier(), is_margined=is_margined,
             )
         )  # fmt: skip
+
+    def exchange_at(self, t: int) -> None:
+        """Take the rates that are known at the close of bar `t`.
+
+        What contracts have made so far was settled at those before, and stays so.
+        """
+        exchange, held = self.exchange, self.held
+        if exchange is None:
+            return
+        before = exchange.rate[held]
+        gained = exchange.move(t)
+        if self._variation is not None:
+            change = np.where(self._variation.is_margined[held], exchange.rate[held] - before, 0.0)
+            self._positions.revalue(held, self.mark[held] * change)
+            value = self.quantity[held] * self.mark[held] * change * exchange.units[held]
+            self.cash -= float(value.sum())
+            self._variation.note(held, value)
+        if gained:
+            self.receive(t, -1, FX_REVALUATION, gained)
 
     def rebase(self, sids: Ints, base: Floats | None, water_mark: Floats | None) -> None:
         """Set where levels of newly opened positions count from, and where trails start."""
@@ -313,7 +343,20 @@ class Portfolio:
     ) -> None:
         """Move cash without a fill; positive = received; sid -1: the account's own."""
         self.cash += amount
+        if self.exchange is not None and sid >= 0:
+            self.exchange.receive(sid, amount, self.settled_cash)
         self._journal.record(CashFlow(t=t, sid=sid, kind=kind, amount=amount, in_trades=in_trades))
+
+    def rate_of(self, sid: int) -> float:
+        """Return what one unit of an asset's currency costs now."""
+        return 1.0 if self.exchange is None else self.exchange.rate.item(sid)
+
+    def receive_due(self, t: int, sid: int, kind: str, amount: float, rate: float) -> None:
+        """Receive what was owed to trades since its currency cost `rate`."""
+        self.receive(t, sid, kind, amount, in_trades=True)
+        gain = amount * (self.rate_of(sid) / rate - 1)
+        if gain:
+            self.receive(t, sid, FX_REVALUATION, gain)
 
     def charge_borrow(self, t: int, sids: Ints, fee: Floats) -> None:
         """Pay what borrowing short positions cost; `fee` in account currency, positive."""
@@ -367,15 +410,12 @@ class Portfolio:
         self._positions.reprice(sid, 1 - share)
         self._fall(sid, value)
         for lot in lots:
-            self._positions.fill_one(
-                new,
-                Lot(
-                    lot.quantity * action.value, lot.price * share / action.value, 0.0, 0.0, 0.0,
-                    0.0, 0.0, self._positions.borrowed.item(new),
-                    self._positions.earned.item(new), lot.t, lot.fill,
-                ),
-                "spinoff",
-            )  # fmt: skip
+            price = lot.price * share / action.value
+            given = self._positions.closing(new, -lot.quantity * action.value, price)
+            carried = given._replace(
+                rate=lot.rate, revalued=lot.revalued * share / action.value, t=lot.t, fill=lot.fill
+            )
+            self._positions.fill_one(new, carried, "spinoff")
         is_held = bool(self.quantity[new])
         if was_flat:
             self.mark[new] = self.water_mark[new] = value / action.value
@@ -419,7 +459,8 @@ class Portfolio:
             Signed like the position, at most all of it.
         """
         if quantity:
-            self._positions.fill_one(sid, self._closing(sid, quantity, price)._replace(t=t), kind)
+            closing = self._positions.closing(sid, quantity, price)
+            self._positions.fill_one(sid, closing._replace(t=t), kind)
             amount = quantity * price * float(self.multiplier[sid])
             if self._variation is not None and self._variation.is_margined[sid]:
                 self.cash += amount  # no flow of its own: the close settles it
@@ -462,22 +503,23 @@ class Portfolio:
         multiplier = self.multiplier[sids] if self._has_multipliers else None
         return value_of(quantity, price, multiplier) + charge
 
+    def _paid_for(self, sids: Ints, spent: Floats, charge: Floats) -> Floats:
+        """Return what fills take from cash in the books: of contracts only what is charged."""
+        return np.where(self.margined(sids), charge, spent)
+
     def _cost(self) -> Floats:
         """Return what each held position has cost so far, account currency."""
         held = self.held
         cost: Floats = self._positions.basis[held]
-        if self._has_multipliers:
+        if self.exchange is not None:
+            cost = self._positions.laid_out(held)
+        elif self._has_multipliers:
             cost = cost * self.multiplier[held]
         cost = cost + self._positions.paid[held]
         return cost - self._positions.received[held] if self.has_dividends else cost
 
     def _multiplier(self) -> Floats | None:
         return self.multiplier[self.held] if self._has_multipliers else None
-
-    def _closing(self, sid: int, quantity: float, price: float) -> Lot:
-        """Return the fill that would close `quantity` shares at `price` without costs."""
-        borrowed, earned = self._positions.borrowed.item(sid), self._positions.earned.item(sid)
-        return Lot(-quantity, price, 0.0, 0.0, 0.0, 0.0, 0.0, borrowed, earned)
 
     def _moved(self, new: Ints, gone: Ints) -> None:
         """Take note of what is held now, without a look at what nothing happened to."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -12,24 +12,47 @@ from ml4t.backtest.core.event import NAN
 from ml4t.backtest.core.journal import Journal
 from ml4t.backtest.core.sids import NO_SIDS
 from ml4t.backtest.core.tolerances import DUST
-from ml4t.backtest.core.trades import Trades
+from ml4t.backtest.core.trades import Trade, Trades
 from ml4t.backtest.portfolio.lot_book import LotBook
 from ml4t.backtest.portfolio.lots import (
-    BORROWED,
-    EARNED,
     FEW,
+    N_SUMS,
     QUANTITY,
+    RATE,
+    SUMS,
     Lot,
     Lots,
     charge_of,
     closed,
     closed_one,
+    cost_of,
+    open_part,
 )
 
 # What there is of a position that is none: quantity, mark, water mark, peak quantity, base, basis,
-# what was paid and what was received.
-FLAT = np.array([[0.0], [NAN], [NAN], [0.0], [NAN], [0.0], [0.0], [0.0]])
+# what was paid, what was received and what was laid out.
+FLAT = np.array([[0.0], [NAN], [NAN], [0.0], [NAN], [0.0], [0.0], [0.0], [0.0]])
 FLAT_ONE = FLAT[:, 0]
+
+
+class Rates(Protocol):
+    """What currencies of assets cost now, by sid.
+
+    Attributes
+    ----------
+    rate : float array
+        Account currency per unit of price.
+    units : float array
+        Currency of the asset per unit of price and quantity.
+    """
+
+    @property
+    def rate(self) -> Floats:  # noqa: D102
+        ...
+
+    @property
+    def units(self) -> Floats:  # noqa: D102
+        ...
 
 
 class Moved(NamedTuple):
@@ -62,6 +85,8 @@ class Positions:
         Told of every trade.
     multiplier : float array, by sid
         Account currency per unit of price and quantity.
+    rates : Rates, optional
+        What currencies of assets cost, where some have others than the account.
 
     Attributes
     ----------
@@ -77,8 +102,14 @@ class Positions:
         Cost of borrowing one share since the run began, account currency.
     received : float array, by sid
         Dividends that open lots were entitled to, account currency, negative where owed.
-    earned : float array, by sid
-        Dividends of one share since the run began, in units of price.
+    earned, income : float array, by sid
+        Dividends of one share since the run began, in units of price; and in account currency per
+        unit of multiplier, where there are rates.
+    revalued : float array, by sid
+        What rates have changed of one share's value that was settled before, since the run began,
+        account currency per unit of multiplier.
+    outlay : float array, by sid
+        Sum of ``quantity * Lot.cost`` over open lots, where there are rates.
     n_short : int
         Positions that are short.
     has_carried : bool
@@ -87,20 +118,51 @@ class Positions:
         Whether any fill has ever paid a tax or a fee.
     """
 
-    def __init__(self, n_assets: int, journal: Journal, multiplier: Floats) -> None:
+    def __init__(
+        self, n_assets: int, journal: Journal, multiplier: Floats, rates: Rates | None = None
+    ) -> None:
         # What begins and ends with a position, one row each.
         self._own: Floats = np.repeat(FLAT, n_assets, axis=1)
         rows: list[Floats] = list(self._own)
         self.quantity, self.mark, self.water_mark, self.peak_quantity, *rows = rows
-        self.base, self.basis, self.paid, self.received = rows
+        self.base, self.basis, self.paid, self.received, self.outlay = rows
         self._bars: Ints = np.full((2, n_assets), -1)
         bars: list[Ints] = list(self._bars)
         self.entry_t, self.first_t = bars
-        self.borrowed, self.earned = np.zeros(n_assets), np.zeros(n_assets)
+        self._sums: Floats = np.zeros((N_SUMS, n_assets))
+        self.borrowed, self.earned, self.income, self.revalued = self._sums
         self.n_short, self.has_carried, self.has_levies = 0, False, False
-        self.multiplier, self._has_multipliers = multiplier, bool((multiplier != 1).any())
+        # What prices of trades are multiplied with: where there are rates lots remember their own.
+        self._rates, self.multiplier = rates, multiplier
+        self._units = multiplier if rates is None else rates.units
+        self._has_units = bool((self._units != 1).any())
         self._lots = LotBook(n_assets)
         self._journal = journal
+
+    def dividends_per_share(self, sid: int) -> float:
+        """Return the dividends that the open lots were entitled to, per share, units of price."""
+        earned, quantity = self.earned.item(sid), self.quantity.item(sid)
+        received = sum(lot.quantity * (earned - lot.earned) for lot in self._lots.of(sid))
+        return received / quantity if quantity else NAN
+
+    def closing(self, sid: int, quantity: float, price: float) -> Lot:
+        """Return the fill that would close `quantity` shares at `price` without costs."""
+        borrowed, earned, income, revalued = self._sums[:, sid].tolist()
+        return Lot(
+            -quantity, price, 0.0, 0.0, 0.0, 0.0, 0.0, borrowed, earned, income, revalued,
+            self._rate(sid),
+        )  # fmt: skip
+
+    def open_trades(self, sid: int) -> list[Trade]:
+        """Return the open lots of one asset as trades without an exit, their P&L at the mark."""
+        units, mark = float(self._units[sid]), self.mark.item(sid)
+        return [
+            open_part(
+                sid, lot, self.closing(sid, lot.quantity, mark), units,
+                has_rates=self._rates is not None,
+            )
+            for lot in self._lots.of(sid)
+        ]  # fmt: skip
 
     def lots_of(self, sid: int) -> list[Lot]:
         """Return the open lots of one asset, oldest first."""
@@ -166,6 +228,8 @@ class Positions:
             self.peak_quantity[sid] = abs(after)
         self.basis[sid] += fill.quantity * fill.price
         self.paid[sid] += abs(fill.quantity) * fill.charge
+        if self._rates is not None:
+            self.outlay[sid] += fill.quantity * fill.cost
         self._lots.append_one(sid, fill)
         is_new = before == 0.0 or is_turned
         if is_new:
@@ -180,6 +244,7 @@ class Positions:
         self.has_carried = True
         amount = float(self.quantity[sid]) * value * float(self.multiplier[sid])
         self.earned[sid] += value
+        self.income[sid] += value * self._rate(sid)
         self.received[sid] += amount
         return amount
 
@@ -191,18 +256,30 @@ class Positions:
 
     def return_capital(self, sid: int, value: float) -> bool:
         """Take cash per share off what the open lots have cost; return whether some was more."""
-        multiplier = float(self.multiplier[sid])
-        cut, more = self._lots.return_capital(sid, value)
+        rate = self._rate(sid)
+        cut, more = self._lots.return_capital(sid, value, rate)
         self.basis[sid] -= cut
-        self.received[sid] += more * multiplier
+        self.outlay[sid] -= cut * rate
+        self.received[sid] += more * float(self.multiplier[sid])
         self.has_carried |= more != 0
         return more != 0
 
     def reprice(self, sid: int, factor: float) -> None:
         """Multiply what the open lots have cost, without their charges."""
         self.basis[sid] *= factor
+        self.outlay[sid] *= factor
         self.base[sid] *= factor
         self._lots.reprice(sid, factor)
+
+    def revalue(self, sids: Ints, per_unit: Floats) -> None:
+        """Take note of what rates change of what was settled before, per share and multiplier."""
+        self.has_carried = True
+        self.revalued[sids] += per_unit
+
+    def laid_out(self, sids: Ints) -> Floats:
+        """Return what positions cost at the rates of their fills, without charges."""
+        own: Floats = self.outlay[sids] + self.quantity[sids] * self.revalued[sids]
+        return own * self._units[sids]
 
     def split(self, sid: int, ratio: float) -> None:
         """Turn each share into `ratio` shares; what the position is worth stays."""
@@ -210,7 +287,7 @@ class Positions:
             return
         self.quantity[sid] *= ratio
         self.peak_quantity[sid] *= ratio
-        for prices in (self.mark, self.water_mark, self.base, self.borrowed, self.earned):
+        for prices in (self.mark, self.water_mark, self.base, *self._sums):
             prices[sid] /= ratio
         self._lots.split(sid, ratio)
 
@@ -225,18 +302,23 @@ class Positions:
         if self.quantity[new]:
             return self._merge(old, new)
         self._own[:, new], self._bars[:, new] = self._own[:, old], self._bars[:, old]
-        self.borrowed[new], self.earned[new] = self.borrowed[old], self.earned[old]
+        self._sums[:, new] = self._sums[:, old]
         self._lots.move(old, new)
         self._forget(old)
         return True
 
     # -- inside -----------------------------------------------------------------------
 
+    def _rate(self, sid: int) -> float:
+        """Return what one unit of an asset's price costs now."""
+        return 1.0 if self._rates is None else self._rates.rate.item(sid)
+
     def _note_carried(self, lots: Lots) -> None:
-        """Note what holding one share has cost and brought until these fills."""
+        """Note what holding one share has cost and brought until these fills, and the rates."""
         if self.has_carried:
-            lots.numbers[BORROWED] = self.borrowed[lots.sids]
-            lots.numbers[EARNED] = self.earned[lots.sids]
+            lots.numbers[SUMS] = self._sums[:, lots.sids]
+        if self._rates is not None:
+            lots.numbers[RATE] = self._rates.rate[lots.sids]
 
     def _fill_each(self, lots: Lots) -> Moved:
         opened: list[int] = []
@@ -297,6 +379,8 @@ class Positions:
         self._lots.open(lots)
         self.quantity[sids], self.peak_quantity[sids] = quantity, size
         self.basis[sids], self.paid[sids] = quantity * price, size * charge
+        if self._rates is not None:
+            self.outlay[sids] = quantity * cost_of(lots.numbers)
         self.entry_t[sids] = self.first_t[sids] = lots.t
         self.mark[sids] = self.water_mark[sids] = price
         self.n_short += int(np.count_nonzero(quantity < 0))
@@ -311,6 +395,8 @@ class Positions:
         self.peak_quantity[sids] = np.maximum(self.peak_quantity[sids], np.abs(after))
         self.basis[sids] += quantity * price
         self.paid[sids] += np.abs(quantity) * charge
+        if self._rates is not None:
+            self.outlay[sids] += quantity * cost_of(lots.numbers)
         if np.count_nonzero(is_new):
             new, paid = sids[is_new], price[is_new]
             self.entry_t[new] = self.first_t[new] = lots.t
@@ -330,16 +416,20 @@ class Positions:
         sids, asked = lots.sids, -lots.numbers[QUANTITY]
         touched = self._lots.touched(sids, asked, is_flat, is_turned, starts=starts)
         fills = lots if touched.by is None else lots.at(touched.by)
+        lots_there = self._lots.read(touched.places)
         trades = closed(
-            self._lots.read(touched.places), touched.part, fills,
-            self.multiplier[fills.sids] if self._has_multipliers else None,
+            lots_there, touched.part, fills, self._units[fills.sids] if self._has_units else None,
             has_carried=self.has_carried, has_levies=self.has_levies,
+            has_rates=self._rates is not None,
         )  # fmt: skip
         self._journal.record(trades)
         self._lots.take_off(sids, touched)
         gone = sids
         if not touched.is_all:
             self._take_off(trades, charge_of(fills.numbers, has_levies=self.has_levies))
+            if self._rates is not None:
+                laid_out = touched.part * cost_of(lots_there.numbers)
+                np.subtract.at(self.outlay, trades.sid, laid_out)
             gone = sids[is_flat]
         if self.n_short:
             self.n_short -= int(np.count_nonzero(self.quantity[gone] < 0))
@@ -356,9 +446,12 @@ class Positions:
 
     def _close(self, sid: int, fill: Lot, reason: str, *, is_flat: bool) -> None:
         places, parts = self._lots.chain(sid, -fill.quantity, is_flat=is_flat)
-        multiplier = float(self.multiplier[sid])
+        units, has_rates = float(self._units[sid]), self._rates is not None
         for place, part in zip(places, parts, strict=True):
-            trade = closed_one(sid, self._lots.lot(place), part, fill, reason, multiplier)
+            lot = self._lots.lot(place)
+            trade = closed_one(sid, lot, part, fill, reason, units, has_rates=has_rates)
+            if has_rates:
+                self.outlay[sid] -= part * lot.cost
             self.basis[sid] -= part * trade.entry_price
             self.paid[sid] -= trade.charge - abs(part) * fill.charge + trade.borrow
             self.received[sid] -= trade.dividends
@@ -372,10 +465,11 @@ class Positions:
 
     def _merge(self, old: int, new: int) -> bool:
         # What borrowing has cost, and dividends, are counted from the new asset's own sums.
-        cost = float(self.borrowed[new] - self.borrowed[old])
-        gain = float(self.earned[new] - self.earned[old])
-        self._lots.move(old, new, cost=cost, gain=gain)
-        for vector in (self.quantity, self.peak_quantity, self.basis, self.paid, self.received):
+        by = self._sums[:, new] - self._sums[:, old]
+        self._lots.move(old, new, by)
+        self.outlay[old] -= float(self.quantity[old]) * float(by[-1])  # as that of `revalued`
+        for vector in (self.quantity, self.peak_quantity, self.basis, self.paid, self.received,
+                       self.outlay):  # fmt: skip
             vector[new] += vector[old]
         is_older = bool(self.entry_t[old] < self.entry_t[new])
         if is_older:

@@ -27,7 +27,7 @@ class Settlement:
     def __init__(
         self, delay: int, sessions: Ints, multiplier: Floats, is_margined: Bools | None = None
     ) -> None:
-        self._multiplier = multiplier if is_margined is None else multiplier * ~is_margined
+        self._multiplier, self._is_margined = multiplier, is_margined
         self._delay = delay
         self._number = np.cumsum(np.diff(sessions, prepend=sessions[:1]) > 0) if delay else sessions
         self._pending: deque[tuple[int, float]] = deque()
@@ -42,6 +42,8 @@ class Settlement:
         if self._delay:
             assert isinstance(fills.t, int)
             value = -fills.quantity * fills.price * self._multiplier[fills.sids]
+            if self._is_margined is not None:
+                value = value * ~self._is_margined[fills.sids]
             # A sale that its charges eat up cost cash at once.
             proceeds = float(np.maximum(value - fills.charge, 0)[fills.quantity < 0].sum())
             if proceeds > 0:

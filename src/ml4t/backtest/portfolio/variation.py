@@ -43,8 +43,8 @@ class VariationMargin:
             values[old] = 0.0
         self._traded.add(new)
 
-    def pay(self, t: int, held: Ints, value: Floats, journal: Journal) -> None:
-        """Settle at a close.
+    def pay(self, t: int, held: Ints, value: Floats, journal: Journal) -> list[tuple[int, float]]:
+        """Settle at a close; return what was paid of which contract.
 
         Parameters
         ----------
@@ -53,14 +53,17 @@ class VariationMargin:
         value : float array
             Of each at the mark, account currency.
         """
+        paid: list[tuple[int, float]] = []
         of_held = self.is_margined[held]
         now = dict(zip(held[of_held].tolist(), value[of_held].tolist(), strict=True))
         for sid in sorted({*now, *self._traded}):
             worth = now.get(sid, 0.0)
             amount = worth - self._settled.item(sid) - self._filled.item(sid)
             self._settled[sid], self._filled[sid] = worth, 0.0
+            paid.append((sid, amount))
             # One of nothing too: the flows say which assets are settled daily.
             journal.record(
                 CashFlow(t=t, sid=sid, kind=VARIATION_MARGIN, amount=amount, in_trades=True)
             )
         self._traded.clear()
+        return paid

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ml4t.backtest.core.journal import (
     AccountAtClose,
+    CashAtClose,
     CashFlow,
     Compared,
     Computed,
@@ -108,7 +109,8 @@ FILLS = Table(
         Column("timestamp", BAR, "bar of the fill", "t"),
         Column("asset_id", ASSET, "asset", "sids"),
         Column("quantity", NUMBER, "shares, positive buys, negative sells"),
-        Column("price", NUMBER, "per share, slippage and impact included"),
+        Column("price", NUMBER, "per share, asset's currency, slippage and impact included"),
+        Column("rate", NUMBER, "account currency per unit of the asset's", is_later=True),
         Column("commission", NUMBER, "account currency, positive = cost, negative = rebate"),
         Column("tax", NUMBER, "account currency, positive = cost", is_later=True),
         Column(
@@ -122,8 +124,8 @@ FILLS = Table(
         Column(
             "value",
             NUMBER,
-            "quantity * price * multiplier, account currency: what the fill took from cash; of a "
-            "contract that settles daily its notional, which takes none",
+            "quantity * price * multiplier * rate, account currency: what the fill took from cash; "
+            "of a contract that settles daily its notional, which takes none",
             COMPUTED,
         ),
         Column(
@@ -150,8 +152,10 @@ POSITIONS = Table(
         Column("timestamp", BAR, "bar", "t"),
         Column("asset_id", ASSET, "asset", "held"),
         Column("quantity", NUMBER, "shares at the close, positive long, negative short"),
-        Column("price", NUMBER, "the mark: this close, or the last one known", "mark"),
-        Column("value", NUMBER, "quantity * price * multiplier, account currency"),
+        Column(
+            "price", NUMBER, "the mark, asset's currency: this close, or the last one known", "mark"
+        ),
+        Column("value", NUMBER, "quantity * price * multiplier * rate, account currency"),
         Column(
             "unrealized_pnl",
             NUMBER,
@@ -263,11 +267,26 @@ CASH_FLOWS = Table(
             TEXT,
             "deposit, dividend, borrow, interest, delisting, cash in lieu, return_of_capital, "
             "cash, rights, withholding, merger, funding, or variation_margin: what a contract "
-            "made since the last close, one row per contract held or traded",
+            "made since the last close, one row per contract held or traded; fx_revaluation: what "
+            "rates made of cash in other currencies, and of dividends until they were paid",
         ),
         Column("amount", NUMBER, "account currency, positive = received"),
         Column("in_trades", FLAG, "it is part of the pnl of trades too"),
     ),
+)
+
+CURRENCIES = Table(
+    name="currencies",
+    events=(CashAtClose,),
+    counted="cash",
+    columns=(
+        Column("timestamp", BAR, "bar; where all assets are in one currency there are none", "t"),
+        Column("currency", TEXT, "of the account, or of assets", "currencies"),
+        Column("cash", NUMBER, "in the currency itself; below 0 where it is lent"),
+        Column("rate", NUMBER, "account currency per unit; NULL: none is known yet"),
+        Column("value", NUMBER, "cash * rate, account currency", COMPUTED),
+    ),
+    is_later=True,
 )
 
 SIGNALS = Table(
@@ -315,7 +334,7 @@ BENCHMARK = Table(
 TABLES = {
     table.name: table
     for table in (RUNS, ORDERS, FILLS, TRADES, POSITIONS, EQUITY, DECISIONS, SELECTIONS,
-                  CASH_FLOWS, SIGNALS, EVIDENCE, BENCHMARK, WAITING)
+                  CASH_FLOWS, CURRENCIES, SIGNALS, EVIDENCE, BENCHMARK, WAITING)
 }  # fmt: skip
 # All that is made of events, in the end.
 STAGED = (*TABLES.values(), SEEN)

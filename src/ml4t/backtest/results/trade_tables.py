@@ -33,16 +33,46 @@ TRADES = Table(
         Column("asset_id", ASSET, "asset", "sid"),
         Column("quantity", NUMBER, "shares of this lot part, positive long, negative short"),
         Column("entry_timestamp", BAR, "bar of the entry fill", "entry_t"),
-        Column("entry_price", NUMBER, "per share, slippage included"),
+        Column("entry_price", NUMBER, "per share, asset's currency, slippage included"),
         Column("exit_timestamp", BAR, "bar of the exit fill; NULL: still open", "exit_t"),
-        Column("exit_price", NUMBER, "per share, slippage included; NULL: still open"),
+        Column(
+            "exit_price",
+            NUMBER,
+            "per share, asset's currency, slippage included; NULL: still open",
+        ),
+        Column(
+            "entry_rate",
+            NUMBER,
+            "account currency per unit of the asset's, at the entry",
+            is_later=True,
+        ),
+        Column("exit_rate", NUMBER, "at the exit; still open: at the mark", is_later=True),
         Column(
             "pnl",
             NUMBER,
             "account currency, net of commission, tax, fee and borrow, dividends included; open "
             "lots at their mark",
         ),
-        Column("return", NUMBER, "pnl / (|quantity| * entry_price * multiplier)", COMPUTED),
+        Column(
+            "pnl_currency",
+            NUMBER,
+            "account currency, what rates made: pnl less pnl_price; of shares quantity * "
+            "entry_price * multiplier * (exit_rate - entry_rate)",
+            is_later=True,
+        ),
+        Column(
+            "pnl_price",
+            NUMBER,
+            "account currency, what prices made at the exit's rate, with all costs and dividends",
+            COMPUTED,
+            is_later=True,
+        ),
+        Column(
+            "return",
+            NUMBER,
+            "pnl / (|quantity| * entry_price * multiplier * entry_rate)",
+            COMPUTED,
+        ),
         Column("bars_held", COUNT, "bars from entry to exit; NULL: still open", COMPUTED),
         Column(
             "exit_rule",

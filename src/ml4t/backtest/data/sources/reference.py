@@ -49,6 +49,9 @@ def read_instruments(found: Mapping[str, str], database: Database) -> Instrument
     for name, value in _OF_EXPIRY.items():
         if name in found:
             terms.append(f"{value} as {name}")
+    has_currency = "currency" in found
+    if has_currency:
+        terms.append("assets.currency::varchar as currency")
     said = "assets.instrument" if "instrument" in found else "null::varchar"
     texts_of = [
         name for name, kind in found.items()
@@ -78,6 +81,7 @@ def read_instruments(found: Mapping[str, str], database: Database) -> Instrument
         instrument=rows["instrument"].astype(np.int64),
         expiry=rows["expiry"] if "expiry" in found else None,
         final_settlement=rows["final_settlement"] if "final_settlement" in found else None,
+        currency=tuple(rows["currency"].tolist()) if has_currency else (),
         groups=groups,
         group_names=group_names,
         changing=tuple(texts_of) if is_told else (),
@@ -196,28 +200,28 @@ def require_valued(actions: Sequence[Action], asset_ids: Callable[[], NDArray[np
 
 
 def require_same_contract(actions: Sequence[Action], terms: Instruments) -> None:
-    """Refuse what turns one asset into another of another multiplier: it would make or lose money.
+    """Refuse what turns one asset into another of another multiplier or currency.
+
+    It would make or lose money.
 
     Raises
     ------
     DataError
-        Before the run; the sample has the bars and both multipliers.
+        Before the run; the sample has the bars and both values.
     """
-    bad = [
-        one
-        for one in actions
-        if one.new_sid >= 0 and terms.multiplier[one.sid] != terms.multiplier[one.new_sid]
-    ]
-    if bad:
-        sample: list[dict[str, object]] = [
-            {"bar": one.t, "multiplier": float(terms.multiplier[one.sid]),
-             "new_multiplier": float(terms.multiplier[one.new_sid])}
-            for one in bad[:5]
-        ]  # fmt: skip
-        raise DataError(
-            "assets", "rename_keeps_multiplier", "gives the old and the new name of an asset "
-            "different multipliers; give both the same", n_rows=len(bad), sample=sample,
-        )  # fmt: skip
+    values: dict[str, Sequence[object]] = {"multiplier": terms.multiplier.tolist()}
+    if terms.currency:
+        values["currency"] = terms.currency
+    for name, of in values.items():
+        bad = [one for one in actions if one.new_sid >= 0 and of[one.sid] != of[one.new_sid]]
+        if bad:
+            sample: list[dict[str, object]] = [
+                {"bar": one.t, name: of[one.sid], f"new_{name}": of[one.new_sid]} for one in bad[:5]
+            ]
+            raise DataError(
+                "assets", f"rename_keeps_{name}", f"gives the old and the new name of an asset "
+                f"another {name}; give both the same", n_rows=len(bad), sample=sample,
+            )  # fmt: skip
 
 
 def read_rolls(
@@ -251,6 +255,13 @@ def read_rolls(
             "has rolls between contracts of different multipliers, of which one is not one; leave "
             "them out and trade them in the strategy",
             lambda one: bool(terms.multiplier[one.sid] != terms.multiplier[one.new_sid]),
+        ),
+        "roll_keeps_currency": (
+            "has rolls between contracts of two currencies, of which one is not one; leave them "
+            "out and trade them in the strategy",
+            lambda one: (
+                bool(terms.currency) and terms.currency[one.sid] != terms.currency[one.new_sid]
+            ),
         ),
     }
     for rule, (text, is_bad) in reasons.items():

@@ -98,10 +98,12 @@ def canonical_columns(
                     f'(to_timestamp({quote(name)}) ...)", or epoch_ms(); or {how}'
                 )
             _refuse_type(source, name, kind, f"it must be a DATE or TIMESTAMP, {how}")
-    if source.spec.is_money and "currency" in by_lower:
+    is_told = "currency" in source.spec.optional
+    if source.spec.is_money and "currency" in by_lower and not is_told:
         raise DataError(
-            source.name, "currency", "has a column 'currency', and nothing would be converted: all "
-            "prices and amounts are in the account's currency; convert them and leave it out",
+            source.name, "currency", "has a column 'currency', and nothing would be converted: "
+            "prices and amounts are in the currency that source 'assets' gives for the asset; give "
+            "it there, with a source 'fx', and leave the column out",
         )  # fmt: skip
     ours = {*source.spec.required, *source.spec.optional}
     items: dict[str, Item] = {}

@@ -34,9 +34,11 @@ class DatedMargins:
             self.at_close(-1)
         return terms
 
-    def at_close(self, t: int) -> None:
-        """Take what is known from this close on."""
-        for one in self._due.get(t, ()):
+    def at_close(self, t: int) -> bool:
+        """Take what is known from this close on; return whether anything is new."""
+        due = self._due.get(t, ())
+        for one in due:
             assert self._terms is not None
             self._terms.contract_initial_margin[one.sid] = one.initial
             self._terms.contract_maintenance_margin[one.sid] = one.maintenance
+        return bool(due)

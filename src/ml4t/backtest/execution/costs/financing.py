@@ -38,6 +38,11 @@ class Accrual(Word):
 _DAYS_OF = {DayCount.ACTUAL_365: 365, DayCount.ACTUAL_360: 360}
 
 
+def days_of(day_count: DayCount) -> int:
+    """Return the days that a year has."""
+    return _DAYS_OF[day_count]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Financing:
     """Simple interest between two bars: ``amount * rate * days / days of a year``.
@@ -81,7 +86,7 @@ class Financing:
     @property
     def days_per_year(self) -> int:
         """Days that a year has."""
-        return _DAYS_OF[self.day_count]
+        return days_of(self.day_count)
 
     @property
     def counts_hours(self) -> bool:

@@ -14,6 +14,7 @@ from ml4t.backtest.data.sources.roles.benchmark import BENCHMARK_ROLE, RISK_FREE
 from ml4t.backtest.data.sources.roles.calendar import CALENDAR_ROLE, CORRECTIONS_ROLE
 from ml4t.backtest.data.sources.roles.features import CONTEXT_ROLE, FEATURES_ROLE
 from ml4t.backtest.data.sources.roles.funding import FUNDING_ROLE
+from ml4t.backtest.data.sources.roles.fx import FX_ROLE
 from ml4t.backtest.data.sources.roles.prices import PRICES_ROLE
 from ml4t.backtest.data.sources.roles.rolls import ROLLS_ROLE
 from ml4t.backtest.data.sources.roles.spec import RoleSpec
@@ -22,7 +23,7 @@ from ml4t.backtest.data.sources.roles.universe import UNIVERSE_ROLE
 
 Role = Literal[
     "prices", "features", "context", "universe", "actions", "assets", "borrow", "calendar",
-    "calendar_corrections", "benchmark", "risk_free", "rolls", "funding",
+    "calendar_corrections", "benchmark", "risk_free", "rolls", "funding", "fx",
 ]  # fmt: skip
 ROLES: dict[str, RoleSpec] = {
     spec.name: spec
@@ -40,5 +41,6 @@ ROLES: dict[str, RoleSpec] = {
         RISK_FREE_ROLE,
         ROLLS_ROLE,
         FUNDING_ROLE,
+        FX_ROLE,
     )
 }

@@ -95,10 +95,15 @@ _EXPIRY = Check(
         "said": "instrument::varchar" if "instrument" in rows.columns else "null::varchar",
     },
 )
+_CURRENCY = Check(
+    rule="currency_not_valid",
+    text="has a currency that is no code such as USD; use NULL for that of the account",
+    applies=has("currency"),
+)
 # What may change: it counts from the close of the first bar at or after available_at.
 DATED_MARGINS = ("contract_initial_margin", "contract_maintenance_margin")
 _FIXED = tuple(name for name in TERMS if name not in DATED_MARGINS)
-_NAMED = ("instrument", "expiry", "final_settlement")
+_NAMED = ("instrument", "expiry", "final_settlement", "currency")
 _ONE_TERM = Check(
     rule="terms_changed",
     text="has rows of one asset with other terms; of terms an asset has one, which counts from the "
@@ -117,7 +122,7 @@ ASSETS_ROLE = RoleSpec(
     times=(),
     days=("expiry",),
     doubles=(*TERMS, "final_settlement"),
-    texts=("instrument",),
+    texts=("instrument", "currency"),
     key=("asset_id",),
     checks=(
         NULL_ASSET_ID,
@@ -127,6 +132,7 @@ ASSETS_ROLE = RoleSpec(
         _INSTRUMENT,
         _CONTRACT_MARGIN,
         _EXPIRY,
+        _CURRENCY,
         NULL_AVAILABLE_AT,
         INFINITE_TIME,
         DUPLICATE_KEYS,
