@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from exchanged import rate_before
 from ml4t.backtest import BacktestResult, CashAccount, Catalog
 from ml4t.backtest.data.database import Database
 from ml4t.backtest.data.stream.period import Period
@@ -180,6 +181,7 @@ def check_dividends(result: BacktestResult, catalog: Catalog, period: Period) ->
         return tables_for(result, query).rows(query)
 
     axes, multiplier = catalog.axes(period), catalog.instruments().multiplier
+    rate = rate_before(rows, catalog, period)
     number = {asset: sid for sid, asset in enumerate(axes.asset_ids)}
     bars = "(select timestamp, row_number() over (order by timestamp) - 1 as t from equity) as bars"
     held: dict[tuple[int, int], float] = {
@@ -201,6 +203,7 @@ def check_dividends(result: BacktestResult, catalog: Catalog, period: Period) ->
     for action in actions:
         key, new = (action.t, action.sid), (action.t, action.new_sid)
         amount = held.get(key, 0.0) * action.value * multiplier[action.sid]
+        amount *= rate(action.t, action.sid) if action.kind in ("dividend", "rights") else 1
         if action.kind == "dividend":
             earned.append(amount)
         elif action.kind == "rights":
