@@ -26,6 +26,7 @@ from malformed import (
 from ml4t.backtest import (
     Accrual,
     DayCount,
+    ForeignCash,
     PerOrderCommission,
     Ranking,
     Shortfall,
@@ -41,6 +42,12 @@ from ml4t.backtest.scenarios import make_scenario
 from ml4t.backtest.strategies import FixedSizer, Rule, Sizer
 from ml4t.backtest.strategies.predicate import Predicate
 
+
+def is_currency(value: object) -> bool:
+    """Whether a value can be the code of a currency; no parts of one are among those tried."""
+    return isinstance(value, str) and value.isalnum()
+
+
 # Public classes that are no settings: what a run makes and hands out, base classes, and those that
 # have a test of their own kind (registrations, runs, results, orders).
 NOT_SETTINGS = {
@@ -48,7 +55,7 @@ NOT_SETTINGS = {
     "PreparedStore", "RunStore", "Answer", "Held", "Limit", "RiskRule", "RiskContext",
     "RiskDecision", "Rule",
     "Sizer", "LevelBase", "TrailStart", "TrailBy", "Trigger", "Shortfall", "SizedAt",
-    "Accrual", "DayCount",
+    "Accrual", "DayCount", "ForeignCash",
     "NextOpen", "NextClose", "ThisClose", "HybridStrategy", "LimitAction", "LimitKind",
     "AccountState", "Wish", "Predicate", "Entry", "BreachAction",
     # Of sweeps: see test_sweep_parameters.py, test_sweep_errors.py and test_splits.py.
@@ -56,6 +63,10 @@ NOT_SETTINGS = {
     "WalkForward", "CombinatorialPurged",
 }  # fmt: skip
 PRIORITY = whole()
+CURRENCY = Kind("a currency", is_currency)
+CURRENCY_OR_NONE = Kind(
+    "a currency or nothing", lambda v: isinstance(v, str) and (v == "" or v.isalnum())
+)
 SIGNAL_LEVEL = above(-INF) | NAME
 # Fractions; what is beyond is a percentage by mistake.
 EQUITY = above(0, 10 + 1e-9)
@@ -89,7 +100,7 @@ PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
     ),
     "BacktestConfig": ({}, dict.fromkeys(
         ("commission", "slippage", "financing", "account", "execution", "levels", "actions",
-         "market"),
+         "market", "currencies"),
         NOTHING,
     ) | {"impact": NONE, "initial_capital": above(0) | NONE}),
     "BasisPointCommission": ({}, {"basis_points": RATE}),
@@ -127,6 +138,15 @@ PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
         {}, {"credit_rate": above(-1, 1), "debit_rate": at_least(0, 1),
              "borrow_rate": at_least(0, 1), "day_count": words(*DayCount),
              "accrual": words(*Accrual)},
+    ),
+    "Currencies": (
+        {}, {"account": CURRENCY_OR_NONE, "cash": words(*ForeignCash),
+             "conversion_cost": at_least(0, 1), "max_age": whole(0),
+             "interest": listed(lambda v: False)},
+    ),
+    "CurrencyRates": (
+        {"currency": "EUR"}, {"currency": CURRENCY, "credit_rate": above(-1, 1),
+                              "debit_rate": at_least(0, 1), "day_count": words(*DayCount)},
     ),
     "CashAccount": (
         {}, {"shortfall": words(*Shortfall), "overdraft": at_least(0), "shorting": FLAG,

@@ -31,6 +31,8 @@ from ml4t.backtest import (
     BasisPointSlippage,
     CashAccount,
     Catalog,
+    Currencies,
+    CurrencyRates,
     ExecutionPolicy,
     Fee,
     Financing,
@@ -207,6 +209,41 @@ def futures_case(seed: int) -> Case:
         for asset, one in options["terms"].items() if one.is_perpetual
     ]  # fmt: skip
     return replace(universe, actions_frame=actions), options
+
+
+def currency_case(seed: int) -> Case:
+    """Return a mixed case, at times with futures, of which some assets are in other currencies."""
+    pick = random.Random(f"currency {seed}")
+    universe, options = futures_case(seed) if pick.random() < 0.4 else money_case(seed)
+    draw_currencies(pick, universe, options)
+    return universe, options
+
+
+def draw_currencies(pick: random.Random, universe: Universe, options: dict[str, Any]) -> None:
+    """Give assets currencies, whose rates move at most bars and are told one way or the other."""
+    names = {"USD": 1.0, "EUR": 1.1, "JPY": 0.007}
+    of_first = {a.removesuffix("N"): pick.choice([*names]) for a in sorted(universe.assets)}
+    currency = {asset: of_first[asset.removesuffix("N")] for asset in universe.assets}
+    rows, times = [], sorted(universe.bars)
+    for name in [*names][1:]:
+        rate, is_inverse = names[name], pick.random() < 0.5
+        for i, time in enumerate(times):
+            rate *= 1 + pick.uniform(-0.02, 0.02)
+            if i == 0 or pick.random() < 0.8:
+                base, quote = ("USD", name) if is_inverse else (name, "USD")
+                rows.append((time, base, quote, 1 / rate if is_inverse else rate))
+    modes = ["converted", "held", *(["borrowed"] if options["margin"] is not None else [])]
+    cash = pick.choice(modes)
+    has_interest = cash != "converted" and pick.random() < 0.7
+    options["terms"] = {a: options["terms"].get(a, r.Terms()) for a in universe.assets}
+    options["fx"] = r.Fx(
+        account="USD", currency=currency, rows=rows, cash=cash,
+        cost=0.0 if cash == "borrowed" else pick.choice([0.0, 0.0005]),
+        interest={
+            name: (0.02, 0.06, pick.choice([360, 365]))
+            for name in sorted({*currency.values()} - {"USD"})
+        } if has_interest else {},
+    )  # fmt: skip
 
 
 def rates_case(seed: int) -> Case:
@@ -561,8 +598,14 @@ def sources_of(universe: Universe, options: Mapping[str, Any], folder: Path) -> 
             role: split_files(frame.to_arrow(), folder / role, choose, has_dates=role != "prices")
             for role, frame in sources.items()
         }
+    fx = options.get("fx")
     if options.get("terms"):
         sources["assets"] = assets_of(options["terms"])
+    if fx is not None:
+        names = ("timestamp", "base", "quote", "rate")
+        sources["fx"] = pl.DataFrame(fx.rows, schema=names, orient="row")
+        said = [fx.currency.get(asset) for asset in sources["assets"]["asset_id"]]
+        sources["assets"] = sources["assets"].with_columns(pl.Series("currency", said))
     if options.get("actions") and len(universe.actions_frame):
         sources["actions"] = universe.actions_frame.drop("delisting_return")
     if options.get("funding"):
@@ -649,6 +692,7 @@ def config_of(options: Mapping[str, Any]) -> BacktestConfig:
             **options.get("execution", {}),
         ),
         market=MarketRules(min_holding=options.get("min_holding", 0)),
+        currencies=currencies_of(options.get("fx")),
         levels=options.get("levels", LevelPolicy()),
         actions=ActionPolicy(
             reinvest_dividends=options.get("reinvest_dividends", False),
@@ -656,6 +700,19 @@ def config_of(options: Mapping[str, Any]) -> BacktestConfig:
             delisting_return=options.get("delisting_return", 0.0),
             exit_on_membership_end=exits_members and options.get("members") is not None,
         ),
+    )
+
+
+def currencies_of(fx: r.Fx | None) -> Currencies:
+    if fx is None:
+        return Currencies()
+    interest = [
+        CurrencyRates(currency=name, credit_rate=credit, debit_rate=debit,
+                      day_count=f"actual/{days}")
+        for name, (credit, debit, days) in fx.interest.items()
+    ]  # fmt: skip
+    return Currencies(
+        account=fx.account, cash=fx.cash, conversion_cost=fx.cost, interest=interest, max_age=60
     )
 
 
@@ -774,7 +831,7 @@ def tables(
         (
             "positions",
             ours("select timestamp, asset_id, quantity, price, is_stale from positions"),
-            theirs(expected.positions),
+            theirs(row[:5] for row in expected.positions),
         ),
         (
             "equity",

@@ -25,6 +25,7 @@ from collections.abc import Mapping, Sequence, Set
 from reference_actions import step_actions
 from reference_close import record, step_close
 from reference_decide import step_decide
+from reference_exchange import Fx
 from reference_intrabar import step_intrabar
 from reference_limits import (
     Limit,
@@ -100,7 +101,7 @@ __all__ = [
     "run", "Bar", "Terms", "Margin", "Borrow", "Action", "Trade", "Charged", "Cost", "Timestamp",
     "Asset", "Signals", "Predicate", "TopN", "Order", "Cancel", "Replace", "OrderTarget",
     "OrderTargetPercent", "Targets", "Instruction",
-    "Rule", "View", "Verdict", "known", "StopLoss", "TakeProfit", "TrailingStop",
+    "Fx", "Rule", "View", "Verdict", "known", "StopLoss", "TakeProfit", "TrailingStop",
     "DynamicTrailingStop", "VolatilityScaledStopLoss", "VolatilityTrailingStop", "BreakevenStop",
     "TimeBasedExit", "SignalExit", "ScaledExit", "AnyOf", "AllOf",
     "Limit", "MaxPositions", "MaxWeight", "MaxGroupWeight", "MaxGrossExposure", "MaxNetExposure",
@@ -147,6 +148,7 @@ def run(
     within_range: bool = False,
     timing: str = NEXT_OPEN,
     timezone: str | None = None,
+    fx: Fx | None = None,
 ) -> ReferenceResult:
     """Run the strategy, the script, or both.
 
@@ -165,6 +167,7 @@ def run(
     min_holding: sessions before what was bought may be sold.
     within_range: slippage and impact take no price outside the bar's range.
     timezone: whose calendar dates sessions and dates of actions are; None: bars have no zone.
+    fx: currencies of assets and what they cost; None: all is in one.
     timing: of market orders and rebalances: next_open, vwap, next_close or this_close.
     """
     setup = Setup(
@@ -201,6 +204,7 @@ def run(
         within_range=within_range,
         timing=timing,
         timezone=timezone,
+        fx=fx,
     )
     world = make_world(setup)
     world.ledger.flow(0, None, "deposit", initial_capital)
@@ -208,7 +212,7 @@ def run(
         step(world, t)
     world.ledger.report_open_lots()
     world.report_orders()
-    world.ledger.check_identities(math.fsum(amount for _, _, _, amount in world.due))
+    world.ledger.check_identities(math.fsum(amount for _, _, _, amount, _ in world.due))
     return world.result
 
 
@@ -229,6 +233,7 @@ def step(world: World, t: int) -> None:
     fill_moment(world, NEXT_OPEN)
     step_intrabar(world)
     world.ledger.is_over = True
+    world.ledger.exchange_at(t)
     for moment in (VWAP, NEXT_CLOSE):
         world.move_to(moment)
         fill_moment(world, moment)

@@ -107,12 +107,12 @@ def distribute(world: World, action: Action) -> None:
         amount = world.ledger.carry(action.asset, value)
     else:
         amount = world.ledger.go_ex(action.asset, value)
-    pay_date = action.pay_date or world.now
+    pay_date, rate = action.pay_date or world.now, world.ledger.rate(action.asset)
     if amount != 0:
-        world.due.append((pay_date, action.asset, action.kind, amount))
+        world.due.append((pay_date, action.asset, action.kind, amount, rate))
     if amount > 0 and action.withholding:
         tax = world.ledger.carry(action.asset, -value * action.withholding)
-        world.due.append((pay_date, action.asset, "withholding", tax))
+        world.due.append((pay_date, action.asset, "withholding", tax, rate))
     if action.kind == "cash":  # no price follows a fee
         return
     if action.asset in world.ledger.marks:  # who buys now has no part in it
@@ -173,13 +173,16 @@ def lower_orders(world: World, asset: Asset, value: float) -> None:
 
 def pay_dividends(world: World) -> None:
     waiting, reinvested = [], dict[Asset, float]()
-    for pay_date, asset, kind, amount in world.due:
+    for pay_date, asset, kind, amount, rate in world.due:
         if pay_date <= world.now:
             world.ledger.flow(world.t, asset, kind, amount)
+            gained = amount / rate * world.ledger.rate(asset) - amount
+            if gained:
+                world.ledger.flow(world.t, asset, "fx_revaluation", gained)
             if kind in ("dividend", "withholding"):
                 reinvested[asset] = reinvested.get(asset, 0.0) + amount
         else:
-            waiting.append((pay_date, asset, kind, amount))
+            waiting.append((pay_date, asset, kind, amount, rate))
     world.reinvest += reinvested.items()
     world.due = waiting
 
@@ -239,6 +242,8 @@ def split_position(position: Position, ratio: float, tick: float) -> None:
         lot.bought *= ratio
         lot.quantity *= ratio
         lot.price /= ratio
+        lot.cost /= ratio
+        lot.settled /= ratio
         lot.paid = None if lot.paid is None else lot.paid / ratio
         lot.seen = [price / ratio for price in lot.seen]
     position.water_mark /= ratio
@@ -309,10 +314,7 @@ def rename(world: World, old: Asset, new: Asset) -> None:
         if order.asset == old:
             order.asset = new
     world.gone[old] = RENAMED
-    world.due = [
-        (day, new if asset == old else asset, kind, amount)
-        for day, asset, kind, amount in world.due
-    ]
+    world.due = [(day, new if asset == old else asset, *rest) for day, asset, *rest in world.due]
 
 
 def delist(world: World, action: Action) -> None:
@@ -366,7 +368,7 @@ def charge_borrow(world: World) -> None:
         quantity = ledger.live(asset)
         if quantity < 0 and world.t > 0 and asset not in ledger.carried:
             borrow = world.borrow_known(world.t - 1, asset)
-            share = days(world) / world.setup.days_per_year
+            share = days(world) / world.ledger.days_per_year(asset, world.setup.days_per_year)
             if borrow is not None and borrow.fee * share != 0:
                 value = -quantity * ledger.marks[asset] * world.terms(asset).multiplier
                 ledger.charge_borrow(world.t, asset, borrow.fee * value * share)
@@ -376,8 +378,9 @@ def pay_interest(world: World) -> None:
     """Pay or charge interest on the cash of the previous close."""
     if world.t == 0:
         return
-    cash = world.result.equity[-1].cash
+    cash = world.ledger.cash_at_close
     rate = world.setup.credit_rate if cash > 0 else world.setup.debit_rate
     amount = cash * rate * days(world) / world.setup.days_per_year
     if amount != 0:
         world.ledger.flow(world.t, None, "interest", amount)
+    world.ledger.pay_other_interest(world.t, days(world))

@@ -108,8 +108,9 @@ def record(world: World) -> None:
         worth.append(0.0 if asset in ledger.carried else value)
         weight.append(abs(value))
         is_stale = asset not in world.bars
-        row = PositionRow(world.now, asset, ledger.live(asset), mark, is_stale)
+        row = PositionRow(world.now, asset, ledger.live(asset), mark, is_stale, value)
         result.positions.append(row)
     equity = ledger.cash + math.fsum(worth)
     result.equity.append(EquityRow(world.now, equity, ledger.cash))
     world.gross = math.fsum(weight) / equity if equity > 0 else 0.0
+    ledger.end_of_bar()

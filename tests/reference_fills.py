@@ -49,7 +49,8 @@ def plan(
     terms, side = world.terms(asset), 1 if quantity > 0 else -1
     bar = world.bars[asset]
     volume = bar.volume
-    trade = Trade(asset, world.t, quantity, base, terms.multiplier, volume, world.today)
+    own = world.own_terms(asset).multiplier
+    trade = Trade(asset, world.t, quantity, base, own, volume, world.today)
 
     def moved(start: float, fraction: float) -> float:
         price = to_tick(start * (1 + side * fraction), terms.tick, up=side > 0)
@@ -63,10 +64,10 @@ def plan(
     amount = abs(quantity) * terms.multiplier
     charged = world.setup.commission(trade._replace(price=price))
     charged = charged if isinstance(charged, Charged) else Charged(charged)
+    charged = Charged(*(world.ledger.rate(asset) * each for each in charged))
     slippage, impact = abs(slipped - base) * amount, abs(price - slipped) * amount
-    return Plan(
-        asset, base, Paid(quantity, price, charged.commission, slippage, impact, *charged[1:])
-    )
+    paid = Paid(quantity, price, charged.commission, slippage, impact, *charged[1:])
+    return Plan(asset, base, world.ledger.with_conversion(asset, paid))
 
 
 def fits(world: World, plans: Sequence[Plan], *, is_strict: bool = False) -> bool:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from reference_exchange import Exchange
 from reference_rules import Memory, Rule
 from reference_types import (
+    REINVESTMENT,
     Asset,
     Bar,
     FillRow,
@@ -42,6 +44,10 @@ class Lot:
     fee: float
     borrow: float = 0.0  # paid so far for what is left
     dividends: float = 0.0  # money, entitled to so far by what is left; a short's are negative
+    cost: float = 0.0  # money per share at the entry, less capital that came back
+    settled: float = 0.0  # of a future: the price to which its gains have been paid
+    made: float = 0.0  # and those gains, of what is left
+    earned: float = 0.0  # dividends per share, own currency
     paid: float | None = None  # the price but for returns of capital; None: there was none
     seen: list[float] = field(default_factory=list)  # prices while it was held, after its fill
 
@@ -117,6 +123,7 @@ class Paid:
     impact: float
     tax: float = 0.0
     fee: float = 0.0
+    conversion: float = 0.0  # part of the fee
 
     @property
     def charged(self) -> float:
@@ -136,7 +143,7 @@ class Paid:
 class Ledger:
     timeline: list[Timestamp]
     sessions: list[int]
-    multipliers: Mapping[Asset, float]
+    multipliers: dict[Asset, float]  # money per unit of price and quantity, now
     initial: float
     settlement: int  # sessions until the proceeds of a sale are spendable
     result: ReferenceResult
@@ -149,6 +156,83 @@ class Ledger:
     unsettled: list[tuple[int, float]] = field(default_factory=list)  # (first session, amount)
     bars: Mapping[Asset, Bar] = field(default_factory=dict)  # of now
     is_over: bool = False  # the bar, but for what fills at its close
+    exchange: Exchange | None = None  # None: all is in one currency
+    own: dict[Asset, float] = field(default_factory=dict)  # multipliers in own currencies
+    cash_at_close: float = 0.0  # of the account's own currency
+    purses_at_close: dict[str, float] = field(default_factory=dict)
+
+    # -- currencies
+
+    def rate(self, asset: Asset) -> float:
+        """Return what one unit of the asset's currency costs now."""
+        return 1.0 if self.exchange is None else self.exchange.rate(asset)
+
+    def convert(self) -> None:
+        """Have the multipliers be in account currency, at the rates of now."""
+        self.own = self.own or dict(self.multipliers)
+        for asset, multiplier in self.own.items():
+            self.multipliers[asset] = multiplier * self.rate(asset)
+
+    def exchange_at(self, t: int) -> None:
+        """Take the rates of a close; what futures have been paid stays what it was."""
+        if self.exchange is None:
+            return
+        gained = self.exchange.move(self.timeline[t])
+        before = dict(self.multipliers)
+        self.convert()
+        for asset in self.carried:  # at the price of before, now at the rate of now
+            change = self.multipliers[asset] - before[asset]
+            for lot in self.positions[asset].lots if asset in self.positions else ():
+                self.carried[asset] += lot.quantity * lot.settled * change
+        if gained:
+            self.cash += gained
+            self.result.cash_flows.append(FlowRow(self.timeline[t], None, "fx_revaluation", gained))
+
+    def move(self, asset: Asset | None, amount: float) -> None:
+        """Put cash into the account, and into the purse of its currency."""
+        self.cash += amount
+        if self.exchange is not None:
+            self.exchange.pay(asset, amount)
+
+    def with_conversion(self, asset: Asset, paid: Paid, *, is_now: bool = False) -> Paid:
+        """Return a fill with what converting it costs: as expected, or as it is now."""
+        if self.exchange is None:
+            return paid
+        paid = replace(paid, fee=paid.fee - paid.conversion, conversion=0.0)
+        value = 0.0 if asset in self.carried else paid.quantity * paid.price
+        amount = -value * self.multipliers[asset] - paid.charged
+        exchange = self.exchange
+        converts = exchange.would_convert if is_now else exchange.expects_to_convert
+        cost = converts(asset, amount) * exchange.fx.cost
+        return replace(paid, fee=paid.fee + cost, conversion=cost)
+
+    def days_per_year(self, asset: Asset, of_account: int) -> int:
+        if self.exchange is None:
+            return of_account
+        found = self.exchange.fx.interest.get(self.exchange.of(asset))
+        return of_account if found is None else found[2]
+
+    def end_of_bar(self) -> None:
+        """Remember what interest is paid on."""
+        self.cash_at_close = self.cash
+        if self.exchange is not None:
+            self.cash_at_close = self.exchange.purses[self.exchange.fx.account]
+            self.purses_at_close = dict(self.exchange.purses)
+            total = sum(n * self.exchange.now[name] for name, n in self.exchange.purses.items())
+            assert abs(total - self.cash) <= 1e-9 * self.initial, (total, self.cash)
+
+    def pay_other_interest(self, t: int, days: float) -> None:
+        """Pay interest on each other currency into its purse."""
+        for name, cash in self.purses_at_close.items():
+            exchange = self.exchange
+            assert exchange is not None
+            credit, debit, year = exchange.fx.interest.get(name, (0.0, 0.0, 365))
+            amount = cash * (credit if cash > 0 else debit) * days / year
+            if amount and name != exchange.fx.account:
+                exchange.purses[name] += amount
+                worth = amount * exchange.now[name]
+                self.cash += worth
+                self.result.cash_flows.append(FlowRow(self.timeline[t], None, "interest", worth))
 
     def live(self, asset: Asset) -> float:
         return self.positions[asset].quantity if asset in self.positions else 0.0
@@ -175,11 +259,15 @@ class Ledger:
             value = self.value(asset, self.marks[asset]) if asset in self.positions else 0.0
             self.flow(t, asset, "variation_margin", value - self.carried[asset])
             self.carried[asset] = value
+            for lot in self.positions[asset].lots if asset in self.positions else ():
+                gain = lot.quantity * (self.marks[asset] - lot.settled)
+                lot.made += gain * self.multipliers[asset]
+                lot.settled = self.marks[asset]
 
     # -- flows
 
     def flow(self, t: int, asset: Asset | None, kind: str, amount: float) -> None:
-        self.cash += amount
+        self.move(asset, amount)
         self.result.cash_flows.append(FlowRow(self.timeline[t], asset, kind, amount))
 
     def charge_borrow(self, t: int, asset: Asset, fee: float) -> None:
@@ -195,6 +283,7 @@ class Ledger:
         for lot in self.positions[asset].lots if asset in self.positions else ():
             amounts.append(lot.quantity * value * self.multipliers[asset])
             lot.dividends += amounts[-1]
+            lot.earned += value
         return math.fsum(amounts)
 
     def carry(self, asset: Asset, value: float) -> float:
@@ -212,14 +301,16 @@ class Ledger:
             lot.paid = lot.price if lot.paid is None else lot.paid
             cut = min(lot.price, value)
             lot.price -= cut
+            lot.cost -= cut * self.multipliers[asset]
             lot.dividends += lot.quantity * (value - cut) * self.multipliers[asset]
+            lot.earned += value - cut
             amounts.append(lot.quantity * value * self.multipliers[asset])
         return math.fsum(amounts)
 
     def dividends_per_share(self, asset: Asset) -> float:
         """Return what the lots of a position have earned, per share of them."""
-        money = math.fsum(lot.dividends for lot in self.positions[asset].lots)
-        return money / (self.live(asset) * self.multipliers[asset])
+        lots = self.positions[asset].lots
+        return math.fsum(lot.quantity * lot.earned for lot in lots) / self.live(asset)
 
     def close_at_terms(self, t: int, asset: Asset, qty: float, price: float, kind: str) -> None:
         """Close without an order or a cost, as a flow: a delisting, cash in lieu of a fraction."""
@@ -234,16 +325,21 @@ class Ledger:
     def fill(self, t: int, asset: Asset, paid: Paid, entered: str, order: int, why: str) -> None:
         """Book a fill; one that goes through zero closes the position, and opens another."""
         timestamp = self.timeline[t]
+        if why != REINVESTMENT:  # what is bought for a dividend is of its currency
+            paid = self.with_conversion(asset, paid, is_now=True)
         value = paid.quantity * paid.price * self.multipliers[asset]
         if asset in self.carried:
             self.carried[asset] += value
             value = 0.0
         amount = -value - paid.charged
-        self.cash += amount
+        self.move(asset, amount)
         if paid.quantity < 0 and amount > 0 and self.settlement > 0:
             self.unsettled.append((self.sessions[t] + self.settlement, amount))
         *costs, tax, fee = paid.costs
-        row = FillRow(timestamp, asset, paid.quantity, paid.price, *costs, order, why, tax, fee)
+        worth = paid.quantity * paid.price * self.multipliers[asset]
+        row = FillRow(
+            timestamp, asset, paid.quantity, paid.price, *costs, order, why, tax, fee, worth
+        )
         self.result.fills.append(row)
         live = self.live(asset)
         if live * paid.quantity < 0:
@@ -255,6 +351,7 @@ class Ledger:
             self.consume(t, asset, paid.part(-live), why)
             paid = paid.part(paid.quantity + live)
         lot = Lot(t, entered, timestamp, paid.quantity, paid.quantity, paid.price, *paid.costs)
+        lot.cost, lot.settled = paid.price * self.multipliers[asset], paid.price
         if asset not in self.positions:
             side = 1 if paid.quantity > 0 else -1
             self.positions[asset] = Position(t, entered, side, paid.price)
@@ -282,7 +379,7 @@ class Ledger:
 
     def consume(self, t: int, asset: Asset, paid: Paid, why: str) -> None:
         """Close lots from the oldest; each part closed is a trade."""
-        timestamp, multiplier = self.timeline[t], self.multipliers[asset]
+        timestamp = self.timeline[t]
         lots = self.positions[asset].lots
         everything = paid.quantity == -self.live(asset)
         left = abs(paid.quantity)
@@ -301,7 +398,8 @@ class Ledger:
             fee = lot.fee * entry_share + paid.fee * exit_share
             borrow = lot.borrow * part / size
             dividends = lot.dividends * part / size
-            pnl = signed * (paid.price - lot.price) * multiplier - borrow + dividends
+            made = lot.made * part / size
+            pnl = made + signed * self.gain(asset, lot, paid.price) - borrow + dividends
             pnl -= commission + tax + fee
             entry, exit_ = (lot.timestamp, lot.price), (timestamp, paid.price)
             results = (pnl, commission, slippage, t - lot.t, why, impact, borrow, dividends)
@@ -315,18 +413,25 @@ class Ledger:
                 lot.quantity -= signed
                 lot.borrow -= borrow
                 lot.dividends -= dividends
+                lot.made -= made
         if not lots:
             del self.positions[asset]  # exactly flat: everything about the position is forgotten
+
+    def gain(self, asset: Asset, lot: Lot, price: float) -> float:
+        """Return what one share has made until a price, of a future since it was last paid."""
+        if asset in self.carried:
+            return (price - lot.settled) * self.multipliers[asset]
+        return price * self.multipliers[asset] - lot.cost
 
     # -- the end
 
     def report_open_lots(self) -> None:
         for asset in sorted(self.positions):
-            mark, multiplier = self.marks[asset], self.multipliers[asset]
+            mark = self.marks[asset]
             for lot in self.positions[asset].lots:
                 left = lot.quantity / lot.bought
                 costs = (lot.commission * left, lot.slippage * left, lot.impact * left)
-                gain = lot.quantity * (mark - lot.price) * multiplier + lot.dividends
+                gain = lot.quantity * self.gain(asset, lot, mark) + lot.made + lot.dividends
                 levies = (lot.tax * left, lot.fee * left)
                 pnl = gain - costs[0] - sum(levies) - lot.borrow
                 entry = (lot.timestamp, lot.price)
@@ -346,14 +451,14 @@ class Ledger:
         moves: dict[Timestamp, list[float]] = {timestamp: [] for timestamp in self.timeline}
         for fill in result.fills:
             is_paid = fill.asset not in self.carried
-            amount = -fill.quantity * fill.price * self.multipliers[fill.asset] * is_paid
+            amount = -fill.value * is_paid
             moves[fill.timestamp] += [amount, -fill.commission, -fill.tax, -fill.fee]
         for flow in result.cash_flows:
             moves[flow.timestamp].append(flow.amount)  # the deposit stands for the initial cash
         values: dict[Timestamp, list[float]] = {timestamp: [] for timestamp in self.timeline}
         for held in result.positions:
             is_paid = held.asset not in self.carried
-            value = held.quantity * held.price * self.multipliers[held.asset] * is_paid
+            value = held.value * is_paid
             values[held.timestamp].append(value)
         cash = 0.0
         for row in result.equity:

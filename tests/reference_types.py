@@ -241,11 +241,13 @@ Instruction = Order | Cancel | Replace | OrderTarget | OrderTargetPercent | Targ
 # ----------------------------------------------------------------------------------- result rows
 
 EquityRow = namedtuple("EquityRow", "timestamp equity cash")
-PositionRow = namedtuple("PositionRow", "timestamp asset quantity price is_stale")
+PositionRow = namedtuple(
+    "PositionRow", "timestamp asset quantity price is_stale value", defaults=(0.0,)
+)
 FillRow = namedtuple(
     "FillRow",
-    "timestamp asset quantity price commission slippage impact order_id reason tax fee",
-    defaults=(0.0, 0, "", 0.0, 0.0),  # reason: what would be the exit_rule of a trade
+    "timestamp asset quantity price commission slippage impact order_id reason tax fee value",
+    defaults=(0.0, 0, "", 0.0, 0.0, 0.0),  # reason: what would be the exit_rule of a trade
 )
 TradeRow = namedtuple(  # a closed part of a lot
     "TradeRow",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
+from reference_exchange import Exchange, Fx
 from reference_ledger import Ledger
 from reference_limits import Limit, MaxDailyLoss, MaxDrawdown, Watch, sessions_of
 from reference_orders import LiveOrder
@@ -76,6 +77,7 @@ class Setup:
     within_range: bool
     timing: str
     timezone: str | None
+    fx: Fx | None = None  # None: all is in one currency
 
 
 @dataclass
@@ -112,7 +114,8 @@ class World:
     waits: set[Asset] = field(default_factory=set)  # exits that may not sell, at this open
     closed: dict[Asset, float] = field(default_factory=dict)  # by exits at this open, signed
     targets: QueuedTargets | None = None
-    due: list[tuple[Timestamp, Asset, str, float]] = field(default_factory=list)  # kind, amount
+    # Kind, amount, and what the asset's currency cost then.
+    due: list[tuple[Timestamp, Asset, str, float, float]] = field(default_factory=list)
     reinvest: list[tuple[Asset, float]] = field(default_factory=list)  # paid at this bar
     ratios: dict[Asset, float] = field(default_factory=dict)  # of this bar's splits
     traded: dict[Asset, float] = field(default_factory=dict)  # |quantity| filled at this bar
@@ -145,8 +148,21 @@ class World:
         working = [order for order in self.orders if order.status == "open"]
         return sorted(working, key=lambda order: order.rank)
 
-    def terms(self, asset: Asset) -> Terms:
+    def own_terms(self, asset: Asset) -> Terms:
+        """Return the terms of an asset in its own currency."""
         return self.setup.terms.get(asset, self.setup.default_terms)
+
+    def terms(self, asset: Asset) -> Terms:
+        """Return its terms with all that is money in that of the account, as of now."""
+        own, rate = self.own_terms(asset), self.ledger.rate(asset)
+        if rate == 1:
+            return own
+        first, least = own.contract_initial, own.contract_maintenance
+        return replace(
+            own, multiplier=own.multiplier * rate,
+            contract_initial=None if first is None else first * rate,
+            contract_maintenance=None if least is None else least * rate,
+        )  # fmt: skip
 
     def to_lot(self, asset: Asset, quantity: float) -> float:
         return to_lot(quantity, self.terms(asset).lot)
@@ -294,6 +310,10 @@ def make_world(setup: Setup) -> World:
         timeline, sessions_of(dates), multipliers, setup.initial_capital,
         setup.settlement if setup.margin is None else 0, result,
     )  # fmt: skip
+    if setup.fx is not None:
+        ledger.exchange = Exchange(setup.fx)
+        ledger.exchange.move(timeline[0])
+        ledger.convert()
     ledger.carried = {asset: 0.0 for asset, one in setup.terms.items() if one.is_future}
     watches = [
         Watch(limit, setup.initial_capital)

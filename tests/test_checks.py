@@ -513,6 +513,9 @@ TERM_ROWS: dict[tuple[str, str], list[dict[str, object]]] = {
     ("assets", "instrument_not_known"): [
         asset(f"A{i}", instrument=value) for i, value in enumerate(["option", "bond", "Future", ""])
     ],
+    ("assets", "currency_not_valid"): [
+        asset(f"A{i}", currency=value) for i, value in enumerate(["", "U", "US dollar", "EUR/USD"])
+    ],
     ("assets", "contract_margin_not_valid"): [
         *(
             asset(f"A{i}", instrument="future", contract_initial_margin=value)
@@ -691,6 +694,7 @@ def test_every_file_of_checks_has_a_test_and_a_way_out() -> None:
         "rate_not_valid",  # see test_benchmark.py
         "terms_changed", "told_at_once",  # see test_announced.py
         "funding_not_valid",  # see test_perpetuals.py
+        "fx_rate_not_valid", "fx_both_ways",  # see test_currencies.py
         *(rule for rule, check in CHECKS.items() if check.severity == "warning"),
     }  # fmt: skip
 

@@ -329,9 +329,6 @@ def test_a_borrow_fee_on_a_contract_is_refused() -> None:
             play(flat(100, 3), {}, sources=sources, account=MarginAccount())
 
 
-def test_a_currency_is_refused() -> None:
-    assets = {"assets": {"asset_id": ["A"], "Currency": ["EUR"]}}
-    with pytest.raises(DataError, match="source 'assets' has a column 'currency'"):
-        play(flat(100, 3), {}, sources=assets)
+def test_a_currency_is_refused_where_it_is_not_that_of_an_asset() -> None:
     with pytest.raises(DataError, match="source 'actions' has a column 'currency'"):
         run({"A": flat(100, 3)}, ("A", 2, "dividend", 1.0), currency=["EUR"])

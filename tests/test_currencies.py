@@ -8,6 +8,8 @@ import pytest
 
 from ml4t.backtest import (
     BacktestConfig,
+    BacktestEngine,
+    Catalog,
     Currencies,
     CurrencyRates,
     Fee,
@@ -15,7 +17,7 @@ from ml4t.backtest import (
     MarginAccount,
 )
 from ml4t.backtest.errors import ConfigError, DataError
-from scripted import Row, cash, day, equity, flat, flows, play
+from scripted import NAMES, Row, Scripted, cash, day, equity, flat, flows, play, price_table
 
 RATES = [1.10, 1.11, 1.12, 1.09, 1.08]
 SAP: dict[str, list[Row]] = {"A": [(p, p, p, p) for p in (100.0, 101.0, 102.0, 103.0, 104.0)]}
@@ -309,6 +311,27 @@ def test_a_rate_is_found_by_its_pair_its_inverse_or_one_currency_between(
     assert value == round(101 * rate, 8)
 
 
+def test_a_benchmark_in_another_currency_moves_with_it() -> None:
+    actions = {"asset_id": ["A"], "ex_date": [day(2)], "kind": ["dividend"], "value": [2.0]}
+    catalog = Catalog().register("prices", price_table(SAP, NAMES, [day(t) for t in range(5)]))
+    for role, source in {**sources(), "actions": actions}.items():
+        catalog.register(role, source)  # type: ignore[arg-type]
+    for benchmark in ("A", "equal_weight"):
+        engine = BacktestEngine(
+            catalog, Scripted({}), initial_capital=1_000, benchmark=benchmark,
+            config=BacktestConfig(currencies=dollars()),
+        )  # fmt: skip
+        rows = engine.run().sql("select round(value, 8) from benchmark order by timestamp")
+        grown = [1_000.0]
+        # 101 * 1.11 over 100 * 1.10; the dividend of 2 at 1.11, the last rate before it.
+        for before, now, paid in (
+            (100 * 1.10, 101 * 1.11, 0.0), (101 * 1.11, 102 * 1.12, 2 * 1.11),
+            (102 * 1.12, 103 * 1.09, 0.0), (103 * 1.09, 104 * 1.08, 0.0),
+        ):  # fmt: skip
+            grown.append(grown[-1] * (now + paid) / before)
+        assert rows.fetchall() == [(round(value, 8),) for value in grown]
+
+
 def test_prices_in_pence_are_pounds_over_a_hundred() -> None:
     for word in ("GBp", "GBX"):
         result = play(
@@ -392,7 +415,7 @@ def test_an_asset_keeps_its_currency_under_its_new_name() -> None:
         "new_asset_id": ["B"],
     }  # fmt: skip
     terms = {"asset_id": ["A", "B"], "currency": ["EUR", "USD"]}
-    with pytest.raises(DataError, match="another currency; give both the same"):
+    with pytest.raises(DataError, match="different currencies; give both the same"):
         play(
             assets, {0: [buy(1)]}, currencies=dollars(),
             sources={"assets": terms, "fx": fx(), "actions": actions},
@@ -403,7 +426,7 @@ def test_an_asset_keeps_its_currency_under_its_new_name() -> None:
     ("settings", "text"),
     [
         ({"account": "GBX"}, "write 'GBP'"),
-        ({"account": ""}, "must be a currency"),
+        ({"account": "US dollar"}, "must be a currency"),
         ({"cash": "kept"}, "cash"),
         ({"conversion_cost": 1.0}, "conversion_cost"),
         ({"cash": "borrowed", "conversion_cost": 0.001}, "converts nothing"),

@@ -57,7 +57,7 @@ def test_a_preset_prints_every_field(name: str) -> None:
     assert len(lines) == len({line.split(" = ")[0] for line in lines})
     assert {line.split(" = ")[0].split(".")[0] for line in lines} == {
         "commission", "slippage", "impact", "financing", "account", "execution", "levels",
-        "actions", "market",
+        "actions", "market", "currencies",
     }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from money import (
     Case,
     catalog_of,
     compared,
+    currency_case,
     differences,
     engine_run,
     futures_case,
@@ -121,6 +122,26 @@ def test_futures_equal_the_reference(first: int) -> None:
             "variation_margin", "expiry", "expired", "margin_call", "insufficient cash",
             "insufficient buying power", "cut",
         }  # fmt: skip
+
+
+# Cases in which all that currencies can do happens; found among the first 24.
+COVERING_CURRENCIES = (5, 6, 10, 19)
+CURRENCIES = examples(8)
+
+
+@pytest.mark.parametrize("first", range(0, CURRENCIES, BLOCK))
+def test_currencies_equal_the_reference(first: int) -> None:
+    seeds = range(first, first + BLOCK) if first else COVERING_CURRENCIES
+    modes, acted = set[str](), set[str]()
+    for seed in seeds:
+        case = currency_case(seed)
+        expected = reference_run(*case)
+        assert differences(engine_run(*case), expected) == [], seed
+        modes.add(case[1]["fx"].cash)
+        acted |= {row.kind for row in expected.cash_flows}
+    if not first:
+        assert modes == {"converted", "held", "borrowed"}
+        assert acted >= {"fx_revaluation", "variation_margin", "dividend", "interest", "borrow"}
 
 
 ZONED = examples(4)  # cases that all have zones, besides those of the mixed ones

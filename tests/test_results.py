@@ -153,9 +153,12 @@ def test_every_column_is_described_and_nothing_else_is(run: BacktestResult, tabl
     assert all(text.strip() for text in COLUMNS[table].values())
 
 
-# Only a run that a provider computes for has signals of its own, and only one that is compared a
-# benchmark; see test_computed.py and test_benchmark.py.
-@pytest.mark.parametrize("table", [one for one in TABLES if one not in ("signals", "benchmark")])
+# Only a run that a provider computes for has signals of its own, only one that is compared a
+# benchmark, and only one with assets of other currencies a row for each; see test_computed.py,
+# test_benchmark.py and test_currencies.py.
+@pytest.mark.parametrize(
+    "table", [one for one in TABLES if one not in ("signals", "benchmark", "currencies")]
+)
 def test_every_table_has_rows_of_one_run(run: BacktestResult, table: str) -> None:
     assert run.sql(f"select count(*) > 0, count(distinct run_id) from {table}").fetchall() == [
         (True, 1)

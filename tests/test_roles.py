@@ -32,8 +32,8 @@ BID_ABOVE_ASK = Check(
     rule="bid_above_ask", text="has bids above the ask; mend them", severity="contradiction",
     applies=has("bid", "ask"),
 )  # fmt: skip
-FX = RoleSpec(
-    name="fx",
+SWAPS = RoleSpec(
+    name="swaps",
     required=("timestamp", "rate"),
     doubles=("rate",),
     key=("timestamp",),
@@ -41,13 +41,13 @@ FX = RoleSpec(
     is_single=True,
     is_clocked=True,
     has_signals=True,
-    prefix="fx_",
+    prefix="swaps_",
 )
 
 
 @pytest.fixture(autouse=True)
 def _declared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(ROLES, "fx", FX)
+    monkeypatch.setitem(ROLES, "swaps", SWAPS)
     (tmp_path / "checks").mkdir()
     for rule, statement in STATEMENTS.items():
         (tmp_path / "checks" / f"{rule}.sql").write_text(statement)
@@ -66,24 +66,24 @@ def catalog(
     found.register("prices", {"timestamp": DAYS, "asset_id": ["A"] * 3, "close": [10.0, 11.0, 12.0],
                               "open": [10.0, 11.0, 12.0]})  # fmt: skip
     rows = {"timestamp": days or DAYS, "rate": rates, **more}
-    return found.register("fx", rows, on_bad_rows=on_bad_rows)  # type: ignore[arg-type]
+    return found.register("swaps", rows, on_bad_rows=on_bad_rows)  # type: ignore[arg-type]
 
 
 def test_a_role_that_is_one_spec_is_registered_described_and_known_at_its_bars() -> None:
     found = catalog([1.1, 1.2, 1.3])
-    assert [record["role"] for record in found.describe()] == ["prices", "fx"]
-    rows = found.sql("select fx_rate from market order by timestamp").fetchall()
+    assert [record["role"] for record in found.describe()] == ["prices", "swaps"]
+    rows = found.sql("select swaps_rate from market order by timestamp").fetchall()
     assert rows == [(1.1,), (1.2,), (1.3,)]
 
 
 def test_a_role_that_is_one_spec_is_held_to_its_checks() -> None:
-    rules = [one.rule for one in catalog([1.1, 1.2, 1.3]).checks() if one.source == "fx"]
+    rules = [one.rule for one in catalog([1.1, 1.2, 1.3]).checks() if one.source == "swaps"]
     ours = ["rate_not_positive", "rate_jumps"]
     assert rules == ["null_timestamp", *ours, "infinite_time", "duplicate_keys"]
     with pytest.raises(DataError, match="more than one row for a key"):
         catalog([1.1, 1.2, 1.3], [DAYS[0], DAYS[0], DAYS[2]]).validate()
     with pytest.raises(DataError, match="has no column 'rate'"):
-        Catalog().register("fx", {"timestamp": DAYS})  # type: ignore[arg-type]
+        Catalog().register("swaps", {"timestamp": DAYS})  # type: ignore[arg-type]
 
 
 def failed(found: Catalog) -> list[tuple[str, int, bool]]:
@@ -97,7 +97,7 @@ def test_what_a_check_of_a_role_refuses_is_refused_with_the_way_out() -> None:
     with pytest.raises(DataError) as error:
         BacktestEngine(found, TopN(1, by="close")).run()
     assert str(error.value) == (
-        "source 'fx' has rates of zero or less; remove them, or register it with "
+        "source 'swaps' has rates of zero or less; remove them, or register it with "
         "on_bad_rows='drop' (rule rate_not_positive, 2 rows)\n"
         "    timestamp=2024-01-03, rate=0.0\n"
         "    timestamp=2024-01-04, rate=-1.0"
@@ -107,8 +107,8 @@ def test_what_a_check_of_a_role_refuses_is_refused_with_the_way_out() -> None:
 
 def test_what_a_check_of_a_role_refuses_can_be_dropped() -> None:
     found = catalog([1.1, -1.0, 1.3], on_bad_rows="drop")
-    assert found.validate().dropped == {"fx": {"rate_not_positive": 1}}
-    rows = found.sql("select fx_rate from market order by timestamp").fetchall()
+    assert found.validate().dropped == {"swaps": {"rate_not_positive": 1}}
+    rows = found.sql("select swaps_rate from market order by timestamp").fetchall()
     assert rows == [(1.1,), (1.1,), (1.3,)]
 
 
@@ -117,7 +117,7 @@ def test_what_a_check_of_a_role_warns_of_is_used_and_written_to_the_run() -> Non
     assert failed(found) == [("rate_jumps", 1, True)]
     result = BacktestEngine(found, TopN(1, by="close")).run()
     told = json.loads(result.sql("select warnings from runs").fetchall()[0][0])
-    assert told == [{"source": "fx", "rule": "rate_jumps", "rows": 1,
+    assert told == [{"source": "swaps", "rule": "rate_jumps", "rows": 1,
                      "text": "has rates that more than double; compare both"}]  # fmt: skip
 
 
@@ -134,12 +134,12 @@ def test_a_role_that_is_one_spec_is_part_of_what_identifies_a_run() -> None:
     for rate in (1.1, 9.9):
         engine = BacktestEngine(catalog([rate, 1.2, 1.3]), TopN(1, by="close"))
         runs.append(engine.run().sql("select run_id, sources from runs").fetchall()[0])
-    assert "fx" in str(runs[0][1])
+    assert "swaps" in str(runs[0][1])
     assert runs[0][0] != runs[1][0]
 
 
 def test_every_role_has_its_name_in_the_type_of_roles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(ROLES, "fx")
+    monkeypatch.delitem(ROLES, "swaps")
     assert get_args(Role) == tuple(ROLES) == tuple(spec.name for spec in ROLES.values())
 
 

@@ -20,6 +20,8 @@ from ml4t.backtest import (
     CashAccount,
     Catalog,
     ConfigError,
+    Currencies,
+    CurrencyRates,
     ExecutionPolicy,
     Fee,
     Financing,
@@ -238,6 +240,14 @@ COSTS: list[tuple[str, Any]] = [
         ActionPolicy(reinvest_dividends=True, delisting_return=-0.3),
     ),
     ("[market]\nmin_holding = 1", MarketRules(min_holding=1)),
+    (
+        '[currencies]\naccount = "USD"\ncash = "held"\nconversion_cost = 0.00002\n'
+        'interest = [{ currency = "EUR", credit_rate = 0.02, day_count = "actual/360" }]',
+        Currencies(
+            account="USD", cash="held", conversion_cost=0.00002,
+            interest=(CurrencyRates(currency="EUR", credit_rate=0.02, day_count="actual/360"),),
+        ),
+    ),
 ]  # fmt: skip
 
 

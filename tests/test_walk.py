@@ -103,7 +103,9 @@ def test_a_fold_chooses_what_single_runs_say_and_tries_it_after_its_warm_up(
             for one in sets
         ]
         best = int(np.argmax(sharpes))
-        assert row[:5] == (best + 1, sharpes[best], 77, train.start, test.start)
+        # To the last digits: DuckDB adds up a run's rows and those of a fold in other orders.
+        sharpe = pytest.approx(sharpes[best], rel=1e-12)
+        assert row[:5] == (best + 1, sharpe, 77, train.start, test.start)
         assert row[7:9] == (sets[best]["n"], sets[best]["stop"])
         alone = BacktestEngine(catalog, **make(**sets[best]), start=start, end=test.end).run()
         returns = alone.sql(

@@ -36,7 +36,7 @@ SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
 FIRST = {
     "guide/": (
         "clock", "features", "strategies", "orders", "costs", "market-rules", "futures",
-        "perpetuals", "risk", "audit", "smells", "sweeps", "walk-forward",
+        "perpetuals", "currencies", "risk", "audit", "smells", "sweeps", "walk-forward",
     ),
     "coming-from/": ("index",),
     "reference/api/": (),

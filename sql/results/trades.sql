@@ -8,7 +8,8 @@ select
     :held,
     staged.pnl - staged.pnl_currency as pnl_price,
     staged.pnl / (
-        abs(staged.quantity) * staged.entry_price * staged.multiplier * staged.entry_rate
+        abs(staged.quantity) * staged.entry_price
+        * staged.multiplier * staged.entry_rate
     ) as "return",
     case when staged.exit_t >= 0 then staged.exit_t - staged.entry_t end::integer
         as bars_held

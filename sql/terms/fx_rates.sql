@@ -8,19 +8,37 @@ with
 first_bars as (
     select *
     from (:first_bars)
+),
+
+known as (
+    select
+        greatest(first_bars.t - $first_t::integer, 0) as t,
+        fx.base,
+        fx."quote",
+        fx.rate,
+        fx.timestamp,
+        :known_at as known_at
+    from main.fx as fx
+    inner join first_bars on :known_at = first_bars.moment
+    where first_bars.t <= $last_t::integer
+),
+
+newest as (
+    select
+        *,
+        row_number() over (
+            partition by t, base, "quote"
+            order by timestamp desc, known_at desc
+        ) as place
+    from known
 )
 
 select
-    greatest(first_bars.t - $first_t::integer, 0) as t,
-    fx.base,
-    fx."quote",
-    fx.rate,
-    date_diff('day', date '1970-01-01', fx.timestamp::date)::double as day
-from main.fx as fx
-inner join first_bars on :known_at = first_bars.moment
-where first_bars.t <= $last_t::integer
-qualify row_number() over (
-    partition by greatest(first_bars.t, $first_t::integer), fx.base, fx."quote"
-    order by fx.timestamp desc, :known_at desc
-) = 1
-order by t asc, fx.base asc, fx."quote" asc
+    t,
+    base,
+    "quote",
+    rate,
+    date_diff('day', date '1970-01-01', timestamp::date)::double as day
+from newest
+where place = 1
+order by t asc, base asc, "quote" asc

@@ -37,7 +37,8 @@ PAGES: dict[str, tuple[str, str, str]] = {
         "BasisPointCommission PerShareCommission PerOrderCommission TieredCommission "
         "MakerTakerCommission MonthlyTieredCommission Fee FeeSchedule fee_schedule "
         "BasisPointSlippage FixedSlippage SpreadSlippage VolumeShareSlippage "
-        "SquareRootImpact WorstPriceSlippage Financing DayCount Accrual CashAccount MarginAccount",
+        "SquareRootImpact WorstPriceSlippage Financing DayCount Accrual CashAccount MarginAccount "
+        "Currencies CurrencyRates ForeignCash",
     ),
     "6-risk": ("Risk", "Rules that protect a position, limits on a portfolio.", "risk.*"),
     "7-results": (

@@ -35,6 +35,7 @@ GRAINS = {
     "decisions": "rule or limit that acted",
     "selections": "decision bar and asset of its selection",
     "cash_flows": "flow of cash that is no fill",
+    "currencies": "bar and currency, where assets are in several",
     "signals": "value that a feature provider computed",
     "evidence": "value known at a bar at which something was decided",
     "benchmark": "bar",

@@ -87,6 +87,11 @@ class BacktestConfig:
             if not isinstance(getattr(self, name), kind):
                 words = " or ".join(one.__name__ for one in kind)
                 raise ConfigError(f"{name} must be of {words}, was {getattr(self, name)!r}")
+        if self.currencies.lends and not isinstance(self.account, MarginAccount):
+            raise ConfigError(
+                "currencies with cash='borrowed' need an account that lends; write account="
+                "MarginAccount(), or cash='held'"
+            )
         for name, method in (("commission", "charge"), ("slippage", "fill_price"),
                              ("impact", "fill_price")):  # fmt: skip
             model = getattr(self, name)

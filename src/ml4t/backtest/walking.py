@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from ml4t.backtest.config import BacktestConfig
 from ml4t.backtest.core.axes import Axes
-from ml4t.backtest.core.batch import Chunk
+from ml4t.backtest.core.batch import Chunk, Floats
 from ml4t.backtest.core.journal import CashFlow, Compared
 from ml4t.backtest.core.terms import Action
 from ml4t.backtest.data.asof.prepared import Prepared
@@ -121,7 +121,13 @@ class Walking:
         self.witnessed = Witnessed(
             self.recorder, prepared.n_assets, setup.evidence, market.actions, period.n_bars
         )
-        beside = compared_to(setup, prepared, period, market.axes, market.actions)
+        exchange = setup.config.currencies.exchange(
+            market.terms, market.fx, market.axes.sessions, market.axes.asset_ids
+        )
+        beside = compared_to(
+            setup, prepared, period, market.axes, market.actions,
+            None if exchange is None else exchange.at_closes(),
+        )  # fmt: skip
         if beside is not None:
             self.recorder.record(beside)
         self._session = Session(
@@ -187,11 +193,22 @@ class Walking:
 
 
 def compared_to(
-    setup: RunSetup, prepared: Prepared, period: Period, axes: Axes, actions: Sequence[Action]
+    setup: RunSetup,
+    prepared: Prepared,
+    period: Period,
+    axes: Axes,
+    actions: Sequence[Action],
+    rates: Floats | None = None,
 ) -> Compared | None:
-    """Return what the run is compared with; None: with nothing."""
+    """Return what the run is compared with; None: with nothing.
+
+    Parameters
+    ----------
+    rates : float array, optional
+        Account currency per unit of price, ``[bar, sid]``; None: all is in that.
+    """
     bars = RunBars(
         prepared=prepared, period=period, axes=axes, actions=actions,
-        delisting_return=setup.config.actions.delisting_return,
+        delisting_return=setup.config.actions.delisting_return, rates=rates,
     )  # fmt: skip
     return compared(setup.benchmark, setup.risk_free, bars, setup.initial_capital)

@@ -7,6 +7,7 @@ assets that have a bar there, each since its own bar before. All are without cos
 - Of assets, returns are total: with the dividends, splits, renames and delistings of ``actions``,
   dividends reinvested at the close of their ex-date. Without that source they are of the price.
 - Of the source they are of its closes: it is of the price or total, as its closes are.
+- Assets of other currencies are valued in that of the account; the source is taken to be in it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from ml4t.backtest.core.axes import Axes
 from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.core.journal import Compared
-from ml4t.backtest.core.terms import Action
+from ml4t.backtest.core.terms import PAID, Action
 from ml4t.backtest.data.asof.memberships import MEMBERSHIPS
 from ml4t.backtest.data.asof.prepared import Prepared
 from ml4t.backtest.data.sql_files import first_bars, quote, read, render
@@ -34,13 +35,20 @@ EQUAL_WEIGHT, UNIVERSE, INDEX, RISK_FREE = "equal_weight", "universe", "benchmar
 
 
 class RunBars(NamedTuple):
-    """The bars of a run, and what happened to its assets at them."""
+    """The bars of a run, and what happened to its assets at them.
+
+    Attributes
+    ----------
+    rates : float array or None
+        Account currency per unit of price, ``[bar, sid]``; None: all is in that.
+    """
 
     prepared: Prepared
     period: Period
     axes: Axes
     actions: Sequence[Action]
     delisting_return: float
+    rates: Floats | None = None
 
 
 def require_benchmark(given: object) -> str | None:
@@ -182,11 +190,20 @@ def _returns(sids: list[int] | None, bars: RunBars) -> Returns:
     found = database.numpy(read("benchmark/closes"), {**_numbers(bars.period), "sids": sids})
     from ml4t.backtest.data.total_returns import Closes, total_returns
 
-    closes = Closes(
-        t=found["t"].astype(np.int64), sid=found["sid"].astype(np.int64), close=found["close"]
-    )
+    t, sid, close = found["t"].astype(np.int64), found["sid"].astype(np.int64), found["close"]
     mine = [one for one in bars.actions if sids is None or one.sid in sids]
+    if bars.rates is not None:
+        close = close * bars.rates[t, sid]
+        mine = [_converted(one, bars.rates.item(max(one.t - 1, 0), one.sid)) for one in mine]
+    closes = Closes(t=t, sid=sid, close=close)
     return total_returns(closes, mine, delisting_return=bars.delisting_return)
+
+
+def _converted(action: Action, rate: float) -> Action:
+    """Return an action whose money is that of the account, at the last rate before it."""
+    is_money = action.kind in (*PAID, "delisting")
+    value = action.value * rate if is_money else action.value
+    return action._replace(value=value, cash=action.cash * rate)
 
 
 def _held(sid: int, bars: RunBars) -> Floats:

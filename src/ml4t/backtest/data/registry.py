@@ -153,7 +153,8 @@ class SourceRegistry:
         ----------
         role : str
             What the rows are: prices, features, context, universe, actions, assets, borrow,
-            rolls, calendar or calendar_corrections; docs/guide/sources.md has each role's columns.
+            rolls, funding, fx, calendar or calendar_corrections; docs/guide/sources.md has each
+            role's columns.
             Terms of trading:
 
             - ``actions``: asset_id, ex_date, kind, value; optional pay_date, new_asset_id, cash,
@@ -169,15 +170,17 @@ class SourceRegistry:
               maintenance_margin (fractions of exposure), and of shorts short_initial_margin,
               short_maintenance_margin; instrument (``share``, ``future`` or ``perpetual``: the
               last two settle daily), contract_initial_margin and contract_maintenance_margin
-              (account currency per contract), expiry (date of the last session), final_settlement
-              (price; the last close by default). Any text column, such as sector, groups the assets
-              for limits and is in ``signals``, the same at every bar, or since ``available_at``; a
-              column of that name in another source, which has a clock, is there instead. What is
-              NULL is as for a plain share.
+              (its currency per contract), expiry (date of the last session), final_settlement
+              (price; the last close by default); currency. Any text column, such as sector, groups
+              the assets for limits and is in ``signals``, the same at every bar, or since
+              ``available_at``; a column of that name in another source, which has a clock, is there
+              instead. What is NULL is as for a plain share.
             - ``borrow``: timestamp, asset_id, fee (annual fraction); optional available. Known
               as-of like features; each column is in ``signals`` as ``borrow_<column>``.
             - ``rolls``: timestamp, asset_id, new_asset_id. What is held of one contract at the
               close of the first bar at or after `timestamp` is traded for the other.
+            - ``fx``: timestamp, base, quote, rate: one base is worth `rate` of quote. It converts
+              assets of other currencies than the account's.
             - ``calendar``: session (a date); optional is_open, opens, closes, known_at. The days
               on which the exchange trades; ``calendar_corrections`` go before it, day by day.
         source

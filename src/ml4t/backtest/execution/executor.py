@@ -270,7 +270,7 @@ class Executor:
             )
         if self.pricing.charges_late:
             priced = self.pricing.charged_now(
-                batch, sids, priced, self.portfolio.settled_cash, is_maker=is_maker
+                batch, sids, priced, self.portfolio.booked_cash, is_maker=is_maker
             )
         fills = self._fills(batch.t, ids, sids, base, reason, priced, seen)
         moved = self.portfolio.apply(fills, seen, n_closing)

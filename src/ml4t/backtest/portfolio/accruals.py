@@ -57,6 +57,7 @@ class Accruals:
         self._fee: Floats | None = None  # by sid; NaN where nothing was ever known
         self._cash = portfolio.cash  # at the previous close
         self._exchange = portfolio.exchange
+        self._kept: Floats = np.empty(0)  # of other currencies, as of `cash`
         self._is_charged = rates.is_charged or bool(
             self._exchange and self._exchange.bears_interest
         )
@@ -82,7 +83,7 @@ class Accruals:
         if interest:
             portfolio.receive(t, -1, "interest", interest)
         if self._exchange is not None:
-            for amount in self._exchange.accrue(days, self._rates.days_per_year):
+            for amount in self._exchange.accrue(self._kept, days, self._rates.days_per_year):
                 portfolio.receive(t, -1, "interest", amount)
 
     def bars(self, chunk: Chunk) -> Ints:
@@ -121,6 +122,7 @@ class Accruals:
         self._cash = self._portfolio.settled_cash
         if self._exchange is not None:
             self._cash = self._exchange.in_account(self._cash)
+            self._kept = self._exchange.kept()
         fee = batch.lending.get("fee")
         if fee is not None:
             # An array of our own, also at first: that of the bar can only be read.

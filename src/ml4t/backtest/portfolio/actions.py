@@ -45,7 +45,7 @@ WITHHOLDING = "withholding"
 Reinvest = Callable[[Batch, int, float], None]
 
 
-class Due(NamedTuple):
+class Owed(NamedTuple):
     """A payment that is owed: account currency at `rate`, what the asset's currency cost then."""
 
     sid: int
@@ -91,7 +91,7 @@ class CorporateActions:
         self._reinvest, self._moves_levels = reinvest, dividends_move_levels
         # What is no dividend.
         self._pays = {"return_of_capital": portfolio.return_capital, "cash": portfolio.carry}
-        self._due: dict[int, list[Due]] = {}
+        self._due: dict[int, list[Owed]] = {}
         self._paid: dict[int, float] = {}
 
     def apply(self, t: int) -> None:
@@ -134,10 +134,10 @@ class CorporateActions:
         sid, kind, value = action.sid, action.kind, action.value
         amount = self._pays.get(kind, self._portfolio.entitle)(sid, value)
         rate = self._portfolio.rate_of(sid)
-        due = [Due(sid, kind, amount, rate)]
+        due = [Owed(sid, kind, amount, rate)]
         if action.withholding and amount > 0:  # who is short pays all of it
             tax = self._portfolio.carry(sid, -value * action.withholding)
-            due.append(Due(sid, WITHHOLDING, tax, rate))
+            due.append(Owed(sid, WITHHOLDING, tax, rate))
         if amount:
             self._due.setdefault(max(action.pay_t, action.t), []).extend(due)
         # A fee is nothing that the price follows.

@@ -17,7 +17,7 @@ from ml4t.backtest.core.journal import CashAtClose
 from ml4t.backtest.core.terms import Instruments
 
 # Number of the account's own currency.
-ACCOUNT = 0
+OF_ACCOUNT = 0
 # What rates made of cash, and of what was owed until it was paid.
 FX_REVALUATION = "fx_revaluation"
 
@@ -102,6 +102,11 @@ class Exchange:
         """Whether what a fill is charged depends on what there is of its currency."""
         return self.rules.keeps and not self.rules.lends and self.rules.cost > 0
 
+    def at_closes(self) -> Floats:
+        """Return the rate of each asset at each close, ``[bar, sid]``."""
+        rates: Floats = self._unit * self._rates[:, self._of_asset]
+        return rates
+
     def of(self, terms: Instruments) -> Instruments:
         """Return terms whose multipliers and margins follow the rates, in place."""
         own = (terms.multiplier, terms.contract_initial_margin, terms.contract_maintenance_margin)
@@ -167,7 +172,7 @@ class Exchange:
         rules, cost = self.rules, np.zeros(len(sids))
         if not rules.cost or rules.lends:
             return cost
-        is_foreign = self._of_asset[sids] != ACCOUNT
+        is_foreign = self._of_asset[sids] != OF_ACCOUNT
         if not rules.keeps:
             return np.where(is_foreign, np.abs(spent) * rules.cost, 0.0)
         if total is None:
@@ -175,10 +180,11 @@ class Exchange:
             return np.where(may_draw, np.maximum(spent, 0.0) * rules.cost, 0.0)
         cash = self._cash
         for i, (sid, amount) in enumerate(zip(sids.tolist(), spent.tolist(), strict=True)):
-            total -= amount
-            cash, converted = self._after(cash, self._of_asset.item(sid), -amount, total)
-            cost[i] = converted * rules.cost
-            total -= cost.item(i)
+            code = self._of_asset.item(sid)
+            cost[i] = self._after(cash, code, -amount, total - amount)[1] * rules.cost
+            paid = amount + cost.item(i)
+            total -= paid
+            cash = self._after(cash, code, -paid, total)[0]
         return cost
 
     @property
@@ -191,14 +197,14 @@ class Exchange:
         years = [days_per_year / (one.days_per_year or days_per_year) for one in self.interest]
         return np.array(years)[self._of_asset[sids]]
 
-    def accrue(self, days: float, days_per_year: int) -> list[float]:
+    def accrue(self, kept: Floats, days: float, days_per_year: int) -> list[float]:
         """Add interest on what was kept of each currency at the last close, in that currency.
 
-        Nothing has moved since. Returns what it is worth, account currency.
+        Returns what it is worth, account currency.
         """
         found: list[float] = []
-        for code in self._cash.nonzero()[0].tolist():
-            one, cash = self.interest[code], self._cash.item(code)
+        for code in kept.nonzero()[0].tolist():
+            one, cash = self.interest[code], kept.item(code)
             rate = one.credit if cash > 0 else one.debit
             amount = cash * rate * days / (one.days_per_year or days_per_year)
             if amount:
@@ -207,6 +213,10 @@ class Exchange:
                 found.append(amount * self.now.item(code))
         return found
 
+    def kept(self) -> Floats:
+        """Return what there is of each currency but the account's own, in it; never written to."""
+        return self._cash
+
     def in_account(self, total: float) -> float:
         """Return how much of all cash is of the account's own currency."""
         return total - self._foreign(self._cash)
@@ -214,7 +224,7 @@ class Exchange:
     def at_close(self, t: int, total: float) -> CashAtClose:
         """Return what there is of each currency; `total`: all cash, account currency."""
         cash = self._cash.copy()
-        cash[ACCOUNT] = self.in_account(total)
+        cash[OF_ACCOUNT] = self.in_account(total)
         return CashAtClose(t=t, currencies=self.names, cash=cash, rate=self.now)
 
     # -- inside ------------------------------------------------------------------------
@@ -235,7 +245,7 @@ class Exchange:
             Account currency, positive = received; `total` has it in already.
         """
         cash, converted = cash.copy(), 0.0
-        if code != ACCOUNT:
+        if code != OF_ACCOUNT:
             cash[code] += amount / self.now.item(code)
         if self.rules.lends:
             return cash, 0.0
@@ -247,5 +257,5 @@ class Exchange:
             drawn = min(lacking, float(cash[other] * self.now[other]))
             cash[other] = max(cash.item(other) - drawn / self.now.item(other), 0.0)
             lacking -= drawn
-            converted += drawn if code == ACCOUNT else 0.0  # else it was counted above
+            converted += drawn if code == OF_ACCOUNT else 0.0  # else it was counted above
         return cash, converted

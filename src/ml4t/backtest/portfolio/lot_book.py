@@ -16,12 +16,12 @@ from ml4t.backtest.core.tolerances import DUST
 from ml4t.backtest.portfolio.lots import (
     EARNED,
     FEW,
+    FX_RATE,
     INCOME,
     N_NUMBERS,
     PER_SHARE,
     PRICE,
     QUANTITY,
-    RATE,
     REVALUED,
     SUMS,
     Lot,
@@ -241,7 +241,7 @@ class LotBook:
         self._numbers[EARNED, places] -= value - cut
         self._numbers[INCOME, places] -= (value - cut) * rate
         # What comes back is worth what it is now, not what it was when it was paid.
-        self._numbers[REVALUED, places] += cut * (rate - self._numbers[RATE, places])
+        self._numbers[REVALUED, places] += cut * (rate - self._numbers[FX_RATE, places])
         return float((quantity * cut).sum()), float((quantity * (value - cut)).sum())
 
     def reprice(self, sid: int, factor: float) -> None:
@@ -249,6 +249,16 @@ class LotBook:
         places = self._places(sid)
         self._numbers[PRICE, places] *= factor
         self._numbers[REVALUED, places] *= factor  # of what is no contract: counted from 0
+
+    def fresh_at(self, sid: int, t: int, mark: float, change: float) -> float:
+        """Have lots of bar `t` count a change of the rate from their own price, not from the mark.
+
+        Returns the sum of ``quantity * (price - mark)`` of them.
+        """
+        places = [place for place in self._places(sid) if self._t[place] == t]
+        apart = self._numbers[PRICE, places] - mark
+        self._numbers[REVALUED, places] -= apart * change
+        return float((self._numbers[QUANTITY, places] * apart).sum())
 
     def move(self, old: int, new: int, by: Floats | None = None) -> None:
         """Put the lots of one asset among those of another, by age.

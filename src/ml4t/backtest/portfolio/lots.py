@@ -55,10 +55,10 @@ class Lot(NamedTuple):
 
 # Rows of a matrix of lots: the numbers of a `Lot`.
 QUANTITY, PRICE, COMMISSION, TAX, FEE, SLIPPAGE, IMPACT, BORROWED, EARNED, INCOME = range(10)
-REVALUED, RATE, N_NUMBERS = 10, 11, 12
+REVALUED, FX_RATE, N_NUMBERS = 10, 11, 12
 COST_ROWS = slice(COMMISSION, IMPACT + 1)
 # What is per share, and of that what is counted since the run began.
-PER_SHARE, SUMS, N_SUMS = slice(PRICE, RATE), slice(BORROWED, RATE), RATE - BORROWED
+PER_SHARE, SUMS, N_SUMS = slice(PRICE, FX_RATE), slice(BORROWED, FX_RATE), FX_RATE - BORROWED
 LEVY_ROWS = slice(TAX, FEE + 1)
 # Up to so many fills of a moment are faster one by one than as vectors.
 FEW = 4
@@ -71,7 +71,7 @@ class Lots(NamedTuple):
     ----------
     sids : int array
     numbers : float array
-        ``[number, lot]``, in the order of `QUANTITY` to `RATE`.
+        ``[number, lot]``, in the order of `QUANTITY` to `FX_RATE`.
     t : int or int array
         Bar of the fill, or of each.
     reason : Tags
@@ -116,7 +116,7 @@ def lots_of(fills: Fills, number: int) -> Lots:
         np.divide(fills.levies, size, out=numbers[LEVY_ROWS])
     np.divide(fills.slippage, size, out=numbers[SLIPPAGE])
     np.divide(fills.impact, size, out=numbers[IMPACT])
-    numbers[SUMS], numbers[RATE] = 0.0, 1.0
+    numbers[SUMS], numbers[FX_RATE] = 0.0, 1.0
     return Lots(sids, numbers, fills.t, fills.reason, np.arange(number, number + len(sids)))
 
 
@@ -136,7 +136,7 @@ def charge_of(numbers: Floats, *, has_levies: bool) -> Floats:
 
 def cost_of(numbers: Floats) -> Floats:
     """Return what one unit of lots has cost, as `Lot.cost` of each."""
-    cost: Floats = numbers[PRICE] * numbers[RATE] - numbers[REVALUED]
+    cost: Floats = numbers[PRICE] * numbers[FX_RATE] - numbers[REVALUED]
     return cost
 
 
@@ -169,9 +169,9 @@ def closed(
     costs = size * (own[COST_ROWS] + now[COST_ROWS])
     pnl, rates = part * (now[PRICE] - own[PRICE]), None
     if has_rates:
-        of_price = pnl * now[RATE]
+        of_price = pnl * now[FX_RATE]
         pnl = part * (cost_of(now) - cost_of(own))
-        rates = np.array([own[RATE], now[RATE], pnl - of_price])
+        rates = np.array([own[FX_RATE], now[FX_RATE], pnl - of_price])
         if multiplier is not None:
             rates[2] *= multiplier
     if multiplier is not None:

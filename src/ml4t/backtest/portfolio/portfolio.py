@@ -122,6 +122,11 @@ class Portfolio:
         return self.cash + float(value[self._variation.is_margined[self.held]].sum())
 
     @property
+    def booked_cash(self) -> float:
+        """Cash in the books: what contracts have made since the last close is not in it yet."""
+        return self.cash if self._variation is None else self.cash + self._variation.carried
+
+    @property
     def settles_daily(self) -> bool:
         """Whether there are contracts, so that every close moves cash."""
         return self._variation is not None
@@ -228,9 +233,8 @@ class Portfolio:
         self._n_fills += len(fills.sids)
         self._moved(moved.new, moved.gone)
         if self.exchange is not None:
-            self.exchange.spend(
-                fills.sids, self._paid_for(fills.sids, spent, fills.charge), self.settled_cash
-            )
+            paid = self._paid_for(fills.sids, spent, fills.charge)
+            self.exchange.spend(fills.sids, paid, self.booked_cash)
         if seen is not Seen.ALL and len(moved.opened):
             self._water_marks.note_partial(fills.t, moved.opened, seen)
         return moved
@@ -253,8 +257,10 @@ class Portfolio:
             is_margined = self._variation.is_margined[held]
             paid = self._variation.pay(batch.t, held, self._value(self.mark[held]), self._journal)
             if self.exchange is not None:
+                cash = self.booked_cash - sum(amount for _, amount in paid)
                 for sid, amount in paid:
-                    self.exchange.receive(sid, amount, self.settled_cash)
+                    cash += amount
+                    self.exchange.receive(sid, amount, cash)
         if self.exchange is not None:
             self._journal.record(self.exchange.at_close(batch.t, self.settled_cash))
         self._journal.record(
@@ -276,11 +282,11 @@ class Portfolio:
         before = exchange.rate[held]
         gained = exchange.move(t)
         if self._variation is not None:
-            change = np.where(self._variation.is_margined[held], exchange.rate[held] - before, 0.0)
-            self._positions.revalue(held, self.mark[held] * change)
-            value = self.quantity[held] * self.mark[held] * change * exchange.units[held]
-            self.cash -= float(value.sum())
-            self._variation.note(held, value)
+            change = exchange.rate[held] - before
+            (at,) = (self._variation.is_margined[held] & (change != 0)).nonzero()
+            settled = self._positions.revalue(t, held[at], change[at])
+            self.cash -= float(settled.sum())
+            self._variation.note(held[at], settled)
         if gained:
             self.receive(t, -1, FX_REVALUATION, gained)
 
@@ -344,7 +350,7 @@ class Portfolio:
         """Move cash without a fill; positive = received; sid -1: the account's own."""
         self.cash += amount
         if self.exchange is not None and sid >= 0:
-            self.exchange.receive(sid, amount, self.settled_cash)
+            self.exchange.receive(sid, amount, self.booked_cash)
         self._journal.record(CashFlow(t=t, sid=sid, kind=kind, amount=amount, in_trades=in_trades))
 
     def rate_of(self, sid: int) -> float:

@@ -16,9 +16,9 @@ from ml4t.backtest.core.trades import Trade, Trades
 from ml4t.backtest.portfolio.lot_book import LotBook
 from ml4t.backtest.portfolio.lots import (
     FEW,
+    FX_RATE,
     N_SUMS,
     QUANTITY,
-    RATE,
     SUMS,
     Lot,
     Lots,
@@ -35,7 +35,7 @@ FLAT = np.array([[0.0], [NAN], [NAN], [0.0], [NAN], [0.0], [0.0], [0.0], [0.0]])
 FLAT_ONE = FLAT[:, 0]
 
 
-class Rates(Protocol):
+class RatesNow(Protocol):
     """What currencies of assets cost now, by sid.
 
     Attributes
@@ -85,7 +85,7 @@ class Positions:
         Told of every trade.
     multiplier : float array, by sid
         Account currency per unit of price and quantity.
-    rates : Rates, optional
+    rates : RatesNow, optional
         What currencies of assets cost, where some have others than the account.
 
     Attributes
@@ -119,7 +119,7 @@ class Positions:
     """
 
     def __init__(
-        self, n_assets: int, journal: Journal, multiplier: Floats, rates: Rates | None = None
+        self, n_assets: int, journal: Journal, multiplier: Floats, rates: RatesNow | None = None
     ) -> None:
         # What begins and ends with a position, one row each.
         self._own: Floats = np.repeat(FLAT, n_assets, axis=1)
@@ -271,10 +271,20 @@ class Positions:
         self.base[sid] *= factor
         self._lots.reprice(sid, factor)
 
-    def revalue(self, sids: Ints, per_unit: Floats) -> None:
-        """Take note of what rates change of what was settled before, per share and multiplier."""
+    def revalue(self, t: int, sids: Ints, change: Floats) -> Floats:
+        """Settle positions at rates that change at the close of bar `t`.
+
+        What was settled at earlier rates stays so: each lot counts on from the last mark, one of
+        this bar from its price. Returns what that is of each position, account currency.
+        """
         self.has_carried = True
-        self.revalued[sids] += per_unit
+        settled = self.quantity[sids] * self.mark[sids]
+        self.revalued[sids] += self.mark[sids] * change
+        for i, (sid, by) in enumerate(zip(sids.tolist(), change.tolist(), strict=True)):
+            apart = self._lots.fresh_at(sid, t, self.mark.item(sid), by)
+            settled[i] += apart
+            self.outlay[sid] += apart * by
+        return settled * change * self._units[sids]
 
     def laid_out(self, sids: Ints) -> Floats:
         """Return what positions cost at the rates of their fills, without charges."""
@@ -318,7 +328,7 @@ class Positions:
         if self.has_carried:
             lots.numbers[SUMS] = self._sums[:, lots.sids]
         if self._rates is not None:
-            lots.numbers[RATE] = self._rates.rate[lots.sids]
+            lots.numbers[FX_RATE] = self._rates.rate[lots.sids]
 
     def _fill_each(self, lots: Lots) -> Moved:
         opened: list[int] = []

@@ -29,6 +29,11 @@ class VariationMargin:
         self._filled: Floats = np.zeros(len(is_margined))  # values of the fills since
         self._traded = set[int]()
 
+    @property
+    def carried(self) -> float:
+        """What contracts are worth that nobody has paid: at the last close, and as they filled."""
+        return float((self._settled + self._filled).sum())
+
     def note(self, sids: Ints, value: Floats) -> None:
         """Take note of fills, of what each is worth: bought above 0."""
         (at,) = self.is_margined[sids].nonzero()

@@ -110,7 +110,6 @@ FILLS = Table(
         Column("asset_id", ASSET, "asset", "sids"),
         Column("quantity", NUMBER, "shares, positive buys, negative sells"),
         Column("price", NUMBER, "per share, asset's currency, slippage and impact included"),
-        Column("rate", NUMBER, "account currency per unit of the asset's", is_later=True),
         Column("commission", NUMBER, "account currency, positive = cost, negative = rebate"),
         Column("tax", NUMBER, "account currency, positive = cost", is_later=True),
         Column(
@@ -121,6 +120,9 @@ FILLS = Table(
         ),
         Column("slippage", NUMBER, "account currency, positive = cost; inside price already"),
         Column("impact", NUMBER, "account currency, positive = cost; inside price already"),
+        Column(
+            "rate", NUMBER, "account currency per unit of the asset's, at the fill", is_later=True
+        ),
         Column(
             "value",
             NUMBER,

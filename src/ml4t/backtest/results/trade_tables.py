@@ -41,31 +41,10 @@ TRADES = Table(
             "per share, asset's currency, slippage included; NULL: still open",
         ),
         Column(
-            "entry_rate",
-            NUMBER,
-            "account currency per unit of the asset's, at the entry",
-            is_later=True,
-        ),
-        Column("exit_rate", NUMBER, "at the exit; still open: at the mark", is_later=True),
-        Column(
             "pnl",
             NUMBER,
             "account currency, net of commission, tax, fee and borrow, dividends included; open "
             "lots at their mark",
-        ),
-        Column(
-            "pnl_currency",
-            NUMBER,
-            "account currency, what rates made: pnl less pnl_price; of shares quantity * "
-            "entry_price * multiplier * (exit_rate - entry_rate)",
-            is_later=True,
-        ),
-        Column(
-            "pnl_price",
-            NUMBER,
-            "account currency, what prices made at the exit's rate, with all costs and dividends",
-            COMPUTED,
-            is_later=True,
         ),
         Column(
             "return",
@@ -100,6 +79,27 @@ TRADES = Table(
             NUMBER,
             "account currency, those whose ex-date it was held over, paid yet or not; negative: "
             "owed by a short; inside pnl already",
+        ),
+        Column(
+            "entry_rate",
+            NUMBER,
+            "account currency per unit of the asset's, at the entry",
+            is_later=True,
+        ),
+        Column("exit_rate", NUMBER, "at the exit; still open: at the mark", is_later=True),
+        Column(
+            "pnl_currency",
+            NUMBER,
+            "account currency, what rates made: pnl less pnl_price; of shares quantity * "
+            "entry_price * multiplier * (exit_rate - entry_rate)",
+            is_later=True,
+        ),
+        Column(
+            "pnl_price",
+            NUMBER,
+            "account currency, what prices made at the exit's rate, with all costs and dividends",
+            COMPUTED,
+            is_later=True,
         ),
         Column(
             "entry_fill_id",

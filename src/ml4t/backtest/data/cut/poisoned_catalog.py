@@ -65,7 +65,8 @@ class PoisonedCatalog(CutCatalog):
         if not clock or source.role in _EVENTS:
             return super()._known(source, select, columns)
         kinds = self._database.schema(select)
-        keys = [name for name, kind in kinds.items() if _is_key(name, kind)]
+        own = source.spec.key  # such as the pair of a rate
+        keys = [name for name, kind in kinds.items() if name in own or _is_key(name, kind)]
         query = self._poisoned(
             f"({select})", kinds, keys, clock, "*", may_lack=source.role in _MAY_LACK
         )

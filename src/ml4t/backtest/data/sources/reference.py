@@ -209,18 +209,20 @@ def require_same_contract(actions: Sequence[Action], terms: Instruments) -> None
     DataError
         Before the run; the sample has the bars and both values.
     """
-    values: dict[str, Sequence[object]] = {"multiplier": terms.multiplier.tolist()}
+    values: list[tuple[str, str, Sequence[object]]] = [
+        ("multiplier", "multipliers", terms.multiplier.tolist())
+    ]
     if terms.currency:
-        values["currency"] = terms.currency
-    for name, of in values.items():
+        values.append(("currency", "currencies", terms.currency))
+    for name, plural, of in values:
         bad = [one for one in actions if one.new_sid >= 0 and of[one.sid] != of[one.new_sid]]
         if bad:
             sample: list[dict[str, object]] = [
                 {"bar": one.t, name: of[one.sid], f"new_{name}": of[one.new_sid]} for one in bad[:5]
             ]
             raise DataError(
-                "assets", f"rename_keeps_{name}", f"gives the old and the new name of an asset "
-                f"another {name}; give both the same", n_rows=len(bad), sample=sample,
+                "assets", f"rename_keeps_{name}", "gives the old and the new name of an asset "
+                f"different {plural}; give both the same", n_rows=len(bad), sample=sample,
             )  # fmt: skip
 
 

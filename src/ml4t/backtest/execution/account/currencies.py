@@ -18,7 +18,7 @@ from ml4t.backtest.execution.costs.financing import DayCount, days_of
 from ml4t.backtest.portfolio.exchange import CashRules, CurrencyInterest, Exchange
 
 NO_INTEREST = CurrencyInterest(0.0, 0.0, None)
-N_SHOWN = 5
+N_ASSETS_SHOWN = 5
 
 
 class ForeignCash(Word):
@@ -69,8 +69,8 @@ class Currencies:
 
     Attributes
     ----------
-    account : str or None
-        Currency in which the account is kept; where all assets have one, that by default.
+    account : str
+        Currency in which the account is kept; empty: that of all assets, where they have one.
     cash : ForeignCash
         ``"converted"``, ``"held"`` or ``"borrowed"``.
     conversion_cost : float
@@ -82,14 +82,14 @@ class Currencies:
         On cash that is kept in other currencies; none by default.
     """
 
-    account: str | None = None
+    account: str = ""
     cash: ForeignCash = ForeignCash.CONVERTED
     conversion_cost: float = 0.0
     max_age: int = 14
     interest: tuple[CurrencyRates, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.account is not None:
+        if not isinstance(self.account, str) or self.account:
             _require_code("account", self.account)
             if self.account in MINOR_UNITS:
                 major = MINOR_UNITS[self.account][0]
@@ -168,15 +168,20 @@ class Currencies:
         return Exchange(names, rates, of_asset, unit, self._rules, self._interest(names))
 
     @property
+    def lends(self) -> bool:
+        """Whether the broker lends a currency of which more is spent than there is."""
+        return self.cash is ForeignCash.BORROWED
+
+    @property
     def _rules(self) -> CashRules:
         return CashRules(
-            self.cash is not ForeignCash.CONVERTED, self.cash is ForeignCash.BORROWED,
+            self.cash is not ForeignCash.CONVERTED, self.lends,
             self.conversion_cost,
         )  # fmt: skip
 
     def _account(self, said: Sequence[str | None]) -> str:
         """Return the currency of the account, which all assets may say."""
-        if self.account is not None:
+        if self.account:
             return self.account
         names = sorted({MINOR_UNITS.get(one, (one,))[0] for one in said if one is not None})
         if len(names) == 1 and None not in said:
@@ -242,7 +247,7 @@ def _refuse_without_fx(
         "base, quote and rate",
         n_rows=len(foreign), sample=[
             {"asset_id": asset_ids[sid], "currency": names[of_asset[sid]]}
-            for sid in foreign[:N_SHOWN].tolist()
+            for sid in foreign[:N_ASSETS_SHOWN].tolist()
         ],
     )  # fmt: skip
 
