@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reference_types import Asset, Timestamp
@@ -100,11 +100,12 @@ class Exchange:
         self.purses = kept
         return converted
 
-    def expects_to_convert(self, asset: Asset, amount: float) -> float:
+    def expects_to_convert(self, asset: Asset, amount: float, held: Iterable[Asset]) -> float:
         """Return what a fill is taken to have converted while it is not known what is there."""
         is_foreign = self.of(asset) != self.fx.account
         if self.fx.cash == CONVERTED:
             return abs(amount) if is_foreign else 0.0
         others = [n for name, n in self.purses.items() if name != self.fx.account]
-        may_draw = is_foreign or any(n > 0 for n in others)
+        may_sell = any(self.of(one) != self.fx.account for one in held)
+        may_draw = is_foreign or may_sell or any(n > 0 for n in others)
         return max(-amount, 0.0) if may_draw and self.fx.cash == HELD else 0.0

@@ -202,8 +202,12 @@ class Ledger:
         value = 0.0 if asset in self.carried else paid.quantity * paid.price
         amount = -value * self.multipliers[asset] - paid.charged
         exchange = self.exchange
-        converts = exchange.would_convert if is_now else exchange.expects_to_convert
-        cost = converts(asset, amount) * exchange.fx.cost
+        converted = (
+            exchange.would_convert(asset, amount)
+            if is_now
+            else exchange.expects_to_convert(asset, amount, self.positions)
+        )
+        cost = converted * exchange.fx.cost
         return replace(paid, fee=paid.fee + cost, conversion=cost)
 
     def days_per_year(self, asset: Asset, of_account: int) -> int:

@@ -141,6 +141,27 @@ def test_dollars_that_are_missing_are_bought_with_euros_that_are_held() -> None:
     assert abs(of_currency(result, "USD")[-1]) < 1e-9
 
 
+def test_a_cash_account_has_what_it_costs_to_buy_with_what_it_sells() -> None:
+    assets = {**SAP, "B": flat(100.0, 5)}
+    terms = {"asset_id": ["A", "B"], "currency": ["EUR", "USD"]}
+    script = {
+        0: [lambda s: s.broker.order_target_weights({"A": 1.0})],
+        2: [lambda s: s.broker.order_target_weights({"B": 1.0})],
+    }
+    result = play(
+        assets, script, sources={"assets": terms, "fx": fx()},
+        currencies=dollars("held", conversion_cost=0.001),
+    )  # fmt: skip
+    # All of A is sold for EUR, which pay for B and for their conversion, and nothing is owed.
+    assert min(cash(result)) >= -1e-9
+    fees = [fee for (fee,) in result.sql("select fee from fills order by fill_id").fetchall()]
+    sold, bought = (
+        value for (value,) in result.sql("select abs(value) from fills offset 1").fetchall()
+    )
+    assert bought * 1.001 == pytest.approx(sold, abs=1e-6)
+    assert fees[1:] == [0.0, pytest.approx(bought * 0.001)]
+
+
 def test_a_currency_may_be_borrowed_and_hedges_what_it_buys() -> None:
     result = play(
         SAP, ROUND_TRIP, sources=sources(), currencies=dollars("borrowed"), account=MarginAccount()
@@ -439,6 +460,11 @@ def test_an_asset_keeps_its_currency_under_its_new_name() -> None:
 def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigError, match=text):
         Currencies(**settings)
+
+
+def test_rates_that_convert_nothing_are_refused() -> None:
+    with pytest.raises(DataError, match="no asset says which currency it is in"):
+        play(SAP, ROUND_TRIP, sources={"fx": fx()}, currencies=dollars())
 
 
 def test_settings_that_nothing_would_read_are_refused() -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ml4t.backtest.core.batch import Floats, Ints
 from ml4t.backtest.core.journal import CashAtClose
+from ml4t.backtest.core.sids import NO_SIDS
 from ml4t.backtest.core.terms import Instruments
 
 # Number of the account's own currency.
@@ -77,6 +78,8 @@ class Exchange:
         Currency of the asset per unit of price and quantity.
     now : float array
         Account currency per unit of each currency.
+    held : int array
+        Assets with a position.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class Exchange:
         self.now: Floats = rates[0].copy()
         self.rate: Floats = unit * self.now[of_asset]
         self._cash: Floats = np.zeros(len(self.names))  # each in its own; that of the account's: 0
+        self.held: Ints = NO_SIDS
         self._terms: Instruments | None = None
         self._own = (self.rate, self.rate, self.rate)
         self.units: Floats = self.rate
@@ -176,7 +180,9 @@ class Exchange:
         if not rules.keeps:
             return np.where(is_foreign, np.abs(spent) * rules.cost, 0.0)
         if total is None:
-            may_draw = is_foreign | bool((self._cash > 0).any())
+            # What is sold at the same moment may be drawn from too.
+            has_others = bool((self._cash > 0).any() or self._of_asset[self.held].any())
+            may_draw = is_foreign | has_others
             return np.where(may_draw, np.maximum(spent, 0.0) * rules.cost, 0.0)
         cash = self._cash
         for i, (sid, amount) in enumerate(zip(sids.tolist(), spent.tolist(), strict=True)):

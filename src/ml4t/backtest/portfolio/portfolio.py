@@ -540,6 +540,8 @@ class Portfolio:
             held.sort()
         held.setflags(write=False)
         self.held = held
+        if self.exchange is not None:
+            self.exchange.held = held
 
     def _mark(self, closes: Floats) -> None:
         held = self.held

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any, Protocol
 
@@ -86,6 +86,14 @@ COMPARED_LINES: tuple[tuple[str, str, str], ...] = (
 # Settings in the order in which they are shown; the names are those of the configuration.
 SHOWN_SETTINGS = ("account", "commission", "slippage", "impact", "financing", "execution", "levels",
             "actions")  # fmt: skip
+
+
+def shown_settings(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield name and text of the settings that are shown; currencies where a run has said one."""
+    for name in SHOWN_SETTINGS:
+        yield name.capitalize(), setting_text(settings[name])
+    if settings.get("currencies", {}).get("account"):
+        yield "Currencies", setting_text(settings["currencies"])
 
 
 def shown_value(value: Any, kind: str) -> str:
@@ -211,7 +219,7 @@ def facts_lines(facts: dict[str, Any]) -> list[str]:
     """Return the facts of a run as lines of text."""
     settings = facts["configuration"]
     lines = [f"Strategy: {settings['strategy']}", f"Fill policy: {facts['fill_policy']}"]
-    lines += [f"{name.capitalize()}: {setting_text(settings[name])}" for name in SHOWN_SETTINGS]
+    lines += [f"{name}: {text}" for name, text in shown_settings(settings)]
     lines += undone_lines(facts)
     # The configuration lists rules, then limits, in the order of what they did; what weighs small
     # trades comes last and is no setting of its own.

@@ -149,6 +149,11 @@ class Currencies:
         """
         if not terms.currency:
             self._require_currencies()
+            if fx is not None:
+                raise DataError(
+                    "fx", "converts_nothing", "converts nothing, as no asset says which currency "
+                    "it is in; give source 'assets' a column currency, or leave the rates out"
+                )
             return None
         account = self._account(terms.currency)
         said = [MINOR_UNITS.get(one or account, (one or account, 1.0)) for one in terms.currency]

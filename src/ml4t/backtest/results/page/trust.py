@@ -13,12 +13,11 @@ from ml4t.backtest.data.sql_files import rows_of
 from ml4t.backtest.results.certified import CLEAN, certificate_of, signed_by
 from ml4t.backtest.results.page.figures import FIGURES
 from ml4t.backtest.results.summary import (
-    SHOWN_SETTINGS,
     Summarised,
     basis_lines,
     idle_lines,
     run_facts,
-    setting_text,
+    shown_settings,
 )
 from ml4t.backtest.results.undone import left_out_lines, undone_lines
 
@@ -161,8 +160,8 @@ def _audited(run: Summarised) -> Iterator[Claim]:
 def _assumed(run: Summarised, facts: Mapping[str, Any]) -> Iterator[Claim]:
     settings = facts["configuration"]
     yield Claim(Standing.ASSUMED, "When and how orders fill", facts["fill_policy"])
-    for name in SHOWN_SETTINGS:
-        yield Claim(Standing.ASSUMED, name.capitalize(), setting_text(settings[name]))
+    for name, text in shown_settings(settings):
+        yield Claim(Standing.ASSUMED, name, text)
     for line in basis_lines(run):
         said, _, detail = line.partition(": ")
         yield Claim(Standing.ASSUMED, said, detail)
