@@ -151,8 +151,10 @@ class Currencies:
             self._require_currencies()
             if fx is not None:
                 raise DataError(
-                    "fx", "converts_nothing", "converts nothing, as no asset says which currency "
-                    "it is in; give source 'assets' a column currency, or leave the rates out"
+                    "fx",
+                    "converts_nothing",
+                    "converts nothing, as no asset says which currency "
+                    "it is in; give source 'assets' a column currency, or leave the rates out",
                 )
             return None
         account = self._account(terms.currency)
