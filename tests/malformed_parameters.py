@@ -121,6 +121,7 @@ PARAMETERS: dict[str, tuple[dict[str, Any], dict[str, Kind]]] = {
          "column": words("commission", "tax", "fee"), "minimum": at_least(0),
          "maximum": above(0) | NONE, "unit": at_least(0), "rounding": words("half_up", "up")},
     ),
+    "CommissionByCurrency": ({"models": [("EUR", PerOrderCommission(1))]}, {"models": NOTHING}),
     "FeeSchedule": ({"parts": [PerOrderCommission(1)]}, {"parts": NOTHING}),
     "MakerTakerCommission": (
         {"maker_basis_points": 1, "taker_basis_points": 1},

@@ -10,11 +10,14 @@ from ml4t.backtest import (
     BacktestConfig,
     BacktestEngine,
     Catalog,
+    CommissionByCurrency,
     Currencies,
     CurrencyRates,
     Fee,
     Financing,
     MarginAccount,
+    MonthlyTieredCommission,
+    PerOrderCommission,
 )
 from ml4t.backtest.errors import ConfigError, DataError
 from scripted import NAMES, Row, Scripted, cash, day, equity, flat, flows, play, price_table
@@ -294,6 +297,55 @@ def test_a_minimum_fee_is_money_of_the_asset() -> None:
     )  # fmt: skip
     ((commission,),) = result.sql("select round(commission, 8) from fills").fetchall()
     assert commission == round(5.0 * 0.128, 8)
+
+
+def test_each_currency_may_have_the_price_list_of_its_market() -> None:
+    assets = {"A": flat(100.0, 5), "B": flat(50.0, 5)}
+    terms = {"asset_id": ["A", "B"], "currency": ["HKD", None]}
+    by_market = CommissionByCurrency(
+        (
+            ("HKD", Fee(0.001, minimum=50.0) + Fee(0.001, column="tax", unit=1.0, rounding="up")),
+            ("USD", PerOrderCommission(1.0)),
+        )
+    )
+    result = play(
+        assets, {0: [buy(155), buy(10, "B")]}, currencies=dollars(), commission=by_market,
+        sources={"assets": terms, "fx": fx([0.128] * 5, "HKD", "USD")},
+    )  # fmt: skip
+    # 15,500 HKD: 15.50 are below 50, and 15.50 of duty are 16; the other costs a dollar.
+    rows = result.sql("select round(commission, 8), round(tax, 8) from fills order by fill_id")
+    assert rows.fetchall() == [(6.4, 2.048), (1.0, 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("models", "text"),
+    [
+        ((), "each currency once"),
+        ((("EUR", PerOrderCommission(1)),) * 2, "each currency once"),
+        ((("EUR", 0.001),), "pairs of a currency and a model"),
+        (("EUR", PerOrderCommission(1)), "models"),
+        ((("EUR", MonthlyTieredCommission(((0, 0.01),))),), "in the month"),
+    ],
+)
+def test_models_by_currency_that_cannot_be_are_refused(models: Any, text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
+        CommissionByCurrency(models)
+
+
+def test_a_commission_that_cannot_tell_what_a_currency_is_charged_is_refused() -> None:
+    free = PerOrderCommission(0.0)
+    with pytest.raises(ConfigError, match="EUR, of which CommissionByCurrency has no model"):
+        play(
+            SAP, ROUND_TRIP, sources=sources(), currencies=dollars(),
+            commission=CommissionByCurrency((("USD", free),)),
+        )  # fmt: skip
+    with pytest.raises(ConfigError, match="all assets are in that of the account"):
+        play(SAP, ROUND_TRIP, commission=CommissionByCurrency((("USD", free),)))
+    with pytest.raises(ConfigError, match="of assets of several currencies"):
+        play(
+            SAP, ROUND_TRIP, sources=sources(), currencies=dollars(),
+            commission=MonthlyTieredCommission(((0, 0.01),)),
+        )  # fmt: skip
 
 
 def test_margins_of_contracts_are_money_of_the_asset() -> None:

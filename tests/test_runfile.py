@@ -19,6 +19,7 @@ from ml4t.backtest import (
     BasisPointSlippage,
     CashAccount,
     Catalog,
+    CommissionByCurrency,
     ConfigError,
     Currencies,
     CurrencyRates,
@@ -204,6 +205,12 @@ COSTS: list[tuple[str, Any]] = [
         PerOrderCommission(5) + Fee(0.18, per="commission", column="tax"),
     ),
     ('[slippage]\nkind = "BasisPointSlippage"\nbasis_points = 0', BasisPointSlippage(0)),
+    (
+        '[commission]\nkind = "CommissionByCurrency"\nmodels = [["USD", { kind = '
+        '"PerOrderCommission", amount = 1.0 }], ["EUR", { kind = "PerShareCommission", '
+        "per_share = 0.01 }]]",
+        CommissionByCurrency((("USD", PerOrderCommission(1.0)), ("EUR", PerShareCommission(0.01)))),
+    ),
     ('[slippage]\nkind = "FixedSlippage"\namount = 0.01', FixedSlippage(0.01)),
     ('[slippage]\nkind = "WorstPriceSlippage"', WorstPriceSlippage()),
     (

@@ -36,6 +36,7 @@ PAGES: dict[str, tuple[str, str, str]] = {
         "What trading costs, and what an account may carry.",
         "BasisPointCommission PerShareCommission PerOrderCommission TieredCommission "
         "MakerTakerCommission MonthlyTieredCommission Fee FeeSchedule fee_schedule "
+        "CommissionByCurrency "
         "BasisPointSlippage FixedSlippage SpreadSlippage VolumeShareSlippage "
         "SquareRootImpact WorstPriceSlippage Financing DayCount Accrual CashAccount MarginAccount "
         "Currencies CurrencyRates ForeignCash",

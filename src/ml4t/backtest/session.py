@@ -34,6 +34,7 @@ from ml4t.backtest.execution.pending.rolls import Rolls
 from ml4t.backtest.execution.price_limits import LOCKS, LimitRates, PriceLimits
 from ml4t.backtest.portfolio.accruals import Accruals
 from ml4t.backtest.portfolio.actions import CorporateActions
+from ml4t.backtest.portfolio.exchange import Exchange
 from ml4t.backtest.portfolio.expiry import Expiries
 from ml4t.backtest.portfolio.funding import FundingPayments
 from ml4t.backtest.portfolio.min_holding import MinHolding
@@ -118,6 +119,7 @@ class Session:
         exchange = config.currencies.exchange(terms, market.fx, axes.sessions, axes.asset_ids)
         if exchange is not None:
             terms = exchange.of(terms)
+        _require_charged(config, exchange)
         _require_shares_financed(config, market)
         _require_dated(config, axes.sessions)
         self.portfolio = Portfolio(
@@ -386,6 +388,23 @@ def _require_dated(config: BacktestConfig, sessions: Ints) -> None:
     if callable(check) and len(sessions):
         first, last = (day.item() for day in sessions[[0, -1]].astype("datetime64[D]"))
         check(first, last)
+
+
+def _require_charged(config: BacktestConfig, exchange: Exchange | None) -> None:
+    """Refuse commission models that cannot tell what assets of some currency are charged."""
+    model = config.commission
+    if callable(check := getattr(model, "require_currencies", None)):
+        if exchange is None:
+            raise ConfigError(
+                f"{model!r} charges by currency, and all assets are in that of the account; give "
+                "the model of it alone"
+            )
+        check(exchange.said)
+    if exchange is not None and getattr(model, "counts_month", False):
+        raise ConfigError(
+            f"{model!r} counts what filled in the month, of assets of several currencies; take "
+            "another model, or a run for each market"
+        )
 
 
 def _require_shares_financed(config: BacktestConfig, market: Market) -> None:

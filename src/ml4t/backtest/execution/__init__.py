@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from ml4t.backtest.execution.account.currencies import Currencies, CurrencyRates, ForeignCash
     from ml4t.backtest.execution.account.rules import CashAccount, MarginAccount, Shortfall
     from ml4t.backtest.execution.costs.basis_points import BasisPointCommission, BasisPointSlippage
+    from ml4t.backtest.execution.costs.by_currency import CommissionByCurrency
     from ml4t.backtest.execution.costs.commission import (
         MakerTakerCommission,
         PerOrderCommission,
@@ -52,6 +53,7 @@ __all__ = [
     "FeeSchedule",
     "fee_schedule",
     "LoopFill",
+    "CommissionByCurrency",
     "Currencies",
     "CurrencyRates",
     "Financing",
@@ -96,6 +98,7 @@ __getattr__, __dir__ = names_of(
             "TieredCommission",
         ),
         "costs.contract": ("Charges", "Commission", "Quote", "Slippage"),
+        "costs.by_currency": ("CommissionByCurrency",),
         "account.currencies": ("Currencies", "CurrencyRates", "ForeignCash"),
         "costs.financing": ("Accrual", "DayCount", "Financing"),
         "costs.fees": ("Fee", "MonthlyTieredCommission"),

@@ -261,6 +261,8 @@ class Pricing:
             market=market,
             is_maker=is_maker,
         )
+        if self._exchange is not None:
+            quote.currencies = self._exchange.said_of(sids)
         if self._dates is not None:
             quote.date = self._date(batch.t)
             if self._counts_month:

@@ -69,6 +69,8 @@ class Exchange:
     rules : CashRules
     interest : sequence of CurrencyInterest
         Of each currency, those of the account's own unused.
+    said : sequence of str
+        What each asset calls its currency, pence apart from pounds.
 
     Attributes
     ----------
@@ -80,6 +82,8 @@ class Exchange:
         Account currency per unit of each currency.
     held : int array
         Assets with a position.
+    said : sequence of str, by sid
+        What each asset calls its currency.
     """
 
     def __init__(
@@ -90,9 +94,10 @@ class Exchange:
         unit: Floats,
         rules: CashRules,
         interest: Sequence[CurrencyInterest],
+        said: Sequence[str],
     ) -> None:
         self.names, self.rules, self.interest = tuple(names), rules, tuple(interest)
-        self._rates, self._of_asset, self._unit = rates, of_asset, unit
+        self._rates, self._of_asset, self._unit, self.said = rates, of_asset, unit, said
         self.now: Floats = rates[0].copy()
         self.rate: Floats = unit * self.now[of_asset]
         self._cash: Floats = np.zeros(len(self.names))  # each in its own; that of the account's: 0
@@ -105,6 +110,10 @@ class Exchange:
     def charges_late(self) -> bool:
         """Whether what a fill is charged depends on what there is of its currency."""
         return self.rules.keeps and not self.rules.lends and self.rules.cost > 0
+
+    def said_of(self, sids: Ints) -> tuple[str, ...]:
+        """Return what assets call their currencies."""
+        return tuple(self.said[sid] for sid in sids.tolist())
 
     def at_closes(self) -> Floats:
         """Return the rate of each asset at each close, ``[bar, sid]``."""

@@ -172,7 +172,8 @@ class Currencies:
             first = fx.first_priced[(of_asset == code) & (fx.first_priced >= 0)]
             begin = int(first.min(initial=len(sessions)))
             rates[:, code] = self._rates(name, account, fx, sessions, begin)
-        return Exchange(names, rates, of_asset, unit, self._rules, self._interest(names))
+        own = [one or account for one in terms.currency]
+        return Exchange(names, rates, of_asset, unit, self._rules, self._interest(names), own)
 
     @property
     def lends(self) -> bool:

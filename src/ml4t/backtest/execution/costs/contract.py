@@ -34,6 +34,8 @@ class Quote:
     month_shares, month_value : float
         What this account has filled before in the calendar month of that date, without sign;
         0 where the model does not ask by `counts_month`.
+    currencies : tuple of str
+        That of each order's asset; empty where all are in that of the account.
     """
 
     sids: Ints
@@ -45,6 +47,7 @@ class Quote:
     date: np.datetime64 | None = None
     month_shares: float = 0.0
     month_value: float = 0.0
+    currencies: tuple[str, ...] = ()
 
     @property
     def side(self) -> Floats:
@@ -54,7 +57,7 @@ class Quote:
 
     @property
     def value(self) -> Floats:
-        """Account currency, without sign: ``|quantity| * price * multiplier``."""
+        """The asset's currency, without sign: ``|quantity| * price * multiplier``."""
         return np.abs(self.quantity) * self.price * self.multiplier
 
     def known(self, column: str, *, positive: bool = False) -> Floats:
@@ -173,7 +176,7 @@ def one_each(found: object, quote: Quote, model: object, what: str) -> Floats:
 
 
 class Commission(Protocol):
-    """Charges for fills, in account currency."""
+    """Charges for fills, in the currency of each asset."""
 
     @property
     def features(self) -> tuple[str, ...]:
