@@ -36,22 +36,16 @@ FLAT_ONE = FLAT[:, 0]
 
 
 class RatesNow(Protocol):
-    """What currencies of assets cost now, by sid.
-
-    Attributes
-    ----------
-    rate : float array
-        Account currency per unit of price.
-    units : float array
-        Currency of the asset per unit of price and quantity.
-    """
+    """What currencies of assets cost now, by sid."""
 
     @property
-    def rate(self) -> Floats:  # noqa: D102
+    def rate(self) -> Floats:
+        """Account currency per unit of price."""
         ...
 
     @property
-    def units(self) -> Floats:  # noqa: D102
+    def units(self) -> Floats:
+        """Currency of the asset per unit of price and quantity."""
         ...
 
 

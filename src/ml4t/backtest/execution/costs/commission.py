@@ -1,6 +1,6 @@
 """Commission: what brokers and venues charge for a fill, on top of its price.
 
-All charges are in account currency, positive = cost, and count per fill: `|q|` is the quantity
+All charges are in the asset's currency, positive = cost, and count per fill: `|q|` is the quantity
 without sign, `value` is ``|q| * price * multiplier`` at the price paid. A fill of nothing costs
 nothing.
 """
@@ -60,9 +60,9 @@ class PerShareCommission(Adds):
     Parameters
     ----------
     per_share : float
-        Account currency per share or contract; the multiplier does not enter.
+        Asset's currency per share or contract; the multiplier does not enter.
     minimum : float, default 0
-        Account currency per fill.
+        Asset's currency per fill.
     cap : float or None, default None
         Fraction of the traded value, above 0 and below 1; None = no cap. It goes before the
         minimum: it is there for small trades in low-priced shares.
@@ -104,7 +104,7 @@ class PerOrderCommission(Adds):
     Parameters
     ----------
     amount : float
-        Account currency.
+        Asset's currency.
     """
 
     amount: float
@@ -130,7 +130,7 @@ class TieredCommission(Adds):
     Parameters
     ----------
     tiers : tuple of (start, basis_points)
-        `start`: value in account currency from which the rate counts, ascending from 0.
+        `start`: value in the asset's currency from which the rate counts, ascending from 0.
         `basis_points`: from 0 to below 10,000.
 
     Notes

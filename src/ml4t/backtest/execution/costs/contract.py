@@ -102,7 +102,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Charges:
-    """What fills are charged, apart by who gets it; account currency, positive = cost.
+    """What fills are charged, apart by who gets it; the asset's currency, positive = cost.
 
     Each is an array with one number for each fill, or one number for each of them.
 

@@ -44,7 +44,7 @@ class Fee(Adds):
     Parameters
     ----------
     amount : float, or tuple of (date, float or None)
-        Of `per`: a fraction of ``"value"``, ``"commission"`` or ``"charges"``, account currency of
+        Of `per`: a fraction of ``"value"``, ``"commission"`` or ``"charges"``, asset's currency of
         a ``"share"`` or ``"order"``. Pairs: in force from each date on, by the date of the fill;
         None: from then on it is not known; 0: nothing is charged, no minimum either.
     per : str, default "value"
@@ -56,9 +56,9 @@ class Fee(Adds):
     column : str, default "commission"
         Of `fills` and `trades` where it is shown: ``"commission"``, ``"tax"`` or ``"fee"``.
     minimum : float
-        Account currency per fill.
+        Asset's currency per fill.
     maximum : float, or tuple of (date, float or None), optional
-        Account currency per fill; pairs as those of `amount`.
+        Asset's currency per fill; pairs as those of `amount`.
     unit : float
         It is rounded to multiples of this, such as 0.01 or 1; 0 leaves it.
     rounding : str, default "half_up"
@@ -209,7 +209,7 @@ class MonthlyTieredCommission(Adds):
     per : str, default "share"
         ``"share"`` or ``"value"``: what is counted, and what the amount is of.
     minimum : float
-        Account currency per fill.
+        Asset's currency per fill.
     cap : float or None
         Fraction of the traded value, above 0 and below 1; it goes before the minimum.
 
