@@ -20,7 +20,20 @@ from ml4t.backtest import (
     PerOrderCommission,
 )
 from ml4t.backtest.errors import ConfigError, DataError
-from scripted import NAMES, Row, Scripted, cash, day, equity, flat, flows, play, price_table
+from scripted import (
+    FREE,
+    NAMES,
+    Row,
+    Scripted,
+    at,
+    cash,
+    day,
+    equity,
+    flat,
+    flows,
+    play,
+    price_table,
+)
 
 RATES = [1.10, 1.11, 1.12, 1.09, 1.08]
 SAP: dict[str, list[Row]] = {"A": [(p, p, p, p) for p in (100.0, 101.0, 102.0, 103.0, 104.0)]}
@@ -439,6 +452,43 @@ def test_a_rate_counts_from_when_it_was_known() -> None:
     rows = result.sql("select rate from currencies where currency = 'EUR' order by timestamp")
     assert rows.fetchall() == [(1.05,), (1.10,), (1.11,), (1.12,), (1.09,)]
     assert result.sql("select rate from fills").fetchall() == [(1.05,)]
+
+
+HOURS = [at(hour, of_day) for of_day in range(3) for hour in (10, 14)]
+
+
+def test_a_rate_of_a_day_is_not_known_inside_of_it() -> None:
+    prices = price_table({"A": flat(100.0, 6)}, NAMES, HOURS)
+    daily = fx([1.1, 1.2, 1.3], first=-1)
+
+    def told(**clock: Any) -> list[float]:
+        catalog = Catalog().register("prices", prices)
+        catalog.register("assets", {"asset_id": ["A"], "currency": ["EUR"]})
+        catalog.register("fx", daily, **clock)
+        config = BacktestConfig(currencies=dollars())
+        result = BacktestEngine(catalog, Scripted({}), config=config).run()
+        rows = result.sql("select rate from currencies where currency = 'EUR' order by timestamp")
+        return [rate for (rate,) in rows.fetchall()]
+
+    with pytest.raises(DataError, match="has dates next to intraday bars"):
+        told()
+    # Fixed in the evening, so that a day trades at what was fixed the day before.
+    assert told(lag="20 hours") == [1.1, 1.1, 1.2, 1.2, 1.3, 1.3]
+
+
+def test_a_rate_that_is_known_later_in_an_audit_moves_the_run() -> None:
+    catalog = Catalog().register("prices", price_table(SAP, NAMES, [day(t) for t in range(5)]))
+    for role, source in sources("EUR", fx([0.9, 1.0, *RATES], first=-2)).items():
+        catalog.register(role, source)  # type: ignore[arg-type]
+    config = BacktestConfig(**FREE, currencies=dollars())
+    engine = BacktestEngine(catalog, Scripted(ROUND_TRIP), initial_capital=10_000, config=config)
+    audit = engine.audit(cuts=1, delays=["1 day"])
+    assert audit.is_clean
+    query = "select source, total_return from delays where delay = '1 day'"
+    # Bought at 1.00 and sold at 1.11, not at 1.10 and 1.12.
+    assert audit.sql(query).fetchall() == [
+        ("fx", pytest.approx((1_030 * 1.11 - 1_010 * 1.0) / 10_000))
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 -- grain:  one row per pair and bar of the run at which a newer rate of it is known
--- reads:  main.fx, :first_bars
--- params: :known_at, $first_t, $last_t
+-- reads:  :rows, :first_bars
+-- params: $first_t, $last_t
 -- Of what became known until a bar the row of the latest time; what was known before the run
 -- counts from its first bar.
 with
@@ -17,9 +17,9 @@ known as (
         fx."quote",
         fx.rate,
         fx.timestamp,
-        :known_at as known_at
-    from main.fx as fx
-    inner join first_bars on :known_at = first_bars.moment
+        fx.known_at
+    from (:rows) as fx
+    inner join first_bars on fx.known_at = first_bars.moment
     where first_bars.t <= $last_t::integer
 ),
 

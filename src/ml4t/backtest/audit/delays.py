@@ -180,8 +180,9 @@ def _run(
     base, setup.catalog = setup.catalog, DelayedCatalog(setup.catalog, one.source.name, one.delay)
     views = base.prepare(), setup.catalog.validate()
     n_signals, n_changed = _changed(one.source.name, *views, period)
-    # What says nothing else at any bar cannot change a run.
-    found = run_once(setup, None, *bounds) if n_changed else whole
+    # What says nothing else at any bar cannot change a run; rates are in no view.
+    may_differ = n_changed or one.source.spec.is_asked_at_bars
+    found = run_once(setup, None, *bounds) if may_differ else whole
     cells: dict[str, object] = {"n_signals": n_signals, "n_signals_changed": n_changed}
     cells |= {
         "share_selections_kept": _share_kept("selections", "timestamp, asset_id", whole, found),

@@ -438,7 +438,7 @@ class Catalog(Diagnosed, ShowsSelections, Described):
         from ml4t.backtest.data.sources.fx_rates import read_fx
 
         return read_fx(
-            self._found["fx"], prepared.database, prepared.n_assets, **self._span(period)
+            self._sources["fx"], prepared.database, prepared.n_assets, **self._span(period)
         )
 
     def _span(self, period: Period | None) -> dict[str, int]:

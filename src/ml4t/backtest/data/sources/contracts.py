@@ -122,7 +122,8 @@ def require_one_clock(
         if day is not None and not is_intraday and columns[day] != "DATE":
             _require_dates(source, day, database)
         # Whether a membership or a sector is known is asked at each bar too, an action is not.
-        is_asked = source.spec.is_clocked or source.available_at is not None
+        spec = source.spec
+        is_asked = spec.is_clocked or spec.is_asked_at_bars or source.available_at is not None
         is_asked = is_asked and source.role != "actions"
         if not is_intraday or not is_asked or source.lag is not None:
             continue

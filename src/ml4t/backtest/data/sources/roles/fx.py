@@ -29,6 +29,7 @@ FX_ROLE = RoleSpec(
     ),
     is_single=True,
     is_money=True,
-    may_tell=("available_at",),
+    may_tell=("available_at", "lag"),
+    is_asked_at_bars=True,
     enums_as_text=True,
 )

@@ -54,6 +54,8 @@ class RoleSpec(NamedTuple):
         A run has one source of it; else any number, each under a name of its own.
     is_clocked : bool
         Its rows become known at a time of their own, and are joined to bars as of then.
+    is_asked_at_bars : bool
+        What of it is known is asked at each bar, as of what is clocked, but joined to none.
     may_tell : tuple of str
         Of `CLOCKS` those that its sources take where it is not clocked: its rows may be known later
         than they count.
@@ -96,6 +98,7 @@ class RoleSpec(NamedTuple):
     makes_bars: bool = False
     is_single: bool = False
     is_clocked: bool = False
+    is_asked_at_bars: bool = False
     may_tell: tuple[str, ...] = ()
     is_money: bool = False
     has_signals: bool = False
